@@ -1,0 +1,188 @@
+"""What a method may ask of the outside world: random draws, a device, phases, and what to keep.
+
+This is the only module that seeds torch. A method that draws from `rng` or from torch, keeps what
+survives an iteration with `keep`, and loops with `phase` and `batches` can be paused, cancelled,
+checkpointed and resumed without knowing it.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+
+from clustlab.types import Array
+
+
+class Part(Protocol):
+    """Anything whose state can be saved: a module, an optimiser, a `Cell`."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: Any, /) -> Any: ...
+
+
+P = TypeVar("P", bound=Part)
+
+
+class Cell:
+    """A single value (tensor, array or number) that survives an iteration."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def state_dict(self) -> dict[str, Any]:
+        """State as plain tensors and numbers, safe to load without unpickling code."""
+        if isinstance(self.value, np.ndarray):
+            return {"numpy": torch.from_numpy(self.value.copy())}
+        if isinstance(self.value, torch.Tensor):
+            return {"tensor": self.value.detach().clone()}
+        return {"value": self.value}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], /) -> None:
+        """Take back what `state_dict` gave; a tensor returns to the device of the present one."""
+        if "numpy" in state_dict:
+            self.value = state_dict["numpy"].cpu().numpy().copy()
+        elif "tensor" in state_dict:
+            tensor = state_dict["tensor"]
+            present = self.value
+            self.value = tensor.to(present.device) if isinstance(present, torch.Tensor) else tensor
+        else:
+            self.value = state_dict["value"]
+
+
+class Context:
+    """One run's random streams, device, progress and kept parts.
+
+    Parameters
+    ----------
+    seed : int
+        Seeds numpy, torch and Python's own generator. Same seed, same draws.
+    device : torch.device or str
+        Where tensors live.
+    poll : callable
+        Called at every point where the run may pause; raises `Cancelled` to stop it.
+    checkpoint : mapping, optional
+        What `checkpoint()` returned earlier in the same run: the run goes on from there.
+    warm : mapping, optional
+        The same from another, finished run: kept parts start from its state, phases start anew.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        *,
+        poll: Callable[[], None] = lambda: None,
+        checkpoint: Mapping[str, Any] | None = None,
+        warm: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.device = torch.device(device)
+        self.is_warm = warm is not None
+        self.phase_name, self.done, self.total = "", 0, 0
+        self.batch, self.n_batches = 0, 0
+        self.active = ""  # the box of the method's loop that is at work
+        self._poll = poll
+        self._saved = checkpoint
+        self._warm = warm
+        self._finished: list[str] = list(checkpoint["finished"]) if checkpoint else []
+        self._parts: dict[str, Part] = {}
+        random.seed(seed)
+        torch.manual_seed(seed)  # CPU and every accelerator
+
+    def keep(self, name: str, part: P, *, across_runs: bool = True) -> P:
+        """Register a part that must survive an iteration, and give it its saved state if any.
+
+        Modules are moved to the device, in the memory layout that suits their convolutions.
+        With `across_runs` false the part starts anew when a finished run is continued.
+        """
+        if name in self._parts:
+            raise ValueError(f"two parts are kept under the name {name!r}")
+        if isinstance(part, torch.nn.Module):
+            part.to(self.device).to(memory_format=torch.channels_last)  # only touches 4-D weights
+        self._parts[name] = part
+        for source in (self._saved, self._warm if across_runs else None):
+            if source and name in source["parts"]:
+                part.load_state_dict(source["parts"][name])
+                break
+        return part
+
+    def phase(self, name: str, total: int) -> Iterator[int]:
+        """Iterate a named phase from 0 to total - 1; skips what a checkpoint has done.
+
+        The body must yield its snapshot as its last statement, and whatever a later iteration
+        needs must be kept: then stopping and resuming cannot be told from going on.
+        """
+        if name in self._finished:
+            return
+        start = 0
+        if self._saved and self._saved["phase"] == name:
+            start = self._saved["done"]
+            self._restore_random(self._saved["random"])
+        if self.phase_name and self.phase_name not in self._finished:
+            self._finished.append(self.phase_name)
+        self.phase_name, self.total = name, total
+        for i in range(start, total):
+            self.done, self.batch, self.n_batches = i, 0, 0
+            self.poll()
+            yield i
+
+    def batches(self, n: int, size: int) -> Iterator[Array]:
+        """Index arrays that cover 0..n-1 once, shuffled; every batch is a pause point.
+
+        A last batch of a single item joins the one before it, since batch statistics need two.
+        """
+        order = self.rng.permutation(n)
+        yield from self.slices(order, size)
+
+    def slices(self, order: Array, size: int) -> Iterator[Array]:
+        """Consecutive parts of an index array; every part is a pause point."""
+        starts = list(range(0, len(order), size))
+        if len(starts) > 1 and len(order) - starts[-1] == 1:
+            starts.pop()
+        self.n_batches = len(starts)
+        for self.batch, start in enumerate(starts):
+            self.poll()
+            yield order[start : None if start == starts[-1] else start + size]
+
+    def poll(self) -> None:
+        """Pause here if asked to; raise `Cancelled` if asked to stop."""
+        self._poll()
+
+    def at(self, box: str) -> None:
+        """Say which box of the method's loop works now, for the diagram on the page."""
+        self.active = box
+        self.poll()
+
+    def checkpoint(self) -> dict[str, Any]:
+        """State from which the rest of the run can be repeated bit for bit.
+
+        To be called only while the method is suspended at a yield.
+        """
+        return {
+            "phase": self.phase_name,
+            "done": self.done + 1,
+            "finished": [f for f in self._finished if f != self.phase_name],
+            "parts": {name: part.state_dict() for name, part in self._parts.items()},
+            "random": self._random_state(),
+        }
+
+    def _random_state(self) -> dict[str, Any]:
+        state: dict[str, Any] = {
+            "numpy": self.rng.bit_generator.state,
+            "torch": torch.random.get_rng_state(),
+        }
+        if self.device.type == "cuda":
+            state["cuda"] = torch.cuda.get_rng_state(self.device)
+        if self.device.type == "mps":
+            state["mps"] = torch.mps.get_rng_state()
+        return state
+
+    def _restore_random(self, state: Mapping[str, Any]) -> None:
+        self.rng.bit_generator.state = state["numpy"]
+        torch.random.set_rng_state(state["torch"])
+        if "cuda" in state:
+            torch.cuda.set_rng_state(state["cuda"], self.device)
+        if "mps" in state:
+            torch.mps.set_rng_state(state["mps"])

@@ -1,0 +1,45 @@
+"""Errors that a user can act on: each says what is wrong and what to do next."""
+
+
+class ClustlabError(Exception):
+    """A problem with a remedy.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, with the value received.
+    hint : str
+        What to do about it.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class ParameterError(ClustlabError):
+    """One or more parameters are unknown, of the wrong type or out of range."""
+
+
+class DatasetUnavailable(ClustlabError):
+    """The files of a data set are missing, broken or cannot be downloaded."""
+
+
+class DeviceUnavailable(ClustlabError):
+    """The device asked for by name is not present on this machine."""
+
+
+class Diverged(ClustlabError):
+    """Training produced a number that is not finite."""
+
+
+class RunNotFound(ClustlabError):
+    """No run has this id, or its folder cannot be read."""
+
+
+class Cancelled(Exception):
+    """Raised inside a running method when the user asked to stop."""

@@ -1,0 +1,210 @@
+"""Hyperparameters, declared once as dataclass fields.
+
+The form, the check, the manifest, the URL, the command line and the documentation all read the
+field that `param` makes; there is no second list.
+"""
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from clustlab.errors import ParameterError
+
+T = TypeVar("T")
+Kind = Literal["int", "float", "bool", "choice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One hyperparameter, as read from a dataclass field."""
+
+    name: str
+    kind: Kind
+    default: Any
+    help: str
+    low: float | None = None
+    high: float | None = None
+    log: bool = False  # the range spans orders of magnitude
+    choices: tuple[str, ...] = ()
+    none_word: str = (
+        ""  # the word that stands for None, such as "all"; empty if None is not allowed
+    )
+    advanced: bool = False  # folded away in the form
+
+    @property
+    def label(self) -> str:
+        """Name in words, for forms and tables."""
+        words = self.name.replace("_", " ")
+        return words[0].upper() + words[1:]
+
+
+def param(
+    default: Any,
+    *,
+    help: str,
+    low: float | None = None,
+    high: float | None = None,
+    log: bool = False,
+    none_word: str = "",
+    advanced: bool = False,
+) -> Any:
+    """Dataclass field of a hyperparameter; its type and choices come from the annotation."""
+    settings = {
+        "help": help,
+        "low": low,
+        "high": high,
+        "log": log,
+        "none_word": none_word,
+        "advanced": advanced,
+    }
+    return dataclasses.field(default=default, metadata=settings)
+
+
+def n_clusters(default: int = 10) -> Any:
+    """Number of clusters to find, in one wording for all methods."""
+    return param(
+        default,
+        low=2,
+        high=500,
+        help="How many groups to find. The method does not know the true number of classes.",
+    )
+
+
+def epochs(default: int, doc: str = "How often training passes over all items.") -> Any:
+    """Number of passes over the data."""
+    return param(default, low=1, high=5000, log=True, help=doc)
+
+
+def batch_size(default: int = 256) -> Any:
+    """Items per optimiser step."""
+    return param(
+        default,
+        low=8,
+        high=4096,
+        log=True,
+        advanced=True,
+        help="Items per optimiser step. Larger is smoother and takes more memory.",
+    )
+
+
+def learning_rate(default: float = 1e-3) -> Any:
+    """Step size of the optimiser."""
+    return param(
+        default,
+        low=1e-6,
+        high=10.0,
+        log=True,
+        advanced=True,
+        help="Step size of the optimiser. Ten times too large diverges, too small stalls.",
+    )
+
+
+def n_samples(default: int | None = 10_000) -> Any:
+    """Number of items drawn from a data set; None takes all."""
+    return param(
+        default,
+        low=10,
+        high=200_000,
+        log=True,
+        none_word="all",
+        help="How many items to draw, by the seed. Fewer train faster; 'all' takes every one.",
+    )
+
+
+def schema(cls: type) -> tuple[Param, ...]:
+    """Hyperparameters of a dataclass, in the order of their declaration."""
+    hints = typing.get_type_hints(cls)
+    found = []
+    for f in dataclasses.fields(cls):
+        if "help" not in f.metadata:
+            raise TypeError(f"{cls.__name__}.{f.name} is not declared with param()")
+        kind, choices = _kind(hints[f.name])
+        found.append(Param(f.name, kind, f.default, choices=choices, **f.metadata))
+    return tuple(found)
+
+
+def _kind(hint: Any) -> tuple[Kind, tuple[str, ...]]:
+    if typing.get_origin(hint) is Literal:
+        return "choice", tuple(typing.get_args(hint))
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        (hint,) = (a for a in typing.get_args(hint) if a is not types.NoneType)
+    kinds: dict[Any, Kind] = {bool: "bool", int: "int", float: "float"}
+    return kinds[hint], ()
+
+
+def build(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Instance of a dataclass from a mapping of checked values; absent names take their default.
+
+    Raises
+    ------
+    ParameterError
+        Lists every unknown name, wrong type and value out of range at once.
+    """
+    params = {p.name: p for p in schema(cls)}
+    problems, checked = [], {}
+    for name, value in values.items():
+        if name not in params:
+            known = ", ".join(params) or "none"
+            problems.append(f"{name} is not a parameter of {_title(cls)} (it has: {known}).")
+            continue
+        try:
+            checked[name] = check(params[name], value)
+        except ParameterError as error:
+            problems.append(error.message)
+    if not problems:
+        try:
+            return cls(**checked)
+        except ParameterError as error:  # from a rule between fields, in __post_init__
+            problems.append(error.message)
+    raise ParameterError(" ".join(problems), "Change the named values and start again.")
+
+
+def _title(cls: type) -> str:
+    return str(getattr(cls, "title", cls.__name__))
+
+
+def check(p: Param, value: Any) -> Any:
+    """Value of the right type for a parameter, from a value or from the text of one.
+
+    Raises
+    ------
+    ParameterError
+        If it has the wrong type or lies outside the bounds.
+    """
+    if value is None or (isinstance(value, str) and p.none_word and value.lower() == p.none_word):
+        if p.none_word:
+            return None
+        raise ParameterError(f"{p.name} needs a value, got none.")
+    if p.kind == "choice":
+        if value not in p.choices:
+            raise ParameterError(f"{p.name} must be one of {', '.join(p.choices)}, got {value!r}.")
+        return value
+    number = _number(p, value)
+    if p.kind == "bool":
+        return bool(number)
+    low = -math.inf if p.low is None else p.low
+    high = math.inf if p.high is None else p.high
+    if not low <= number <= high:
+        raise ParameterError(f"{p.name} must lie in [{low:g}, {high:g}], got {number:g}.")
+    return number
+
+
+def _number(p: Param, value: Any) -> int | float:
+    text = str(value).strip().lower()
+    if p.kind == "bool":
+        if isinstance(value, bool) or text in ("true", "false", "yes", "no", "on", "off", "1", "0"):
+            return text in ("true", "yes", "on", "1")
+        raise ParameterError(f"{p.name} must be true or false, got {value!r}.")
+    words = {"int": "a whole number", "float": "a number"}
+    try:
+        number = float(text.replace("_", "") if isinstance(value, str) else value)
+    except (TypeError, ValueError):
+        number = math.nan
+    wrong = not math.isfinite(number) or (p.kind == "int" and number != int(number))
+    if isinstance(value, bool) or wrong:
+        raise ParameterError(f"{p.name} must be {words[p.kind]}, got {value!r}.")
+    return int(number) if p.kind == "int" else number

@@ -1,0 +1,55 @@
+"""From items to network input: the only place that scales pixels to [0, 1]."""
+
+import numpy as np
+import torch
+
+from clustlab.types import Array
+
+
+def features(items: Array) -> Array:
+    """Items as rows of numbers, (n, d) float32: pixels in [0, 1], points centred at unit scale."""
+    if items.ndim == 4:
+        return items.reshape(len(items), -1).astype(np.float32) / 255.0
+    mean, scale = point_scale(items)
+    return ((items - mean) / scale).astype(np.float32)
+
+
+def point_scale(points: Array) -> tuple[Array, float]:
+    """Mean of each coordinate and one common scale, so that the shape of a cloud is kept."""
+    mean = points.mean(0, keepdims=True)
+    return mean, float(max((points - mean).std(), 1e-6))
+
+
+class Inputs:
+    """All items of a run, handed out as tensors on the device, one index array at a time.
+
+    Images leave as (b, c, h, w) float32 in [0, 1], points as (b, d) float32 at unit scale.
+    The uint8 originals stay where they are, on the device if they fit there easily.
+    """
+
+    def __init__(self, items: Array, device: torch.device) -> None:
+        self.is_image = items.ndim == 4
+        self.device = device
+        rows = np.ascontiguousarray(items) if self.is_image else features(items)
+        tensor = torch.from_numpy(rows if rows.flags.writeable else rows.copy())
+        self._rows = tensor.to(device) if tensor.nbytes < 2**31 else tensor
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one item as the network sees it: (c, h, w) or (d,)."""
+        if self.is_image:
+            _, h, w, c = self._rows.shape
+            return (c, h, w)
+        return (int(self._rows.shape[1]),)
+
+    def __getitem__(self, index: Array) -> torch.Tensor:
+        rows = self._rows[torch.from_numpy(np.asarray(index)).to(self._rows.device)]
+        rows = rows.to(self.device, non_blocking=True)
+        return rows.permute(0, 3, 1, 2).float().div_(255.0) if self.is_image else rows
+
+    def all(self, size: int = 2000) -> "list[torch.Tensor]":
+        """The whole set in order, as batches of at most `size`."""
+        return [self[np.arange(i, min(i + size, len(self)))] for i in range(0, len(self), size)]

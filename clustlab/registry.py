@@ -1,0 +1,90 @@
+"""Finds methods and data sets by scanning their folders: a new one is one new file."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol, cast
+
+from clustlab.errors import ParameterError
+from clustlab.types import Array, Dataset, Paper, PlannedPhase, Report, Snapshot
+
+
+class Method(Protocol):
+    """A frozen dataclass of hyperparameters with one loop. Its module docstring is its text."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    idea: ClassVar[str]  # one line
+    paper: ClassVar[Paper]
+    step_unit: ClassVar[str]  # what one snapshot is, such as "epoch"
+    loop: ClassVar[tuple[str, ...]]  # boxes of the diagram, in order
+    accepts: ClassVar[tuple[str, ...]]  # "images", "points"
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]]  # quick, standard, paper
+
+    def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]: ...
+    def iterate(self, items: Array, ctx: Any) -> Iterator[Snapshot]: ...
+
+
+class DatasetSpec(Protocol):
+    """A frozen dataclass of the parameters of a data set. Its class docstring is its text."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    kind: ClassVar[str]  # "images" or "points"
+    licence: ClassVar[str]
+    source: ClassVar[str]
+    offline: ClassVar[bool]  # needs no download
+
+    def is_ready(self) -> bool: ...
+    def load(self, seed: int, report: Report) -> Dataset: ...
+
+
+@cache
+def methods() -> Mapping[str, type[Method]]:
+    """Every method by name, in alphabetical order of their files."""
+    return MappingProxyType(cast("dict[str, type[Method]]", _scan("methods", "iterate")))
+
+
+@cache
+def datasets() -> Mapping[str, type[DatasetSpec]]:
+    """Every data set by name."""
+    return MappingProxyType(cast("dict[str, type[DatasetSpec]]", _scan("datasets", "load")))
+
+
+def method(name: str) -> type[Method]:
+    """Method of this name.
+
+    Raises
+    ------
+    ParameterError
+        If there is none; the message lists those there are.
+    """
+    return _find("method", methods(), name)
+
+
+def dataset(name: str) -> type[DatasetSpec]:
+    """Data set of this name; raises like `method`."""
+    return _find("data set", datasets(), name)
+
+
+def _find(what: str, known: Mapping[str, Any], name: str) -> Any:
+    if name not in known:
+        raise ParameterError(f"There is no {what} {name!r}.", f"Choose one of: {', '.join(known)}.")
+    return known[name]
+
+
+def _scan(folder: str, verb: str) -> dict[str, Any]:
+    package = importlib.import_module(f"clustlab.{folder}")
+    found: dict[str, Any] = {}
+    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda i: i.name):
+        module = importlib.import_module(f"{package.__name__}.{info.name}")
+        for value in vars(module).values():
+            if _is_plugin(value, verb) and value.__module__ == module.__name__:
+                found[value.name] = value
+    return found
+
+
+def _is_plugin(value: Any, verb: str) -> bool:
+    return isinstance(value, type) and "name" in vars(value) and hasattr(value, verb)
