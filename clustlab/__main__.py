@@ -1,0 +1,266 @@
+"""The engine without a browser: `python -m clustlab train ...`.
+
+Standard output ends with one JSON object; progress goes to standard error. Exit code 0 means
+done, 1 that the run ended otherwise, 2 that the input was not valid.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from clustlab.errors import ClustlabError, ParameterError
+from clustlab.store import Run, RunSpec, RunStore
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.command(args))
+    except ClustlabError as error:
+        print(f"clustlab: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m clustlab", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def add(name: str, command: Any, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.add_argument("--runs", help="folder of runs (default: CLUSTLAB_RUNS, or ./runs)")
+        sub.set_defaults(command=command)
+        return sub
+
+    train = add("train", _train, "Train a method on a data set.")
+    train.add_argument("--dataset", required=True)
+    train.add_argument("--method", required=True)
+    train.add_argument("--preset", default="standard", help="quick, standard or paper")
+    train.add_argument("--set", nargs="+", action="extend", default=[], metavar="name=value")
+    train.add_argument("--data", nargs="+", action="extend", default=[], metavar="name=value")
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    train.add_argument("--mixed-precision", action="store_true", help="bfloat16, on CUDA only")
+    train.add_argument("--continue-from", metavar="RUN", help="start from a finished run's network")
+    resume = add("resume", _resume, "Go on with a run that was stopped.")
+    resume.add_argument("run")
+    show = add("show", _show, "Show one run.")
+    show.add_argument("run")
+    show.add_argument("--probe", action="store_true", help="also a kNN probe of the last embedding")
+    work = add("work", _work, "Carry out a queued run (what the process runner calls).")
+    work.add_argument("run")
+    for name, command, text in (
+        ("list", _list, "List runs."),
+        ("methods", _methods, "List methods and their parameters."),
+        ("datasets", _datasets, "List data sets and their parameters."),
+    ):
+        add(name, command, text).add_argument("--json", action="store_true")
+    return parser
+
+
+# -- training ----------------------------------------------------------------------------------
+def _train(args: argparse.Namespace) -> int:
+    from clustlab import registry
+    from clustlab.runner import new_run
+
+    presets = registry.method(args.method).presets
+    if args.preset not in presets:
+        raise ParameterError(
+            f"There is no preset {args.preset!r}.", f"Choose one of: {', '.join(presets)}."
+        )
+    spec = RunSpec(
+        dataset=args.dataset,
+        method=args.method,
+        dataset_params=_pairs(args.data),
+        method_params={**presets[args.preset], **_pairs(args.set)},
+        preset=args.preset,
+        seed=args.seed,
+        device=args.device,
+        mixed_precision=args.mixed_precision,
+        continues=args.continue_from,
+    )
+    store = RunStore(args.runs)
+    return _carry_out(store, new_run(store, spec))
+
+
+def _resume(args: argparse.Namespace) -> int:
+    from clustlab.runner import requeue
+
+    store = RunStore(args.runs)
+    run = store.run(args.run)
+    if run.status == "done":
+        raise ParameterError(
+            f"The run {run.id!r} is done.", "To train longer, use: train --continue-from."
+        )
+    if run.is_active:
+        raise ParameterError(f"The run {run.id!r} is {run.status} in another process.")
+    requeue(run)
+    return _carry_out(store, run)
+
+
+def _work(args: argparse.Namespace) -> int:
+    from clustlab.runner import execute, yield_to_server
+
+    yield_to_server()
+    store = RunStore(args.runs)
+    execute(store.root, store.run(args.run).id)
+    return 0
+
+
+def _carry_out(store: RunStore, run: Run) -> int:
+    """Train in a thread and draw a progress bar; Ctrl-C cancels and keeps what is committed."""
+    import threading
+
+    from clustlab.runner import execute
+
+    thread = threading.Thread(target=execute, args=(store.root, run.id), daemon=True)
+    thread.start()
+    try:
+        _watch(run, thread)
+    except KeyboardInterrupt:
+        run.request("cancel")
+        thread.join(10)
+    print(json.dumps(_result(store, run)))
+    if run.status == "failed":
+        print(f"clustlab: {run.progress['error']} {run.progress['hint']}", file=sys.stderr)
+    return 0 if run.status == "done" else 1
+
+
+def _watch(run: Run, thread: Any) -> None:
+    from tqdm import tqdm
+
+    bar_format = "{desc} {percentage:3.0f}%|{bar}| {postfix}"
+    with tqdm(total=1.0, bar_format=bar_format, disable=not sys.stderr.isatty()) as bar:
+        while thread.is_alive():
+            thread.join(0.2)
+            state = run.progress
+            bar.n = float(state.get("fraction") or 0.0)
+            bar.set_description_str(f"{state.get('phase', '')} {state.get('done', '')}".strip())
+            if state.get("eta") is not None:
+                bar.set_postfix_str(f"{state['eta']:.0f} s left")
+            bar.refresh()
+
+
+def _result(store: RunStore, run: Run) -> dict[str, Any]:
+    """Last figures of a run; scores are null where there are no labels or no snapshot."""
+    from clustlab.analysis import metrics
+
+    state = run.progress
+    result: dict[str, Any] = {
+        "run": run.id,
+        "status": state["status"],
+        "steps": len(run),
+        "seconds": state.get("seconds"),
+        **dict.fromkeys(("acc", "nmi", "ari", "n_occupied")),
+    }
+    if len(run):
+        assignments = run[-1].assignments
+        result["n_occupied"] = len(np.unique(assignments))
+        labels = store.dataset(run).labels
+        if labels is not None and (labels >= 0).any():
+            result["acc"] = round(metrics.clustering_accuracy(labels, assignments), 5)
+            result["nmi"] = round(metrics.nmi(labels, assignments), 5)
+            result["ari"] = round(metrics.ari(labels, assignments), 5)
+            result["purity"] = round(metrics.purity(labels, assignments), 5)
+    return result
+
+
+def _pairs(words: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise ParameterError(f"{word!r} is not of the form name=value.")
+        pairs[name] = value
+    return pairs
+
+
+# -- listings ----------------------------------------------------------------------------------
+def _show(args: argparse.Namespace) -> int:
+    import dataclasses
+
+    store = RunStore(args.runs)
+    run = store.run(args.run)
+    about = {**_result(store, run), "spec": dataclasses.asdict(run.spec), "progress": run.progress}
+    about["protocol"] = store.dataset(run).protocol if len(run) else None
+    if args.probe and len(run):
+        from clustlab.analysis import neighbours
+
+        labels = store.dataset(run).labels
+        about["knn_probe"] = None
+        if labels is not None:
+            about["knn_probe"] = neighbours.knn_probe(run[-1].embedding, labels)
+    print(json.dumps(about))
+    return 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    rows = [
+        {"run": r.id, "title": r.title, "status": r.status, "steps": len(r), "bytes": r.size}
+        for r in RunStore(args.runs).runs()
+    ]
+    return _print_rows(args, rows, ("run", "status", "steps", "title"))
+
+
+def _methods(args: argparse.Namespace) -> int:
+    from clustlab import registry
+
+    rows = [
+        {
+            "name": m.name,
+            "title": m.title,
+            "idea": m.idea,
+            "step_unit": m.step_unit,
+            "accepts": m.accepts,
+            "presets": {k: dict(v) for k, v in m.presets.items()},
+            "parameters": _parameters(m),
+        }
+        for m in registry.methods().values()
+    ]
+    return _print_rows(args, rows, ("name", "idea"))
+
+
+def _datasets(args: argparse.Namespace) -> int:
+    from clustlab import registry
+
+    rows = [
+        {
+            "name": d.name,
+            "title": d.title,
+            "kind": d.kind,
+            "licence": d.licence,
+            "offline": d.offline,
+            "parameters": _parameters(d),
+        }
+        for d in registry.datasets().values()
+    ]
+    return _print_rows(args, rows, ("name", "title"))
+
+
+def _parameters(cls: type) -> list[dict[str, Any]]:
+    from clustlab.params import schema
+
+    return [{f: getattr(p, f) for f in p.__slots__} for p in schema(cls)]
+
+
+def _print_rows(
+    args: argparse.Namespace, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]
+) -> int:
+    if args.json:
+        print(json.dumps(rows))
+        return 0
+    widths = [max((len(str(r[c])) for r in rows), default=0) for c in columns[:-1]]
+    for row in rows:
+        cells = [str(row[c]).ljust(w) for c, w in zip(columns, [*widths, 0], strict=True)]
+        print("  ".join(cells).rstrip())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""Choice of the device to train on."""
+
+import torch
+
+from clustlab.errors import DeviceUnavailable
+
+NAMES = ("auto", "cuda", "mps", "cpu")
+
+
+def choose_device(name: str) -> tuple[torch.device, str]:
+    """Device for a name, and the reason for it in words.
+
+    `auto` takes CUDA, then MPS, then the CPU. `cuda:1` names one of several.
+
+    Raises
+    ------
+    DeviceUnavailable
+        If a device is named that this machine has not; there is no quiet fallback.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda"), f"auto: CUDA is there ({torch.cuda.get_device_name()})"
+        if torch.backends.mps.is_available():
+            return torch.device("mps"), "auto: no CUDA, Apple's MPS is there"
+        return torch.device("cpu"), "auto: neither CUDA nor MPS is there"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceUnavailable(
+            f"{name!r} is not a device.", f"Choose one of {', '.join(NAMES)}."
+        ) from error
+    present = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not present.get(device.type, False):
+        raise DeviceUnavailable(
+            f"The device {name!r} was asked for, but this machine has none.",
+            "Choose 'auto', or run on a machine that has it.",
+        )
+    return device, "asked for by name"

@@ -1,0 +1,320 @@
+"""Runs on disk: one writer, many readers, nothing else shared.
+
+A run is a folder. `manifest.json` is written once; `status.json` is replaced whole; a snapshot's
+arrays are on disk before its line appears in `log.jsonl`, so a reader who sees line k can open
+snapshot k whatever happens to the writer.
+
+    <run id>/manifest.json   what to run: the spec, titles, package versions
+             status.json     where it stands; its age is the heartbeat
+             log.jsonl       one line a snapshot: the commit mark
+             snapshots/      00000.npz ...
+             checkpoint.pt   from which the rest can be repeated bit for bit
+             request         one word from the reader: run, pause, cancel, or "until N"
+"""
+
+import dataclasses
+import json
+import os
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, cast, overload
+
+import numpy as np
+import psutil
+
+from clustlab import library
+from clustlab.errors import RunNotFound
+from clustlab.types import Array, Artefact, Dataset, Snapshot
+
+Status = Literal["queued", "running", "paused", "done", "cancelled", "failed", "lost"]
+ACTIVE: tuple[Status, ...] = ("queued", "running", "paused")
+HEARTBEAT = 30.0  # seconds of silence after which a run counts as lost
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """Everything needed to run it again. Plain JSON, and also the state of the form."""
+
+    dataset: str
+    method: str
+    dataset_params: dict[str, Any] = field(default_factory=dict)
+    method_params: dict[str, Any] = field(default_factory=dict)
+    preset: str = "standard"
+    seed: int = 0
+    device: str = "auto"
+    mixed_precision: bool = False
+    continues: str | None = None  # a finished run whose trained parts this one starts from
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a small file in one step, so that no reader sees half of it."""
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+class Run(Sequence[Snapshot]):
+    """A run as a growing sequence of snapshots; cheap to make, safe to keep.
+
+    Raises
+    ------
+    RunNotFound
+        If the folder has no readable manifest.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.id = path.name
+        try:
+            self.manifest: dict[str, Any] = json.loads((path / "manifest.json").read_text("utf-8"))
+            self.spec = RunSpec(**self.manifest["spec"])
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise RunNotFound(
+                f"There is no readable run {path.name!r} in {path.parent}.",
+                "Open the page Runs for those there are, or delete the folder.",
+            ) from error
+        self._lines: list[dict[str, Any]] = []
+        self._offset = 0
+        self._load = lru_cache(maxsize=24)(self._read_snapshot)
+
+    # -- the log -------------------------------------------------------------------------------
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """One record a committed snapshot: step, phase, time, scalars, artefacts."""
+        try:
+            with (self.path / "log.jsonl").open("rb") as file:
+                file.seek(self._offset)
+                fresh = file.read()
+        except FileNotFoundError:
+            return self._lines
+        end = fresh.rfind(b"\n") + 1  # a half-written last line is not there yet
+        self._offset += end
+        self._lines.extend(json.loads(line) for line in fresh[:end].splitlines())
+        return self._lines
+
+    def __len__(self) -> int:
+        return len(self.log)
+
+    @overload
+    def __getitem__(self, index: int) -> Snapshot: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Snapshot]: ...
+    def __getitem__(self, index: int | slice) -> Snapshot | Sequence[Snapshot]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        n = len(self)
+        if not -n <= index < n:
+            raise IndexError(f"step {index} of {n}")
+        return self._load(index % n)
+
+    def _read_snapshot(self, step: int) -> Snapshot:
+        record = self._lines[step]
+        with np.load(snapshot_path(self.path, step), allow_pickle=False) as arrays:
+            artefacts = {
+                name: _artefact(about, arrays[f"artefact:{name}"])
+                for name, about in record["artefacts"].items()
+            }
+            return Snapshot(
+                embedding=arrays["embedding"],
+                assignments=arrays["assignments"],
+                scalars=record["scalars"],
+                probabilities=arrays.get("probabilities"),
+                centers=arrays.get("centers"),
+                artefacts=artefacts,
+            )
+
+    # -- status --------------------------------------------------------------------------------
+    @property
+    def progress(self) -> dict[str, Any]:
+        """Where the run stands: status, phase, done, total, fraction, eta, error and the rest."""
+        path = self.path / "status.json"
+        try:
+            state: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            age = time.time() - path.stat().st_mtime
+        except (OSError, ValueError):
+            return {"status": "lost"}
+        if state["status"] in ACTIVE and _is_orphan(state, age):
+            state["status"] = "lost"
+        return state
+
+    @property
+    def status(self) -> Status:
+        """State of the run; `lost` is never written but derived from a silent or dead worker."""
+        return cast(Status, self.progress["status"])
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a worker has it, or will."""
+        return self.status in ACTIVE
+
+    # -- what readers may write ----------------------------------------------------------------
+    def request(self, word: Literal["run", "pause", "cancel"]) -> None:
+        """Ask the worker to go on, hold or stop."""
+        write_atomically(self.path / "request", word)
+
+    def request_step(self) -> None:
+        """Ask the worker for exactly one more snapshot, then to hold."""
+        write_atomically(self.path / "request", f"until {len(self) + 1}")
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(f.stat().st_size for f in self.path.rglob("*") if f.is_file())
+
+    @property
+    def title(self) -> str:
+        """Short name for people, such as 'DEC on digits, seed 0'."""
+        m = self.manifest
+        return f"{m['method_title']} on {m['dataset_title']}, seed {self.spec.seed}"
+
+
+def _artefact(about: Mapping[str, Any], data: Array) -> Artefact:
+    """Artefact from its line in the log, where tuples became lists, and its array."""
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about.items()}
+    return Artefact(data=data, **fields)
+
+
+def _is_orphan(state: Mapping[str, Any], age: float) -> bool:
+    if age > HEARTBEAT:
+        return True
+    if state.get("host") != socket.gethostname() or not state.get("pid"):
+        return False
+    try:
+        return abs(psutil.Process(state["pid"]).create_time() - state["born"]) > 1.0
+    except psutil.Error:
+        return True
+
+
+def snapshot_path(run: Path, step: int) -> Path:
+    """File that holds the arrays of one step."""
+    return run / "snapshots" / f"{step:05d}.npz"
+
+
+def worker_identity() -> dict[str, Any]:
+    """Which process speaks for a run, so that a reader can tell whether it still lives."""
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "born": psutil.Process().create_time(),
+    }
+
+
+class RunStore:
+    """The folder in which runs live."""
+
+    def __init__(self, root: Path | str | None = None) -> None:
+        self.root = Path(root or os.environ.get("CLUSTLAB_RUNS") or "runs").resolve()
+
+    def create(self, spec: RunSpec, *, method_title: str, dataset_title: str, data_key: str) -> Run:
+        """Lay down a new run, queued."""
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        run_id = f"{stamp}-{spec.method}-{spec.dataset}-{secrets.token_hex(2)}"
+        path = self.root / run_id
+        (path / "snapshots").mkdir(parents=True)
+        manifest = {
+            "schema": SCHEMA,
+            "spec": dataclasses.asdict(spec),
+            "method_title": method_title,
+            "dataset_title": dataset_title,
+            "data_key": data_key,
+            "created": time.time(),
+        }
+        write_status(path, {"status": "queued", **worker_identity()})
+        write_atomically(path / "manifest.json", json.dumps(manifest, indent=1))
+        return Run(path)
+
+    def run(self, run_id: str) -> Run:
+        """Run of this id.
+
+        Raises
+        ------
+        RunNotFound
+            If there is none, or the id is not a plain name.
+        """
+        path = self.root / run_id
+        if not run_id or path.parent != self.root or run_id.startswith(("_", ".")):
+            raise RunNotFound(f"{run_id!r} is not the name of a run.", "Open the page Runs.")
+        return Run(path)
+
+    def dataset(self, run: Run) -> Dataset:
+        """Items and labels of a run that has started.
+
+        Raises
+        ------
+        RunNotFound
+            If its data are gone from the folder of runs.
+        """
+        folder = self.root / "_data" / run.manifest["data_key"]
+        try:
+            return library.open_folder(folder)
+        except OSError as error:
+            raise RunNotFound(
+                f"The items of {run.id!r} are not in {folder}.",
+                "Resume the run, or duplicate it, to load them again.",
+            ) from error
+
+    def runs(self) -> list[Run]:
+        """All readable runs, newest first."""
+        return list(self._scan(self.root))
+
+    def _scan(self, folder: Path) -> Iterator[Run]:
+        if not folder.is_dir():
+            return
+        for path in sorted(folder.iterdir(), reverse=True):
+            if (path / "manifest.json").is_file() and not path.name.startswith(("_", ".")):
+                try:
+                    yield Run(path)
+                except RunNotFound:  # half deleted, or from another program
+                    continue
+
+    # -- delete with undo ----------------------------------------------------------------------
+    @property
+    def _bin(self) -> Path:
+        return self.root / "_deleted"
+
+    def delete(self, run_id: str) -> None:
+        """Put a run aside; `restore` brings it back until `purge`."""
+        run = self.run(run_id)
+        if run.is_active:
+            run.request("cancel")
+        self._bin.mkdir(exist_ok=True)
+        run.path.rename(self._bin / run_id)
+
+    def restore(self, run_id: str) -> Run:
+        """Bring back a deleted run."""
+        path = self._bin / run_id
+        if path.parent != self._bin or not path.is_dir():
+            raise RunNotFound(f"{run_id!r} is not among the deleted runs.", "It may be purged.")
+        path.rename(self.root / run_id)
+        return self.run(run_id)
+
+    def deleted(self) -> list[Run]:
+        """Runs that can still be restored, newest first."""
+        return list(self._scan(self._bin))
+
+    def purge(self, older_than: float = 0.0) -> None:
+        """Remove deleted runs for good whose folder has been aside for so many seconds."""
+        for path in self._bin.iterdir() if self._bin.is_dir() else ():
+            if time.time() - path.stat().st_ctime >= older_than:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def write_status(path: Path, state: Mapping[str, Any]) -> None:
+    """Replace the status of a run."""
+    write_atomically(path / "status.json", json.dumps(state))
+
+
+def stacked_assignments(run: Run) -> Array:
+    """Assignments of all committed steps, (steps, n) int32, without loading embeddings."""
+    rows = []
+    for step in range(len(run)):
+        with np.load(snapshot_path(run.path, step), allow_pickle=False) as arrays:
+            rows.append(arrays["assignments"])
+    return np.stack(rows) if rows else np.empty((0, 0), np.int32)
