@@ -1,0 +1,226 @@
+"""Figures that readers compute from a snapshot; methods never see them.
+
+Unlabelled items (label -1) are left out everywhere. Where a figure is not defined, because nothing
+is labelled or there is a single cluster, the value is nan.
+"""
+
+import math
+
+import numpy as np
+
+from clustlab.analysis.matching import contingency, hungarian
+from clustlab.types import Array, Snapshot
+
+SILHOUETTE_SAMPLE = 2000  # all pairs of them are compared
+
+
+def clustering_accuracy(labels: Array, assignments: Array) -> float:
+    """Share in [0, 1] of items in the cluster matched to their class, 1-to-1 by Hungarian method.
+
+    Items in unmatched clusters count as errors. Matching and score use the same items.
+    """
+    return accuracy_of(_table(labels, assignments))
+
+
+def nmi(labels: Array, assignments: Array) -> float:
+    """Normalised mutual information in [0, 1], with the arithmetic mean of both entropies."""
+    return nmi_of(_table(labels, assignments))
+
+
+def ari(labels: Array, assignments: Array) -> float:
+    """Rand index adjusted for chance: 1 for equal partitions, about 0 for random ones."""
+    return ari_of(_table(labels, assignments))
+
+
+def purity(labels: Array, assignments: Array) -> float:
+    """Share in (0, 1] of items that belong to the most frequent class of their cluster.
+
+    Many-to-one, so it never falls below the accuracy and grows with the number of clusters.
+    """
+    return purity_of(_table(labels, assignments))
+
+
+def _table(labels: Array, assignments: Array) -> Array:
+    """Counts (classes, clusters) over numbers that occur, however large the numbers are."""
+    labels, assignments = np.asarray(labels), np.asarray(assignments)
+    if labels.shape != assignments.shape:
+        raise ValueError(f"{labels.shape} labels but {assignments.shape} assignments")
+    known = labels >= 0
+    _, rows = np.unique(labels[known], return_inverse=True)
+    _, columns = np.unique(assignments[known], return_inverse=True)
+    return contingency(rows, columns)
+
+
+def accuracy_of(counts: Array) -> float:
+    """Accuracy from a table of counts (classes, clusters)."""
+    total = counts.sum()
+    if not total:
+        return math.nan
+    matched = hungarian(counts)
+    rows = np.flatnonzero(matched >= 0)
+    return float(counts[rows, matched[rows]].sum() / total)
+
+
+def purity_of(counts: Array) -> float:
+    """Purity from a table of counts (classes, clusters)."""
+    total = counts.sum()
+    return float(counts.max(0).sum() / total) if total else math.nan
+
+
+def nmi_of(counts: Array) -> float:
+    """NMI (arithmetic) from a table of counts; two partitions without any cut count as equal."""
+    total = counts.sum()
+    if not total:
+        return math.nan
+    joint = counts / total
+    rows, columns = joint.sum(1), joint.sum(0)
+    mean = (entropy(rows) + entropy(columns)) / 2
+    if mean == 0:
+        return 1.0
+    filled = joint > 0
+    outer = np.outer(rows, columns)
+    information = float((joint[filled] * np.log(joint[filled] / outer[filled])).sum())
+    return min(max(information / mean, 0.0), 1.0)
+
+
+def ari_of(counts: Array) -> float:
+    """ARI from a table of counts, with pairs counted in floats of 53 exact bits."""
+    total = float(counts.sum())
+    if not total:
+        return math.nan
+
+    def pairs(sizes: Array) -> float:
+        sizes = sizes.astype(np.float64)
+        return float((sizes * (sizes - 1) / 2).sum())
+
+    together, rows, columns = pairs(counts.ravel()), pairs(counts.sum(1)), pairs(counts.sum(0))
+    all_pairs = total * (total - 1) / 2
+    expected = rows * columns / all_pairs if all_pairs else 0.0
+    best = (rows + columns) / 2
+    return (together - expected) / (best - expected) if best != expected else 1.0
+
+
+def entropy(shares: Array) -> float:
+    """Entropy in nats of shares that sum to 1; zero shares add nothing."""
+    shares = np.asarray(shares, dtype=np.float64)
+    filled = shares[shares > 0]
+    return float(-(filled * np.log(filled)).sum()) + 0.0  # turns -0.0 into 0.0
+
+
+def silhouette(embedding: Array, assignments: Array, seed: int = 0) -> float:
+    """Mean silhouette in [-1, 1] over at most 2,000 items drawn by a fixed seed.
+
+    How much nearer an item is to its own cluster than to the next one, in the space of the
+    embedding; figures from two embeddings cannot be compared. Undefined (nan) unless the sample
+    holds at least two clusters and fewer clusters than items.
+    """
+    from sklearn.metrics import silhouette_score
+
+    embedding, assignments = np.asarray(embedding), np.asarray(assignments)
+    if len(embedding) > SILHOUETTE_SAMPLE:
+        draw = np.random.default_rng(seed).choice(len(embedding), SILHOUETTE_SAMPLE, replace=False)
+        embedding, assignments = embedding[draw], assignments[draw]
+    if not 2 <= len(np.unique(assignments)) < len(assignments):
+        return math.nan
+    return float(silhouette_score(embedding, assignments))
+
+
+def recall_per_class(counts: Array, classes: Array | None = None) -> Array:
+    """Share (n_classes,) float64 of each class that lies in the cluster matched to it.
+
+    Parameters
+    ----------
+    counts : (n_classes, k) int
+        Items of each true class in each cluster.
+    classes : (k,) int, optional
+        Class of each cluster, -1 for none; by default the Hungarian matching of `counts`.
+
+    A class without a cluster has recall 0, one without items nan.
+    """
+    if classes is None:
+        classes = hungarian(counts.T)
+    sizes = counts.sum(1).astype(np.float64)
+    hits = np.zeros(len(counts))
+    clusters = np.flatnonzero(classes >= 0)
+    hits[classes[clusters]] = counts[classes[clusters], clusters]
+    return np.divide(hits, sizes, out=np.full(len(counts), math.nan), where=sizes > 0)
+
+
+def confidence(snapshot: Snapshot) -> Array:
+    """How sure the method is of each item, (n,) float32 in [0, 1].
+
+    The greatest probability; for a method without probabilities 1 - a/b, where a is the distance
+    to the own center and b that to the nearest other one (see `distance_margin`).
+    """
+    if snapshot.probabilities is not None:
+        return snapshot.probabilities.max(1, initial=0.0)
+    return distance_margin(snapshot.embedding, snapshot.assignments, snapshot.centers)
+
+
+def margin(snapshot: Snapshot) -> Array:
+    """Lead of the first choice over the second, (n,) float32 in [0, 1].
+
+    The difference of the two greatest probabilities; without probabilities as in `confidence`.
+    """
+    p = snapshot.probabilities
+    if p is None:
+        return distance_margin(snapshot.embedding, snapshot.assignments, snapshot.centers)
+    if p.shape[1] < 2:
+        return np.ones(len(p), dtype=np.float32)
+    top = np.partition(p, p.shape[1] - 2, axis=1)[:, -2:]
+    return top[:, 1] - top[:, 0]
+
+
+def distance_margin(embedding: Array, assignments: Array, centers: Array | None = None) -> Array:
+    """1 - a/b of each item, (n,) float32 in [0, 1]: a to its own center, b to the nearest other.
+
+    1 on the center, 0 on the border and beyond it. Without centers the means of the clusters are
+    used; with fewer than two occupied clusters every item has 1.
+    """
+    occupied = np.unique(assignments)
+    if len(occupied) < 2:
+        return np.ones(len(assignments), dtype=np.float32)
+    if centers is None:
+        centers, assignments = _means(embedding, assignments)
+    squares = (
+        (embedding * embedding).sum(1)[:, None]
+        - 2 * embedding @ centers.T
+        + (centers * centers).sum(1)
+    )
+    distances = np.sqrt(np.maximum(squares, 0))
+    rows = np.arange(len(distances))
+    own = distances[rows, assignments]
+    distances[rows, assignments] = np.inf
+    other = distances.min(1)
+    ratio = np.divide(own, other, out=np.ones_like(own), where=other > 0)
+    return np.clip(1 - ratio, 0, 1).astype(np.float32)
+
+
+def _means(embedding: Array, assignments: Array) -> tuple[Array, Array]:
+    """Means of the occupied clusters, and the assignments renumbered to them."""
+    _, dense = np.unique(assignments, return_inverse=True)
+    member = np.zeros((int(dense.max()) + 1, len(dense)), dtype=np.float32)
+    member[dense, np.arange(len(dense))] = 1
+    return (member @ embedding) / member.sum(1, keepdims=True), dense
+
+
+def n_occupied(assignments: Array) -> int:
+    """Number of clusters that hold at least one item."""
+    return len(np.unique(assignments))
+
+
+def share_changed(previous: Array, current: Array) -> float:
+    """Share in [0, 1] of items whose (aligned) cluster differs between two steps; nan if none."""
+    previous, current = np.asarray(previous), np.asarray(current)
+    return float((previous != current).mean()) if len(current) else math.nan
+
+
+def marginal_entropy(sizes: Array) -> float:
+    """Evenness in [0, 1] of cluster sizes (k,): their entropy over ln k.
+
+    1 if all are equally large, 0 if one holds everything; nan without items, 1 for k = 1.
+    """
+    total = float(np.sum(sizes))
+    if not total:
+        return math.nan
+    return entropy(np.asarray(sizes) / total) / math.log(len(sizes)) if len(sizes) > 1 else 1.0

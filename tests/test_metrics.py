@@ -1,0 +1,141 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+from clustlab.analysis import metrics
+from clustlab.types import Snapshot
+
+LABELS = np.repeat([0, 1], 50)
+CLUSTERS = np.repeat([0, 1, 2], [30, 20, 50])
+
+partitions = st.integers(2, 60).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.integers(0, 4), min_size=n, max_size=n).map(np.array),
+        st.lists(st.integers(0, 4), min_size=n, max_size=n).map(np.array),
+    )
+)
+
+
+def test_golden_figures_of_a_split_class():
+    assert metrics.clustering_accuracy(LABELS, CLUSTERS) == pytest.approx(0.80)
+    assert metrics.purity(LABELS, CLUSTERS) == pytest.approx(1.0)
+    assert metrics.nmi(LABELS, CLUSTERS) == pytest.approx(0.804675, abs=1e-6)
+
+
+def test_unlabelled_items_change_nothing():
+    labels = np.concatenate([LABELS, np.full(40, -1)])
+    clusters = np.concatenate([CLUSTERS, np.arange(40) % 3])
+    for figure in (metrics.clustering_accuracy, metrics.nmi, metrics.ari, metrics.purity):
+        assert figure(labels, clusters) == pytest.approx(figure(LABELS, CLUSTERS))
+
+
+def test_numbers_need_not_be_dense():
+    assert metrics.clustering_accuracy(LABELS * 1000 + 7, CLUSTERS * 10**9) == pytest.approx(0.80)
+
+
+def test_nothing_labelled_is_nan():
+    unknown = np.full(5, -1)
+    for figure in (metrics.clustering_accuracy, metrics.nmi, metrics.ari, metrics.purity):
+        assert math.isnan(figure(unknown, np.arange(5)))
+
+
+@given(partitions)
+def test_figures_agree_with_scikit_learn(pair):
+    labels, clusters = pair
+    assert metrics.nmi(labels, clusters) == pytest.approx(
+        normalized_mutual_info_score(labels, clusters), abs=1e-9
+    )
+    assert metrics.ari(labels, clusters) == pytest.approx(
+        adjusted_rand_score(labels, clusters), abs=1e-9
+    )
+
+
+@given(partitions, st.permutations(range(5)))
+def test_figures_ignore_how_clusters_are_numbered(pair, permutation):
+    labels, clusters = pair
+    renumbered = np.array(permutation)[clusters]
+    for figure in (metrics.clustering_accuracy, metrics.nmi, metrics.ari, metrics.purity):
+        assert figure(labels, renumbered) == pytest.approx(figure(labels, clusters))
+
+
+@given(partitions)
+def test_purity_is_never_below_accuracy(pair):
+    assert metrics.purity(*pair) >= metrics.clustering_accuracy(*pair) - 1e-12
+
+
+def test_ari_counts_pairs_beyond_32_bits():
+    labels = np.repeat([0, 1], 60_000)
+    assert metrics.ari(labels, 1 - labels) == pytest.approx(1.0)
+
+
+def test_recall_is_zero_without_a_cluster_and_nan_without_items():
+    counts = np.array([[8, 2], [5, 0], [0, 6], [0, 0]])
+    recall = metrics.recall_per_class(counts)
+    assert recall[:3].tolist() == pytest.approx([0.8, 0.0, 1.0])
+    assert math.isnan(recall[3])
+
+
+def test_recall_takes_a_given_matching():
+    recall = metrics.recall_per_class(np.array([[8, 2], [5, 0]]), np.array([1, 0]))
+    assert recall.tolist() == pytest.approx([0.2, 1.0])
+
+
+def soft(probabilities):
+    p = np.array(probabilities)
+    return Snapshot(np.zeros((len(p), 2)), p.argmax(1), {}, probabilities=p)
+
+
+def test_confidence_of_a_soft_method_is_its_greatest_probability():
+    snapshot = soft([[0.7, 0.2, 0.1], [0.4, 0.35, 0.25]])
+    assert metrics.confidence(snapshot).tolist() == pytest.approx([0.7, 0.4])
+    assert metrics.margin(snapshot).tolist() == pytest.approx([0.5, 0.05])
+
+
+def test_confidence_of_a_hard_method_falls_from_center_to_border():
+    points = np.array([[0.0], [1.0], [2.0], [3.0], [4.0]])
+    snapshot = Snapshot(points, [0, 0, 0, 1, 1], {}, centers=np.array([[0.0], [4.0]]))
+    expected = [1, 2 / 3, 0, 2 / 3, 1]
+    assert metrics.confidence(snapshot).tolist() == pytest.approx(expected, abs=1e-6)
+    assert metrics.margin(snapshot).tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_means_stand_in_for_missing_centers():
+    snapshot = Snapshot(np.array([[-1.0], [1.0], [9.0], [11.0]]), [0, 0, 5, 5], {})
+    expected = [10 / 11, 8 / 9, 8 / 9, 10 / 11]
+    assert metrics.confidence(snapshot).tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_one_cluster_leaves_no_doubt():
+    snapshot = Snapshot(np.zeros((3, 2)), [0, 0, 0], {}, centers=np.zeros((2, 2)))
+    assert metrics.confidence(snapshot).tolist() == [1, 1, 1]
+    assert metrics.margin(soft([[1.0], [1.0]])).tolist() == [1, 1]
+
+
+def test_silhouette_of_two_far_groups_is_high_and_of_one_group_undefined():
+    points = np.array([[0.0], [0.1], [9.0], [9.1]])
+    assert metrics.silhouette(points, np.array([0, 0, 1, 1])) == pytest.approx(0.98889, abs=1e-4)
+    assert math.isnan(metrics.silhouette(points, np.zeros(4, dtype=int)))
+    assert math.isnan(metrics.silhouette(points, np.arange(4)))
+
+
+def test_silhouette_of_many_items_repeats_its_draw():
+    rng = np.random.default_rng(1)
+    points, clusters = rng.normal(size=(2500, 2)), rng.integers(0, 3, 2500)
+    assert metrics.silhouette(points, clusters) == metrics.silhouette(points, clusters)
+
+
+def test_evenness_runs_from_zero_to_one():
+    assert metrics.marginal_entropy(np.array([5, 5, 5])) == pytest.approx(1)
+    assert metrics.marginal_entropy(np.array([9, 0, 0])) == 0
+    assert metrics.marginal_entropy(np.array([9])) == 1
+    assert math.isnan(metrics.marginal_entropy(np.zeros(3)))
+
+
+def test_occupied_clusters_and_share_changed():
+    assert metrics.n_occupied(np.array([4, 4, 0])) == 2
+    assert metrics.share_changed(np.array([0, 1, 2, 2]), np.array([0, 1, 1, 2])) == 0.25
+    assert math.isnan(metrics.share_changed(np.array([]), np.array([])))
