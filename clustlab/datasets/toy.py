@@ -12,7 +12,8 @@ from clustlab.types import Array, Dataset, Report
 
 Groups = list[Array]  # one (m, 2) float64 array per true group, about one unit wide
 
-TRIANGLE = ((-0.9, -0.5), (0.9, -0.5), (0.0, 1.0))
+TRIANGLE = np.array([(-0.9, -0.5), (0.9, -0.5), (0.0, 1.0)])
+CLOSE = 0.7 * TRIANGLE  # so near that k-means cuts into the widest or largest of unequal groups
 SHEAR = np.array([[0.6, -0.6], [-0.4, 0.8]])  # turns discs into parallel ellipses, about 6 : 1
 
 
@@ -109,16 +110,16 @@ def anisotropic(n: int, noise: float, rng: np.random.Generator) -> tuple[Groups,
 def unequal_variance(
     n: int, noise: float, rng: np.random.Generator
 ) -> tuple[Groups, tuple[str, ...]]:
-    """Three round groups of equal size, one tight, one medium, one five times as wide."""
-    groups = _clouds(TRIANGLE, [noise / 2, noise, 2.5 * noise], even_sizes(n, 3), rng)
+    """Three round groups of equal size, one tight, one medium, one eight times as wide."""
+    groups = _clouds(CLOSE, [noise / 2, noise, 4 * noise], even_sizes(n, 3), rng)
     return groups, ("tight", "medium", "wide")
 
 
 def unequal_sizes(n: int, noise: float, rng: np.random.Generator) -> tuple[Groups, tuple[str, ...]]:
-    """Three round groups of equal width that hold about 80, 15 and 5 percent of the points."""
-    small, medium = max(1, round(0.05 * n)), max(1, round(0.15 * n))
+    """Three round groups of equal width that hold about 90, 7 and 3 percent of the points."""
+    small, medium = max(1, round(0.03 * n)), max(1, round(0.07 * n))
     sizes = [n - medium - small, medium, small]
-    return _clouds(TRIANGLE, [1.5 * noise] * 3, sizes, rng), ("large", "medium", "small")
+    return _clouds(CLOSE, [2.5 * noise] * 3, sizes, rng), ("large", "medium", "small")
 
 
 def uniform_noise(n: int, noise: float, rng: np.random.Generator) -> tuple[Groups, tuple[str, ...]]:
@@ -154,13 +155,13 @@ def even_sizes(n: int, groups: int) -> list[int]:
 
 
 def _clouds(
-    centers: Sequence[Sequence[float]] | Array,
+    centers: Array,
     widths: Sequence[float],
     sizes: Sequence[int],
     rng: np.random.Generator,
 ) -> Groups:
     return [
-        np.asarray(center) + rng.normal(0, width, (size, 2))
+        center + rng.normal(0, width, (size, 2))
         for center, width, size in zip(centers, widths, sizes, strict=True)
     ]
 
