@@ -1,0 +1,222 @@
+"""What changes over the steps of a run, computed once per step and kept while the run grows."""
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from clustlab.analysis import metrics
+from clustlab.analysis.matching import align, contingency
+from clustlab.analysis.projection import pca_2d, procrustes
+from clustlab.types import Array, Report, Snapshot
+
+COLUMNS = (
+    "acc",
+    "nmi",
+    "ari",
+    "purity",
+    "n_occupied",
+    "changed",
+    "nmi_previous",
+    "confidence",
+    "evenness",
+)
+
+
+class Steps(Protocol):
+    """Anything that has snapshots by number, such as a run or a list."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Snapshot: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What is kept of one step: a few bytes per item."""
+
+    stable: Array  # (n,) int16
+    mapping: Array  # (k,) int32, raw -> stable
+    points: Array  # (n, 2) float32
+    flips: Array  # (n,) int16, label changes so far
+    row: dict[str, float]
+    recall: Array  # (n_classes,) float64, empty without labels
+
+
+class Timeline:
+    """Stable cluster ids, figures and aligned points of a growing run, step by step.
+
+    A stable id follows a cluster by its items (Hungarian matching from each step to the next), so
+    it keeps its colour although a method may redraw its numbers. Points are principal components,
+    turned at each step onto the ones before. Safe to share between threads.
+
+    Parameters
+    ----------
+    run : sequence of Snapshot
+        May grow while it is read; steps are loaded once, in order.
+    labels : (n,) int, optional
+        True classes, -1 where unknown. Without them accuracy and its like are nan.
+    n_classes : int, optional
+        Number of classes; by default the greatest label plus one.
+    """
+
+    def __init__(self, run: Steps, labels: Array | None = None, n_classes: int = 0) -> None:
+        self._run = run
+        self._labels = labels
+        known = -1 if labels is None or not len(labels) else int(labels.max())
+        self.n_classes = max(n_classes, known + 1)
+        self._steps: list[_Step] = []
+        self._silhouettes: dict[int, float] = {}
+        self._last_embedding: Array | None = None
+        self._lock = threading.RLock()
+
+    def __len__(self) -> int:
+        """Number of steps known so far."""
+        return len(self._steps)
+
+    def extend(self, upto: int | None = None, report: Report | None = None) -> int:
+        """Number of steps known after reading new ones, up to and without step `upto`.
+
+        Work done before `report` raises is kept. If the run has become shorter (it was resumed
+        from an earlier checkpoint), the surplus is forgotten.
+        """
+        with self._lock:
+            available = len(self._run)
+            if available < len(self._steps):
+                self._forget(available)
+            goal = available if upto is None else min(upto, available)
+            first = len(self._steps)
+            while len(self._steps) < goal:
+                if report:
+                    done = len(self._steps)
+                    report(f"Reading step {done}", (done - first) / (goal - first))
+                self._steps.append(self._read(self._run[len(self._steps)]))
+            return len(self._steps)
+
+    def stable(self, step: int) -> Array:
+        """Stable cluster ids (n,) int32 of the items at a step."""
+        return self._at(step).stable.astype(np.int32)
+
+    def mapping(self, step: int) -> Array:
+        """Stable id (k,) int32 of each raw cluster at a step."""
+        return self._at(step).mapping
+
+    def points(self, step: int) -> Array:
+        """Principal components (n, 2) float32 at a step, aligned to the step before."""
+        return self._at(step).points
+
+    def flips(self, step: int) -> Array:
+        """How often each item changed its stable cluster up to a step, (n,) int32."""
+        return self._at(step).flips.astype(np.int32)
+
+    def row(self, step: int) -> dict[str, float]:
+        """Figures of one step by name, see `COLUMNS`; nan where one is not defined."""
+        return dict(self._at(step).row)
+
+    def metrics(self) -> pd.DataFrame:
+        """Figures of all known steps: column `step`, then `COLUMNS`."""
+        with self._lock:
+            rows = [{"step": i, **s.row} for i, s in enumerate(self._steps)]
+        return pd.DataFrame(rows, columns=["step", *COLUMNS])
+
+    def recall(self) -> Array:
+        """Recall (steps, n_classes) float64 of each class; nan for classes without items."""
+        with self._lock:
+            rows = [s.recall for s in self._steps]
+        return np.array(rows).reshape(len(rows), self.n_classes)
+
+    def history(self, item: int) -> Array:
+        """Stable cluster (steps,) int32 of one item over all known steps."""
+        with self._lock:
+            return np.array([s.stable[item] for s in self._steps], dtype=np.int32)
+
+    def assignments(self) -> Array:
+        """Stable clusters (steps, n) int16 of all items over all known steps."""
+        with self._lock:
+            return np.array([s.stable for s in self._steps], dtype=np.int16)
+
+    def n_ids(self) -> int:
+        """Number of stable ids handed out so far: colours and axes count up to it."""
+        with self._lock:
+            return max((int(s.mapping.max()) + 1 for s in self._steps if len(s.mapping)), default=0)
+
+    def extent(self) -> float:
+        """Half the side of a square around the origin that holds the points of every step."""
+        with self._lock:
+            widest = (float(np.abs(s.points).max(initial=0)) for s in self._steps)
+            return max(widest, default=0.0) * 1.05 or 1.0
+
+    def silhouette(self, step: int) -> float:
+        """Silhouette of a step on at most 2,000 items, computed when first asked for."""
+        stable = self.stable(step)
+        if step not in self._silhouettes:
+            self._silhouettes[step] = metrics.silhouette(self._run[step].embedding, stable)
+        return self._silhouettes[step]
+
+    def _at(self, step: int) -> _Step:
+        self.extend(step + 1)
+        with self._lock:
+            return self._steps[step]
+
+    def _forget(self, keep: int) -> None:
+        del self._steps[keep:]
+        self._silhouettes = {k: v for k, v in self._silhouettes.items() if k < keep}
+        self._last_embedding = None
+
+    def _read(self, snapshot: Snapshot) -> _Step:
+        before = self._steps[-1] if self._steps else None
+        n, k = len(snapshot.assignments), snapshot.n_clusters
+        mapping = np.arange(k, dtype=np.int32)
+        if before is not None:
+            ids = int(max(before.mapping.max(initial=-1), before.stable.max(initial=-1))) + 1
+            mapping = align(before.stable, snapshot.assignments, ids, k, before.mapping)
+        stable = mapping[snapshot.assignments].astype(np.int16)
+        flips = np.zeros(n, dtype=np.int16)
+        if before is not None:
+            flips = before.flips + (stable != before.stable)
+        counts, recall = self._scored(stable)
+        row = _row(snapshot, stable, None if before is None else before.stable, counts)
+        return _Step(stable, mapping, self._aligned(snapshot, before), flips, row, recall)
+
+    def _scored(self, stable: Array) -> tuple[Array | None, Array]:
+        if self._labels is None:
+            return None, np.zeros(self.n_classes)
+        counts = contingency(self._labels, stable, self.n_classes)
+        return counts, metrics.recall_per_class(counts)
+
+    def _aligned(self, snapshot: Snapshot, before: _Step | None) -> Array:
+        embedding = snapshot.embedding
+        if before is not None and self._last_embedding is not None:
+            same = self._last_embedding.shape == embedding.shape
+            # methods on raw pixels repeat one wide embedding; comparing is cheaper than projecting
+            if same and np.array_equal(self._last_embedding, embedding):
+                return before.points
+        self._last_embedding = embedding
+        points = pca_2d(embedding)
+        return points if before is None else procrustes(points, before.points)
+
+
+def _row(
+    snapshot: Snapshot, stable: Array, previous: Array | None, counts: Array | None
+) -> dict[str, float]:
+    """Figures of one step, in the order of `COLUMNS`."""
+    scored: dict[str, Callable[[Array], float]] = {
+        "acc": metrics.accuracy_of,
+        "nmi": metrics.nmi_of,
+        "ari": metrics.ari_of,
+        "purity": metrics.purity_of,
+    }
+    row = {name: math.nan if counts is None else f(counts) for name, f in scored.items()}
+    sizes = np.bincount(snapshot.assignments, minlength=snapshot.n_clusters)
+    row["n_occupied"] = float((sizes > 0).sum())
+    row["changed"], row["nmi_previous"] = math.nan, math.nan
+    if previous is not None:
+        row["changed"] = metrics.share_changed(previous, stable)
+        row["nmi_previous"] = metrics.nmi_of(contingency(previous, stable))
+    sure = metrics.confidence(snapshot)
+    row["confidence"] = float(sure.mean()) if len(sure) else math.nan
+    row["evenness"] = metrics.marginal_entropy(sizes)
+    return row

@@ -1,0 +1,117 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clustlab.analysis.projection import exact_neighbors, pca_2d, procrustes, tsne_2d, umap_2d
+from clustlab.errors import Cancelled
+
+RNG = np.random.default_rng(3)
+CLOUD = RNG.normal(size=(40, 2)).astype(np.float32) * [3, 1]
+
+
+def by_svd(x):
+    x = x - x.mean(0)
+    u, s, _ = np.linalg.svd(x, full_matrices=False)
+    return u[:, :2] * s[:2]
+
+
+@pytest.mark.parametrize("shape", [(200, 10), (30, 100), (600, 700)])
+def test_pca_agrees_with_the_singular_value_decomposition(shape):
+    x = RNG.normal(size=shape).astype(np.float32)
+    x[:, 0] *= 20
+    x[:, 1] *= 10
+    points, expected = pca_2d(x), by_svd(x.astype(np.float64))
+    assert points.dtype == np.float32
+    assert np.allclose(np.abs(points), np.abs(expected), atol=0.02)
+
+
+def test_pca_does_not_depend_on_the_sign_of_its_axes():
+    x = RNG.normal(size=(50, 5)).astype(np.float32)
+    assert (pca_2d(x) == pca_2d(x.copy())).all()
+    assert np.allclose(pca_2d(-x), -pca_2d(x), atol=1e-4)
+
+
+def test_pca_of_too_little_is_filled_with_zeros():
+    assert pca_2d(np.zeros((0, 3), np.float32)).shape == (0, 2)
+    assert pca_2d(np.ones((1, 3), np.float32)).tolist() == [[0, 0]]
+    line = pca_2d(np.array([[0.0], [2.0]], np.float32))
+    assert np.abs(line).tolist() == [[1, 0], [1, 0]]
+
+
+@given(
+    st.floats(0, 2 * math.pi),
+    st.booleans(),
+    st.floats(-100, 100),
+    st.floats(0.1, 10),
+)
+def test_procrustes_undoes_turn_mirror_shift_and_scale(angle, mirrored, shift, scale):
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    if mirrored:
+        turn = turn @ np.diag([1, -1])
+    moved = CLOUD @ turn * scale + shift
+    assert np.allclose(procrustes(moved, CLOUD), CLOUD, atol=1e-3)
+
+
+def test_procrustes_does_not_shrink_a_cloud_that_changed():
+    other = RNG.normal(size=CLOUD.shape)
+    aligned = procrustes(other, CLOUD)
+    spread = np.linalg.norm(CLOUD - CLOUD.mean(0))
+    assert np.linalg.norm(aligned - aligned.mean(0)) == pytest.approx(spread, rel=1e-4)
+
+
+def test_procrustes_copes_with_nothing_and_with_one_dot():
+    assert procrustes(np.zeros((0, 2)), np.zeros((0, 2))).shape == (0, 2)
+    assert procrustes(np.ones((3, 2)), CLOUD[:3]).shape == (3, 2)
+    assert np.isfinite(procrustes(CLOUD[:3], np.zeros((3, 2)))).all()
+
+
+def test_neighbours_start_with_oneself_and_rise_in_distance():
+    indices, distances = exact_neighbors(np.array([[0.0], [1.0], [3.0], [7.0]]), 3)
+    assert indices.tolist() == [[0, 1, 2], [1, 0, 2], [2, 1, 0], [3, 2, 1]]
+    assert distances[0].tolist() == [0, 1, 3]
+
+
+def two_groups(n=60):
+    x = RNG.normal(size=(n, 5)).astype(np.float32)
+    x[: n // 2] += 12
+    return x
+
+
+def test_tsne_keeps_groups_apart_and_near_their_start():
+    x = two_groups()
+    start = pca_2d(x)
+    points = tsne_2d(x, init=start, epochs=250)
+    left, right = points[:30].mean(0), points[30:].mean(0)
+    assert np.linalg.norm(left - right) > 2 * points[:30].std(0).max()
+    assert np.linalg.norm(left - start[:30].mean(0)) < np.linalg.norm(left - start[30:].mean(0))
+
+
+@pytest.mark.slow
+def test_umap_repeats_itself_tells_progress_and_keeps_places():
+    x, told = two_groups(), []
+    points = umap_2d(x, epochs=20, report=lambda text, share: told.append(share))
+    assert told[0] == 0
+    assert told[-1] == 1
+    assert told == sorted(told)
+    assert (umap_2d(x, epochs=20) == points).all()
+    again = umap_2d(x, init=points, epochs=20)
+    assert np.linalg.norm(again - points, axis=1).mean() < points.std()
+
+
+@pytest.mark.slow
+def test_umap_stops_when_its_report_raises():
+    def stop(_text, share):
+        if share > 0.3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        umap_2d(two_groups(), epochs=500, report=stop)
+
+
+def test_layouts_of_three_points_are_their_principal_components():
+    x = np.eye(3, dtype=np.float32)
+    assert (umap_2d(x) == pca_2d(x)).all()
+    assert (tsne_2d(x) == pca_2d(x)).all()

@@ -1,0 +1,150 @@
+import math
+
+import numpy as np
+import pytest
+
+from clustlab.analysis.timeline import COLUMNS, Timeline
+from clustlab.errors import Cancelled
+from clustlab.types import Snapshot
+
+N, K = 60, 3
+CLASSES = np.repeat(np.arange(K), N // K)
+
+
+def snapshot(assignments, seed=0, k=K):
+    rng = np.random.default_rng(seed)
+    embedding = np.eye(4)[np.asarray(assignments) % 4] * 5 + rng.normal(size=(N, 4))
+    return Snapshot(embedding, assignments, {}, centers=np.eye(4)[np.arange(k) % 4] * 5)
+
+
+def renumbered_run(steps=6):
+    """The same clustering at every step, with numbers drawn anew each time."""
+    rng = np.random.default_rng(1)
+    return [snapshot(rng.permutation(K)[CLASSES], seed) for seed in range(steps)]
+
+
+def test_clusters_keep_their_ids_although_numbers_are_redrawn():
+    run = renumbered_run()
+    timeline = Timeline(run, CLASSES)
+    assert timeline.extend() == 6
+    for step in range(6):
+        assert (timeline.stable(step) == timeline.stable(0)).all()
+        assert (timeline.mapping(step)[run[step].assignments] == timeline.stable(step)).all()
+    assert timeline.flips(5).sum() == 0
+    assert timeline.n_ids() == K
+
+
+def test_row_has_the_figures_of_the_step():
+    half = CLASSES.copy()
+    half[:10] = 1  # half of class 0 joins class 1
+    timeline = Timeline([snapshot(CLASSES), snapshot(half)], CLASSES)
+    first, second = timeline.row(0), timeline.row(1)
+    assert tuple(first) == COLUMNS
+    assert first["acc"] == first["nmi"] == first["ari"] == first["purity"] == 1
+    assert math.isnan(first["changed"])
+    assert second["acc"] == pytest.approx(50 / 60)
+    assert second["changed"] == pytest.approx(10 / 60)
+    assert second["n_occupied"] == 3
+    assert 0 < second["nmi_previous"] < 1
+    assert 0 <= second["confidence"] <= 1
+    assert timeline.recall().tolist() == [[1, 1, 1], [0.5, 1, 1]]
+
+
+def test_flips_add_up_over_steps():
+    other = CLASSES.copy()
+    other[0] = 1
+    timeline = Timeline([snapshot(CLASSES), snapshot(other), snapshot(CLASSES)])
+    assert timeline.flips(2)[:2].tolist() == [2, 0]
+    assert timeline.history(0).tolist() == [0, 1, 0]
+
+
+def test_without_labels_only_figures_that_need_them_are_missing():
+    row = Timeline(renumbered_run(2)).row(1)
+    assert math.isnan(row["acc"])
+    assert row["changed"] == 0
+    assert row["nmi_previous"] == pytest.approx(1)
+
+
+def test_unlabelled_items_are_left_out():
+    labels = np.where(np.arange(N) < 40, CLASSES, -1)
+    wrong_at_the_end = CLASSES.copy()
+    wrong_at_the_end[45:] = 0
+    assert Timeline([snapshot(wrong_at_the_end)], labels, K).row(0)["acc"] == 1
+
+
+def test_it_reads_only_what_is_new_and_forgets_what_is_gone():
+    class Counted(list):
+        reads = 0
+
+        def __getitem__(self, index):
+            self.reads += 1
+            return super().__getitem__(index)
+
+    run = Counted(renumbered_run(4))
+    timeline = Timeline(run)
+    timeline.extend()
+    timeline.extend()
+    assert run.reads == 4
+    run.append(snapshot(CLASSES))
+    assert timeline.extend() == 5
+    assert run.reads == 5
+    del run[2:]
+    assert timeline.extend() == 2
+    assert len(timeline.metrics()) == 2
+
+
+def test_progress_is_told_and_may_stop_the_work():
+    timeline, told = Timeline(renumbered_run(4)), []
+
+    def report(text, share):
+        told.append((text, share))
+        if share >= 0.5:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        timeline.extend(report=report)
+    assert told == [("Reading step 0", 0.0), ("Reading step 1", 0.25), ("Reading step 2", 0.5)]
+    assert len(timeline) == 2
+
+
+def test_points_follow_a_turned_embedding():
+    rng = np.random.default_rng(0)
+    flat = rng.normal(size=(N, 2)) * [3, 1]
+    angle = 2.0
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    steps = [Snapshot(flat, CLASSES, {}), Snapshot(flat @ turn * 7 + 5, CLASSES, {})]
+    timeline = Timeline(steps)
+    assert np.allclose(timeline.points(1), timeline.points(0), atol=1e-4)
+    assert np.abs(timeline.points(1)).max() <= timeline.extent()
+
+
+def test_an_unchanged_embedding_is_projected_once(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "clustlab.analysis.timeline.pca_2d",
+        lambda e: calls.append(1) or np.asarray(e)[:, :2],
+    )
+    Timeline([snapshot(CLASSES), snapshot(CLASSES), snapshot(CLASSES, seed=9)]).extend()
+    assert len(calls) == 2
+
+
+def test_a_changing_number_of_clusters_gets_fresh_ids():
+    split = CLASSES.copy()
+    split[:5] = 3
+    timeline = Timeline([snapshot(CLASSES), snapshot(split, k=4), snapshot(CLASSES)])
+    assert timeline.stable(1)[:6].tolist() == [3, 3, 3, 3, 3, 0]
+    assert (timeline.stable(2) == CLASSES).all()
+    assert timeline.n_ids() == 4
+
+
+def test_an_empty_run_has_no_steps():
+    timeline = Timeline([])
+    assert timeline.extend() == 0
+    assert timeline.metrics().empty
+    assert timeline.n_ids() == 0
+    assert timeline.extent() == 1.0
+
+
+def test_silhouette_is_computed_on_demand():
+    timeline = Timeline(renumbered_run(1))
+    assert timeline.silhouette(0) == timeline.silhouette(0) > 0.3
