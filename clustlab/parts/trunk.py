@@ -1,0 +1,68 @@
+"""The network between an item and what a method puts on top of it, for images and for points."""
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from clustlab.parts.augment import sobel
+from clustlab.parts.networks import ConvEncoder
+
+POINT_WIDTHS = (64, 64)
+
+
+class Trunk(nn.Module):
+    """Features (b, `width`) after a ReLU: convolutions for images, linear layers for points.
+
+    Every layer is followed by BatchNorm.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of one item, (c, h, w) or (d,).
+    channels : sequence of int
+        Output channels of each convolution. Ignored for points, which get two layers of 64.
+    edges : bool
+        Show the network the two Sobel edges of an image instead of its pixels.
+    track_running_stats : bool
+        False makes BatchNorm use the statistics of the present batch at evaluation too.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        channels: Sequence[int],
+        *,
+        edges: bool = False,
+        track_running_stats: bool = True,
+    ) -> None:
+        super().__init__()
+        self.edges = edges and len(shape) == 3
+        if len(shape) == 3:
+            seen = (2, *shape[1:]) if self.edges else shape
+            encoder = ConvEncoder(seen, channels, track_running_stats=track_running_stats)
+            self.layers: nn.Module = encoder
+            self.width = encoder.width
+        else:
+            self.layers = _point_layers(shape[0], track_running_stats)
+            self.width = POINT_WIDTHS[-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features (b, width) of a batch of items (b, *shape)."""
+        return self.layers(sobel(x) if self.edges else x)
+
+
+def _point_layers(d: int, track_running_stats: bool) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for before, after in zip((d, *POINT_WIDTHS[:-1]), POINT_WIDTHS, strict=True):
+        norm = nn.BatchNorm1d(after, track_running_stats=track_running_stats)
+        layers += [nn.Linear(before, after, bias=False), norm, nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+def even_batch(n: int, size: int) -> int:
+    """Batch size near `size` that divides n items into equal parts.
+
+    A small last batch would be normalised by the statistics of a handful of items.
+    """
+    return math.ceil(n / max(1, round(n / size)))
