@@ -77,6 +77,31 @@ def procrustes(points: Array, reference: Array) -> Array:
     return (a @ (u @ vt) * (scale or 1.0) + center).astype(np.float32)
 
 
+def carry(embedding: Array, points: Array, extra: Array) -> Array:
+    """Where further points (m, 2) float32 of the same space land under a linear projection.
+
+    The map is read off from what it did to the embedding: principal components, turned and scaled
+    as one. Not for UMAP or t-SNE, which are no maps of the space.
+
+    Parameters
+    ----------
+    embedding : (n, d) float
+        The items before projection.
+    points : (n, 2) float
+        The same items after it.
+    extra : (m, d) float
+        What else to project, such as cluster centers.
+    """
+    middle, center = embedding.mean(0), points.mean(0)
+    flat = points - center
+    # principal axes are orthogonal to the rest, so regression on them gives the axes over scale^2
+    inverse = np.linalg.pinv((flat.T @ flat).astype(np.float64))
+    axes = (embedding - middle).T @ flat @ inverse
+    squares = (axes * axes).sum(0)
+    axes = np.divide(axes, squares, out=np.zeros_like(axes), where=squares > 0)
+    return ((extra - middle) @ axes + center).astype(np.float32)
+
+
 def umap_2d(
     embedding: Array,
     init: Array | None = None,

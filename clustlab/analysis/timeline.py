@@ -11,7 +11,7 @@ import pandas as pd
 
 from clustlab.analysis import metrics
 from clustlab.analysis.matching import align, contingency
-from clustlab.analysis.projection import pca_2d, procrustes
+from clustlab.analysis.projection import carry, pca_2d, procrustes
 from clustlab.types import Array, Report, Snapshot
 
 COLUMNS = (
@@ -107,6 +107,28 @@ class Timeline:
     def points(self, step: int) -> Array:
         """Principal components (n, 2) float32 at a step, aligned to the step before."""
         return self._at(step).points
+
+    def centers(self, step: int) -> Array:
+        """Where each cluster's center lies among the points, (ids, 2) float32 by stable id.
+
+        The method's own centers; where it has none, the means of the clusters. Rows of ids that
+        hold nothing at this step are nan.
+        """
+        snapshot, at = self._run[step], self._at(step)
+        found = np.full((int(at.mapping.max(initial=-1)) + 1, 2), np.nan, dtype=np.float32)
+        if not len(at.points):
+            return found
+        if (
+            snapshot.centers is not None
+            and snapshot.centers.shape[1] == snapshot.embedding.shape[1]
+        ):
+            found[at.mapping] = carry(snapshot.embedding, at.points, snapshot.centers)
+            return found
+        sizes = np.bincount(at.stable, minlength=len(found))
+        for axis in (0, 1):
+            sums = np.bincount(at.stable, weights=at.points[:, axis], minlength=len(found))
+            np.divide(sums, sizes, out=found[:, axis], where=sizes > 0, casting="unsafe")
+        return found
 
     def flips(self, step: int) -> Array:
         """How often each item changed its stable cluster up to a step, (n,) int32."""

@@ -1,0 +1,278 @@
+"""The embedding as dots, to brush a rectangle in and to click on."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from clustlab.types import Array
+from clustlab.views import theme
+
+COLORINGS = {
+    "cluster": "Cluster",
+    "class": "True class",
+    "confidence": "Confidence",
+    "correct": "Right or wrong",
+    "changes": "Label changes",
+}
+MAX_LEGEND = 20  # entries; a longer legend is no help
+MAX_TRAILS = 200  # items whose past positions are drawn
+TRAIL_COLUMNS = ["index", "step", "x", "y", "cluster"]
+
+
+def dots(
+    points: Array,
+    clusters: Array,
+    *,
+    labels: Array | None = None,
+    class_names: Sequence[str] = (),
+    classes: Array | None = None,
+    confidence: Array | None = None,
+    changes: Array | None = None,
+) -> pd.DataFrame:
+    """Table of all items for the charts below: `index`, `x`, `y`, `cluster` and what is known.
+
+    Parameters
+    ----------
+    points : (n, 2) float
+        Where the items lie.
+    clusters : (n,) int
+        Stable cluster ids.
+    labels : (n,) int, optional
+        True classes, -1 where unknown; gives the columns `class` and `class_id`.
+    class_names : sequence of str
+        Their names.
+    classes : (k,) int, optional
+        Class matched to each stable id, -1 for none; with labels gives the column `correct`.
+    confidence : (n,) float, optional
+        In [0, 1].
+    changes : (n,) int, optional
+        How often the item changed its cluster so far.
+    """
+    table = pd.DataFrame(
+        {
+            "index": np.arange(len(points)),
+            "x": np.asarray(points)[:, 0],
+            "y": np.asarray(points)[:, 1],
+            "cluster": np.asarray(clusters, dtype=np.int64),
+        }
+    )
+    if labels is not None:
+        labels = np.asarray(labels, dtype=np.int64)
+        named = np.array([*theme.names(int(labels.max(initial=-1)) + 1, class_names), "unknown"])
+        table["class_id"] = labels
+        table["class"] = named[labels]
+    if labels is not None and classes is not None:
+        right = np.asarray(classes)[table["cluster"]] == labels
+        table["correct"] = np.where(labels < 0, "unknown", np.where(right, "right", "wrong"))
+    if confidence is not None:
+        table["confidence"] = np.asarray(confidence, dtype=np.float32)
+    if changes is not None:
+        table["changes"] = np.asarray(changes, dtype=np.int64)
+    return table
+
+
+def colorings(table: pd.DataFrame) -> list[str]:
+    """Ways to colour these dots, out of the keys of `COLORINGS`."""
+    return [name for name in COLORINGS if name in table.columns]
+
+
+def embedding(
+    table: pd.DataFrame,
+    *,
+    color_by: str = "cluster",
+    centers: Array | None = None,
+    selected: Sequence[int] | Array = (),
+    trails: pd.DataFrame | None = None,
+    image_url: str | None = None,
+    title: str = "",
+    extent: float | None = None,
+    size: tuple[int, int] = (760, 620),
+) -> Any:
+    """Each dot is one item; what lies close together looks alike to the network.
+
+    Reading: tight, separate groups of one colour mean that the embedding itself carries the
+    clustering; a group of two colours means that a border cuts through it. Only nearness has a
+    meaning, the axes have none. Drag a rectangle to select, click a dot to open it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `dots`; thinned here to `MAX_POINTS`, always with the selected items.
+    color_by : str
+        One of `colorings(table)`.
+    centers : (ids, 2) float, optional
+        Drawn as rings with their number, by stable id, nan for none. By default the means.
+    selected : sequence of int
+        Items to highlight; all others turn grey.
+    trails : DataFrame, optional
+        Past positions of some items, from `trails`.
+    image_url : str, optional
+        Address of an item's image for the hover, with `{index}` in it.
+    title : str
+        What the picture shows, such as `PCA of a 10-d code`.
+    extent : float, optional
+        Half the side of the shown square; give it to keep the axes still over steps.
+    size : tuple of int
+        Width and height in pixels.
+
+    Selections: interval `brush` over x and y, point `pick` with the field `index`.
+    """
+    few = drawn(table, selected)
+    window = window_of(table, extent, size)
+    brush = alt.selection_interval(name="brush", encodings=["x", "y"])
+    pick = alt.selection_point(name="pick", fields=["index"])
+    color = _color(table, color_by)
+    if len(selected):
+        color = alt.condition("datum.selected", color, alt.value(theme.GREY))
+    layer = alt.Chart(few)
+    if image_url is not None:
+        before, after = (json.dumps(part) for part in image_url.split("{index}", 1))
+        layer = layer.transform_calculate(image=f"{before} + datum.index + {after}")
+    circles = (
+        layer.mark_circle(size=22)
+        .encode(
+            x=alt.X("x:Q", scale=window[0], axis=None),
+            y=alt.Y("y:Q", scale=window[1], axis=None),
+            color=color,
+            opacity=alt.condition(brush, alt.value(0.8), alt.value(0.2)),
+            size=alt.condition("datum.selected", alt.value(60), alt.value(22)),
+            tooltip=_tooltip(table, image_url is not None),
+        )
+        .add_params(brush, pick)
+        .properties(name="dots", width=size[0], height=size[1])
+    )
+    layers = [circles, *_marks(table, color_by, centers, window)]
+    if trails is not None and len(trails):
+        layers.insert(0, _trails(trails, window))
+    note = theme.shown(len(few), len(table)) or ("" if len(table) else "no items")
+    return theme.finish(alt.layer(*layers).properties(title=theme.titled(title, note)))
+
+
+def drawn(table: pd.DataFrame, selected: Sequence[int] | Array) -> pd.DataFrame:
+    """The drawn part of a table; selected items come last, so that they lie on top."""
+    few = table.iloc[theme.thin(len(table), selected)].copy()
+    few["selected"] = np.isin(few["index"], np.asarray(selected, dtype=np.int64))
+    return few.sort_values("selected", kind="stable") if len(selected) else few
+
+
+def window_of(
+    table: pd.DataFrame, extent: float | None, size: tuple[int, int]
+) -> tuple[alt.Scale, alt.Scale]:
+    """Scales of both axes with one unit per pixel, around the origin or around the dots."""
+    x, y, half = 0.0, 0.0, extent
+    if half is None:
+        half = 1.0
+        if len(table):
+            x = float(table["x"].min() + table["x"].max()) / 2
+            y = float(table["y"].min() + table["y"].max()) / 2
+            spread = max(np.ptp(table["x"]) / size[0], np.ptp(table["y"]) / size[1])
+            half = float(spread) * min(size) / 2 * 1.05 or 1.0
+    wide, high = half * size[0] / min(size), half * size[1] / min(size)
+    return (
+        alt.Scale(domain=[x - wide, x + wide], nice=False, zero=False),
+        alt.Scale(domain=[y - high, y + high], nice=False, zero=False),
+    )
+
+
+def _color(table: pd.DataFrame, by: str) -> Any:
+    title = COLORINGS[by]
+    if by == "cluster":
+        ids = sorted(table["cluster"].unique())
+        legend = alt.Legend(title=title) if len(ids) <= MAX_LEGEND else None
+        return alt.Color("cluster:N", scale=theme.scale(ids), legend=legend)
+    if by == "class":
+        known = table[["class_id", "class"]].drop_duplicates().sort_values("class_id")
+        colors = [theme.class_color(int(i)) for i in known["class_id"]]
+        order = alt.Scale(domain=known["class"].tolist(), range=colors)
+        legend = alt.Legend(title=title) if len(known) <= MAX_LEGEND else None
+        return alt.Color("class:N", scale=order, legend=legend)
+    if by == "correct":
+        order = alt.Scale(
+            domain=["right", "wrong", "unknown"], range=[theme.RIGHT, theme.WRONG, theme.UNKNOWN]
+        )
+        return alt.Color("correct:N", scale=order, legend=alt.Legend(title=title))
+    high = 1.0 if by == "confidence" else float(max(table[by].max(), 1)) if len(table) else 1.0
+    return alt.Color(f"{by}:Q", scale=theme.ramp(0, high), legend=alt.Legend(title=title))
+
+
+def _tooltip(table: pd.DataFrame, with_image: bool) -> list[alt.Tooltip]:
+    fields = [alt.Tooltip("index:Q", title="item"), alt.Tooltip("cluster:N")]
+    if "class" in table:
+        fields.append(alt.Tooltip("class:N", title="true class"))
+    if "confidence" in table:
+        fields.append(alt.Tooltip("confidence:Q", format=".3f"))
+    if "changes" in table:
+        fields.append(alt.Tooltip("changes:Q", title="label changes"))
+    if with_image:
+        fields.append(alt.Tooltip("image:N"))  # a field of this name is shown as a picture
+    return fields
+
+
+def _marks(
+    table: pd.DataFrame, by: str, centers: Array | None, window: tuple[alt.Scale, alt.Scale]
+) -> list[Any]:
+    """Rings with the numbers of the clusters, or the names of the classes at their means."""
+    x, y = alt.X("x:Q", scale=window[0], axis=None), alt.Y("y:Q", scale=window[1], axis=None)
+    if by == "class":
+        means = table[table["class_id"] >= 0].groupby("class")[["x", "y"]].mean().reset_index()
+        name = alt.Chart(means).mark_text(fontSize=13, fontWeight="bold", color=theme.GREY)
+        return [name.encode(x=x, y=y, text="class:N")]
+    if centers is None:
+        rings = table.groupby("cluster")[["x", "y"]].mean().reset_index()
+    else:
+        numbers = np.arange(len(centers))
+        rings = pd.DataFrame({"cluster": numbers, "x": centers[:, 0], "y": centers[:, 1]}).dropna()
+    base = alt.Chart(rings.assign(color=[theme.color(int(c)) for c in rings["cluster"]]))
+    ring = base.mark_point(size=340, strokeWidth=2.5, filled=True, fill="white", fillOpacity=0.85)
+    number = base.mark_text(fontSize=11, fontWeight="bold", color="#22252b")
+    own = alt.Stroke("color:N", scale=None)
+    return [
+        ring.encode(x=x, y=y, stroke=own, tooltip=[alt.Tooltip("cluster:N", title="center of")]),
+        number.encode(x=x, y=y, text="cluster:N"),
+    ]
+
+
+def trails(
+    steps: Sequence[int], points: Sequence[Array], clusters: Sequence[Array], items: Sequence[int]
+) -> pd.DataFrame:
+    """Positions of some items over some steps, one row per item and step.
+
+    At most 200 items are followed: the first ones given.
+    """
+    followed = np.asarray(items, dtype=np.int64)[:MAX_TRAILS]
+    rows = [
+        pd.DataFrame(
+            {
+                "index": followed,
+                "step": step,
+                "x": at[followed, 0],
+                "y": at[followed, 1],
+                "cluster": ids[followed],
+            }
+        )
+        for step, at, ids in zip(steps, points, clusters, strict=True)
+    ]
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=TRAIL_COLUMNS)
+
+
+def _trails(table: pd.DataFrame, window: tuple[alt.Scale, alt.Scale]) -> Any:
+    return (
+        alt.Chart(table)
+        .mark_line(strokeWidth=1, opacity=0.35, color=theme.GREY)
+        .encode(
+            x=alt.X("x:Q", scale=window[0], axis=None),
+            y=alt.Y("y:Q", scale=window[1], axis=None),
+            detail="index:N",
+            order="step:Q",
+        )
+    )
+
+
+def brushed(table: pd.DataFrame, x: Sequence[float], y: Sequence[float]) -> Array:
+    """Numbers of all items in a rectangle, also of those that were thinned out of the chart."""
+    inside = table["x"].between(min(x), max(x)) & table["y"].between(min(y), max(y))
+    return table.loc[inside, "index"].to_numpy()
