@@ -10,34 +10,39 @@ from clustlab.types import Array
 from clustlab.views import scatter, theme
 
 
-def embedding(
+def option(
     table: pd.DataFrame,
     *,
-    color_by: str = "cluster",
+    colour_by: str = "cluster",
     selected: Sequence[int] | Array = (),
     title: str = "",
     extent: float | None = None,
-    size: tuple[int, int] = (760, 620),
-) -> tuple[dict[str, Any], pd.DataFrame]:
-    """ECharts option with a lasso, and the table of its dots in the order of their indices.
+    side: int = 560,
+) -> tuple[dict[str, Any], list[Array]]:
+    """ECharts option with a lasso, and for each of its series the items of its dots, in order.
 
     Reading: draw around a group to select it; double-click clears. Dots move to their new place
     when the step changes.
 
-    The table is the option's `dataset.source`: a selected data index is a row of it. Better is to
-    pass the polygon of the selection to `lassoed`, which also finds items that are not drawn.
+    A selected data index of series i stands for that place in the i-th list. To find items that
+    are not drawn as well, pass the polygon of the selection to `lassoed`.
+
+    Parameters
+    ----------
+    side : int
+        Height of the chart in pixels; the dots fill a square in it.
     """
     few = scatter.drawn(table, selected).reset_index(drop=True)
-    x, y = (s.to_dict()["domain"] for s in scatter.window_of(table, extent, size))
+    x, y, half = scatter.square_of(table, extent)
     note = theme.shown(len(few), len(table))
-    option = {
+    chart = {
         "title": {"text": title, "subtext": note, "left": 0, "textStyle": {"fontSize": 13}},
         "animationThreshold": theme.MAX_POINTS + 1,  # so that dots glide instead of jumping
         "animationDurationUpdate": 300,
         "dataset": {"source": few},
-        "grid": {"left": 8, "right": 8, "top": 48, "bottom": 8},
-        "xAxis": {"type": "value", "show": False, "min": x[0], "max": x[1]},
-        "yAxis": {"type": "value", "show": False, "min": y[0], "max": y[1]},
+        "grid": {"left": "center", "top": 48, "width": side - 56, "height": side - 56},
+        "xAxis": {"type": "value", "show": False, "min": x - half, "max": x + half},
+        "yAxis": {"type": "value", "show": False, "min": y - half, "max": y + half},
         "toolbox": {"right": 48, "feature": {"brush": {"type": ["polygon", "rect", "clear"]}}},
         "brush": {
             "xAxisIndex": "all",
@@ -47,7 +52,7 @@ def embedding(
             "outOfBrush": {"colorAlpha": 0.15},
         },
         "tooltip": {"trigger": "item"},
-        "visualMap": _visual_map(table, color_by),
+        "visualMap": _visual_map(table, colour_by),
         "series": [
             {
                 "type": "scatter",
@@ -57,7 +62,7 @@ def embedding(
             }
         ],
     }
-    return option, few
+    return chart, [few["index"].to_numpy()]
 
 
 def _visual_map(table: pd.DataFrame, by: str) -> dict[str, Any]:
@@ -71,9 +76,9 @@ def _visual_map(table: pd.DataFrame, by: str) -> dict[str, Any]:
     elif by == "class":
         known = table[["class_id", "class"]].drop_duplicates()
         rows = zip(known["class_id"].tolist(), known["class"].tolist(), strict=True)
-        pairs = {name: theme.class_color(number) for number, name in rows}
+        pairs = {name: theme.class_colour(number) for number, name in rows}
     else:
-        pairs = {str(c): theme.color(int(c)) for c in sorted(table["cluster"].unique())}
+        pairs = {str(c): theme.colour(int(c)) for c in sorted(table["cluster"].unique())}
     return {
         "type": "piecewise",
         "dimension": by,

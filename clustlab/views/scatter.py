@@ -11,7 +11,7 @@ import pandas as pd
 from clustlab.types import Array
 from clustlab.views import theme
 
-COLORINGS = {
+COLOURINGS = {
     "cluster": "Cluster",
     "class": "True class",
     "confidence": "Confidence",
@@ -75,15 +75,15 @@ def dots(
     return table
 
 
-def colorings(table: pd.DataFrame) -> list[str]:
-    """Ways to colour these dots, out of the keys of `COLORINGS`."""
-    return [name for name in COLORINGS if name in table.columns]
+def colourings(table: pd.DataFrame) -> list[str]:
+    """Ways to colour these dots, out of the keys of `COLOURINGS`."""
+    return [name for name in COLOURINGS if name in table.columns]
 
 
 def embedding(
     table: pd.DataFrame,
     *,
-    color_by: str = "cluster",
+    colour_by: str = "cluster",
     centers: Array | None = None,
     selected: Sequence[int] | Array = (),
     trails: pd.DataFrame | None = None,
@@ -102,8 +102,8 @@ def embedding(
     ----------
     table : DataFrame
         From `dots`; thinned here to `MAX_POINTS`, always with the selected items.
-    color_by : str
-        One of `colorings(table)`.
+    colour_by : str
+        One of `colourings(table)`.
     centers : (ids, 2) float, optional
         Drawn as rings with their number, by stable id, nan for none. By default the means.
     selected : sequence of int
@@ -117,15 +117,16 @@ def embedding(
     extent : float, optional
         Half the side of the shown square; give it to keep the axes still over steps.
     size : tuple of int
-        Width and height in pixels.
+        Width and height in pixels, unless the page stretches the chart; one unit is as long on
+        both axes in any case.
 
     Selections: interval `brush` over x and y, point `pick` with the field `index`.
     """
     few = drawn(table, selected)
-    window = window_of(table, extent, size)
+    x, y = _window(table, extent)
     brush = alt.selection_interval(name="brush", encodings=["x", "y"])
     pick = alt.selection_point(name="pick", fields=["index"])
-    color = _color(table, color_by)
+    color = _colour(table, colour_by)
     if len(selected):
         color = alt.condition("datum.selected", color, alt.value(theme.GREY))
     layer = alt.Chart(few)
@@ -135,8 +136,8 @@ def embedding(
     circles = (
         layer.mark_circle(size=22)
         .encode(
-            x=alt.X("x:Q", scale=window[0], axis=None),
-            y=alt.Y("y:Q", scale=window[1], axis=None),
+            x=x,
+            y=y,
             color=color,
             opacity=alt.condition(brush, alt.value(0.8), alt.value(0.2)),
             size=alt.condition("datum.selected", alt.value(60), alt.value(22)),
@@ -145,9 +146,9 @@ def embedding(
         .add_params(brush, pick)
         .properties(name="dots", width=size[0], height=size[1])
     )
-    layers = [circles, *_marks(table, color_by, centers, window)]
+    layers = [circles, *(mark.encode(x=x, y=y) for mark in _marks(table, colour_by, centers))]
     if trails is not None and len(trails):
-        layers.insert(0, _trails(trails, window))
+        layers.insert(0, _trails(trails).encode(x=x, y=y))
     note = theme.shown(len(few), len(table)) or ("" if len(table) else "no items")
     return theme.finish(alt.layer(*layers).properties(title=theme.titled(title, note)))
 
@@ -159,34 +160,41 @@ def drawn(table: pd.DataFrame, selected: Sequence[int] | Array) -> pd.DataFrame:
     return few.sort_values("selected", kind="stable") if len(selected) else few
 
 
-def window_of(
-    table: pd.DataFrame, extent: float | None, size: tuple[int, int]
-) -> tuple[alt.Scale, alt.Scale]:
-    """Scales of both axes with one unit per pixel, around the origin or around the dots."""
-    x, y, half = 0.0, 0.0, extent
-    if half is None:
-        half = 1.0
-        if len(table):
-            x = float(table["x"].min() + table["x"].max()) / 2
-            y = float(table["y"].min() + table["y"].max()) / 2
-            spread = max(np.ptp(table["x"]) / size[0], np.ptp(table["y"]) / size[1])
-            half = float(spread) * min(size) / 2 * 1.05 or 1.0
-    wide, high = half * size[0] / min(size), half * size[1] / min(size)
+def square_of(table: pd.DataFrame, extent: float | None) -> tuple[float, float, float]:
+    """Middle (x, y) and half the side of the square to show: around the origin or the dots."""
+    if extent is not None:
+        return 0.0, 0.0, extent
+    if not len(table):
+        return 0.0, 0.0, 1.0
+    low, high = table[["x", "y"]].min(), table[["x", "y"]].max()
+    half = float((high - low).max()) / 2 * 1.05
+    return float(low["x"] + high["x"]) / 2, float(low["y"] + high["y"]) / 2, half or 1.0
+
+
+def _window(table: pd.DataFrame, extent: float | None) -> tuple[alt.X, alt.Y]:
+    """Axes with the same unit per pixel, whatever the size of the chart turns out to be."""
+    x, y, half = square_of(table, extent)
+
+    def scale(middle: float, side: str) -> alt.Scale:
+        reach = f"{half!r} * {side} / min(width, height)"
+        low, high = (alt.ExprRef(f"{middle!r} {sign} {reach}") for sign in "-+")
+        return alt.Scale(domainMin=low, domainMax=high, nice=False, zero=False)
+
     return (
-        alt.Scale(domain=[x - wide, x + wide], nice=False, zero=False),
-        alt.Scale(domain=[y - high, y + high], nice=False, zero=False),
+        alt.X("x:Q", scale=scale(x, "width"), axis=None),
+        alt.Y("y:Q", scale=scale(y, "height"), axis=None),
     )
 
 
-def _color(table: pd.DataFrame, by: str) -> Any:
-    title = COLORINGS[by]
+def _colour(table: pd.DataFrame, by: str) -> Any:
+    title = COLOURINGS[by]
     if by == "cluster":
         ids = sorted(table["cluster"].unique())
         legend = alt.Legend(title=title) if len(ids) <= MAX_LEGEND else None
         return alt.Color("cluster:N", scale=theme.scale(ids), legend=legend)
     if by == "class":
         known = table[["class_id", "class"]].drop_duplicates().sort_values("class_id")
-        colors = [theme.class_color(int(i)) for i in known["class_id"]]
+        colors = [theme.class_colour(int(i)) for i in known["class_id"]]
         order = alt.Scale(domain=known["class"].tolist(), range=colors)
         legend = alt.Legend(title=title) if len(known) <= MAX_LEGEND else None
         return alt.Color("class:N", scale=order, legend=legend)
@@ -212,27 +220,24 @@ def _tooltip(table: pd.DataFrame, with_image: bool) -> list[alt.Tooltip]:
     return fields
 
 
-def _marks(
-    table: pd.DataFrame, by: str, centers: Array | None, window: tuple[alt.Scale, alt.Scale]
-) -> list[Any]:
+def _marks(table: pd.DataFrame, by: str, centers: Array | None) -> list[Any]:
     """Rings with the numbers of the clusters, or the names of the classes at their means."""
-    x, y = alt.X("x:Q", scale=window[0], axis=None), alt.Y("y:Q", scale=window[1], axis=None)
     if by == "class":
         means = table[table["class_id"] >= 0].groupby("class")[["x", "y"]].mean().reset_index()
         name = alt.Chart(means).mark_text(fontSize=13, fontWeight="bold", color=theme.GREY)
-        return [name.encode(x=x, y=y, text="class:N")]
+        return [name.encode(text="class:N")]
     if centers is None:
         rings = table.groupby("cluster")[["x", "y"]].mean().reset_index()
     else:
         numbers = np.arange(len(centers))
         rings = pd.DataFrame({"cluster": numbers, "x": centers[:, 0], "y": centers[:, 1]}).dropna()
-    base = alt.Chart(rings.assign(color=[theme.color(int(c)) for c in rings["cluster"]]))
+    base = alt.Chart(rings.assign(color=[theme.colour(int(c)) for c in rings["cluster"]]))
     ring = base.mark_point(size=340, strokeWidth=2.5, filled=True, fill="white", fillOpacity=0.85)
     number = base.mark_text(fontSize=11, fontWeight="bold", color="#22252b")
     own = alt.Stroke("color:N", scale=None)
     return [
-        ring.encode(x=x, y=y, stroke=own, tooltip=[alt.Tooltip("cluster:N", title="center of")]),
-        number.encode(x=x, y=y, text="cluster:N"),
+        ring.encode(stroke=own, tooltip=[alt.Tooltip("cluster:N", title="center of")]),
+        number.encode(text="cluster:N"),
     ]
 
 
@@ -259,17 +264,9 @@ def trails(
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=TRAIL_COLUMNS)
 
 
-def _trails(table: pd.DataFrame, window: tuple[alt.Scale, alt.Scale]) -> Any:
-    return (
-        alt.Chart(table)
-        .mark_line(strokeWidth=1, opacity=0.35, color=theme.GREY)
-        .encode(
-            x=alt.X("x:Q", scale=window[0], axis=None),
-            y=alt.Y("y:Q", scale=window[1], axis=None),
-            detail="index:N",
-            order="step:Q",
-        )
-    )
+def _trails(table: pd.DataFrame) -> Any:
+    line = alt.Chart(table).mark_line(strokeWidth=1, opacity=0.35, color=theme.GREY)
+    return line.encode(detail="index:N", order="step:Q")
 
 
 def brushed(table: pd.DataFrame, x: Sequence[float], y: Sequence[float]) -> Array:

@@ -64,7 +64,7 @@ GREY = "#8a909c"  # lines and text that must be legible on white and on near-bla
 FAINT = "#8a909c55"
 ACCENT = "#e0245e"  # the present step, the active box
 RAMP = ("#c3d7f2", "#8fb6e6", "#5b93d6", "#3572bd", "#1f549b")  # one hue, few to many
-GROUND = (128, 128, 128)  # behind images
+GROUND = 128  # mid-grey behind images, on every theme
 
 
 @cache
@@ -74,7 +74,7 @@ def _glasbey() -> tuple[str, ...]:
     return tuple(b_glasbey_bw_minc_20_minl_30)
 
 
-def color(cluster: int) -> str:
+def colour(cluster: int) -> str:
     """Hex colour of a stable cluster id; grey for negative ids (none)."""
     if cluster < 0:
         return GREY
@@ -86,7 +86,7 @@ def color(cluster: int) -> str:
     return many[(cluster - 20) % len(many)]
 
 
-def class_color(number: int) -> str:
+def class_colour(number: int) -> str:
     """Hex colour of a true class, from another set than those of the clusters."""
     if number < 0:
         return GREY
@@ -94,16 +94,22 @@ def class_color(number: int) -> str:
     return many[number % len(many)]
 
 
-def rgb(colors: Sequence[str]) -> Array:
+def rgb(colours: Sequence[str]) -> Array:
     """Colours (m, 3) uint8 from hex strings."""
-    rows = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in colors]
+    rows = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in colours]
     return np.array(rows, dtype=np.uint8).reshape(-1, 3)
+
+
+def is_dark(colour: str) -> bool:
+    """Whether white letters are easier to read on a colour than black ones."""
+    r, g, b = (int(c) for c in rgb([colour])[0])
+    return 0.299 * r + 0.587 * g + 0.114 * b < 140
 
 
 def scale(domain: Sequence[int]) -> alt.Scale:
     """Scale from stable cluster ids to their colours."""
     ids = [int(i) for i in domain]
-    return alt.Scale(domain=ids, range=[color(i) for i in ids])
+    return alt.Scale(domain=ids, range=[colour(i) for i in ids])
 
 
 def ramp(low: float = 0.0, high: float = 1.0) -> alt.Scale:
