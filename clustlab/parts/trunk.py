@@ -3,10 +3,12 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 from torch import Tensor, nn
 
 from clustlab.parts.augment import sobel
 from clustlab.parts.networks import ConvEncoder
+from clustlab.types import Array
 
 POINT_WIDTHS = (64, 64)
 
@@ -50,6 +52,22 @@ class Trunk(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Features (b, width) of a batch of items (b, *shape)."""
         return self.layers(sobel(x) if self.edges else x)
+
+    def filters(self) -> Array | None:
+        """First convolution as images (rows, columns, h, w, c) uint8, None if there is none.
+
+        Each filter uses the full range of grey. There is one row per input channel, or one in
+        colour if there are three.
+        """
+        first = next((m for m in self.modules() if isinstance(m, nn.Conv2d)), None)
+        if first is None:
+            return None
+        weight = first.weight.detach().float().cpu().numpy()  # (out, in, h, w)
+        low, high = (f(weight, (1, 2, 3), keepdims=True) for f in (np.min, np.max))
+        pixels = ((weight - low) / np.maximum(high - low, 1e-12) * 255).round().astype(np.uint8)
+        if weight.shape[1] == 3:
+            return pixels.transpose(0, 2, 3, 1)[None]
+        return pixels.transpose(1, 0, 2, 3)[..., None]
 
 
 def _point_layers(d: int, track_running_stats: bool) -> nn.Sequential:

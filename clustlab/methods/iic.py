@@ -1,0 +1,387 @@
+r"""Clusters that an image and a changed copy of it agree on.
+
+## Idea
+
+Show the network an image and a changed copy of it: turned, cropped, lighter or darker. Both must
+land in the same cluster, and knowing the cluster of one must tell as much as possible about the
+cluster of the other. That is the mutual information of the two answers $z$ and $z'$,
+
+$$I(z; z') = \sum_{ij} P_{ij} \ln \frac{P_{ij}}{P_i P_j},
+\qquad P = \frac1n \sum_x \Phi(x)\,\Phi(gx)^\top .$$
+
+It is largest, $\ln K$, when every image is sure of its cluster, both copies agree, and all $K$
+clusters are equally full. So one term rules out both ways of cheating: putting everything into
+one cluster, and never deciding.
+
+Several heads share one network and start from different draws. The head with the lowest loss over
+the whole set is the answer; no label is needed to pick it.
+
+## What to watch
+
+- The **joint matrix** starts flat and turns into a bright diagonal. Light beside the diagonal:
+  two clusters that the changes mix up.
+- **Mutual information** climbs towards $\ln K$ (2.303 for ten clusters) and stops on plateaus.
+  A head that put two digits together can gain at most 2.16.
+- **Loss per head**: heads settle into different divisions of the same features. Gaps below 0.01
+  mean nothing; a gap of 0.07 or more is a merged or split class.
+
+## Where it fails
+
+- Where the changes decide wrongly what is the same: a mirrored 2 is no 2, and a digit cropped too
+  hard may be another digit. Too weak changes give clusters by slant and thickness.
+- Where classes are far from equally large: full clusters are rewarded.
+- Two classes share a cluster and a third is cut in half; training longer rarely undoes it. Take
+  another seed and compare the losses, more heads, or the auxiliary head.
+
+## Source
+
+Ji, Henriques and Vedaldi (2019), *Invariant Information Clustering for Unsupervised Image
+Classification and Segmentation*, ICCV; the loss is eq. 3, the heads are section 4.
+
+Deviations: three strided convolutions instead of four pooled ones, the full image beside one
+changed copy of it, both kinds of head trained in the same step (the released code never trains
+the auxiliary head on grey images), far fewer passes. BatchNorm uses the batch at hand, as in the
+paper's code; for the result these are large batches in one fixed mixed order.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from clustlab import params
+from clustlab.context import Cell, Context
+from clustlab.parts.augment import Augmentation, side_by_side
+from clustlab.parts.heads import Heads
+from clustlab.parts.inputs import Inputs
+from clustlab.parts.networks import embed, macs, pass_size
+from clustlab.parts.pca import principal
+from clustlab.parts.simplex import joint_probabilities
+from clustlab.parts.trunk import Trunk, even_batch
+from clustlab.types import Array, Artefact, Paper, PlannedPhase, Snapshot
+
+EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
+FIXED_ORDER = 0  # seed of the order in which items share batches at evaluation
+PAIRS = 10  # images shown beside a changed copy
+VIEWS = Augmentation(
+    crop=0.15,
+    rotation=25,
+    shift=0.1,
+    scale=0.15,
+    shear=0.3,
+    brightness=0.4,
+    contrast=0.4,
+    noise=0.1,
+)
+
+
+def iic_loss(p: Tensor, p_prime: Tensor, lam: float = 1.0) -> Tensor:
+    """Negative mutual information of two sets of cluster probabilities, a scalar in nats.
+
+    With `lam` 1 it lies in [-ln k, 0]: 0 for answers that tell nothing about each other, -ln k
+    for sure, equal and equally frequent ones. Larger values reward equal frequency more. Ji et
+    al. 2019, eq. 3 and 5.
+
+    Parameters
+    ----------
+    p, p_prime : Tensor
+        Cluster probabilities (n, k) of the items and of their changed copies, in the same order.
+    lam : float
+        Weight of the entropy of the marginals.
+    """
+    joint = joint_probabilities(p, p_prime)
+    marginal = joint.sum(0)
+    tiny = torch.finfo(joint.dtype).tiny  # keeps the gradient of 0 ln 0 finite
+    # both marginals are equal, so their two terms are one
+    balance = 2 * lam * (marginal * marginal.clamp_min(tiny).log()).sum()
+    return balance - (joint * joint.clamp_min(tiny).log()).sum()
+
+
+class Network(nn.Module):
+    """A trunk with one or two groups of heads; BatchNorm always uses the batch at hand."""
+
+    def __init__(self, shape: tuple[int, ...], settings: "IIC") -> None:
+        super().__init__()
+        channels = [settings.width * 2**i for i in range(settings.depth)]
+        self.trunk = Trunk(shape, channels, edges=settings.sobel, track_running_stats=False)
+        sizes = [k for k in (settings.n_clusters, settings.n_clusters_over) if k is not None]
+        groups = [Heads(self.trunk.width, settings.n_heads, k) for k in sizes]
+        self.groups = nn.ModuleList(groups)  # main heads, then auxiliary ones if any
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Probabilities (heads, b, k) of each group for a batch of items."""
+        return self.answers(self.trunk(x))
+
+    def answers(self, features: Tensor) -> list[Tensor]:
+        """The same from the features (b, width)."""
+        return [heads(features) for heads in self.groups]
+
+
+class _Pass(NamedTuple):
+    """Answers to the whole set and to one fixed changed copy of it."""
+
+    features: Tensor  # (n, width)
+    p: Tensor  # (heads, n, k)
+    p_prime: Tensor  # (heads, n, k), of the changed copies
+    over: Tensor  # (n, k_over) of the first auxiliary head, or (n, 0)
+
+
+@dataclass(frozen=True)
+class IIC:
+    """Clusters that an image and its changed copy agree on."""
+
+    name: ClassVar[str] = "iic"
+    title: ClassVar[str] = "IIC"
+    idea: ClassVar[str] = "An image and its changed copy must say as much as possible of each other"
+    paper: ClassVar[Paper] = Paper(
+        authors="Ji, Henriques, Vedaldi",
+        year=2019,
+        title="Invariant Information Clustering for Unsupervised Image Classification and "
+        "Segmentation",
+        venue="ICCV",
+    )
+    step_unit: ClassVar[str] = "epoch"
+    loop: ClassVar[tuple[str, ...]] = ("change", "encode", "compare", "choose head")
+    accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "quick": {"epochs": 20, "batch_size": 128, "width": 16},
+        "standard": {},
+        "paper": {
+            "epochs": 3200,
+            "learning_rate": 1e-4,
+            "batch_size": 140,
+            "repeats": 5,
+            "width": 64,
+            "depth": 4,
+            "n_clusters_over": 50,
+        },
+    }
+
+    n_clusters: int = params.n_clusters()
+    epochs: int = params.epochs(40)
+    n_heads: int = params.param(
+        5,
+        low=1,
+        high=20,
+        help="Heads that share the network. Each finds its own division; the lowest loss counts.",
+    )
+    n_clusters_over: int | None = params.param(
+        None,
+        low=2,
+        high=500,
+        none_word="off",
+        help="Clusters of auxiliary heads that divide more finely and help the shared network. "
+        "'off' trains without them.",
+    )
+    strength: float = params.param(
+        1.0,
+        low=0.0,
+        high=2.0,
+        help="How much the copies are changed. 0 changes nothing, so that any division is "
+        "invariant; 2 doubles angles, crops and light.",
+    )
+    balance_weight: float = params.param(
+        1.0,
+        low=0.5,
+        high=3.0,
+        advanced=True,
+        help="Weight of equally full clusters, lambda in the paper. 1 is mutual information.",
+    )
+    flip: bool = params.param(
+        False,
+        advanced=True,
+        help="Whether copies may be mirrored. Right for photographs, wrong for digits and letters.",
+    )
+    sobel: bool = params.param(
+        False,
+        advanced=True,
+        help="Show the network edges instead of colours, so that it cannot cluster by tint.",
+    )
+    repeats: int = params.param(
+        1,
+        low=1,
+        high=10,
+        advanced=True,
+        help="Changed copies of each image in a batch. More copies estimate the loss better.",
+    )
+    width: int = params.param(
+        24,
+        low=4,
+        high=128,
+        advanced=True,
+        help="Channels of the first convolution; each later one has twice as many.",
+    )
+    depth: int = params.param(3, low=1, high=5, advanced=True, help="Number of convolutions.")
+    batch_size: int = params.batch_size(256)
+    learning_rate: float = params.learning_rate(1e-3)
+
+    def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
+        """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
+        seen = (shape[2], *shape[:2]) if len(shape) == 3 else shape
+        with torch.device("meta"):
+            network = Network(seen, self)
+        forward = macs(network, seen)
+        evaluation = forward * (2 * n)
+        training = forward * (3 * n * (1 + self.repeats))  # backward costs about two forwards
+        return [
+            PlannedPhase("start", 1, evaluation),
+            PlannedPhase("train", self.epochs, training + evaluation),
+        ]
+
+    def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
+        """One snapshot of the untrained network, then one per epoch."""
+        inputs = Inputs(items, ctx.device)
+        network = ctx.keep("network", Network(inputs.shape, self))
+        adam = torch.optim.Adam(network.parameters(), lr=self.learning_rate, fused=True)
+        optimiser = ctx.keep("optimiser", adam)
+        views = ctx.keep("views", Cell(int(ctx.rng.integers(2**31))))
+        for _ in ctx.phase("start", 1):
+            yield self._snapshot(network, inputs, views.value, {}, ctx)
+        for _ in ctx.phase("train", self.epochs):
+            losses = self._epoch(network, optimiser, inputs, ctx)
+            yield self._snapshot(network, inputs, views.value, losses, ctx)
+
+    @property
+    def _views(self) -> Augmentation:
+        return replace(VIEWS.scaled(self.strength), flip=self.flip)
+
+    def _epoch(
+        self, network: Network, optimiser: torch.optim.Optimizer, inputs: Inputs, ctx: Context
+    ) -> dict[str, float]:
+        """Mean losses of one pass over all items, by name."""
+        network.train()
+        total: Tensor | None = None
+        n = len(inputs)
+        for index in ctx.batches(n, even_batch(n, self.batch_size)):
+            ctx.at("change")
+            x = inputs[index]
+            copies = torch.cat([self._views(x) for _ in range(self.repeats)])
+            ctx.at("encode")
+            clean = [p.repeat(1, self.repeats, 1) for p in network(x)]
+            changed = network(copies)
+            ctx.at("compare")
+            losses = self._losses(clean, changed)
+            optimiser.zero_grad()
+            torch.autograd.backward(losses.sum())
+            optimiser.step()
+            part = losses.detach() * (len(index) / n)
+            total = part if total is None else total + part
+        means = [] if total is None else total.tolist()
+        return dict(zip(("loss", "auxiliary_loss"), means, strict=False))
+
+    def _losses(self, clean: list[Tensor], changed: list[Tensor]) -> Tensor:
+        """Mean loss over the heads of each group, (1,) or (2,)."""
+        means = []
+        for p, p_prime in zip(clean, changed, strict=True):
+            losses = [iic_loss(a, b, self.balance_weight) for a, b in zip(p, p_prime, strict=True)]
+            means.append(torch.stack(losses).mean())
+        return torch.stack(means)
+
+    def _pass(self, network: Network, inputs: Inputs, views: int, ctx: Context) -> _Pass:
+        generator = torch.Generator(ctx.device).manual_seed(views)  # the same copies every time
+
+        def everything(x: Tensor) -> Tensor:
+            features = network.trunk(x)
+            p, *over = network.answers(features)
+            p_prime, *_ = network(self._views(x, generator))
+            heads = torch.cat([*p, *p_prime, *(group[0] for group in over)], 1)
+            return torch.cat((features.float(), heads.float()), 1)
+
+        n, k, heads = len(inputs), self.n_clusters, self.n_heads
+        # every batch must be large and mixed, since BatchNorm uses its statistics
+        size = even_batch(n, pass_size(inputs.shape))
+        out = embed(network, inputs, ctx, forward=everything, size=size, order=_fixed_order(n))
+        widths = [network.trunk.width, heads * k, heads * k]
+        features, p, p_prime, over = torch.split(out, [*widths, out.shape[1] - sum(widths)], 1)
+        p, p_prime = (each.reshape(n, heads, k).transpose(0, 1) for each in (p, p_prime))
+        return _Pass(features, p, p_prime, over)
+
+    def _snapshot(
+        self,
+        network: Network,
+        inputs: Inputs,
+        views: int,
+        losses: Mapping[str, float],
+        ctx: Context,
+    ) -> Snapshot:
+        ctx.at("choose head")
+        now = self._pass(network, inputs, views, ctx)
+        pairs = list(zip(now.p, now.p_prime, strict=True))
+        by_head = [float(iic_loss(a, b, self.balance_weight)) for a, b in pairs]
+        chosen = int(np.argmin(by_head))
+        p = now.p[chosen]
+        scalars = {
+            **losses,
+            "mutual_information": -float(iic_loss(*pairs[chosen])),
+            "mutual_information_ceiling": math.log(self.n_clusters),
+            "chosen_head": chosen + 1,
+            **{f"loss_head_{i + 1}": loss for i, loss in enumerate(by_head)},
+        }
+        artefacts = _artefacts(now, by_head, chosen)
+        if inputs.is_image:
+            first = inputs[_fixed_order(len(inputs))[:PAIRS]]
+            copies = torch.Generator(ctx.device).manual_seed(views + ctx.done)  # others each epoch
+            artefacts["pairs"] = Artefact(
+                "images",
+                side_by_side(first, self._views(first, copies)),
+                "Images and changed copies",
+                "The network must give both images of a column to the same cluster.",
+                rows=("image", "transformed"),
+            )
+        return Snapshot(
+            embedding=principal(now.features, EMBEDDING_WIDTH).cpu().numpy(),
+            assignments=p.argmax(1).cpu().numpy(),
+            scalars=scalars,
+            probabilities=p.cpu().numpy(),
+            artefacts=artefacts,
+        )
+
+
+def _artefacts(now: _Pass, by_head: list[float], chosen: int) -> dict[str, Artefact]:
+    joint = joint_probabilities(now.p[chosen], now.p_prime[chosen])
+    numbers = tuple(str(i + 1) for i in range(len(by_head)))
+    found = {
+        "joint": Artefact(
+            "matrix",
+            joint.cpu().numpy(),
+            "Joint matrix P of the chosen head",
+            "Cell (i, j): share of images in cluster i whose changed copy is in cluster j. All "
+            "mass on the diagonal, evenly spread, is the best there is.",
+            cluster_axes=(0, 1),
+        ),
+        "marginals": Artefact(
+            "bars",
+            joint.sum(0)[None].cpu().numpy(),
+            "Share of each cluster",
+            "Equal bars mean equally full clusters, which the loss rewards.",
+            rows=("share",),
+            cluster_axes=(1,),
+        ),
+        "heads": Artefact(
+            "bars",
+            np.array([by_head], np.float32),
+            "Loss of each head on the whole set",
+            "The lowest bar is the head whose clusters are shown; gaps below 0.01 mean nothing.",
+            rows=("loss",),
+            columns=numbers,
+            marked=(chosen,),
+        ),
+    }
+    if now.over.shape[1]:
+        table = now.over.T @ now.p[chosen] / len(now.over)  # (k_over, k)
+        found["parts"] = Artefact(
+            "matrix",
+            table.cpu().numpy(),
+            "Fine clusters of an auxiliary head within the clusters",
+            "A row with one bright cell is a style within one cluster; two bright cells straddle.",
+            cluster_axes=(1,),
+        )
+    return found
+
+
+def _fixed_order(n: int) -> Array:
+    return np.random.default_rng(FIXED_ORDER).permutation(n)
