@@ -1,0 +1,396 @@
+r"""Clusters of the features serve as labels that train the features.
+
+## Idea
+
+A network that has seen nothing already maps similar images to similar features, a little better
+than chance. So take its features, cluster them, and pretend that the clusters are labels: train
+the network to predict them from changed images. Better features give better clusters, and round
+it goes. Each round solves two problems in turn:
+
+$$\min_{C, y} \frac1n \sum_i \lVert f(x_i) - C y_i \rVert^2
+\qquad\text{then}\qquad
+\min_{\theta, W} \frac1n \sum_i \ell\bigl(W f_\theta(g x_i),\, y_i\bigr).$$
+
+Only the labels $y$ pass from the first to the second. Many more clusters than classes are used
+here; at the very end the features are clustered once more, into the number asked for.
+
+Nothing in this forbids a trivial answer, so there are guards, and each can be switched off to see
+what it prevents: **whitening** (no direction of the features outweighs the rest), **repair** of
+empty clusters, a **new classifier** every round (cluster 3 of this round is not cluster 3 of the
+last), **balance** (large clusters do not outvote small ones), **edges** instead of colours, and
+**changed images**.
+
+## What to watch
+
+- **Cluster sizes** before and after repair. A few giants and many dwarfs is the way to collapse.
+- **NMI with the previous round**: how much of the clustering survives. It rises, and should not
+  reach 1: that would be features which no longer learn.
+- **Cross-entropy** against $\ln k$, the value of guessing.
+- The **first filters**: noise at the start, edges and strokes later.
+- The k-means objective says little from round to round, since whitening changes the scale.
+
+## Where it fails
+
+- With as few clusters as classes on small data: it is a learner of features, not of ten clusters.
+  The last step shows what is left after merging.
+- Without balance or repair, when a few clusters swallow the rest.
+- When a shortcut such as tint, frame or stroke width groups better than content.
+
+## Source
+
+Caron, Bojanowski, Joulin and Douze (2018), *Deep Clustering for Unsupervised Learning of Visual
+Features*, ECCV, sections 3.2 and 3.3; the objectives are eq. 1 and 2.
+
+Deviations: a small network instead of AlexNet or VGG-16, PCA to 32 instead of 256 dimensions,
+k-means++ instead of random first centres, one hidden layer before the classifier and no dropout,
+and the last clustering into the number of clusters asked for.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clustlab import params
+from clustlab.context import Cell, Context
+from clustlab.errors import ParameterError
+from clustlab.parts.augment import Augmentation
+from clustlab.parts.inputs import Inputs
+from clustlab.parts.kmeans import Repair, check_enough_items, kmeans, repair_empty
+from clustlab.parts.networks import embed, macs
+from clustlab.parts.pca import principal
+from clustlab.parts.trunk import Trunk, even_batch
+from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
+
+HEAD_SPREAD = 0.01  # standard deviation of the weights of a new classifier
+MOMENTUM, WEIGHT_DECAY = 0.9, 1e-5  # as in the paper's code
+KMEANS_ROUNDS = 20  # of each clustering, as in the paper's code
+FINAL_STARTS = 10  # restarts of the last clustering, of which the best counts
+EMBEDDING_WIDTH = 32  # leading dimensions that a snapshot keeps
+VIEWS = Augmentation(
+    crop=0.15, rotation=15, shift=0.1, scale=0.1, shear=0.2, brightness=0.2, contrast=0.2, noise=0.1
+)
+
+
+def normalised_features(features: Tensor, n_components: int, *, whiten: bool = True) -> Tensor:
+    """Features (n, d) reduced to principal components with rows of unit length, (n, n_components).
+
+    Caron et al. 2018, section 4: PCA, whitening, L2 normalisation.
+    """
+    return functional.normalize(principal(features, n_components, whiten=whiten), dim=1)
+
+
+def uniform_draw(pseudo_labels: Array, rng: np.random.Generator) -> Array:
+    """Row numbers (n,) in which every non-empty pseudo-label comes equally often, mixed.
+
+    Small clusters repeat their items, large ones leave some out. Caron et al. 2018, section 3.3.
+    """
+    n = len(pseudo_labels)
+    groups = np.split(
+        np.argsort(pseudo_labels, kind="stable"),
+        np.flatnonzero(np.diff(np.sort(pseudo_labels))) + 1,
+    )
+    share = n // len(groups) + 1
+    drawn = [rng.choice(group, share, replace=len(group) < share) for group in groups]
+    return rng.permutation(np.concatenate(drawn))[:n]
+
+
+def inverse_size_weights(pseudo_labels: Array, k: int) -> Array:
+    """Weight of each cluster in the loss, (k,) float32: n / (n_occupied size), 0 if empty.
+
+    Their mean over the items is 1, and every occupied cluster has the same total weight.
+    """
+    sizes = np.bincount(pseudo_labels, minlength=k)
+    scale = len(pseudo_labels) / np.count_nonzero(sizes)
+    return np.where(sizes > 0, scale / np.maximum(sizes, 1), 0).astype(np.float32)
+
+
+class Network(nn.Module):
+    """Trunk, a hidden layer whose output before the ReLU is clustered, and a classifier."""
+
+    def __init__(self, shape: tuple[int, ...], settings: "DeepCluster") -> None:
+        super().__init__()
+        channels = [settings.width * 2**i for i in range(settings.depth)]
+        self.trunk = Trunk(shape, channels, edges=settings.sobel)
+        self.hidden = nn.Linear(self.trunk.width, settings.n_features)
+        self.head = nn.Linear(settings.n_features, settings.n_clusters_over)
+
+    def features(self, x: Tensor) -> Tensor:
+        """What is clustered: (b, n_features), before the last ReLU, which would halve it."""
+        return self.hidden(self.trunk(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores (b, k) of the pseudo-labels."""
+        return self.head(functional.relu(self.features(x)))
+
+    def body(self) -> list[nn.Parameter]:
+        """Parameters of everything below the classifier."""
+        return [*self.trunk.parameters(), *self.hidden.parameters()]
+
+    def reset_head(self) -> None:
+        """Draw the classifier anew."""
+        nn.init.normal_(self.head.weight, std=HEAD_SPREAD)
+        nn.init.zeros_(self.head.bias)
+
+
+@dataclass(frozen=True)
+class DeepCluster:
+    """Cluster the features, learn to predict the clusters, repeat."""
+
+    name: ClassVar[str] = "deepcluster"
+    title: ClassVar[str] = "DeepCluster"
+    idea: ClassVar[str] = "Cluster the features, train on the clusters as labels, repeat"
+    paper: ClassVar[Paper] = Paper(
+        authors="Caron, Bojanowski, Joulin, Douze",
+        year=2018,
+        title="Deep Clustering for Unsupervised Learning of Visual Features",
+        venue="ECCV",
+    )
+    step_unit: ClassVar[str] = "epoch"
+    loop: ClassVar[tuple[str, ...]] = ("classify", "encode", "whiten", "cluster", "repair")
+    accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "quick": {"epochs": 15, "n_clusters_over": 50, "batch_size": 64},
+        "standard": {},
+        "paper": {
+            "epochs": 200,
+            "width": 64,
+            "depth": 4,
+            "n_features": 1024,
+            "n_components": 256,
+            "sobel": True,
+        },
+    }
+
+    n_clusters: int = params.n_clusters()
+    n_clusters_over: int = params.param(
+        100,
+        low=2,
+        high=5000,
+        help="Clusters that serve as labels in training, best about ten times the number of "
+        "classes. The last step merges them into n_clusters.",
+    )
+    epochs: int = params.epochs(20, "How often clustering and training take turns.")
+    whitening: bool = params.param(
+        True,
+        help="Give all directions of the features the same variance. Off, a few directions decide.",
+    )
+    repair_empty: bool = params.param(
+        True,
+        help="Give an empty cluster half of the items of a random one. Off, clusters may die out.",
+    )
+    reset_head: bool = params.param(
+        True,
+        help="Draw a new classifier every round, as cluster numbers change. Off, it first has to "
+        "unlearn the numbers of the round before.",
+    )
+    balance: Literal["uniform sampler", "inverse weights", "none"] = params.param(
+        "uniform sampler",
+        help="Give all clusters the same say in training: by drawing them equally often, or by "
+        "weights. With 'none' the largest clusters win.",
+    )
+    augment: bool = params.param(
+        True, help="Train on changed images. Off, any detail may serve to tell clusters apart."
+    )
+    sobel: bool = params.param(
+        False,
+        help="Show the network edges instead of colours, so that it cannot cluster by tint.",
+    )
+    flip: bool = params.param(
+        False,
+        advanced=True,
+        help="Whether images may be mirrored. Right for photographs, wrong for digits and letters.",
+    )
+    n_components: int = params.param(
+        32,
+        low=2,
+        high=512,
+        advanced=True,
+        help="Principal components of the features that are clustered.",
+    )
+    n_features: int = params.param(
+        128, low=8, high=4096, advanced=True, help="Width of the features."
+    )
+    width: int = params.param(
+        16,
+        low=4,
+        high=128,
+        advanced=True,
+        help="Channels of the first convolution; each later one has twice as many.",
+    )
+    depth: int = params.param(3, low=1, high=5, advanced=True, help="Number of convolutions.")
+    batch_size: int = params.batch_size(128)
+    learning_rate: float = params.learning_rate(0.05)
+
+    def __post_init__(self) -> None:
+        if self.n_clusters_over < self.n_clusters:
+            raise ParameterError(
+                f"n_clusters_over must be at least n_clusters, got {self.n_clusters_over} for "
+                f"{self.n_clusters}.",
+                "Raise n_clusters_over; ten times n_clusters is a good start.",
+            )
+
+    def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
+        """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
+        seen = (shape[2], *shape[:2]) if len(shape) == 3 else shape
+        with torch.device("meta"):
+            network = Network(seen, self)
+        forward = macs(network, seen)
+        d = min(self.n_components, self.n_features)
+        reduction = self.n_features * (self.n_features + d)
+        # an assignment and a mean per round; greedy k-means++ draws a few trials per centre
+        rounds = 2 * KMEANS_ROUNDS + 2 + math.log(self.n_clusters_over)
+        clustering = Cost(linear=n * (reduction + rounds * self.n_clusters_over * d))
+        last = Cost(linear=n * (reduction + FINAL_STARTS * 2 * KMEANS_ROUNDS * self.n_clusters * d))
+        return [
+            PlannedPhase("start", 1, forward * n + clustering),
+            PlannedPhase("train", self.epochs, forward * (4 * n) + clustering),
+            PlannedPhase("merge", 1, forward * n + last),
+        ]
+
+    def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
+        """The clustered untrained features, one snapshot per epoch, and the merged clusters."""
+        inputs = Inputs(items, ctx.device)
+        check_enough_items(len(inputs), self.n_clusters_over)
+        network = ctx.keep("network", Network(inputs.shape, self))
+        optimiser = ctx.keep("optimiser", self._descent(network.body(), MOMENTUM))
+        pseudo_labels = ctx.keep("pseudo_labels", Cell(np.zeros(len(inputs), np.int64)))
+        for _ in ctx.phase("start", 1):
+            z, found = self._cluster(network, inputs, ctx)
+            pseudo_labels.value = found.clustering.assignments.cpu().numpy()
+            yield self._snapshot(network, z, found, {})
+        for _ in ctx.phase("train", self.epochs):
+            before = pseudo_labels.value
+            scalars = self._classify(network, optimiser, inputs, before, ctx)
+            z, found = self._cluster(network, inputs, ctx)
+            pseudo_labels.value = found.clustering.assignments.cpu().numpy()
+            scalars["nmi_previous"] = _agreement(before, pseudo_labels.value)
+            yield self._snapshot(network, z, found, scalars)
+        for _ in ctx.phase("merge", 1):
+            yield self._merged(network, inputs, ctx)
+
+    def _descent(self, parameters: Any, momentum: float) -> torch.optim.SGD:
+        return torch.optim.SGD(
+            parameters, self.learning_rate, momentum=momentum, weight_decay=WEIGHT_DECAY
+        )
+
+    def _cluster(self, network: Network, inputs: Inputs, ctx: Context) -> tuple[Tensor, Repair]:
+        """Features (n, n_components) and their division, with the sizes around the repair."""
+        z = self._features(network, inputs, ctx)
+        ctx.at("cluster")
+        k = self.n_clusters_over
+        with torch.autocast(ctx.device.type, enabled=False):
+            found = kmeans(z, k, ctx, max_iter=KMEANS_ROUNDS, tol=0.0)
+            ctx.at("repair")
+            if self.repair_empty:
+                return z, repair_empty(z, found, ctx)
+        return z, Repair(found, found.sizes, found.sizes)
+
+    def _features(self, network: Network, inputs: Inputs, ctx: Context) -> Tensor:
+        """Features of the unchanged items, ready to be clustered, (n, n_components)."""
+        ctx.at("encode")
+        features = embed(network, inputs, ctx, forward=network.features)
+        ctx.at("whiten")
+        return normalised_features(features, self.n_components, whiten=self.whitening)
+
+    def _classify(
+        self,
+        network: Network,
+        optimiser: torch.optim.Optimizer,
+        inputs: Inputs,
+        pseudo_labels: Array,
+        ctx: Context,
+    ) -> dict[str, float]:
+        """Losses of one epoch of training on pseudo-labels, by name."""
+        ctx.at("classify")
+        if self.reset_head:
+            network.reset_head()
+        # without momentum nothing of the last classifier survives in its optimiser
+        head_optimiser = self._descent(network.head.parameters(), momentum=0.0)
+        views = replace(VIEWS, flip=self.flip) if self.augment else Augmentation()
+        targets = torch.from_numpy(pseudo_labels).to(ctx.device)
+        weight = None
+        if self.balance == "inverse weights":
+            weights = inverse_size_weights(pseudo_labels, self.n_clusters_over)
+            weight = torch.from_numpy(weights).to(ctx.device)
+        n = len(inputs)
+        if self.balance == "uniform sampler":
+            order = uniform_draw(pseudo_labels, ctx.rng)
+        else:
+            order = ctx.rng.permutation(n)
+        network.train()
+        total = torch.zeros((), device=ctx.device)
+        for index in ctx.slices(order, even_batch(n, self.batch_size)):
+            scores = network(views(inputs[index]))
+            target = targets[torch.from_numpy(index).to(ctx.device)]
+            loss = functional.cross_entropy(scores, target, weight)
+            optimiser.zero_grad()
+            head_optimiser.zero_grad()
+            torch.autograd.backward(loss)
+            optimiser.step()
+            head_optimiser.step()
+            total += loss.detach() * len(index)
+        occupied = len(np.unique(pseudo_labels))
+        return {"cross_entropy": float(total) / n, "cross_entropy_guessing": math.log(occupied)}
+
+    def _snapshot(
+        self, network: Network, z: Tensor, repair: Repair, scalars: Mapping[str, float]
+    ) -> Snapshot:
+        found = repair.clustering
+        sizes = np.stack((repair.sizes_before, repair.sizes_after))
+        artefacts = {
+            "sizes": Artefact(
+                "bars",
+                sizes.astype(np.float32),
+                "Cluster sizes",
+                "A cluster of size 0 before the repair has taken half of another one after it.",
+                rows=("before repair", "after repair"),
+                cluster_axes=(1,),
+            ),
+            **_filters(network),
+        }
+        return Snapshot(
+            embedding=z[:, :EMBEDDING_WIDTH].cpu().numpy(),
+            assignments=found.assignments.cpu().numpy(),
+            scalars={
+                **scalars,
+                "kmeans_objective": found.inertia / len(z),
+                "n_empty_before_repair": float((sizes[0] == 0).sum()),
+            },
+            centers=found.centers[:, :EMBEDDING_WIDTH].cpu().numpy(),
+            artefacts=artefacts,
+        )
+
+    def _merged(self, network: Network, inputs: Inputs, ctx: Context) -> Snapshot:
+        """The final features in as many clusters as were asked for."""
+        z = self._features(network, inputs, ctx)
+        ctx.at("cluster")
+        with torch.autocast(ctx.device.type, enabled=False):
+            found = kmeans(z, self.n_clusters, ctx, n_init=FINAL_STARTS)
+        return Snapshot(
+            embedding=z[:, :EMBEDDING_WIDTH].cpu().numpy(),
+            assignments=found.assignments.cpu().numpy(),
+            scalars={"kmeans_objective": found.inertia / len(z)},
+            centers=found.centers[:, :EMBEDDING_WIDTH].cpu().numpy(),
+            artefacts=_filters(network),
+        )
+
+
+def _agreement(before: Array, after: Array) -> float:
+    """Normalised mutual information of two sets of pseudo-labels, in [0, 1]."""
+    from sklearn.metrics import normalized_mutual_info_score
+
+    return float(normalized_mutual_info_score(before, after))
+
+
+def _filters(network: Network) -> dict[str, Artefact]:
+    tiles = network.trunk.filters()
+    if tiles is None:
+        return {}
+    reading = "Each tile is what one filter responds to: noise at first, edges and strokes later."
+    return {"filters": Artefact("images", tiles, "Filters of the first layer", reading)}
