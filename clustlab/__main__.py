@@ -1,35 +1,58 @@
 """The engine without a browser: `python -m clustlab train ...`.
 
-Standard output ends with one JSON object; progress goes to standard error. Exit code 0 means
-done, 1 that the run ended otherwise, 2 that the input was not valid.
+The last line of standard output is JSON; progress goes to standard error. Exit code 0 means done,
+1 that the run ended otherwise, 2 that the input was not valid.
 """
 
 import argparse
+import contextlib
 import json
+import logging
+import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-import numpy as np
-
-from clustlab.errors import ClustlabError, ParameterError
+from clustlab.errors import ClustlabError, ParameterError, RunNotFound
 from clustlab.store import Run, RunSpec, RunStore
+
+PATIENCE = 10.0  # seconds for which a cancelled run may take to end
+INTERRUPTED = 130  # what shells expect after Ctrl-C
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    logging.getLogger("clustlab").addHandler(logging.NullHandler())  # the run keeps tracebacks
     args = _parser().parse_args(argv)
     try:
         return int(args.command(args))
     except ClustlabError as error:
-        print(f"clustlab: {error}", file=sys.stderr)
-        return 2
+        _complain(str(error))
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:  # most likely a folder of runs that cannot be written
+        _complain(f"{error}. Choose another folder with --runs.")
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
+    return 2
+
+
+def _complain(text: str) -> None:
+    print("clustlab:", " ".join(text.split()), file=sys.stderr)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Parser that complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        _complain(f"{message}. Run '{self.prog} --help' for what there is.")
+        raise SystemExit(2)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m clustlab", description=__doc__)
+    parser = _Parser(prog="python -m clustlab", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
 
     def add(name: str, command: Any, text: str) -> argparse.ArgumentParser:
@@ -44,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--preset", default="standard", help="quick, standard or paper")
     train.add_argument("--set", nargs="+", action="extend", default=[], metavar="name=value")
     train.add_argument("--data", nargs="+", action="extend", default=[], metavar="name=value")
-    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--seed", default="0", help="a whole number; same seed, same result")
     train.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     train.add_argument("--mixed-precision", action="store_true", help="bfloat16, on CUDA only")
     train.add_argument("--continue-from", metavar="RUN", help="start from a finished run's network")
@@ -60,7 +83,8 @@ def _parser() -> argparse.ArgumentParser:
         ("methods", _methods, "List methods and their parameters."),
         ("datasets", _datasets, "List data sets and their parameters."),
     ):
-        add(name, command, text).add_argument("--json", action="store_true")
+        sub = add(name, command, text)
+        sub.add_argument("--json", action="store_true", help="JSON also on a terminal")
     return parser
 
 
@@ -80,7 +104,7 @@ def _train(args: argparse.Namespace) -> int:
         dataset_params=_pairs(args.data),
         method_params={**presets[args.preset], **_pairs(args.set)},
         preset=args.preset,
-        seed=args.seed,
+        seed=_seed(args.seed),
         device=args.device,
         mixed_precision=args.mixed_precision,
         continues=args.continue_from,
@@ -94,12 +118,6 @@ def _resume(args: argparse.Namespace) -> int:
 
     store = RunStore(args.runs)
     run = store.run(args.run)
-    if run.status == "done":
-        raise ParameterError(
-            f"The run {run.id!r} is done.", "To train longer, use: train --continue-from."
-        )
-    if run.is_active:
-        raise ParameterError(f"The run {run.id!r} is {run.status} in another process.")
     requeue(run)
     return _carry_out(store, run)
 
@@ -115,8 +133,6 @@ def _work(args: argparse.Namespace) -> int:
 
 def _carry_out(store: RunStore, run: Run) -> int:
     """Train in a thread and draw a progress bar; Ctrl-C cancels and keeps what is committed."""
-    import threading
-
     from clustlab.runner import execute
 
     thread = threading.Thread(target=execute, args=(store.root, run.id), daemon=True)
@@ -124,15 +140,18 @@ def _carry_out(store: RunStore, run: Run) -> int:
     try:
         _watch(run, thread)
     except KeyboardInterrupt:
-        run.request("cancel")
-        thread.join(10)
-    print(json.dumps(_result(store, run)))
-    if run.status == "failed":
-        print(f"clustlab: {run.progress['error']} {run.progress['hint']}", file=sys.stderr)
-    return 0 if run.status == "done" else 1
+        with contextlib.suppress(RunNotFound):  # deleted meanwhile
+            run.request("cancel")
+        thread.join(PATIENCE)
+    result = _result(store, run)
+    print(json.dumps(result))
+    state = run.progress
+    if state.get("error"):
+        _complain(f"{state['error']} {state.get('hint', '')}")
+    return 0 if result["status"] == "done" else 1
 
 
-def _watch(run: Run, thread: Any) -> None:
+def _watch(run: Run, thread: threading.Thread) -> None:
     from tqdm import tqdm
 
     bar_format = "{desc} {percentage:3.0f}%|{bar}| {postfix}"
@@ -149,7 +168,7 @@ def _watch(run: Run, thread: Any) -> None:
 
 def _result(store: RunStore, run: Run) -> dict[str, Any]:
     """Last figures of a run; scores are null where there are no labels or no snapshot."""
-    from clustlab.analysis import metrics
+    from clustlab import results
 
     state = run.progress
     result: dict[str, Any] = {
@@ -159,16 +178,18 @@ def _result(store: RunStore, run: Run) -> dict[str, Any]:
         "seconds": state.get("seconds"),
         **dict.fromkeys(("acc", "nmi", "ari", "n_occupied")),
     }
-    if len(run):
-        assignments = run[-1].assignments
-        result["n_occupied"] = len(np.unique(assignments))
-        labels = store.dataset(run).labels
-        if labels is not None and (labels >= 0).any():
-            result["acc"] = round(metrics.clustering_accuracy(labels, assignments), 5)
-            result["nmi"] = round(metrics.nmi(labels, assignments), 5)
-            result["ari"] = round(metrics.ari(labels, assignments), 5)
-            result["purity"] = round(metrics.purity(labels, assignments), 5)
+    with contextlib.suppress(RunNotFound):  # its items or the run itself are gone
+        result.update(results.of_run(run, store.dataset(run)))
     return result
+
+
+def _seed(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ParameterError(
+            f"The seed must be a whole number, got {text!r}.", "For example: --seed 1."
+        ) from error
 
 
 def _pairs(words: Sequence[str]) -> dict[str, str]:
@@ -176,7 +197,9 @@ def _pairs(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name:
-            raise ParameterError(f"{word!r} is not of the form name=value.")
+            raise ParameterError(
+                f"{word!r} is not of the form name=value.", "For example: --set n_clusters=10."
+            )
         pairs[name] = value
     return pairs
 
@@ -188,23 +211,25 @@ def _show(args: argparse.Namespace) -> int:
     store = RunStore(args.runs)
     run = store.run(args.run)
     about = {**_result(store, run), "spec": dataclasses.asdict(run.spec), "progress": run.progress}
-    about["protocol"] = store.dataset(run).protocol if len(run) else None
-    if args.probe and len(run):
-        from clustlab.analysis import neighbours
-
-        labels = store.dataset(run).labels
-        about["knn_probe"] = None
-        if labels is not None:
-            about["knn_probe"] = neighbours.knn_probe(run[-1].embedding, labels)
+    about["protocol"] = None
+    with contextlib.suppress(RunNotFound):  # not loaded yet, or gone
+        about["protocol"] = store.dataset(run).protocol
+    if args.probe:
+        about["knn_probe"] = _probe(store, run)
     print(json.dumps(about))
     return 0
 
 
+def _probe(store: RunStore, run: Run) -> float | None:
+    from clustlab.analysis import neighbours
+
+    labels = store.dataset(run).labels if len(run) else None
+    return None if labels is None else neighbours.knn_probe(run[-1].embedding, labels)
+
+
 def _list(args: argparse.Namespace) -> int:
-    rows = [
-        {"run": r.id, "title": r.title, "status": r.status, "steps": len(r), "bytes": r.size}
-        for r in RunStore(args.runs).runs()
-    ]
+    store = RunStore(args.runs)
+    rows = [{"title": r.title, "bytes": r.size, **_result(store, r)} for r in store.runs()]
     return _print_rows(args, rows, ("run", "status", "steps", "title"))
 
 
@@ -252,7 +277,8 @@ def _parameters(cls: type) -> list[dict[str, Any]]:
 def _print_rows(
     args: argparse.Namespace, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]
 ) -> int:
-    if args.json:
+    """Print a table on a terminal, JSON for programs."""
+    if args.json or not sys.stdout.isatty():
         print(json.dumps(rows))
         return 0
     widths = [max((len(str(r[c])) for r in rows), default=0) for c in columns[:-1]]

@@ -5,13 +5,13 @@ survives an iteration with `keep`, and loops with `phase` and `batches` can be p
 checkpointed and resumed without knowing it.
 """
 
-import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 
+from clustlab.errors import ParameterError
 from clustlab.types import Array
 
 
@@ -26,17 +26,19 @@ P = TypeVar("P", bound=Part)
 
 
 class Cell:
-    """A single value (tensor, array or number) that survives an iteration."""
+    """A single value (tensor, array, number, or None so far) that survives an iteration."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
+        self.device = torch.device("cpu")  # where a saved tensor goes that was on an accelerator
 
     def state_dict(self) -> dict[str, Any]:
         """State as plain tensors and numbers, safe to load without unpickling code."""
         if isinstance(self.value, np.ndarray):
             return {"numpy": torch.from_numpy(self.value.copy())}
         if isinstance(self.value, torch.Tensor):
-            return {"tensor": self.value.detach().clone()}
+            tensor = self.value.detach().clone()
+            return {"tensor": tensor, "accelerated": tensor.device.type != "cpu"}
         return {"value": self.value}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], /) -> None:
@@ -44,9 +46,11 @@ class Cell:
         if "numpy" in state_dict:
             self.value = state_dict["numpy"].cpu().numpy().copy()
         elif "tensor" in state_dict:
-            tensor = state_dict["tensor"]
+            away = self.device if state_dict["accelerated"] else torch.device("cpu")
             present = self.value
-            self.value = tensor.to(present.device) if isinstance(present, torch.Tensor) else tensor
+            self.value = state_dict["tensor"].to(
+                present.device if isinstance(present, torch.Tensor) else away, copy=True
+            )
         else:
             self.value = state_dict["value"]
 
@@ -57,7 +61,7 @@ class Context:
     Parameters
     ----------
     seed : int
-        Seeds numpy, torch and Python's own generator. Same seed, same draws.
+        Seeds `rng` and torch's own generators. Same seed, same draws.
     device : torch.device or str
         Where tensors live.
     poll : callable
@@ -87,8 +91,9 @@ class Context:
         self._saved = checkpoint
         self._warm = warm
         self._finished: list[str] = list(checkpoint["finished"]) if checkpoint else []
+        self._started: set[str] = set()
+        self._in_body = False  # between handing out an iteration and being asked for the next
         self._parts: dict[str, Part] = {}
-        random.seed(seed)
         torch.manual_seed(seed)  # CPU and every accelerator
 
     def keep(self, name: str, part: P, *, across_runs: bool = True) -> P:
@@ -96,16 +101,23 @@ class Context:
 
         Modules are moved to the device, in the memory layout that suits their convolutions.
         With `across_runs` false the part starts anew when a finished run is continued.
+
+        Raises
+        ------
+        ParameterError
+            If the part of the run that is continued has another shape.
         """
         if name in self._parts:
             raise ValueError(f"two parts are kept under the name {name!r}")
         if isinstance(part, torch.nn.Module):
             part.to(self.device).to(memory_format=torch.channels_last)  # only touches 4-D weights
+        if isinstance(part, Cell):
+            part.device = self.device
         self._parts[name] = part
-        for source in (self._saved, self._warm if across_runs else None):
-            if source and name in source["parts"]:
-                part.load_state_dict(source["parts"][name])
-                break
+        if self._saved and name in self._saved["parts"]:
+            part.load_state_dict(self._saved["parts"][name])
+        elif across_runs and self._warm and name in self._warm["parts"]:
+            _load_warm(name, part, self._warm["parts"][name])
         return part
 
     def phase(self, name: str, total: int) -> Iterator[int]:
@@ -116,6 +128,9 @@ class Context:
         """
         if name in self._finished:
             return
+        if name in self._started:
+            raise ValueError(f"two phases have the name {name!r}")
+        self._started.add(name)
         start = 0
         if self._saved and self._saved["phase"] == name:
             start = self._saved["done"]
@@ -126,7 +141,11 @@ class Context:
         for i in range(start, total):
             self.done, self.batch, self.n_batches = i, 0, 0
             self.poll()
-            yield i
+            self._in_body = True
+            try:
+                yield i
+            finally:
+                self._in_body = False
 
     def batches(self, n: int, size: int) -> Iterator[Array]:
         """Index arrays that cover 0..n-1 once, shuffled; every batch is a pause point.
@@ -158,15 +177,30 @@ class Context:
     def checkpoint(self) -> dict[str, Any]:
         """State from which the rest of the run can be repeated bit for bit.
 
-        To be called only while the method is suspended at a yield.
+        To be called while the method is suspended at a yield, or after its end.
+
+        Raises
+        ------
+        ValueError
+            If the method has yielded outside a phase (a bug): that snapshot would come twice.
         """
+        if not self._in_body:
+            raise ValueError("a snapshot was yielded outside the body of a phase")
         return {
             "phase": self.phase_name,
             "done": self.done + 1,
-            "finished": [f for f in self._finished if f != self.phase_name],
-            "parts": {name: part.state_dict() for name, part in self._parts.items()},
+            "finished": list(self._finished),
+            "parts": self._states(),
             "random": self._random_state(),
         }
+
+    def final_checkpoint(self) -> dict[str, Any]:
+        """State of a method that has ended: nothing is left to repeat, its parts can be reused."""
+        finished = [*self._finished, self.phase_name]
+        return {"phase": "", "done": 0, "finished": finished, "parts": self._states()}
+
+    def _states(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self._parts.items()}
 
     def _random_state(self) -> dict[str, Any]:
         state: dict[str, Any] = {
@@ -182,7 +216,28 @@ class Context:
     def _restore_random(self, state: Mapping[str, Any]) -> None:
         self.rng.bit_generator.state = state["numpy"]
         torch.random.set_rng_state(state["torch"])
-        if "cuda" in state:
+        if "cuda" in state and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda"], self.device)
-        if "mps" in state:
+        if "mps" in state and self.device.type == "mps":
             torch.mps.set_rng_state(state["mps"])
+
+
+def _load_warm(name: str, part: Part, state: dict[str, Any]) -> None:
+    """Give a part the state of another run, if it fits."""
+    before = part.value if isinstance(part, Cell) else None
+    try:
+        part.load_state_dict(state)
+        after = part.value if isinstance(part, Cell) else None
+        fits = _shape(before) in ((), _shape(after)) or 0 in _shape(before)
+    except (RuntimeError, ValueError, KeyError):  # how torch says that sizes or names differ
+        fits = False
+    if not fits:
+        raise ParameterError(
+            f"{name} has another shape in the run to be continued than in this one.",
+            "Keep its data set, number of clusters and network, or start without it.",
+        )
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """Shape of a tensor or array; () for anything else."""
+    return tuple(getattr(value, "shape", ()))

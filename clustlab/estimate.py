@@ -22,16 +22,16 @@ class Machine:
 
     def __init__(self, root: Path, device: str = "cpu") -> None:
         self._file = root / "_machine.json"
+        self._device = device
         self._key = f"{device}-{os.cpu_count()}"
-        self._all: dict[str, Any] = self._read()
-        self._mine: dict[str, Any] = self._all.setdefault(self._key, {"rates": None, "ratios": {}})
+        self._mine: dict[str, Any] = self._read().get(self._key, {"rates": None, "ratios": {}})
 
     def _read(self) -> dict[str, Any]:
         try:
-            known: dict[str, Any] = json.loads(self._file.read_text("utf-8"))
+            known = json.loads(self._file.read_text("utf-8"))
         except (OSError, ValueError):
             return {}
-        return known
+        return known if isinstance(known, dict) else {}
 
     @property
     def is_measured(self) -> bool:
@@ -41,8 +41,8 @@ class Machine:
     def measure(self) -> None:
         """Time a small network of each kind, once; takes about a second."""
         if not self.is_measured:
-            device = self._key.rsplit("-", 1)[0]
-            self._mine["rates"] = {"linear": _linear_rate(device), "conv": _conv_rate(device)}
+            rates = {"linear": _linear_rate(self._device), "conv": _conv_rate(self._device)}
+            self._mine["rates"] = rates
             self._write()
 
     def seconds(self, method: str, phases: Sequence[PlannedPhase]) -> float:
@@ -57,6 +57,7 @@ class Machine:
         """Correct later estimates by a finished run."""
         modelled = sum(self._model(p.cost) * p.iterations for p in phases)
         if modelled > 0 and seconds > 0:
+            self._mine = self._read().get(self._key, self._mine)  # others have learnt meanwhile
             ratios = self._mine["ratios"].setdefault(method, [])
             ratios.append(seconds / modelled)
             del ratios[:-KEPT_RATIOS]
@@ -72,8 +73,7 @@ class Machine:
 
     def _write(self) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._all = {**self._read(), self._key: self._mine}
-        write_atomically(self._file, json.dumps(self._all))
+        write_atomically(self._file, json.dumps({**self._read(), self._key: self._mine}))
 
 
 def words(seconds: float) -> str:
@@ -98,21 +98,36 @@ def _rate(step: Any, macs: float, repeats: int = 5) -> float:
 
 
 def _linear_rate(device: str) -> float:
-    import torch
+    from torch import nn
 
-    net = torch.nn.Sequential(torch.nn.Linear(784, 500), torch.nn.ReLU(), torch.nn.Linear(500, 500))
-    return _train_rate(net.to(device), torch.ones(256, 784, device=device), 784 * 500 + 500 * 500)
+    net = nn.Sequential(_blank(nn.Linear, 784, 500), nn.ReLU(), _blank(nn.Linear, 500, 500))
+    return _train_rate(net, device, (256, 784), 784 * 500 + 500 * 500)
 
 
 def _conv_rate(device: str) -> float:
     import torch
+    from torch import nn
 
-    net = torch.nn.Sequential(torch.nn.Conv2d(8, 24, 5, padding=2), torch.nn.ReLU())
-    net.to(device).to(memory_format=torch.channels_last)
-    return _train_rate(net, torch.ones(64, 8, 14, 14, device=device), 14 * 14 * 25 * 8 * 24)
+    net = nn.Sequential(_blank(nn.Conv2d, 8, 24, 5, padding=2), nn.ReLU())
+    net.to(memory_format=torch.channels_last)
+    return _train_rate(net, device, (64, 8, 14, 14), 14 * 14 * 25 * 8 * 24)
 
 
-def _train_rate(net: Any, x: Any, macs_of_one: float) -> float:
+def _blank(layer: Any, *args: int, **kwargs: int) -> Any:
+    """Layer with constant weights: a draw would disturb a run in another thread."""
+    import torch
+
+    built = torch.nn.utils.skip_init(layer, *args, **kwargs)  # type: ignore[no-untyped-call]
+    for weights in built.parameters():
+        torch.nn.init.constant_(weights, 0.01)
+    return built
+
+
+def _train_rate(net: Any, device: str, shape: tuple[int, ...], macs_of_one: float) -> float:
+    import torch
+
+    net, x = net.to(device), torch.ones(*shape, device=device)
+
     def step() -> None:
         net.zero_grad()
         loss = net(x).square().mean()

@@ -7,8 +7,11 @@ still be looked at when the original files are gone.
 
 import hashlib
 import json
+import os
 import secrets
-from collections.abc import Mapping
+import shutil
+import time
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +59,7 @@ def load(
     if not (folder / "about.json").is_file():
         dataset = build(registry.dataset(name), params).load(seed, report)
         _save(folder, dataset)
+    os.utime(folder)  # in use, see `remove_unused`
     return open_folder(folder)
 
 
@@ -89,17 +93,41 @@ def _folder(root: Path, name: str, params: Mapping[str, Any], seed: int) -> Path
     return root / "_data" / key(name, params, seed)
 
 
+def remove_unused(root: Path, needed: Collection[str], older_than: float) -> None:
+    """Remove loaded data sets that are not needed and have not been loaded for so many seconds.
+
+    What a killed worker left half written goes too. Original files are elsewhere and stay.
+    """
+    for folder in (root / "_data").iterdir() if (root / "_data").is_dir() else ():
+        if folder.name not in needed and time.time() - folder.stat().st_mtime >= older_than:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _save(folder: Path, dataset: Dataset) -> None:
+    """Write a data set beside its place, then move it there whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
     temporary.mkdir()
-    np.save(temporary / "items.npy", dataset.items)
-    digest = hashlib.sha256(np.ascontiguousarray(dataset.items).tobytes())
+    try:
+        _write(temporary, dataset)
+        if folder.is_dir() and not (folder / "about.json").is_file():
+            shutil.rmtree(folder)  # damaged by hand
+        temporary.rename(folder)
+    except OSError:
+        if not (folder / "about.json").is_file():  # else another worker was faster
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write(folder: Path, dataset: Dataset) -> None:
+    np.save(folder / "items.npy", dataset.items)
+    digest = hashlib.sha256(np.ascontiguousarray(dataset.items).data)
     if dataset.labels is not None:
-        np.save(temporary / "labels.npy", dataset.labels)
-        digest.update(np.ascontiguousarray(dataset.labels).tobytes())
+        np.save(folder / "labels.npy", dataset.labels)
+        digest.update(np.ascontiguousarray(dataset.labels).data)
     for i, other in enumerate(dataset.other_labels.values()):
-        np.save(temporary / f"labels-{i}.npy", other.labels)
+        np.save(folder / f"labels-{i}.npy", other.labels)
     about = {
         "name": dataset.name,
         "has_labels": dataset.labels is not None,
@@ -108,10 +136,4 @@ def _save(folder: Path, dataset: Dataset) -> None:
         "other_labels": {k: v.class_names for k, v in dataset.other_labels.items()},
         "fingerprint": digest.hexdigest(),
     }
-    (temporary / "about.json").write_text(json.dumps(about), encoding="utf-8")
-    try:
-        temporary.rename(folder)
-    except OSError:  # another worker was faster with the same data
-        for file in temporary.iterdir():
-            file.unlink()
-        temporary.rmdir()
+    (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")

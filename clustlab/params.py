@@ -128,10 +128,10 @@ def schema(cls: type) -> tuple[Param, ...]:
 
 
 def _kind(hint: Any) -> tuple[Kind, tuple[str, ...]]:
-    if typing.get_origin(hint) is Literal:
-        return "choice", tuple(typing.get_args(hint))
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         (hint,) = (a for a in typing.get_args(hint) if a is not types.NoneType)
+    if typing.get_origin(hint) is Literal:
+        return "choice", tuple(typing.get_args(hint))
     kinds: dict[Any, Kind] = {bool: "bool", int: "int", float: "float"}
     return kinds[hint], ()
 
@@ -145,7 +145,7 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
         Lists every unknown name, wrong type and value out of range at once.
     """
     params = {p.name: p for p in schema(cls)}
-    problems, checked = [], {}
+    problems, checked, hint = [], {}, "Change the named values and start again."
     for name, value in values.items():
         if name not in params:
             known = ", ".join(params) or "none"
@@ -160,7 +160,8 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
             return cls(**checked)
         except ParameterError as error:  # from a rule between fields, in __post_init__
             problems.append(error.message)
-    raise ParameterError(" ".join(problems), "Change the named values and start again.")
+            hint = error.hint or hint
+    raise ParameterError(" ".join(problems), hint)
 
 
 def _title(cls: type) -> str:
@@ -175,7 +176,8 @@ def check(p: Param, value: Any) -> Any:
     ParameterError
         If it has the wrong type or lies outside the bounds.
     """
-    if value is None or (isinstance(value, str) and p.none_word and value.lower() == p.none_word):
+    is_word = isinstance(value, str) and bool(p.none_word) and value.strip().lower() == p.none_word
+    if value is None or is_word:
         if p.none_word:
             return None
         raise ParameterError(f"{p.name} needs a value, got none.")
@@ -189,7 +191,8 @@ def check(p: Param, value: Any) -> Any:
     low = -math.inf if p.low is None else p.low
     high = math.inf if p.high is None else p.high
     if not low <= number <= high:
-        raise ParameterError(f"{p.name} must lie in [{low:g}, {high:g}], got {number:g}.")
+        bounds = f"[{low:.15g}, {high:.15g}]"
+        raise ParameterError(f"{p.name} must lie in {bounds}, got {number:.15g}.")
     return number
 
 
@@ -202,7 +205,7 @@ def _number(p: Param, value: Any) -> int | float:
     words = {"int": "a whole number", "float": "a number"}
     try:
         number = float(text.replace("_", "") if isinstance(value, str) else value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     wrong = not math.isfinite(number) or (p.kind == "int" and number != int(number))
     if isinstance(value, bool) or wrong:

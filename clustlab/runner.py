@@ -5,35 +5,38 @@ the run's folder, so runners are interchangeable.
 """
 
 import contextlib
-import json
 import logging
 import os
-import platform
 import queue
+import shutil
 import subprocess
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from importlib import metadata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
+import clustlab
 from clustlab import library, registry
-from clustlab.context import Context
 from clustlab.device import choose_device
 from clustlab.errors import Cancelled, ClustlabError, ParameterError
-from clustlab.estimate import Machine
+from clustlab.liveness import claim, worker_identity
 from clustlab.params import build
-from clustlab.store import Run, RunSpec, RunStore, worker_identity, write_atomically, write_status
-from clustlab.types import PlannedPhase, Snapshot
-from clustlab.writer import RunWriter, load_checkpoint
+from clustlab.store import Run, RunSpec, RunStore, Status, write_status
+from clustlab.training import train
+from clustlab.writer import BEAT_EVERY, DISK_FULL, RunWriter, beat
 
-NICE = 10  # scheduling priority of training: below the server
+NICE = 10  # how far the scheduling priority of training lies below that of the server
+READY = ("queued", "lost")  # a run that may be started
+NO_MEMORY = ("out of memory", "can't allocate memory")  # what torch says on MPS and on the CPU
+SEEDS = 2**32
+WORKER = (sys.executable, "-m", "clustlab", "work")  # the command of the process runner
 log = logging.getLogger(__name__)
+_one_at_a_time = threading.Lock()  # torch's generator belongs to the process
 
 
 class Runner(Protocol):
@@ -51,233 +54,192 @@ def new_run(store: RunStore, spec: RunSpec) -> Run:
         If a name or a value of the spec is not valid, or its device is absent.
     """
     method, dataset = registry.method(spec.method), registry.dataset(spec.dataset)
-    build(method, spec.method_params)
-    data_key = library.key(spec.dataset, spec.dataset_params, spec.seed)
+    built = build(method, spec.method_params), build(dataset, spec.dataset_params)
     if dataset.kind not in method.accepts:
         raise ParameterError(
             f"{method.title} works on {' and '.join(method.accepts)}, "
             f"but {dataset.title} holds {dataset.kind}.",
             "Choose another data set or method.",
         )
+    seed: Any = spec.seed  # from a URL or a file it may be anything
+    if type(seed) is not int or seed not in range(SEEDS):
+        raise ParameterError(
+            f"The seed must be a whole number in [0, {SEEDS - 1}], got {seed!r}.",
+            "Choose another seed.",
+        )
     choose_device(spec.device)
-    if spec.continues:
-        parent = store.run(spec.continues)
-        if parent.spec.method != spec.method or not (parent.path / "checkpoint.pt").is_file():
-            raise ParameterError(
-                f"{spec.continues!r} cannot be continued with {method.title}.",
-                "Continue a run of the same method that has trained at least one step.",
-            )
-    return store.create(
-        spec, method_title=method.title, dataset_title=dataset.title, data_key=data_key
+    state = _state_to_continue(store, spec) if spec.continues else None
+    spec = replace(  # a number that came as text is a number from here on
+        spec,
+        method_params={name: getattr(built[0], name) for name in spec.method_params},
+        dataset_params={name: getattr(built[1], name) for name in spec.dataset_params},
     )
+    run = store.create(
+        spec,
+        method_title=method.title,
+        dataset_title=dataset.title,
+        data_key=library.key(spec.dataset, spec.dataset_params, spec.seed),
+    )
+    if state:
+        shutil.copyfile(state, run.path / "warm.pt")
+    return run
+
+
+def _state_to_continue(store: RunStore, spec: RunSpec) -> Path:
+    """Checkpoint of the run to continue; the new run keeps a copy, so the old one may go."""
+    parent = store.run(str(spec.continues))
+    state = parent.path / "checkpoint.pt"
+    if parent.spec.method != spec.method or not state.is_file():
+        raise ParameterError(
+            f"{parent.id!r} cannot be continued with {spec.method}.",
+            "Continue a run of the same method that has trained at least one step.",
+        )
+    return state
 
 
 def requeue(run: Run) -> None:
-    """Make a stopped run ready to be submitted again; it goes on from its checkpoint."""
+    """Make a stopped run ready to be submitted again; it goes on from its checkpoint.
+
+    Raises
+    ------
+    ParameterError
+        If it is done, or still at work.
+    """
+    if run.status == "done":
+        raise ParameterError(
+            f"The run {run.id!r} is done.",
+            "To train longer, start a new run that continues from it (--continue-from).",
+        )
+    if run.is_active:
+        raise ParameterError(f"The run {run.id!r} is {run.status} already.", "Cancel it first.")
+    kept = {k: v for k, v in run.progress.items() if k in ("step", "seconds", "fraction")}
     run.request("run")
-    write_status(run.path, {**run.progress, **worker_identity(), "status": "queued", "error": None})
+    write_status(run.path, {**kept, **worker_identity(), "status": "queued"})
 
 
 def execute(root: Path, run_id: str) -> None:
-    """Carry out one run to its end; never raises, since the outcome belongs in the run."""
+    """Carry out a queued run to its end; the outcome, also a failure, belongs in the run.
+
+    Nothing happens if the run is over, or if another worker has it.
+
+    Raises
+    ------
+    RunNotFound
+        If there is no such run.
+    """
     store = RunStore(root)
-    run = store.run(run_id)
-    with RunWriter(run) as writer, contextlib.suppress(FileNotFoundError):  # a deleted folder
-        try:
-            _train(store, run, writer)
-            writer.finish("done")
-        except Cancelled:
-            writer.finish("cancelled")
-        except ClustlabError as error:
-            writer.finish("failed", error=error.message, hint=error.hint)
-        except Exception as error:
-            log.exception("run %s failed", run_id)
-            writer.finish("failed", **_explain(error))
+    with _one_at_a_time, contextlib.suppress(FileNotFoundError):  # of a run that is deleted
+        path = store.run(run_id).path
+        with claim(path) as mine:
+            run = store.run(run_id)
+            if not mine or run.progress["status"] not in READY:
+                log.info("run %s is %s", run_id, "over" if mine else "in other hands")
+                return
+            with RunWriter(run) as writer:
+                status, details = _outcome(store, run, writer)
+                writer.finish(status, **details)
+
+
+def _outcome(store: RunStore, run: Run, writer: RunWriter) -> tuple[Status, dict[str, str]]:
+    try:
+        train(store, run, writer)
+    except Cancelled:
+        return "cancelled", {}
+    except ClustlabError as error:
+        return "failed", {"error": error.message, "hint": error.hint}
+    except Exception as error:
+        if isinstance(error, FileNotFoundError) and writer.is_cancelled:  # deleted meanwhile
+            return "cancelled", {}
+        log.exception("run %s failed", run.id)
+        return "failed", _explain(error)
+    return "done", {}
 
 
 def _explain(error: Exception) -> dict[str, str]:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        text, hint = (
-            "The device ran out of memory.",
-            "Choose a smaller batch size or fewer samples.",
-        )
-    elif isinstance(error, OSError) and error.errno == 28:
+    words = str(error).lower()
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        w in words for w in NO_MEMORY
+    ):
+        text = "The device ran out of memory."
+        hint = "Choose a smaller batch size or fewer samples."
+    elif isinstance(error, OSError) and error.errno in DISK_FULL:
         text, hint = "The disk is full.", "Delete runs on the page Runs, then resume this one."
     else:
         text, hint = f"{type(error).__name__}: {error}", "This is a bug; the details are below."
     return {"error": text, "hint": hint, "traceback": traceback.format_exc()}
 
 
-def _train(store: RunStore, run: Run, writer: RunWriter) -> None:
-    spec = run.spec
-    writer.poll()
-    device, reason = choose_device(spec.device)
-    writer.report(force=True, device=str(device), device_reason=reason, phase="load data", eta=None)
-
-    def report(message: str, share: float) -> None:
-        writer.poll()
-        writer.report(phase=message, fraction=share)
-
-    dataset = library.load(store.root, spec.dataset, spec.dataset_params, spec.seed, report)
-    method = build(registry.method(spec.method), spec.method_params)
-    wanted = getattr(method, "n_clusters", 2)
-    if len(dataset.items) < wanted:
-        raise ParameterError(
-            f"n_clusters is {wanted}, but there are only {len(dataset.items)} items.",
-            "Ask for fewer clusters or more samples.",
-        )
-    _record_environment(run, store, device)
-    checkpoint = load_checkpoint(run.path, device)
-    parent = store.run(spec.continues) if spec.continues else None
-    machine = Machine(store.root, device.type)
-    machine.measure()
-    shape = dataset.items.shape[1:]
-    phases = method.plan(len(dataset.items), shape)
-    clock = _Clock(machine, spec.method, phases, writer, checkpoint)
-
-    def poll() -> None:
-        writer.poll()
-        clock.tick(ctx)
-
-    ctx = Context(
-        spec.seed,
-        device,
-        poll=poll,
-        checkpoint=checkpoint,
-        warm=load_checkpoint(parent.path, device) if parent else None,
-    )
-    step = int(checkpoint["step"]) if checkpoint else 0
-    for snapshot in _with_precision(method.iterate(dataset.items, ctx), device, spec):
-        record = {"phase": ctx.phase_name, "done": ctx.done + 1, "total": ctx.total}
-        writer.append(step, snapshot, {**record, "seconds": round(clock.seconds, 4)})
-        step += 1
-        writer.report(force=True, step=step)
-        if writer.checkpoint_due():
-            writer.save_checkpoint({**ctx.checkpoint(), "step": step, "seconds": clock.seconds})
-        writer.poll()
-    writer.save_checkpoint({**ctx.checkpoint(), "step": step, "seconds": clock.seconds})
-    writer.report(seconds=round(clock.seconds, 3), fraction=1.0)
-    if not checkpoint and not parent:
-        machine.learn(spec.method, _carried_out(run, phases), clock.seconds)
-
-
-def _carried_out(run: Run, phases: Sequence[PlannedPhase]) -> list[PlannedPhase]:
-    """Return the plan with the number of iterations that really took place."""
-    done = {record["phase"]: record["done"] for record in run.log}
-    return [PlannedPhase(p.name, done.get(p.name, 0), p.cost) for p in phases]
-
-
-def _with_precision(
-    snapshots: Iterator[Snapshot], device: torch.device, spec: RunSpec
-) -> Iterator[Snapshot]:
-    """Advance a method under mixed precision where it is asked for and helps.
-
-    The body of a generator runs in the context of the `next` that drives it, so methods need not
-    know. bfloat16 keeps the range of float32: no loss scaling, and so no state to checkpoint.
-    """
-    use = spec.mixed_precision and device.type == "cuda"
-    while True:
-        with torch.autocast(device.type, torch.bfloat16, enabled=use):
-            snapshot = next(snapshots, None)
-        if snapshot is None:
-            return
-        yield snapshot
-
-
-class _Clock:
-    """Measures training time and turns the plan into the time that is left."""
-
-    def __init__(
-        self,
-        machine: Machine,
-        method: str,
-        phases: Sequence[PlannedPhase],
-        writer: RunWriter,
-        checkpoint: dict[str, Any] | None,
-    ) -> None:
-        self._machine, self._method, self._phases, self._writer = machine, method, phases, writer
-        self._before = float(checkpoint["seconds"]) if checkpoint else 0.0
-        self._start = time.monotonic()
-        self._phase, self._phase_start, self._phase_first = "", 0.0, 0
-
-    @property
-    def seconds(self) -> float:
-        """Training time so far, without pauses, including the time before a resume."""
-        return self._before + time.monotonic() - self._start - self._writer.paused_seconds
-
-    def tick(self, ctx: Context) -> None:
-        """Report where the method is; cheap enough for every batch."""
-        if ctx.phase_name != self._phase:
-            self._phase, self._phase_start = ctx.phase_name, self.seconds
-            self._phase_first = ctx.done
-        share = ctx.batch / ctx.n_batches if ctx.n_batches else 0.0
-        left, whole = self._left(ctx, share)
-        self._writer.report(
-            phase=ctx.phase_name,
-            done=ctx.done,
-            total=ctx.total,
-            active=ctx.active,
-            seconds=round(self.seconds, 2),
-            eta=round(left, 1),
-            fraction=round(min(1.0, 1 - left / whole), 4) if whole > 0 else 0.0,
-        )
-
-    def _left(self, ctx: Context, share: float) -> tuple[float, float]:
-        """Seconds left and in all, from the pace of the current phase and the plan for the rest."""
-        names = [p.name for p in self._phases]
-        position = names.index(ctx.phase_name) if ctx.phase_name in names else -1
-        worked = ctx.done - self._phase_first + share
-        if position < 0:
-            return 0.0, 0.0
-        planned = self._machine.phase_seconds(self._method, self._phases[position])
-        pace = (self.seconds - self._phase_start) / worked if worked >= 1 else planned
-        left = pace * max(0.0, ctx.total - ctx.done - share)
-        drift = min(5.0, max(0.2, pace / planned)) if planned > 0 else 1.0
-        for phase in self._phases[position + 1 :]:
-            left += drift * self._machine.phase_seconds(self._method, phase) * phase.iterations
-        return left, left + self.seconds
-
-
-def _record_environment(run: Run, store: RunStore, device: torch.device) -> None:
-    """Write down what the result may depend on besides the spec."""
-    about = {
-        "threads": torch.get_num_threads(),
-        "device": str(device),
-        "python": platform.python_version(),
-        "packages": {p: metadata.version(p) for p in ("torch", "numpy", "scikit-learn")},
-        "fingerprint": library.fingerprint(
-            store.root, run.spec.dataset, run.spec.dataset_params, run.spec.seed
-        ),
-    }
-    write_atomically(run.path / "environment.json", json.dumps(about, indent=1))
-
-
 # -- runners -----------------------------------------------------------------------------------
-class ThreadRunner:
-    """One daemon thread with a queue.
+class _Queue:
+    """A daemon thread that carries out runs in the order of submission.
 
-    One, because torch's generator, thread pool and device memory belong to the process. Daemon,
-    because Ctrl-C must end the server at once; what is committed is safe.
+    Daemon, because Ctrl-C must end the server at once; what is committed is safe.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="clustlab-training", daemon=True)
-        self._thread.start()
+        self._waiting: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._work, name="clustlab-training", daemon=True).start()
+        threading.Thread(target=self._beat, name="clustlab-queue", daemon=True).start()
 
     def submit(self, run_id: str) -> None:
         """Queue a run."""
-        self._queue.put(run_id)
+        self._waiting.put(run_id)
+
+    def _work(self) -> None:
+        while True:
+            run_id = self._waiting.get()
+            try:
+                self._carry_out(run_id)
+            except ClustlabError as error:  # the folder is gone or broken
+                log.warning("run %s was not started: %s", run_id, error)
+            except Exception:  # such as a disk too full to say so: the next run may do better
+                log.exception("run %s was left", run_id)
+
+    def _beat(self) -> None:
+        """Show other machines that what waits here is not lost."""
+        while True:
+            time.sleep(BEAT_EVERY)
+            with self._waiting.mutex:
+                waiting = list(self._waiting.queue)
+            for run_id in waiting:
+                beat(self._root / run_id)
+
+    def _carry_out(self, run_id: str) -> None:
+        raise NotImplementedError
+
+
+class ThreadRunner(_Queue):
+    """Trains in a thread of this process, one run at a time."""
 
     def _work(self) -> None:
         yield_to_server()
-        while True:
-            run_id = self._queue.get()
-            try:
-                execute(self._root, run_id)
-            except ClustlabError as error:  # the folder is gone or broken
-                log.warning("run %s was not started: %s", run_id, error)
+        super()._work()
+
+    def _carry_out(self, run_id: str) -> None:
+        execute(self._root, run_id)
+
+
+class ProcessRunner(_Queue):
+    """Trains in a child process, one run at a time: the server keeps its interpreter to itself."""
+
+    def _carry_out(self, run_id: str) -> None:
+        run = RunStore(self._root).run(run_id)
+        if run.status not in READY:
+            return
+        home = str(Path(clustlab.__file__).parents[1])  # the server may run in another folder
+        path = os.pathsep.join(p for p in (home, os.environ.get("PYTHONPATH")) if p)
+        child = subprocess.run(
+            [*WORKER, run_id, "--runs", str(self._root)],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        state = run.progress
+        if state["status"] == "queued":
+            error = f"The worker process did not start (exit code {child.returncode})."
+            hint = "Look at the messages of the server, or unset CLUSTLAB_RUNNER."
+            write_status(run.path, {**state, "status": "failed", "error": error, "hint": hint})
 
 
 def yield_to_server() -> None:
@@ -287,27 +249,9 @@ def yield_to_server() -> None:
     """
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-
-
-class ProcessRunner:
-    """One child process a run, one after the other: the server keeps its interpreter to itself."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="clustlab-processes", daemon=True)
-        self._thread.start()
-
-    def submit(self, run_id: str) -> None:
-        """Queue a run."""
-        self._queue.put(run_id)
-
-    def _work(self) -> None:
-        while True:
-            run_id = self._queue.get()
-            command = [sys.executable, "-m", "clustlab", "work", run_id, "--runs", str(self._root)]
-            subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
+            server = os.getpriority(os.PRIO_PROCESS, os.getpid())
+            lower = min(19, max(0, server) + NICE)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), lower)
 
 
 def make_runner(root: Path, kind: str | None = None) -> Runner:

@@ -9,16 +9,20 @@ snapshot k whatever happens to the writer.
              log.jsonl       one line a snapshot: the commit mark
              snapshots/      00000.npz ...
              checkpoint.pt   from which the rest can be repeated bit for bit
+             warm.pt         checkpoint of the run that this one continues
              request         one word from the reader: run, pause, cancel, or "until N"
+             lock            held open by the worker
 """
 
+import contextlib
 import dataclasses
 import json
 import os
 import secrets
 import shutil
-import socket
+import threading
 import time
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -26,16 +30,16 @@ from pathlib import Path
 from typing import Any, Literal, cast, overload
 
 import numpy as np
-import psutil
 
 from clustlab import library
 from clustlab.errors import RunNotFound
+from clustlab.liveness import is_orphan, worker_identity
 from clustlab.types import Array, Artefact, Dataset, Snapshot
 
 Status = Literal["queued", "running", "paused", "done", "cancelled", "failed", "lost"]
 ACTIVE: tuple[Status, ...] = ("queued", "running", "paused")
-HEARTBEAT = 30.0  # seconds of silence after which a run counts as lost
 SCHEMA = 1
+UNUSED_DATA = 3600.0  # seconds for which a loaded data set without a run is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,19 @@ class RunSpec:
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace a small file in one step, so that no reader sees half of it."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a new file to write, which takes the place of another if all goes well."""
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # on a full disk half a file is in the way
 
 
 class Run(Sequence[Snapshot]):
@@ -75,28 +89,32 @@ class Run(Sequence[Snapshot]):
         try:
             self.manifest: dict[str, Any] = json.loads((path / "manifest.json").read_text("utf-8"))
             self.spec = RunSpec(**self.manifest["spec"])
+            readable = self.manifest["schema"] <= SCHEMA
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise RunNotFound(
                 f"There is no readable run {path.name!r} in {path.parent}.",
                 "Open the page Runs for those there are, or delete the folder.",
             ) from error
+        if not readable:
+            raise RunNotFound(
+                f"The run {path.name!r} was made by a newer version.", "Update clustlab to read it."
+            )
         self._lines: list[dict[str, Any]] = []
         self._offset = 0
+        self._reading = threading.Lock()  # several pages may share this object
         self._load = lru_cache(maxsize=24)(self._read_snapshot)
 
     # -- the log -------------------------------------------------------------------------------
     @property
     def log(self) -> list[dict[str, Any]]:
         """One record a committed snapshot: step, phase, time, scalars, artefacts."""
-        try:
+        with self._reading, contextlib.suppress(FileNotFoundError):  # no step yet, or deleted
             with (self.path / "log.jsonl").open("rb") as file:
                 file.seek(self._offset)
                 fresh = file.read()
-        except FileNotFoundError:
-            return self._lines
-        end = fresh.rfind(b"\n") + 1  # a half-written last line is not there yet
-        self._offset += end
-        self._lines.extend(json.loads(line) for line in fresh[:end].splitlines())
+            end = fresh.rfind(b"\n") + 1  # a half-written last line is not there yet
+            self._offset += end
+            self._lines.extend(json.loads(line) for line in fresh[:end].splitlines())
         return self._lines
 
     def __len__(self) -> int:
@@ -116,19 +134,25 @@ class Run(Sequence[Snapshot]):
 
     def _read_snapshot(self, step: int) -> Snapshot:
         record = self._lines[step]
-        with np.load(snapshot_path(self.path, step), allow_pickle=False) as arrays:
-            artefacts = {
-                name: _artefact(about, arrays[f"artefact:{name}"])
-                for name, about in record["artefacts"].items()
-            }
-            return Snapshot(
-                embedding=arrays["embedding"],
-                assignments=arrays["assignments"],
-                scalars=record["scalars"],
-                probabilities=arrays.get("probabilities"),
-                centers=arrays.get("centers"),
-                artefacts=artefacts,
-            )
+        try:
+            with np.load(snapshot_path(self.path, step), allow_pickle=False) as arrays:
+                artefacts = {
+                    name: _artefact(about, arrays[f"artefact:{name}"])
+                    for name, about in record["artefacts"].items()
+                }
+                return Snapshot(
+                    embedding=arrays["embedding"],
+                    assignments=arrays["assignments"],
+                    scalars=record["scalars"],
+                    probabilities=arrays.get("probabilities"),
+                    centers=arrays.get("centers"),
+                    artefacts=artefacts,
+                )
+        except (OSError, zipfile.BadZipFile, KeyError) as error:
+            raise RunNotFound(
+                f"Step {step} of the run {self.id!r} cannot be read.",
+                "The run was deleted or damaged; open the page Runs for those there are.",
+            ) from error
 
     # -- status --------------------------------------------------------------------------------
     @property
@@ -140,9 +164,18 @@ class Run(Sequence[Snapshot]):
             age = time.time() - path.stat().st_mtime
         except (OSError, ValueError):
             return {"status": "lost"}
-        if state["status"] in ACTIVE and _is_orphan(state, age):
+        if state["status"] == "queued" and self._requested == "cancel":
+            state["status"] = "cancelled"  # the worker will see to it when it comes to this run
+        elif state["status"] in ACTIVE and is_orphan(state, age):
             state["status"] = "lost"
         return state
+
+    @property
+    def _requested(self) -> str:
+        try:
+            return (self.path / "request").read_text("utf-8").strip()
+        except OSError:
+            return "run"
 
     @property
     def status(self) -> Status:
@@ -156,17 +189,29 @@ class Run(Sequence[Snapshot]):
 
     # -- what readers may write ----------------------------------------------------------------
     def request(self, word: Literal["run", "pause", "cancel"]) -> None:
-        """Ask the worker to go on, hold or stop."""
-        write_atomically(self.path / "request", word)
+        """Ask the worker to go on, hold or stop; raises `RunNotFound` if the run is deleted."""
+        self._request(word)
 
     def request_step(self) -> None:
-        """Ask the worker for exactly one more snapshot, then to hold."""
-        write_atomically(self.path / "request", f"until {len(self) + 1}")
+        """Ask the worker for exactly one more snapshot, then to hold; raises like `request`."""
+        self._request(f"until {len(self) + 1}")
+
+    def _request(self, text: str) -> None:
+        try:
+            write_atomically(self.path / "request", text)
+        except FileNotFoundError as error:
+            raise RunNotFound(
+                f"The run {self.id!r} is not there any more.", "It may have been deleted."
+            ) from error
 
     @property
     def size(self) -> int:
         """Bytes on disk."""
-        return sum(f.stat().st_size for f in self.path.rglob("*") if f.is_file())
+        total = 0
+        for file in self.path.rglob("*"):
+            with contextlib.suppress(OSError):  # a worker replaces files meanwhile
+                total += file.stat().st_size if file.is_file() else 0
+        return total
 
     @property
     def title(self) -> str:
@@ -181,29 +226,9 @@ def _artefact(about: Mapping[str, Any], data: Array) -> Artefact:
     return Artefact(data=data, **fields)
 
 
-def _is_orphan(state: Mapping[str, Any], age: float) -> bool:
-    if age > HEARTBEAT:
-        return True
-    if state.get("host") != socket.gethostname() or not state.get("pid"):
-        return False
-    try:
-        return abs(psutil.Process(state["pid"]).create_time() - state["born"]) > 1.0
-    except psutil.Error:
-        return True
-
-
 def snapshot_path(run: Path, step: int) -> Path:
     """File that holds the arrays of one step."""
     return run / "snapshots" / f"{step:05d}.npz"
-
-
-def worker_identity() -> dict[str, Any]:
-    """Which process speaks for a run, so that a reader can tell whether it still lives."""
-    return {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "born": psutil.Process().create_time(),
-    }
 
 
 class RunStore:
@@ -214,10 +239,7 @@ class RunStore:
 
     def create(self, spec: RunSpec, *, method_title: str, dataset_title: str, data_key: str) -> Run:
         """Lay down a new run, queued."""
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        run_id = f"{stamp}-{spec.method}-{spec.dataset}-{secrets.token_hex(2)}"
-        path = self.root / run_id
-        (path / "snapshots").mkdir(parents=True)
+        path = self._new_folder(spec)
         manifest = {
             "schema": SCHEMA,
             "spec": dataclasses.asdict(spec),
@@ -230,6 +252,14 @@ class RunStore:
         write_atomically(path / "manifest.json", json.dumps(manifest, indent=1))
         return Run(path)
 
+    def _new_folder(self, spec: RunSpec) -> Path:
+        while True:
+            stamp = time.strftime("%Y%m%d-%H%M%S")
+            path = self.root / f"{stamp}-{spec.method}-{spec.dataset}-{secrets.token_hex(2)}"
+            with contextlib.suppress(FileExistsError):
+                (path / "snapshots").mkdir(parents=True)
+                return path
+
     def run(self, run_id: str) -> Run:
         """Run of this id.
 
@@ -238,10 +268,7 @@ class RunStore:
         RunNotFound
             If there is none, or the id is not a plain name.
         """
-        path = self.root / run_id
-        if not run_id or path.parent != self.root or run_id.startswith(("_", ".")):
-            raise RunNotFound(f"{run_id!r} is not the name of a run.", "Open the page Runs.")
-        return Run(path)
+        return Run(_child(self.root, run_id))
 
     def dataset(self, run: Run) -> Dataset:
         """Items and labels of a run that has started.
@@ -262,17 +289,15 @@ class RunStore:
 
     def runs(self) -> list[Run]:
         """All readable runs, newest first."""
-        return list(self._scan(self.root))
+        return self._scan(self.root)
 
-    def _scan(self, folder: Path) -> Iterator[Run]:
-        if not folder.is_dir():
-            return
-        for path in sorted(folder.iterdir(), reverse=True):
+    def _scan(self, folder: Path) -> list[Run]:
+        found = []
+        for path in folder.iterdir() if folder.is_dir() else ():
             if (path / "manifest.json").is_file() and not path.name.startswith(("_", ".")):
-                try:
-                    yield Run(path)
-                except RunNotFound:  # half deleted, or from another program
-                    continue
+                with contextlib.suppress(RunNotFound):  # half deleted, or from another program
+                    found.append(Run(path))
+        return sorted(found, key=lambda r: (r.manifest["created"], r.id), reverse=True)
 
     # -- delete with undo ----------------------------------------------------------------------
     @property
@@ -280,30 +305,46 @@ class RunStore:
         return self.root / "_deleted"
 
     def delete(self, run_id: str) -> None:
-        """Put a run aside; `restore` brings it back until `purge`."""
+        """Put a run aside, stopped; `restore` brings it back until `purge`."""
         run = self.run(run_id)
-        if run.is_active:
+        was_active = run.is_active
+        if was_active:
             run.request("cancel")
         self._bin.mkdir(exist_ok=True)
-        run.path.rename(self._bin / run_id)
+        moved = run.path.rename(self._bin / run_id)
+        if was_active:  # its worker will not find the folder to say so
+            write_status(moved, {**Run(moved).progress, "status": "cancelled", "eta": None})
 
     def restore(self, run_id: str) -> Run:
-        """Bring back a deleted run."""
-        path = self._bin / run_id
-        if path.parent != self._bin or not path.is_dir():
+        """Bring back a deleted run; raises `RunNotFound` if it is not among them."""
+        path = _child(self._bin, run_id)
+        if not path.is_dir():
             raise RunNotFound(f"{run_id!r} is not among the deleted runs.", "It may be purged.")
         path.rename(self.root / run_id)
         return self.run(run_id)
 
     def deleted(self) -> list[Run]:
         """Runs that can still be restored, newest first."""
-        return list(self._scan(self._bin))
+        return self._scan(self._bin)
 
     def purge(self, older_than: float = 0.0) -> None:
-        """Remove deleted runs for good whose folder has been aside for so many seconds."""
+        """Remove deleted runs for good whose folder has been aside for so many seconds.
+
+        Loaded data sets that no run needs any more go with them.
+        """
         for path in self._bin.iterdir() if self._bin.is_dir() else ():
             if time.time() - path.stat().st_ctime >= older_than:
                 shutil.rmtree(path, ignore_errors=True)
+        needed = {run.manifest["data_key"] for run in (*self.runs(), *self.deleted())}
+        library.remove_unused(self.root, needed, max(older_than, UNUSED_DATA))
+
+
+def _child(folder: Path, name: str) -> Path:
+    """Path of a run in a folder; refuses names that lead elsewhere."""
+    path = folder / name
+    if not name or path.parent != folder or name.startswith(("_", ".")):
+        raise RunNotFound(f"{name!r} is not the name of a run.", "Open the page Runs.")
+    return path
 
 
 def write_status(path: Path, state: Mapping[str, Any]) -> None:

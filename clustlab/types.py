@@ -1,5 +1,6 @@
 """The frozen records that travel through the house: data sets, snapshots, artefacts."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from clustlab.errors import Diverged
 
 Array = NDArray[Any]  # dtype and shape are stated per field and checked once
+
+REMEDY = "Lower the learning rate, or check the scale of the input."
 
 ArtefactKind = Literal["matrix", "images", "bars", "per_item"]
 
@@ -57,8 +60,9 @@ class Dataset:
                 "items must be images (n, h, w, c) uint8 or points (n, d) float32, "
                 f"got {self.items.shape} {self.items.dtype}"
             )
-        if self.labels is not None and self.labels.shape != (len(self.items),):
-            raise ValueError(f"{len(self.items)} items but labels of shape {self.labels.shape}")
+        for labels in (self.labels, *(o.labels for o in self.other_labels.values())):
+            if labels is not None and labels.shape != (len(self.items),):
+                raise ValueError(f"{len(self.items)} items but labels of shape {labels.shape}")
 
     @property
     def is_image(self) -> bool:
@@ -87,6 +91,29 @@ class Artefact:
     cluster_axes: tuple[int, ...] = ()  # axes that count clusters, so that readers renumber them
     marked: tuple[int, ...] = ()  # positions along axis 1 to point out, such as the chosen head
 
+    def __post_init__(self) -> None:
+        n_axes = {"matrix": 2, "images": 5, "bars": 2, "per_item": 2}
+        if self.kind not in n_axes:
+            raise ValueError(f"{self.kind!r} is not a kind of artefact")
+        array = np.array(self.data, dtype=None if self.kind == "images" else np.float32)
+        if self.kind == "images" and array.dtype != np.uint8:
+            raise ValueError(f"images {self.title!r} must be uint8, got {array.dtype}")
+        if array.ndim != n_axes[self.kind]:
+            raise ValueError(
+                f"{self.kind} {self.title!r} must have {n_axes[self.kind]} axes, "
+                f"got shape {array.shape}"
+            )
+        array.flags.writeable = False
+        plain: dict[str, Any] = {  # plain types, since all but the data goes into a line of JSON
+            "data": array,
+            "rows": tuple(map(str, self.rows)),
+            "columns": tuple(map(str, self.columns)),
+            "cluster_axes": tuple(map(int, self.cluster_axes)),
+            "marked": tuple(map(int, self.marked)),
+        }
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -108,42 +135,48 @@ class Snapshot:
     artefacts: Mapping[str, Artefact] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        def freeze(name: str, dtype: Any, ndim: int) -> None:
-            value = getattr(self, name)
-            if value is None:
-                return
-            array = np.array(value, dtype=dtype)
-            if array.ndim != ndim:
-                raise ValueError(f"{name} must have {ndim} axes, got shape {array.shape}")
-            if not np.isfinite(array).all():
-                raise Diverged(
-                    f"{name} holds a value that is not finite.",
-                    "Lower the learning rate, or check the scale of the input.",
-                )
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
+        self._freeze("embedding", np.float32, 2)
+        self._freeze("assignments", np.int32, 1)
+        self._freeze("probabilities", np.float32, 2)
+        self._freeze("centers", np.float32, 2)
+        scalars = {name: float(value) for name, value in self.scalars.items()}
+        object.__setattr__(self, "scalars", scalars)
+        for name, value in scalars.items():
+            if not math.isfinite(value):
+                raise Diverged(f"{name} became {value}.", REMEDY)
+        self._check_shapes()
 
-        freeze("embedding", np.float32, 2)
-        freeze("assignments", np.int32, 1)
-        freeze("probabilities", np.float32, 2)
-        freeze("centers", np.float32, 2)
-        for name, value in self.scalars.items():
-            if not np.isfinite(value):
-                raise Diverged(
-                    f"{name} became {value}.",
-                    "Lower the learning rate, or check the scale of the input.",
-                )
-        object.__setattr__(self, "scalars", {k: float(v) for k, v in self.scalars.items()})
-        n = len(self.embedding)
+    def _freeze(self, name: str, dtype: Any, n_axes: int) -> None:
+        """Replace a field by a checked copy that nobody can write to."""
+        value = getattr(self, name)
+        if value is None:
+            return
+        if not np.isfinite(np.asarray(value)).all():
+            raise Diverged(f"{name} holds a value that is not finite.", REMEDY)
+        array = np.array(value, dtype=dtype)
+        if array.ndim != n_axes:
+            raise ValueError(f"{name} must have {n_axes} axes, got shape {array.shape}")
+        array.flags.writeable = False
+        object.__setattr__(self, name, array)
+
+    def _check_shapes(self) -> None:
+        n, width = self.embedding.shape
         if len(self.assignments) != n:
             raise ValueError(f"{n} rows of embedding, {len(self.assignments)} assignments")
-        if n and self.assignments.min() < 0:
-            raise ValueError("assignments must not be negative")
+        k = self.n_clusters
+        if n and not 0 <= self.assignments.min() <= self.assignments.max() < k:
+            raise ValueError(f"assignments must lie in [0, {k})")
         if self.probabilities is not None:
             if len(self.probabilities) != n:
                 raise ValueError(f"{n} rows of embedding, {len(self.probabilities)} probabilities")
-            if n and abs(self.probabilities.sum(1) - 1).max() > 1e-3:
-                raise ValueError("rows of probabilities must sum to 1")
+            off = abs(self.probabilities.sum(1) - 1).max() > 1e-3 if n else False
+            if off or (n and self.probabilities.min() < 0):
+                raise ValueError("rows of probabilities must be at least 0 and sum to 1")
+        if self.centers is not None and self.centers.shape != (k, width):
+            raise ValueError(
+                f"centers of shape {self.centers.shape} do not fit {k} clusters "
+                f"in an embedding of {width} dimensions"
+            )
 
     @property
     def n_clusters(self) -> int:

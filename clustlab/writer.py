@@ -1,8 +1,12 @@
 """The one writer of a run: commits snapshots, reports progress, obeys requests."""
 
 import contextlib
+import dataclasses
+import errno
+import io
 import json
 import os
+import pickle
 import threading
 import time
 from collections.abc import Mapping
@@ -13,11 +17,15 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from clustlab.errors import Cancelled
-from clustlab.store import Run, Status, snapshot_path, worker_identity, write_status
-from clustlab.types import Snapshot
+from clustlab.errors import Cancelled, ClustlabError
+from clustlab.liveness import worker_identity
+from clustlab.store import Run, Status, replacing, snapshot_path, write_status
+from clustlab.types import Artefact, Snapshot
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 POLL_EVERY = 0.1  # seconds between looks at the request file
+BEAT_EVERY = 5.0  # seconds between touches of the status file
+HOLD_FOR = 0.05  # seconds between looks at it while paused
 REPORT_EVERY = 0.25  # seconds between writes of the status
 CHECKPOINT_SHARE = 0.05  # share of the training time that checkpoints may take
 CHECKPOINT_EVERY = 30.0  # seconds after which a checkpoint is due in any case
@@ -41,6 +49,8 @@ class RunWriter:
         self._closed = threading.Event()
 
     def __enter__(self) -> Self:
+        for left_over in (*self.path.glob("snapshots/*.tmp"), *self.path.glob("*.pt.*.tmp")):
+            left_over.unlink(missing_ok=True)  # of a worker that was killed
         self.report(force=True)
         threading.Thread(target=self._beat, name="clustlab-heartbeat", daemon=True).start()
         return self
@@ -54,9 +64,8 @@ class RunWriter:
         self._closed.set()
 
     def _beat(self) -> None:
-        while not self._closed.wait(5.0):
-            with contextlib.suppress(OSError):
-                os.utime(self.path / "status.json")
+        while not self._closed.wait(BEAT_EVERY):
+            beat(self.path)
 
     # -- status --------------------------------------------------------------------------------
     def report(self, *, force: bool = False, **changes: Any) -> None:
@@ -68,8 +77,16 @@ class RunWriter:
             write_status(self.path, self.state)
 
     def finish(self, status: Status, **changes: Any) -> None:
-        """Write the last status."""
-        self.report(force=True, status=status, finished=time.time(), eta=None, **changes)
+        """Write the last status, also where the disk has no room for a new file."""
+        try:
+            self.report(force=True, status=status, finished=time.time(), eta=None, **changes)
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            text = json.dumps({k: v for k, v in self.state.items() if k != "traceback"})
+            with (self.path / "status.json").open("r+", encoding="utf-8") as file:
+                file.write(text)
+                file.truncate()
 
     # -- requests ------------------------------------------------------------------------------
     def poll(self) -> None:
@@ -84,20 +101,28 @@ class RunWriter:
         if self._should_hold():
             self.report(force=True, status="paused")
             while self._should_hold():
-                time.sleep(0.05)
+                time.sleep(HOLD_FOR)
             self.paused_seconds += time.monotonic() - now
             self.report(force=True, status="running")
 
     def _should_hold(self) -> bool:
-        try:
-            word = (self.path / "request").read_text("utf-8").strip()
-        except FileNotFoundError:
-            word = "run" if self.path.is_dir() else "cancel"
+        word = self._requested()
         if word == "cancel":
             raise Cancelled
         if word.startswith("until "):
-            return self.committed >= int(word.split()[1])
+            return self.committed >= int(word.removeprefix("until "))
         return word == "pause"
+
+    def _requested(self) -> str:
+        try:
+            return (self.path / "request").read_text("utf-8").strip()
+        except FileNotFoundError:
+            return "run" if self.path.is_dir() else "cancel"
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the run was asked to stop or deleted."""
+        return self._requested() == "cancel"
 
     # -- snapshots -----------------------------------------------------------------------------
     def append(self, step: int, snapshot: Snapshot, record: Mapping[str, Any]) -> None:
@@ -111,46 +136,26 @@ class RunWriter:
             "centers": snapshot.centers,
             **{f"artefact:{name}": a.data for name, a in snapshot.artefacts.items()},
         }
-        final = snapshot_path(self.path, step)
-        temporary = final.with_suffix(".tmp")
-        with temporary.open("wb") as file:
+        with replacing(snapshot_path(self.path, step)) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **{k: v for k, v in arrays.items() if v is not None})
-        temporary.replace(final)
         line = {
             "step": step,
             "time": time.time(),
             **record,
             "scalars": dict(snapshot.scalars),
-            "artefacts": {
-                name: {
-                    field: getattr(artefact, field)
-                    for field in (
-                        "kind",
-                        "title",
-                        "reading",
-                        "rows",
-                        "columns",
-                        "cluster_axes",
-                        "marked",
-                    )
-                }
-                for name, artefact in snapshot.artefacts.items()
-            },
+            "artefacts": {name: _about(a) for name, a in snapshot.artefacts.items()},
         }
-        self._append_line(json.dumps(line) + "\n")
+        self._append_line(json.dumps(line, allow_nan=False) + "\n")
         self.committed = step + 1
         self._looked = 0.0  # a single step must hold at once
 
     def _append_line(self, line: str) -> None:
-        path = self.path / "log.jsonl"
-        with path.open("ab") as file:
+        with (self.path / "log.jsonl").open("a+b") as file:
             size = file.tell()
-            if size:  # a crash may have left half a line: cut it off
-                with path.open("rb") as old:
-                    old.seek(max(0, size - 2**20))
-                    tail = old.read()
-                if not tail.endswith(b"\n"):
-                    file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
+            file.seek(max(0, size - 1))
+            if file.read() not in (b"", b"\n"):  # a crash has left half a line: cut it off
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
             file.write(line.encode())
 
     # -- checkpoints ---------------------------------------------------------------------------
@@ -162,21 +167,42 @@ class RunWriter:
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Replace the checkpoint."""
         start = time.monotonic()
-        final = self.path / "checkpoint.pt"
-        temporary = final.with_suffix(".tmp")
-        torch.save(dict(state), temporary)
-        temporary.replace(final)
+        buffer = io.BytesIO()  # torch hides the reason if it cannot write a file itself
+        torch.save(dict(state), buffer)
+        with replacing(self.path / "checkpoint.pt") as temporary:
+            temporary.write_bytes(buffer.getbuffer())
         self._saved = time.monotonic()
         self._save_cost = self._saved - start
 
 
-def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any] | None:
-    """Checkpoint of a run, without unpickling code; None if there is none."""
-    file = path / "checkpoint.pt"
+def beat(path: Path) -> None:
+    """Show that a run's worker, or the queue it waits in, is alive."""
+    with contextlib.suppress(OSError):
+        os.utime(path / "status.json")
+
+
+def _about(artefact: Artefact) -> dict[str, Any]:
+    """Everything of an artefact but its data."""
+    names = (f.name for f in dataclasses.fields(artefact))
+    return {name: getattr(artefact, name) for name in names if name != "data"}
+
+
+def load_checkpoint(file: Path) -> dict[str, Any] | None:
+    """Checkpoint in a file, on the CPU and without unpickling code; None if there is none.
+
+    Parts take their state to the device they are on; generator states belong on the CPU.
+
+    Raises
+    ------
+    ClustlabError
+        If it cannot be read.
+    """
     if not file.is_file():
         return None
-    state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
-    state["random"] = {  # generator states live on the CPU whatever the device
-        k: v.cpu() if isinstance(v, torch.Tensor) else v for k, v in state["random"].items()
-    }
-    return state
+    try:
+        return dict(torch.load(file, map_location="cpu", weights_only=True))
+    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise ClustlabError(
+            f"The saved state {file.name} of the run {file.parent.name!r} cannot be read.",
+            "Duplicate the run to start it from the beginning.",
+        ) from error

@@ -1,0 +1,72 @@
+"""Whether the process behind a run still lives, and who may work on it."""
+
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+HEARTBEAT = 30.0  # seconds of silence after which a run counts as lost
+TOLERANCE = 2.0  # seconds by which two readings of the start of one process may differ
+
+
+def worker_identity() -> dict[str, Any]:
+    """Which process speaks for a run, so that a reader can tell whether it still lives."""
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "born": psutil.Process().create_time(),
+    }
+
+
+def is_orphan(state: Mapping[str, Any], age: float) -> bool:
+    """Whether nobody stands behind an active status that was last touched `age` seconds ago.
+
+    On this machine a dead process gives it away at once. A queued run waits as long as its
+    process lives; any other must also have been touched of late, as must one on another machine.
+    """
+    if state.get("host") == socket.gethostname() and state.get("pid"):
+        if not _is_alive(int(state["pid"]), float(state["born"])):
+            return True
+        if state["status"] == "queued":
+            return False
+    return age > HEARTBEAT
+
+
+def _is_alive(pid: int, born: float) -> bool:
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - born) <= TOLERANCE  # numbers of processes come again
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.AccessDenied:  # somebody else's, so it is there
+        return True
+    except psutil.Error:
+        return False
+
+
+@contextlib.contextmanager
+def claim(folder: Path) -> Iterator[bool]:
+    """Hold a run for this worker; yields False if another one has it.
+
+    The lock belongs to an open file, so that the system frees it however a process ends. Where
+    there are no such locks (Windows, some network drives) every claim succeeds.
+    """
+    with (folder / "lock").open("w") as file:
+        yield _lock(file.fileno())
+
+
+def _lock(descriptor: int) -> bool:
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            return True
+    return True

@@ -1,0 +1,173 @@
+import json
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clustlab import params
+from clustlab.errors import ParameterError
+from clustlab.params import build, check, param, schema
+
+
+@dataclass(frozen=True)
+class Example:
+    title: ClassVar[str] = "Example"
+
+    n_clusters: int = params.n_clusters(10)
+    rate: float = params.learning_rate(1e-3)
+    n_samples: int | None = params.n_samples()
+    noisy: bool = param(False, help="Whether there is noise.")
+    target: Literal["power", "hard"] = param("power", help="Which target.")
+    start: Literal["near", "far"] | None = param(None, help="Where from.", none_word="any")
+    share: float = param(0.1, low=0.0, high=0.5, help="Share.", advanced=True)
+
+    def __post_init__(self):
+        if self.noisy and self.target == "hard":
+            raise ParameterError("A hard target cannot be noisy.", "Switch one off.")
+
+
+BY_NAME = {p.name: p for p in schema(Example)}
+
+
+def test_the_schema_reads_kinds_bounds_and_choices_from_the_fields():
+    kinds = [(p.name, p.kind, p.default) for p in schema(Example)]
+    assert kinds == [
+        ("n_clusters", "int", 10),
+        ("rate", "float", 1e-3),
+        ("n_samples", "int", 10_000),
+        ("noisy", "bool", False),
+        ("target", "choice", "power"),
+        ("start", "choice", None),
+        ("share", "float", 0.1),
+    ]
+    assert BY_NAME["target"].choices == ("power", "hard")
+    assert BY_NAME["start"].choices == ("near", "far")
+    assert (BY_NAME["n_clusters"].low, BY_NAME["n_clusters"].high) == (2, 500)
+    assert BY_NAME["rate"].log
+    assert BY_NAME["share"].advanced
+    assert BY_NAME["n_samples"].label == "N samples"
+
+
+def test_a_field_without_help_is_a_bug():
+    @dataclass(frozen=True)
+    class Bare:
+        depth: int = 3
+
+    with pytest.raises(TypeError, match=r"Bare\.depth is not declared with param\(\)"):
+        schema(Bare)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("n_clusters", "12", 12),
+        ("n_clusters", 12.0, 12),
+        ("n_clusters", " 1e2 ", 100),
+        ("n_samples", "10_000", 10_000),
+        ("n_samples", "all", None),
+        ("n_samples", " All ", None),
+        ("n_samples", None, None),
+        ("rate", "0.01", 0.01),
+        ("rate", 1, 1.0),
+        ("noisy", "Yes", True),
+        ("noisy", "off", False),
+        ("noisy", "1", True),
+        ("noisy", True, True),
+        ("target", "hard", "hard"),
+        ("start", "any", None),
+        ("start", "far", "far"),
+    ],
+)
+def test_values_and_their_texts_are_taken(name, value, wanted):
+    found = check(BY_NAME[name], value)
+    assert found == wanted
+    assert type(found) is type(wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("n_clusters", 1, r"n_clusters must lie in \[2, 500\], got 1\."),
+        ("n_clusters", "501", r"got 501\."),
+        ("n_clusters", 10**400, "must be a whole number"),
+        ("n_clusters", "ten", "n_clusters must be a whole number, got 'ten'"),
+        ("n_clusters", 2.5, r"n_clusters must be a whole number, got 2\.5"),
+        ("n_clusters", True, "n_clusters must be a whole number, got True"),
+        ("n_clusters", None, "n_clusters needs a value, got none"),
+        ("n_clusters", "all", "must be a whole number, got 'all'"),
+        ("n_clusters", [3], r"must be a whole number, got \[3\]"),
+        ("n_samples", 9_000_000, r"must lie in \[10, 200000\], got 9000000\."),
+        ("rate", "nan", "rate must be a number, got 'nan'"),
+        ("rate", "inf", "rate must be a number, got 'inf'"),
+        ("rate", "", "rate must be a number, got ''"),
+        ("share", 0.50000001, r"must lie in \[0, 0\.5\], got 0\.50000001\."),
+        ("noisy", "perhaps", "noisy must be true or false, got 'perhaps'"),
+        ("noisy", 2, "noisy must be true or false, got 2"),
+        ("target", "soft", "target must be one of power, hard, got 'soft'"),
+        ("target", ["hard"], r"target must be one of power, hard, got \['hard'\]"),
+    ],
+)
+def test_wrong_values_are_refused_with_name_value_and_range(name, value, message):
+    with pytest.raises(ParameterError, match=message):
+        check(BY_NAME[name], value)
+
+
+def test_build_lists_every_problem_at_once():
+    with pytest.raises(ParameterError) as caught:
+        build(Example, {"n_clusters": 1, "rate": "fast", "depth": 3})
+    text = str(caught.value)
+    assert "n_clusters must lie in [2, 500], got 1." in text
+    assert "rate must be a number, got 'fast'." in text
+    assert "depth is not a parameter of Example (it has: n_clusters, rate," in text
+    assert text.endswith("Change the named values and start again.")
+
+
+def test_a_rule_between_fields_is_told_with_its_own_remedy():
+    with pytest.raises(ParameterError, match=r"cannot be noisy\. Switch one off\."):
+        build(Example, {"noisy": True, "target": "hard"})
+
+
+def test_absent_names_take_their_default():
+    assert build(Example, {}) == Example()
+    assert build(Example, {"share": 0.2}) == Example(share=0.2)
+
+
+examples = st.builds(
+    Example,
+    n_clusters=st.integers(2, 500),
+    rate=st.floats(1e-6, 10.0),
+    n_samples=st.none() | st.integers(10, 200_000),
+    noisy=st.just(False),
+    target=st.sampled_from(["power", "hard"]),
+    start=st.sampled_from([None, "near", "far"]),
+    share=st.floats(0, 0.5),
+)
+
+
+@given(examples)
+def test_values_survive_json(example):
+    values = {p.name: getattr(example, p.name) for p in schema(Example)}
+    assert build(Example, json.loads(json.dumps(values))) == example
+
+
+@given(examples)
+def test_values_survive_text(example):
+    values = {p.name: getattr(example, p.name) for p in schema(Example)}
+    texts = {
+        name: BY_NAME[name].none_word if value is None else str(value)
+        for name, value in values.items()
+    }
+    assert build(Example, texts) == example
+
+
+@given(st.sampled_from(sorted(BY_NAME)), st.text() | st.floats() | st.integers() | st.none())
+def test_any_value_is_taken_or_refused_never_worse(name, value):
+    p = BY_NAME[name]
+    try:
+        found = check(p, value)
+    except ParameterError as error:
+        assert p.name in error.message
+    else:
+        assert check(p, found) == found
