@@ -59,9 +59,9 @@ CLASSES = (
     "#a58bb5",
 )
 
-RIGHT, WRONG, UNKNOWN = "#2f81d6", "#ee7f1b", "#8a909c"
-GREY = "#8a909c"  # lines and text that must be legible on white and on near-black
-FAINT = "#8a909c55"
+RIGHT, WRONG, UNKNOWN = "#2f81d6", "#ee7f1b", "#767d8a"
+GREY = "#767d8a"  # lines and text: contrast above 4 on white and on near-black
+FAINT = "#767d8a55"
 ACCENT = "#e0245e"  # the present step, the active box
 RAMP = ("#c3d7f2", "#8fb6e6", "#5b93d6", "#3572bd", "#1f549b")  # one hue, few to many
 GROUND = 128  # mid-grey behind images, on every theme
