@@ -148,7 +148,7 @@ class Run(Sequence[Snapshot]):
                     centers=arrays.get("centers"),
                     artefacts=artefacts,
                 )
-        except (OSError, zipfile.BadZipFile, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RunNotFound(
                 f"Step {step} of the run {self.id!r} cannot be read.",
                 "The run was deleted or damaged; open the page Runs for those there are.",

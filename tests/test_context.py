@@ -106,7 +106,7 @@ def test_a_part_may_stay_behind_when_a_run_is_continued():
 def test_a_warm_part_of_another_shape_is_refused_in_words(old, new):
     first = fresh()
     first.keep("code", old)
-    with pytest.raises(ParameterError, match="code has another shape.*number of clusters"):
+    with pytest.raises(ParameterError, match=r"code has another shape.*number of clusters"):
         fresh(warm=first.final_checkpoint()).keep("code", new)
 
 
@@ -200,8 +200,7 @@ def test_cancelling_runs_the_clean_up_of_a_method():
 
     def iterate(ctx):
         try:
-            for i in ctx.phase("train", 5):
-                yield i
+            yield from ctx.phase("train", 5)
         finally:
             closed.append(True)
 
