@@ -150,7 +150,7 @@ def embedding(
     if trails is not None and len(trails):
         layers.insert(0, _trails(trails).encode(x=x, y=y))
     note = theme.shown(len(few), len(table)) or ("" if len(table) else "no items")
-    return theme.finish(alt.layer(*layers).properties(title=theme.titled(title, note)))
+    return theme.finish(alt.layer(*layers), title, note)
 
 
 def drawn(table: pd.DataFrame, selected: Sequence[int] | Array) -> pd.DataFrame:

@@ -131,22 +131,20 @@ def thin(n: int, keep: Sequence[int] | Array = (), limit: int = MAX_POINTS) -> A
     return np.sort(np.concatenate([kept, rest]))
 
 
-def shown(drawn: int, total: int) -> str:
+def shown(drawn: int, total: int, what: str = "") -> str:
     """Words for a thinned chart, such as `5,000 of 10,000 shown`; empty if nothing is left out."""
-    return "" if drawn >= total else f"{drawn:,} of {total:,} shown"
+    return "" if drawn >= total else f"{drawn:,} of {total:,} {what} shown".replace("  ", " ")
 
 
-def titled(text: str, *notes: str) -> Any:
-    """Title of a chart, with notes in small letters under it."""
+def finish(chart: Any, title: str = "", *notes: str) -> Any:
+    """Chart with its title, notes in small letters under it, transparent ground and no frame.
+
+    To be called once, on the outermost chart.
+    """
     subtitle = [note for note in notes if note]
-    if not text and not subtitle:
-        return alt.Undefined
-    extra: dict[str, Any] = {"subtitle": subtitle} if subtitle else {}
-    return alt.TitleParams(text, anchor="start", **extra)
-
-
-def finish(chart: Any) -> Any:
-    """Chart with transparent ground and no frame. To be called once, on the outermost chart."""
+    if title or subtitle:
+        extra: dict[str, Any] = {"subtitle": subtitle} if subtitle else {}
+        chart = chart.properties(title=alt.TitleParams(title, anchor="start", **extra))
     return chart.configure(background="transparent").configure_view(stroke=None)
 
 

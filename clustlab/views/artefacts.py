@@ -1,0 +1,121 @@
+"""What only one method has, shown by the kind of its data: matrix, images, bars or per item."""
+
+from dataclasses import replace
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from clustlab.types import Array, Artefact
+from clustlab.views import bars, matrices, theme, tiles
+
+TILE = 56  # side of an image in pixels
+MAX_IMAGES = 24  # in a row
+BINS = 30
+
+
+def show(artefact: Artefact, mapping: Array | None = None, *, item: int | None = None) -> Any:
+    """View of an artefact: a chart, or for images a picture (h, w, 3) uint8.
+
+    Reading: see the sentence that comes with the artefact.
+
+    Parameters
+    ----------
+    mapping : (k,) int, optional
+        Stable id of each raw cluster: axes that count clusters are renumbered by it.
+    item : int, optional
+        For data per item, the one to show; without it how all are distributed.
+    """
+    if mapping is not None:
+        artefact = renumbered(artefact, mapping)
+    if artefact.kind == "images":
+        return images(artefact)
+    if artefact.kind == "matrix":
+        return matrices.generic(
+            artefact.data, artefact.rows, artefact.columns, marked=artefact.marked
+        )
+    if artefact.kind == "bars":
+        return bars.series(artefact.data, artefact.rows, artefact.columns, marked=artefact.marked)
+    return per_item(artefact, item)
+
+
+def renumbered(artefact: Artefact, mapping: Array) -> Artefact:
+    """The same artefact with its cluster axes in the order, and under the names, of stable ids.
+
+    An axis whose length is not that of the mapping does not count clusters and stays.
+    """
+    order = np.argsort(mapping, kind="stable")
+    ids = tuple(str(int(i)) for i in np.asarray(mapping)[order])
+    data, rows, columns, marked = artefact.data, artefact.rows, artefact.columns, artefact.marked
+    for axis in artefact.cluster_axes:
+        if data.shape[axis] != len(order):
+            continue
+        data = np.take(data, order, axis=axis)
+        if axis == 0:
+            rows = tuple(rows[i] for i in order) if rows else ids
+        else:
+            columns = tuple(columns[i] for i in order) if columns else ids
+            place = np.argsort(order)
+            marked = tuple(int(place[m]) for m in marked)
+    return replace(artefact, data=data, rows=rows, columns=columns, marked=marked)
+
+
+def images(artefact: Artefact) -> Array:
+    """Images of a grid as one picture (h, w, 3) uint8, with the names of rows and columns."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    grid = artefact.data[:, :MAX_IMAGES]
+    rows, columns, h, w, c = grid.shape
+    names = [artefact.rows[i] if i < len(artefact.rows) else "" for i in range(rows)]
+    font = ImageFont.load_default(size=12)
+    left = max((int(font.getlength(name)) for name in names), default=0)
+    left += 10 if left else 1
+    top = 18 if artefact.columns else 1
+    pitch = TILE + 1
+    picture = np.full(
+        (top + max(rows, 1) * pitch, left + max(columns, 1) * pitch, 3), theme.GROUND, np.uint8
+    )
+    flat = tiles.draw(grid.reshape(-1, h, w, c), np.arange(rows * columns), TILE)
+    blocks = np.full((rows, columns, pitch, pitch, 3), theme.GROUND, np.uint8)
+    blocks[:, :, :TILE, :TILE] = flat.reshape(rows, columns, TILE, TILE, 3)
+    body = picture[top : top + rows * pitch, left : left + columns * pitch]
+    body[:] = blocks.swapaxes(1, 2).reshape(rows * pitch, columns * pitch, 3)
+    canvas = Image.fromarray(picture)
+    pen = ImageDraw.Draw(canvas)
+    for i, name in enumerate(names):
+        pen.text((left - 6, top + i * pitch + TILE / 2), name, "white", font, anchor="rm")
+    for j, name in enumerate(artefact.columns[:columns]):
+        pen.text((left + j * pitch + TILE / 2, top / 2), name, "white", font, anchor="mm")
+    for j in artefact.marked:
+        corner = (left + j * pitch, top)
+        pen.rectangle(
+            (*corner, corner[0] + TILE - 1, top + rows * pitch - 2), outline=theme.WRONG, width=2
+        )
+    return np.asarray(canvas)
+
+
+def per_item(artefact: Artefact, item: int | None = None) -> Any:
+    """Numbers of one item as bars, or without one how the numbers of all are distributed."""
+    n, m = artefact.data.shape
+    if item is not None and 0 <= item < n:
+        one = artefact.data[item][None]
+        return bars.series(one, (f"item {item}",), artefact.columns, marked=artefact.marked)
+    names = theme.names(m, artefact.columns)
+    parts = []
+    for j in range(min(m, bars.MAX_BARS)) if n else ():
+        counts, edges = np.histogram(artefact.data[:, j], bins=BINS)
+        part = {"name": names[j], "start": edges[:-1], "end": edges[1:], "items": counts}
+        parts.append(pd.DataFrame(part))
+    empty = pd.DataFrame({"name": [], "start": [], "end": [], "items": []})
+    table = pd.concat(parts, ignore_index=True) if parts else empty
+    chart = alt.Chart(table).mark_bar(color=theme.RIGHT, opacity=0.6)
+    drawn = chart.encode(
+        x=alt.X("start:Q", title=None),
+        x2="end:Q",
+        y=alt.Y("items:Q", title="items", stack=None),
+        tooltip=["name:N", "items:Q"],
+    )
+    if m > 1:
+        drawn = drawn.encode(color=alt.Color("name:N", legend=alt.Legend(title=None, orient="top")))
+    return theme.finish(drawn)

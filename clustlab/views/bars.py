@@ -1,0 +1,276 @@
+"""Bars: sizes, recall, probabilities, the history of one item, and what methods report."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from clustlab.types import Array
+from clustlab.views import theme
+
+ROW = 20  # height of a lying bar in pixels
+SERIES = (theme.RIGHT, "#7a74b8", "#4a9d94", "#b0627d")
+MAX_BARS = 200  # of one kind in a chart; the largest of more
+
+
+def class_balance(labels: Array, class_names: Sequence[str] = ()) -> Any:
+    """Number of items of each true class.
+
+    Reading: bars of equal length mean a balanced set. Where one class is rare, a method that
+    wants equally full clusters will split another one instead.
+    """
+    labels = np.asarray(labels)
+    count = max(len(class_names), int(labels.max(initial=-1)) + 1)
+    names = theme.names(count, class_names)
+    sizes = np.bincount(labels[labels >= 0], minlength=count).tolist()
+    if (labels < 0).any():
+        names, sizes = [*names, "unlabelled"], [*sizes, int((labels < 0).sum())]
+    table = pd.DataFrame({"name": names, "items": sizes})
+    return _lying(table, "name", "items", title="items", colour=theme.GREY)
+
+
+def cluster_sizes(clusters: Array, n_ids: int | None = None) -> Any:
+    """Number of items in each cluster.
+
+    Reading: a missing bar is an empty cluster; one bar that outgrows all others is a method about
+    to collapse.
+    """
+    sizes = np.bincount(np.asarray(clusters, dtype=np.int64), minlength=n_ids or 0)
+    table = pd.DataFrame({"cluster": np.arange(len(sizes)), "items": sizes})
+    return _by_cluster(table, "items", "items", ",d")
+
+
+def recall(shares: Array, class_names: Sequence[str] = ()) -> Any:
+    """Share of each true class that lies in the cluster matched to it.
+
+    Reading: a short bar is a class that has no cluster of its own: it shares one with another
+    class or is spread over several.
+    """
+    table = pd.DataFrame({"name": theme.names(len(shares), class_names), "recall": shares})
+    return _lying(
+        table.dropna(), "name", "recall", title="recall", colour=theme.RIGHT, limit=1.0, form=".3f"
+    )
+
+
+def probabilities(values: Array, mapping: Array | None = None) -> Any:
+    """How the method spreads one item over the clusters.
+
+    Reading: one long bar is a sure choice; two of equal length mean that the item lies between
+    two clusters.
+
+    Parameters
+    ----------
+    values : (k,) float
+        One row of probabilities, by raw cluster.
+    mapping : (k,) int, optional
+        Stable id of each raw cluster.
+    """
+    ids = np.arange(len(values)) if mapping is None else np.asarray(mapping)
+    table = pd.DataFrame({"cluster": ids, "probability": np.asarray(values, dtype=np.float64)})
+    return _by_cluster(table, "probability", "probability", ".3f", limit=1.0)
+
+
+def _lying(
+    table: pd.DataFrame,
+    name: str,
+    value: str,
+    *,
+    title: str,
+    colour: str,
+    limit: float | None = None,
+    form: str = ",d",
+) -> Any:
+    """Lying bars with their numbers beside them, in the order of the table."""
+    order = table[name].tolist()
+    top = limit if limit is not None else float(max(table[value].max(), 1)) if len(table) else 1.0
+    y = alt.Y(f"{name}:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False))
+    x = alt.X(f"{value}:Q", title=title, axis=None, scale=alt.Scale(domain=[0, top * 1.15]))
+    tooltip = [alt.Tooltip(f"{name}:N"), alt.Tooltip(f"{value}:Q", format=form)]
+    base = alt.Chart(table).encode(x=x, y=y, tooltip=tooltip)
+    text = base.mark_text(align="left", dx=4, color=theme.GREY)
+    layers = alt.layer(
+        base.mark_bar(color=colour, height=ROW - 8),
+        text.encode(text=alt.Text(f"{value}:Q", format=form)),
+    )
+    return theme.finish(layers.properties(height=max(len(table), 1) * ROW))
+
+
+def _by_cluster(
+    table: pd.DataFrame, value: str, title: str, form: str, limit: float | None = None
+) -> Any:
+    """Standing bars in the colours of the clusters."""
+    note = ""
+    if len(table) > MAX_BARS:
+        note = theme.shown(MAX_BARS, len(table), "clusters")
+        table = table.nlargest(MAX_BARS, value)
+    ids = sorted(int(i) for i in table["cluster"])
+    top = limit if limit is not None else float(max(table[value].max(), 1)) if len(table) else 1.0
+    chart = (
+        alt.Chart(table)
+        .mark_bar()
+        .encode(
+            x=alt.X("cluster:N", sort=ids, title="cluster", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y(f"{value}:Q", title=title, scale=alt.Scale(domain=[0, top])),
+            color=alt.Color("cluster:N", scale=theme.scale(ids), legend=None),
+            tooltip=["cluster:N", alt.Tooltip(f"{value}:Q", format=form)],
+        )
+    )
+    return theme.finish(chart, "", note)
+
+
+def history(clusters: Array, step: int | None = None) -> Any:
+    """The cluster of one item at each step, as a strip of colours.
+
+    Reading: one colour is an item that never changed its cluster; many stripes are an item that
+    the method cannot make up its mind about.
+
+    Parameters
+    ----------
+    clusters : (steps,) int
+        Stable ids.
+    step : int, optional
+        The step in view.
+    """
+    clusters = np.asarray(clusters, dtype=np.int64)
+    starts = np.flatnonzero(np.diff(clusters, prepend=-1))  # a stretch per change, not per step
+    ends = np.append(starts[1:], len(clusters))[: len(starts)]
+    table = pd.DataFrame({"cluster": clusters[starts], "start": starts, "end": ends})
+    table["steps"] = [f"{a} to {b - 1}" for a, b in zip(starts, ends, strict=True)]
+    ids = sorted(set(clusters.tolist()))
+    x = alt.X(
+        "start:Q",
+        title=None,
+        scale=alt.Scale(domain=[0, max(len(clusters), 1)], nice=False),
+        axis=alt.Axis(grid=False, tickMinStep=1, format="d", domain=False),
+    )
+    base = alt.Chart(table).encode(x=x, x2="end:Q", tooltip=["cluster:N", "steps:N"])
+    stretch = base.mark_rect().encode(
+        color=alt.Color("cluster:N", scale=theme.scale(ids), legend=None)
+    )
+    wide = table[(table["end"] - table["start"]) >= len(clusters) / 12]
+    ink = ["white" if theme.is_dark(theme.colour(int(c))) else "black" for c in wide["cluster"]]
+    middle = wide.assign(middle=(wide["start"] + wide["end"]) / 2, ink=ink)
+    number = alt.Chart(middle).mark_text(fontSize=10, fontWeight="bold")
+    layers: list[Any] = [
+        stretch,
+        number.encode(
+            x="middle:Q", text="cluster:N", color=alt.Color("ink:N", scale=None, legend=None)
+        ),
+    ]
+    if step is not None:
+        here = alt.Chart(pd.DataFrame({"at": [step + 0.5]}))
+        layers.append(here.mark_rule(color=theme.ACCENT, strokeWidth=2).encode(x="at:Q"))
+    return theme.finish(alt.layer(*layers).properties(height=24))
+
+
+def points(items: Array, labels: Array | None = None) -> Any:
+    """A data set of points as it is, by its first two coordinates.
+
+    Reading: colours are the true groups, which the method never sees.
+    """
+    keep = theme.thin(len(items))
+    second = items[keep, 1] if items.shape[1] > 1 else np.zeros(len(keep))
+    table = pd.DataFrame({"x": items[keep, 0], "y": second})
+    known = np.full(len(keep), -1) if labels is None else np.asarray(labels)[keep]
+    table["group"] = known
+    ids = sorted(set(known.tolist()))
+    scale = alt.Scale(domain=ids, range=[theme.class_colour(int(i)) for i in ids])
+    chart = alt.Chart(table).mark_circle(size=16, opacity=0.8)
+    drawn = chart.encode(
+        x=alt.X("x:Q", axis=None, scale=alt.Scale(zero=False)),
+        y=alt.Y("y:Q", axis=None, scale=alt.Scale(zero=False)),
+        color=alt.Color("group:N", scale=scale, legend=None),
+        tooltip=["group:N"],
+    )
+    note = theme.shown(len(keep), len(items))
+    return theme.finish(drawn.properties(width=420, height=420), "", note)
+
+
+def series(
+    data: Array,
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    *,
+    marked: Sequence[int] = (),
+    title: str = "",
+) -> Any:
+    """Groups of bars side by side; marked groups are outlined.
+
+    Reading: bars that stand together belong to the same column; the legend names the series.
+
+    Parameters
+    ----------
+    data : (series, bars) float
+        Heights.
+    rows, columns : sequences of str
+        Names of the series and of the groups of bars.
+    marked : sequence of int
+        Groups to point out.
+    """
+    data = np.asarray(data, dtype=np.float64)
+    drawn = data[:, :MAX_BARS]
+    names, groups = theme.names(len(data), rows), theme.names(drawn.shape[1], columns)
+    row, column = (index.ravel() for index in np.indices(drawn.shape))
+    table = pd.DataFrame({"value": drawn.ravel()})
+    table["series"] = np.array([*names, ""], dtype=object)[row]
+    table["bar"] = np.array([*groups, ""], dtype=object)[column]
+    table["marked"] = np.isin(column, np.asarray(marked, dtype=np.int64))
+    legend = alt.Legend(title=None, orient="top") if len(names) > 1 else None
+    colours = [SERIES[i % len(SERIES)] for i in range(len(names))]
+    chart = alt.Chart(table).mark_bar(stroke=theme.WRONG)
+    encoded = chart.encode(
+        x=alt.X("bar:N", sort=groups, title=None, axis=alt.Axis(labelAngle=0)),
+        xOffset=alt.XOffset("series:N", sort=names),
+        y=alt.Y("value:Q", title=None),
+        color=alt.Color(
+            "series:N", sort=names, scale=alt.Scale(domain=names, range=colours), legend=legend
+        ),
+        strokeWidth=alt.condition("datum.marked", alt.value(3), alt.value(0)),
+        tooltip=["series:N", "bar:N", alt.Tooltip("value:Q", format=".4~g")],
+    )
+    note = theme.shown(drawn.shape[1], data.shape[1], "groups")
+    return theme.finish(encoded, title, note)
+
+
+def chip(cluster: int, size: int, total: int) -> str:
+    """HTML of a patch with the number of a cluster, and a bar as long as its share of the items."""
+    colour = theme.colour(cluster)
+    ink = "white" if theme.is_dark(colour) else "black"
+    share = size / total if total else 0.0
+    return (
+        '<div style="display:flex;align-items:center;gap:8px">'
+        f'<span style="background:{colour};color:{ink};border-radius:4px;min-width:28px;'
+        f'padding:2px 6px;text-align:center;font-weight:600">{escape(str(cluster))}</span>'
+        f'<span style="flex:1;height:8px;border-radius:4px;background:{theme.FAINT}">'
+        f'<span style="display:block;width:{share:.1%};height:8px;border-radius:4px;'
+        f'background:{colour}"></span></span></div>'
+    )
+
+
+def composition(labels: Array, class_names: Sequence[str] = (), top: int = 4) -> Any:
+    """Classes of the items of one cluster, the most frequent ones first, the rest as one.
+
+    Reading: one long piece is a pure cluster; pieces of equal length are classes it mixes.
+    """
+    known = np.asarray(labels)
+    known = known[known >= 0]
+    counts = np.bincount(known) if len(known) else np.zeros(0, dtype=np.int64)
+    names = theme.names(len(counts), class_names)
+    order = np.argsort(-counts, kind="stable")[:top]
+    rows = [(names[i], int(counts[i]), theme.class_colour(int(i))) for i in order if counts[i]]
+    rest = int(counts.sum()) - sum(count for _, count, _ in rows)
+    if rest:
+        rows.append(("others", rest, theme.GREY))
+    table = pd.DataFrame(rows, columns=["class", "items", "colour"])
+    table["order"] = np.arange(len(table))
+    chart = alt.Chart(table).mark_bar(height=12)
+    drawn = chart.encode(
+        x=alt.X("items:Q", stack="normalize", axis=None),
+        order="order:O",
+        color=alt.Color("colour:N", scale=None, legend=None),
+        tooltip=["class:N", alt.Tooltip("items:Q", format=",d")],
+    )
+    return theme.finish(drawn.properties(height=16))

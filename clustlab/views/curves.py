@@ -1,0 +1,229 @@
+"""Figures over the steps of a run, with the step in view marked."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from clustlab.types import Array
+from clustlab.views import theme
+
+TITLES = {
+    "acc": "Accuracy",
+    "nmi": "NMI",
+    "ari": "ARI",
+    "purity": "Purity",
+    "n_occupied": "Clusters in use",
+    "changed": "Share of labels changed",
+    "nmi_previous": "NMI with the step before",
+    "confidence": "Mean confidence",
+    "evenness": "Evenness of sizes",
+}
+MAX_STEPS = 1500  # drawn per curve
+LINES = ("#2f81d6", "#ee7f1b", "#7a74b8", "#4a9d94", "#b0627d", "#8c6d5a")
+DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [4, 4], [1, 3])
+SMALL = (230, 96)  # width and height of one of many small charts
+IN_A_ROW = 3
+
+
+def metrics(
+    table: pd.DataFrame,
+    names: Sequence[str],
+    *,
+    step: int | None = None,
+    phases: Sequence[tuple[str, int]] = (),
+    title: str = "",
+) -> Any:
+    """One curve per figure over the steps; the upright line is the step in view.
+
+    Reading: rising scores and a falling share of changed labels mean that the run settles. A
+    score that rises while labels still change a lot may fall again.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Column `step` and one per figure, as from `Timeline.metrics`; nan leaves a gap.
+    names : sequence of str
+        Which figures to draw.
+    step : int, optional
+        The step in view.
+    phases : sequence of (name, first step)
+        Where phases begin.
+
+    Selection: point `at` with the field `step`.
+    """
+    rows = _long(table, names)
+    words = [TITLES.get(name, name) for name in names]
+    lowest = min(0.0, float(rows["value"].min())) if len(rows) else 0.0
+    highest = max(1.0, float(rows["value"].max())) if len(rows) else 1.0
+    order = [i % len(LINES) for i in range(len(names))]
+    legend = alt.Legend(title=None, orient="top")
+    colour = alt.Scale(domain=words, range=[LINES[i] for i in order])
+    dash = alt.Scale(domain=words, range=[DASHES[i] for i in order])
+    base = alt.Chart(rows).encode(
+        x=_steps(table),
+        y=alt.Y("value:Q", title=None, scale=alt.Scale(domain=[lowest, highest])),
+        color=alt.Color("name:N", scale=colour, legend=legend),
+    )
+    lines = base.mark_line(strokeWidth=2).encode(
+        strokeDash=alt.StrokeDash("name:N", scale=dash, legend=legend)
+    )
+    at = alt.selection_point(name="at", fields=["step"], nearest=True)
+    dots = (
+        base.mark_circle(size=30, opacity=1)
+        .encode(tooltip=_tooltip())
+        .add_params(at)
+        .properties(name="steps")
+    )
+    marks = _marks(step, phases)
+    return theme.finish(alt.layer(*marks, lines, dots), title)
+
+
+def _long(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """One row per step and figure, evenly thinned; undefined values left out."""
+    thin = np.unique(np.linspace(0, len(table) - 1, MAX_STEPS).round().astype(np.int64))
+    few = table if len(table) <= MAX_STEPS else table.iloc[thin]
+    parts = [
+        pd.DataFrame({"step": few["step"], "name": TITLES.get(name, name), "value": few[name]})
+        for name in names
+    ]
+    empty = pd.DataFrame({"step": [], "name": [], "value": []})
+    rows = pd.concat(parts, ignore_index=True) if parts else empty
+    return rows[np.isfinite(rows["value"].astype(float))]
+
+
+def _steps(table: pd.DataFrame) -> alt.X:
+    last = float(table["step"].max()) if len(table) else 1.0
+    return alt.X(
+        "step:Q",
+        title="step",
+        scale=alt.Scale(domain=[0, max(last, 1)], nice=False),
+        axis=alt.Axis(tickMinStep=1, grid=False, format="d"),
+    )
+
+
+def _tooltip() -> list[alt.Tooltip]:
+    return [
+        alt.Tooltip("step:Q"),
+        alt.Tooltip("name:N", title="figure"),
+        alt.Tooltip("value:Q", format=".4~g"),
+    ]
+
+
+def _marks(step: int | None, phases: Sequence[tuple[str, int]]) -> list[Any]:
+    """Upright lines at the step in view and where phases begin."""
+    found: list[Any] = []
+    if len(phases) > 1:
+        starts = pd.DataFrame(phases, columns=["phase", "step"])
+        base = alt.Chart(starts).encode(x="step:Q")
+        text = base.mark_text(align="left", dx=4, dy=6, baseline="top", color=theme.GREY)
+        found += [
+            base.mark_rule(strokeDash=[2, 3], color=theme.GREY),
+            text.encode(text="phase:N", y=alt.value(0)),
+        ]
+    if step is not None:
+        rule = alt.Chart(pd.DataFrame({"step": [step]})).mark_rule(
+            color=theme.ACCENT, strokeWidth=1.5
+        )
+        found.append(rule.encode(x="step:Q"))
+    return found
+
+
+def scalar_frame(log: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Losses and schedules of a run, one row per step and name: step, phase, name, value.
+
+    Parameters
+    ----------
+    log : sequence of mappings
+        One record per step with `phase` and `scalars`.
+    """
+    rows = [
+        (step, record.get("phase", ""), name, value)
+        for step, record in enumerate(log)
+        for name, value in record["scalars"].items()
+    ]
+    return pd.DataFrame(rows, columns=["step", "phase", "name", "value"])
+
+
+def phases_of(log: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
+    """Name and first step of each phase, in order."""
+    found: list[tuple[str, int]] = []
+    for step, record in enumerate(log):
+        name = str(record.get("phase", ""))
+        if not found or found[-1][0] != name:
+            found.append((name, step))
+    return found
+
+
+def scalars(table: pd.DataFrame, *, step: int | None = None) -> Any:
+    """What the method itself reports: a small chart per loss or schedule, each on its own scale.
+
+    Reading: a loss that falls and levels off is learning; one that rises or jumps about asks for
+    a lower learning rate. Losses of different names cannot be compared.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `scalar_frame`.
+    step : int, optional
+        The step in view.
+    """
+    charts = [_small(name, part, table, step) for name, part in table.groupby("name", sort=False)]
+    if not charts:
+        nothing = pd.DataFrame({"step": [], "name": [], "value": []})
+        charts = [_small("no figures yet", nothing, nothing, None)]
+    return theme.finish(alt.concat(*charts, columns=IN_A_ROW, spacing=12))
+
+
+def _small(name: object, part: pd.DataFrame, table: pd.DataFrame, step: int | None) -> Any:
+    words = str(name).replace("_", " ")
+    part = part.iloc[:: max(len(part) // MAX_STEPS, 1)]
+    y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3))
+    line = alt.Chart(part).mark_line(
+        color=LINES[0], strokeWidth=1.5, point=alt.OverlayMarkDef(size=12, color=LINES[0])
+    )
+    x = _steps(table)
+    drawn = line.encode(x=x, y=y, tooltip=_tooltip())
+    marks = _marks(step, ())
+    return alt.layer(*marks, drawn).properties(title=words, width=SMALL[0], height=SMALL[1])
+
+
+def sparkline(
+    changed: Array | Sequence[float], step: int | None = None, *, alarms: Sequence[int] = ()
+) -> Any:
+    """Share of labels changed at each step, above the slider.
+
+    Reading: high bars are steps at which many items changed their cluster; the red line is the
+    step in view, triangles are alarms.
+
+    Parameters
+    ----------
+    changed : (steps,) float
+        In [0, 1], nan at the first step.
+    alarms : sequence of int
+        Steps to mark.
+    """
+    shares = np.nan_to_num(np.asarray(changed, dtype=np.float64))
+    last = max(len(shares) - 1, 1)
+    if len(shares) > MAX_STEPS:  # the highest of each group, so that no event is lost
+        starts = np.linspace(0, len(shares), MAX_STEPS, endpoint=False).astype(np.int64)
+        table = pd.DataFrame({"step": starts, "value": np.maximum.reduceat(shares, starts)})
+    else:
+        table = pd.DataFrame({"step": np.arange(len(shares)), "value": shares})
+    x = alt.X("step:Q", axis=None, scale=alt.Scale(domain=[0, last], nice=False))
+    high = max(float(shares.max(initial=0)), 0.02)
+    y = alt.Y("value:Q", axis=None, scale=alt.Scale(domain=[0, high]))
+    tooltip = [alt.Tooltip("step:Q"), alt.Tooltip("value:Q", format=".1%", title="changed")]
+    area = alt.Chart(table).mark_area(
+        interpolate="step", color=theme.GREY, opacity=0.55, line=False
+    )
+    layers = [area.encode(x=x, y=y, tooltip=tooltip), *_marks(step, ())]
+    if len(alarms):
+        flag = alt.Chart(pd.DataFrame({"step": list(alarms)})).mark_point(
+            shape="triangle-down", filled=True, color=theme.WRONG, size=50, opacity=1
+        )
+        layers.append(flag.encode(x="step:Q", y=alt.value(4)))
+    chart = alt.layer(*layers).properties(height=34, padding={"left": 8, "right": 8})
+    return theme.finish(chart)

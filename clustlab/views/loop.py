@@ -1,0 +1,82 @@
+"""The loop of a method as a picture: what it does over and over, and where it is now."""
+
+from collections.abc import Sequence
+from html import escape
+
+from clustlab.views import theme
+
+HEIGHT, GAP, MARGIN = 40, 34, 8
+LETTER = 7.4  # average width of a letter at 13 px
+RETURN = 26  # how far below the boxes the way back runs
+
+
+def svg(boxes: Sequence[str], *, active: str = "", repeats: bool = True) -> str:
+    """SVG of boxes in a row with arrows, and the way back from the last to the first.
+
+    Reading: the method does these things one after the other and then starts again; the filled
+    box is at work now.
+
+    Parameters
+    ----------
+    boxes : sequence of str
+        Names of the steps, as in `Method.loop`.
+    active : str
+        Name of the box that is at work; none if it is not among them.
+    repeats : bool
+        Whether to draw the way back.
+    """
+    left, parts, middles = float(MARGIN), [], []
+    for i, box in enumerate(boxes):
+        width = max(len(box) * LETTER + 24, 64)
+        if i:
+            parts.append(_arrow(left - GAP + 3, left - 4))
+        parts.append(_box(box, left, width, lit=box == active))
+        middles.append(left + width / 2)
+        left += width + GAP
+    total = max(left - GAP + MARGIN, 1.0)
+    height = HEIGHT + 2 * MARGIN + (RETURN if repeats else 0)
+    if repeats and len(middles) > 1:
+        parts.append(_way_back(middles[-1], middles[0]))
+    words = ", then ".join(boxes) or "nothing"
+    label = escape(f"Loop of the method: {words}" + (f"; now: {active}" if active else ""))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total:.0f} {height}" '
+        f'style="width:100%;max-width:{total:.0f}px;height:auto" role="img" '
+        f'aria-label="{label}">{"".join(parts)}</svg>'
+    )
+
+
+def _box(name: str, left: float, width: float, *, lit: bool) -> str:
+    fill, ink, line = (
+        (theme.ACCENT, "white", theme.ACCENT) if lit else ("none", theme.GREY, theme.GREY)
+    )
+    weight = "600" if lit else "400"
+    return (
+        f'<rect x="{left:.1f}" y="{MARGIN}" width="{width:.1f}" height="{HEIGHT}" rx="8" '
+        f'fill="{fill}" stroke="{line}" stroke-width="1.5"/>'
+        f'<text x="{left + width / 2:.1f}" y="{MARGIN + HEIGHT / 2 + 4.5}" text-anchor="middle" '
+        f'font-family="inherit" font-size="13" font-weight="{weight}" fill="{ink}">'
+        f"{escape(name)}</text>"
+    )
+
+
+def _arrow(start: float, end: float) -> str:
+    y = MARGIN + HEIGHT / 2
+    return (
+        f'<path d="M{start:.1f} {y} H{end - 6:.1f}" stroke="{theme.GREY}" stroke-width="1.5" '
+        f'fill="none"/>' + _tip(end, y, "right")
+    )
+
+
+def _way_back(start: float, end: float) -> str:
+    top, low = MARGIN + HEIGHT, MARGIN + HEIGHT + RETURN - 6
+    return (
+        f'<path d="M{start:.1f} {top} V{low} H{end:.1f} V{top + 7}" stroke="{theme.GREY}" '
+        f'stroke-width="1.5" fill="none" stroke-linejoin="round"/>' + _tip(end, top + 2, "up")
+    )
+
+
+def _tip(x: float, y: float, towards: str) -> str:
+    corners = {"right": ((0, 0), (-8, -4), (-8, 4)), "up": ((0, 0), (-4, 8), (4, 8))}[towards]
+    points = " ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in corners)
+    return f'<polygon points="{points}" fill="{theme.GREY}"/>'

@@ -1,0 +1,239 @@
+"""Tables of counts as squares: classes by clusters, clusters before and after, and others."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from clustlab.analysis import matching, transitions
+from clustlab.types import Array
+from clustlab.views import theme
+
+MAX_CELLS = 4900  # drawn; the fullest ones of a larger table
+MAX_TEXTS = 420  # cells with numbers written in them
+MAX_SIDE = 70  # rows or columns of a matrix that is not a table of counts
+STEP = 30  # height of a cell in pixels
+
+
+def confusion(
+    labels: Array,
+    clusters: Array,
+    class_names: Sequence[str] = (),
+    *,
+    classes: Array | None = None,
+    title: str = "",
+) -> Any:
+    """True classes by clusters: how many items of each class lie in each cluster.
+
+    Reading: each row is a true class, darker cells hold more of it. Outlined cells are the
+    matching of clusters to classes; what lies outside counts as an error. A column with two dark
+    cells is a cluster that mixes two classes. Click a cell for its images.
+
+    Parameters
+    ----------
+    labels : (n,) int
+        True classes, -1 where unknown; those items are left out.
+    clusters : (n,) int
+        Stable cluster ids.
+    class_names : sequence of str
+        Their names, also of classes without items.
+    classes : (ids,) int, optional
+        Class of each cluster, -1 for none; by default the Hungarian matching.
+
+    Selection: point `cell` with the fields `true` (name of the class) and `cluster`.
+    """
+    n_classes = max(len(class_names), int(np.max(labels, initial=-1)) + 1)
+    counts = matching.contingency(labels, clusters, n_classes)
+    if classes is None:
+        classes = matching.hungarian(counts.T)
+    elif len(classes) > counts.shape[1]:
+        counts = np.pad(counts, ((0, 0), (0, len(classes) - counts.shape[1])))
+    names = theme.names(n_classes, class_names)
+    order = matching.column_order(counts, classes)
+    order = order[(counts.sum(0)[order] > 0) | (counts.shape[1] <= MAX_SIDE)]
+    heads = [f"{c} → {names[classes[c]]}" if classes[c] >= 0 else f"{c}" for c in order.tolist()]
+    table = _cells(counts[:, order], share=counts.sum(1))
+    table["true"] = np.array([*names, ""], dtype=object)[table["row"]]
+    table["cluster"] = order[table["column"]]
+    table["head"] = np.array([*heads, ""], dtype=object)[table["column"]]
+    table["matched"] = classes[table["cluster"]] == table["row"]
+    note = theme.shown(len(table), counts[:, order].size, "cells")
+    return _heat(
+        table,
+        x=_top("head", heads, "cluster → class"),
+        y=_left("true", names, "true class"),
+        fields=["true", "cluster"],
+        title=title,
+        note=note,
+        rows=n_classes,
+    )
+
+
+def transition(before: Array, after: Array, n_ids: int | None = None, *, title: str = "") -> Any:
+    """Clusters before by clusters after: where the items of each cluster went.
+
+    Reading: rows are clusters at the earlier step, columns at the later one; outlined cells are
+    the items that stayed. A row with two dark cells is a cluster that split, a column with two
+    dark cells a merger. Click a cell for the images that moved.
+
+    Parameters
+    ----------
+    before, after : (n,) int
+        Stable cluster ids at both steps.
+    n_ids : int, optional
+        Number of ids; unused ones are left out.
+
+    Selection: point `cell` with the fields `from` and `to`.
+    """
+    counts = transitions.table(before, after, n_ids)
+    used = np.flatnonzero(counts.sum(0) + counts.sum(1))
+    counts = counts[np.ix_(used, used)]
+    table = _cells(counts, share=counts.sum(1))
+    table["from"], table["to"] = used[table["row"]], used[table["column"]]
+    table["matched"] = table["row"] == table["column"]
+    ids = used.tolist()
+    note = theme.shown(len(table), counts.size, "cells")
+    return _heat(
+        table,
+        x=_top("to", ids, "cluster after"),
+        y=_left("from", ids, "cluster before"),
+        fields=["from", "to"],
+        title=title,
+        note=note,
+        rows=len(ids),
+    )
+
+
+def _top(field: str, order: Sequence[Any], title: str) -> alt.X:
+    axis = alt.Axis(labelAngle=-40, orient="top", domain=False, ticks=False)
+    scale = alt.Scale(domain=list(order))
+    return alt.X(f"{field}:N", sort=list(order), title=title, scale=scale, axis=axis)
+
+
+def _left(field: str, order: Sequence[Any], title: str) -> alt.Y:
+    axis = alt.Axis(domain=False, ticks=False)
+    scale = alt.Scale(domain=list(order))
+    return alt.Y(f"{field}:N", sort=list(order), title=title, scale=scale, axis=axis)
+
+
+def _cells(counts: Array, share: Array) -> pd.DataFrame:
+    """One row per cell: row, column, count, share of its row; of a large table the fullest."""
+    row, column = (index.ravel() for index in np.indices(counts.shape))
+    flat = counts.ravel()
+    if len(flat) > MAX_CELLS:
+        keep = np.sort(np.argsort(-flat, kind="stable")[:MAX_CELLS])
+        row, column, flat = row[keep], column[keep], flat[keep]
+    of_row = flat / np.maximum(share, 1)[row] if len(flat) else flat.astype(float)
+    return pd.DataFrame({"row": row, "column": column, "count": flat, "share": of_row})
+
+
+def _heat(
+    table: pd.DataFrame, *, x: alt.X, y: alt.Y, fields: list[str], title: str, note: str, rows: int
+) -> Any:
+    """Squares, darker for a greater share of the row, with their counts written in."""
+    cell = alt.selection_point(name="cell", fields=fields)
+    tooltip = [
+        *(alt.Tooltip(f"{field}:N") for field in fields),
+        alt.Tooltip("count:Q", format=",d", title="items"),
+        alt.Tooltip("share:Q", format=".1%", title="share of the row"),
+    ]
+    # opacity instead of a pale end of the scale: empty cells show the page, light or dark
+    squares = alt.Chart(table).mark_rect(color=theme.RAMP[3], stroke=theme.FAINT, cursor="pointer")
+    heat = (
+        squares.encode(
+            x=x,
+            y=y,
+            opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1]), legend=None),
+            strokeWidth=alt.condition(cell, alt.value(2), alt.value(0.5), empty=False),
+            tooltip=tooltip,
+        )
+        .add_params(cell)
+        .properties(name="cells")
+    )
+    outline = alt.Chart(table[table["matched"]]).mark_rect(
+        filled=False, stroke=theme.WRONG, strokeWidth=1.5
+    )
+    layers = [heat, outline.encode(x=x, y=y)]
+    if len(table) <= MAX_TEXTS:
+        written = table[table["count"] > 0]
+        words = [
+            f"{count:,}\n{share:.0%}"
+            for count, share in zip(written["count"], written["share"], strict=True)
+        ]
+        text = alt.Chart(written.assign(words=words)).mark_text(
+            fontSize=10, lineBreak="\n", baseline="middle", dy=-5
+        )
+        ink = alt.condition("datum.share > 0.45", alt.value("white"), alt.value(theme.GREY))
+        layers.append(text.encode(x=x, y=y, text="words:N", color=ink))
+    return theme.finish(alt.layer(*layers).properties(height=max(rows, 1) * STEP), title, note)
+
+
+def generic(
+    data: Array,
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    *,
+    title: str = "",
+    marked: Sequence[int] = (),
+) -> Any:
+    """Any matrix of numbers as squares.
+
+    Reading: darker squares are greater numbers; hover for the number itself.
+
+    Parameters
+    ----------
+    data : (a, b) float
+        A side of more than 70 is shrunk to it by taking means.
+    rows, columns : sequences of str
+        Names along the axes; numbers by default.
+    marked : sequence of int
+        Columns to outline.
+    """
+    data = np.asarray(data, dtype=np.float64)
+    a, b = data.shape
+    note = ""
+    if max(a, b) > MAX_SIDE:
+        data, note = _shrunk(data), f"{a} x {b}, shown as means of neighbours"
+        rows, columns, marked = (), (), ()
+    names = [
+        theme.names(count, given) for count, given in zip(data.shape, (rows, columns), strict=True)
+    ]
+    row, column = (index.ravel() for index in np.indices(data.shape))
+    table = pd.DataFrame({"row": row, "column": column, "value": data.ravel()})
+    table["matched"] = np.isin(column, np.asarray(marked, dtype=np.int64))
+    low, high = (float(data.min()), float(data.max())) if data.size else (0.0, 1.0)
+    y_axis, x_axis = (
+        alt.Axis(domain=False, ticks=False, labelExpr=f"{json.dumps(given)}[datum.value]")
+        for given in names
+    )
+    x = alt.X("column:O", title=None, axis=x_axis)
+    y = alt.Y("row:O", title=None, axis=y_axis)
+    squares = alt.Chart(table).mark_rect(color=theme.RAMP[3], stroke=theme.FAINT)
+    shade = alt.Scale(domain=[min(low, 0.0), high if high > 0 else 1.0], range=[0, 1])
+    heat = squares.encode(
+        x=x,
+        y=y,
+        opacity=alt.Opacity("value:Q", scale=shade, legend=None),
+        tooltip=["row:O", "column:O", alt.Tooltip("value:Q", format=".4~g")],
+    )
+    outline = alt.Chart(table[table["matched"]]).mark_rect(
+        filled=False, stroke=theme.WRONG, strokeWidth=1.5
+    )
+    side = min(max(320 // max(data.shape[0], 1), 4), STEP)
+    drawn = alt.layer(heat, outline.encode(x=x, y=y))
+    return theme.finish(drawn.properties(height=max(data.shape[0], 1) * side), title, note)
+
+
+def _shrunk(data: Array) -> Array:
+    """A matrix whose sides are at most `MAX_SIDE`, by means over runs of rows and columns."""
+    for axis in (0, 1):
+        length = data.shape[axis]
+        if length > MAX_SIDE:
+            starts = np.linspace(0, length, MAX_SIDE, endpoint=False).astype(np.int64)
+            sizes = np.diff([*starts, length])
+            sums = np.add.reduceat(data, starts, axis=axis)
+            data = sums / (sizes[:, None] if axis == 0 else sizes)
+    return data
