@@ -49,6 +49,15 @@ class Autoencoder(nn.Module):
         self.encoder = mlp(sizes)
         self.decoder = mlp(sizes[::-1])
 
+    @property
+    def pairs(self) -> list[tuple[nn.Linear, nn.Linear]]:
+        """Linear layers of the encoder, from the input inwards, each with its mirror image."""
+        inwards, outwards = (
+            [layer for layer in half if isinstance(layer, nn.Linear)]
+            for half in (self.encoder, self.decoder)
+        )
+        return list(zip(inwards, reversed(outwards), strict=True))
+
     def encode(self, x: Tensor) -> Tensor:
         """Code (b, code) of a batch of items (b, *shape)."""
         return self.encoder(x.flatten(1))

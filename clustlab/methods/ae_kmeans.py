@@ -1,0 +1,81 @@
+r"""# Autoencoder + k-means
+
+## Idea
+
+An autoencoder squeezes every item $x$ through a narrow code $z = f(x)$ of ten numbers and has to
+draw it again from there. It is trained on nothing but the error of its drawings,
+
+$$L = \frac1n \sum_i \lVert x_i - g(f(x_i)) \rVert^2 .$$
+
+To spend ten numbers well it must describe what varies: which stroke, how slanted, how bold. Items
+that look alike get codes that lie near each other, even where their pixels differ. k-means on the
+code then finds groups that it cannot see in the pixels.
+
+This is the baseline of every method that trains clusters, and the starting point of DEC.
+
+## What to watch
+
+- **Reconstructions** get sharp within a few passes; the first thing lost is fine detail.
+- In the **embedding** a cloud without order breaks into lobes.
+- **Inertia** is measured on the code, whose scale changes while training: compare it with
+  care.
+- The spread between seeds is several points, and nothing but the draw of the first weights is
+  behind it.
+
+## Where it fails
+
+The code is trained to redraw, not to tell classes apart. Slant and thickness change more pixels
+than the gap between 4 and 9, so they get more room in the code. On photographs most pixels are
+background and the groups found are groups of backgrounds.
+
+## Source
+
+Hinton and Salakhutdinov (2006), *Reducing the Dimensionality of Data with Neural Networks*,
+Science 313; layers 500-500-2000-10 and k-means on the code as in Xie et al. (2016), section 4.
+
+Deviations: Adam instead of gradient descent with momentum, pixels in [0, 1], far fewer passes.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from clustlab.context import Context
+from clustlab.parts.autoencoding import AutoencoderSettings, AutoencoderTraining
+from clustlab.types import Array, Paper, PlannedPhase, Snapshot
+
+
+@dataclass(frozen=True)
+class AutoencoderKMeans(AutoencoderSettings):
+    """k-means on the code of an autoencoder."""
+
+    name: ClassVar[str] = "ae-kmeans"
+    title: ClassVar[str] = "Autoencoder + k-means"
+    idea: ClassVar[str] = "Learn to redraw items from ten numbers, then cluster the ten numbers."
+    paper: ClassVar[Paper] = Paper(
+        "Hinton and Salakhutdinov",
+        2006,
+        "Reducing the Dimensionality of Data with Neural Networks",
+        "Science 313",
+    )
+    step_unit: ClassVar[str] = "epoch"
+    loop: ClassVar[tuple[str, ...]] = ("train", "encode", "cluster")
+    accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "quick": {"epochs": 15},
+        "standard": {},
+        "paper": {"pretraining": "layer-wise", "layer_epochs": 200, "epochs": 400},
+    }
+
+    def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
+        """Phases in order, for n items of a shape (h, w, c) or (d,)."""
+        return [*self.pretraining_plan(n, shape), self.initialisation_plan("cluster", n, shape)]
+
+    def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
+        """One snapshot per epoch, and a last one with the best of several runs of k-means."""
+        training = AutoencoderTraining(self, items, ctx)
+        yield from training.start()
+        yield from training.pretrain(self.epochs)
+        for _ in ctx.phase("cluster", 1):
+            z = training.code()
+            yield training.snapshot(z, training.clusters(z), {})
