@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import normalized_mutual_info_score
 
 from clustlab.context import Context
 from clustlab.errors import ParameterError
@@ -12,6 +13,7 @@ from clustlab.methods import deepcluster
 from clustlab.methods.deepcluster import (
     DeepCluster,
     Network,
+    agreement,
     inverse_size_weights,
     normalised_features,
     uniform_draw,
@@ -88,6 +90,15 @@ def test_weights_balance_the_clusters(labels):
     assert weights[labels].mean() == pytest.approx(1, rel=1e-5)
     totals = np.bincount(labels, weights=weights[labels], minlength=7)
     assert totals[totals > 0] == pytest.approx(totals.max(), rel=1e-5)
+
+
+@given(labels=label_lists, seed=st.integers(0, 1000))
+def test_agreement_is_normalised_mutual_information(labels, seed):
+    others = np.random.default_rng(seed).integers(0, 4, len(labels))
+    expected = normalized_mutual_info_score(labels, others)
+    assert agreement(labels, others) == pytest.approx(expected, abs=1e-9)
+    renumbered = np.random.default_rng(seed).permutation(7)[labels]
+    assert agreement(labels, renumbered) == pytest.approx(1)
 
 
 def test_features_are_whitened_and_of_unit_length():

@@ -144,7 +144,7 @@ class DeepCluster:
 
     name: ClassVar[str] = "deepcluster"
     title: ClassVar[str] = "DeepCluster"
-    idea: ClassVar[str] = "Cluster the features, train on the clusters as labels, repeat"
+    idea: ClassVar[str] = "Cluster the features, train on the clusters as labels, repeat."
     paper: ClassVar[Paper] = Paper(
         authors="Caron, Bojanowski, Joulin, Douze",
         year=2018,
@@ -269,7 +269,7 @@ class DeepCluster:
             scalars = self._classify(network, optimiser, inputs, before, ctx)
             z, found = self._cluster(network, inputs, ctx)
             pseudo_labels.value = found.clustering.assignments.cpu().numpy()
-            scalars["nmi_previous"] = _agreement(before, pseudo_labels.value)
+            scalars["nmi_previous"] = agreement(before, pseudo_labels.value)
             yield self._snapshot(network, z, found, scalars)
         for _ in ctx.phase("merge", 1):
             yield self._merged(network, inputs, ctx)
@@ -381,11 +381,24 @@ class DeepCluster:
         )
 
 
-def _agreement(before: Array, after: Array) -> float:
-    """Normalised mutual information of two sets of pseudo-labels, in [0, 1]."""
-    from sklearn.metrics import normalized_mutual_info_score
+def agreement(before: Array, after: Array) -> float:
+    """Normalised mutual information of two sets of pseudo-labels, in [0, 1], arithmetic mean.
 
-    return float(normalized_mutual_info_score(before, after))
+    Parameters
+    ----------
+    before, after : array of int
+        Pseudo-labels (n,) of the same items in the same order.
+    """
+    k = int(after.max()) + 1
+    joint = np.bincount(before * k + after, minlength=k * (int(before.max()) + 1)) / len(before)
+    table = joint.reshape(-1, k)
+    both, first, second = (_entropy(p) for p in (joint, table.sum(1), table.sum(0)))
+    return float(max(0.0, 2 * (first + second - both) / (first + second))) if both > 0 else 1.0
+
+
+def _entropy(p: Array) -> float:
+    p = p[p > 0]
+    return float(-(p * np.log(p)).sum())
 
 
 def _filters(network: Network) -> dict[str, Artefact]:

@@ -58,6 +58,7 @@ from clustlab.context import Cell, Context
 from clustlab.parts.augment import Augmentation, side_by_side
 from clustlab.parts.heads import Heads
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.networks import embed, macs, pass_size
 from clustlab.parts.pca import principal
 from clustlab.parts.simplex import joint_probabilities
@@ -136,7 +137,7 @@ class IIC:
 
     name: ClassVar[str] = "iic"
     title: ClassVar[str] = "IIC"
-    idea: ClassVar[str] = "An image and its changed copy must say as much as possible of each other"
+    idea: ClassVar[str] = "Make the clusters of an image and its changed copy tell of each other."
     paper: ClassVar[Paper] = Paper(
         authors="Ji, Henriques, Vedaldi",
         year=2019,
@@ -235,6 +236,7 @@ class IIC:
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
         """One snapshot of the untrained network, then one per epoch."""
         inputs = Inputs(items, ctx.device)
+        check_enough_items(len(inputs), self.n_clusters)
         network = ctx.keep("network", Network(inputs.shape, self))
         adam = torch.optim.Adam(network.parameters(), lr=self.learning_rate, fused=True)
         optimiser = ctx.keep("optimiser", adam)

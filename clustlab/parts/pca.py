@@ -30,16 +30,19 @@ def principal(x: Tensor, n_components: int, *, whiten: bool = False) -> Tensor:
         x = x.float()
         x = x - x.mean(0)
         d = min(n_components, *x.shape)
+        # at unit scale no square underflows, however close together the rows are
+        scale = x.abs().max().clamp_min(torch.finfo(x.dtype).tiny)
+        x = x / scale
         if x.shape[1] > EXACT_WIDTH:
             x = x @ _leading_basis(x, min(d + SPARE, *x.shape))
         variances, directions = torch.linalg.eigh(x.T @ x / len(x))  # ascending
         variances, directions = variances.flip(0)[:d], directions.flip(1)[:, :d]
         largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))
         z = x @ (directions * torch.where(largest < 0, -1.0, 1.0))
-        if whiten:
-            floor = (variances[:1] * FLOOR).clamp_min(torch.finfo(x.dtype).tiny)
-            z = z / torch.maximum(variances, floor).sqrt()
-        return z
+        if not whiten:
+            return z * scale
+        floor = (variances[:1] * FLOOR).clamp_min(torch.finfo(x.dtype).tiny)
+        return z / torch.maximum(variances, floor).sqrt()
 
 
 def _leading_basis(x: Tensor, size: int) -> Tensor:
