@@ -92,7 +92,7 @@ class Context:
         self._warm = warm
         self._finished: list[str] = list(checkpoint["finished"]) if checkpoint else []
         self._started: set[str] = set()
-        self._in_body = False  # between handing out an iteration and being asked for the next
+        self.in_phase = False  # between handing out an iteration and being asked for the next
         self._parts: dict[str, Part] = {}
         torch.manual_seed(seed)  # CPU and every accelerator
 
@@ -141,11 +141,11 @@ class Context:
         for i in range(start, total):
             self.done, self.batch, self.n_batches = i, 0, 0
             self.poll()
-            self._in_body = True
+            self.in_phase = True
             try:
                 yield i
             finally:
-                self._in_body = False
+                self.in_phase = False
 
     def batches(self, n: int, size: int) -> Iterator[Array]:
         """Index arrays that cover 0..n-1 once, shuffled; every batch is a pause point.
@@ -182,10 +182,10 @@ class Context:
         Raises
         ------
         ValueError
-            If the method has yielded outside a phase (a bug): that snapshot would come twice.
+            If the method is not suspended inside a phase (a bug).
         """
-        if not self._in_body:
-            raise ValueError("a snapshot was yielded outside the body of a phase")
+        if not self.in_phase:
+            raise ValueError("a checkpoint was asked for outside the body of a phase")
         return {
             "phase": self.phase_name,
             "done": self.done + 1,

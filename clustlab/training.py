@@ -60,6 +60,8 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
     snapshots = _with_precision(iterations, device, spec)
     with contextlib.closing(snapshots):
         for snapshot in snapshots:
+            if not ctx.in_phase:  # it would come twice after a resume
+                raise ValueError("a snapshot was yielded outside the body of a phase")
             record = {"phase": ctx.phase_name, "done": ctx.done + 1, "total": ctx.total}
             writer.append(step, snapshot, {**record, "seconds": round(clock.seconds, 4)})
             step += 1
