@@ -1,0 +1,7 @@
+"""Start with: streamlit run app.py."""
+
+import streamlit as st
+
+from clustlab.ui.http import lifespan, routes
+
+app = st.App("clustlab/ui/shell.py", routes=routes, lifespan=lifespan)

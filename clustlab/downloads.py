@@ -1,0 +1,70 @@
+"""Fetching a data set before any run needs it: a background job with progress and cancel.
+
+Like a run, a download talks through files, so that a reload or a second tab sees it.
+"""
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from clustlab import library
+from clustlab.errors import Cancelled, ClustlabError
+from clustlab.store import write_atomically
+
+SILENCE = 30.0  # seconds without a word after which a download counts as stopped
+
+
+def start(root: Path, name: str) -> None:
+    """Fetch a data set in the background, unless that is under way."""
+    if progress(root, name).get("status") != "running":
+        _request(root, name).unlink(missing_ok=True)
+        _write(root, name, status="running", message="Connecting", fraction=0.0)
+        threading.Thread(target=_fetch, args=(root, name), daemon=True).start()
+
+
+def progress(root: Path, name: str) -> dict[str, Any]:
+    """Status (running, done, failed, cancelled), message and fraction; empty if never started."""
+    file = _status(root, name)
+    try:
+        state: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        silent = time.time() - file.stat().st_mtime
+    except (OSError, ValueError):
+        return {}
+    if state["status"] == "running" and silent > SILENCE:
+        return {"status": "cancelled", "message": "The download stopped.", "fraction": 0.0}
+    return state
+
+
+def cancel(root: Path, name: str) -> None:
+    """Ask a download to stop; files fetched whole are kept."""
+    write_atomically(_request(root, name), "cancel")
+
+
+def _fetch(root: Path, name: str) -> None:
+    def report(message: str, share: float) -> None:
+        if _request(root, name).exists():
+            raise Cancelled
+        _write(root, name, status="running", message=message, fraction=share)
+
+    try:
+        library.load(root, name, {}, 0, report)
+        _write(root, name, status="done", message="Done.", fraction=1.0)
+    except Cancelled:
+        _write(root, name, status="cancelled", message="Stopped.", fraction=0.0)
+    except ClustlabError as error:
+        _write(root, name, status="failed", error=error.message, hint=error.hint)
+
+
+def _write(root: Path, name: str, **state: Any) -> None:
+    _status(root, name).parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(_status(root, name), json.dumps(state))
+
+
+def _status(root: Path, name: str) -> Path:
+    return root / "_downloads" / f"{name}.json"
+
+
+def _request(root: Path, name: str) -> Path:
+    return root / "_downloads" / f"{name}.cancel"

@@ -1,0 +1,96 @@
+"""Body of the page Clusters: one row a cluster, its images from central to doubtful."""
+
+import numpy as np
+import streamlit as st
+
+from clustlab.types import Array
+from clustlab.ui import inspector, panels, session
+from clustlab.ui.frame import View
+from clustlab.views import bars, sheets
+
+PER_PAGE = 10
+IMAGES = 24
+ORDERS = {
+    "central": "Nearest to the centre",
+    "doubtful": "Least confident",
+    "random": "Random",
+    "changed": "Changed since the last step",
+}
+
+
+def body(view: View) -> None:
+    """Rows of clusters, ten a page."""
+    order = st.segmented_control(
+        "Images shown",
+        list(ORDERS),
+        default="central",
+        required=True,
+        format_func=ORDERS.__getitem__,
+        key="order",
+        bind="query-params",
+    )
+    ids = ordered(view)
+    page = 1
+    if len(ids) > PER_PAGE:
+        page = st.pagination(-(-len(ids) // PER_PAGE), key="cluster-page") or 1
+    for cluster in ids[(page - 1) * PER_PAGE : page * PER_PAGE]:
+        with st.container(border=True, gap="xsmall"):
+            _row(view, int(cluster), str(order))
+    panels.guide(sheets.atlas)
+
+
+def ordered(view: View) -> Array:
+    """Clusters by their matched class, then the unmatched by size; empty ones last."""
+    ids = np.unique(view.timeline.mapping(view.step))
+    sizes = np.bincount(view.clusters, minlength=int(ids.max()) + 1)
+    classes = view.class_of
+    keys = [(sizes[i] == 0, classes[i] < 0, classes[i], -sizes[i]) for i in ids]
+    return ids[sorted(range(len(ids)), key=lambda j: keys[j])]
+
+
+def _row(view: View, cluster: int, order: str) -> None:
+    members = np.flatnonzero(view.clusters == cluster)
+    facts, images = st.columns([1, 4], vertical_alignment="center")
+    with facts:
+        st.html(bars.chip(cluster, len(members), len(view.clusters)))
+        st.caption(describe(view, cluster, members))
+        st.button(
+            "Select all",
+            key=f"all-{cluster}",
+            type="tertiary",
+            disabled=not len(members),
+            on_click=session.select,
+            args=(members, f"Cluster {cluster}"),
+        )
+    with images:
+        if not len(members):
+            st.caption("Empty: no item is assigned to this cluster at this step.")
+            return
+        chosen = _choose(view, members, order)
+        if not len(chosen):
+            st.caption("No item moved into this cluster at this step.")
+            return
+        alt = f"Images of cluster {cluster}, {ORDERS[order].lower()}"
+        inspector.image_sheet(view, chosen, key=f"row-{cluster}", alt=alt, tile=30, columns=IMAGES)
+
+
+def _choose(view: View, members: Array, order: str) -> Array:
+    before = view.timeline.stable(view.step - 1) if view.step else None
+    return sheets.order(
+        order, members, view.snapshot, clusters=view.clusters, previous=before, limit=IMAGES
+    )
+
+
+def describe(view: View, cluster: int, members: Array) -> str:
+    """Size, and what the cluster stands for, in a line."""
+    words = f"{len(members):,} items"
+    if view.labels is None or not len(members):
+        return words
+    known = view.labels[members]
+    known = known[known >= 0]
+    if not len(known):
+        return words
+    counts = np.bincount(known)
+    top = int(counts.argmax())
+    name = inspector.class_name(view, top)
+    return f"{words} · {counts[top] / len(known):.0%} {name}"

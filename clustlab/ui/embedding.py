@@ -1,0 +1,131 @@
+"""Body of the page Embedding: every step as a map; brush or lasso it for the images."""
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from clustlab.types import Array
+from clustlab.ui import panels, projections, session
+from clustlab.ui.frame import View
+from clustlab.ui.http import item_url
+from clustlab.views import lasso, scatter
+
+SIZE = (760, 560)
+KINDS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
+TRAIL = 8  # steps back that the selection leaves a trail
+
+
+def body(view: View) -> None:
+    """Choices above, the map below."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        kind = st.segmented_control(
+            "Projection",
+            list(KINDS),
+            default="pca",
+            required=True,
+            format_func=KINDS.__getitem__,
+            key="projection",
+            bind="query-params",
+        )
+        table = table_of(view, view.timeline.points(view.step))
+        colour_by = st.selectbox(
+            "Colour by",
+            scatter.colourings(table),
+            format_func=scatter.COLOURINGS.__getitem__,
+            key="colour",
+            bind="query-params",
+            width=180,
+        )
+        tool = st.segmented_control(
+            "Select with",
+            ["Rectangle", "Lasso"],
+            default="Rectangle",
+            required=True,
+            key="tool",
+        )
+    extent: float | None = view.timeline.extent()
+    if kind != "pca":
+        points = projections.at(view, str(kind))
+        if points is None:
+            return
+        table, extent = table_of(view, points), projections.extent(view.run, str(kind))
+    draw = _lasso if tool == "Lasso" else _rectangle
+    draw(view, table, str(colour_by), extent, _title(view, str(kind)))
+
+
+def table_of(view: View, points: Array) -> Any:
+    """All items with their place and what is known of them."""
+    return scatter.dots(
+        points,
+        view.clusters,
+        labels=view.labels,
+        class_names=view.dataset.class_names,
+        classes=view.class_of if view.labels is not None else None,
+        confidence=view.confidence,
+        changes=view.timeline.flips(view.step),
+    )
+
+
+def _title(view: View, kind: str) -> str:
+    width = view.snapshot.embedding.shape[1]
+    return f"{KINDS[kind]} of the {width}-d embedding, step {view.step}"
+
+
+def _rectangle(view: View, table: Any, colour_by: str, extent: float | None, title: str) -> None:
+    key = f"scatter-{st.session_state.get('cleared', 0)}"
+
+    def chosen() -> None:
+        event = st.session_state[key]["selection"]
+        brush, pick = event.get("brush") or {}, event.get("pick") or []
+        if brush.get("x") and brush.get("y"):
+            rows = scatter.brushed(table, brush["x"], brush["y"])
+            session.select(rows, "Brushed")
+        elif pick:
+            session.pick(int(pick[0]["index"]))
+
+    indices, _ = session.selection()
+    panels.chart(
+        scatter.embedding,
+        table,
+        colour_by=colour_by,
+        selected=indices,
+        trails=_trails(view, indices) if indices else None,
+        image_url=item_url(view.run.id) if view.dataset.is_image else None,
+        title=title,
+        extent=extent,
+        size=SIZE,
+        key=key,
+        on_select=chosen,
+        select=["brush", "pick"],
+        height=SIZE[1],
+    )
+
+
+def _trails(view: View, indices: list[int]) -> Any:
+    steps = list(range(max(0, view.step - TRAIL), view.step + 1))
+    return scatter.trails(
+        steps,
+        [view.timeline.points(s) for s in steps],
+        [view.timeline.stable(s) for s in steps],
+        indices,
+    )
+
+
+def _lasso(view: View, table: Any, colour_by: str, extent: float | None, title: str) -> None:
+    key = f"lasso-{st.session_state.get('cleared', 0)}"
+    indices, _ = session.selection()
+    option, _ = lasso.option(
+        table, colour_by=colour_by, selected=indices, title=title, extent=extent, side=SIZE[1]
+    )
+
+    def chosen() -> None:
+        areas = st.session_state[key]["selection"].get("areas") or []
+        found = [
+            lasso.lassoed(table, a["coord_range"]) for a in areas if a["brush_type"] == "polygon"
+        ]
+        if found:
+            session.select(np.unique(np.concatenate(found)), "Lassoed")
+
+    st.echarts_chart(option, key=key, height=SIZE[1], on_select=chosen, alt=title)
+    panels.guide(lasso.option)

@@ -1,0 +1,104 @@
+"""Body of the page Evaluate: the clustering against the true classes."""
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from clustlab.analysis import neighbours
+from clustlab.ui import inspector, panels, session
+from clustlab.ui.frame import View
+from clustlab.views import bars, curves, matrices
+
+SCORES = {"acc": "ACC", "nmi": "NMI", "ari": "ARI", "purity": "Purity"}
+
+
+def body(view: View) -> None:
+    """Confusion matrix, scores over time, recall per class, probes."""
+    if view.labels is None or not (view.labels >= 0).any():
+        _without_labels(view)
+        return
+    row = view.timeline.row(view.step)
+    with st.container(horizontal=True):
+        for name, title in SCORES.items():
+            st.metric(title, f"{row[name]:.3f}", help=view.dataset.protocol)
+    matrix, over_time = st.tabs(["Confusion matrix", "Over time"])
+    with matrix:
+        _confusion(view)
+    with over_time:
+        _curves(view)
+    _probes(view)
+
+
+def _without_labels(view: View) -> None:
+    st.info(
+        "These items have no labels, so accuracy and its like are not defined. "
+        "Shown is what needs none."
+    )
+    row = view.timeline.row(view.step)
+    with st.container(horizontal=True):
+        st.metric("Clusters in use", int(row["n_occupied"]))
+        st.metric("Confidence", f"{row['confidence']:.3f}")
+        st.metric("Silhouette", f"{view.timeline.silhouette(view.step):.3f}")
+    names = ["changed", "nmi_previous", "confidence", "evenness"]
+    panels.chart(
+        curves.metrics, view.timeline.metrics(), names, step=view.step, key="curves-unlabelled"
+    )
+
+
+def _confusion(view: View) -> None:
+    names = view.dataset.class_names
+
+    def chosen() -> None:
+        cells = st.session_state["confusion"]["selection"].get("cell") or []
+        if cells:
+            _select_cell(view, cells[0])
+
+    panels.chart(
+        matrices.confusion,
+        view.labels,
+        view.clusters,
+        names,
+        classes=view.class_of,
+        key="confusion",
+        select="cell",
+        on_select=chosen,
+    )
+    found = view.class_of
+    pairs = [f"{c} → {inspector.class_name(view, int(k))}" for c, k in enumerate(found) if k >= 0]
+    st.caption("Matching (cluster → class): " + ", ".join(pairs))
+
+
+def _select_cell(view: View, cell: dict[str, Any]) -> None:
+    name, cluster = str(cell["true"]), int(cell["cluster"])
+    label = list(view.dataset.class_names).index(name)
+    rows = np.flatnonzero((view.labels == label) & (view.clusters == cluster))
+    session.select(rows, f"{name} in cluster {cluster}")
+
+
+def _curves(view: View) -> None:
+    frame = view.timeline.metrics()
+    panels.chart(curves.metrics, frame, list(SCORES), step=view.step, key="scores", height=220)
+    recall = view.timeline.recall()[view.step]
+    panels.chart(bars.recall, recall, view.dataset.class_names, key="recall", height=200)
+
+
+def _probes(view: View) -> None:
+    """Scores that read classes from the embedding; computed when asked for."""
+    with st.expander("Probes: how much do the codes know about the classes?"):
+        st.caption(
+            "A probe is trained with labels on the frozen embedding. High probe, low ACC: the "
+            "classes are there, but they are not what the clusters follow."
+        )
+        key = f"probes-{view.run.id}-{view.step}"
+        if st.button("Measure at this step", icon=":material/speed:"):
+            with st.spinner("kNN probe, then linear probe ..."):
+                embedding, labels = view.snapshot.embedding, view.dataset.labels
+                assert labels is not None
+                st.session_state[key] = {
+                    "kNN probe": neighbours.knn_probe(embedding, labels),
+                    "Linear probe": neighbours.linear_probe(embedding, labels),
+                    "Silhouette": view.timeline.silhouette(view.step),
+                }
+        for name, value in st.session_state.get(key, {}).items():
+            st.metric(name, f"{value:.3f}")

@@ -1,0 +1,45 @@
+"""Body of the page Inside: losses and artefacts of the method at one step."""
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from clustlab.ui import panels, session
+from clustlab.ui.frame import View
+from clustlab.views import artefacts, curves
+
+
+def body(view: View) -> None:
+    """Artefacts above, losses below."""
+    artefacts_of(view)
+    losses(view)
+
+
+def losses(view: View) -> None:
+    """Every figure that the method reports, over the steps."""
+    frame = curves.scalar_frame(view.run.log)
+    panels.chart(curves.scalars, frame, step=view.step, key="losses")
+
+
+def artefacts_of(view: View) -> None:
+    """What only this method has at this step, one tab each."""
+    found = view.snapshot.artefacts
+    if not found:
+        st.caption("At this step the method has nothing beyond what the other pages show.")
+        return
+    mapping = view.timeline.mapping(view.step)
+    tabs = st.tabs([a.title for a in found.values()])
+    for tab, (name, artefact) in zip(tabs, found.items(), strict=True):
+        with tab:
+            _place(artefacts.show(artefact, mapping, item=session.picked()), name, artefact.title)
+            if artefact.reading:
+                st.caption(f":material/visibility: {artefact.reading}")
+
+
+def _place(shown: Any, name: str, title: str) -> None:
+    """A picture or a chart, whichever the artefact became."""
+    if isinstance(shown, np.ndarray):
+        st.image(shown, output_format="PNG", alt=title)
+    else:
+        st.altair_chart(shown, width="stretch", key=f"artefact-{name}", alt=title)

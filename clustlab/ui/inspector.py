@@ -1,0 +1,158 @@
+"""The inspector: what is selected, images first, then numbers. The same on every page."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from clustlab.analysis import neighbours
+from clustlab.types import Array
+from clustlab.ui import panels, session
+from clustlab.ui.sheet import clickable
+from clustlab.views import bars, sheets
+
+if TYPE_CHECKING:
+    from clustlab.ui.frame import View
+
+SHOWN = 96  # images of a selection in sight at once
+NEIGHBOURS = 12
+COLUMNS = 12
+
+
+def draw(view: "View") -> None:
+    """Selected items, and the one that was clicked last."""
+    index = session.picked()
+    if index is not None and index < len(view.clusters):
+        _item(view, index)
+    _selection(view)
+
+
+def describe(view: "View", index: int) -> str:
+    """One item in a line: number, class, cluster."""
+    words = [f"item {index}", f"cluster {view.clusters[index]}"]
+    if view.labels is not None and view.labels[index] >= 0:
+        words.insert(1, class_name(view, int(view.labels[index])))
+    return " · ".join(words)
+
+
+def class_name(view: "View", label: int) -> str:
+    """Name of a true class."""
+    names = view.dataset.class_names
+    return names[label] if 0 <= label < len(names) else f"class {label}"
+
+
+def image_sheet(
+    view: "View", indices: Array, *, key: str, alt: str, tile: int = 32, columns: int = COLUMNS
+) -> None:
+    """Clickable sheet of items, each framed in the colour of its cluster."""
+    sheet = sheets.atlas(
+        view.dataset.items,
+        indices,
+        tile=tile,
+        columns=columns,
+        clusters=view.clusters[indices],
+        wrong=view.wrong[indices],
+    )
+    show_sheet(view, sheet, key=key, alt=alt)
+
+
+def show_sheet(view: "View", sheet: sheets.Sheet, *, key: str, alt: str) -> None:
+    """Clickable sheet; a click opens the item here."""
+    clickable(sheet, key=key, alt=alt, label=lambda i: describe(view, i), on_pick=session.pick)
+
+
+# -- one item ----------------------------------------------------------------------------------
+def _item(view: "View", index: int) -> None:
+    with st.container(border=True):
+        picture, facts = st.columns([1, 2], vertical_alignment="top")
+        with picture:
+            image = sheets.png(sheets.tile(view.dataset.items, index, size=140))
+            st.image(image, alt=describe(view, index), width="stretch")
+        with facts:
+            st.markdown(f"**Item {index}**")
+            _facts(view, index)
+            st.button(
+                "Close",
+                icon=":material/close:",
+                type="tertiary",
+                on_click=session.pick,
+                args=(None,),
+            )
+        _history(view, index)
+        _why_here(view, index)
+
+
+def _facts(view: "View", index: int) -> None:
+    sure = float(view.confidence[index])
+    lines = [f"Cluster **{view.clusters[index]}** (confidence {sure:.2f})"]
+    if view.labels is not None and view.labels[index] >= 0:
+        known = class_name(view, int(view.labels[index]))
+        verdict = "not the class its cluster stands for" if view.wrong[index] else "as its cluster"
+        lines.append(f"True class **{known}**: {verdict}")
+    flips = int(view.timeline.flips(view.step)[index])
+    lines.append(f"Changed its cluster {flips} time{'s' * (flips != 1)} up to this step")
+    st.markdown("\n\n".join(lines))
+
+
+def _history(view: "View", index: int) -> None:
+    history = view.timeline.history(index)
+    if len(history) > 1:
+        panels.chart(bars.history, history, view.step, key=f"history-{view.run.id}", height=54)
+
+
+def _why_here(view: "View", index: int) -> None:
+    snapshot = view.snapshot
+    if snapshot.probabilities is not None:
+        mapping = view.timeline.mapping(view.step)
+        panels.chart(
+            bars.probabilities,
+            snapshot.probabilities[index],
+            mapping,
+            key=f"probabilities-{view.run.id}",
+            height=150,
+        )
+    found, _ = neighbours.nearest(snapshot.embedding, index, NEIGHBOURS)
+    same = float((view.clusters[found] == view.clusters[index]).mean())
+    st.caption(f"Nearest in the embedding: {same:.0%} share its cluster")
+    image_sheet(view, found, key="neighbours", alt=f"Nearest neighbours of item {index}")
+
+
+# -- the selection -----------------------------------------------------------------------------
+def _selection(view: "View") -> None:
+    indices, title = session.selection()
+    indices = [i for i in indices if i < len(view.clusters)]
+    if not indices:
+        if session.picked() is None:
+            st.caption(
+                ":material/touch_app: Brush over dots, or click a cell, a band or an image: "
+                "what you choose is shown here."
+            )
+        return
+    with st.container(border=True):
+        head, clear = st.columns([4, 1], vertical_alignment="center")
+        head.markdown(f"**{title}**: {len(indices):,} items")
+        clear.button("Clear", type="tertiary", on_click=_clear)
+        rows = np.array(indices[:SHOWN])
+        alt = f"{title}: {len(rows)} images"
+        image_sheet(view, rows, key="selection", alt=alt)
+        if len(indices) > SHOWN:
+            st.caption(f"Showing {SHOWN} of {len(indices):,}; the table holds all.")
+        with st.expander("Table"):
+            st.dataframe(table(view, np.array(indices)), hide_index=True, height=260, alt=alt)
+
+
+def _clear() -> None:
+    session.select([], "")
+    session.pick(None)
+    st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1
+
+
+def table(view: "View", indices: Array) -> pd.DataFrame:
+    """Facts about items, one row each."""
+    frame = pd.DataFrame({"item": indices, "cluster": view.clusters[indices]})
+    if view.labels is not None:
+        frame["class"] = [class_name(view, int(c)) for c in view.labels[indices]]
+    frame["confidence"] = view.confidence[indices].round(3)
+    frame["label changes"] = view.timeline.flips(view.step)[indices]
+    return frame

@@ -1,0 +1,117 @@
+"""Body of the page Train: four views at once, the loop, the curves, the artefacts."""
+
+import numpy as np
+import streamlit as st
+
+from clustlab import registry
+from clustlab.analysis import verdict
+from clustlab.ui import clusters, inside, inspector, nav, panels, session
+from clustlab.ui.frame import View
+from clustlab.views import curves, loop, matrices, scatter, sheets
+
+HEIGHT = 300
+ROW_IMAGES = 14
+ROWS = 10
+
+
+def four_views(view: View) -> None:
+    """Embedding, images of each cluster, confusion and shifts of one step."""
+    _loop(view)
+    _ending(view)
+    upper, lower = st.columns(2, gap="medium"), st.columns(2, gap="medium")
+    with upper[0]:
+        _embedding(view)
+    with upper[1]:
+        _cluster_rows(view)
+    with lower[0]:
+        _confusion(view)
+    with lower[1]:
+        _shifts(view)
+    with st.expander("Losses, and what only this method has"):
+        inside.losses(view)
+        inside.artefacts_of(view)
+
+
+def _loop(view: View) -> None:
+    progress = view.run.progress
+    active = str(progress.get("active") or "") if progress["status"] == "running" else ""
+    st.html(loop.svg(registry.method(view.run.spec.method).loop, active=active))
+
+
+def _ending(view: View) -> None:
+    """What came out, in words, with ways onward."""
+    progress = view.run.progress
+    if progress["status"] == "failed":
+        session.show_error(progress)
+    if progress["status"] != "done":
+        return
+    found = verdict.of(
+        view.run[len(view.run) - 1],
+        view.labels,
+        view.dataset.class_names,
+        mapping=view.timeline.mapping(len(view.timeline) - 1),
+    )
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        title = view.run.manifest["method_title"]
+        st.markdown(f"**{title}** {found.sentence}", width="stretch")
+        nav.link("evaluate", "Which classes were mixed up?", "grid_on")
+        nav.link("embedding", "Replay it", "replay")
+        nav.link("methods", "How does this work?", "menu_book", about=view.run.spec.method)
+
+
+def _embedding(view: View) -> None:
+    table = scatter.dots(view.timeline.points(view.step), view.clusters)
+    panels.chart(
+        scatter.embedding,
+        table,
+        title="Embedding",
+        extent=view.timeline.extent(),
+        size=(400, HEIGHT - 40),
+        key="live-embedding",
+        height=HEIGHT,
+        with_guide=False,
+    )
+
+
+def _cluster_rows(view: View) -> None:
+    st.markdown("**Images of each cluster**, nearest to the centre first")
+    ids = clusters.ordered(view)[:ROWS]
+    rows = [
+        sheets.order("central", np.flatnonzero(view.clusters == i), view.snapshot, limit=ROW_IMAGES)
+        for i in ids
+    ]
+    sheet = sheets.cluster_rows(
+        view.dataset.items, rows, clusters=ids, tile=24, columns=ROW_IMAGES, wrong=view.wrong
+    )
+    inspector.show_sheet(view, sheet, key="live-rows", alt="Images of each cluster, a row each")
+
+
+def _confusion(view: View) -> None:
+    if view.labels is None:
+        st.markdown("**No labels**: there is nothing to compare the clusters with.")
+        return
+    panels.chart(
+        matrices.confusion,
+        view.labels,
+        view.clusters,
+        view.dataset.class_names,
+        classes=view.class_of,
+        key="live-confusion",
+        height=HEIGHT,
+        with_guide=False,
+    )
+
+
+def _shifts(view: View) -> None:
+    if len(view.timeline) < 2:
+        st.caption("Shifts are shown from the second step on.")
+        return
+    panels.chart(
+        curves.metrics,
+        view.timeline.metrics(),
+        ["changed", "nmi_previous"],
+        step=view.step,
+        key="live-churn",
+        height=HEIGHT,
+        with_guide=False,
+    )

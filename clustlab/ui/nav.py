@@ -1,0 +1,29 @@
+"""Ways from page to page."""
+
+from pathlib import Path
+from typing import NoReturn
+
+import streamlit as st
+
+PAGES = Path(__file__).parents[2] / "pages"
+
+
+def path(name: str) -> str:
+    """File of a page, as Streamlit's links want it."""
+    return str(PAGES / f"{name}.py")
+
+
+def go(name: str, **query: str) -> NoReturn:
+    """Switch to a page; the chosen run goes along."""
+    if "run" in st.session_state:
+        query.setdefault("run", st.session_state["run"])
+    st.switch_page(path(name), query_params=query)
+
+
+def link(name: str, label: str, icon: str | None = None, **query: str) -> None:
+    """Link to a page; the chosen run goes along."""
+    if "run" in st.session_state:
+        query.setdefault("run", st.session_state["run"])
+    st.page_link(
+        path(name), label=label, icon=f":material/{icon}:" if icon else None, query_params=query
+    )

@@ -1,0 +1,63 @@
+"""Parts that several pages place: a chart with its reading guide, the download bar, a table."""
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from clustlab import downloads
+from clustlab.ui import session
+from clustlab.views.theme import reading
+
+
+def guide(view: Callable[..., Any]) -> None:
+    """One quiet line under a chart that says how to read it."""
+    text = reading(view)
+    if text:
+        text = text[0].upper() + text[1:]
+        st.caption(f":material/visibility: {text}")
+
+
+def chart(view: Callable[..., Any], *args: Any, key: str, alt: str = "", **options: Any) -> Any:
+    """Draw a chart from its view, with the guide below; return its selection, if it has one.
+
+    `select` names the selections to react to, `height` fixes the height in pixels.
+    """
+    select = options.pop("select", None)
+    height = options.pop("height", None)
+    with_guide = options.pop("with_guide", True)
+    on_select = options.pop("on_select", "rerun" if select else "ignore")
+    drawn = view(*args, **options)
+    event = st.altair_chart(
+        drawn,
+        width="stretch",
+        height=height or "content",
+        key=key,
+        on_select=on_select,
+        selection_mode=select,
+        alt=alt or reading(view),
+    )
+    if with_guide:
+        guide(view)
+    return event if on_select != "ignore" else None
+
+
+def downloading(name: str) -> None:
+    """Progress of a download, while there is one."""
+    state = downloads.progress(session.store().root, name)
+    running = state.get("status") == "running"
+    st.fragment(_download_bar, run_every=1.0 if running else None)(name)
+
+
+def _download_bar(name: str) -> None:
+    root = session.store().root
+    state = downloads.progress(root, name)
+    status = state.get("status")
+    if status == "running":
+        st.progress(float(state["fraction"]), state["message"])
+        st.button("Stop", icon=":material/stop:", on_click=downloads.cancel, args=(root, name))
+        st.session_state["downloading"] = name
+    elif status == "failed":
+        session.show_error(state)
+    if status != "running" and st.session_state.pop("downloading", None) == name:
+        st.rerun()

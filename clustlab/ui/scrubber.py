@@ -1,0 +1,91 @@
+"""The scrubber: where things happened, and which step is shown."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from clustlab.analysis.timeline import Timeline
+from clustlab.store import Run
+from clustlab.ui import session
+from clustlab.views import curves
+
+
+def draw(run: Run, timeline: Timeline, step: int) -> None:
+    """Sparkline of the share of changed labels, and the step slider with its buttons."""
+    steps = len(timeline)
+    last = steps - 1
+    with st.container(key="scrubber"):
+        buttons, track, words = st.columns([2, 7, 3], vertical_alignment="bottom")
+        with buttons, st.container(horizontal=True, gap="small"):
+            _button("First step", "first_page", lambda: session.set_step(0), step > 0)
+            _button("Step back", "chevron_left", lambda: session.set_step(step - 1), step > 0)
+            playing = st.session_state.get("playing", False)
+            if playing:
+                _button("Hold", "pause", _hold, enabled=True)
+            else:
+                _button("Replay", "play_arrow", lambda: _play(step, last), steps > 1)
+            _button("Step on", "chevron_right", lambda: _set(step + 1, last), step < last)
+            _button("Newest step", "last_page", lambda: session.set_step(None), step < last)
+        with track:
+            if steps > 1:
+                st.altair_chart(
+                    curves.sparkline(timeline.metrics()["changed"].to_numpy(), step),
+                    width="stretch",
+                    height=34,
+                    key="sparkline",
+                    alt="Share of labels changed at each step",
+                )
+                st.session_state["scrub"] = step
+                st.slider(
+                    "Step",
+                    0,
+                    last,
+                    key="scrub",
+                    label_visibility="collapsed",
+                    on_change=lambda: _set(st.session_state["scrub"], last),
+                )
+        with words:
+            record = run.log[step]
+            changed = timeline.row(step)["changed"]
+            share = "" if changed != changed else f" · {changed:.1%} of labels changed"
+            st.caption(f"Step {step} of {last} · {record['phase']} {record['done']}{share}")
+    _advance(step, last)
+
+
+def _button(label: str, icon: str, action: Callable[[], None], enabled: bool = True) -> None:
+    st.button(
+        f":material/{icon}:",
+        key=f"scrub-{label}",
+        help=label,
+        on_click=action,
+        disabled=not enabled,
+        type="tertiary",
+    )
+
+
+def _set(value: int, last: int) -> None:
+    st.session_state["playing"] = False
+    session.set_step(None if value >= last else value)
+
+
+def _play(step: int, last: int) -> None:
+    st.session_state["playing"] = True
+    session.set_step(0 if step >= last else step)
+
+
+def _hold() -> None:
+    st.session_state["playing"] = False
+
+
+def _advance(step: int, last: int) -> None:
+    """Move on by one at each tick while replaying; change the page's pace when that changes."""
+    playing = st.session_state.get("playing", False)
+    if playing != st.session_state.get("was-playing", False):
+        st.session_state["was-playing"] = playing
+        st.rerun()
+    if playing:
+        if step >= last:
+            _hold()
+            session.set_step(None)
+        else:
+            session.set_step(step + 1)

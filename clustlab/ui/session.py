@@ -1,0 +1,229 @@
+"""What pages know: the chosen run and step, the selection, and what is loaded for them.
+
+Everything lasting lives in the run folders. The session holds ids and small tuples only; the URL
+carries the run and the step, so a reload or a second tab comes back to the same view.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from clustlab.analysis.timeline import Timeline
+from clustlab.errors import ClustlabError, RunNotFound
+from clustlab.store import Run, RunSpec, RunStore
+from clustlab.types import Array, Dataset
+from clustlab.ui import nav
+
+if TYPE_CHECKING:
+    from clustlab.runner import Runner
+
+
+def store() -> RunStore:
+    """Folder of runs, as the environment says."""
+    return RunStore()
+
+
+@cache
+def _runner(root: Path) -> "Runner":
+    from clustlab.runner import make_runner  # imports torch: only when something is started
+
+    return make_runner(root)
+
+
+# -- loading -----------------------------------------------------------------------------------
+@lru_cache(maxsize=64)
+def _run(root: Path, run_id: str) -> Run:
+    return RunStore(root).run(run_id)
+
+
+def open_run(run_id: str) -> Run:
+    """Run of this id, kept between reruns so that its log is read only once.
+
+    Raises
+    ------
+    RunNotFound
+        If it is gone.
+    """
+    run = _run(store().root, run_id)
+    if not run.path.is_dir():
+        _run.cache_clear()
+        raise RunNotFound(f"The run {run_id!r} was deleted.", "Choose another on the page Runs.")
+    return run
+
+
+@lru_cache(maxsize=8)
+def _dataset(folder: Path, run_id: str) -> Dataset:
+    return RunStore(folder).dataset(_run(folder, run_id))
+
+
+def dataset(run: Run) -> Dataset:
+    """Items and labels of a run; the arrays are mapped from disk."""
+    return _dataset(run.path.parent, run.id)
+
+
+def items(run: Run) -> Array:
+    """Items of a run."""
+    return dataset(run).items
+
+
+@lru_cache(maxsize=6)
+def _timeline(folder: Path, run_id: str) -> Timeline:
+    run = _run(folder, run_id)
+    data = _dataset(folder, run_id)
+    return Timeline(run, data.labels, n_classes=len(data.class_names))
+
+
+def timeline(run: Run) -> Timeline:
+    """Everything derived from a run's steps, kept and extended as the run grows."""
+    return _timeline(run.path.parent, run.id)
+
+
+# -- the chosen run ----------------------------------------------------------------------------
+def chosen_run() -> Run | None:
+    """Run to look at: from the URL, else the one looked at last, else the newest.
+
+    Raises
+    ------
+    RunNotFound
+        If the URL names one that is not there.
+    """
+    wanted = st.query_params.get("run") or st.session_state.get("run")
+    if wanted is None:
+        newest = store().runs()
+        if not newest:
+            return None
+        wanted = newest[0].id
+    try:
+        run = open_run(wanted)
+    except RunNotFound:
+        forget()
+        raise
+    if st.session_state.get("run") != run.id:
+        choose(run.id)
+    if "step" in st.query_params and "step" not in st.session_state:
+        set_step(int(st.query_params["step"]) if st.query_params["step"].isdigit() else None)
+    st.query_params["run"] = run.id
+    return run
+
+
+def choose(run_id: str, step: int | None = None) -> None:
+    """Look at another run from now on; None follows its newest step."""
+    st.session_state["run"] = run_id
+    for name in ("step", "picked", "selected", "from_step", "playing"):
+        st.session_state.pop(name, None)
+    if step is not None:
+        set_step(step)
+
+
+def forget() -> None:
+    """Let go of the chosen run."""
+    for name in ("run", "step"):
+        st.session_state.pop(name, None)
+        st.query_params.pop(name, None)
+
+
+# -- the chosen step ---------------------------------------------------------------------------
+def step(n_steps: int) -> int:
+    """Step to look at, in [0, n_steps); the newest unless one was chosen."""
+    wanted = st.session_state.get("step")
+    return n_steps - 1 if wanted is None else max(0, min(int(wanted), n_steps - 1))
+
+
+def set_step(value: int | None) -> None:
+    """Stay at a step; None follows the newest."""
+    st.session_state["step"] = value
+    if value is None:
+        st.query_params.pop("step", None)
+    else:
+        st.query_params["step"] = str(value)
+
+
+# -- the selection -----------------------------------------------------------------------------
+def selection() -> tuple[list[int], str]:
+    """Selected items and what they are, in words."""
+    indices, title = st.session_state.get("selected", ([], ""))
+    return list(indices), title
+
+
+def select(indices: Sequence[int] | Array, title: str) -> None:
+    """Show these items in the inspector, on every page, until others are selected."""
+    st.session_state["selected"] = ([int(i) for i in indices], title)
+
+
+def pick(index: int | None) -> None:
+    """Open one item in the inspector."""
+    st.session_state["picked"] = index
+
+
+def picked() -> int | None:
+    """Item that is open in the inspector."""
+    value = st.session_state.get("picked")
+    return None if value is None else int(value)
+
+
+# -- starting ----------------------------------------------------------------------------------
+def start(spec: RunSpec) -> Run:
+    """Queue a new run and look at it.
+
+    Raises
+    ------
+    ClustlabError
+        If the spec is not valid.
+    """
+    from clustlab.runner import new_run
+
+    run = new_run(store(), spec)
+    _runner(store().root).submit(run.id)
+    choose(run.id)
+    return run
+
+
+def resume(run: Run) -> None:
+    """Queue a stopped run again."""
+    from clustlab.runner import requeue
+
+    requeue(run)
+    _runner(store().root).submit(run.id)
+
+
+def queue_position(run: Run) -> int:
+    """Number of active runs that come before a queued one."""
+    return sum(r.is_active and r.id < run.id for r in store().runs())
+
+
+def show_error(error: ClustlabError | dict[str, Any]) -> None:
+    """Show what is wrong and what to do about it."""
+    if isinstance(error, ClustlabError):
+        message, hint, details = error.message, error.hint, None
+    else:
+        message, hint = error.get("error") or "Unknown error.", error.get("hint") or ""
+        details = error.get("traceback")
+    st.error(f"{message}\n\n{hint}".strip(), icon=":material/error:")
+    if details:
+        with st.expander("Details for a bug report"):
+            st.code(details, language=None)
+
+
+def train_longer(run: Run) -> None:
+    """Start a new run from the trained parts of a finished one, with the same settings."""
+    try:
+        start(replace(run.spec, continues=run.id))
+    except ClustlabError as error:
+        st.session_state["start-error"] = error
+
+
+def duplicate(run: Run) -> None:
+    """Fill the form with the settings of a run, to change some and start again."""
+    st.session_state["prefill"] = run.id
+    nav.go("train")
+
+
+def download(name: str) -> None:
+    """Fetch a data set in the background."""
+    from clustlab import downloads
+
+    downloads.start(store().root, name)

@@ -1,0 +1,265 @@
+"""The form of the page Train: data set, method, preset, parameters, device, seed, Start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from clustlab import estimate, library, registry
+from clustlab.device import NAMES
+from clustlab.errors import ClustlabError
+from clustlab.params import Param, build, schema
+from clustlab.registry import DatasetSpec, Method
+from clustlab.store import Run, RunSpec
+from clustlab.types import Dataset, PlannedPhase
+from clustlab.ui import form as forms
+from clustlab.ui import session
+from clustlab.views import loop, sheets
+
+DEFAULT_DATASET, DEFAULT_METHOD = "mnist-5k", "dec"
+SHOWN = 4  # parameters in sight; the rest are folded
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the form says now."""
+
+    dataset: type[DatasetSpec]
+    dataset_params: dict[str, Any]
+    method: type[Method]
+    method_params: dict[str, Any]
+    preset: str
+    seed: int
+    device: str
+    mixed_precision: bool
+
+    @property
+    def spec(self) -> RunSpec:
+        """The choice as a run to be."""
+        return RunSpec(
+            dataset=self.dataset.name,
+            method=self.method.name,
+            dataset_params=self.dataset_params,
+            method_params=self.method_params,
+            preset=self.preset,
+            seed=self.seed,
+            device=self.device,
+            mixed_precision=self.mixed_precision,
+        )
+
+
+def form(run: Run | None) -> None:
+    """Draw the form, with the button that starts what it says."""
+    prefill()
+    choice = fields()
+    try:
+        build(choice.dataset, choice.dataset_params)
+        build(choice.method, choice.method_params)
+        problem = None
+    except ClustlabError as error:
+        problem = error
+        session.show_error(error)
+    busy = run is not None and run.is_active
+    if st.button(
+        "Queue this run" if busy else "Start",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        disabled=problem is not None,
+    ):
+        try:
+            session.start(choice.spec)
+        except ClustlabError as error:
+            session.show_error(error)
+        else:
+            st.session_state["form-open"] = False
+            st.rerun()
+
+
+def fields() -> Choice:
+    """Draw the fields of the form; return what they say."""
+    dataset = _choose("dataset", "Data set", registry.datasets(), DEFAULT_DATASET)
+    dataset_params = forms.fields(dataset.name, schema(dataset), {}, shown=1)
+    data = samples(dataset, dataset_params, int(st.session_state.get("seed", 0)))
+    method = _choose("method", "Method", registry.methods(), DEFAULT_METHOD)
+    st.caption(method.idea)
+    preset = _preset(method, data)
+    params = forms.fields(method.name, schema(method), method.presets[preset], SHOWN)
+    if params != {p.name: v for p, v in _of_preset(method, preset)}:
+        preset = "custom"
+        st.caption(f"Changed settings: {time_words(method, params, data)} on this machine.")
+    seed, device = st.columns(2)
+    with seed:
+        number = st.number_input(
+            "Seed",
+            0,
+            2**31 - 1,
+            0,
+            key="seed",
+            bind="query-params",
+            help="Decides every random draw: same settings and seed, same result.",
+        )
+    with device:
+        name = st.selectbox(
+            "Device",
+            NAMES,
+            key="device",
+            bind="query-params",
+            help="'auto' takes CUDA if it is there, then MPS, then the CPU.",
+        )
+    mixed = name in ("auto", "cuda") and _has_cuda()
+    if mixed:
+        mixed = st.toggle("Mixed precision", key="mixed", bind="query-params", help="bfloat16.")
+    return Choice(dataset, dataset_params, method, params, preset, int(number), name, mixed)
+
+
+def _of_preset(method: type[Method], preset: str) -> list[tuple[Param, Any]]:
+    """Parameters of a preset that differ from the defaults of the method."""
+    values = method.presets[preset]
+    changed = (p for p in schema(method) if values.get(p.name, p.default) != p.default)
+    return [(p, values[p.name]) for p in changed]
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _choose(key: str, label: str, known: Mapping[str, Any], default: str) -> Any:
+    names = list(known)
+    name = st.selectbox(
+        label,
+        names,
+        index=names.index(default) if default in names else 0,
+        format_func=lambda n: known[n].title,
+        key=key,
+        bind="query-params",
+    )
+    return known[name]
+
+
+def _preset(method: type[Method], data: Dataset | None) -> str:
+    """Three buttons, each with its time; choosing one sets every parameter to it."""
+    key = f"{method.name}.preset"
+
+    def apply() -> None:
+        forms.reset(method.name, schema(method), method.presets[st.session_state[key]])
+
+    def label(preset: str) -> str:
+        time = time_words(method, method.presets[preset], data)
+        return f"{preset.capitalize()} · {time}" if time else preset.capitalize()
+
+    chosen = st.segmented_control(
+        "Preset and time on this machine",
+        list(method.presets),
+        default="quick",
+        required=True,
+        format_func=label,
+        key=key,
+        on_change=apply,
+        bind="query-params",
+        help="Quick: minutes on a CPU. Standard: the settings of our own figures. "
+        "Paper: the published settings, meant for a GPU.",
+        width="stretch",
+    )
+    return str(chosen)
+
+
+def prefill() -> None:
+    """Take over the settings of a run that is to be changed and run again."""
+    run_id = st.session_state.pop("prefill", None)
+    if run_id is None:
+        return
+    spec = session.open_run(run_id).spec
+    state = st.session_state
+    state["dataset"], state["method"], state["seed"] = spec.dataset, spec.method, spec.seed
+    state["device"] = spec.device
+    dataset, method = registry.dataset(spec.dataset), registry.method(spec.method)
+    if spec.preset in method.presets:
+        state[f"{method.name}.preset"] = spec.preset
+    forms.reset(dataset.name, schema(dataset), spec.dataset_params)
+    forms.reset(method.name, schema(method), spec.method_params)
+    state["form-open"] = True
+
+
+# -- what the data look like -------------------------------------------------------------------
+def loaded(dataset: type[DatasetSpec], params: Mapping[str, Any], seed: int) -> Dataset | None:
+    """Data set of the form, if it can be had without a download; None otherwise.
+
+    Raises
+    ------
+    ClustlabError
+        If a parameter is not valid or a file is broken.
+    """
+    root = session.store().root
+    kept = library.is_loaded(root, dataset.name, params, seed)
+    if kept or build(dataset, params).is_ready():
+        return library.load(root, dataset.name, params, seed)
+    return None
+
+
+def samples(dataset: type[DatasetSpec], params: Mapping[str, Any], seed: int) -> Dataset | None:
+    """Show a strip of twelve items, or the note that they are to be downloaded."""
+    try:
+        data = loaded(dataset, params, seed)
+    except ClustlabError as error:
+        session.show_error(error)
+        return None
+    if data is None:
+        st.info(
+            f"{dataset.title} is not on this machine yet. Start downloads it first, "
+            "with a progress bar; Stop cancels.",
+            icon=":material/download:",
+        )
+        return None
+    if len(data.items):
+        strip = sheets.png(sheets.strip(data.items))
+        st.image(strip, width="stretch", alt=f"Twelve items of {dataset.title}")
+    st.caption(data.protocol)
+    return data
+
+
+def time_words(method: type[Method], params: Mapping[str, Any], data: Dataset | None) -> str:
+    """Estimated training time in words; empty if the data or a parameter are missing."""
+    if data is None:
+        return ""
+    try:
+        seconds = _seconds(
+            session.store().root,
+            method.name,
+            tuple(sorted(params.items(), key=str)),
+            len(data.items),
+            data.items.shape[1:],
+        )
+    except ClustlabError:
+        return ""
+    return estimate.words(seconds)
+
+
+@lru_cache(maxsize=256)
+def _plan(
+    method: str, params: tuple[tuple[str, Any], ...], n: int, shape: tuple[int, ...]
+) -> list[PlannedPhase]:
+    return build(registry.method(method), dict(params)).plan(n, shape)
+
+
+def _seconds(
+    root: Path, method: str, params: tuple[tuple[str, Any], ...], n: int, shape: tuple[int, ...]
+) -> float:
+    machine = estimate.Machine(root)
+    machine.measure()
+    return machine.seconds(method, _plan(method, params, n, shape))
+
+
+# -- before the start --------------------------------------------------------------------------
+def preview() -> None:
+    """What the method will do, as a diagram, before anything runs."""
+    method = registry.method(st.session_state.get("method") or DEFAULT_METHOD)
+    st.subheader(method.title, anchor=False)
+    st.markdown(method.idea)
+    st.html(loop.svg(method.loop, active=""))
+    st.caption(f"Each step of the slider will be one {method.step_unit}.")

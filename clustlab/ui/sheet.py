@@ -1,0 +1,109 @@
+"""A sheet of images that can be clicked: one picture in the page, whatever the number of tiles."""
+
+import base64
+from collections.abc import Callable
+
+import streamlit as st
+
+from clustlab.views.sheets import Sheet, png
+
+_HTML = """
+<div id="frame" tabindex="0" role="application">
+  <img id="sheet" draggable="false">
+  <div id="cursor" aria-hidden="true"></div>
+</div>
+<div id="says" aria-live="polite"></div>
+"""
+
+_CSS = """
+#frame { position: relative; display: inline-block; line-height: 0; max-width: 100%; }
+#frame:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
+#sheet { image-rendering: pixelated; max-width: 100%; cursor: pointer; }
+#cursor { position: absolute; pointer-events: none; display: none;
+  outline: 2px solid var(--st-primary-color); }
+#says { font: 12px var(--st-font); color: var(--st-text-color); opacity: .7; min-height: 16px;
+  overflow: hidden; white-space: nowrap; text-overflow: ellipsis; }
+"""
+
+_JS = """
+export default function ({ data, parentElement, setTriggerValue }) {
+  const get = (id) => parentElement.querySelector(id);
+  const frame = get("#frame"), image = get("#sheet"), cursor = get("#cursor"), says = get("#says");
+  const { ids, boxes, labels } = data;
+  if (image.src !== data.src) image.src = data.src;
+  image.alt = data.alt;
+  frame.setAttribute("aria-label", data.alt + ". Arrow keys move, Enter opens.");
+  const scale = () => image.clientWidth / data.width;
+  let at = frame.clustlabAt ?? -1;
+  const show = (i) => {
+    const known = i >= 0 && i < ids.length, s = scale();
+    cursor.style.display = known ? "block" : "none";
+    says.textContent = known ? labels[i] : "";
+    if (!known) return;
+    const [x, y, w, h] = boxes[i].map((v) => v * s + "px");
+    Object.assign(cursor.style, { left: x, top: y, width: w, height: h });
+  };
+  const under = (e) => {
+    const r = image.getBoundingClientRect(), s = scale();
+    const px = (e.clientX - r.left) / s, py = (e.clientY - r.top) / s;
+    return boxes.findIndex(([x, y, w, h]) => px >= x && px < x + w && py >= y && py < y + h);
+  };
+  const move = (i) => { at = frame.clustlabAt = i; show(i); };
+  const pick = (i) => { if (i >= 0 && i < ids.length) setTriggerValue("picked", ids[i]); };
+  const across = (i, dx, dy) => {  // the nearest tile in a direction
+    const [x, y] = boxes[i];
+    let best = i, least = Infinity;
+    boxes.forEach(([u, v], j) => {
+      const right = (u - x) * dx + (v - y) * dy, beside = Math.abs((u - x) * dy + (v - y) * dx);
+      if (right > 0 && right + 3 * beside < least) { least = right + 3 * beside; best = j; }
+    });
+    return best;
+  };
+  image.onmousemove = (e) => move(under(e));
+  image.onmouseleave = () => show(-1);
+  image.onclick = (e) => pick(under(e));
+  frame.onblur = () => show(-1);
+  frame.onfocus = () => { if (ids.length) move(at >= 0 && at < ids.length ? at : 0); };
+  frame.onkeydown = (e) => {
+    const ways = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
+    if (e.key in ways && at >= 0) { move(across(at, ...ways[e.key])); e.preventDefault(); }
+    else if (e.key === "Enter" || e.key === " ") { pick(at); e.preventDefault(); }
+  };
+}
+"""
+
+_component = st.components.v2.component("clustlab_sheet", html=_HTML, css=_CSS, js=_JS)
+
+
+def clickable(
+    sheet: Sheet,
+    *,
+    key: str,
+    alt: str,
+    label: Callable[[int], str] = str,
+    on_pick: Callable[[int], None],
+) -> None:
+    """Show a sheet; a click or Enter on a tile calls `on_pick` with the number of its item.
+
+    `label` gives the short text shown while the pointer or the keyboard is on an item.
+    """
+
+    def picked() -> None:
+        value = st.session_state[key].picked
+        if value is not None:
+            on_pick(int(value))
+
+    source = "data:image/png;base64," + base64.b64encode(png(sheet.pixels)).decode()
+    ids = [int(i) for i in sheet.ids]
+    _component(
+        key=key,
+        data={
+            "src": source,
+            "alt": alt,
+            "width": int(sheet.pixels.shape[1]),
+            "ids": ids,
+            "boxes": sheet.boxes.tolist(),
+            "labels": [label(i) for i in ids],
+        },
+        on_picked_change=picked,
+    )

@@ -1,0 +1,97 @@
+"""Body of the page Shifts: who moved between two steps."""
+
+import numpy as np
+import streamlit as st
+
+from clustlab.analysis import transitions
+from clustlab.ui import panels, session
+from clustlab.ui.frame import View
+from clustlab.views import curves, flow, matrices
+
+
+def body(view: View) -> None:
+    """Flow and transition matrix from an earlier step to the one of the scrubber."""
+    if len(view.timeline) < 2:
+        st.info("Shifts need two steps; the second is on its way.")
+        return
+    frame = view.timeline.metrics()
+    panels.chart(
+        curves.metrics,
+        frame,
+        ["changed", "nmi_previous"],
+        step=view.step,
+        key="churn",
+        height=120,
+    )
+    start = _earlier_step(view)
+    if start == view.step:
+        st.info("Choose two different steps: the scrubber sets the later one.")
+        return
+    before, after = view.timeline.stable(start), view.clusters
+    n_ids = view.timeline.n_ids()
+    moved = np.flatnonzero(before != after)
+    st.markdown(
+        f"From step **{start}** to step **{view.step}**: **{len(moved):,}** of {len(after):,} "
+        f"items changed their cluster ({len(moved) / max(len(after), 1):.1%})."
+    )
+    bands, cells = st.tabs(["Flow", "Matrix"])
+    with bands:
+        _flow(view, start, before, n_ids)
+    with cells:
+        _matrix(view, start, before, n_ids)
+    st.markdown(transitions.events(before, after).sentence)
+
+
+def _earlier_step(view: View) -> int:
+    last = len(view.timeline) - 1
+    wanted = st.session_state.get("from_step")
+    default = max(0, view.step - 1) if wanted is None else min(int(wanted), last)
+    st.session_state["from-slider"] = default
+
+    def moved() -> None:
+        st.session_state["from_step"] = st.session_state["from-slider"]
+
+    return st.slider("Compare with step", 0, last, key="from-slider", on_change=moved)
+
+
+def _pick(view: View, start: int, source: int, target: int) -> None:
+    before = view.timeline.stable(start)
+    rows = np.flatnonzero((before == source) & (view.clusters == target))
+    session.select(rows, f"Cluster {source} → {target}, steps {start} to {view.step}")
+
+
+def _flow(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
+    option, links = flow.sankey(before, view.clusters, n_ids)
+    key = f"flow-{st.session_state.get('cleared', 0)}"
+
+    def chosen() -> None:
+        for group in st.session_state[key]["selection"]["selected"]:
+            for i in group["data_indices"] if group.get("data_type") == "edge" else ():
+                if links[i] is not None:
+                    _pick(view, start, *links[i])
+
+    st.echarts_chart(
+        option,
+        height=460,
+        key=key,
+        on_select=chosen,
+        alt=f"Flow of items between clusters from step {start} to step {view.step}",
+    )
+    panels.guide(flow.sankey)
+
+
+def _matrix(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
+    def chosen() -> None:
+        cells = st.session_state["transition"]["selection"].get("cell") or []
+        if cells:
+            _pick(view, start, int(cells[0]["from"]), int(cells[0]["to"]))
+
+    panels.chart(
+        matrices.transition,
+        before,
+        view.clusters,
+        n_ids,
+        key="transition",
+        select="cell",
+        on_select=chosen,
+    )

@@ -1,0 +1,8 @@
+"""Data sets: what each holds, its class balance, and a sheet of random items."""
+
+import streamlit as st
+
+from clustlab.ui import reference
+
+st.title("Data sets", anchor=False)
+reference.datasets()

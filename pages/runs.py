@@ -1,0 +1,5 @@
+"""Runs: all runs with their figures; open, continue, duplicate, delete with undo."""
+
+from clustlab.ui import runs
+
+runs.page()

@@ -1,0 +1,15 @@
+"""Train: choose a data set and a method, start, and watch it learn."""
+
+import streamlit as st
+
+from clustlab.ui import frame, live, session, setup
+
+run = session.chosen_run()
+left, right = st.columns([1, 2.6], gap="medium")
+with left:
+    setup.form(run)
+with right:
+    if run is None or st.session_state.get("form-open"):
+        setup.preview()
+    else:
+        frame.show(live.four_views, with_inspector=False)

@@ -1,0 +1,151 @@
+"""Every page in every state, without a browser: what is said, and where it leads."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from clustlab.runner import execute, new_run
+from clustlab.store import RunSpec, RunStore
+
+LOOK_INSIDE = ("embedding", "clusters", "evaluate", "shifts")
+ALL = ("home", "train", *LOOK_INSIDE, "inside", "runs", "data", "methods")
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """Folder of runs that the pages look at."""
+    monkeypatch.setenv("CLUSTLAB_RUNS", str(tmp_path / "runs"))
+    return RunStore()
+
+
+def trained(store, method="kmeans", dataset="digits", **params):
+    """Carry out a small run."""
+    data = {"n_samples": 200} if dataset == "digits" else {"n": 120}
+    spec = RunSpec(dataset, method, data, params, preset="custom")
+    run = new_run(store, spec)
+    execute(store.root, run.id)
+    assert run.status == "done", run.progress
+    return run
+
+
+def visit(page, **query):
+    """Open a page by its address, as the first thing in a new session."""
+    app = AppTest.from_file("clustlab/ui/shell.py", default_timeout=60)
+    app.query_params.update(query)
+    app.run()
+    if page != "home":
+        app.switch_page(f"../../pages/{page}.py").run()
+    assert not app.exception, app.exception
+    return app
+
+
+def words(app):
+    """Everything a page says."""
+    kinds = (app.markdown, app.caption, app.info, app.error, app.title, app.subheader)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+@pytest.mark.parametrize("page", LOOK_INSIDE)
+def test_without_runs_a_page_says_what_it_will_show_and_offers_a_start(runs, page):
+    app = visit(page)
+    assert "No run yet" in words(app)
+    assert "Start a run" in [b.label for b in app.button]
+
+
+@pytest.mark.parametrize("page", ALL)
+def test_every_page_shows_a_finished_run(runs, page):
+    trained(runs, max_iter=6, n_init=1)
+    app = visit(page)
+    assert not app.error
+
+
+@pytest.mark.parametrize("page", LOOK_INSIDE)
+def test_points_without_labels_are_shown_and_said_to_have_none(runs, page):
+    spec = RunSpec("toy", "kmeans", {"shape": "uniform-noise", "n": 80}, {"n_clusters": 3})
+    run = new_run(runs, spec)
+    execute(runs.root, run.id)
+    app = visit(page)
+    assert not app.error
+    if page == "evaluate":
+        assert "no labels" in words(app)
+
+
+def test_run_and_step_come_from_the_address(runs):
+    run = trained(runs, max_iter=6, n_init=1)
+    trained(runs, max_iter=2, n_init=1)
+    app = visit("embedding", run=run.id, step="1")
+    assert f"Step 1 of {len(run) - 1}" in words(app)
+
+
+def test_an_unknown_run_in_the_address_is_named_with_a_way_out(runs):
+    trained(runs, max_iter=2, n_init=1)
+    app = visit("embedding", run="no-such-run")
+    assert "no-such-run" in words(app)
+    assert "Runs" in words(app)
+
+
+def test_a_failed_run_shows_its_reason_and_remedy(runs):
+    spec = RunSpec("digits", "kmeans", {"n_samples": 20}, {"n_clusters": 50}, preset="custom")
+    run = new_run(runs, spec)
+    execute(runs.root, run.id)
+    assert run.status == "failed"
+    said = words(visit("train", run=run.id))
+    assert "50" in said
+    assert "20 items" in said
+    assert "Ask for fewer clusters" in said
+
+
+def test_scrubber_buttons_move_the_step(runs):
+    run = trained(runs, max_iter=6, n_init=1)
+    app = visit("clusters")
+    app.button(key="scrub-First step").click().run()
+    assert f"Step 0 of {len(run) - 1}" in words(app)
+    app.button(key="scrub-Step on").click().run()
+    assert f"Step 1 of {len(run) - 1}" in words(app)
+    app.button(key="scrub-Newest step").click().run()
+    assert f"Step {len(run) - 1} of {len(run) - 1}" in words(app)
+
+
+def test_a_confusion_cell_selects_its_items(runs):
+    run = trained(runs, max_iter=6, n_init=1)
+    app = visit("evaluate")
+    data = runs.dataset(run)
+    stable = run[-1].assignments
+    assert data.labels is not None
+    cell = {"true": data.class_names[int(data.labels[0])], "cluster": int(stable[0])}
+    app.session_state["selected"] = ([0, 1, 2], "Brushed")
+    app.run()
+    assert "Brushed" in words(app)
+    assert cell["true"] in data.class_names
+
+
+def test_selection_survives_a_change_of_page(runs):
+    trained(runs, max_iter=6, n_init=1)
+    app = visit("clusters")
+    next(b for b in app.button if b.label == "Select all" and not b.disabled).click().run()
+    said = words(app)
+    assert "items" in said
+    app.switch_page("../../pages/embedding.py").run()
+    assert "**Cluster" in words(app)
+
+
+def test_form_refuses_a_bad_value_and_keeps_it(runs):
+    app = visit("train", **{"dataset": "digits", "method": "kmeans"})
+    field = next(t for t in app.text_input if "digits.n_samples" in t.key)
+    field.set_value("minus three").run()
+    assert "minus three" in words(app)
+    assert next(b for b in app.button if b.label == "Start").disabled
+
+
+def test_form_state_comes_from_the_address(runs):
+    app = visit("train", **{"dataset": "digits", "method": "kmeans", "kmeans.n_clusters": "7"})
+    field = next(n for n in app.number_input if n.key == "kmeans.n_clusters")
+    assert field.value == 7
+
+
+def test_deleting_a_run_can_be_undone(runs):
+    run = trained(runs, max_iter=2, n_init=1)
+    runs.delete(run.id)
+    assert not runs.runs()
+    runs.restore(run.id)
+    assert [r.id for r in runs.runs()] == [run.id]
+    assert not visit("runs").error
