@@ -43,7 +43,7 @@ Features*, ECCV, sections 3.2 and 3.3; the objectives are eq. 1 and 2.
 
 Deviations: a small network instead of AlexNet or VGG-16, PCA to 32 instead of 256 dimensions,
 k-means++ instead of random first centres, one hidden layer before the classifier and no dropout,
-and the last clustering into the number of clusters asked for.
+and the last clustering into the number of clusters asked for, of the features after the ReLU.
 """
 
 import math
@@ -60,6 +60,7 @@ from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.errors import ParameterError
 from clustlab.parts.augment import Augmentation
+from clustlab.parts.balance import inverse_size_weights, uniform_draw
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import Repair, check_enough_items, kmeans, repair_empty
 from clustlab.parts.networks import embed, macs
@@ -85,31 +86,6 @@ def normalised_features(features: Tensor, n_components: int, *, whiten: bool = T
     return functional.normalize(principal(features, n_components, whiten=whiten), dim=1)
 
 
-def uniform_draw(pseudo_labels: Array, rng: np.random.Generator) -> Array:
-    """Row numbers (n,) in which every non-empty pseudo-label comes equally often, mixed.
-
-    Small clusters repeat their items, large ones leave some out. Caron et al. 2018, section 3.3.
-    """
-    n = len(pseudo_labels)
-    groups = np.split(
-        np.argsort(pseudo_labels, kind="stable"),
-        np.flatnonzero(np.diff(np.sort(pseudo_labels))) + 1,
-    )
-    share = n // len(groups) + 1
-    drawn = [rng.choice(group, share, replace=len(group) < share) for group in groups]
-    return rng.permutation(np.concatenate(drawn))[:n]
-
-
-def inverse_size_weights(pseudo_labels: Array, k: int) -> Array:
-    """Weight of each cluster in the loss, (k,) float32: n / (n_occupied size), 0 if empty.
-
-    Their mean over the items is 1, and every occupied cluster has the same total weight.
-    """
-    sizes = np.bincount(pseudo_labels, minlength=k)
-    scale = len(pseudo_labels) / np.count_nonzero(sizes)
-    return np.where(sizes > 0, scale / np.maximum(sizes, 1), 0).astype(np.float32)
-
-
 class Network(nn.Module):
     """Trunk, a hidden layer whose output before the ReLU is clustered, and a classifier."""
 
@@ -123,6 +99,10 @@ class Network(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """What is clustered: (b, n_features), before the last ReLU, which would halve it."""
         return self.hidden(self.trunk(x))
+
+    def directions(self, x: Tensor) -> Tensor:
+        """What the classifier sees, at unit length: (b, n_features), after the ReLU."""
+        return functional.normalize(functional.relu(self.features(x)), dim=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores (b, k) of the pseudo-labels."""
@@ -367,16 +347,22 @@ class DeepCluster:
         )
 
     def _merged(self, network: Network, inputs: Inputs, ctx: Context) -> Snapshot:
-        """The final features in as many clusters as were asked for."""
-        z = self._features(network, inputs, ctx)
+        """The final features in as many clusters as were asked for.
+
+        Taken where the classifier takes them, after the ReLU: whitening, which keeps a hundred
+        clusters apart, gives small details too much weight for ten.
+        """
+        ctx.at("encode")
+        features = embed(network, inputs, ctx, forward=network.directions)
+        z = principal(features, EMBEDDING_WIDTH)
         ctx.at("cluster")
         with torch.autocast(ctx.device.type, enabled=False):
             found = kmeans(z, self.n_clusters, ctx, n_init=FINAL_STARTS)
         return Snapshot(
-            embedding=z[:, :EMBEDDING_WIDTH].cpu().numpy(),
+            embedding=z.cpu().numpy(),
             assignments=found.assignments.cpu().numpy(),
             scalars={"kmeans_objective": found.inertia / len(z)},
-            centers=found.centers[:, :EMBEDDING_WIDTH].cpu().numpy(),
+            centers=found.centers.cpu().numpy(),
             artefacts=_filters(network),
         )
 
