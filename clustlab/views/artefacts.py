@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.types import Array, Artefact
-from clustlab.views import bars, matrices, theme, tiles
+from clustlab.views import bars, curves, matrices, theme, tiles
 
 TILE = 56  # side of an image in pixels
 MAX_IMAGES = 24  # in a row
@@ -111,11 +111,14 @@ def per_item(artefact: Artefact, item: int | None = None) -> Any:
     table = pd.concat(parts, ignore_index=True) if parts else empty
     chart = alt.Chart(table).mark_bar(color=theme.RIGHT, opacity=0.6)
     drawn = chart.encode(
-        x=alt.X("start:Q", title=None),
+        x=alt.X("start:Q", bin="binned", title=None),
         x2="end:Q",
         y=alt.Y("items:Q", title="items", stack=None),
         tooltip=["name:N", "items:Q"],
     )
     if m > 1:
-        drawn = drawn.encode(color=alt.Color("name:N", legend=alt.Legend(title=None, orient="top")))
+        colours = [curves.LINES[j % len(curves.LINES)] for j in range(m)]
+        scale = alt.Scale(domain=names, range=colours)
+        legend = alt.Legend(title=None, orient="top")
+        drawn = drawn.encode(color=alt.Color("name:N", scale=scale, legend=legend))
     return theme.finish(drawn)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.types import Array
-from clustlab.views import theme
+from clustlab.views import scatter, theme
 
 ROW = 20  # height of a lying bar in pixels
 SERIES = (theme.RIGHT, "#7a74b8", "#4a9d94", "#b0627d")
@@ -86,7 +86,7 @@ def _lying(
     """Lying bars with their numbers beside them, in the order of the table."""
     order = table[name].tolist()
     top = limit if limit is not None else float(max(table[value].max(), 1)) if len(table) else 1.0
-    y = alt.Y(f"{name}:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False))
+    y = alt.Y(f"{name}:N", sort=order, title=None, axis=theme.names_axis(len(order)))
     x = alt.X(f"{value}:Q", title=title, axis=None, scale=alt.Scale(domain=[0, top * 1.15]))
     tooltip = [alt.Tooltip(f"{name}:N"), alt.Tooltip(f"{value}:Q", format=form)]
     base = alt.Chart(table).encode(x=x, y=y, tooltip=tooltip)
@@ -144,7 +144,7 @@ def history(clusters: Array, step: int | None = None) -> Any:
         "start:Q",
         title=None,
         scale=alt.Scale(domain=[0, max(len(clusters), 1)], nice=False),
-        axis=alt.Axis(grid=False, tickMinStep=1, format="d", domain=False),
+        axis=None,
     )
     base = alt.Chart(table).encode(x=x, x2="end:Q", tooltip=["cluster:N", "steps:N"])
     stretch = base.mark_rect().encode(
@@ -161,9 +161,12 @@ def history(clusters: Array, step: int | None = None) -> Any:
         ),
     ]
     if step is not None:
-        here = alt.Chart(pd.DataFrame({"at": [step + 0.5]}))
-        layers.append(here.mark_rule(color=theme.ACCENT, strokeWidth=2).encode(x="at:Q"))
-    return theme.finish(alt.layer(*layers).properties(height=24))
+        here = alt.Chart(pd.DataFrame({"at": [step + 0.5]})).encode(x="at:Q")
+        layers += [
+            here.mark_rule(color="white", strokeWidth=5),
+            here.mark_rule(color=theme.ACCENT, strokeWidth=2),
+        ]
+    return theme.finish(alt.layer(*layers).properties(height=44))
 
 
 def points(items: Array, labels: Array | None = None) -> Any:
@@ -179,9 +182,10 @@ def points(items: Array, labels: Array | None = None) -> Any:
     ids = sorted(set(known.tolist()))
     scale = alt.Scale(domain=ids, range=[theme.class_colour(int(i)) for i in ids])
     chart = alt.Chart(table).mark_circle(size=16, opacity=0.8)
+    x, y = scatter.axes(table)
     drawn = chart.encode(
-        x=alt.X("x:Q", axis=None, scale=alt.Scale(zero=False)),
-        y=alt.Y("y:Q", axis=None, scale=alt.Scale(zero=False)),
+        x=x,
+        y=y,
         color=alt.Color("group:N", scale=scale, legend=None),
         tooltip=["group:N"],
     )
@@ -218,7 +222,7 @@ def series(
     table["series"] = np.array([*names, ""], dtype=object)[row]
     table["bar"] = np.array([*groups, ""], dtype=object)[column]
     table["marked"] = np.isin(column, np.asarray(marked, dtype=np.int64))
-    legend = alt.Legend(title=None, orient="top") if len(names) > 1 else None
+    legend = alt.Legend(title=None, orient="top", symbolStrokeWidth=0) if len(names) > 1 else None
     colours = [SERIES[i % len(SERIES)] for i in range(len(names))]
     chart = alt.Chart(table).mark_bar(stroke=theme.WRONG)
     encoded = chart.encode(

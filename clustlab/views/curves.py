@@ -24,7 +24,7 @@ TITLES = {
 MAX_STEPS = 1500  # drawn per curve
 LINES = ("#2f81d6", "#ee7f1b", "#7a74b8", "#4a9d94", "#b0627d", "#8c6d5a")
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [4, 4], [1, 3])
-SMALL = (230, 96)  # width and height of one of many small charts
+SMALL = (200, 90)  # width and height of one of many small charts
 IN_A_ROW = 3
 
 
@@ -180,7 +180,9 @@ def scalars(table: pd.DataFrame, *, step: int | None = None) -> Any:
 def _small(name: object, part: pd.DataFrame, table: pd.DataFrame, step: int | None) -> Any:
     words = str(name).replace("_", " ")
     part = part.iloc[:: max(len(part) // MAX_STEPS, 1)]
-    y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3))
+    y = alt.Y(
+        "value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3, format="~g")
+    )
     line = alt.Chart(part).mark_line(
         color=LINES[0], strokeWidth=1.5, point=alt.OverlayMarkDef(size=12, color=LINES[0])
     )

@@ -75,8 +75,8 @@ def sankey(
         "layoutIterations": 0,  # keeps both sides in the order of the ids
         "nodeGap": 6,
         "nodeWidth": 14,
-        "left": 90,
-        "right": 90,
+        "left": 120,
+        "right": 120,
         "top": 8,
         "bottom": 8,
         "label": {"color": theme.GREY, "fontSize": 11},

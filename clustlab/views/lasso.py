@@ -43,7 +43,7 @@ def option(
         "grid": {"left": "center", "top": 48, "width": side - 56, "height": side - 56},
         "xAxis": {"type": "value", "show": False, "min": x - half, "max": x + half},
         "yAxis": {"type": "value", "show": False, "min": y - half, "max": y + half},
-        "toolbox": {"right": 48, "feature": {"brush": {"type": ["polygon", "rect", "clear"]}}},
+        "toolbox": {"right": 48, "feature": {"brush": {"type": ["polygon", "clear"]}}},
         "brush": {
             "xAxisIndex": "all",
             "yAxisIndex": "all",

@@ -15,7 +15,8 @@ from clustlab.views import theme
 MAX_CELLS = 4900  # drawn; the fullest ones of a larger table
 MAX_TEXTS = 420  # cells with numbers written in them
 MAX_SIDE = 70  # rows or columns of a matrix that is not a table of counts
-STEP = 30  # height of a cell in pixels
+STEP = 34  # height of a cell in pixels
+HEAD = 60  # height of the names of the columns
 
 
 def confusion(
@@ -114,8 +115,8 @@ def _top(field: str, order: Sequence[Any], title: str) -> alt.X:
 
 
 def _left(field: str, order: Sequence[Any], title: str) -> alt.Y:
-    axis = alt.Axis(domain=False, ticks=False)
     scale = alt.Scale(domain=list(order))
+    axis = theme.names_axis(len(order))
     return alt.Y(f"{field}:N", sort=list(order), title=title, scale=scale, axis=axis)
 
 
@@ -146,7 +147,9 @@ def _heat(
         squares.encode(
             x=x,
             y=y,
-            opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1]), legend=None),
+            opacity=alt.Opacity(
+                "share:Q", scale=alt.Scale(domain=[0, 1], range=[0, 1]), legend=None
+            ),
             strokeWidth=alt.condition(cell, alt.value(2), alt.value(0.5), empty=False),
             tooltip=tooltip,
         )
@@ -163,12 +166,17 @@ def _heat(
             f"{count:,}\n{share:.0%}"
             for count, share in zip(written["count"], written["share"], strict=True)
         ]
+        tall = f"height > {rows * 28}"  # room for a second line
         text = alt.Chart(written.assign(words=words)).mark_text(
-            fontSize=10, lineBreak="\n", baseline="middle", dy=-5
+            fontSize=10, lineBreak="\n", baseline="middle", dy=alt.ExprRef(f"{tall} ? -5 : 0")
         )
+        long = {"test": tall, "value": {"expr": "datum.words"}}
+        both = alt.Text("count:Q", format=",d", condition=long)
         ink = alt.condition("datum.share > 0.45", alt.value("white"), alt.value(theme.GREY))
-        layers.append(text.encode(x=x, y=y, text="words:N", color=ink))
-    return theme.finish(alt.layer(*layers).properties(height=max(rows, 1) * STEP), title, note)
+        layers.append(text.encode(x=x, y=y, text=both, color=ink))
+    return theme.finish(
+        alt.layer(*layers).properties(height=max(rows, 1) * STEP + HEAD), title, note
+    )
 
 
 def generic(
@@ -206,7 +214,12 @@ def generic(
     table["matched"] = np.isin(column, np.asarray(marked, dtype=np.int64))
     low, high = (float(data.min()), float(data.max())) if data.size else (0.0, 1.0)
     y_axis, x_axis = (
-        alt.Axis(domain=False, ticks=False, labelExpr=f"{json.dumps(given)}[datum.value]")
+        alt.Axis(
+            domain=False,
+            ticks=False,
+            labelAngle=0,
+            labelExpr=f"{json.dumps(given)}[datum.value]",
+        )
         for given in names
     )
     x = alt.X("column:O", title=None, axis=x_axis)
@@ -224,7 +237,7 @@ def generic(
     )
     side = min(max(320 // max(data.shape[0], 1), 4), STEP)
     drawn = alt.layer(heat, outline.encode(x=x, y=y))
-    return theme.finish(drawn.properties(height=max(data.shape[0], 1) * side), title, note)
+    return theme.finish(drawn.properties(height=max(data.shape[0], 1) * side + 30), title, note)
 
 
 def _shrunk(data: Array) -> Array:

@@ -19,6 +19,8 @@ COLOURINGS = {
     "changes": "Label changes",
 }
 MAX_LEGEND = 20  # entries; a longer legend is no help
+ROOMY = 500  # pixels of width from which there is a legend
+INK = "#22252b"  # letters on a light ground of their own
 MAX_TRAILS = 200  # items whose past positions are drawn
 TRAIL_COLUMNS = ["index", "step", "x", "y", "cluster"]
 
@@ -96,7 +98,8 @@ def embedding(
 
     Reading: tight, separate groups of one colour mean that the embedding itself carries the
     clustering; a group of two colours means that a border cuts through it. Only nearness has a
-    meaning, the axes have none. Drag a rectangle to select, click a dot to open it.
+    meaning, the axes have none. Drag a rectangle to select (double-click clears it), click a
+    dot to open it.
 
     Parameters
     ----------
@@ -123,12 +126,14 @@ def embedding(
     Selections: interval `brush` over x and y, point `pick` with the field `index`.
     """
     few = drawn(table, selected)
-    x, y = _window(table, extent)
+    x, y = axes(table, extent)
     brush = alt.selection_interval(name="brush", encodings=["x", "y"])
     pick = alt.selection_point(name="pick", fields=["index"])
-    color = _colour(table, colour_by)
+    color = _colour(table, colour_by, roomy=size[0] >= ROOMY)
+    opacity = alt.condition(brush, alt.value(0.8), alt.value(0.2))
     if len(selected):
         color = alt.condition("datum.selected", color, alt.value(theme.GREY))
+        opacity = alt.condition("datum.selected", alt.value(1), alt.value(0.25))
     layer = alt.Chart(few)
     if image_url is not None:
         before, after = (json.dumps(part) for part in image_url.split("{index}", 1))
@@ -139,7 +144,7 @@ def embedding(
             x=x,
             y=y,
             color=color,
-            opacity=alt.condition(brush, alt.value(0.8), alt.value(0.2)),
+            opacity=opacity,
             size=alt.condition("datum.selected", alt.value(60), alt.value(22)),
             tooltip=_tooltip(table, image_url is not None),
         )
@@ -171,7 +176,7 @@ def square_of(table: pd.DataFrame, extent: float | None) -> tuple[float, float, 
     return float(low["x"] + high["x"]) / 2, float(low["y"] + high["y"]) / 2, half or 1.0
 
 
-def _window(table: pd.DataFrame, extent: float | None) -> tuple[alt.X, alt.Y]:
+def axes(table: pd.DataFrame, extent: float | None = None) -> tuple[alt.X, alt.Y]:
     """Axes with the same unit per pixel, whatever the size of the chart turns out to be."""
     x, y, half = square_of(table, extent)
 
@@ -186,25 +191,24 @@ def _window(table: pd.DataFrame, extent: float | None) -> tuple[alt.X, alt.Y]:
     )
 
 
-def _colour(table: pd.DataFrame, by: str) -> Any:
-    title = COLOURINGS[by]
+def _colour(table: pd.DataFrame, by: str, *, roomy: bool) -> Any:
+    def legend(entries: int) -> alt.Legend | None:
+        return alt.Legend(title=COLOURINGS[by]) if roomy and entries <= MAX_LEGEND else None
+
     if by == "cluster":
         ids = sorted(table["cluster"].unique())
-        legend = alt.Legend(title=title) if len(ids) <= MAX_LEGEND else None
-        return alt.Color("cluster:N", scale=theme.scale(ids), legend=legend)
+        return alt.Color("cluster:N", scale=theme.scale(ids), legend=legend(len(ids)))
     if by == "class":
         known = table[["class_id", "class"]].drop_duplicates().sort_values("class_id")
-        colors = [theme.class_colour(int(i)) for i in known["class_id"]]
-        order = alt.Scale(domain=known["class"].tolist(), range=colors)
-        legend = alt.Legend(title=title) if len(known) <= MAX_LEGEND else None
-        return alt.Color("class:N", scale=order, legend=legend)
+        colours = [theme.class_colour(int(i)) for i in known["class_id"]]
+        scale = alt.Scale(domain=known["class"].tolist(), range=colours)
+        return alt.Color("class:N", scale=scale, legend=legend(len(known)))
     if by == "correct":
-        order = alt.Scale(
-            domain=["right", "wrong", "unknown"], range=[theme.RIGHT, theme.WRONG, theme.UNKNOWN]
-        )
-        return alt.Color("correct:N", scale=order, legend=alt.Legend(title=title))
+        words = {"right": theme.RIGHT, "wrong": theme.WRONG, "unknown": theme.UNKNOWN}
+        scale = alt.Scale(domain=list(words), range=list(words.values()))
+        return alt.Color("correct:N", scale=scale, legend=legend(len(words)))
     high = 1.0 if by == "confidence" else float(max(table[by].max(), 1)) if len(table) else 1.0
-    return alt.Color(f"{by}:Q", scale=theme.ramp(0, high), legend=alt.Legend(title=title))
+    return alt.Color(f"{by}:Q", scale=theme.ramp(0, high), legend=legend(1))
 
 
 def _tooltip(table: pd.DataFrame, with_image: bool) -> list[alt.Tooltip]:
@@ -224,8 +228,15 @@ def _marks(table: pd.DataFrame, by: str, centers: Array | None) -> list[Any]:
     """Rings with the numbers of the clusters, or the names of the classes at their means."""
     if by == "class":
         means = table[table["class_id"] >= 0].groupby("class")[["x", "y"]].mean().reset_index()
-        name = alt.Chart(means).mark_text(fontSize=13, fontWeight="bold", color=theme.GREY)
-        return [name.encode(text="class:N")]
+        base = alt.Chart(means).encode(text="class:N")
+        halo: dict[str, Any] = {
+            "stroke": "white",
+            "strokeWidth": 4,
+            "strokeOpacity": 0.85,
+            "strokeJoin": "round",
+        }
+        font: dict[str, Any] = {"fontSize": 14, "fontWeight": "bold"}
+        return [base.mark_text(**halo, **font), base.mark_text(color=INK, **font)]
     if centers is None:
         rings = table.groupby("cluster")[["x", "y"]].mean().reset_index()
     else:
@@ -233,10 +244,10 @@ def _marks(table: pd.DataFrame, by: str, centers: Array | None) -> list[Any]:
         rings = pd.DataFrame({"cluster": numbers, "x": centers[:, 0], "y": centers[:, 1]}).dropna()
     base = alt.Chart(rings.assign(color=[theme.colour(int(c)) for c in rings["cluster"]]))
     ring = base.mark_point(size=340, strokeWidth=2.5, filled=True, fill="white", fillOpacity=0.85)
-    number = base.mark_text(fontSize=11, fontWeight="bold", color="#22252b")
+    number = base.mark_text(fontSize=11, fontWeight="bold", color=INK)
     own = alt.Stroke("color:N", scale=None)
     return [
-        ring.encode(stroke=own, tooltip=[alt.Tooltip("cluster:N", title="center of")]),
+        ring.encode(stroke=own),  # without a tooltip, so that clicks go through to the dots
         number.encode(text="cluster:N"),
     ]
 

@@ -13,7 +13,12 @@ from clustlab.views import theme, tiles
 GAP = 1
 BORDER = 2
 MAX_SIDE = 2048  # pixels; browsers decode larger pictures slowly or not at all
-ORDERS = ("central", "doubtful", "random", "changed")
+ORDERS = {
+    "central": "Nearest to the centre",
+    "doubtful": "Least confident",
+    "random": "Random",
+    "changed": "Changed since the last step",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,12 @@ def finish(chart: Any, title: str = "", *notes: str) -> Any:
     return chart.configure(background="transparent").configure_view(stroke=None)
 
 
+def names_axis(count: int) -> alt.Axis:
+    """Axis of names beside rows, none of them left out unless there are too many to read."""
+    many = count > 40
+    return alt.Axis(domain=False, ticks=False, labelBaseline="middle", labelOverlap=many)
+
+
 def names(count: int, class_names: Sequence[str] = ()) -> list[str]:
     """Name of each class: the given ones, then their numbers."""
     return [class_names[i] if i < len(class_names) else str(i) for i in range(count)]
