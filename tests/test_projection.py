@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustlab.analysis.projection import exact_neighbors, pca_2d, procrustes, tsne_2d, umap_2d
+from clustlab.analysis.projection import (
+    carry,
+    exact_neighbors,
+    pca_2d,
+    procrustes,
+    tsne_2d,
+    umap_2d,
+)
 from clustlab.errors import Cancelled
 
 RNG = np.random.default_rng(3)
@@ -66,6 +73,14 @@ def test_procrustes_copes_with_nothing_and_with_one_dot():
     assert procrustes(np.zeros((0, 2)), np.zeros((0, 2))).shape == (0, 2)
     assert procrustes(np.ones((3, 2)), CLOUD[:3]).shape == (3, 2)
     assert np.isfinite(procrustes(CLOUD[:3], np.zeros((3, 2)))).all()
+
+
+def test_further_points_are_carried_along_by_a_projection():
+    x = RNG.normal(size=(80, 6)).astype(np.float32) * [5, 3, 1, 1, 1, 1]
+    points = procrustes(pca_2d(x) * 3 + 7, by_svd(x)[:, ::-1] - 2)
+    assert np.allclose(carry(x, points, x[:5]), points[:5], atol=1e-2)
+    assert np.allclose(carry(x, points, x.mean(0)[None]), points.mean(0), atol=1e-2)
+    assert np.isfinite(carry(np.ones((4, 3)), np.zeros((4, 2)), np.ones((2, 3)))).all()
 
 
 def test_neighbours_start_with_oneself_and_rise_in_distance():

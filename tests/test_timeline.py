@@ -148,3 +148,34 @@ def test_an_empty_run_has_no_steps():
 def test_silhouette_is_computed_on_demand():
     timeline = Timeline(renumbered_run(1))
     assert timeline.silhouette(0) == timeline.silhouette(0) > 0.3
+
+
+def test_centers_lie_among_the_points_by_stable_id():
+    run = renumbered_run(3)
+    timeline = Timeline(run)
+    centers = timeline.centers(2)
+    assert centers.shape == (K, 2)
+    for stable_id in range(K):
+        members = timeline.stable(2) == stable_id
+        group = timeline.points(2)[members]
+        assert np.linalg.norm(centers[stable_id] - group.mean(0)) < group.std()
+
+
+def test_centers_fall_back_on_means_and_leave_empty_clusters_out():
+    rng = np.random.default_rng(2)
+    q = np.full((N, 4), 0.02)
+    q[np.arange(N), CLASSES + 1] = 0.94  # raw cluster 0 stays empty
+    steps = [Snapshot(rng.normal(size=(N, 3)), CLASSES + 1, {}, probabilities=q)]
+    timeline = Timeline(steps)
+    centers = timeline.centers(0)
+    assert np.isnan(centers[0]).all()
+    for stable_id in (1, 2, 3):
+        mean = timeline.points(0)[timeline.stable(0) == stable_id].mean(0)
+        assert centers[stable_id] == pytest.approx(mean, abs=1e-4)
+
+
+def test_centers_without_items_are_missing():
+    empty = Snapshot(np.zeros((0, 3)), np.zeros(0, dtype=int), {}, centers=np.zeros((2, 3)))
+    timeline = Timeline([empty])
+    assert np.isnan(timeline.centers(0)).all()
+    assert math.isnan(timeline.row(0)["evenness"])

@@ -1,7 +1,6 @@
 """What only one method has, shown by the kind of its data: matrix, images, bars or per item."""
 
 from dataclasses import replace
-from typing import Any
 
 import altair as alt
 import numpy as np
@@ -15,7 +14,9 @@ MAX_IMAGES = 24  # in a row
 BINS = 30
 
 
-def show(artefact: Artefact, mapping: Array | None = None, *, item: int | None = None) -> Any:
+def show(
+    artefact: Artefact, mapping: Array | None = None, *, item: int | None = None
+) -> alt.Chart | alt.LayerChart | Array:
     """View of an artefact: a chart, or for images a picture (h, w, 3) uint8.
 
     Reading: see the sentence that comes with the artefact.
@@ -95,7 +96,7 @@ def images(artefact: Artefact) -> Array:
     return np.asarray(canvas)
 
 
-def per_item(artefact: Artefact, item: int | None = None) -> Any:
+def per_item(artefact: Artefact, item: int | None = None) -> alt.Chart:
     """Numbers of one item as bars, or without one how the numbers of all are distributed."""
     n, m = artefact.data.shape
     if item is not None and 0 <= item < n:

@@ -16,7 +16,7 @@ SERIES = (theme.RIGHT, "#7a74b8", "#4a9d94", "#b0627d")
 MAX_BARS = 200  # of one kind in a chart; the largest of more
 
 
-def class_balance(labels: Array, class_names: Sequence[str] = ()) -> Any:
+def class_balance(labels: Array, class_names: Sequence[str] = ()) -> alt.LayerChart:
     """Number of items of each true class.
 
     Reading: bars of equal length mean a balanced set. Where one class is rare, a method that
@@ -32,7 +32,7 @@ def class_balance(labels: Array, class_names: Sequence[str] = ()) -> Any:
     return _lying(table, "name", "items", title="items", colour=theme.GREY)
 
 
-def cluster_sizes(clusters: Array, n_ids: int | None = None) -> Any:
+def cluster_sizes(clusters: Array, n_ids: int | None = None) -> alt.Chart:
     """Number of items in each cluster.
 
     Reading: a missing bar is an empty cluster; one bar that outgrows all others is a method about
@@ -43,7 +43,7 @@ def cluster_sizes(clusters: Array, n_ids: int | None = None) -> Any:
     return _by_cluster(table, "items", "items", ",d")
 
 
-def recall(shares: Array, class_names: Sequence[str] = ()) -> Any:
+def recall(shares: Array, class_names: Sequence[str] = ()) -> alt.LayerChart:
     """Share of each true class that lies in the cluster matched to it.
 
     Reading: a short bar is a class that has no cluster of its own: it shares one with another
@@ -55,7 +55,7 @@ def recall(shares: Array, class_names: Sequence[str] = ()) -> Any:
     )
 
 
-def probabilities(values: Array, mapping: Array | None = None) -> Any:
+def probabilities(values: Array, mapping: Array | None = None) -> alt.Chart:
     """How the method spreads one item over the clusters.
 
     Reading: one long bar is a sure choice; two of equal length mean that the item lies between
@@ -82,7 +82,7 @@ def _lying(
     colour: str,
     limit: float | None = None,
     form: str = ",d",
-) -> Any:
+) -> alt.LayerChart:
     """Lying bars with their numbers beside them, in the order of the table."""
     order = table[name].tolist()
     top = limit if limit is not None else float(max(table[value].max(), 1)) if len(table) else 1.0
@@ -91,7 +91,7 @@ def _lying(
     tooltip = [alt.Tooltip(f"{name}:N"), alt.Tooltip(f"{value}:Q", format=form)]
     base = alt.Chart(table).encode(x=x, y=y, tooltip=tooltip)
     text = base.mark_text(align="left", dx=4, color=theme.GREY)
-    layers = alt.layer(
+    layers = theme.layered(
         base.mark_bar(color=colour, height=ROW - 8),
         text.encode(text=alt.Text(f"{value}:Q", format=form)),
     )
@@ -100,7 +100,7 @@ def _lying(
 
 def _by_cluster(
     table: pd.DataFrame, value: str, title: str, form: str, limit: float | None = None
-) -> Any:
+) -> alt.Chart:
     """Standing bars in the colours of the clusters."""
     note = ""
     if len(table) > MAX_BARS:
@@ -121,7 +121,7 @@ def _by_cluster(
     return theme.finish(chart, "", note)
 
 
-def history(clusters: Array, step: int | None = None) -> Any:
+def history(clusters: Array, step: int | None = None) -> alt.LayerChart:
     """The cluster of one item at each step, as a strip of colours.
 
     Reading: one colour is an item that never changed its cluster; many stripes are an item that
@@ -166,10 +166,10 @@ def history(clusters: Array, step: int | None = None) -> Any:
             here.mark_rule(color="white", strokeWidth=5),
             here.mark_rule(color=theme.ACCENT, strokeWidth=2),
         ]
-    return theme.finish(alt.layer(*layers).properties(height=44))
+    return theme.finish(theme.layered(*layers).properties(height=44))
 
 
-def points(items: Array, labels: Array | None = None) -> Any:
+def points(items: Array, labels: Array | None = None) -> alt.Chart:
     """A data set of points as it is, by its first two coordinates.
 
     Reading: colours are the true groups, which the method never sees.
@@ -200,7 +200,7 @@ def series(
     *,
     marked: Sequence[int] = (),
     title: str = "",
-) -> Any:
+) -> alt.Chart:
     """Groups of bars side by side; marked groups are outlined.
 
     Reading: bars that stand together belong to the same column; the legend names the series.
@@ -232,7 +232,7 @@ def series(
         color=alt.Color(
             "series:N", sort=names, scale=alt.Scale(domain=names, range=colours), legend=legend
         ),
-        strokeWidth=alt.condition("datum.marked", alt.value(3), alt.value(0)),
+        strokeWidth=alt.StrokeWidthValue(0, condition={"test": "datum.marked", "value": 3}),
         tooltip=["series:N", "bar:N", alt.Tooltip("value:Q", format=".4~g")],
     )
     note = theme.shown(drawn.shape[1], data.shape[1], "groups")
@@ -254,7 +254,7 @@ def chip(cluster: int, size: int, total: int) -> str:
     )
 
 
-def composition(labels: Array, class_names: Sequence[str] = (), top: int = 4) -> Any:
+def composition(labels: Array, class_names: Sequence[str] = (), top: int = 4) -> alt.Chart:
     """Classes of the items of one cluster, the most frequent ones first, the rest as one.
 
     Reading: one long piece is a pure cluster; pieces of equal length are classes it mixes.

@@ -35,7 +35,7 @@ def metrics(
     step: int | None = None,
     phases: Sequence[tuple[str, int]] = (),
     title: str = "",
-) -> Any:
+) -> alt.LayerChart:
     """One curve per figure over the steps; the upright line is the step in view.
 
     Reading: rising scores and a falling share of changed labels mean that the run settles. A
@@ -78,7 +78,7 @@ def metrics(
         .properties(name="steps")
     )
     marks = _marks(step, phases)
-    return theme.finish(alt.layer(*marks, lines, dots), title)
+    return theme.finish(theme.layered(*marks, lines, dots), title)
 
 
 def _long(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -157,7 +157,7 @@ def phases_of(log: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
     return found
 
 
-def scalars(table: pd.DataFrame, *, step: int | None = None) -> Any:
+def scalars(table: pd.DataFrame, *, step: int | None = None) -> alt.ConcatChart:
     """What the method itself reports: a small chart per loss or schedule, each on its own scale.
 
     Reading: a loss that falls and levels off is learning; one that rises or jumps about asks for
@@ -177,7 +177,9 @@ def scalars(table: pd.DataFrame, *, step: int | None = None) -> Any:
     return theme.finish(alt.concat(*charts, columns=IN_A_ROW, spacing=12))
 
 
-def _small(name: object, part: pd.DataFrame, table: pd.DataFrame, step: int | None) -> Any:
+def _small(
+    name: object, part: pd.DataFrame, table: pd.DataFrame, step: int | None
+) -> alt.LayerChart:
     words = str(name).replace("_", " ")
     part = part.iloc[:: max(len(part) // MAX_STEPS, 1)]
     y = alt.Y(
@@ -189,12 +191,12 @@ def _small(name: object, part: pd.DataFrame, table: pd.DataFrame, step: int | No
     x = _steps(table)
     drawn = line.encode(x=x, y=y, tooltip=_tooltip())
     marks = _marks(step, ())
-    return alt.layer(*marks, drawn).properties(title=words, width=SMALL[0], height=SMALL[1])
+    return theme.layered(*marks, drawn).properties(title=words, width=SMALL[0], height=SMALL[1])
 
 
 def sparkline(
     changed: Array | Sequence[float], step: int | None = None, *, alarms: Sequence[int] = ()
-) -> Any:
+) -> alt.LayerChart:
     """Share of labels changed at each step, above the slider.
 
     Reading: high bars are steps at which many items changed their cluster; the red line is the
@@ -227,5 +229,5 @@ def sparkline(
             shape="triangle-down", filled=True, color=theme.WRONG, size=50, opacity=1
         )
         layers.append(flag.encode(x="step:Q", y=alt.value(4)))
-    chart = alt.layer(*layers).properties(height=34, padding={"left": 8, "right": 8})
+    chart = theme.layered(*layers).properties(height=34, padding={"left": 8, "right": 8})
     return theme.finish(chart)

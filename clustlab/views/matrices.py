@@ -25,8 +25,9 @@ def confusion(
     class_names: Sequence[str] = (),
     *,
     classes: Array | None = None,
+    ids: Array | None = None,
     title: str = "",
-) -> Any:
+) -> alt.LayerChart:
     """True classes by clusters: how many items of each class lie in each cluster.
 
     Reading: each row is a true class, darker cells hold more of it. Outlined cells are the
@@ -43,6 +44,8 @@ def confusion(
         Their names, also of classes without items.
     classes : (ids,) int, optional
         Class of each cluster, -1 for none; by default the Hungarian matching.
+    ids : (k,) int, optional
+        Clusters of this step, so that empty ones are shown and those of other steps are not.
 
     Selection: point `cell` with the fields `true` (name of the class) and `cluster`.
     """
@@ -54,7 +57,8 @@ def confusion(
         counts = np.pad(counts, ((0, 0), (0, len(classes) - counts.shape[1])))
     names = theme.names(n_classes, class_names)
     order = matching.column_order(counts, classes)
-    order = order[(counts.sum(0)[order] > 0) | (counts.shape[1] <= MAX_SIDE)]
+    present = counts.shape[1] <= MAX_SIDE if ids is None else np.isin(order, ids)
+    order = order[(counts.sum(0)[order] > 0) | present]
     heads = [f"{c} → {names[classes[c]]}" if classes[c] >= 0 else f"{c}" for c in order.tolist()]
     table = _cells(counts[:, order], share=counts.sum(1))
     table["true"] = np.array([*names, ""], dtype=object)[table["row"]]
@@ -73,7 +77,9 @@ def confusion(
     )
 
 
-def transition(before: Array, after: Array, n_ids: int | None = None, *, title: str = "") -> Any:
+def transition(
+    before: Array, after: Array, n_ids: int | None = None, *, title: str = ""
+) -> alt.LayerChart:
     """Clusters before by clusters after: where the items of each cluster went.
 
     Reading: rows are clusters at the earlier step, columns at the later one; outlined cells are
@@ -133,7 +139,7 @@ def _cells(counts: Array, share: Array) -> pd.DataFrame:
 
 def _heat(
     table: pd.DataFrame, *, x: alt.X, y: alt.Y, fields: list[str], title: str, note: str, rows: int
-) -> Any:
+) -> alt.LayerChart:
     """Squares, darker for a greater share of the row, with their counts written in."""
     cell = alt.selection_point(name="cell", fields=fields)
     tooltip = [
@@ -142,7 +148,8 @@ def _heat(
         alt.Tooltip("share:Q", format=".1%", title="share of the row"),
     ]
     # opacity instead of a pale end of the scale: empty cells show the page, light or dark
-    squares = alt.Chart(table).mark_rect(color=theme.RAMP[3], stroke=theme.FAINT, cursor="pointer")
+    squares = alt.Chart(table).mark_rect(color=theme.RAMP[3], cursor="pointer")
+    chosen: dict[str, Any] = {"param": "cell", "empty": False}
     heat = (
         squares.encode(
             x=x,
@@ -150,7 +157,8 @@ def _heat(
             opacity=alt.Opacity(
                 "share:Q", scale=alt.Scale(domain=[0, 1], range=[0, 1]), legend=None
             ),
-            strokeWidth=alt.condition(cell, alt.value(2), alt.value(0.5), empty=False),
+            stroke=alt.StrokeValue(theme.FAINT, condition={**chosen, "value": theme.ACCENT}),
+            strokeWidth=alt.StrokeWidthValue(0.5, condition={**chosen, "value": 2.5}),
             tooltip=tooltip,
         )
         .add_params(cell)
@@ -172,10 +180,11 @@ def _heat(
         )
         long = {"test": tall, "value": {"expr": "datum.words"}}
         both = alt.Text("count:Q", format=",d", condition=long)
-        ink = alt.condition("datum.share > 0.45", alt.value("white"), alt.value(theme.GREY))
+        dark = {"test": "datum.share > 0.45", "value": "white"}
+        ink = alt.ColorValue(theme.GREY, condition=dark)
         layers.append(text.encode(x=x, y=y, text=both, color=ink))
     return theme.finish(
-        alt.layer(*layers).properties(height=max(rows, 1) * STEP + HEAD), title, note
+        theme.layered(*layers).properties(height=max(rows, 1) * STEP + HEAD), title, note
     )
 
 
@@ -186,7 +195,7 @@ def generic(
     *,
     title: str = "",
     marked: Sequence[int] = (),
-) -> Any:
+) -> alt.LayerChart:
     """Any matrix of numbers as squares.
 
     Reading: darker squares are greater numbers; hover for the number itself.
@@ -236,7 +245,7 @@ def generic(
         filled=False, stroke=theme.WRONG, strokeWidth=1.5
     )
     side = min(max(320 // max(data.shape[0], 1), 4), STEP)
-    drawn = alt.layer(heat, outline.encode(x=x, y=y))
+    drawn = theme.layered(heat, outline.encode(x=x, y=y))
     return theme.finish(drawn.properties(height=max(data.shape[0], 1) * side + 30), title, note)
 
 

@@ -93,7 +93,7 @@ def embedding(
     title: str = "",
     extent: float | None = None,
     size: tuple[int, int] = (760, 620),
-) -> Any:
+) -> alt.LayerChart:
     """Each dot is one item; what lies close together looks alike to the network.
 
     Reading: tight, separate groups of one colour mean that the embedding itself carries the
@@ -129,11 +129,9 @@ def embedding(
     x, y = axes(table, extent)
     brush = alt.selection_interval(name="brush", encodings=["x", "y"])
     pick = alt.selection_point(name="pick", fields=["index"])
-    color = _colour(table, colour_by, roomy=size[0] >= ROOMY)
-    opacity = alt.condition(brush, alt.value(0.8), alt.value(0.2))
+    opacity = alt.OpacityValue(0.2, condition={"param": "brush", "value": 0.8})
     if len(selected):
-        color = alt.condition("datum.selected", color, alt.value(theme.GREY))
-        opacity = alt.condition("datum.selected", alt.value(1), alt.value(0.25))
+        opacity = alt.OpacityValue(0.25, condition={"test": "datum.selected", "value": 1})
     layer = alt.Chart(few)
     if image_url is not None:
         before, after = (json.dumps(part) for part in image_url.split("{index}", 1))
@@ -143,9 +141,9 @@ def embedding(
         .encode(
             x=x,
             y=y,
-            color=color,
+            color=_colour(table, colour_by, roomy=size[0] >= ROOMY, dimmed=len(selected) > 0),
             opacity=opacity,
-            size=alt.condition("datum.selected", alt.value(60), alt.value(22)),
+            size=alt.SizeValue(22, condition={"test": "datum.selected", "value": 60}),
             tooltip=_tooltip(table, image_url is not None),
         )
         .add_params(brush, pick)
@@ -155,7 +153,7 @@ def embedding(
     if trails is not None and len(trails):
         layers.insert(0, _trails(trails).encode(x=x, y=y))
     note = theme.shown(len(few), len(table)) or ("" if len(table) else "no items")
-    return theme.finish(alt.layer(*layers), title, note)
+    return theme.finish(theme.layered(*layers), title, note)
 
 
 def drawn(table: pd.DataFrame, selected: Sequence[int] | Array) -> pd.DataFrame:
@@ -191,24 +189,28 @@ def axes(table: pd.DataFrame, extent: float | None = None) -> tuple[alt.X, alt.Y
     )
 
 
-def _colour(table: pd.DataFrame, by: str, *, roomy: bool) -> Any:
+def _colour(table: pd.DataFrame, by: str, *, roomy: bool, dimmed: bool) -> alt.Color:
+    """Colour by a column, with a legend if there is room; only of selected dots if dimmed."""
+    grey: dict[str, Any] = {"test": "!datum.selected", "value": theme.GREY}
+    extra: dict[str, Any] = {"condition": grey} if dimmed else {}
+
     def legend(entries: int) -> alt.Legend | None:
         return alt.Legend(title=COLOURINGS[by]) if roomy and entries <= MAX_LEGEND else None
 
     if by == "cluster":
         ids = sorted(table["cluster"].unique())
-        return alt.Color("cluster:N", scale=theme.scale(ids), legend=legend(len(ids)))
+        return alt.Color("cluster:N", scale=theme.scale(ids), legend=legend(len(ids)), **extra)
     if by == "class":
         known = table[["class_id", "class"]].drop_duplicates().sort_values("class_id")
         colours = [theme.class_colour(int(i)) for i in known["class_id"]]
         scale = alt.Scale(domain=known["class"].tolist(), range=colours)
-        return alt.Color("class:N", scale=scale, legend=legend(len(known)))
+        return alt.Color("class:N", scale=scale, legend=legend(len(known)), **extra)
     if by == "correct":
         words = {"right": theme.RIGHT, "wrong": theme.WRONG, "unknown": theme.UNKNOWN}
         scale = alt.Scale(domain=list(words), range=list(words.values()))
-        return alt.Color("correct:N", scale=scale, legend=legend(len(words)))
+        return alt.Color("correct:N", scale=scale, legend=legend(len(words)), **extra)
     high = 1.0 if by == "confidence" else float(max(table[by].max(), 1)) if len(table) else 1.0
-    return alt.Color(f"{by}:Q", scale=theme.ramp(0, high), legend=legend(1))
+    return alt.Color(f"{by}:Q", scale=theme.ramp(0, high), legend=legend(1), **extra)
 
 
 def _tooltip(table: pd.DataFrame, with_image: bool) -> list[alt.Tooltip]:

@@ -7,14 +7,19 @@ of the page is not known where a chart is made.
 import inspect
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, TypeVar
 
 import altair as alt
 import numpy as np
+from altair.utils.schemapi import disable_debug_mode
 
 from clustlab.types import Array
 
-Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.ConcatChart | alt.VConcatChart
+# Altair would check every part against its schema while a chart is put together, which doubles the
+# time to draw; the finished chart is still checked as a whole when it becomes a specification.
+disable_debug_mode()
+
+C = TypeVar("C", alt.Chart, alt.LayerChart, alt.ConcatChart)
 
 MAX_POINTS = 5000  # marks in one chart; more cost seconds in the browser
 
@@ -117,12 +122,13 @@ def ramp(low: float = 0.0, high: float = 1.0) -> alt.Scale:
     return alt.Scale(domain=[low, high], range=list(RAMP), clamp=True)
 
 
-def thin(n: int, keep: Sequence[int] | Array = (), limit: int = MAX_POINTS) -> Array:
+def thin(n: int, keep: Sequence[int] | Array = (), limit: int | None = None) -> Array:
     """Sorted item numbers (<= limit) out of 0..n-1, drawn by a fixed seed, with `keep` among them.
 
-    The draw depends on n alone, so the same items are shown at every step. If more than `limit`
-    items must be kept, the first of them are.
+    By default at most `MAX_POINTS`. The draw depends on n alone, so the same items are shown at
+    every step. If more than `limit` items must be kept, the first of them are.
     """
+    limit = MAX_POINTS if limit is None else limit
     if n <= limit:
         return np.arange(n)
     kept = np.unique(np.asarray(keep, dtype=np.int64))[:limit]
@@ -136,7 +142,12 @@ def shown(drawn: int, total: int, what: str = "") -> str:
     return "" if drawn >= total else f"{drawn:,} of {total:,} {what} shown".replace("  ", " ")
 
 
-def finish(chart: Any, title: str = "", *notes: str) -> Any:
+def layered(*layers: alt.Chart) -> alt.LayerChart:
+    """Charts drawn over one another, the last one on top."""
+    return alt.LayerChart(layer=list(layers))
+
+
+def finish(chart: C, title: str = "", *notes: str) -> C:
     """Chart with its title, notes in small letters under it, transparent ground and no frame.
 
     To be called once, on the outermost chart.
