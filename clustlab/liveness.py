@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -49,14 +50,18 @@ def _is_alive(pid: int, born: float) -> bool:
 
 
 @contextlib.contextmanager
-def claim(folder: Path) -> Iterator[bool]:
-    """Hold a run for this worker; yields False if another one has it.
+def claim(folder: Path, patience: float = 1.0) -> Iterator[bool]:
+    """Hold a run for this worker; yields False if another one keeps it for `patience` seconds.
 
-    The lock belongs to an open file, so that the system frees it however a process ends. Where
-    there are no such locks (Windows, some network drives) every claim succeeds.
+    One that has just written its last word needs a moment to let go. The lock belongs to an open
+    file, so that the system frees it however a process ends. Where there are no such locks
+    (Windows, some network drives) every claim succeeds.
     """
+    end = time.monotonic() + patience
     with (folder / "lock").open("w") as file:
-        yield _lock(file.fileno())
+        while not (mine := _lock(file.fileno())) and time.monotonic() < end:
+            time.sleep(0.02)
+        yield mine
 
 
 def _lock(descriptor: int) -> bool:

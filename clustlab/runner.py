@@ -236,7 +236,7 @@ class ProcessRunner(_Queue):
             env={**os.environ, "PYTHONPATH": path},
         )
         state = run.progress
-        if state["status"] == "queued":
+        if child.returncode and state["status"] == "queued":
             error = f"The worker process did not start (exit code {child.returncode})."
             hint = "Look at the messages of the server, or unset CLUSTLAB_RUNNER."
             write_status(run.path, {**state, "status": "failed", "error": error, "hint": hint})

@@ -47,7 +47,7 @@ def test_the_schema_reads_kinds_bounds_and_choices_from_the_fields():
     assert (BY_NAME["n_clusters"].low, BY_NAME["n_clusters"].high) == (2, 500)
     assert BY_NAME["rate"].log
     assert BY_NAME["share"].advanced
-    assert BY_NAME["n_samples"].label == "N samples"
+    assert BY_NAME["n_samples"].label == "Number of samples"
 
 
 def test_a_field_without_help_is_a_bug():

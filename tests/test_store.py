@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import socket
@@ -420,12 +421,22 @@ def test_size_counts_the_bytes(store):
 
 def test_a_run_can_be_claimed_once(tmp_path):
     with claim(tmp_path) as first:
-        with claim(tmp_path) as second:
+        with claim(tmp_path, patience=0.05) as second:
             assert (first, second) == (True, False)
-        with claim(tmp_path) as third:
+        with claim(tmp_path, patience=0) as third:
             assert not third
     with claim(tmp_path) as again:
         assert again
+
+
+def test_a_claim_waits_a_moment_for_a_worker_that_is_leaving(tmp_path):
+    with contextlib.ExitStack() as stack:
+        assert stack.enter_context(claim(tmp_path))
+        leaving = threading.Timer(0.1, stack.pop_all().close)
+        leaving.start()
+        with claim(tmp_path) as mine:
+            assert mine
+        leaving.join()
 
 
 def test_a_killed_process_lets_go_of_its_run(tmp_path):
@@ -436,7 +447,7 @@ def test_a_killed_process_lets_go_of_its_run(tmp_path):
     command = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout.readline() == "True\n"
-        with claim(tmp_path) as mine:
+        with claim(tmp_path, patience=0) as mine:
             assert not mine
         child.kill()
         child.wait()
