@@ -86,15 +86,18 @@ def words(seconds: float) -> str:
     return f"about {round(seconds / 86400)} days"
 
 
-def _rate(step: Any, macs: float, repeats: int = 5) -> float:
-    """Multiply-accumulates a second of a training step, by the median of a few."""
+def _rate(step: Any, macs: float, repeats: int = 10) -> float:
+    """Multiply-accumulates a second of a training step, by the best of a few.
+
+    The best, because whatever else the machine does can only make a step slower.
+    """
     step()
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
-    return macs / max(statistics.median(times), 1e-9)
+    return macs / max(min(times), 1e-9)
 
 
 def _linear_rate(device: str) -> float:

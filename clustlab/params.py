@@ -39,6 +39,8 @@ class Param:
     def label(self) -> str:
         """Name in words, for forms and tables."""
         words = self.name.replace("_", " ")
+        if words.startswith("n "):
+            words = f"number of {words[2:]}"
         return words[0].upper() + words[1:]
 
 

@@ -5,7 +5,7 @@ import streamlit as st
 from clustlab.ui import frame, live, session, setup
 
 run = session.chosen_run()
-left, right = st.columns([1, 2.6], gap="medium")
+left, right = st.columns([10, 27], gap="medium")
 with left:
     setup.form(run)
 with right:

@@ -29,11 +29,12 @@ def trained(store, method="kmeans", dataset="digits", **params):
 
 def visit(page, **query):
     """Open a page by its address, as the first thing in a new session."""
-    app = AppTest.from_file("clustlab/ui/shell.py", default_timeout=60)
-    app.query_params.update(query)
+    app = AppTest.from_file("../clustlab/ui/shell.py", default_timeout=60)
     app.run()
     if page != "home":
-        app.switch_page(f"../../pages/{page}.py").run()
+        app.switch_page(f"../../pages/{page}.py")
+        app.query_params.update(query)
+        app.run()
     assert not app.exception, app.exception
     return app
 
@@ -121,7 +122,7 @@ def test_a_confusion_cell_selects_its_items(runs):
 def test_selection_survives_a_change_of_page(runs):
     trained(runs, max_iter=6, n_init=1)
     app = visit("clusters")
-    next(b for b in app.button if b.label == "Select all" and not b.disabled).click().run()
+    next(b for b in app.button if b.label == "All" and not b.disabled).click().run()
     said = words(app)
     assert "items" in said
     app.switch_page("../../pages/embedding.py").run()

@@ -44,6 +44,7 @@ class _Step:
     flips: Array  # (n,) int16, label changes so far
     row: dict[str, float]
     recall: Array  # (n_classes,) float64, empty without labels
+    reach: float  # 99.5th percentile of the distance of a coordinate from the origin
 
 
 class Timeline:
@@ -166,10 +167,12 @@ class Timeline:
             return max((int(s.mapping.max()) + 1 for s in self._steps if len(s.mapping)), default=0)
 
     def extent(self) -> float:
-        """Half the side of a square around the origin that holds the points of every step."""
+        """Half the side of a square around the origin that holds nearly all points of each step.
+
+        Measured at the 99.5th percentile, so that a few outliers do not shrink all the rest.
+        """
         with self._lock:
-            widest = (float(np.abs(s.points).max(initial=0)) for s in self._steps)
-            return max(widest, default=0.0) * 1.05 or 1.0
+            return max((s.reach for s in self._steps), default=0.0) * 1.15 or 1.0
 
     def silhouette(self, step: int) -> float:
         """Silhouette of a step on at most 2,000 items, computed when first asked for."""
@@ -201,7 +204,9 @@ class Timeline:
             flips = before.flips + (stable != before.stable)
         counts, recall = self._scored(stable)
         row = _row(snapshot, stable, None if before is None else before.stable, counts)
-        return _Step(stable, mapping, self._aligned(snapshot, before), flips, row, recall)
+        points = self._aligned(snapshot, before)
+        reach = float(np.percentile(np.abs(points).max(1), 99.5)) if n else 0.0
+        return _Step(stable, mapping, points, flips, row, recall, reach)
 
     def _scored(self, stable: Array) -> tuple[Array | None, Array]:
         if self._labels is None:

@@ -9,7 +9,7 @@ from clustlab.ui.frame import View
 from clustlab.views import bars, sheets
 
 PER_PAGE = 10
-IMAGES = 24
+IMAGES = 16
 ORDERS = {
     "central": "Nearest to the centre",
     "doubtful": "Least confident",
@@ -33,8 +33,8 @@ def body(view: View) -> None:
     page = 1
     if len(ids) > PER_PAGE:
         page = st.pagination(-(-len(ids) // PER_PAGE), key="cluster-page") or 1
-    for cluster in ids[(page - 1) * PER_PAGE : page * PER_PAGE]:
-        with st.container(border=True, gap="xsmall"):
+    with st.container(key="cluster-rows"):
+        for cluster in ids[(page - 1) * PER_PAGE : page * PER_PAGE]:
             _row(view, int(cluster), str(order))
     panels.guide(sheets.atlas)
 
@@ -50,28 +50,34 @@ def ordered(view: View) -> Array:
 
 def _row(view: View, cluster: int, order: str) -> None:
     members = np.flatnonzero(view.clusters == cluster)
-    facts, images = st.columns([1, 4], vertical_alignment="center")
+    facts, images, more = st.columns([5, 14, 2], vertical_alignment="center", gap="small")
     with facts:
         st.html(bars.chip(cluster, len(members), len(view.clusters)))
-        st.caption(describe(view, cluster, members))
+        st.caption(describe(view, members))
+    with more:
         st.button(
-            "Select all",
+            "All",
             key=f"all-{cluster}",
             type="tertiary",
+            help=f"Select all items of cluster {cluster}",
             disabled=not len(members),
             on_click=session.select,
             args=(members, f"Cluster {cluster}"),
         )
     with images:
-        if not len(members):
-            st.caption("Empty: no item is assigned to this cluster at this step.")
-            return
-        chosen = _choose(view, members, order)
-        if not len(chosen):
-            st.caption("No item moved into this cluster at this step.")
-            return
-        alt = f"Images of cluster {cluster}, {ORDERS[order].lower()}"
-        inspector.image_sheet(view, chosen, key=f"row-{cluster}", alt=alt, tile=30, columns=IMAGES)
+        _images(view, cluster, members, order)
+
+
+def _images(view: View, cluster: int, members: Array, order: str) -> None:
+    if not len(members):
+        st.caption("Empty: no item is assigned to this cluster at this step.")
+        return
+    chosen = _choose(view, members, order)
+    if not len(chosen):
+        st.caption("No item moved into this cluster at this step.")
+        return
+    alt = f"Images of cluster {cluster}, {ORDERS[order].lower()}"
+    inspector.image_sheet(view, chosen, key=f"row-{cluster}", alt=alt, tile=28, columns=IMAGES)
 
 
 def _choose(view: View, members: Array, order: str) -> Array:
@@ -81,9 +87,9 @@ def _choose(view: View, members: Array, order: str) -> Array:
     )
 
 
-def describe(view: View, cluster: int, members: Array) -> str:
+def describe(view: View, members: Array) -> str:
     """Size, and what the cluster stands for, in a line."""
-    words = f"{len(members):,} items"
+    words = f"{len(members):,}"
     if view.labels is None or not len(members):
         return words
     known = view.labels[members]
@@ -93,4 +99,4 @@ def describe(view: View, cluster: int, members: Array) -> str:
     counts = np.bincount(known)
     top = int(counts.argmax())
     name = inspector.class_name(view, top)
-    return f"{words} · {counts[top] / len(known):.0%} {name}"
+    return f"{words} · {counts[top] / len(known):.0%} are {name}"

@@ -60,6 +60,7 @@ def _confusion(view: View) -> None:
         view.clusters,
         names,
         classes=view.class_of,
+        ids=view.timeline.mapping(view.step),
         key="confusion",
         select="cell",
         on_select=chosen,
@@ -78,7 +79,7 @@ def _select_cell(view: View, cell: dict[str, Any]) -> None:
 
 def _curves(view: View) -> None:
     frame = view.timeline.metrics()
-    panels.chart(curves.metrics, frame, list(SCORES), step=view.step, key="scores", height=220)
+    panels.chart(curves.metrics, frame, list(SCORES), step=view.step, key="scores", height=230)
     recall = view.timeline.recall()[view.step]
     panels.chart(bars.recall, recall, view.dataset.class_names, key="recall", height=200)
 

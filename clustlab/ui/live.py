@@ -7,7 +7,7 @@ from clustlab import registry
 from clustlab.analysis import verdict
 from clustlab.ui import clusters, inside, inspector, nav, panels, session
 from clustlab.ui.frame import View
-from clustlab.views import curves, loop, matrices, scatter, sheets
+from clustlab.views import curves, matrices, scatter, sheets
 
 HEIGHT = 300
 ROW_IMAGES = 14
@@ -35,7 +35,7 @@ def four_views(view: View) -> None:
 def _loop(view: View) -> None:
     progress = view.run.progress
     active = str(progress.get("active") or "") if progress["status"] == "running" else ""
-    st.html(loop.svg(registry.method(view.run.spec.method).loop, active=active))
+    panels.loop_diagram(registry.method(view.run.spec.method), active)
 
 
 def _ending(view: View) -> None:
@@ -96,6 +96,7 @@ def _confusion(view: View) -> None:
         view.clusters,
         view.dataset.class_names,
         classes=view.class_of,
+        ids=view.timeline.mapping(view.step),
         key="live-confusion",
         height=HEIGHT,
         with_guide=False,

@@ -6,8 +6,12 @@ from typing import Any
 import streamlit as st
 
 from clustlab import downloads
+from clustlab.registry import Method
 from clustlab.ui import session
+from clustlab.views import loop
 from clustlab.views.theme import reading
+
+LOOP_WIDTH = 440  # pixels
 
 
 def guide(view: Callable[..., Any]) -> None:
@@ -40,6 +44,12 @@ def chart(view: Callable[..., Any], *args: Any, key: str, alt: str = "", **optio
     if with_guide:
         guide(view)
     return event if on_select != "ignore" else None
+
+
+def loop_diagram(method: type[Method], active: str = "") -> None:
+    """The loop of a method as boxes, the one at work filled."""
+    says = f"The loop of {method.title}: {', '.join(method.loop)}, and again"
+    st.image(loop.svg(method.loop, active=active), width=LOOP_WIDTH, alt=says)
 
 
 def downloading(name: str) -> None:

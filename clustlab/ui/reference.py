@@ -11,9 +11,9 @@ from clustlab.params import Param, schema
 from clustlab.registry import DatasetSpec, Method
 from clustlab.types import Dataset
 from clustlab.ui import nav, panels, session, setup
-from clustlab.views import bars, loop, sheets
+from clustlab.views import bars, sheets
 
-SHEET = 120  # random items on the sheet of a data set
+SHEET = 112  # random items on the sheet of a data set
 
 
 def methods() -> None:
@@ -22,7 +22,6 @@ def methods() -> None:
     name = st.selectbox(
         "Method",
         list(known),
-        format_func=lambda n: known[n].title,
         key="about",
         bind="query-params",
     )
@@ -31,7 +30,7 @@ def methods() -> None:
     with text:
         st.markdown(_text_of(method))
     with facts:
-        st.html(loop.svg(method.loop, active=""))
+        panels.loop_diagram(method)
         paper = method.paper
         st.caption(f"{paper.authors} ({paper.year}). {paper.title}. {paper.venue}.")
         st.markdown("#### Settings")
@@ -66,7 +65,6 @@ def datasets() -> None:
     name = st.selectbox(
         "Data set",
         list(known),
-        format_func=lambda n: known[n].title,
         key="about-data",
         bind="query-params",
     )
@@ -99,7 +97,7 @@ def _items(data: Dataset) -> None:
             panels.chart(bars.class_balance, data.labels, data.class_names, key="balance")
     with right:
         if data.is_image:
-            sheet = sheets.random_sheet(data.items, SHEET)
+            sheet = sheets.random_sheet(data.items, SHEET, columns=16)
             st.image(
                 sheets.png(sheet.pixels),
                 width="stretch",

@@ -16,11 +16,11 @@ from clustlab.registry import DatasetSpec, Method
 from clustlab.store import Run, RunSpec
 from clustlab.types import Dataset, PlannedPhase
 from clustlab.ui import form as forms
-from clustlab.ui import session
-from clustlab.views import loop, sheets
+from clustlab.ui import panels, session
+from clustlab.views import sheets
 
 DEFAULT_DATASET, DEFAULT_METHOD = "mnist-5k", "dec"
-SHOWN = 4  # parameters in sight; the rest are folded
+SHOWN, DATA_SHOWN = 4, 2  # parameters in sight; the rest are folded
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,10 @@ def form(run: Run | None) -> None:
 def fields() -> Choice:
     """Draw the fields of the form; return what they say."""
     dataset = _choose("dataset", "Data set", registry.datasets(), DEFAULT_DATASET)
-    dataset_params = forms.fields(dataset.name, schema(dataset), {}, shown=1)
+    dataset_params = forms.fields(dataset.name, schema(dataset), {}, shown=DATA_SHOWN)
     data = samples(dataset, dataset_params, int(st.session_state.get("seed", 0)))
     method = _choose("method", "Method", registry.methods(), DEFAULT_METHOD)
-    st.caption(method.idea)
+    st.caption(f"**{method.title}.** {method.idea}")
     preset = _preset(method, data)
     params = forms.fields(method.name, schema(method), method.presets[preset], SHOWN)
     if params != {p.name: v for p, v in _of_preset(method, preset)}:
@@ -135,7 +135,6 @@ def _choose(key: str, label: str, known: Mapping[str, Any], default: str) -> Any
         label,
         names,
         index=names.index(default) if default in names else 0,
-        format_func=lambda n: known[n].title,
         key=key,
         bind="query-params",
     )
@@ -149,16 +148,11 @@ def _preset(method: type[Method], data: Dataset | None) -> str:
     def apply() -> None:
         forms.reset(method.name, schema(method), method.presets[st.session_state[key]])
 
-    def label(preset: str) -> str:
-        time = time_words(method, method.presets[preset], data)
-        return f"{preset.capitalize()} · {time}" if time else preset.capitalize()
-
     chosen = st.segmented_control(
-        "Preset and time on this machine",
+        "Preset",
         list(method.presets),
         default="quick",
         required=True,
-        format_func=label,
         key=key,
         on_change=apply,
         bind="query-params",
@@ -166,6 +160,9 @@ def _preset(method: type[Method], data: Dataset | None) -> str:
         "Paper: the published settings, meant for a GPU.",
         width="stretch",
     )
+    times = {p: time_words(method, values, data) for p, values in method.presets.items()}
+    if all(times.values()):
+        st.caption("On this machine " + ", ".join(f"{p} {t}" for p, t in times.items()))
     return str(chosen)
 
 
@@ -219,7 +216,7 @@ def samples(dataset: type[DatasetSpec], params: Mapping[str, Any], seed: int) ->
     if len(data.items):
         strip = sheets.png(sheets.strip(data.items))
         st.image(strip, width="stretch", alt=f"Twelve items of {dataset.title}")
-    st.caption(data.protocol)
+    st.caption(f"**{dataset.title}.** {data.protocol}")
     return data
 
 
@@ -261,5 +258,5 @@ def preview() -> None:
     method = registry.method(st.session_state.get("method") or DEFAULT_METHOD)
     st.subheader(method.title, anchor=False)
     st.markdown(method.idea)
-    st.html(loop.svg(method.loop, active=""))
+    panels.loop_diagram(method)
     st.caption(f"Each step of the slider will be one {method.step_unit}.")

@@ -11,8 +11,8 @@ _HTML = """
 <div id="frame" tabindex="0" role="application">
   <img id="sheet" draggable="false">
   <div id="cursor" aria-hidden="true"></div>
+  <div id="says" aria-live="polite"></div>
 </div>
-<div id="says" aria-live="polite"></div>
 """
 
 _CSS = """
@@ -21,8 +21,9 @@ _CSS = """
 #sheet { image-rendering: pixelated; max-width: 100%; cursor: pointer; }
 #cursor { position: absolute; pointer-events: none; display: none;
   outline: 2px solid var(--st-primary-color); }
-#says { font: 12px var(--st-font); color: var(--st-text-color); opacity: .7; min-height: 16px;
-  overflow: hidden; white-space: nowrap; text-overflow: ellipsis; }
+#says { position: absolute; z-index: 2; pointer-events: none; display: none; line-height: 1.3;
+  font: 12px var(--st-font); padding: 3px 7px; white-space: nowrap; border-radius: 4px;
+  color: var(--st-background-color); background: var(--st-text-color); }
 """
 
 _JS = """
@@ -38,10 +39,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const show = (i) => {
     const known = i >= 0 && i < ids.length, s = scale();
     cursor.style.display = known ? "block" : "none";
+    says.style.display = known ? "block" : "none";
     says.textContent = known ? labels[i] : "";
     if (!known) return;
-    const [x, y, w, h] = boxes[i].map((v) => v * s + "px");
-    Object.assign(cursor.style, { left: x, top: y, width: w, height: h });
+    const [x, y, w, h] = boxes[i].map((v) => v * s);
+    const px = (v) => v + "px";
+    Object.assign(cursor.style, { left: px(x), top: px(y), width: px(w), height: px(h) });
+    const left = Math.max(0, Math.min(x, image.clientWidth - says.offsetWidth));
+    Object.assign(says.style, { left: px(left), top: px(y + h + 3) });
   };
   const under = (e) => {
     const r = image.getBoundingClientRect(), s = scale();

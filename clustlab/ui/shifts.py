@@ -21,7 +21,7 @@ def body(view: View) -> None:
         ["changed", "nmi_previous"],
         step=view.step,
         key="churn",
-        height=120,
+        height=190,
     )
     start = _earlier_step(view)
     if start == view.step:
@@ -75,6 +75,7 @@ def _flow(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
         height=460,
         key=key,
         on_select=chosen,
+        renderer="svg",
         alt=f"Flow of items between clusters from step {start} to step {view.step}",
     )
     panels.guide(flow.sankey)
