@@ -135,14 +135,21 @@ def _carry_out(store: RunStore, run: Run) -> int:
     """Train in a thread and draw a progress bar; Ctrl-C cancels and keeps what is committed."""
     from clustlab.runner import execute
 
-    thread = threading.Thread(target=execute, args=(store.root, run.id), daemon=True)
-    thread.start()
+    ended = threading.Event()  # not Thread.join, which takes an interrupt for the end
+
+    def work() -> None:
+        try:
+            execute(store.root, run.id)
+        finally:
+            ended.set()
+
+    threading.Thread(target=work, daemon=True).start()
     try:
-        _watch(run, thread)
+        _watch(run, ended)
     except KeyboardInterrupt:
         with contextlib.suppress(RunNotFound):  # deleted meanwhile
             run.request("cancel")
-        thread.join(PATIENCE)
+        ended.wait(PATIENCE)
     result = _result(store, run)
     print(json.dumps(result))
     state = run.progress
@@ -151,13 +158,12 @@ def _carry_out(store: RunStore, run: Run) -> int:
     return 0 if result["status"] == "done" else 1
 
 
-def _watch(run: Run, thread: threading.Thread) -> None:
+def _watch(run: Run, ended: threading.Event) -> None:
     from tqdm import tqdm
 
     bar_format = "{desc} {percentage:3.0f}%|{bar}| {postfix}"
     with tqdm(total=1.0, bar_format=bar_format, disable=not sys.stderr.isatty()) as bar:
-        while thread.is_alive():
-            thread.join(0.2)
+        while not ended.wait(0.2):
             state = run.progress
             bar.n = float(state.get("fraction") or 0.0)
             bar.set_description_str(f"{state.get('phase', '')} {state.get('done', '')}".strip())
