@@ -95,13 +95,52 @@ def two_groups(n=60):
     return x
 
 
-def test_tsne_keeps_groups_apart_and_near_their_start():
-    x = two_groups()
+@pytest.mark.parametrize("given", [False, True])
+def test_tsne_keeps_groups_apart_and_near_their_start(given):
+    x, told = two_groups(), []
     start = pca_2d(x)
-    points = tsne_2d(x, init=start, epochs=250)
+    points = tsne_2d(
+        x, init=start if given else None, epochs=120, report=lambda text, share: told.append(share)
+    )
     left, right = points[:30].mean(0), points[30:].mean(0)
     assert np.linalg.norm(left - right) > 2 * points[:30].std(0).max()
     assert np.linalg.norm(left - start[:30].mean(0)) < np.linalg.norm(left - start[30:].mean(0))
+    assert told == sorted(told)
+    assert len(told) == 121
+    assert told[-1] == 1
+
+
+def test_tsne_reaches_the_divergence_of_scikit_learn():
+    from sklearn.manifold import TSNE, _t_sne
+
+    from clustlab.analysis import tsne
+
+    x = two_groups(90)
+    ours = tsne_2d(x, epochs=400)
+    theirs = TSNE(init="pca", random_state=0).fit_transform(x)
+    shares = tsne._affinities(x)
+    ours, theirs = (
+        _t_sne._kl_divergence_bh(np.float32(y).ravel(), shares, 1, 90, 2)[0] for y in (ours, theirs)
+    )
+    assert ours < theirs * 1.1
+
+
+def test_tsne_stops_when_its_report_raises():
+    def stop(_text, share):
+        if share > 0.3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        tsne_2d(two_groups(), report=stop)
+
+
+def test_procrustes_can_leave_the_size_alone():
+    moved = CLOUD[:, ::-1] * 4 + 3
+    assert np.allclose(
+        procrustes(moved, CLOUD, scale=False),
+        (CLOUD - CLOUD.mean(0)) * 4 + CLOUD.mean(0),
+        atol=1e-3,
+    )
 
 
 @pytest.mark.slow
