@@ -205,6 +205,12 @@ def test_axes_have_equal_units():
     x, y = (axis.to_dict()["scale"] for axis in scatter.axes(full_table(), 5.0))
     assert x["domainMax"] == {"expr": "0.0 + 5.0 * width / min(width, height)"}
     assert y["domainMin"] == {"expr": "0.0 - 5.0 * height / min(width, height)"}
+    assert x["clamp"]  # what lies outside stays in sight at the rim
+
+
+def test_dots_outside_the_lasso_chart_lie_at_its_rim():
+    option, _ = lasso.option(full_table(), extent=0.5)
+    assert option["dataset"]["source"][["x", "y"]].abs().max().max() == pytest.approx(0.5)
 
 
 def test_trails_follow_the_selected_items():

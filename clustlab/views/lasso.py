@@ -34,6 +34,7 @@ def option(
     """
     few = scatter.drawn(table, selected).reset_index(drop=True)
     x, y, half = scatter.square_of(table, extent)
+    few["x"], few["y"] = few["x"].clip(x - half, x + half), few["y"].clip(y - half, y + half)
     note = theme.shown(len(few), len(table))
     chart = {
         "title": {"text": title, "subtext": note, "left": 0, "textStyle": {"fontSize": 13}},

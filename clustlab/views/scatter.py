@@ -118,7 +118,8 @@ def embedding(
     title : str
         What the picture shows, such as `PCA of a 10-d code`.
     extent : float, optional
-        Half the side of the shown square; give it to keep the axes still over steps.
+        Half the side of the shown square; give it to keep the axes still over steps. Dots further
+        out are drawn at the rim.
     size : tuple of int
         Width and height in pixels, unless the page stretches the chart; one unit is as long on
         both axes in any case.
@@ -175,13 +176,16 @@ def square_of(table: pd.DataFrame, extent: float | None) -> tuple[float, float, 
 
 
 def axes(table: pd.DataFrame, extent: float | None = None) -> tuple[alt.X, alt.Y]:
-    """Axes with the same unit per pixel, whatever the size of the chart turns out to be."""
+    """Axes with the same unit per pixel, whatever the size of the chart turns out to be.
+
+    Dots outside the square that is shown stay in sight at its rim.
+    """
     x, y, half = square_of(table, extent)
 
     def scale(middle: float, side: str) -> alt.Scale:
         reach = f"{half!r} * {side} / min(width, height)"
         low, high = (alt.ExprRef(f"{middle!r} {sign} {reach}") for sign in "-+")
-        return alt.Scale(domainMin=low, domainMax=high, nice=False, zero=False)
+        return alt.Scale(domainMin=low, domainMax=high, nice=False, zero=False, clamp=True)
 
     return (
         alt.X("x:Q", scale=scale(x, "width"), axis=None),
