@@ -110,7 +110,14 @@ def test_many_items_are_summed_in_parts(monkeypatch):
 
 # --- the method ---------------------------------------------------------------------------------
 
-TINY = {"epochs": 2, "width": 4, "depth": 2, "batch_size": 32, "n_heads": 3}
+TINY = {
+    "epochs": 2,
+    "width": 4,
+    "depth": 2,
+    "batch_size": 32,
+    "n_heads": 3,
+    "n_clusters_over": None,
+}
 
 
 def blocks(n: int = 90, side: int = 8) -> np.ndarray:

@@ -149,7 +149,13 @@ class IIC:
     loop: ClassVar[tuple[str, ...]] = ("change", "encode", "compare", "choose head")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "quick": {"epochs": 20, "batch_size": 128, "width": 16},
+        "quick": {
+            "epochs": 20,
+            "batch_size": 128,
+            "width": 16,
+            "learning_rate": 2e-3,
+            "strength": 0.7,
+        },
         "standard": {},
         "paper": {
             "epochs": 3200,
@@ -171,7 +177,7 @@ class IIC:
         help="Heads that share the network. Each finds its own division; the lowest loss counts.",
     )
     n_clusters_over: int | None = params.param(
-        None,
+        30,
         low=2,
         high=500,
         none_word="off",
