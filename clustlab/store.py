@@ -352,10 +352,8 @@ def write_status(path: Path, state: Mapping[str, Any]) -> None:
     write_atomically(path / "status.json", json.dumps(state))
 
 
-def stacked_assignments(run: Run) -> Array:
-    """Assignments of all committed steps, (steps, n) int32, without loading embeddings."""
-    rows = []
-    for step in range(len(run)):
-        with np.load(snapshot_path(run.path, step), allow_pickle=False) as arrays:
-            rows.append(arrays["assignments"])
-    return np.stack(rows) if rows else np.empty((0, 0), np.int32)
+def each_assignment(run: Run) -> Iterator[tuple[Array, int]]:
+    """Assignments (n,) int32 and number of clusters of every committed step, and nothing else."""
+    for record in list(run.log):
+        with np.load(snapshot_path(run.path, record["step"]), allow_pickle=False) as arrays:
+            yield arrays["assignments"], record["n_clusters"]

@@ -141,6 +141,7 @@ class RunWriter:
         line = {
             "step": step,
             "time": time.time(),
+            "n_clusters": snapshot.n_clusters,
             **record,
             "scalars": dict(snapshot.scalars),
             "artefacts": {name: _about(a) for name, a in snapshot.artefacts.items()},

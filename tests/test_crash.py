@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clustlab.runner import execute, new_run, requeue
-from clustlab.store import Run, snapshot_path, stacked_assignments
+from clustlab.store import Run, each_assignment, snapshot_path
 
 ROOT = Path(__file__).parents[1]
 
@@ -44,7 +44,7 @@ def kill(child, run):
     fresh = Run(run.path)
     committed = arrays(fresh)
     assert [r["step"] for r in fresh.log] == list(range(len(committed)))
-    assert len(stacked_assignments(fresh)) == len(list(fresh))  # every one can be opened
+    assert len(list(each_assignment(fresh))) == len(list(fresh))  # every one can be opened
     return committed
 
 

@@ -130,7 +130,7 @@ def test_selection_survives_a_change_of_page(runs):
 
 
 def test_form_refuses_a_bad_value_and_keeps_it(runs):
-    app = visit("train", **{"dataset": "digits", "method": "kmeans"})
+    app = visit("train", dataset="digits", method="kmeans")
     field = next(t for t in app.text_input if "digits.n_samples" in t.key)
     field.set_value("minus three").run()
     assert "minus three" in words(app)

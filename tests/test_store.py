@@ -18,8 +18,8 @@ from clustlab.store import (
     Run,
     RunSpec,
     RunStore,
+    each_assignment,
     snapshot_path,
-    stacked_assignments,
     write_atomically,
     write_status,
 )
@@ -80,7 +80,7 @@ def test_a_new_run_is_queued_and_empty(store):
     assert run.title == "DEC on Toy points, seed 0"
     assert run.spec == RunSpec("toy", "dec", {"n": 3}, {})
     assert store.run(run.id).manifest == run.manifest
-    assert stacked_assignments(run).shape == (0, 0)
+    assert list(each_assignment(run)) == []
     with pytest.raises(IndexError, match="step 0 of 0"):
         run[0]
 
@@ -109,7 +109,8 @@ def test_what_was_written_is_what_is_read(store):
         assert not found.embedding.flags.writeable
     assert reader[-1].scalars == {"loss": 2 / 3}
     assert [s.scalars["loss"] for s in reader[1:]] == [1 / 3, 2 / 3]
-    assert stacked_assignments(reader).tolist() == [[0, 1, 0], [0, 1, 1], [0, 1, 0]]
+    found = [(row.tolist(), k) for row, k in each_assignment(reader)]
+    assert [row for row, _ in found] == [[0, 1, 0], [0, 1, 1], [0, 1, 0]]
     assert [(r["step"], r["phase"], r["done"]) for r in reader.log] == [
         (0, "train", 1),
         (1, "train", 2),

@@ -102,6 +102,26 @@ def align(
     return stable
 
 
+def follow(
+    assignments: Array, k: int, stable: Array | None = None, mapping: Array | None = None
+) -> tuple[Array, Array]:
+    """Stable ids (n,) int32 of the items at the next step, and the map (k,) raw -> stable.
+
+    Parameters
+    ----------
+    assignments : (n,) int
+        Raw clusters at this step, in [0, k).
+    stable, mapping : array, optional
+        What this function returned for the step before; without them ids are the raw numbers.
+    """
+    if stable is None or mapping is None:
+        fresh = np.arange(k, dtype=np.int32)
+    else:
+        ids = int(max(mapping.max(initial=-1), stable.max(initial=-1))) + 1
+        fresh = align(stable, assignments, ids, k, mapping)
+    return np.asarray(fresh[assignments], dtype=np.int32), fresh
+
+
 def column_order(counts: Array, classes: Array) -> Array:
     """Cluster numbers (k,) in the order in which a confusion matrix reads as a diagonal.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.analysis import metrics
-from clustlab.analysis.matching import align, contingency
+from clustlab.analysis.matching import contingency, follow
 from clustlab.analysis.projection import carry, pca_2d, procrustes
 from clustlab.types import Array, Report, Snapshot
 
@@ -194,11 +194,9 @@ class Timeline:
     def _read(self, snapshot: Snapshot) -> _Step:
         before = self._steps[-1] if self._steps else None
         n, k = len(snapshot.assignments), snapshot.n_clusters
-        mapping = np.arange(k, dtype=np.int32)
-        if before is not None:
-            ids = int(max(before.mapping.max(initial=-1), before.stable.max(initial=-1))) + 1
-            mapping = align(before.stable, snapshot.assignments, ids, k, before.mapping)
-        stable = mapping[snapshot.assignments].astype(np.int16)
+        past = (before.stable, before.mapping) if before else ()
+        ids, mapping = follow(snapshot.assignments, k, *past)
+        stable = ids.astype(np.int16)
         flips = np.zeros(n, dtype=np.int16)
         if before is not None:
             flips = before.flips + (stable != before.stable)

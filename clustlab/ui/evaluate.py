@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from clustlab.analysis import neighbours
@@ -80,8 +81,37 @@ def _select_cell(view: View, cell: dict[str, Any]) -> None:
 def _curves(view: View) -> None:
     frame = view.timeline.metrics()
     panels.chart(curves.metrics, frame, list(SCORES), step=view.step, key="scores", height=230)
-    recall = view.timeline.recall()[view.step]
-    panels.chart(bars.recall, recall, view.dataset.class_names, key="recall", height=200)
+    st.markdown("**Recall of each class**")
+    recall = view.timeline.recall()
+    left, right = st.columns(2)
+    with left:
+        shares = recall[view.step]
+        panels.chart(bars.recall, shares, view.dataset.class_names, key="recall", height=230)
+    with right:
+        names = [inspector.class_name(view, i) for i in range(recall.shape[1])]
+        table = pd.DataFrame(recall, columns=names).rename_axis("step").reset_index()
+        panels.chart(curves.metrics, table, names[:10], step=view.step, key="recalls", height=230)
+    _silhouettes(view)
+
+
+def _silhouettes(view: View) -> None:
+    """Silhouette over all steps: too slow for every step at once, so on demand."""
+    key = f"silhouettes-{view.run.id}"
+    steps = len(view.timeline)
+    if st.button("Silhouette over all steps", icon=":material/insights:"):
+        bar = st.progress(0.0, "Measuring silhouettes")
+        values = []
+        for i in range(steps):
+            values.append(view.timeline.silhouette(i))
+            bar.progress((i + 1) / steps)
+        bar.empty()
+        st.session_state[key] = values
+    if key in st.session_state:
+        values = st.session_state[key]
+        table = pd.DataFrame({"step": range(len(values)), "silhouette": values})
+        panels.chart(
+            curves.metrics, table, ["silhouette"], step=view.step, key="silhouettes", height=200
+        )
 
 
 def _probes(view: View) -> None:

@@ -8,6 +8,7 @@ from clustlab.analysis import verdict
 from clustlab.ui import clusters, inside, inspector, nav, panels, session
 from clustlab.ui.frame import View
 from clustlab.views import curves, matrices, scatter, sheets
+from clustlab.views.theme import reading
 
 HEIGHT = 300
 ROW_IMAGES = 14
@@ -60,11 +61,11 @@ def _ending(view: View) -> None:
 
 
 def _embedding(view: View) -> None:
+    st.markdown("**Embedding**", help=reading(scatter.embedding))
     table = scatter.dots(view.timeline.points(view.step), view.clusters)
     panels.chart(
         scatter.embedding,
         table,
-        title="Embedding",
         extent=view.timeline.extent(),
         size=(400, HEIGHT - 40),
         key="live-embedding",
@@ -74,7 +75,10 @@ def _embedding(view: View) -> None:
 
 
 def _cluster_rows(view: View) -> None:
-    st.markdown("**Images of each cluster**, nearest to the centre first")
+    st.markdown(
+        "**Images of each cluster**, nearest to the centre first",
+        help=reading(sheets.cluster_rows),
+    )
     ids = clusters.ordered(view)[:ROWS]
     rows = [
         sheets.order("central", np.flatnonzero(view.clusters == i), view.snapshot, limit=ROW_IMAGES)
@@ -90,6 +94,7 @@ def _confusion(view: View) -> None:
     if view.labels is None:
         st.markdown("**No labels**: there is nothing to compare the clusters with.")
         return
+    st.markdown("**Confusion matrix**", help=reading(matrices.confusion))
     panels.chart(
         matrices.confusion,
         view.labels,
@@ -107,6 +112,7 @@ def _shifts(view: View) -> None:
     if len(view.timeline) < 2:
         st.caption("Shifts are shown from the second step on.")
         return
+    st.markdown("**Label shifts**", help=reading(curves.metrics))
     panels.chart(
         curves.metrics,
         view.timeline.metrics(),

@@ -77,6 +77,24 @@ def form(run: Run | None) -> None:
         else:
             st.session_state["form-open"] = False
             st.rerun()
+    waiting(run)
+
+
+def waiting(run: Run | None) -> None:
+    """Runs that train or wait, each with a way to watch it."""
+    active = [r for r in reversed(session.store().runs()) if r.is_active]
+    others = [r for r in active if run is None or r.id != run.id]
+    if others:
+        st.markdown("**Also in the queue**")
+    for other in others:
+        st.button(
+            f"{other.title}: {other.status}",
+            key=f"watch-{other.id}",
+            type="tertiary",
+            icon=":material/visibility:",
+            on_click=session.choose,
+            args=(other.id,),
+        )
 
 
 def fields() -> Choice:

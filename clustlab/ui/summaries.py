@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from clustlab import results
+from clustlab.analysis import matching
 from clustlab.errors import ClustlabError
-from clustlab.store import Run, Status
+from clustlab.store import Run, Status, each_assignment
 from clustlab.ui import session
 from clustlab.views import thumbnail as draw
 
@@ -24,8 +25,12 @@ STATUS_COLORS: dict[Status, Any] = {
 @lru_cache(maxsize=128)
 def _thumbnail(folder: Path, run_id: str, steps: int) -> bytes | None:
     run = session.open_run(run_id)
-    snapshot = run[steps - 1]
-    return draw.embedding(snapshot.embedding, snapshot.assignments)
+    stable, mapping = None, None
+    for assignments, k in each_assignment(run):
+        stable, mapping = matching.follow(assignments, k, stable, mapping)
+    if stable is None:
+        return None
+    return draw.embedding(run[steps - 1].embedding, stable)
 
 
 def thumbnail(run: Run) -> bytes | None:
