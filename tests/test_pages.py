@@ -143,6 +143,26 @@ def test_form_state_comes_from_the_address(runs):
     assert field.value == 7
 
 
+def test_start_looks_at_the_new_run_although_the_address_named_another(runs):
+    old = trained(runs, max_iter=2, n_init=1)
+    app = visit("train", run=old.id, dataset="digits", method="kmeans")
+    next(b for b in app.button if b.label == "Start").click().run()
+    newest = runs.runs()[0]
+    assert newest.id != old.id
+    assert app.query_params["run"] in (newest.id, [newest.id])
+    assert not app.exception
+
+
+def test_change_and_run_again_fills_the_form(runs):
+    trained(runs, max_iter=3, n_init=1, n_clusters=7)
+    app = visit("evaluate")
+    next(b for b in app.button if b.label == "Change and run again").click().run()
+    assert not app.exception
+    assert next(n for n in app.number_input if n.key == "kmeans.n_clusters").value == 7
+    assert next(s for s in app.selectbox if s.key == "method").value == "kmeans"
+    assert not app.warning
+
+
 def test_deleting_a_run_can_be_undone(runs):
     run = trained(runs, max_iter=2, n_init=1)
     runs.delete(run.id)

@@ -20,6 +20,18 @@ def go(name: str, **query: str) -> NoReturn:
     st.switch_page(path(name), query_params=query)
 
 
+def go_next(name: str) -> None:
+    """Switch to a page at the next rerun: for callbacks, which run before pages are known."""
+    st.session_state["go-next"] = name
+
+
+def follow() -> None:
+    """Carry out what `go_next` asked for."""
+    name = st.session_state.pop("go-next", None)
+    if name:
+        go(name)
+
+
 def link(name: str, label: str, icon: str | None = None, **query: str) -> None:
     """Link to a page; the chosen run goes along."""
     if "run" in st.session_state:

@@ -113,6 +113,7 @@ def _actions(chosen: list[Run]) -> None:
         nav.go("train")
     if st.button("Change and run again", icon=":material/edit:", disabled=one is None) and one:
         session.duplicate(one)
+        st.rerun()
     label = f"Delete {len(chosen)}" if len(chosen) > 1 else "Delete"
     if st.button(label, icon=":material/delete:", disabled=not chosen):
         for run in chosen:

@@ -115,6 +115,8 @@ def choose(run_id: str, step: int | None = None) -> None:
     st.session_state["run"] = run_id
     for name in ("step", "picked", "selected", "from_step", "playing"):
         st.session_state.pop(name, None)
+    st.query_params.pop("step", None)
+    st.query_params["run"] = run_id
     if step is not None:
         set_step(step)
 
@@ -219,7 +221,7 @@ def train_longer(run: Run) -> None:
 def duplicate(run: Run) -> None:
     """Fill the form with the settings of a run, to change some and start again."""
     st.session_state["prefill"] = run.id
-    nav.go("train")
+    nav.go_next("train")
 
 
 def download(name: str) -> None:

@@ -43,6 +43,7 @@ chosen = st.navigation(
     }
 )
 st.html(HERE / "style.css")
+nav.follow()
 try:
     chosen.run()
 except ClustlabError as error:
