@@ -169,12 +169,9 @@ def test_same_seed_gives_the_same_bytes(name):
 
 @EVERY
 def test_another_seed_gives_another_run(name):
-    other = tell(tiny(name), usual_items(name), seed=1)
-    first = usual(name).snapshots[0]
-    assert any(
-        arrays(first)[key].tobytes() != value.tobytes()
-        for key, value in arrays(other.snapshots[0]).items()
-    )
+    first = arrays(usual(name).snapshots[0])
+    other = arrays(next(iter(tiny(name).iterate(usual_items(name), Context(seed=1)))))
+    assert any(other[key].tobytes() != value.tobytes() for key, value in first.items())
 
 
 @EVERY
@@ -225,10 +222,9 @@ def test_snapshots_are_whole_and_frozen(name):
 
 @EVERY
 def test_the_last_snapshot_has_the_clusters_asked_for(name):
-    for k in (2, 7):
-        method = tiny(name, n_clusters=k)
-        *_, last = method.iterate(usual_items(name), Context())
-        assert last.n_clusters == k
+    assert usual(name).snapshots[-1].n_clusters == tiny(name).n_clusters
+    *_, last = tiny(name, n_clusters=2).iterate(usual_items(name), Context())
+    assert last.n_clusters == 2
 
 
 @EVERY

@@ -25,7 +25,8 @@ class Autoencoder(nn.Module):
     """Fully connected autoencoder with a linear code and a linear reconstruction.
 
     The decoder mirrors the encoder. Images are flattened. Points get a small network and a code
-    that is no wider than the points. Weights start uniform within 1/sqrt(fan_in), torch's default.
+    that is no wider than the points. Weights start uniform with variance 2 / (fan_in + fan_out):
+    torch's own smaller start spends the first passes on one and the same mean image.
 
     Parameters
     ----------
@@ -48,6 +49,10 @@ class Autoencoder(nn.Module):
         sizes = (math.prod(shape), *inner, self.code)
         self.encoder = mlp(sizes)
         self.decoder = mlp(sizes[::-1])
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)  # Glorot and Bengio 2010, eq. 16
+                nn.init.zeros_(layer.bias)
 
     @property
     def pairs(self) -> list[tuple[nn.Linear, nn.Linear]]:
