@@ -290,3 +290,10 @@ def test_settings_that_cannot_work_are_refused():
         DeepCluster(n_clusters=10, n_clusters_over=5)
     with pytest.raises(ParameterError, match="got 8 for 6 items"):
         run(blocks(6))
+
+
+def test_mixed_precision_leaves_whole_snapshots():
+    with torch.autocast("cpu", torch.bfloat16):
+        snapshots = run(blocks())
+    assert np.allclose(np.linalg.norm(snapshots[0].embedding, axis=1), 1, atol=1e-5)
+    assert [s.n_clusters for s in snapshots] == [8, 8, 8, 3]

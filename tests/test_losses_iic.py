@@ -283,3 +283,11 @@ def test_continuing_starts_from_the_finished_network():
     warm = ctx.final_checkpoint()
     first = next(IIC(**TINY).iterate(items, Context(1, warm=warm)))
     assert np.array_equal(first.probabilities, last.probabilities)
+
+
+def test_mixed_precision_leaves_whole_snapshots():
+    with torch.autocast("cpu", torch.bfloat16):
+        last = run(blocks(60), epochs=1, n_clusters=4, n_clusters_over=6)[-1]
+    assert np.allclose(last.probabilities.sum(1), 1, atol=1e-3)
+    assert last.artefacts["joint"].data.sum() == pytest.approx(1, abs=1e-5)
+    assert last.artefacts["parts"].data.sum() == pytest.approx(1, abs=0.02)

@@ -27,4 +27,5 @@ class Heads(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Probabilities (n_heads, b, n_clusters), rows sum to 1."""
         scores = self.linear(features).view(-1, self.n_heads, self.n_clusters)
-        return scores.softmax(-1).transpose(0, 1)
+        # in half precision the rows would not sum to 1
+        return scores.float().softmax(-1).transpose(0, 1)
