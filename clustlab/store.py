@@ -134,25 +134,19 @@ class Run(Sequence[Snapshot]):
 
     def _read_snapshot(self, step: int) -> Snapshot:
         record = self._lines[step]
-        try:
-            with np.load(snapshot_path(self.path, step), allow_pickle=False) as arrays:
-                artefacts = {
-                    name: _artefact(about, arrays[f"artefact:{name}"])
-                    for name, about in record["artefacts"].items()
-                }
-                return Snapshot(
-                    embedding=arrays["embedding"],
-                    assignments=arrays["assignments"],
-                    scalars=record["scalars"],
-                    probabilities=arrays.get("probabilities"),
-                    centers=arrays.get("centers"),
-                    artefacts=artefacts,
-                )
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise RunNotFound(
-                f"Step {step} of the run {self.id!r} cannot be read.",
-                "The run was deleted or damaged; open the page Runs for those there are.",
-            ) from error
+        with _opened(self, step) as arrays:
+            artefacts = {
+                name: _artefact(about, arrays[f"artefact:{name}"])
+                for name, about in record["artefacts"].items()
+            }
+            return Snapshot(
+                embedding=arrays["embedding"],
+                assignments=arrays["assignments"],
+                scalars=record["scalars"],
+                probabilities=arrays.get("probabilities"),
+                centers=arrays.get("centers"),
+                artefacts=artefacts,
+            )
 
     # -- status --------------------------------------------------------------------------------
     @property
@@ -218,6 +212,19 @@ class Run(Sequence[Snapshot]):
         """Short name for people, such as 'DEC on digits, seed 0'."""
         m = self.manifest
         return f"{m['method_title']} on {m['dataset_title']}, seed {self.spec.seed}"
+
+
+@contextlib.contextmanager
+def _opened(run: Run, step: int) -> Iterator[Mapping[str, Array]]:
+    """Arrays of a committed step; raises `RunNotFound` if they are gone."""
+    try:
+        with np.load(snapshot_path(run.path, step), allow_pickle=False) as arrays:
+            yield arrays
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise RunNotFound(
+            f"Step {step} of the run {run.id!r} cannot be read.",
+            "The run was deleted or damaged; open the page Runs for those there are.",
+        ) from error
 
 
 def _artefact(about: Mapping[str, Any], data: Array) -> Artefact:
@@ -353,7 +360,14 @@ def write_status(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def each_assignment(run: Run) -> Iterator[tuple[Array, int]]:
-    """Assignments (n,) int32 and number of clusters of every committed step, and nothing else."""
+    """Assignments (n,) int32 and number of clusters of every committed step, and nothing else.
+
+    Raises
+    ------
+    RunNotFound
+        If the run was deleted or damaged.
+    """
     for record in list(run.log):
-        with np.load(snapshot_path(run.path, record["step"]), allow_pickle=False) as arrays:
-            yield arrays["assignments"], record["n_clusters"]
+        with _opened(run, record["step"]) as arrays:
+            assignments = arrays["assignments"]
+        yield assignments, record["n_clusters"]

@@ -28,7 +28,8 @@ BEAT_EVERY = 5.0  # seconds between touches of the status file
 HOLD_FOR = 0.05  # seconds between looks at it while paused
 REPORT_EVERY = 0.25  # seconds between writes of the status
 CHECKPOINT_SHARE = 0.05  # share of the training time that checkpoints may take
-CHECKPOINT_EVERY = 30.0  # seconds after which a checkpoint is due in any case
+CHECKPOINT_AFTER = 1.0  # seconds before which one is not worth its time
+CHECKPOINT_EVERY = 30.0  # seconds after which one is due in any case
 
 
 class RunWriter:
@@ -44,7 +45,8 @@ class RunWriter:
         self.committed = len(run)
         self.state: dict[str, Any] = {**worker_identity(), "status": "running"}
         self.paused_seconds = 0.0
-        self._looked = self._reported = self._saved = 0.0
+        self._looked = self._reported = 0.0
+        self._saved = time.monotonic()
         self._save_cost = 0.0
         self._closed = threading.Event()
 
@@ -163,7 +165,8 @@ class RunWriter:
     def checkpoint_due(self) -> bool:
         """Whether saving now keeps the cost of checkpoints within their share of the time."""
         waited = time.monotonic() - self._saved
-        return waited >= min(CHECKPOINT_EVERY, self._save_cost / CHECKPOINT_SHARE)
+        enough = max(CHECKPOINT_AFTER, self._save_cost / CHECKPOINT_SHARE)
+        return waited >= min(CHECKPOINT_EVERY, enough)
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Replace the checkpoint."""

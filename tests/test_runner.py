@@ -326,6 +326,20 @@ def test_resuming_a_lost_run_gives_the_same_remaining_steps(
         assert [r["scalars"] for r in run.log] == [r["scalars"] for r in whole.log]
 
 
+def test_checkpoints_cost_a_small_share_of_the_time(store, fake, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr("clustlab.writer.time.monotonic", lambda: clock[0])
+    writer = RunWriter(new_run(store, fake()))
+    due_after = []
+    for cost in (0.0, 0.5, 9.0):
+        writer._save_cost, started = cost, clock[0]
+        writer._saved = started
+        while not writer.checkpoint_due():
+            clock[0] += 0.5
+        due_after.append(clock[0] - started)
+    assert due_after == [1.0, 10.0, 30.0]
+
+
 def test_a_run_killed_before_its_last_word_is_just_finished(store, fake):
     run = carried_out(store, fake(epochs=9, stop_after=3))
     before = arrays(run)

@@ -7,7 +7,8 @@ and update. ClustPy keeps none.
 """
 
 import argparse
-import os
+import contextlib
+import io
 import statistics
 import tempfile
 import warnings
@@ -89,8 +90,7 @@ def measure(args: argparse.Namespace, store: RunStore) -> None:
 
 def clustpy_labels(x: np.ndarray, args: argparse.Namespace) -> np.ndarray:
     """Assignments by ClustPy's DEC, before its final k-means."""
-    os.environ["TQDM_DISABLE"] = "1"
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         from clustpy.deep import DEC as Theirs
         from clustpy.deep.neural_networks import FeedforwardAutoencoder
@@ -108,7 +108,8 @@ def clustpy_labels(x: np.ndarray, args: argparse.Namespace) -> np.ndarray:
             device="cpu",
             random_state=0,
         )
-        dec.fit(x)
+        with contextlib.redirect_stdout(io.StringIO()):
+            dec.fit(x)
     return dec.dec_labels_
 
 

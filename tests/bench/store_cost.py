@@ -5,7 +5,7 @@ import tempfile
 
 import numpy as np
 
-from clustlab.store import Run, RunSpec, RunStore, snapshot_path, stacked_assignments
+from clustlab.store import Run, RunSpec, RunStore, each_assignment, snapshot_path
 from clustlab.types import Artefact, Snapshot
 from clustlab.writer import RunWriter
 from tests.bench.harness import milliseconds, report
@@ -42,7 +42,7 @@ def measured(
     reader = Run(run.path)
     load = milliseconds(lambda i: reader[i], args.steps)
     again = milliseconds(lambda i: reader[args.steps - 1], args.steps)
-    stack = milliseconds(lambda i: stacked_assignments(reader), 3)
+    stack = milliseconds(lambda i: list(each_assignment(reader)), 3)
     size = snapshot_path(run.path, 0).stat().st_size
     line = (run.path / "log.jsonl").stat().st_size / args.steps
     return {
