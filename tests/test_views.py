@@ -439,6 +439,14 @@ def test_a_chip_shows_number_colour_and_share():
     assert "width:0.0%" in bars.chip(0, 0, 0)
 
 
+def test_a_chip_shows_what_a_cluster_is_made_of():
+    html = bars.chip(3, 4, 9, [1, 0, 3], ("a<b", "dog", "owl"))
+    assert html.index("owl: 3") < html.index("a&lt;b: 1")
+    assert "dog" not in html
+    assert "width:75.00%" in html
+    assert theme.class_colour(2) in html
+
+
 # -- loop ----------------------------------------------------------------------------------------
 def test_the_loop_shows_its_boxes_and_lights_the_active_one():
     svg = loop.svg(("encode", "cluster & merge"), active="encode")

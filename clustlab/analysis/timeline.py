@@ -27,6 +27,10 @@ COLUMNS = (
 )
 
 
+REACH = 99.5  # percentile of the distance from the origin that is scaled to 1
+ROOM = 1.15  # what is shown of the plane, in the same unit
+
+
 class Steps(Protocol):
     """Anything that has snapshots by number, such as a run or a list."""
 
@@ -44,7 +48,6 @@ class _Step:
     flips: Array  # (n,) int16, label changes so far
     row: dict[str, float]
     recall: Array  # (n_classes,) float64, empty without labels
-    reach: float  # 99.5th percentile of the distance of a coordinate from the origin
 
 
 class Timeline:
@@ -106,7 +109,10 @@ class Timeline:
         return self._at(step).mapping
 
     def points(self, step: int) -> Array:
-        """Principal components (n, 2) float32 at a step, aligned to the step before."""
+        """Principal components (n, 2) float32 at a step, turned onto the step before.
+
+        Every step is drawn to one size: nearly all points lie in [-1, 1].
+        """
         return self._at(step).points
 
     def centers(self, step: int) -> Array:
@@ -167,12 +173,8 @@ class Timeline:
             return max((int(s.mapping.max()) + 1 for s in self._steps if len(s.mapping)), default=0)
 
     def extent(self) -> float:
-        """Half the side of a square around the origin that holds nearly all points of each step.
-
-        Measured at the 99.5th percentile, so that a few outliers do not shrink all the rest.
-        """
-        with self._lock:
-            return max((s.reach for s in self._steps), default=0.0) * 1.15 or 1.0
+        """Half the side of a square around the origin that holds nearly all points of each step."""
+        return ROOM
 
     def silhouette(self, step: int) -> float:
         """Silhouette of a step on at most 2,000 items, computed when first asked for."""
@@ -202,9 +204,7 @@ class Timeline:
             flips = before.flips + (stable != before.stable)
         counts, recall = self._scored(stable)
         row = _row(snapshot, stable, None if before is None else before.stable, counts)
-        points = self._aligned(snapshot, before)
-        reach = float(np.percentile(np.abs(points).max(1), 99.5)) if n else 0.0
-        return _Step(stable, mapping, points, flips, row, recall, reach)
+        return _Step(stable, mapping, self._aligned(snapshot, before), flips, row, recall)
 
     def _scored(self, stable: Array) -> tuple[Array | None, Array]:
         if self._labels is None:
@@ -221,7 +221,11 @@ class Timeline:
                 return before.points
         self._last_embedding = embedding
         points = pca_2d(embedding)
-        return points if before is None else procrustes(points, before.points)
+        if before is not None:
+            points = procrustes(points, before.points, scale=False)
+        # to one size at every step, by a percentile, so that outliers do not shrink all the rest
+        reach = float(np.percentile(np.abs(points).max(1), REACH)) if len(points) else 0.0
+        return points / reach if reach > 0 else points
 
 
 def _row(

@@ -166,7 +166,7 @@ def history(clusters: Array, step: int | None = None) -> alt.LayerChart:
             here.mark_rule(color="white", strokeWidth=5),
             here.mark_rule(color=theme.ACCENT, strokeWidth=2),
         ]
-    return theme.finish(theme.layered(*layers).properties(height=44))
+    return theme.finish(theme.layered(*layers).properties(height=44, padding=0))
 
 
 def points(items: Array, labels: Array | None = None) -> alt.Chart:
@@ -239,18 +239,38 @@ def series(
     return theme.finish(encoded, title, note)
 
 
-def chip(cluster: int, size: int, total: int) -> str:
-    """HTML of a patch with the number of a cluster, and a bar as long as its share of the items."""
+def chip(
+    cluster: int,
+    size: int,
+    total: int,
+    counts: Sequence[int] | Array = (),
+    class_names: Sequence[str] = (),
+) -> str:
+    """HTML of a patch with the number of a cluster, and a bar as long as its share of the items.
+
+    With the number of its items of each true class, a thin bar below shows what it is made of, the
+    most frequent class first.
+    """
     colour = theme.colour(cluster)
     ink = "white" if theme.is_dark(colour) else "black"
     share = size / total if total else 0.0
+    found = np.asarray(counts, dtype=np.float64)
+    names = theme.names(len(found), class_names)
+    order = [i for i in np.argsort(-found, kind="stable").tolist() if found[i] > 0]
+    pieces = "".join(
+        f'<span title="{escape(names[i])}: {found[i]:,.0f}" style="display:inline-block;'
+        f"width:{found[i] / found.sum():.2%};height:5px;"
+        f'background:{theme.class_colour(i)}"></span>'
+        for i in order
+    )
+    made_of = f'<div style="line-height:0;margin-top:4px">{pieces}</div>' if pieces else ""
     return (
         '<div style="display:flex;align-items:center;gap:8px">'
         f'<span style="background:{colour};color:{ink};border-radius:4px;min-width:28px;'
-        f'padding:2px 6px;text-align:center;font-weight:600">{escape(str(cluster))}</span>'
-        f'<span style="flex:1;height:8px;border-radius:4px;background:{theme.FAINT}">'
-        f'<span style="display:block;width:{share:.1%};height:8px;border-radius:4px;'
-        f'background:{colour}"></span></span></div>'
+        f'padding:2px 6px;text-align:center;font-weight:600">{cluster}</span>'
+        '<span style="flex:1"><span style="display:block;height:8px;border-radius:4px;'
+        f'background:{theme.FAINT}"><span style="display:block;width:{share:.1%};height:8px;'
+        f'border-radius:4px;background:{colour}"></span></span>{made_of}</span></div>'
     )
 
 

@@ -229,5 +229,7 @@ def sparkline(
             shape="triangle-down", filled=True, color=theme.WRONG, size=50, opacity=1
         )
         layers.append(flag.encode(x="step:Q", y=alt.value(4)))
-    chart = theme.layered(*layers).properties(height=34, padding={"left": 8, "right": 8})
+    chart = theme.layered(*layers).properties(
+        height=34, padding={"left": 8, "right": 8, "top": 0, "bottom": 0}
+    )
     return theme.finish(chart)

@@ -55,7 +55,7 @@ def _box(name: str, left: float, width: float, *, lit: bool) -> str:
         f'<rect x="{left:.1f}" y="{MARGIN}" width="{width:.1f}" height="{HEIGHT}" rx="8" '
         f'fill="{fill}" stroke="{line}" stroke-width="1.5"/>'
         f'<text x="{left + width / 2:.1f}" y="{MARGIN + HEIGHT / 2 + 4.5}" text-anchor="middle" '
-        f'font-family="inherit" font-size="13" font-weight="{weight}" fill="{ink}">'
+        f'font-family="Source Sans, sans-serif" font-size="13" font-weight="{weight}" fill="{ink}">'
         f"{escape(name)}</text>"
     )
 

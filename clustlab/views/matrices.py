@@ -14,6 +14,8 @@ from clustlab.views import theme
 
 MAX_CELLS = 4900  # drawn; the fullest ones of a larger table
 MAX_TEXTS = 420  # cells with numbers written in them
+FULL = 0.25  # share from which a cell is dark
+RIM = "#1d4273"  # around white letters
 MAX_SIDE = 70  # rows or columns of a matrix that is not a table of counts
 STEP = 34  # height of a cell in pixels
 HEAD = 60  # height of the names of the columns
@@ -169,23 +171,33 @@ def _heat(
     )
     layers = [heat, outline.encode(x=x, y=y)]
     if len(table) <= MAX_TEXTS:
-        written = table[table["count"] > 0]
-        words = [
-            f"{count:,}\n{share:.0%}"
-            for count, share in zip(written["count"], written["share"], strict=True)
-        ]
-        tall = f"height > {rows * 28}"  # room for a second line
-        text = alt.Chart(written.assign(words=words)).mark_text(
-            fontSize=10, lineBreak="\n", baseline="middle", dy=alt.ExprRef(f"{tall} ? -5 : 0")
-        )
-        long = {"test": tall, "value": {"expr": "datum.words"}}
-        both = alt.Text("count:Q", format=",d", condition=long)
-        dark = {"test": "datum.share > 0.45", "value": "white"}
-        ink = alt.ColorValue(theme.GREY, condition=dark)
-        layers.append(text.encode(x=x, y=y, text=both, color=ink))
+        layers += [layer.encode(x=x, y=y) for layer in _numbers(table, rows)]
     return theme.finish(
         theme.layered(*layers).properties(height=max(rows, 1) * STEP + HEAD), title, note
     )
+
+
+def _numbers(table: pd.DataFrame, rows: int) -> list[alt.Chart]:
+    """Counts, with the shares below them where the chart is tall enough.
+
+    Full cells get white letters with a dark rim, which stand out on blue over a light page as well
+    as over a dark one.
+    """
+    written = table[table["count"] > 0]
+    pairs = zip(written["count"], written["share"], strict=True)
+    written = written.assign(words=[f"{count:,}\n{share:.0%}" for count, share in pairs])
+    tall = f"height > {rows * 28}"
+    long = {"test": tall, "value": {"expr": "datum.words"}}
+    shift = alt.ExprRef(f"{tall} ? -5 : 0")
+    text = alt.Text("count:Q", format=",d", condition=long)
+    full = alt.Chart(written[written["share"] >= FULL])
+    rim = full.mark_text(
+        fontSize=10, lineBreak="\n", baseline="middle", dy=shift, stroke=RIM, strokeWidth=3
+    )
+    letters = alt.Chart(written).mark_text(fontSize=10, lineBreak="\n", baseline="middle", dy=shift)
+    white = {"test": f"datum.share >= {FULL}", "value": "white"}
+    ink = alt.ColorValue(theme.GREY, condition=white)
+    return [rim.encode(text=text), letters.encode(text=text, color=ink)]
 
 
 def generic(
