@@ -52,8 +52,10 @@ def _row(view: View, cluster: int, order: str) -> None:
     members = np.flatnonzero(view.clusters == cluster)
     facts, images, more = st.columns([5, 14, 2], vertical_alignment="center", gap="small")
     with facts:
-        st.html(bars.chip(cluster, len(members), len(view.clusters)))
-        st.caption(describe(view, members))
+        counts = class_counts(view, members)
+        names = view.dataset.class_names
+        st.html(bars.chip(cluster, len(members), len(view.clusters), counts, names))
+        st.caption(describe(view, len(members), counts))
     with more:
         st.button(
             "All",
@@ -87,16 +89,17 @@ def _choose(view: View, members: Array, order: str) -> Array:
     )
 
 
-def describe(view: View, members: Array) -> str:
-    """Size, and what the cluster stands for, in a line."""
-    words = f"{len(members):,}"
-    if view.labels is None or not len(members):
-        return words
+def class_counts(view: View, members: Array) -> Array:
+    """Number of members of each true class; empty without labels."""
+    if view.labels is None:
+        return np.zeros(0, np.int64)
     known = view.labels[members]
-    known = known[known >= 0]
-    if not len(known):
-        return words
-    counts = np.bincount(known)
+    return np.bincount(known[known >= 0])
+
+
+def describe(view: View, size: int, counts: Array) -> str:
+    """Size, and which class most of the members have, in a line."""
+    if not counts.sum():
+        return f"{size:,} items"
     top = int(counts.argmax())
-    name = inspector.class_name(view, top)
-    return f"{words} · {counts[top] / len(known):.0%} are {name}"
+    return f"{size:,} · {counts[top] / counts.sum():.0%} are {inspector.class_name(view, top)}"

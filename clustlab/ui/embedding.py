@@ -51,7 +51,7 @@ def body(view: View) -> None:
             return
         table, extent = table_of(view, points), projections.extent(view.run, str(kind))
     draw = _lasso if tool == "Lasso" else _rectangle
-    draw(view, table, str(colour_by), extent, _title(view, str(kind)))
+    draw(view, table, str(colour_by), extent, str(kind))
 
 
 def table_of(view: View, points: Array) -> Any:
@@ -72,7 +72,8 @@ def _title(view: View, kind: str) -> str:
     return f"{KINDS[kind]} of the {width}-d embedding, step {view.step}"
 
 
-def _rectangle(view: View, table: Any, colour_by: str, extent: float | None, title: str) -> None:
+def _rectangle(view: View, table: Any, colour_by: str, extent: float | None, kind: str) -> None:
+    is_pca, title = kind == "pca", _title(view, kind)
     key = f"scatter-{st.session_state.get('cleared', 0)}"
 
     def chosen() -> None:
@@ -94,6 +95,7 @@ def _rectangle(view: View, table: Any, colour_by: str, extent: float | None, tit
         image_url=item_url(view.run.id) if view.dataset.is_image else None,
         title=title,
         extent=extent,
+        centers=view.timeline.centers(view.step) if is_pca else None,
         size=SIZE,
         key=key,
         on_select=chosen,
@@ -112,7 +114,8 @@ def _trails(view: View, indices: list[int]) -> Any:
     )
 
 
-def _lasso(view: View, table: Any, colour_by: str, extent: float | None, title: str) -> None:
+def _lasso(view: View, table: Any, colour_by: str, extent: float | None, kind: str) -> None:
+    title = _title(view, kind)
     key = f"lasso-{st.session_state.get('cleared', 0)}"
     indices, _ = session.selection()
     option, _ = lasso.option(

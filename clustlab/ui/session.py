@@ -103,9 +103,8 @@ def chosen_run() -> Run | None:
         forget()
         raise
     if st.session_state.get("run") != run.id:
-        choose(run.id)
-    if "step" in st.query_params and "step" not in st.session_state:
-        set_step(int(st.query_params["step"]) if st.query_params["step"].isdigit() else None)
+        wanted_step = st.query_params.get("step", "")
+        choose(run.id, int(wanted_step) if wanted_step.isdigit() else None)
     st.query_params["run"] = run.id
     return run
 

@@ -61,7 +61,9 @@ def _pick(view: View, start: int, source: int, target: int) -> None:
 
 
 def _flow(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
-    option, links = flow.sankey(before, view.clusters, n_ids)
+    option, links = flow.sankey(
+        before, view.clusters, n_ids, words=(f"at step {start}", f"at step {view.step}")
+    )
     key = f"flow-{st.session_state.get('cleared', 0)}"
 
     def chosen() -> None:
