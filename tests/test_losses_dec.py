@@ -9,17 +9,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from clustlab.methods.dec import (
-    hard_target,
     kl_divergence,
-    power_target,
     rescale_code,
-    sinkhorn,
     soft_assignment,
     soft_assignment_of_all,
     sure_scale,
     target_distribution,
 )
 from clustlab.parts.networks import Autoencoder
+from clustlab.parts.targets import hard_target, power_target, sinkhorn
 
 Z = torch.tensor([[0.0, 0.0], [1.0, 0.0], [4.0, 0.0]], dtype=torch.float64)
 MU = torch.tensor([[0.0, 0.0], [3.0, 0.0]], dtype=torch.float64)

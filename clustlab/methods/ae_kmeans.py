@@ -62,7 +62,7 @@ class AutoencoderKMeans(AutoencoderSettings):
     loop: ClassVar[tuple[str, ...]] = ("train", "encode", "cluster")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "quick": {"epochs": 15},
+        "quick": {"hidden_widths": "250-250-1000", "batch_size": 64, "epochs": 12},
         "standard": {},
         "paper": {"pretraining": "layer-wise", "layer_epochs": 200, "epochs": 400},
     }

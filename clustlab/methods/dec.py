@@ -60,13 +60,13 @@ from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.autoencoding import TRAINING, VIEWS, AutoencoderSettings, AutoencoderTraining
 from clustlab.parts.networks import Autoencoder, macs
+from clustlab.parts.targets import hard_target, power_target, sinkhorn
 from clustlab.types import Array, Artefact, Paper, PlannedPhase, Snapshot
 
 UNSURE, SURE = 0.3, 0.6  # mean of max q below which the code is scaled, and what it is scaled to
 NEARLY, LARGEST_EXPONENT, BISECTIONS = 0.9, 16.0, 16
+SINKHORN_ROUNDS = 50  # until columns are equal within a thousandth
 CHUNK_VALUES = 8_000_000  # differences of codes and centres held at once: 32 MB
-SINKHORN_EPSILON = 0.5  # exp(ln q / 0.5) = q^2, the sharpening of DEC
-SINKHORN_ROUNDS = 50
 
 
 def soft_assignment(z: Tensor, centers: Tensor, alpha: float = 1.0) -> Tensor:
@@ -98,50 +98,6 @@ def target_distribution(q: Tensor) -> Tensor:
         Soft assignment (n, k).
     """
     return power_target(q)
-
-
-def power_target(q: Tensor, gamma: float = 2.0, delta: float = 1.0) -> Tensor:
-    """Rows proportional to q^gamma / f^delta with f the column sums of q; (2, 1) is DEC.
-
-    Parameters
-    ----------
-    q : Tensor
-        Soft assignment (n, k).
-    gamma : float
-        Sharpening: 1 leaves rows as they are, large values approach `hard_target`.
-    delta : float
-        How far large clusters are held back: 0 not at all.
-    """
-    tiny = torch.finfo(q.dtype).tiny
-    # in logarithms, since high powers of small numbers are 0 in a row that then cannot be summed
-    logits = gamma * q.clamp_min(tiny).log() - delta * q.sum(0).clamp_min(tiny).log()
-    return logits.softmax(1)
-
-
-def hard_target(q: Tensor) -> Tensor:
-    """One-hot rows (n, k) of the largest entry of each row."""
-    return functional.one_hot(q.argmax(1), q.shape[1]).to(q.dtype)
-
-
-def sinkhorn(scores: Tensor, epsilon: float = SINKHORN_EPSILON, rounds: int = 3) -> Tensor:
-    """Rows (n, k) close to exp(scores / epsilon) that sum to 1 and fill all columns equally.
-
-    Columns and rows are normalised in turn, rows last. Cuturi 2013; Caron et al. 2020, SwAV.
-
-    Parameters
-    ----------
-    scores : Tensor
-        Scores (n, k) of items for clusters.
-    epsilon : float
-        Small values give sharper rows.
-    rounds : int
-        Column masses are equal only after some dozens.
-    """
-    logits = scores / epsilon
-    for _ in range(rounds):
-        logits = logits - logits.logsumexp(0)
-        logits = logits - logits.logsumexp(1, keepdim=True)
-    return logits.exp()
 
 
 def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
@@ -212,7 +168,14 @@ class DEC(AutoencoderSettings):
     loop: ClassVar[tuple[str, ...]] = ("encode", "cluster", "target", "train")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "quick": {"epochs": 15},
+        "quick": {
+            "hidden_widths": "250-250-1000",
+            "batch_size": 64,
+            "epochs": 12,
+            "update_interval": 30,
+            "max_updates": 25,
+            "cluster_learning_rate": 3e-4,
+        },
         "standard": {},
         "paper": {
             "pretraining": "layer-wise",

@@ -22,6 +22,7 @@ from clustlab.types import Array, Artefact, Cost, PlannedPhase, Snapshot
 VIEWS = Augmentation(rotation=10, shift=0.1, noise=0.05)  # Guo et al. 2018, DEC-DA, section 4.2
 SHOWN = 12  # items whose reconstruction is shown
 ROUNDS = 10  # of k-means per epoch of pre-training, from the centres of the epoch before
+USUAL_ROUNDS = 40  # of k-means until it settles, for the estimate of time
 MEASURED = 2000  # items that measure the reconstruction of the untrained network
 TRAINING = 3  # a training step costs about three forward passes
 
@@ -81,8 +82,10 @@ class AutoencoderSettings:
 
     def initialisation_plan(self, name: str, n: int, shape: tuple[int, ...]) -> PlannedPhase:
         """Phase of one pass over the whole set and the best of several runs of k-means."""
-        _, look = self.costs(n, shape)
-        return PlannedPhase(name, 1, look * (1 + self.n_init / 5))
+        network = self.blank(shape)
+        encoding = macs(network, network.shape, network.encode) * n
+        one_pass = Cost(linear=float(n * self.n_clusters * network.code))
+        return PlannedPhase(name, 1, encoding + one_pass * (2 * USUAL_ROUNDS * self.n_init))
 
     def costs(self, n: int, shape: tuple[int, ...]) -> tuple[Cost, Cost]:
         """Cost of one epoch of training, and of encoding and clustering the whole set once."""
