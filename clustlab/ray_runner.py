@@ -10,10 +10,12 @@ from clustlab.runner import execute
 class RayRunner:
     """Submits each run as a remote task; the runs folder must be on a file system all nodes see.
 
+    Runs start in the order of submission, as many at a time as the cluster has room for.
+
     Raises
     ------
     ClustlabError
-        If Ray is not installed.
+        If Ray cannot be imported.
     """
 
     def __init__(self, root: Path) -> None:
@@ -21,7 +23,7 @@ class RayRunner:
             import ray
         except ImportError as error:
             raise ClustlabError(
-                "CLUSTLAB_RUNNER is 'ray', but Ray is not installed.",
+                f"CLUSTLAB_RUNNER is 'ray', but Ray cannot be imported ({error}).",
                 "Run 'pip install ray', or unset CLUSTLAB_RUNNER.",
             ) from error
         self._ray: Any = ray

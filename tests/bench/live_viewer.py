@@ -11,7 +11,6 @@ import statistics
 import tempfile
 import threading
 import time
-from dataclasses import replace
 
 import numpy as np
 
@@ -31,11 +30,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", default="mnist-5k")
     parser.add_argument("--method", default="dec")
+    parser.add_argument("--data", nargs="*", default=[])
     parser.add_argument("--set", nargs="*", default=["epochs=15", "max_updates=10"])
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
-    params = dict(word.split("=") for word in args.set)
-    spec = RunSpec(args.dataset, args.method, {}, {**params}, device="cpu")
+    data, params = (dict(word.split("=") for word in words) for words in (args.data, args.set))
+    spec = RunSpec(args.dataset, args.method, data, params, device="cpu")
     with tempfile.TemporaryDirectory() as folder:
         measure(args, spec, RunStore(folder))
     return 0
@@ -44,7 +44,7 @@ def main() -> int:
 def measure(args: argparse.Namespace, spec: RunSpec, store: RunStore) -> None:
     thread, process = ThreadRunner(store.root), ProcessRunner(store.root)
     first = trained(store, spec, thread)  # loads the items and warms up
-    spec = replace(first.spec)
+    spec = first.spec
     items = np.asarray(store.dataset(first).items)
 
     def alone() -> float:
