@@ -37,7 +37,7 @@ def server(runs, **environment):
     """The app on a free port, over a folder of runs; yields its address."""
     port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    env = {**os.environ, "CLUSTLAB_RUNS": str(runs), **environment}
+    env = {**os.environ, "CLUSTLAB_RUNS": str(runs), "CLUSTLAB_WARM_UP": "no", **environment}
     process = subprocess.Popen(
         command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

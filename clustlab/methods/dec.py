@@ -176,7 +176,7 @@ class DEC(AutoencoderSettings):
             "max_updates": 25,
             "cluster_learning_rate": 3e-4,
         },
-        "standard": {},
+        "standard": {"augmented": True, "epochs": 20, "max_updates": 30},
         "paper": {
             "pretraining": "layer-wise",
             "layer_epochs": 200,

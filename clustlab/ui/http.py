@@ -1,9 +1,14 @@
 """Plain HTTP beside the pages: health, and single item images for tooltips."""
 
 import logging
+import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -11,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from clustlab.errors import ClustlabError
+from clustlab.store import RunStore
 
 log = logging.getLogger(__name__)
 
@@ -53,25 +59,43 @@ def item_url(run_id: str) -> str:
 
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
-    """Warm up what is slow to import once the server is up, at low priority."""
-    threading.Thread(target=_warm_up, name="clustlab-warm-up", daemon=True).start()
+    """Warm up what is slow once the server is up, at low priority; CLUSTLAB_WARM_UP=no skips it."""
+    if os.environ.get("CLUSTLAB_WARM_UP") != "no":
+        threading.Thread(target=_warm_up, name="clustlab-warm-up", daemon=True).start()
     yield {}
 
 
 def _warm_up() -> None:
-    """Import torch and the methods, then compile UMAP; failures show up where they matter."""
+    """Import torch and the methods, time the machine, then prepare UMAP."""
     from clustlab.runner import yield_to_server
 
     yield_to_server()
     from clustlab import registry
-    from clustlab.analysis import projection
     from clustlab.estimate import Machine
     from clustlab.ui import session
 
     registry.methods()
     registry.datasets()
     Machine(session.store().root).measure()
-    try:
-        projection.warm_up()
-    except (ImportError, RuntimeError) as error:
-        log.warning("UMAP could not be prepared: %s", error)
+    _prepare_umap(session.store())
+
+
+def _prepare_umap(store: RunStore) -> None:
+    """Compile UMAP without getting into the way of a run.
+
+    Importing it compiles for half a minute on a fresh machine and holds locks that a run may need,
+    so a child fills numba's cache on disk first. The rest waits until nothing trains.
+    """
+    code = "import os; os.nice(15); from clustlab.analysis import projection; projection.warm_up()"
+    root = Path(__file__).parents[2]
+    child = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, check=False, capture_output=True, text=True
+    )
+    if child.returncode:
+        log.warning("UMAP could not be prepared: %s", child.stderr.strip().splitlines()[-1:])
+        return
+    while any(run.is_active for run in store.runs()):
+        time.sleep(5)
+    from clustlab.analysis import projection
+
+    projection.warm_up()
