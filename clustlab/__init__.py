@@ -1,0 +1,6 @@
+import os
+
+# Threads of a parallel loop wait asleep, not spinning: training shares its cores with the server
+# and the browser, and spinning threads cost both sides several times the work itself. Must be set
+# before torch loads its thread library.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

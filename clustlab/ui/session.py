@@ -4,6 +4,7 @@ Everything lasting lives in the run folders. The session holds ids and small tup
 carries the run and the step, so a reload or a second tab comes back to the same view.
 """
 
+import gc
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
@@ -29,8 +30,14 @@ def store() -> RunStore:
 
 @cache
 def _runner(root: Path) -> "Runner":
+    from clustlab import registry
     from clustlab.runner import make_runner  # imports torch: only when something is started
 
+    registry.methods()
+    # Streamlit collects garbage after each rerun, which stops all threads. What was imported
+    # lives as long as the process, so it need not be looked at: a tenth of the time.
+    gc.collect()
+    gc.freeze()
     return make_runner(root)
 
 
