@@ -118,7 +118,7 @@ def view(store: RunStore, run: Run) -> None:
         clusters = timeline.stable(step)
         table = scatter.dots(timeline.points(step), clusters)
         scatter.embedding(table, extent=timeline.extent()).to_dict()
-        curves.metrics(timeline.metrics(), step=step).to_dict()
+        curves.metrics(timeline.metrics(), ["changed", "nmi_previous"], step=step).to_dict()
         if dataset.labels is not None:
             matrices.confusion(dataset.labels, clusters, dataset.class_names).to_dict()
         groups = [np.flatnonzero(clusters == i) for i in np.unique(clusters)[:10]]
