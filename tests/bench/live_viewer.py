@@ -121,9 +121,10 @@ def view(store: RunStore, run: Run) -> None:
         curves.metrics(timeline.metrics(), ["changed", "nmi_previous"], step=step).to_dict()
         if dataset.labels is not None:
             matrices.confusion(dataset.labels, clusters, dataset.class_names).to_dict()
-        groups = [np.flatnonzero(clusters == i) for i in np.unique(clusters)[:10]]
-        rows = [sheets.order("central", g, reader[step], limit=14) for g in groups if len(g)]
-        sheets.cluster_rows(dataset.items, rows, tile=24, columns=14)
+        ids = np.unique(clusters)[:10]
+        groups = [np.flatnonzero(clusters == i) for i in ids]
+        rows = [sheets.order("central", group, reader[step], limit=14) for group in groups]
+        sheets.cluster_rows(dataset.items, rows, clusters=ids, tile=24, columns=14)
         time.sleep(max(0.0, 1.0 - (time.monotonic() - start)))
 
 
