@@ -254,6 +254,11 @@ def yield_to_server() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), lower)
 
 
+def import_late_parts() -> None:
+    """Make torch import now what its first optimiser would import in the middle of a run (2 s)."""
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)]).step()
+
+
 def make_runner(root: Path, kind: str | None = None) -> Runner:
     """Runner named by `CLUSTLAB_RUNNER`: thread (default), process or ray.
 

@@ -1,8 +1,8 @@
 """Frame of every page that looks at a run: run bar, scrubber, main view, inspector.
 
 The controls stand in the page's script, outside everything that ticks. Below them one fragment
-holds the scrubber and the views; it reruns once a second while the run is active, and by itself
-when the user moves the step, so that a step costs no rerun of the page.
+holds the scrubber and the views; it reruns every other second while the run is active, and by
+itself when the user moves the step, so that a step costs no rerun of the page.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,8 @@ from clustlab.store import Run
 from clustlab.types import Array, Dataset, Snapshot
 from clustlab.ui import inspector, nav, scrubber, session, summaries
 
-TICK = 1.0  # seconds between looks at an active run
+TICK = 1.0  # seconds between looks at the state of an active run
+BODY_TICK = 2.0  # seconds between redraws of its views
 FRAME = 0.6  # seconds a step is shown while replaying
 
 
@@ -88,7 +89,7 @@ def show(body: Callable[[View], None], *, with_inspector: bool = True) -> None:
         return
     run_bar(run)
     playing = st.session_state.get("playing", False)
-    every = FRAME if playing else TICK if run.is_active else None
+    every = FRAME if playing else BODY_TICK if run.is_active else None
     st.fragment(_ticking, run_every=every)(run.id, body, with_inspector)
 
 

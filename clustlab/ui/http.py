@@ -74,8 +74,8 @@ def _warm_up() -> None:
     from clustlab.estimate import Machine
     from clustlab.ui import session
 
-    registry.methods()
     registry.datasets()
+    session.prepare_runner()
     Machine(session.store().root).measure()
     _prepare_umap(session.store())
 

@@ -4,6 +4,7 @@ Everything lasting lives in the run folders. The session holds ids and small tup
 carries the run and the step, so a reload or a second tab comes back to the same view.
 """
 
+import contextlib
 import gc
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from clustlab.analysis.timeline import Timeline
-from clustlab.errors import ClustlabError, RunNotFound
+from clustlab.errors import ClustlabError, ParameterError, RunNotFound
 from clustlab.store import Run, RunSpec, RunStore
 from clustlab.types import Array, Dataset
 from clustlab.ui import nav
@@ -31,14 +32,23 @@ def store() -> RunStore:
 @cache
 def _runner(root: Path) -> "Runner":
     from clustlab import registry
-    from clustlab.runner import make_runner  # imports torch: only when something is started
+    from clustlab.runner import (  # imports torch: only when something is started
+        import_late_parts,
+        make_runner,
+    )
 
     registry.methods()
+    import_late_parts()
     # Streamlit collects garbage after each rerun, which stops all threads. What was imported
     # lives as long as the process, so it need not be looked at: a tenth of the time.
     gc.collect()
     gc.freeze()
     return make_runner(root)
+
+
+def prepare_runner() -> None:
+    """Import what training needs, so that the first start is quick."""
+    _runner(store().root)
 
 
 # -- loading -----------------------------------------------------------------------------------
@@ -191,11 +201,12 @@ def start(spec: RunSpec) -> Run:
 
 
 def resume(run: Run) -> None:
-    """Queue a stopped run again."""
+    """Queue a stopped run again; if another page was faster, there is nothing to do."""
     from clustlab.runner import requeue
 
-    requeue(run)
-    _runner(store().root).submit(run.id)
+    with contextlib.suppress(ParameterError):
+        requeue(run)
+        _runner(store().root).submit(run.id)
 
 
 def queue_position(run: Run) -> int:
