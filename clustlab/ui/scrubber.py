@@ -54,7 +54,8 @@ def draw(run: Run, timeline: Timeline, step: int) -> None:
 
 def _button(label: str, icon: str, action: Callable[[], None], enabled: bool = True) -> None:
     st.button(
-        f":material/{icon}:",
+        label,  # for screen readers; the style sheet shows the icon only
+        icon=f":material/{icon}:",
         key=f"scrub-{label}",
         help=label,
         on_click=action,

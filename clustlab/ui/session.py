@@ -170,6 +170,7 @@ def selection() -> tuple[list[int], str]:
 def select(indices: Sequence[int] | Array, title: str) -> None:
     """Show these items in the inspector, on every page, until others are selected."""
     st.session_state["selected"] = ([int(i) for i in indices], title)
+    st.session_state["picked"] = None  # the newest choice is on top
 
 
 def pick(index: int | None) -> None:
