@@ -35,8 +35,11 @@ def principal(x: Tensor, n_components: int, *, whiten: bool = False) -> Tensor:
         x = x / scale
         if x.shape[1] > EXACT_WIDTH:
             x = x @ _leading_basis(x, min(d + SPARE, *x.shape))
-        variances, directions = torch.linalg.eigh(x.T @ x / len(x))  # ascending
-        variances, directions = variances.flip(0)[:d], directions.flip(1)[:, :d]
+        covariance = x.T @ x / len(x)
+        if x.device.type != "mps":  # MPS has no doubles; in floats a rank of one may not converge
+            covariance = covariance.double()
+        variances, directions = torch.linalg.eigh(covariance)  # ascending
+        variances, directions = variances.flip(0)[:d].to(x), directions.flip(1)[:, :d].to(x)
         largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))
         z = x @ (directions * torch.where(largest < 0, -1.0, 1.0))
         if not whiten:

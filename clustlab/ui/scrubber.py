@@ -16,7 +16,7 @@ def draw(run: Run, timeline: Timeline, step: int) -> None:
     last = steps - 1
     with st.container(key="scrubber"):
         buttons, track, words = st.columns([3, 8, 4], vertical_alignment="center")
-        with buttons, st.container(horizontal=True, gap="small"):
+        with buttons, st.container(horizontal=True, wrap=False, gap="xsmall"):
             _button("First step", "first_page", lambda: session.set_step(0), step > 0)
             _button("Step back", "chevron_left", lambda: session.set_step(step - 1), step > 0)
             playing = st.session_state.get("playing", False)
