@@ -4,6 +4,7 @@ Like a run, a download talks through files, so that a reload or a second tab see
 """
 
 import json
+import logging
 import threading
 import time
 from pathlib import Path
@@ -13,7 +14,9 @@ from clustlab import library
 from clustlab.errors import Cancelled, ClustlabError
 from clustlab.store import write_atomically
 
-SILENCE = 30.0  # seconds without a word after which a download counts as stopped
+log = logging.getLogger(__name__)
+
+SILENCE = 120.0  # seconds without a word after which a download counts as stopped
 
 
 def start(root: Path, name: str) -> None:
@@ -55,6 +58,10 @@ def _fetch(root: Path, name: str) -> None:
         _write(root, name, status="cancelled", message="Stopped.", fraction=0.0)
     except ClustlabError as error:
         _write(root, name, status="failed", error=error.message, hint=error.hint)
+    except Exception as error:  # a full disk, say: the page must hear of it
+        log.exception("download of %s failed", name)
+        hint = "Make room or check the folder, then download again."
+        _write(root, name, status="failed", error=f"{type(error).__name__}: {error}", hint=hint)
 
 
 def _write(root: Path, name: str, **state: Any) -> None:

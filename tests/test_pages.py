@@ -106,19 +106,6 @@ def test_scrubber_buttons_move_the_step(runs):
     assert f"Step {len(run) - 1} of {len(run) - 1}" in words(app)
 
 
-def test_a_confusion_cell_selects_its_items(runs):
-    run = trained(runs, max_iter=6, n_init=1)
-    app = visit("evaluate")
-    data = runs.dataset(run)
-    stable = run[-1].assignments
-    assert data.labels is not None
-    cell = {"true": data.class_names[int(data.labels[0])], "cluster": int(stable[0])}
-    app.session_state["selected"] = ([0, 1, 2], "Brushed")
-    app.run()
-    assert "Brushed" in words(app)
-    assert cell["true"] in data.class_names
-
-
 def test_selection_survives_a_change_of_page(runs):
     trained(runs, max_iter=6, n_init=1)
     app = visit("clusters")
@@ -166,7 +153,45 @@ def test_change_and_run_again_fills_the_form(runs):
 def test_deleting_a_run_can_be_undone(runs):
     run = trained(runs, max_iter=2, n_init=1)
     runs.delete(run.id)
-    assert not runs.runs()
-    runs.restore(run.id)
+    app = AppTest.from_file("../clustlab/ui/shell.py", default_timeout=60)
+    app.session_state["deleted"] = [run.id]
+    app.run()
+    app.switch_page("../../pages/runs.py").run()
+    next(b for b in app.button if b.label == "Undo").click().run()
     assert [r.id for r in runs.runs()] == [run.id]
-    assert not visit("runs").error
+    assert not app.exception
+
+
+def test_a_run_deleted_while_it_is_watched_is_named_with_a_way_out(runs):
+    run = trained(runs, max_iter=2, n_init=1)
+    app = visit("evaluate")
+    runs.delete(run.id)
+    app.run()
+    assert not app.exception
+    assert run.id in words(app)
+
+
+def test_a_start_leaves_the_form_although_it_was_open(runs):
+    old = trained(runs, max_iter=2, n_init=1)
+    app = visit("evaluate")
+    next(b for b in app.button if b.label == "Change and run again").click().run()
+    assert "Back to the run" in [b.label for b in app.button]
+    next(b for b in app.button if b.label == "Back to the run").click().run()
+    assert old.title in words(app)
+    assert not app.exception
+
+
+def test_the_step_stays_in_the_address_on_another_page(runs):
+    run = trained(runs, max_iter=6, n_init=1)
+    app = visit("clusters", run=run.id, step="1")
+    app.switch_page("../../pages/evaluate.py").run()
+    assert app.query_params["step"] in ("1", ["1"])
+
+
+def test_a_start_without_a_runner_leaves_no_run_waiting(runs, monkeypatch):
+    monkeypatch.setenv("CLUSTLAB_RUNNER", "steam")
+    app = visit("train", dataset="digits", method="kmeans")
+    next(b for b in app.button if b.label == "Start").click().run()
+    assert "steam" in words(app)
+    assert runs.runs() == []
+    assert not app.exception

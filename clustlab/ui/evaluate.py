@@ -49,9 +49,10 @@ def _without_labels(view: View) -> None:
 
 def _confusion(view: View) -> None:
     names = view.dataset.class_names
+    key = f"confusion-{view.run.id}-{view.step}-{st.session_state.get('cleared', 0)}"
 
     def chosen() -> None:
-        cells = st.session_state["confusion"]["selection"].get("cell") or []
+        cells = st.session_state[key]["selection"].get("cell") or []
         if cells:
             _select_cell(view, cells[0])
 
@@ -62,13 +63,19 @@ def _confusion(view: View) -> None:
         names,
         classes=view.class_of,
         ids=view.timeline.mapping(view.step),
-        key="confusion",
+        key=key,
         select="cell",
         on_select=chosen,
     )
     found = view.class_of
     pairs = [f"{c} → {inspector.class_name(view, int(k))}" for c, k in enumerate(found) if k >= 0]
-    st.caption("Matching (cluster → class): " + ", ".join(pairs))
+    if view.timeline.row(view.step)["n_occupied"] > view.timeline.n_classes:
+        st.caption(
+            "There are more clusters than classes: outlined is the majority class of each cluster, "
+            "which adds up to purity. ACC counts only one cluster for each class."
+        )
+    else:
+        st.caption("Matching (cluster → class): " + ", ".join(pairs))
 
 
 def _select_cell(view: View, cell: dict[str, Any]) -> None:

@@ -90,7 +90,7 @@ def show(body: Callable[[View], None], *, with_inspector: bool = True) -> None:
     run_bar(run)
     playing = st.session_state.get("playing", False)
     every = FRAME if playing else BODY_TICK if run.is_active else None
-    st.fragment(_ticking, run_every=every)(run.id, body, with_inspector)
+    st.fragment(session.guarded(_ticking), run_every=every)(run.id, body, with_inspector)
 
 
 def nothing_yet() -> None:
@@ -110,7 +110,7 @@ def run_bar(run: Run) -> None:
     with st.container(key="run-bar"):
         text, buttons = st.columns([3, 2], vertical_alignment="center")
         with text:
-            st.fragment(_state, run_every=TICK if run.is_active else None)(run.id)
+            st.fragment(session.guarded(_state), run_every=TICK if run.is_active else None)(run.id)
         with buttons, st.container(horizontal=True, horizontal_alignment="right"):
             controls(run)
 
@@ -175,7 +175,9 @@ def controls(run: Run) -> None:
 
 
 def _button(label: str, icon: str, action: Callable[[], None]) -> None:
-    st.button(label, icon=f":material/{icon}:", on_click=action, key=f"control-{label}")
+    st.button(
+        label, icon=f":material/{icon}:", on_click=session.later(action), key=f"control-{label}"
+    )
 
 
 # -- body --------------------------------------------------------------------------------------

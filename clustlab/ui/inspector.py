@@ -72,13 +72,7 @@ def _item(view: "View", index: int) -> None:
         with facts:
             st.markdown(f"**Item {index}**")
             _facts(view, index)
-            st.button(
-                "Close",
-                icon=":material/close:",
-                type="tertiary",
-                on_click=session.pick,
-                args=(None,),
-            )
+            st.button("Close", icon=":material/close:", type="tertiary", on_click=_close)
         _history(view, index)
         _why_here(view, index)
 
@@ -144,7 +138,12 @@ def _selection(view: "View") -> None:
 
 def _clear() -> None:
     session.select([], "")
+    _close()
+
+
+def _close() -> None:
     session.pick(None)
+    # charts made anew forget their selection, so that the same dot or cell can be chosen again
     st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1
 
 

@@ -28,6 +28,19 @@ def four_views(view: View) -> None:
         _confusion(view)
     with lower[1]:
         _shifts(view)
+    scores = ["acc", "nmi", "ari"] if view.labels is not None else ["confidence", "evenness"]
+    st.markdown("**Scores over time**", help=reading(curves.metrics))
+    panels.chart(
+        curves.metrics,
+        view.timeline.metrics(),
+        scores,
+        step=view.step,
+        key="live-scores",
+        height=200,
+        with_guide=False,
+    )
+    if session.picked() is not None:
+        inspector.draw(view)
     with st.expander("Losses, and what only this method has"):
         inside.losses(view)
         inside.artefacts_of(view)

@@ -69,5 +69,7 @@ def _download_bar(name: str) -> None:
         st.session_state["downloading"] = name
     elif status == "failed":
         session.show_error(state)
+    elif status == "cancelled":
+        st.caption(state["message"])
     if status != "running" and st.session_state.pop("downloading", None) == name:
         st.rerun()

@@ -13,6 +13,7 @@ import streamlit as st
 from clustlab.analysis import projection
 from clustlab.store import Run
 from clustlab.types import Array
+from clustlab.ui import session
 from clustlab.ui.frame import View
 
 TITLES = {"umap": "UMAP", "tsne": "t-SNE"}
@@ -28,10 +29,15 @@ def at(view: View, kind: str) -> Array | None:
         f"{name} is computed for one step at a time. Sizes of groups and gaps between them mean "
         "nothing in it; only who is near whom does."
     )
-    if not st.button(f"Compute {name} of step {view.step}", type="primary", key="compute"):
+    if not st.button(
+        f"Compute {name} of step {view.step}",
+        type="primary",
+        key="compute",
+        on_click=session.set_step,  # stay there although a run goes on
+        args=(view.step,),
+    ):
         return None
     bar = st.progress(0.0, f"Preparing {name}")
-    st.button("Stop", icon=":material/stop:", key="stop-projection")
     start = _nearest(view.run, kind, view.step)
 
     def report(words: str, share: float) -> None:

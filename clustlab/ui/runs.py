@@ -38,7 +38,7 @@ def page() -> None:
             nav.go("train")
         return
     active = any(run.is_active for run in found)
-    st.fragment(_table, run_every=2.0 if active else None)()
+    st.fragment(session.guarded(_table), run_every=2.0 if active else None)()
     st.caption(f"Runs live in the folder {session.store().root.name!r}; set CLUSTLAB_RUNS to move.")
 
 
@@ -53,7 +53,7 @@ def _table() -> None:
         selection_mode="multi-row",
         row_height=56,
         height=min(640, 60 + 56 * len(frame)),
-        key="runs-table",
+        key=f"runs-table-{hash(tuple(run.id for run in found))}",  # rows are chosen by position
         alt="All runs with their status and figures",
     )
     chosen = [found[i] for i in event.selection.rows if i < len(found)]
@@ -85,7 +85,7 @@ def _row(run: Run) -> dict[str, Any]:
         "seconds": progress.get("seconds"),
         "size": run.size / 1e6,
         "settings": settings(run),
-        "started": pd.Timestamp(run.manifest["created"], unit="s"),
+        "started": pd.Timestamp.fromtimestamp(run.manifest["created"]),
     }
 
 
@@ -119,7 +119,6 @@ def _actions(chosen: list[Run]) -> None:
         for run in chosen:
             session.store().delete(run.id)
         st.session_state["deleted"] = [run.id for run in chosen]
-        st.session_state.pop("runs-table", None)
         st.rerun()
 
 

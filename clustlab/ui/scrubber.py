@@ -17,15 +17,15 @@ def draw(run: Run, timeline: Timeline, step: int) -> None:
     with st.container(key="scrubber"):
         buttons, track, words = st.columns([3, 8, 4], vertical_alignment="center")
         with buttons, st.container(horizontal=True, wrap=False, gap="xsmall"):
-            _button("First step", "first_page", lambda: session.set_step(0), step > 0)
-            _button("Step back", "chevron_left", lambda: session.set_step(step - 1), step > 0)
+            _button("First step", "first_page", lambda: _set(0, last), step > 0)
+            _button("Step back", "chevron_left", lambda: _set(step - 1, last), step > 0)
             playing = st.session_state.get("playing", False)
             if playing:
                 _button("Hold", "pause", _hold, enabled=True)
             else:
                 _button("Replay", "play_arrow", lambda: _play(step, last), steps > 1)
             _button("Step on", "chevron_right", lambda: _set(step + 1, last), step < last)
-            _button("Newest step", "last_page", lambda: session.set_step(None), step < last)
+            _button("Newest step", "last_page", lambda: _set(last, last), step < last)
         with track:
             if steps > 1:
                 st.altair_chart(

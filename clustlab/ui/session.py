@@ -5,8 +5,10 @@ carries the run and the step, so a reload or a second tab comes back to the same
 """
 
 import contextlib
+import functools
 import gc
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -29,8 +31,17 @@ def store() -> RunStore:
     return RunStore()
 
 
-@cache
+_making = threading.Lock()
+
+
 def _runner(root: Path) -> "Runner":
+    """Runner of a folder; one only, although pages and the warm-up may ask at once."""
+    with _making:
+        return _make_runner(root)
+
+
+@cache
+def _make_runner(root: Path) -> "Runner":
     from clustlab import registry
     from clustlab.runner import (  # imports torch: only when something is started
         import_late_parts,
@@ -121,15 +132,20 @@ def chosen_run() -> Run | None:
         raise
     if st.session_state.get("run") != run.id:
         wanted_step = st.query_params.get("step", "")
-        choose(run.id, int(wanted_step) if wanted_step.isdigit() else None)
+        known = wanted_step.isascii() and wanted_step.isdecimal() and len(wanted_step) < 9
+        form_open = st.session_state.get("form-open", False)
+        choose(run.id, int(wanted_step) if known else None)
+        st.session_state["form-open"] = form_open
     st.query_params["run"] = run.id
+    if st.session_state.get("step") is not None:  # links carry only the run
+        st.query_params["step"] = str(st.session_state["step"])
     return run
 
 
 def choose(run_id: str, step: int | None = None) -> None:
     """Look at another run from now on; None follows its newest step."""
     st.session_state["run"] = run_id
-    for name in ("step", "picked", "selected", "from_step", "playing"):
+    for name in ("step", "picked", "selected", "from_step", "playing", "form-open"):
         st.session_state.pop(name, None)
     st.query_params.pop("step", None)
     st.query_params["run"] = run_id
@@ -195,8 +211,9 @@ def start(spec: RunSpec) -> Run:
     """
     from clustlab.runner import new_run
 
+    runner = _runner(store().root)  # first: without one no run must be left waiting
     run = new_run(store(), spec)
-    _runner(store().root).submit(run.id)
+    runner.submit(run.id)
     choose(run.id)
     return run
 
@@ -205,14 +222,40 @@ def resume(run: Run) -> None:
     """Queue a stopped run again; if another page was faster, there is nothing to do."""
     from clustlab.runner import requeue
 
+    runner = _runner(store().root)
     with contextlib.suppress(ParameterError):
         requeue(run)
-        _runner(store().root).submit(run.id)
+        runner.submit(run.id)
 
 
 def queue_position(run: Run) -> int:
     """Number of active runs that come before a queued one."""
     return sum(r.is_active and r.id < run.id for r in store().runs())
+
+
+def guarded(view: Callable[..., None]) -> Callable[..., None]:
+    """Show the message and remedy of an error in place: fragments do not pass errors on."""
+
+    @functools.wraps(view)
+    def inner(*args: Any, **options: Any) -> None:
+        try:
+            view(*args, **options)
+        except ClustlabError as error:
+            show_error(error)
+
+    return inner
+
+
+def later(action: Callable[[], None]) -> Callable[[], None]:
+    """Keep the error of a callback for the next drawing of the page."""
+
+    def inner() -> None:
+        try:
+            action()
+        except ClustlabError as error:
+            st.session_state["callback-error"] = error
+
+    return inner
 
 
 def show_error(error: ClustlabError | dict[str, Any]) -> None:
@@ -230,10 +273,7 @@ def show_error(error: ClustlabError | dict[str, Any]) -> None:
 
 def train_longer(run: Run) -> None:
     """Start a new run from the trained parts of a finished one, with the same settings."""
-    try:
-        start(replace(run.spec, continues=run.id))
-    except ClustlabError as error:
-        st.session_state["start-error"] = error
+    start(replace(run.spec, continues=run.id))
 
 
 def duplicate(run: Run) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from clustlab import estimate, library, registry
-from clustlab.device import NAMES
+from clustlab.device import NAMES, choose_device
 from clustlab.errors import ClustlabError
 from clustlab.params import Param, build, schema
 from clustlab.registry import DatasetSpec, Method
@@ -114,7 +114,7 @@ def fields() -> Choice:
         number = st.number_input(
             "Seed",
             0,
-            2**31 - 1,
+            2**32 - 1,
             0,
             key="seed",
             bind="query-params",
@@ -193,9 +193,9 @@ def prefill() -> None:
     state = st.session_state
     state["dataset"], state["method"], state["seed"] = spec.dataset, spec.method, spec.seed
     state["device"] = spec.device
+    state["mixed"] = spec.mixed_precision
     dataset, method = registry.dataset(spec.dataset), registry.method(spec.method)
-    if spec.preset in method.presets:
-        state[f"{method.name}.preset"] = spec.preset
+    state[f"{method.name}.preset"] = spec.preset if spec.preset in method.presets else "quick"
     forms.reset(dataset.name, schema(dataset), spec.dataset_params)
     forms.reset(method.name, schema(method), spec.method_params)
     state["form-open"] = True
@@ -265,8 +265,10 @@ def _plan(
 def _seconds(
     root: Path, method: str, params: tuple[tuple[str, Any], ...], n: int, shape: tuple[int, ...]
 ) -> float:
-    machine = estimate.Machine(root)
-    machine.measure()
+    device = choose_device(str(st.session_state.get("device", "auto")))[0]
+    machine = estimate.Machine(root, device.type)
+    if not any(run.is_active for run in session.store().runs()):  # a busy machine looks slow
+        machine.measure()
     return machine.seconds(method, _plan(method, params, n, shape))
 
 
@@ -274,6 +276,12 @@ def _seconds(
 def preview() -> None:
     """What the method will do, as a diagram, before anything runs."""
     method = registry.method(st.session_state.get("method") or DEFAULT_METHOD)
+    if st.session_state.get("run"):
+        st.button(
+            "Back to the run",
+            icon=":material/arrow_back:",
+            on_click=lambda: st.session_state.update({"form-open": False}),
+        )
     st.subheader(method.title, anchor=False)
     st.markdown(method.idea)
     panels.loop_diagram(method)

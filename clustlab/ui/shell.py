@@ -44,6 +44,8 @@ chosen = st.navigation(
 )
 st.html(HERE / "style.css")
 nav.follow()
+if problem := st.session_state.pop("callback-error", None):
+    session.show_error(problem)
 try:
     chosen.run()
 except ClustlabError as error:

@@ -84,8 +84,11 @@ def _flow(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
 
 
 def _matrix(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
+    cleared = st.session_state.get("cleared", 0)
+    key = f"transition-{view.run.id}-{start}-{view.step}-{cleared}"
+
     def chosen() -> None:
-        cells = st.session_state["transition"]["selection"].get("cell") or []
+        cells = st.session_state[key]["selection"].get("cell") or []
         if cells:
             _pick(view, start, int(cells[0]["from"]), int(cells[0]["to"]))
 
@@ -94,7 +97,7 @@ def _matrix(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
         before,
         view.clusters,
         n_ids,
-        key="transition",
+        key=key,
         select="cell",
         on_select=chosen,
     )

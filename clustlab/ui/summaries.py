@@ -42,16 +42,16 @@ def thumbnail(run: Run) -> bytes | None:
 @lru_cache(maxsize=512)
 def _scores(folder: Path, run_id: str, steps: int) -> dict[str, Any]:
     run = session.open_run(run_id)
-    try:
-        return results.of_run(run, session.dataset(run))
-    except ClustlabError:
-        return {}
+    return results.of_run(run, session.dataset(run))
 
 
 def scores(run: Run) -> dict[str, Any]:
     """Scores of the newest step; empty before the first."""
     steps = len(run)
-    return _scores(run.path.parent, run.id, steps) if steps else {}
+    try:
+        return _scores(run.path.parent, run.id, steps) if steps else {}
+    except ClustlabError:  # its items are gone for now
+        return {}
 
 
 def line(run: Run) -> str:

@@ -98,7 +98,7 @@ def embedding(
 
     Reading: tight, separate groups of one colour mean that the embedding itself carries the
     clustering; a group of two colours means that a border cuts through it. Only nearness has a
-    meaning, the axes have none. Drag a rectangle to select (double-click clears it), click a
+    meaning, the axes have none. Drag a rectangle to select, click a
     dot to open it.
 
     Parameters
