@@ -86,7 +86,7 @@ def measured(page, address: str, args: argparse.Namespace) -> dict[str, float]:
     last = args.steps - 1
     page.get_by_text(re.compile(f"^Step {last} of")).wait_for()
     page.wait_for_timeout(3000)
-    slider = page.get_by_role("slider", name="Step", exact=True)
+    slider = page.locator(".st-key-scrub [role=slider]")
     seconds = []
     for i in range(args.presses):
         slider.focus()
