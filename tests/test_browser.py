@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser import Watch, browser, server
 
@@ -50,13 +51,21 @@ def step_words(page):
     return page.get_by_text(re.compile(r"^Step \d+ of \d+"))
 
 
+def see(page, words):
+    """Wait until words are shown; while the page redraws they may be there twice."""
+    page.get_by_text(re.compile(words)).first.wait_for()
+
+
 def step_now(page):
+    expect(step_words(page)).to_have_count(1, timeout=PATIENCE)
     return int(re.match(r"Step (\d+)", step_words(page).inner_text())[1])
 
 
 def selected(page):
     """Words and number of the selection in the inspector."""
-    text = page.get_by_text(re.compile(r": [\d,]+ items$")).inner_text()
+    found = page.get_by_text(re.compile(r": [\d,]+ items$"))
+    expect(found).to_have_count(1, timeout=PATIENCE)
+    text = found.inner_text()
     title, number = text.rsplit(": ", 1)
     return title, int(number.removesuffix(" items").replace(",", ""))
 
@@ -66,35 +75,35 @@ def test_the_main_job(app, page):
     page.get_by_role("button", name="Watch DEC learn digits").click()
 
     # It lands on Train and shows the first picture, then more.
-    step_words(page).wait_for()
+    step_words(page).first.wait_for()
     page.wait_for_function("document.querySelectorAll('[data-testid=stVegaLiteChart]').length >= 2")
-    page.get_by_text("done", exact=True).wait_for(timeout=600_000)
+    page.get_by_text("done", exact=True).first.wait_for(timeout=600_000)
     settle(page)
-    assert page.get_by_text(re.compile(r"(found|put) .*digits")).is_visible()
+    see(page, r"(found|put) .*digits")
     last = step_now(page)
     assert last >= 10
 
     # The URL names the run; a reload comes back to it.
     assert re.search(r"run=[\w-]*dec-digits", page.url)
     page.reload()
-    step_words(page).wait_for()
+    step_words(page).first.wait_for()
     assert step_now(page) == last
 
     # Embedding: scrub, then brush.
     go(page, "Embedding")
     page.get_by_role("button", name="First step").click()
-    page.get_by_text(re.compile("^Step 0 of")).wait_for()
+    see(page, "^Step 0 of")
     page.get_by_role("button", name="Step on").click()
-    page.get_by_text(re.compile("^Step 1 of")).wait_for()
+    see(page, "^Step 1 of")
     page.get_by_role("button", name="Newest step").click()
-    page.get_by_text(re.compile(f"^Step {last} of")).wait_for()
+    see(page, f"^Step {last} of")
     settle(page)
     chart = page.get_by_test_id("stVegaLiteChart").last.bounding_box()
     page.mouse.move(chart["x"] + 120, chart["y"] + 90)
     page.mouse.down()
     page.mouse.move(chart["x"] + 420, chart["y"] + 420, steps=8)
     page.mouse.up()
-    page.get_by_text(re.compile(r"^Brushed: ")).wait_for()
+    see(page, r"^Brushed: ")
     title, brushed = selected(page)
     assert title == "Brushed"
     assert 0 < brushed <= 1797
@@ -103,15 +112,15 @@ def test_the_main_job(app, page):
     # A click on an image opens it, with its nearest neighbours.
     sheet = page.locator("#sheet").last
     sheet.click(position={"x": 20, "y": 12})
-    page.get_by_text(re.compile(r"^Nearest in the embedding")).wait_for()
+    see(page, r"^Nearest in the embedding")
 
     # Evaluate: a cell of the confusion matrix opens its images.
     go(page, "Evaluate")
-    page.get_by_text(re.compile("^Brushed: ")).wait_for()
+    see(page, "^Brushed: ")
     cells = page.locator("[data-testid=stVegaLiteChart] .mark-rect path")
     cells.first.wait_for()
     cells.nth(0).click(force=True)
-    page.get_by_text(re.compile(r" in cluster \d+: ")).wait_for()
+    see(page, r" in cluster \d+: ")
     title, in_cell = selected(page)
     assert in_cell > 0
 
@@ -119,14 +128,14 @@ def test_the_main_job(app, page):
     go(page, "Shifts")
     page.get_by_role("slider", name="Compare with step").focus()
     page.keyboard.press("Home")
-    page.get_by_text(re.compile(r"From step 0 to step")).wait_for()
+    see(page, r"From step 0 to step")
     settle(page)
     chart = page.get_by_test_id("stEChartsChart")
     chart.wait_for()
     page.wait_for_timeout(1500)
     box = chart.bounding_box()
     click_a_band(page, box)
-    page.get_by_text(re.compile(r"Cluster \d+ → \d+, steps 0 to \d+: ")).wait_for()
+    see(page, r"Cluster \d+ → \d+, steps 0 to \d+: ")
     title, on_band = selected(page)
     source, target = map(int, re.search(r"(\d+) → (\d+)", title).groups())
     assert on_band > 0
@@ -137,7 +146,7 @@ def test_the_main_job(app, page):
     second = page.context.new_page()
     second.set_default_timeout(PATIENCE)
     second.goto(page.url)
-    second.get_by_text(re.compile(r"^Step \d+ of \d+")).wait_for()
+    see(second, r"^Step \d+ of \d+")
     second.close()
 
 
