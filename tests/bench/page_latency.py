@@ -38,7 +38,7 @@ def main() -> int:
         started = time.perf_counter()
         with server(store.root) as address, browser() as chromium:
             page = chromium.new_page(viewport={"width": 1440, "height": 900})
-            page.set_default_timeout(120_000)
+            page.set_default_timeout(30_000)
             page.goto(address)
             page.get_by_role("button", name="Watch DEC learn digits").wait_for()
             first = time.perf_counter() - started
@@ -86,7 +86,7 @@ def measured(page, address: str, args: argparse.Namespace) -> dict[str, float]:
     last = args.steps - 1
     page.get_by_text(re.compile(f"^Step {last} of")).wait_for()
     page.wait_for_timeout(3000)
-    slider = page.locator(".st-key-scrub [role=slider]")
+    slider = page.locator(".st-key-scrub").get_by_role("slider")
     seconds = []
     for i in range(args.presses):
         slider.focus()
