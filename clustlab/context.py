@@ -87,6 +87,7 @@ class Context:
         self.phase_name, self.done, self.total = "", 0, 0
         self.batch, self.n_batches = 0, 0
         self.active = ""  # the box of the method's loop that is at work
+        self.boxes = 0  # how many of them have begun
         self._poll = poll
         self._saved = checkpoint
         self._warm = warm
@@ -171,6 +172,7 @@ class Context:
 
     def at(self, box: str) -> None:
         """Say which box of the method's loop works now, for the diagram on the page."""
+        self.boxes += box != self.active
         self.active = box
         self.poll()
 

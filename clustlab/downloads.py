@@ -3,8 +3,10 @@
 Like a run, a download talks through files, so that a reload or a second tab sees it.
 """
 
+import contextlib
 import json
 import logging
+import os
 import threading
 import time
 from pathlib import Path
@@ -16,7 +18,8 @@ from clustlab.store import write_atomically
 
 log = logging.getLogger(__name__)
 
-SILENCE = 120.0  # seconds without a word after which a download counts as stopped
+SILENCE = 30.0  # seconds without a sign of life after which a download counts as stopped
+BEAT_EVERY = 5.0
 
 
 def start(root: Path, name: str) -> None:
@@ -51,6 +54,14 @@ def _fetch(root: Path, name: str) -> None:
             raise Cancelled
         _write(root, name, status="running", message=message, fraction=share)
 
+    over = threading.Event()
+
+    def beat() -> None:  # checking or unpacking a large file says nothing for minutes
+        while not over.wait(BEAT_EVERY):
+            with contextlib.suppress(OSError):
+                os.utime(_status(root, name))
+
+    threading.Thread(target=beat, daemon=True).start()
     try:
         library.load(root, name, {}, 0, report)
         _write(root, name, status="done", message="Done.", fraction=1.0)
@@ -62,6 +73,8 @@ def _fetch(root: Path, name: str) -> None:
         log.exception("download of %s failed", name)
         hint = "Make room or check the folder, then download again."
         _write(root, name, status="failed", error=f"{type(error).__name__}: {error}", hint=hint)
+    finally:
+        over.set()
 
 
 def _write(root: Path, name: str, **state: Any) -> None:

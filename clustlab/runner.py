@@ -24,9 +24,9 @@ import clustlab
 from clustlab import library, registry
 from clustlab.device import choose_device
 from clustlab.errors import Cancelled, ClustlabError, ParameterError
-from clustlab.liveness import claim, worker_identity
+from clustlab.liveness import claim
 from clustlab.params import build
-from clustlab.store import Run, RunSpec, RunStore, Status, write_status
+from clustlab.store import Run, RunSpec, RunStore, Status, queued_status, write_status
 from clustlab.training import train
 from clustlab.writer import BEAT_EVERY, DISK_FULL, RunWriter, beat
 
@@ -114,7 +114,7 @@ def requeue(run: Run) -> None:
         raise ParameterError(f"The run {run.id!r} is {run.status} already.", "Cancel it first.")
     kept = {k: v for k, v in run.progress.items() if k in ("step", "seconds", "fraction")}
     run.request("run")
-    write_status(run.path, {**kept, **worker_identity(), "status": "queued"})
+    write_status(run.path, {**kept, **queued_status()})
 
 
 def execute(root: Path, run_id: str) -> None:

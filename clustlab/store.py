@@ -10,7 +10,7 @@ snapshot k whatever happens to the writer.
              snapshots/      00000.npz ...
              checkpoint.pt   from which the rest can be repeated bit for bit
              warm.pt         checkpoint of the run that this one continues
-             request         one word from the reader: run, pause, cancel, or "until N"
+             request         from the reader: run, pause, cancel, "until N", or "box N"
              lock            held open by the worker
 """
 
@@ -190,6 +190,10 @@ class Run(Sequence[Snapshot]):
         """Ask the worker for exactly one more snapshot, then to hold; raises like `request`."""
         self._request(f"until {len(self) + 1}")
 
+    def request_half_step(self) -> None:
+        """Ask the worker to go on to the next box of the method's loop; raises like `request`."""
+        self._request(f"box {int(self.progress.get('boxes', 0)) + 1}")
+
     def _request(self, text: str) -> None:
         try:
             write_atomically(self.path / "request", text)
@@ -255,7 +259,7 @@ class RunStore:
             "data_key": data_key,
             "created": time.time(),
         }
-        write_status(path, {"status": "queued", **worker_identity()})
+        write_status(path, queued_status())
         write_atomically(path / "manifest.json", json.dumps(manifest, indent=1))
         return Run(path)
 
@@ -352,6 +356,11 @@ def _child(folder: Path, name: str) -> Path:
     if not name or path.parent != folder or name.startswith(("_", ".")):
         raise RunNotFound(f"{name!r} is not the name of a run.", "Open the page Runs.")
     return path
+
+
+def queued_status() -> dict[str, Any]:
+    """Status of a run that waits from now on."""
+    return {"status": "queued", "queued": time.time(), **worker_identity()}
 
 
 def write_status(path: Path, state: Mapping[str, Any]) -> None:

@@ -50,8 +50,9 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
     clock = _Clock(machine, spec.method, phases, writer, checkpoint)
 
     def poll() -> None:
+        clock.tick(ctx)  # first, so that a run that is held here says where it is
+        writer.boxes = ctx.boxes
         writer.poll()
-        clock.tick(ctx)
 
     warm = _state_continued(run)
     ctx = Context(spec.seed, device, poll=poll, checkpoint=checkpoint, warm=warm)
@@ -167,6 +168,7 @@ class _Clock:
             done=ctx.done,
             total=ctx.total,
             active=ctx.active,
+            boxes=ctx.boxes,
             seconds=round(self.seconds, 2),
             eta=round(left, 1),
             fraction=round(min(1.0, 1 - left / whole), 4) if whole > 0 else 0.0,

@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import io
 import json
+import math
 import os
 import pickle
 import threading
@@ -45,6 +46,8 @@ class RunWriter:
         self.committed = len(run)
         self.state: dict[str, Any] = {**worker_identity(), "status": "running"}
         self.paused_seconds = 0.0
+        self.boxes = 0  # of the method's loop that have begun, as the context counts them
+        self._last_box = math.inf
         self._looked = self._reported = 0.0
         self._saved = time.monotonic()
         self._save_cost = 0.0
@@ -97,7 +100,7 @@ class RunWriter:
         A deleted folder counts as a request to stop.
         """
         now = time.monotonic()
-        if now - self._looked < POLL_EVERY:
+        if now - self._looked < POLL_EVERY and self.boxes < self._last_box:
             return
         self._looked = now
         if self._should_hold():
@@ -109,8 +112,12 @@ class RunWriter:
 
     def _should_hold(self) -> bool:
         word = self._requested()
+        self._last_box = math.inf
         if word == "cancel":
             raise Cancelled
+        if word.startswith("box "):
+            self._last_box = int(word.removeprefix("box "))
+            return self.boxes >= self._last_box
         if word.startswith("until "):
             return self.committed >= int(word.removeprefix("until "))
         return word == "pause"

@@ -1,10 +1,13 @@
 """Every page in every state, without a browser: what is said, and where it leads."""
 
+import threading
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from clustlab.runner import execute, new_run
-from clustlab.store import RunSpec, RunStore
+from clustlab.store import RunSpec, RunStore, queued_status, write_status
+from clustlab.ui import projections
 
 LOOK_INSIDE = ("embedding", "clusters", "evaluate", "shifts")
 ALL = ("home", "train", *LOOK_INSIDE, "inside", "runs", "data", "methods")
@@ -195,3 +198,62 @@ def test_a_start_without_a_runner_leaves_no_run_waiting(runs, monkeypatch):
     assert "steam" in words(app)
     assert runs.runs() == []
     assert not app.exception
+
+
+def test_the_form_keeps_its_values_while_another_page_is_open(runs):
+    app = visit("train", dataset="digits", method="kmeans")
+    next(n for n in app.number_input if n.key == "kmeans.n_clusters").set_value(7).run()
+    app.switch_page("../../pages/methods.py").run()
+    app.switch_page("../../pages/train.py").run()
+    assert next(s for s in app.selectbox if s.key == "method").value == "kmeans"
+    assert next(n for n in app.number_input if n.key == "kmeans.n_clusters").value == 7
+
+
+def test_a_paused_run_offers_half_a_step(runs):
+    run = new_run(runs, RunSpec("digits", "kmeans", {"n_samples": 200}, preset="custom"))
+    execute(runs.root, run.id)
+    write_status(run.path, {**run.progress, **queued_status(), "status": "paused", "boxes": 5})
+    app = visit("train", run=run.id)
+    app.button(key="half-step").click().run()
+    assert (run.path / "request").read_text() == "box 6"
+    assert not app.exception
+
+
+@pytest.mark.parametrize("outcome", ["done", "stopped", "failed"])
+def test_a_layout_is_made_in_the_background_and_can_be_stopped(
+    runs, monkeypatch, wait_for, outcome
+):
+    go_on, reached = threading.Event(), threading.Event()
+
+    def layout(embedding, init, report):
+        report("Laying out", 0.5)
+        reached.set()
+        go_on.wait(20)
+        if outcome == "failed":
+            raise MemoryError("no room")
+        report("Laying out", 0.9)
+        return init
+
+    monkeypatch.setitem(projections.MAKE, "umap", layout)
+    run = trained(runs, max_iter=3, n_init=1)
+    app = visit("embedding", run=run.id, projection="UMAP")
+    app.button(key="compute").click().run()
+    assert reached.wait(20)
+    app.run()
+    assert "Laying out" in [p.text for p in app.get("progress")]
+    if outcome == "stopped":
+        app.button(key="stop-layout").click().run()
+        assert app.button(key="compute")
+    go_on.set()
+    made = run.path / "projections" / f"umap-{len(run) - 1:05d}.npy"
+    if outcome == "done":
+        wait_for(made.is_file)
+    elif outcome == "failed":
+        wait_for(lambda: any(job.problem for job in projections._jobs.values()))
+    else:
+        wait_for(lambda: "clustlab-layout" not in {t.name for t in threading.enumerate()})
+    app.run()
+    assert made.is_file() == (outcome == "done")
+    assert ("no room" in words(app)) == (outcome == "failed")
+    assert not app.exception
+    projections._jobs.clear()

@@ -505,6 +505,24 @@ def test_a_pause_before_the_start_holds_at_the_start(store, fake, wait_for):
     assert len(run) == 6
 
 
+def test_half_steps_stop_at_each_box_of_the_loop(store, fake, wait_for):
+    run = new_run(store, fake(by_hand=True, epochs=3))
+    run.request("pause")
+    ThreadRunner(store.root).submit(run.id)
+    wait_for(lambda: run.status == "paused")
+    seen = []
+    while len(run) < 4:
+        before = run.progress.get("boxes", 0)
+        run.request_half_step()
+        wait_for(lambda before=before: run.progress.get("boxes", 0) > before)
+        wait_for(lambda: run.status == "paused")
+        assert run.progress["boxes"] == before + 1
+        seen.append(run.progress["active"])
+    assert seen[:4] == ["train", "cluster", "train", "cluster"]
+    run.request("run")
+    wait_for(lambda: run.status == "done")
+
+
 def test_cancel_while_the_data_are_loading(store, fake, monkeypatch, wait_for):
     def load(self, seed, report):
         for i in range(1000):

@@ -1,5 +1,6 @@
 """Body of the page Embedding: every step as a map; brush or lasso it for the images."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -69,22 +70,12 @@ def table_of(view: View, points: Array) -> Any:
 
 def _title(view: View, kind: str) -> str:
     width = view.snapshot.embedding.shape[1]
-    return f"{KINDS[kind]} of the {width}-d embedding, step {view.step}"
+    return f"{KINDS[kind]} of the {width}-d embedding"  # without the step: see panels.chart
 
 
 def _rectangle(view: View, table: Any, colour_by: str, extent: float | None, kind: str) -> None:
     is_pca, title = kind == "pca", _title(view, kind)
-    key = f"scatter-{st.session_state.get('cleared', 0)}"
-
-    def chosen() -> None:
-        event = st.session_state[key]["selection"]
-        brush, pick = event.get("brush") or {}, event.get("pick") or []
-        if brush.get("x") and brush.get("y"):
-            rows = scatter.brushed(table, brush["x"], brush["y"])
-            session.select(rows, "Brushed")
-        elif pick:
-            session.pick(int(pick[0]["index"]))
-
+    key = session.chart_key("scatter")
     indices, _ = session.selection()
     panels.chart(
         scatter.embedding,
@@ -98,10 +89,24 @@ def _rectangle(view: View, table: Any, colour_by: str, extent: float | None, kin
         centers=view.timeline.centers(view.step) if is_pca else None,
         size=SIZE,
         key=key,
-        on_select=chosen,
+        on_select=chooser(key, table),
         select=["brush", "pick"],
         height=SIZE[1],
     )
+
+
+def chooser(key: str, table: Any) -> Callable[[], None]:
+    """Action that takes over what was brushed or clicked in a chart of dots."""
+
+    def chosen() -> None:
+        event = st.session_state[key]["selection"]
+        brush, pick = event.get("brush") or {}, event.get("pick") or []
+        if brush.get("x") and brush.get("y"):
+            session.select(scatter.brushed(table, brush["x"], brush["y"]), "Brushed")
+        elif pick:
+            session.pick(int(pick[0]["index"]))
+
+    return chosen
 
 
 def _trails(view: View, indices: list[int]) -> Any:
@@ -116,7 +121,7 @@ def _trails(view: View, indices: list[int]) -> Any:
 
 def _lasso(view: View, table: Any, colour_by: str, extent: float | None, kind: str) -> None:
     title = _title(view, kind)
-    key = f"lasso-{st.session_state.get('cleared', 0)}"
+    key = session.chart_key("lasso")
     indices, _ = session.selection()
     option, _ = lasso.option(
         table, colour_by=colour_by, selected=indices, title=title, extent=extent, side=SIZE[1]

@@ -23,11 +23,7 @@ def body(view: View) -> None:
     with st.container(horizontal=True):
         for name, title in SCORES.items():
             st.metric(title, f"{row[name]:.3f}", help=view.dataset.protocol)
-    matrix, over_time = st.tabs(["Confusion matrix", "Over time"])
-    with matrix:
-        _confusion(view)
-    with over_time:
-        _curves(view)
+    panels.tabs({"Confusion matrix": lambda: _confusion(view), "Over time": lambda: _curves(view)})
     _probes(view)
 
 
@@ -48,8 +44,20 @@ def _without_labels(view: View) -> None:
 
 
 def _confusion(view: View) -> None:
-    names = view.dataset.class_names
-    key = f"confusion-{view.run.id}-{view.step}-{st.session_state.get('cleared', 0)}"
+    matrix(view, key=session.chart_key("confusion"))
+    found = view.class_of
+    pairs = [f"{c} → {inspector.class_name(view, int(k))}" for c, k in enumerate(found) if k >= 0]
+    if view.timeline.row(view.step)["n_occupied"] > view.timeline.n_classes:
+        st.caption(
+            "There are more clusters than classes: outlined is the majority class of each cluster, "
+            "which adds up to purity. ACC counts only one cluster for each class."
+        )
+    else:
+        st.caption("Matching (cluster → class): " + ", ".join(pairs))
+
+
+def matrix(view: View, *, key: str, **options: Any) -> None:
+    """Confusion matrix; a click on a cell selects its items."""
 
     def chosen() -> None:
         cells = st.session_state[key]["selection"].get("cell") or []
@@ -60,22 +68,14 @@ def _confusion(view: View) -> None:
         matrices.confusion,
         view.labels,
         view.clusters,
-        names,
+        view.dataset.class_names,
         classes=view.class_of,
         ids=view.timeline.mapping(view.step),
         key=key,
         select="cell",
         on_select=chosen,
+        **options,
     )
-    found = view.class_of
-    pairs = [f"{c} → {inspector.class_name(view, int(k))}" for c, k in enumerate(found) if k >= 0]
-    if view.timeline.row(view.step)["n_occupied"] > view.timeline.n_classes:
-        st.caption(
-            "There are more clusters than classes: outlined is the majority class of each cluster, "
-            "which adds up to purity. ACC counts only one cluster for each class."
-        )
-    else:
-        st.caption("Matching (cluster → class): " + ", ".join(pairs))
 
 
 def _select_cell(view: View, cell: dict[str, Any]) -> None:

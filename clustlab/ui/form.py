@@ -8,6 +8,9 @@ import streamlit as st
 from clustlab.errors import ParameterError
 from clustlab.params import Param, check
 
+# Values live in the URL while the form is in sight, and in the session while another page is.
+LASTING: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
+
 
 def key_of(owner: str, name: str) -> str:
     """Name of a parameter in the URL, such as `dec.n_clusters`."""
@@ -59,7 +62,7 @@ def _to_widget(p: Param, value: Any) -> Any:
 def _field(owner: str, p: Param, defaults: Mapping[str, Any]) -> Any:
     key = key_of(owner, p.name)
     default = _to_widget(p, check(p, defaults[p.name]) if p.name in defaults else p.default)
-    common: dict[str, Any] = {"key": key, "help": p.help, "bind": "query-params"}
+    common: dict[str, Any] = {"key": key, "help": p.help, **LASTING}
     if p.kind == "bool":
         return st.toggle(p.label, default, **common)
     if p.kind == "choice":

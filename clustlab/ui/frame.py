@@ -22,7 +22,6 @@ from clustlab.ui import inspector, nav, scrubber, session, summaries
 
 TICK = 1.0  # seconds between looks at the state of an active run
 BODY_TICK = 2.0  # seconds between redraws of its views
-FRAME = 0.6  # seconds a step is shown while replaying
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def show(body: Callable[[View], None], *, with_inspector: bool = True) -> None:
         return
     run_bar(run)
     playing = st.session_state.get("playing", False)
-    every = FRAME if playing else BODY_TICK if run.is_active else None
+    every = scrubber.FRAME if playing else BODY_TICK if run.is_active else None
     st.fragment(session.guarded(_ticking), run_every=every)(run.id, body, with_inspector)
 
 

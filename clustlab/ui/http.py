@@ -1,5 +1,6 @@
 """Plain HTTP beside the pages: health, and single item images for tooltips."""
 
+import importlib
 import logging
 import os
 import subprocess
@@ -59,14 +60,16 @@ def item_url(run_id: str) -> str:
 
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
-    """Warm up what is slow once the server is up, at low priority; CLUSTLAB_WARM_UP=no skips it."""
-    if os.environ.get("CLUSTLAB_WARM_UP") != "no":
-        threading.Thread(target=_warm_up, name="clustlab-warm-up", daemon=True).start()
+    """Warm up what is slow once the server is up; CLUSTLAB_WARM_UP=no keeps it to the pages."""
+    threading.Thread(target=_warm_up, name="clustlab-warm-up", daemon=True).start()
     yield {}
 
 
 def _warm_up() -> None:
-    """Import torch and the methods, time the machine, then prepare UMAP."""
+    """Import what pages need while the browser loads; then, at low priority, prepare training."""
+    importlib.import_module("clustlab.ui.live")  # all views of a run
+    if os.environ.get("CLUSTLAB_WARM_UP") == "no":
+        return
     from clustlab.runner import yield_to_server
 
     yield_to_server()

@@ -7,7 +7,7 @@ import streamlit as st
 
 from clustlab.ui import panels, session
 from clustlab.ui.frame import View
-from clustlab.views import artefacts, curves
+from clustlab.views import artefacts, curves, specification
 
 
 def body(view: View) -> None:
@@ -42,4 +42,5 @@ def _place(shown: Any, name: str, title: str) -> None:
     if isinstance(shown, np.ndarray):
         st.image(shown, output_format="PNG", alt=title)
     else:
-        st.altair_chart(shown, width="stretch", key=f"artefact-{name}", alt=title)
+        spec = specification.of(shown)
+        st.vega_lite_chart(spec, width="stretch", key=f"artefact-{name}", alt=title)

@@ -143,8 +143,7 @@ def _clear() -> None:
 
 def _close() -> None:
     session.pick(None)
-    # charts made anew forget their selection, so that the same dot or cell can be chosen again
-    st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1
+    session.clear_charts()
 
 
 def table(view: "View", indices: Array) -> pd.DataFrame:

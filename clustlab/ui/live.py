@@ -5,7 +5,7 @@ import streamlit as st
 
 from clustlab import registry
 from clustlab.analysis import verdict
-from clustlab.ui import clusters, inside, inspector, nav, panels, session
+from clustlab.ui import clusters, embedding, evaluate, inside, inspector, nav, panels, session
 from clustlab.ui.frame import View
 from clustlab.views import curves, matrices, scatter, sheets
 from clustlab.views.theme import reading
@@ -39,7 +39,7 @@ def four_views(view: View) -> None:
         height=200,
         with_guide=False,
     )
-    if session.picked() is not None:
+    if session.picked() is not None or session.selection()[0]:
         inspector.draw(view)
     with st.expander("Losses, and what only this method has"):
         inside.losses(view)
@@ -48,8 +48,19 @@ def four_views(view: View) -> None:
 
 def _loop(view: View) -> None:
     progress = view.run.progress
-    active = str(progress.get("active") or "") if progress["status"] == "running" else ""
-    panels.loop_diagram(registry.method(view.run.spec.method), active)
+    at_work = progress["status"] in ("running", "paused")
+    active = str(progress.get("active") or "") if at_work else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        panels.loop_diagram(registry.method(view.run.spec.method), active)
+        if progress["status"] == "paused":
+            st.button(
+                "Half a step",
+                icon=":material/step_over:",
+                key="half-step",
+                help="Goes on until the next box of the loop begins, then holds again. "
+                "The views change when the whole step is done.",
+                on_click=session.later(view.run.request_half_step),
+            )
 
 
 def _ending(view: View) -> None:
@@ -76,12 +87,16 @@ def _ending(view: View) -> None:
 def _embedding(view: View) -> None:
     st.markdown("**Embedding**", help=reading(scatter.embedding))
     table = scatter.dots(view.timeline.points(view.step), view.clusters)
+    key = session.chart_key("live-embedding")
     panels.chart(
         scatter.embedding,
         table,
+        selected=session.selection()[0],
         extent=view.timeline.extent(),
         size=(400, HEIGHT - 40),
-        key="live-embedding",
+        key=key,
+        on_select=embedding.chooser(key, table),
+        select=["brush", "pick"],
         height=HEIGHT,
         with_guide=False,
     )
@@ -108,17 +123,8 @@ def _confusion(view: View) -> None:
         st.markdown("**No labels**: there is nothing to compare the clusters with.")
         return
     st.markdown("**Confusion matrix**", help=reading(matrices.confusion))
-    panels.chart(
-        matrices.confusion,
-        view.labels,
-        view.clusters,
-        view.dataset.class_names,
-        classes=view.class_of,
-        ids=view.timeline.mapping(view.step),
-        key="live-confusion",
-        height=HEIGHT,
-        with_guide=False,
-    )
+    key = session.chart_key("live-confusion")
+    evaluate.matrix(view, key=key, height=HEIGHT, with_guide=False)
 
 
 def _shifts(view: View) -> None:

@@ -1,6 +1,6 @@
 """Parts that several pages place: a chart with its reading guide, the download bar, a table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -8,7 +8,7 @@ import streamlit as st
 from clustlab import downloads
 from clustlab.registry import Method
 from clustlab.ui import session
-from clustlab.views import loop
+from clustlab.views import loop, specification
 from clustlab.views.theme import reading
 
 LOOP_WIDTH = 440  # pixels
@@ -25,15 +25,16 @@ def guide(view: Callable[..., Any]) -> None:
 def chart(view: Callable[..., Any], *args: Any, key: str, alt: str = "", **options: Any) -> Any:
     """Draw a chart from its view, with the guide below; return its selection, if it has one.
 
+    Keep what varies with the step in the data of a chart, out of its title and its key: then
+    Streamlit hands the new rows to the chart that is there, instead of building another one.
     `select` names the selections to react to, `height` fixes the height in pixels.
     """
     select = options.pop("select", None)
     height = options.pop("height", None)
     with_guide = options.pop("with_guide", True)
     on_select = options.pop("on_select", "rerun" if select else "ignore")
-    drawn = view(*args, **options)
-    event = st.altair_chart(
-        drawn,
+    event = st.vega_lite_chart(
+        specification.of(view(*args, **options)),
         width="stretch",
         height=height or "content",
         key=key,
@@ -44,6 +45,17 @@ def chart(view: Callable[..., Any], *args: Any, key: str, alt: str = "", **optio
     if with_guide:
         guide(view)
     return event if on_select != "ignore" else None
+
+
+def tabs(contents: Mapping[str, Callable[[], None]]) -> None:
+    """Tabs of which only the open one is drawn: what nobody sees costs no time."""
+    key = "tabs-" + "-".join(contents)
+    for tab, draw in zip(
+        st.tabs(list(contents), key=key, on_change="rerun"), contents.values(), strict=True
+    ):
+        if tab.open:
+            with tab:
+                draw()
 
 
 def loop_diagram(method: type[Method], active: str = "") -> None:

@@ -1,13 +1,16 @@
 """The scrubber: where things happened, and which step is shown."""
 
+import time
 from collections.abc import Callable
 
 import streamlit as st
 
 from clustlab.analysis.timeline import Timeline
 from clustlab.store import Run
-from clustlab.ui import session
+from clustlab.ui import panels, session
 from clustlab.views import curves
+
+FRAME = 0.6  # seconds a step is shown while replaying
 
 
 def draw(run: Run, timeline: Timeline, step: int) -> None:
@@ -28,12 +31,14 @@ def draw(run: Run, timeline: Timeline, step: int) -> None:
             _button("Newest step", "last_page", lambda: _set(last, last), step < last)
         with track:
             if steps > 1:
-                st.altair_chart(
-                    curves.sparkline(timeline.metrics()["changed"].to_numpy(), step),
-                    width="stretch",
+                panels.chart(
+                    curves.sparkline,
+                    timeline.metrics()["changed"].to_numpy(),
+                    step,
                     height=34,
                     key="sparkline",
                     alt="Share of labels changed at each step",
+                    with_guide=False,
                 )
                 st.session_state["scrub"] = step
                 st.slider(
@@ -84,7 +89,9 @@ def _advance(step: int, last: int) -> None:
     if playing != st.session_state.get("was-playing", False):
         st.session_state["was-playing"] = playing
         st.rerun()
-    if playing:
+    due = st.session_state.get("frame-due", 0.0)  # other reruns come in between
+    if playing and time.monotonic() >= due:
+        st.session_state["frame-due"] = time.monotonic() + FRAME * 0.9
         if step >= last:
             _hold()
             session.set_step(None)

@@ -50,11 +50,24 @@ def _make_runner(root: Path) -> "Runner":
 
     registry.methods()
     import_late_parts()
-    # Streamlit collects garbage after each rerun, which stops all threads. What was imported
-    # lives as long as the process, so it need not be looked at: a tenth of the time.
+    spare_imports()
+    return make_runner(root)
+
+
+def spare_imports() -> None:
+    """Keep what is imported by now out of garbage collection.
+
+    Streamlit collects garbage after each rerun, which stops all threads for a tenth of a second.
+    Imports live as long as the process, so they need not be looked at.
+    """
     gc.collect()
     gc.freeze()
-    return make_runner(root)
+
+
+@cache
+def page_is_drawn(name: str) -> None:
+    """Spare the imports of a page after it was drawn for the first time in this process."""
+    spare_imports()
 
 
 def prepare_runner() -> None:
@@ -147,6 +160,7 @@ def choose(run_id: str, step: int | None = None) -> None:
     st.session_state["run"] = run_id
     for name in ("step", "picked", "selected", "from_step", "playing", "form-open"):
         st.session_state.pop(name, None)
+    clear_charts()
     st.query_params.pop("step", None)
     st.query_params["run"] = run_id
     if step is not None:
@@ -169,6 +183,8 @@ def step(n_steps: int) -> int:
 
 def set_step(value: int | None) -> None:
     """Stay at a step; None follows the newest."""
+    if st.session_state.get("marked"):  # a frame or a cell of another step would mislead
+        clear_charts()
     st.session_state["step"] = value
     if value is None:
         st.query_params.pop("step", None)
@@ -187,17 +203,30 @@ def select(indices: Sequence[int] | Array, title: str) -> None:
     """Show these items in the inspector, on every page, until others are selected."""
     st.session_state["selected"] = ([int(i) for i in indices], title)
     st.session_state["picked"] = None  # the newest choice is on top
+    st.session_state["marked"] = True
 
 
 def pick(index: int | None) -> None:
     """Open one item in the inspector."""
     st.session_state["picked"] = index
+    st.session_state["marked"] = index is not None
 
 
 def picked() -> int | None:
     """Item that is open in the inspector."""
     value = st.session_state.get("picked")
     return None if value is None else int(value)
+
+
+def clear_charts() -> None:
+    """Let charts forget what is marked in them, so that it can be chosen again: see `chart_key`."""
+    st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1
+    st.session_state["marked"] = False
+
+
+def chart_key(name: str) -> str:
+    """Key of a chart to select in; a new one, and so a new chart, when marks are to be gone."""
+    return f"{name}-{st.session_state.get('cleared', 0)}"
 
 
 # -- starting ----------------------------------------------------------------------------------
@@ -230,7 +259,11 @@ def resume(run: Run) -> None:
 
 def queue_position(run: Run) -> int:
     """Number of active runs that come before a queued one."""
-    return sum(r.is_active and r.id < run.id for r in store().runs())
+    mine = run.progress.get("queued", 0.0)
+    states = [r.progress for r in store().runs() if r.id != run.id]
+    return sum(s["status"] in ("running", "paused") for s in states) + sum(
+        s["status"] == "queued" and s.get("queued", 0.0) < mine for s in states
+    )
 
 
 def guarded(view: Callable[..., None]) -> Callable[..., None]:

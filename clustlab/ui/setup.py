@@ -117,7 +117,7 @@ def fields() -> Choice:
             2**32 - 1,
             0,
             key="seed",
-            bind="query-params",
+            **forms.LASTING,
             help="Decides every random draw: same settings and seed, same result.",
         )
     with device:
@@ -125,12 +125,12 @@ def fields() -> Choice:
             "Device",
             NAMES,
             key="device",
-            bind="query-params",
+            **forms.LASTING,
             help="'auto' takes CUDA if it is there, then MPS, then the CPU.",
         )
     mixed = name in ("auto", "cuda") and _has_cuda()
     if mixed:
-        mixed = st.toggle("Mixed precision", key="mixed", bind="query-params", help="bfloat16.")
+        mixed = st.toggle("Mixed precision", key="mixed", **forms.LASTING, help="bfloat16.")
     return Choice(dataset, dataset_params, method, params, preset, int(number), name, mixed)
 
 
@@ -154,7 +154,7 @@ def _choose(key: str, label: str, known: Mapping[str, Any], default: str) -> Any
         names,
         index=names.index(default) if default in names else 0,
         key=key,
-        bind="query-params",
+        **forms.LASTING,
     )
     return known[name]
 
@@ -173,7 +173,7 @@ def _preset(method: type[Method], data: Dataset | None) -> str:
         required=True,
         key=key,
         on_change=apply,
-        bind="query-params",
+        **forms.LASTING,
         help="Quick: minutes on a CPU. Standard: the settings of our own figures. "
         "Paper: the published settings, meant for a GPU.",
         width="stretch",

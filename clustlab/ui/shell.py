@@ -48,5 +48,6 @@ if problem := st.session_state.pop("callback-error", None):
     session.show_error(problem)
 try:
     chosen.run()
+    session.page_is_drawn(chosen.url_path)
 except ClustlabError as error:
     session.show_error(error)

@@ -34,11 +34,12 @@ def body(view: View) -> None:
         f"From step **{start}** to step **{view.step}**: **{len(moved):,}** of {len(after):,} "
         f"items changed their cluster ({len(moved) / max(len(after), 1):.1%})."
     )
-    bands, cells = st.tabs(["Flow", "Matrix"])
-    with bands:
-        _flow(view, start, before, n_ids)
-    with cells:
-        _matrix(view, start, before, n_ids)
+    panels.tabs(
+        {
+            "Flow": lambda: _flow(view, start, before, n_ids),
+            "Matrix": lambda: _matrix(view, start, before, n_ids),
+        }
+    )
     st.markdown(transitions.events(before, after).sentence)
 
 
@@ -64,7 +65,7 @@ def _flow(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
     option, links = flow.sankey(
         before, view.clusters, n_ids, words=(f"at step {start}", f"at step {view.step}")
     )
-    key = f"flow-{st.session_state.get('cleared', 0)}"
+    key = session.chart_key("flow")
 
     def chosen() -> None:
         for group in st.session_state[key]["selection"]["selected"]:
@@ -84,8 +85,7 @@ def _flow(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
 
 
 def _matrix(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
-    cleared = st.session_state.get("cleared", 0)
-    key = f"transition-{view.run.id}-{start}-{view.step}-{cleared}"
+    key = session.chart_key("transition")
 
     def chosen() -> None:
         cells = st.session_state[key]["selection"].get("cell") or []

@@ -18,9 +18,11 @@ COLOURINGS = {
     "correct": "Right or wrong",
     "changes": "Label changes",
 }
+CANVAS = 500  # dots from which they are painted: as parts of a document they take four times longer
 MAX_LEGEND = 20  # entries; a longer legend is no help
 ROOMY = 500  # pixels of width from which there is a legend
 INK = "#22252b"  # letters on a light ground of their own
+ALWAYS_SENT = ("index", "x", "y", "cluster", "class", "confidence", "changes", "selected")
 MAX_TRAILS = 200  # items whose past positions are drawn
 TRAIL_COLUMNS = ["index", "step", "x", "y", "cluster"]
 
@@ -133,12 +135,13 @@ def embedding(
     opacity = alt.OpacityValue(0.2, condition={"param": "brush", "value": 0.8})
     if len(selected):
         opacity = alt.OpacityValue(0.25, condition={"test": "datum.selected", "value": 1})
-    layer = alt.Chart(few)
+    sent = [name for name in few.columns if name in ALWAYS_SENT or name == colour_by]
+    layer = alt.Chart(few[sent])
     if image_url is not None:
         before, after = (json.dumps(part) for part in image_url.split("{index}", 1))
         layer = layer.transform_calculate(image=f"{before} + datum.index + {after}")
     circles = (
-        layer.mark_circle(size=22)
+        layer.mark_circle(size=22, aria=False)  # or each dot is described in words, unheard
         .encode(
             x=x,
             y=y,
@@ -154,7 +157,10 @@ def embedding(
     if trails is not None and len(trails):
         layers.insert(0, _trails(trails).encode(x=x, y=y))
     note = theme.shown(len(few), len(table)) or ("" if len(table) else "no items")
-    return theme.finish(theme.layered(*layers), title, note)
+    chart = theme.layered(*layers)
+    if len(few) > CANVAS:
+        chart = chart.properties(usermeta={"embedOptions": {"renderer": "canvas"}})
+    return theme.finish(chart, title, note)
 
 
 def drawn(table: pd.DataFrame, selected: Sequence[int] | Array) -> pd.DataFrame:

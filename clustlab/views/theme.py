@@ -21,7 +21,7 @@ disable_debug_mode()
 
 C = TypeVar("C", alt.Chart, alt.LayerChart, alt.ConcatChart)
 
-MAX_POINTS = 5000  # marks in one chart; more cost seconds in the browser
+MAX_POINTS = 3000  # marks in one chart; more cost seconds in the browser
 
 # Ten colours found by a search for the greatest least difference (OKLab), as seen normally and
 # with protanopia, deuteranopia and tritanopia, among those that stand out on white and on #0e1117.
@@ -150,13 +150,14 @@ def layered(*layers: alt.Chart) -> alt.LayerChart:
 def finish(chart: C, title: str = "", *notes: str) -> C:
     """Chart with its title, notes in small letters under it, transparent ground and no frame.
 
-    To be called once, on the outermost chart.
+    To be called once, on the outermost chart, which is changed: Altair's own way copies all of it.
     """
     subtitle = [note for note in notes if note]
     if title or subtitle:
         extra: dict[str, Any] = {"subtitle": subtitle} if subtitle else {}
-        chart = chart.properties(title=alt.TitleParams(title, anchor="start", **extra))
-    return chart.configure(background="transparent").configure_view(stroke=None)
+        chart.title = alt.TitleParams(title, anchor="start", **extra)
+    chart.config = alt.Config(background="transparent", view=alt.ViewConfig(stroke=None))
+    return chart
 
 
 def names_axis(count: int) -> alt.Axis:
