@@ -21,6 +21,7 @@ from clustlab.types import Array, Dataset, Snapshot
 from clustlab.ui import inspector, nav, scrubber, session, summaries
 
 TICK = 1.0  # seconds between looks at the state of an active run
+FIRST_TICK = 0.4  # seconds between looks for its first step
 BODY_TICK = 2.0  # seconds between redraws of its views
 
 
@@ -87,9 +88,19 @@ def show(body: Callable[[View], None], *, with_inspector: bool = True) -> None:
         nothing_yet()
         return
     run_bar(run)
-    playing = st.session_state.get("playing", False)
-    every = scrubber.FRAME if playing else BODY_TICK if run.is_active else None
-    st.fragment(session.guarded(_ticking), run_every=every)(run.id, body, with_inspector)
+    waits = not len(run)
+    st.fragment(session.guarded(_ticking), run_every=_pace(run, waits))(
+        run.id, body, with_inspector, waits
+    )
+
+
+def _pace(run: Run, waits: bool) -> float | None:
+    """Seconds between two drawings of the views; None if nothing moves."""
+    if st.session_state.get("playing", False):
+        return scrubber.FRAME
+    if not run.is_active:
+        return None
+    return FIRST_TICK if waits else BODY_TICK
 
 
 def nothing_yet() -> None:
@@ -180,11 +191,13 @@ def _button(label: str, icon: str, action: Callable[[], None]) -> None:
 
 
 # -- body --------------------------------------------------------------------------------------
-def _ticking(run_id: str, body: Callable[[View], None], with_inspector: bool) -> None:
+def _ticking(run_id: str, body: Callable[[View], None], with_inspector: bool, waited: bool) -> None:
     run = session.open_run(run_id)
     if not len(run):
         waiting(run)
         return
+    if waited:
+        st.rerun()  # at the pace of a run that has something to show
     view = look(run)
     scrubber.draw(view.run, view.timeline, view.step)
     if not with_inspector:
