@@ -71,10 +71,7 @@ class Watch:
         page.on("request", self._request)
 
     def _console(self, message):
-        # Streamlit's front end probes for its base path under the address of a page; the answer
-        # 404 is how it finds out, and the browser reports it as an error.
-        probe = "_stcore" in (message.location or {}).get("url", "")
-        if message.type == "error" and not probe:
+        if message.type == "error":
             self.problems.append(f"console: {message.text}")
 
     def _request(self, request):

@@ -257,3 +257,11 @@ def test_a_layout_is_made_in_the_background_and_can_be_stopped(
     assert ("no room" in words(app)) == (outcome == "failed")
     assert not app.exception
     projections._jobs.clear()
+
+
+def test_the_form_shows_the_settings_of_the_run_that_is_watched(runs):
+    trained(runs, max_iter=3, n_init=1, n_clusters=7)
+    app = visit("train")
+    assert next(s for s in app.selectbox if s.key == "method").value == "kmeans"
+    assert next(n for n in app.number_input if n.key == "kmeans.n_clusters").value == 7
+    assert "Back to the run" not in [b.label for b in app.button]

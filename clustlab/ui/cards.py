@@ -54,9 +54,8 @@ def quick_start(start: QuickStart) -> None:
             from clustlab import registry
 
             params = dict(registry.method(start.method).presets["quick"])
-        session.start(
-            RunSpec(dataset="digits", method=start.method, method_params=params, preset="quick")
-        )
+        spec = RunSpec("digits", start.method, method_params=params, preset="quick")
+        st.session_state["prefill"] = session.start(spec).id
         nav.go("train")
 
 

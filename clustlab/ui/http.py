@@ -47,7 +47,18 @@ def item_image(request: Request) -> Response:
     return Response(png, media_type="image/png", headers={"Cache-Control": "max-age=86400"})
 
 
+async def not_here(request: Request) -> Response:
+    """Answer Streamlit's front end, which asks under a page's address where the server lives.
+
+    Any refusal makes it ask at the root. This one does not count as a failure in the browser's
+    console, as 404 would.
+    """
+    return Response(status_code=304)
+
+
 routes = [
+    Route("/{page}/_stcore/health", not_here),
+    Route("/{page}/_stcore/host-config", not_here),
     Route("/api/healthz", health),
     Route("/api/item/{run}/{index:int}.png", item_image),
 ]

@@ -10,15 +10,18 @@ from clustlab.ui.frame import View
 from clustlab.views import curves, matrices, scatter, sheets
 from clustlab.views.theme import reading
 
-HEIGHT = 300
-ROW_IMAGES = 14
+HEIGHT = 236  # of each of the four views, so that all are in sight at 900 pixels
+ROW_IMAGES, TILE = 16, 20
 ROWS = 10
 
 
 def four_views(view: View) -> None:
     """Embedding, images of each cluster, confusion and shifts of one step."""
-    _loop(view)
-    _ending(view)
+    diagram, words = st.columns([5, 7], gap="medium", vertical_alignment="center")
+    with diagram:
+        _loop(view)
+    with words:
+        _ending(view)
     upper, lower = st.columns(2, gap="medium"), st.columns(2, gap="medium")
     with upper[0]:
         _embedding(view)
@@ -28,6 +31,8 @@ def four_views(view: View) -> None:
         _confusion(view)
     with lower[1]:
         _shifts(view)
+    if session.picked() is not None or session.selection()[0]:
+        inspector.draw(view)
     scores = ["acc", "nmi", "ari"] if view.labels is not None else ["confidence", "evenness"]
     st.markdown("**Scores over time**", help=reading(curves.metrics))
     panels.chart(
@@ -39,8 +44,6 @@ def four_views(view: View) -> None:
         height=200,
         with_guide=False,
     )
-    if session.picked() is not None or session.selection()[0]:
-        inspector.draw(view)
     with st.expander("Losses, and what only this method has"):
         inside.losses(view)
         inside.artefacts_of(view)
@@ -76,12 +79,12 @@ def _ending(view: View) -> None:
         view.dataset.class_names,
         mapping=view.timeline.mapping(len(view.timeline) - 1),
     )
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        title = view.run.manifest["method_title"]
-        st.markdown(f"**{title}** {found.sentence}", width="stretch")
-        nav.link("evaluate", "Which classes were mixed up?", "grid_on")
+    title = view.run.manifest["method_title"]
+    st.markdown(f"**{title}** {found.sentence}")
+    with st.container(horizontal=True, key="ways-onward"):
+        nav.link("evaluate", "What was mixed up?", "grid_on")
         nav.link("embedding", "Replay it", "replay")
-        nav.link("methods", "How does this work?", "menu_book", about=view.run.spec.method)
+        nav.link("methods", "How does it work?", "menu_book", about=view.run.spec.method)
 
 
 def _embedding(view: View) -> None:
@@ -113,7 +116,7 @@ def _cluster_rows(view: View) -> None:
         for i in ids
     ]
     sheet = sheets.cluster_rows(
-        view.dataset.items, rows, clusters=ids, tile=24, columns=ROW_IMAGES, wrong=view.wrong
+        view.dataset.items, rows, clusters=ids, tile=TILE, columns=ROW_IMAGES, wrong=view.wrong
     )
     inspector.show_sheet(view, sheet, key="live-rows", alt="Images of each cluster, a row each")
 

@@ -11,7 +11,7 @@ from clustlab.ui import session
 from clustlab.views import loop, specification
 from clustlab.views.theme import reading
 
-LOOP_WIDTH = 440  # pixels
+LOOP_WIDTH = 330  # pixels
 
 
 def guide(view: Callable[..., Any]) -> None:

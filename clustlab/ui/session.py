@@ -312,6 +312,7 @@ def train_longer(run: Run) -> None:
 def duplicate(run: Run) -> None:
     """Fill the form with the settings of a run, to change some and start again."""
     st.session_state["prefill"] = run.id
+    st.session_state["form-open"] = True
     nav.go_next("train")
 
 

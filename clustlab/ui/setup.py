@@ -1,5 +1,6 @@
 """The form of the page Train: data set, method, preset, parameters, device, seed, Start."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -53,7 +54,13 @@ class Choice:
 
 def form(run: Run | None) -> None:
     """Draw the form, with the button that starts what it says."""
-    prefill()
+    seen = st.session_state.get("form-seen", False)
+    st.session_state["form-seen"] = True
+    if run is not None and not seen and "dataset" not in st.query_params:
+        with contextlib.suppress(ClustlabError):  # of a method that is not there any more
+            prefill(run.id)  # one change, and Start again
+    if wanted := st.session_state.pop("prefill", None):
+        prefill(wanted)
     choice = fields()
     try:
         build(choice.dataset, choice.dataset_params)
@@ -184,21 +191,17 @@ def _preset(method: type[Method], data: Dataset | None) -> str:
     return str(chosen)
 
 
-def prefill() -> None:
+def prefill(run_id: str) -> None:
     """Take over the settings of a run that is to be changed and run again."""
-    run_id = st.session_state.pop("prefill", None)
-    if run_id is None:
-        return
     spec = session.open_run(run_id).spec
+    dataset, method = registry.dataset(spec.dataset), registry.method(spec.method)
     state = st.session_state
     state["dataset"], state["method"], state["seed"] = spec.dataset, spec.method, spec.seed
     state["device"] = spec.device
     state["mixed"] = spec.mixed_precision
-    dataset, method = registry.dataset(spec.dataset), registry.method(spec.method)
     state[f"{method.name}.preset"] = spec.preset if spec.preset in method.presets else "quick"
     forms.reset(dataset.name, schema(dataset), spec.dataset_params)
     forms.reset(method.name, schema(method), spec.method_params)
-    state["form-open"] = True
 
 
 # -- what the data look like -------------------------------------------------------------------
