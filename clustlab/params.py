@@ -93,6 +93,24 @@ def batch_size(default: int = 256) -> Any:
     )
 
 
+def flip() -> Any:
+    """Whether images may be mirrored."""
+    return param(
+        False,
+        advanced=True,
+        help="Whether images may be mirrored. Right for photographs, wrong for digits and letters.",
+    )
+
+
+def sobel() -> Any:
+    """Whether the network sees edges."""
+    return param(
+        False,
+        advanced=True,
+        help="Show the network edges instead of colours, so that it cannot cluster by tint.",
+    )
+
+
 def learning_rate(default: float = 1e-3) -> Any:
     """Step size of the optimiser."""
     return param(

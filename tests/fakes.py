@@ -128,6 +128,16 @@ class Fake:
         )
 
 
+def blocks(n, side=8):
+    """Images of three kinds: bright top, middle or bottom; (n, side, side, 1) uint8."""
+    rng = np.random.default_rng(0)
+    items = rng.integers(0, 40, (n, side, side, 1)).astype(np.uint8)
+    third = side // 3
+    for i in range(n):
+        items[i, third * (i % 3) : third * (i % 3) + third] += 200
+    return items
+
+
 def install(patch=setattr):
     """Make the fake the only method, and training as important as the rest of the machine."""
     patch(registry, "methods", lambda: MappingProxyType({"fake": Fake}))

@@ -19,6 +19,7 @@ from clustlab.methods.deepcluster import (
 from clustlab.parts.balance import inverse_size_weights, uniform_draw
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import assign, kmeans
+from tests.fakes import blocks
 
 TINY = {
     "epochs": 2,
@@ -30,16 +31,6 @@ TINY = {
     "n_components": 6,
     "batch_size": 16,
 }
-
-
-def blocks(n: int = 60, side: int = 8) -> np.ndarray:
-    """Images of three kinds: bright top, middle or bottom; (n, side, side, 1) uint8."""
-    rng = np.random.default_rng(0)
-    items = rng.integers(0, 40, (n, side, side, 1)).astype(np.uint8)
-    third = side // 3
-    for i in range(n):
-        items[i, third * (i % 3) : third * (i % 3) + third] += 200
-    return items
 
 
 def run(items: np.ndarray, seed: int = 0, **values) -> list:
@@ -113,7 +104,7 @@ def test_features_are_whitened_and_of_unit_length():
 def test_features_are_taken_before_the_last_relu_from_unchanged_items():
     method = DeepCluster(**TINY)
     ctx = Context(0)
-    inputs = Inputs(blocks(), ctx.device)
+    inputs = Inputs(blocks(60), ctx.device)
     network = ctx.keep("network", Network(inputs.shape, method))
     before = {name: value.clone() for name, value in network.state_dict().items()}
     state = torch.random.get_rng_state()
@@ -130,7 +121,7 @@ def test_features_are_taken_before_the_last_relu_from_unchanged_items():
 
 def test_repair_leaves_no_cluster_empty(monkeypatch):
     monkeypatch.setattr(deepcluster, "kmeans", empty_clusters_first)
-    for snapshot in run(blocks())[:-1]:
+    for snapshot in run(blocks(60))[:-1]:
         before, after = snapshot.artefacts["sizes"].data
         assert (before == 0).sum() == snapshot.scalars["n_empty_before_repair"] == 2
         assert (after > 0).all()
@@ -141,7 +132,7 @@ def test_repair_leaves_no_cluster_empty(monkeypatch):
 def test_without_repair_clusters_stay_empty_and_training_goes_on(monkeypatch):
     monkeypatch.setattr(deepcluster, "kmeans", empty_clusters_first)
     for balance in ("uniform sampler", "inverse weights", "none"):
-        snapshots = run(blocks(), repair_empty=False, balance=balance)
+        snapshots = run(blocks(60), repair_empty=False, balance=balance)
         before, after = snapshots[1].artefacts["sizes"].data
         assert np.array_equal(before, after)
         assert (after == 0).sum() == 2
@@ -151,7 +142,7 @@ def test_without_repair_clusters_stay_empty_and_training_goes_on(monkeypatch):
 def heads_around_one_epoch(**values) -> tuple[torch.Tensor, torch.Tensor]:
     method = DeepCluster(**{**TINY, "learning_rate": 1e-6, **values})
     ctx = Context(0)
-    steps = method.iterate(blocks(), ctx)
+    steps = method.iterate(blocks(60), ctx)
     next(steps)
     next(steps)
     head = ctx._parts["network"].head
@@ -173,7 +164,7 @@ def test_head_stays_if_its_reset_is_off():
 
 def test_lasting_optimiser_never_holds_the_head():
     ctx = Context(0)
-    steps = DeepCluster(**TINY).iterate(blocks(), ctx)
+    steps = DeepCluster(**TINY).iterate(blocks(60), ctx)
     for _ in steps:
         network, optimiser = ctx._parts["network"], ctx._parts["optimiser"]
         held = {id(p) for group in optimiser.param_groups for p in group["params"]}
@@ -182,7 +173,7 @@ def test_lasting_optimiser_never_holds_the_head():
 
 
 def test_new_classifier_starts_by_guessing():
-    snapshot = run(blocks(), learning_rate=1e-6)[1]
+    snapshot = run(blocks(60), learning_rate=1e-6)[1]
     assert snapshot.scalars["cross_entropy"] == pytest.approx(math.log(8), abs=0.02)
     assert snapshot.scalars["cross_entropy_guessing"] == pytest.approx(math.log(8))
 
@@ -192,7 +183,7 @@ def test_images_are_changed_in_training_only_and_only_if_asked(monkeypatch):
     monkeypatch.setattr(
         Network, "forward", lambda self, x: seen.append(x) or self.head(self.features(x).relu())
     )
-    items = blocks()
+    items = blocks(60)
     clean = {row.tobytes() for row in (items.astype(np.float32) / 255.0)}
     run(items, augment=False, epochs=1)
     assert all(row.permute(1, 2, 0).contiguous().numpy().tobytes() in clean for row in seen[0])
@@ -210,14 +201,14 @@ def test_sobel_feeds_edges_to_the_first_layer():
 
 def test_every_round_clusters_from_a_new_draw():
     """With features that cannot change, clusterings still differ in their numbering."""
-    first, second, third, _ = run(blocks(), learning_rate=1e-6)
+    first, second, third, _ = run(blocks(60), learning_rate=1e-6)
     assert not np.array_equal(first.assignments, second.assignments)
     assert not np.array_equal(second.assignments, third.assignments)
     assert 0 < second.scalars["nmi_previous"] <= 1
 
 
 def test_last_step_merges_into_the_clusters_asked_for():
-    snapshots = run(blocks())
+    snapshots = run(blocks(60))
     assert [s.n_clusters for s in snapshots] == [8, 8, 8, 3]
     assert set(np.unique(snapshots[-1].assignments)) == {0, 1, 2}
     assert snapshots[-1].centers.shape == (3, snapshots[-1].embedding.shape[1])
@@ -232,7 +223,7 @@ def test_three_plain_kinds_are_found():
 
 
 def test_resuming_repeats_the_rest_bit_for_bit():
-    items = blocks()
+    items = blocks(60)
     whole = run(items)
     for stop in range(len(whole)):
         ctx = Context(0)
@@ -249,7 +240,7 @@ def test_resuming_repeats_the_rest_bit_for_bit():
 
 
 def test_continuing_starts_from_the_finished_network():
-    items = blocks()
+    items = blocks(60)
     ctx = Context(0)
     *_, last, _ = DeepCluster(**TINY).iterate(items, ctx)
     warm = Context(1, warm=ctx.final_checkpoint())
@@ -294,6 +285,6 @@ def test_settings_that_cannot_work_are_refused():
 
 def test_mixed_precision_leaves_whole_snapshots():
     with torch.autocast("cpu", torch.bfloat16):
-        snapshots = run(blocks())
+        snapshots = run(blocks(60))
     assert np.allclose(np.linalg.norm(snapshots[0].embedding, axis=1), 1, atol=1e-5)
     assert [s.n_clusters for s in snapshots] == [8, 8, 8, 3]

@@ -10,6 +10,7 @@ from clustlab.context import Context
 from clustlab.methods.iic import IIC, Network, iic_loss
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.simplex import joint_probabilities
+from tests.fakes import blocks
 
 A = torch.tensor([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8], [0.6, 0.3, 0.1]]).double()
 B = torch.tensor([[0.7, 0.2, 0.1], [0.2, 0.7, 0.1], [0.2, 0.1, 0.7], [0.3, 0.6, 0.1]]).double()
@@ -120,22 +121,12 @@ TINY = {
 }
 
 
-def blocks(n: int = 90, side: int = 8) -> np.ndarray:
-    """Images of three kinds: bright top, bright bottom, bright middle; n of (side, side, 1)."""
-    rng = np.random.default_rng(0)
-    items = rng.integers(0, 40, (n, side, side, 1)).astype(np.uint8)
-    third = side // 3
-    for i in range(n):
-        items[i, third * (i % 3) : third * (i % 3) + third] += 200
-    return items
-
-
 def run(items: np.ndarray, seed: int = 0, **values) -> list:
     return list(IIC(**{**TINY, **values}).iterate(items, Context(seed)))
 
 
 def test_head_of_lowest_loss_on_the_whole_set_is_chosen_and_marked():
-    for snapshot in run(blocks(), n_clusters=4):
+    for snapshot in run(blocks(90), n_clusters=4):
         losses = [snapshot.scalars[f"loss_head_{i}"] for i in (1, 2, 3)]
         chosen = int(np.argmin(losses))
         bars = snapshot.artefacts["heads"]
@@ -146,7 +137,7 @@ def test_head_of_lowest_loss_on_the_whole_set_is_chosen_and_marked():
 
 
 def test_artefacts_agree_with_the_probabilities():
-    snapshot = run(blocks(), n_clusters=4, n_clusters_over=6)[-1]
+    snapshot = run(blocks(90), n_clusters=4, n_clusters_over=6)[-1]
     joint = snapshot.artefacts["joint"]
     assert joint.data.sum() == pytest.approx(1, abs=1e-5)
     assert np.array_equal(joint.data, joint.data.T)
@@ -179,14 +170,14 @@ def test_both_views_of_a_batch_index_the_same_items(monkeypatch):
         return iic_loss(p, p_prime, lam)
 
     monkeypatch.setattr("clustlab.methods.iic.iic_loss", spy)
-    run(blocks(), epochs=1, strength=0.0, repeats=2)
+    run(blocks(90), epochs=1, strength=0.0, repeats=2)
     assert max(seen) < 1e-4
 
 
 def test_evaluation_draws_nothing_and_repeats_exactly():
     method = IIC(**TINY)
     ctx = Context(0)
-    inputs = Inputs(blocks(), ctx.device)
+    inputs = Inputs(blocks(90), ctx.device)
     network = ctx.keep("network", Network(inputs.shape, method))
     torch_state, numpy_state = torch.random.get_rng_state(), ctx.rng.bit_generator.state
     first = method._pass(network, inputs, 7, ctx)
@@ -213,14 +204,14 @@ def test_batch_statistics_hardly_depend_on_the_batch():
 def test_auxiliary_heads_are_trained():
     method = IIC(**{**TINY, "n_clusters_over": 12, "epochs": 1})
     ctx = Context(0)
-    steps = method.iterate(blocks(), ctx)
+    steps = method.iterate(blocks(90), ctx)
     next(steps)
     over = ctx._parts["network"].groups[1].linear
     before = over.weight.detach().clone()
     snapshot = next(steps)
     assert (over.weight - before).abs().max() > 1e-4
     assert snapshot.scalars["auxiliary_loss"] < 0
-    assert "auxiliary_loss" not in run(blocks(), epochs=1)[-1].scalars
+    assert "auxiliary_loss" not in run(blocks(90), epochs=1)[-1].scalars
 
 
 def test_untrained_network_tells_nothing_and_training_helps():

@@ -177,15 +177,8 @@ class DeepCluster:
     augment: bool = params.param(
         True, help="Train on changed images. Off, any detail may serve to tell clusters apart."
     )
-    sobel: bool = params.param(
-        False,
-        help="Show the network edges instead of colours, so that it cannot cluster by tint.",
-    )
-    flip: bool = params.param(
-        False,
-        advanced=True,
-        help="Whether images may be mirrored. Right for photographs, wrong for digits and letters.",
-    )
+    sobel: bool = params.sobel()
+    flip: bool = params.flip()
     n_components: int = params.param(
         32,
         low=2,

@@ -198,16 +198,8 @@ class IIC:
         advanced=True,
         help="Weight of equally full clusters, lambda in the paper. 1 is mutual information.",
     )
-    flip: bool = params.param(
-        False,
-        advanced=True,
-        help="Whether copies may be mirrored. Right for photographs, wrong for digits and letters.",
-    )
-    sobel: bool = params.param(
-        False,
-        advanced=True,
-        help="Show the network edges instead of colours, so that it cannot cluster by tint.",
-    )
+    flip: bool = params.flip()
+    sobel: bool = params.sobel()
     repeats: int = params.param(
         1,
         low=1,
