@@ -37,7 +37,7 @@ def page(chromium):
 
 def go(page, name):
     """Follow a link of the side bar."""
-    page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
+    page.get_by_test_id("stSidebar").get_by_role("link", name=name, exact=True).click()
     settle(page)
 
 

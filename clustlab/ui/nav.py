@@ -1,7 +1,8 @@
 """Ways from page to page."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import streamlit as st
 
@@ -11,6 +12,20 @@ PAGES = Path(__file__).parents[2] / "pages"
 def path(name: str) -> str:
     """File of a page, as Streamlit's links want it."""
     return str(PAGES / f"{name}.py")
+
+
+def side_bar(pages: Mapping[str, Sequence[Any]]) -> None:
+    """Links to all pages under the titles of their sections; the chosen run goes along.
+
+    Streamlit's own list puts section titles where screen readers expect links.
+    """
+    query = {"run": st.session_state["run"]} if "run" in st.session_state else {}
+    with st.sidebar, st.container(key="side-bar"):
+        for section, members in pages.items():
+            if section:
+                st.caption(section)
+            for page in members:
+                st.page_link(page, query_params=query)
 
 
 def go(name: str, **query: str) -> NoReturn:

@@ -18,7 +18,6 @@ COLOURINGS = {
     "correct": "Right or wrong",
     "changes": "Label changes",
 }
-CANVAS = 500  # dots from which they are painted: as parts of a document they take four times longer
 MAX_LEGEND = 20  # entries; a longer legend is no help
 ROOMY = 500  # pixels of width from which there is a legend
 INK = "#22252b"  # letters on a light ground of their own
@@ -158,8 +157,8 @@ def embedding(
         layers.insert(0, _trails(trails).encode(x=x, y=y))
     note = theme.shown(len(few), len(table)) or ("" if len(table) else "no items")
     chart = theme.layered(*layers)
-    if len(few) > CANVAS:
-        chart = chart.properties(usermeta={"embedOptions": {"renderer": "canvas"}})
+    # painted, since as parts of a document dots take four times longer
+    chart.usermeta = {"embedOptions": {"renderer": "canvas"}}
     return theme.finish(chart, title, note)
 
 

@@ -1,0 +1,49 @@
+"""No page has a serious obstacle for people who use a keyboard or a screen reader."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from clustlab.runner import execute, new_run
+from clustlab.store import RunSpec, RunStore
+from tests.browser import browser, server
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+PAGES = (
+    "",
+    "train",
+    "embedding",
+    "clusters",
+    "evaluate",
+    "shifts",
+    "inside",
+    "runs",
+    "data",
+    "methods",
+)
+SERIOUS = ("serious", "critical")
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    store = RunStore(tmp_path_factory.mktemp("axe") / "runs")
+    run = new_run(store, RunSpec("digits", "kmeans", {"n_samples": 300}, preset="custom"))
+    execute(store.root, run.id)
+    with server(store.root) as address, browser() as chromium:
+        yield address, chromium.new_context(viewport={"width": 1440, "height": 900}), run.id
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_no_serious_violation(app, name):
+    address, context, run = app
+    page = context.new_page()
+    page.goto(f"{address}/{name}?run={run}")
+    page.locator("[data-testid=stMain] button").first.wait_for(timeout=60_000)
+    page.wait_for_timeout(2500)
+    found = Axe().run(page).response["violations"]
+    told = [
+        (v["id"], v["impact"], [n["target"] for n in v["nodes"]][:5])
+        for v in found
+        if v["impact"] in SERIOUS
+    ]
+    page.close()
+    assert told == []
