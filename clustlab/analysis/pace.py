@@ -28,24 +28,26 @@ class Clock:
 
     n_steps: int
     seconds: Array | None  # (n_steps,) float64 of training time, None if the log has none
-    samples: Array | None  # (n_steps,) float64 of items trained on, copies not counted
-    no_samples: str = ""  # why they are not known
 
 
-def clock(run: Run, n_items: int) -> Clock:
-    """Training time and samples seen at each step, from the log and the settings of a run.
+def clock(run: Run) -> Clock:
+    """Steps and training time of a run, from its log."""
+    times = [record.get("seconds") for record in list(run.log)]
+    return Clock(len(times), None if None in times else np.array(times, dtype=np.float64))
 
-    The log does not count samples. An epoch of training sees each item once; an update of DEC's
-    target sees `update_interval` batches. Where a step is neither, they are left out.
+
+def samples_seen(run: Run, n_items: int) -> tuple[Array | None, str]:
+    """Items trained on up to each step, (steps,) float64; or None and the reason, in words.
+
+    The log does not count them. An epoch of training sees each item once (changed copies of it
+    do not count); an update of DEC's target sees `update_interval` batches. Where a step is
+    neither of the two, they are not known.
     """
-    log = list(run.log)
-    times = [record.get("seconds") for record in log]
-    seconds = None if None in times else np.array(times, dtype=np.float64)
     each, reason = _samples_per_step(run, n_items)
-    samples = None
-    if each is not None:
-        samples = np.cumsum([each(str(record.get("phase", ""))) for record in log]).astype(float)
-    return Clock(len(log), seconds, samples, reason)
+    if each is None:
+        return None, reason
+    counts = [each(str(record.get("phase", ""))) for record in list(run.log)]
+    return np.cumsum(counts).astype(np.float64), ""
 
 
 def _samples_per_step(run: Run, n: int) -> tuple[Callable[[str], int] | None, str]:
@@ -99,10 +101,12 @@ def curve(run: Run, n_items: int, labels: Array | None = None) -> pd.DataFrame:
         before = stable
         stable, mapping = matching.follow(assignments, k, stable, mapping)
         rows.append(_figures(assignments, k, before, stable, labels))
-    known = clock(run, n_items)
     table = pd.DataFrame(rows, columns=list(FIGURES), dtype=float)
-    missing = np.full(known.n_steps, np.nan)
-    for name, values in (("seconds", known.seconds), ("samples", known.samples)):
+    missing = np.full(len(table), np.nan)
+    for name, values in (
+        ("samples", samples_seen(run, n_items)[0]),
+        ("seconds", clock(run).seconds),
+    ):
         table.insert(0, name, (missing if values is None else values)[: len(table)])
     table.insert(0, "step", np.arange(len(table)))
     return table

@@ -5,7 +5,17 @@ import streamlit as st
 
 from clustlab import registry
 from clustlab.analysis import verdict
-from clustlab.ui import clusters, embedding, evaluate, inside, inspector, nav, panels, session
+from clustlab.ui import (
+    clusters,
+    contest,
+    embedding,
+    evaluate,
+    inside,
+    inspector,
+    nav,
+    panels,
+    session,
+)
 from clustlab.ui.frame import View
 from clustlab.views import curves, matrices, scatter, sheets
 from clustlab.views.theme import reading
@@ -81,6 +91,10 @@ def _ending(view: View) -> None:
         st.markdown(f"**{title}** {found.sentence}", width="stretch")
         nav.link("evaluate", "Which classes were mixed up?", "grid_on")
         nav.link("embedding", "Replay it", "replay")
+        other = contest.partner(view.run)
+        if other is not None:
+            runs = f"{view.run.id},{other.id}"
+            nav.link("compare", "Compare", "compare_arrows", runs=runs)
         nav.link("methods", "How does this work?", "menu_book", about=view.run.spec.method)
 
 
