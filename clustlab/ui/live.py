@@ -5,7 +5,17 @@ import streamlit as st
 
 from clustlab import registry
 from clustlab.analysis import verdict
-from clustlab.ui import clusters, embedding, evaluate, inside, inspector, nav, panels, session
+from clustlab.ui import (
+    clusters,
+    contest,
+    embedding,
+    evaluate,
+    inside,
+    inspector,
+    nav,
+    panels,
+    session,
+)
 from clustlab.ui.frame import View
 from clustlab.views import curves, matrices, scatter, sheets
 from clustlab.views.theme import reading
@@ -84,6 +94,10 @@ def _ending(view: View) -> None:
     with st.container(horizontal=True, key="ways-onward"):
         nav.link("evaluate", "What was mixed up?", "grid_on")
         nav.link("embedding", "Replay it", "replay")
+        other = contest.partner(view.run)
+        if other is not None:
+            runs = f"{view.run.id},{other.id}"
+            nav.link("compare", "Compare", "compare_arrows", runs=runs)
         nav.link("methods", "How does it work?", "menu_book", about=view.run.spec.method)
 
 

@@ -27,15 +27,16 @@ def chart(view: Callable[..., Any], *args: Any, key: str, alt: str = "", **optio
 
     Keep what varies with the step in the data of a chart, out of its title and its key: then
     Streamlit hands the new rows to the chart that is there, instead of building another one.
-    `select` names the selections to react to, `height` fixes the height in pixels.
+    `select` names the selections to react to, `height` fixes the height in pixels; charts that are
+    several side by side have a `width` of their own ("content").
     """
     select = options.pop("select", None)
-    height = options.pop("height", None)
+    height, width = options.pop("height", None), options.pop("width", "stretch")
     with_guide = options.pop("with_guide", True)
     on_select = options.pop("on_select", "rerun" if select else "ignore")
     event = st.vega_lite_chart(
         specification.of(view(*args, **options)),
-        width="stretch",
+        width=width,
         height=height or "content",
         key=key,
         on_select=on_select,

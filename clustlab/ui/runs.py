@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from clustlab.analysis import comparison
 from clustlab.errors import ClustlabError
 from clustlab.store import Run
 from clustlab.ui import nav, session, summaries
@@ -103,6 +104,14 @@ def _actions(chosen: list[Run]) -> None:
     if st.button("Open", icon=":material/open_in_new:", disabled=one is None) and one:
         session.choose(one.id)
         nav.go("train" if one.is_active else "embedding")
+    few = comparison.FEWEST <= len(chosen) <= comparison.MOST
+    if st.button(
+        "Compare",
+        icon=":material/compare_arrows:",
+        disabled=not few,
+        help="Choose two to four runs over the same items",
+    ):
+        nav.go("compare", runs=",".join(run.id for run in chosen))
     again = one is not None and one.status in ("cancelled", "failed", "lost")
     if st.button("Resume", icon=":material/play_arrow:", disabled=not again) and one:
         session.resume(one)

@@ -230,8 +230,8 @@ def chart_key(name: str) -> str:
 
 
 # -- starting ----------------------------------------------------------------------------------
-def start(spec: RunSpec) -> Run:
-    """Queue a new run and look at it.
+def queue(spec: RunSpec) -> Run:
+    """Queue a new run.
 
     Raises
     ------
@@ -243,6 +243,12 @@ def start(spec: RunSpec) -> Run:
     runner = _runner(store().root)  # first: without one no run must be left waiting
     run = new_run(store(), spec)
     runner.submit(run.id)
+    return run
+
+
+def start(spec: RunSpec) -> Run:
+    """Queue a new run and look at it; raises like `queue`."""
+    run = queue(spec)
     choose(run.id)
     return run
 

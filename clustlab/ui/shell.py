@@ -34,6 +34,9 @@ pages = {
         page("shifts", "Shifts", "swap_horiz"),
         page("inside", "Inside the method", "settings_input_component"),
     ],
+    "Look closer": [
+        page("compare", "Compare", "compare_arrows"),
+    ],
     "Reference": [
         page("runs", "Runs", "list"),
         page("data", "Data sets", "database"),

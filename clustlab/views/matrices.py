@@ -18,6 +18,7 @@ FULL = 0.25  # share from which a cell is dark
 RIM = "#1d4273"  # around white letters
 MAX_SIDE = 70  # rows or columns of a matrix that is not a table of counts
 STEP = 34  # height of a cell in pixels
+NARROW = 20  # width of a cell in pixels below which no number fits in
 HEAD = 60  # height of the names of the columns
 
 
@@ -116,6 +117,81 @@ def transition(
     )
 
 
+def between(
+    a: Array, b: Array, words: tuple[str, str] = ("A", "B"), *, title: str = ""
+) -> alt.LayerChart:
+    """Clusters of one run by clusters of another: which items each pair shares.
+
+    Reading: rows are clusters of the first run, columns those of the second; outlined cells are
+    clusters with one number, matched by shared items. A row with two dark cells is a group that
+    the second run takes apart, a column with two a group that it puts together. Click a cell for
+    its images.
+
+    Parameters
+    ----------
+    a, b : (n,) int
+        Clusters of the same items under common ids.
+    words : two str
+        Names of the runs.
+
+    Selection: point `cell` with the fields `from` and `to`.
+    """
+    counts = matching.contingency(a, b)
+    rows, columns = np.flatnonzero(counts.sum(1)), np.flatnonzero(counts.sum(0))
+    counts = counts[np.ix_(rows, columns)]
+    table = _cells(counts, share=counts.sum(1))
+    table["from"], table["to"] = rows[table["row"]], columns[table["column"]]
+    table["matched"] = table["from"] == table["to"]
+    return _heat(
+        table,
+        x=_top("to", columns.tolist(), f"cluster in {words[1]}"),
+        y=_left("from", rows.tolist(), f"cluster in {words[0]}"),
+        fields=["from", "to"],
+        title=title,
+        note=theme.shown(len(table), counts.size, "cells"),
+        rows=len(rows),
+    )
+
+
+def pairwise(values: Array, names: Sequence[str], *, title: str = "") -> alt.LayerChart:
+    """A score of every run with every other, such as ARI.
+
+    Reading: 1 means the same division of the items, 0 no more than chance would give (ARI) or
+    nothing in common (NMI). Two runs may both be accurate and still agree little.
+
+    Parameters
+    ----------
+    values : (r, r) float
+        Symmetric, 1 on the diagonal.
+    names : sequence of str
+        Of the runs.
+    """
+    row, column = (index.ravel() for index in np.indices(np.shape(values)))
+    order = np.array(list(names), dtype=object)
+    table = pd.DataFrame({"a": order[row], "b": order[column], "score": np.ravel(values)})
+    x = alt.X("b:N", sort=list(names), title=None, axis=alt.Axis(orient="top", labelAngle=0))
+    y = alt.Y("a:N", sort=list(names), title=None, axis=theme.names_axis(len(order)))
+    shade = alt.Scale(domain=[0, 1], range=[0, 1], clamp=True)
+    squares = alt.Chart(table).mark_rect(color=theme.RAMP[3], stroke=theme.FAINT)
+    heat = squares.encode(
+        x=x,
+        y=y,
+        opacity=alt.Opacity("score:Q", scale=shade, legend=None),
+        tooltip=["a:N", "b:N", alt.Tooltip("score:Q", format=".4f")],
+    )
+    text = alt.Text("score:Q", format=".3f")
+    dark = alt.Chart(table[table["score"] >= FULL])
+    rim = dark.mark_text(fontSize=12, stroke=RIM, strokeWidth=3).encode(x=x, y=y, text=text)
+    white: dict[str, Any] = {"test": f"datum.score >= {FULL}", "value": "white"}
+    letters = (
+        alt.Chart(table)
+        .mark_text(fontSize=12)
+        .encode(x=x, y=y, text=text, color=alt.ColorValue(theme.GREY, condition=white))
+    )
+    drawn = theme.layered(heat, rim, letters).properties(height=len(order) * STEP + HEAD // 2)
+    return theme.finish(drawn, title)
+
+
 def _top(field: str, order: Sequence[Any], title: str) -> alt.X:
     axis = alt.Axis(labelAngle=-40, orient="top", domain=False, ticks=False)
     scale = alt.Scale(domain=list(order))
@@ -178,7 +254,7 @@ def _heat(
 
 
 def _numbers(table: pd.DataFrame, rows: int) -> list[alt.Chart]:
-    """Counts, with the shares below them where the chart is tall enough.
+    """Counts where they fit, with the shares below them where the chart is tall enough.
 
     Full cells get white letters with a dark rim, which stand out on blue over a light page as well
     as over a dark one.
@@ -189,12 +265,21 @@ def _numbers(table: pd.DataFrame, rows: int) -> list[alt.Chart]:
     tall = f"height > {rows * 28}"
     long = {"test": tall, "value": {"expr": "datum.words"}}
     shift = alt.ExprRef(f"{tall} ? -5 : 0")
+    fits = alt.ExprRef(f"width > {table['column'].nunique() * NARROW} ? 1 : 0")
     text = alt.Text("count:Q", format=",d", condition=long)
     full = alt.Chart(written[written["share"] >= FULL])
     rim = full.mark_text(
-        fontSize=10, lineBreak="\n", baseline="middle", dy=shift, stroke=RIM, strokeWidth=3
+        fontSize=10,
+        lineBreak="\n",
+        baseline="middle",
+        dy=shift,
+        stroke=RIM,
+        strokeWidth=3,
+        opacity=fits,
     )
-    letters = alt.Chart(written).mark_text(fontSize=10, lineBreak="\n", baseline="middle", dy=shift)
+    letters = alt.Chart(written).mark_text(
+        fontSize=10, lineBreak="\n", baseline="middle", dy=shift, opacity=fits
+    )
     white = {"test": f"datum.share >= {FULL}", "value": "white"}
     ink = alt.ColorValue(theme.GREY, condition=white)
     return [rim.encode(text=text), letters.encode(text=text, color=ink)]

@@ -19,7 +19,7 @@ from clustlab.types import Array
 # time to draw; the finished chart is still checked as a whole when it becomes a specification.
 disable_debug_mode()
 
-C = TypeVar("C", alt.Chart, alt.LayerChart, alt.ConcatChart)
+C = TypeVar("C", alt.Chart, alt.LayerChart, alt.ConcatChart, alt.HConcatChart)
 
 MAX_POINTS = 3000  # marks in one chart; more cost seconds in the browser
 

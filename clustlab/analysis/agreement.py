@@ -1,0 +1,158 @@
+"""What several clusterings of the same items agree on.
+
+Numbers of clusters mean nothing across runs, so everything here either does not depend on them or
+first finds out which cluster of one run is which of another. Only `who_is_right` needs labels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from clustlab.analysis import matching, metrics
+from clustlab.analysis.matching import contingency
+from clustlab.types import Array
+
+
+def scores(clusterings: Sequence[Array]) -> tuple[Array, Array]:
+    """ARI and NMI (r, r) float64 of each clustering with each other; 1 on the diagonal.
+
+    Parameters
+    ----------
+    clusterings : sequence of (n,) int
+        Clusters of the same items, in any numbering.
+    """
+    r = len(clusterings)
+    ari, nmi = np.ones((r, r)), np.ones((r, r))
+    for i, j in combinations(range(r), 2):
+        counts = contingency(clusterings[i], clusterings[j])
+        ari[i, j] = ari[j, i] = metrics.ari_of(counts)
+        nmi[i, j] = nmi[j, i] = metrics.nmi_of(counts)
+    return ari, nmi
+
+
+def alignments(clusterings: Sequence[Array], sizes: Sequence[int]) -> list[Array]:
+    """Common id (k,) int32 of each cluster of each run, so that one colour scheme holds for all.
+
+    The first run keeps its numbers. A cluster of another run takes the number of the cluster of
+    the first run that the Hungarian method gives it, by shared items. One without a partner there
+    is matched to those that earlier runs had left over; what finds nobody gets a number of its own,
+    never one that stands for other items.
+
+    Parameters
+    ----------
+    clusterings : sequence of (n,) int
+        Clusters of the same items, those of run r in [0, sizes[r]).
+    sizes : sequence of int
+        Number of clusters of each run, empty ones included.
+    """
+    first, total = clusterings[0], sizes[0]
+    maps = [np.arange(total, dtype=np.int32)]
+    for own, k in zip(clusterings[1:], sizes[1:], strict=True):
+        ids = matching.hungarian(contingency(own, first, k, sizes[0]))
+        for earlier, mapping in zip(clusterings[1:], maps[1:], strict=False):
+            counts = contingency(own, mapping[earlier], k, total)
+            counts[ids >= 0] = 0
+            counts[:, : sizes[0]] = 0
+            counts[:, ids[ids >= 0]] = 0
+            found = matching.hungarian(counts)
+            ids = np.where(ids < 0, found, ids)
+        homeless = np.flatnonzero(ids < 0)
+        ids[homeless] = total + np.arange(len(homeless))
+        total += len(homeless)
+        maps.append(ids.astype(np.int32))
+    return maps
+
+
+def consensus(aligned: Sequence[Array]) -> tuple[Array, Array]:
+    """Cluster (n,) that most runs give each item, and the share (n,) of runs that do, in (0, 1].
+
+    Of several ids with equally many votes the one given by the earliest run counts.
+
+    Parameters
+    ----------
+    aligned : sequence of (n,) int
+        Clusters of the same items under common ids, as from `alignments`.
+    """
+    ids = np.asarray(aligned)
+    votes = np.array([(ids == one).sum(0) for one in ids])
+    winner = votes.argmax(0)
+    items = np.arange(ids.shape[1])
+    return ids[winner, items], votes[winner, items] / len(ids)
+
+
+def disagreement(clusterings: Sequence[Array]) -> Array:
+    """How differently the runs see each item, (n,) float64 in [0, 1): 0 if in the same company.
+
+    The co-association of an item in a run is the set of items that share its cluster. Two runs
+    differ on it by 1 - |both| / |either| of these sets (the Jaccard distance); the mean over all
+    pairs of runs is returned. Numbers of clusters play no part.
+    """
+    pairs = list(combinations(clusterings, 2))
+    total = np.zeros(len(clusterings[0]))
+    for a, b in pairs:
+        counts = contingency(a, b)
+        both = counts[a, b]
+        either = counts.sum(1)[a] + counts.sum(0)[b] - both
+        total += 1 - both / either
+    return total / max(len(pairs), 1)
+
+
+def ranking(clusterings: Sequence[Array], limit: int | None = None) -> Array:
+    """Items (m,) int64 that the runs see most differently first; equal ones by number."""
+    return np.argsort(-disagreement(clusterings), kind="stable")[:limit]
+
+
+def classes_of(labels: Array | None, clusters: Array, n_ids: int, n_classes: int) -> Array:
+    """Class (n_ids,) that each cluster stands for, -1 for none.
+
+    By the 1-to-1 matching; with more clusters in use than classes, by the majority.
+    """
+    if labels is None or not n_classes:
+        return np.full(n_ids, -1)
+    counts = contingency(labels, clusters, n_classes, n_ids)
+    occupied = counts.sum(0) > 0
+    if occupied.sum() > n_classes:
+        return np.where(occupied, counts.argmax(0), -1)
+    return matching.hungarian(counts.T)
+
+
+def right(labels: Array, clusters: Array, n_ids: int, n_classes: int) -> Array:
+    """Whether each item's true class is the one its cluster stands for, (n,) bool."""
+    classes = classes_of(labels, clusters, n_ids, n_classes)
+    return (labels >= 0) & (classes[clusters] == labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """Labelled items by whether one run, and another, puts them with their class."""
+
+    both: Array  # item numbers (m,) int64, rising
+    only_a: Array
+    only_b: Array
+    neither: Array
+
+    @property
+    def counts(self) -> Array:
+        """Counts (2, 2): A right or wrong by B right or wrong."""
+        return np.array([[len(self.both), len(self.only_a)], [len(self.only_b), len(self.neither)]])
+
+
+def who_is_right(labels: Array, right_a: Array, right_b: Array) -> Verdicts:
+    """Table `A right x B right` of the labelled items, with the items in each of its cells.
+
+    Parameters
+    ----------
+    labels : (n,) int
+        True classes; items labelled -1 are in no cell.
+    right_a, right_b : (n,) bool
+        As from `right`.
+    """
+    known = np.asarray(labels) >= 0
+    return Verdicts(
+        np.flatnonzero(known & right_a & right_b),
+        np.flatnonzero(known & right_a & ~right_b),
+        np.flatnonzero(known & ~right_a & right_b),
+        np.flatnonzero(known & ~right_a & ~right_b),
+    )

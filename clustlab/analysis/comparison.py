@@ -1,0 +1,307 @@
+"""Whether runs can be compared, in which settings they differ, and how far they agree."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from clustlab import registry, results
+from clustlab.analysis import agreement, matching
+from clustlab.errors import ParameterError
+from clustlab.params import schema
+from clustlab.store import Run, RunSpec, RunStore, each_assignment
+from clustlab.types import Array
+
+FEWEST, MOST = 2, 4
+THREE = ("dec", "iic", "deepcluster")
+FEW = 20  # items listed on which runs differ most
+SEED_ASIDE = ("seed", "preset", "device", "mixed_precision")  # may differ between equal settings
+
+
+# -- the same items ----------------------------------------------------------------------------
+def fingerprint(store: RunStore, run: Run) -> str | None:
+    """Digest of a run's items and labels; None while they are not loaded."""
+    for file in (
+        store.root / "_data" / run.manifest["data_key"] / "about.json",
+        run.path / "environment.json",
+    ):
+        if file.is_file():
+            found = json.loads(file.read_text("utf-8")).get("fingerprint")
+            if found:
+                return str(found)
+    return None
+
+
+def same_items(store: RunStore, a: Run, b: Run) -> bool:
+    """Whether two runs look at the same items in the same order."""
+    if a.manifest["data_key"] == b.manifest["data_key"]:
+        return True
+    digest = fingerprint(store, a)
+    return digest is not None and digest == fingerprint(store, b)
+
+
+def strangers(store: RunStore, runs: Sequence[Run]) -> list[Run]:
+    """Runs over other items than the first one."""
+    return [run for run in runs[1:] if not same_items(store, runs[0], run)]
+
+
+def check(store: RunStore, runs: Sequence[Run]) -> None:
+    """Refuse runs that cannot be compared item by item.
+
+    Raises
+    ------
+    ParameterError
+        If they are not two to four different runs over the same items.
+    """
+    ids = [run.id for run in runs]
+    if not FEWEST <= len(set(ids)) == len(ids) <= MOST:
+        raise ParameterError(
+            f"A comparison takes {FEWEST} to {MOST} different runs, got {len(ids)}: "
+            f"{', '.join(ids) or 'none'}.",
+            "The page Runs and 'python -m clustlab list' show those there are.",
+        )
+    for other in strangers(store, runs):
+        raise ParameterError(
+            f"{other.id!r} was trained on other items than {runs[0].id!r} "
+            f"({_items(other)} against {_items(runs[0])}), so no image of one is in the other.",
+            f"Train {other.manifest['method_title']} again with the data settings and the seed "
+            f"of {runs[0].id!r}.",
+        )
+
+
+def _items(run: Run) -> str:
+    spec = run.spec
+    chosen = "".join(f", {name}={value}" for name, value in spec.dataset_params.items())
+    return f"{run.manifest['dataset_title']}{chosen}, seed {spec.seed}"
+
+
+def rerun_spec(run: Run, like: Run) -> RunSpec:
+    """What to run to see the method and settings of a run on the items and seed of another."""
+    return replace(
+        run.spec,
+        dataset=like.spec.dataset,
+        dataset_params=dict(like.spec.dataset_params),
+        seed=like.spec.seed,
+        continues=None,
+    )
+
+
+def three_methods(like: RunSpec, preset: str) -> list[RunSpec]:
+    """DEC, IIC and DeepCluster on the same items, seed, device and preset.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such preset.
+    """
+    specs = []
+    for name in THREE:
+        presets = registry.method(name).presets
+        if preset not in presets:
+            raise ParameterError(
+                f"There is no preset {preset!r}.", f"Choose one of: {', '.join(presets)}."
+            )
+        specs.append(
+            replace(
+                like,
+                method=name,
+                method_params=dict(presets[preset]),
+                preset=preset,
+                continues=None,
+            )
+        )
+    return specs
+
+
+# -- settings ----------------------------------------------------------------------------------
+def method_settings(spec: RunSpec) -> dict[str, Any]:
+    """Every setting of the method of a run, defaults included."""
+    return _full(registry.method, spec.method, spec.method_params)
+
+
+def _full(find: Callable[[str], Any], name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return {p.name: given.get(p.name, p.default) for p in schema(find(name))}
+    except ParameterError:  # a plug-in that is not here any more
+        return dict(given)
+
+
+def settings(run: Run) -> dict[str, Any]:
+    """Everything that was chosen for a run, by name; data settings begin with `data.`."""
+    spec = run.spec
+    data = _full(registry.dataset, spec.dataset, spec.dataset_params)
+    return {
+        "method": spec.method,
+        "preset": spec.preset,
+        "seed": spec.seed,
+        "dataset": spec.dataset,
+        **{f"data.{name}": value for name, value in data.items()},
+        **method_settings(spec),
+        "device": spec.device,
+        "mixed_precision": spec.mixed_precision,
+        "continues": spec.continues,
+    }
+
+
+def differing(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Settings in which runs differ: `name`, and `values` by run id without those that have none.
+
+    Those that all runs have come first.
+    """
+    chosen = {run.id: settings(run) for run in runs}
+    names = list(dict.fromkeys(name for one in chosen.values() for name in one))
+    found = []
+    for name in names:
+        values = {run: one[name] for run, one in chosen.items() if name in one}
+        same = len(values) == len(runs) and all(v == values[runs[0].id] for v in values.values())
+        if not same:
+            found.append({"name": name, "values": values})
+    return sorted(found, key=lambda row: len(row["values"]) < len(runs))
+
+
+def seeds(runs: Sequence[Run], others: Sequence[Run] = ()) -> list[list[Run]]:
+    """Groups of runs that differ in their seed only, in the order of their first run.
+
+    Finished runs out of `others` join the groups; items drawn by another seed may differ.
+    """
+    groups: list[tuple[dict[str, Any], list[Run]]] = []
+    known = {run.id for run in runs}
+    for run in [*runs, *(r for r in others if r.id not in known)]:
+        setting = {k: v for k, v in settings(run).items() if k not in SEED_ASIDE}
+        mates = next((members for found, members in groups if found == setting), None)
+        if run.id in known:
+            if mates is None:
+                groups.append((setting, [run]))
+            else:
+                mates.append(run)
+        elif mates is not None and run.status == "done":
+            mates.append(run)
+    return [members for _, members in groups]
+
+
+# -- in numbers --------------------------------------------------------------------------------
+def report(store: RunStore, run_ids: Sequence[str]) -> dict[str, Any]:
+    """Comparison of two to four runs at the last step of each, in plain JSON types.
+
+    Keys: `runs` (id, title, status, step, seconds and scores of each), `n_items`, `n_labelled`,
+    `ari` and `nmi` (matrices in the order of the runs), `pairs` (for each pair the contingency of
+    clusters under common ids, and with labels how many items both, one or neither gets right),
+    `consensus`, `most_disputed` (items on which they differ most), `differing_settings`.
+
+    Raises
+    ------
+    RunNotFound
+        If a run is not there or cannot be read.
+    ParameterError
+        If there are not two to four runs over the same items, or one has no step yet.
+    """
+    runs = [store.run(run_id) for run_id in run_ids]
+    check(store, runs)
+    for run in runs:
+        if not len(run):
+            raise ParameterError(
+                f"The run {run.id!r} has no step yet (it is {run.status}).",
+                "Wait for its first step, or resume it.",
+            )
+    dataset = store.dataset(runs[0])
+    last = [_last_clusters(run) for run in runs]
+    own, sizes = [clusters for clusters, _ in last], [k for _, k in last]
+    maps = agreement.alignments(own, sizes)
+    aligned = [mapping[c] for mapping, c in zip(maps, own, strict=True)]
+    labels = dataset.labels
+    if labels is not None and not (labels >= 0).any():
+        labels = None
+    ari, nmi = agreement.scores(own)
+    return {
+        "runs": [_about(run, c, labels) for run, c in zip(runs, own, strict=True)],
+        "n_items": len(own[0]),
+        "n_labelled": 0 if labels is None else int((labels >= 0).sum()),
+        "ari": ari.round(5).tolist(),
+        "nmi": nmi.round(5).tolist(),
+        "pairs": _pairs(runs, aligned, labels, len(dataset.class_names)),
+        "consensus": _consensus(aligned, labels),
+        "most_disputed": _disputed(own, aligned),
+        "differing_settings": differing(runs),
+    }
+
+
+def _last_clusters(run: Run) -> tuple[Array, int]:
+    """Lasting cluster ids (n,) of the last step, as the pages show them, and their number."""
+    stable, mapping = None, None
+    ids = 0
+    for assignments, k in each_assignment(run):
+        stable, mapping = matching.follow(assignments, k, stable, mapping)
+        ids = max(ids, int(mapping.max(initial=-1)) + 1)
+    assert stable is not None
+    return stable, ids
+
+
+def _about(run: Run, clusters: Array, labels: Array | None) -> dict[str, Any]:
+    log = run.log
+    return {
+        "id": run.id,
+        "title": run.title,
+        "status": run.status,
+        "step": len(log) - 1,
+        "seconds": log[-1].get("seconds"),
+        **asdict(results.scores(clusters, labels)),
+    }
+
+
+def _pairs(
+    runs: Sequence[Run], aligned: Sequence[Array], labels: Array | None, n_classes: int
+) -> list[dict[str, Any]]:
+    found = []
+    ids = int(max(clusters.max(initial=-1) for clusters in aligned)) + 1
+    for i, j in combinations(range(len(runs)), 2):
+        a, b = aligned[i], aligned[j]
+        counts = matching.contingency(a, b, ids, ids)
+        rows, columns = np.flatnonzero(counts.sum(1)), np.flatnonzero(counts.sum(0))
+        pair: dict[str, Any] = {
+            "a": runs[i].id,
+            "b": runs[j].id,
+            "clusters_a": rows.tolist(),
+            "clusters_b": columns.tolist(),
+            "contingency": counts[np.ix_(rows, columns)].tolist(),
+            "same_cluster": int((a == b).sum()),
+        }
+        if labels is not None:
+            classes = max(n_classes, int(labels.max()) + 1)
+            rights = [agreement.right(labels, c, ids, classes) for c in (a, b)]
+            (both, only_a), (only_b, neither) = agreement.who_is_right(
+                labels, *rights
+            ).counts.tolist()
+            pair["right"] = {
+                "both": both,
+                "only_a": only_a,
+                "only_b": only_b,
+                "neither": neither,
+            }
+        found.append(pair)
+    return found
+
+
+def _consensus(aligned: Sequence[Array], labels: Array | None) -> dict[str, Any]:
+    ids, share = agreement.consensus(aligned)
+    return {
+        "unanimous": int((share == 1).sum()),
+        "mean_share": round(float(share.mean()), 5) if len(share) else None,
+        **asdict(results.scores(ids, labels)),
+    }
+
+
+def _disputed(own: Sequence[Array], aligned: Sequence[Array]) -> list[dict[str, Any]]:
+    apart = agreement.disagreement(own)
+    items = np.argsort(-apart, kind="stable")[:FEW]
+    return [
+        {
+            "item": int(i),
+            "disagreement": round(float(apart[i]), 5),
+            "clusters": [int(clusters[i]) for clusters in aligned],
+        }
+        for i in items
+        if apart[i] > 0
+    ]

@@ -1,0 +1,5 @@
+"""Compare: two to four runs over the same items, side by side."""
+
+from clustlab.ui import compare
+
+compare.page()
