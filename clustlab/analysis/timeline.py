@@ -46,6 +46,8 @@ class _Step:
     mapping: Array  # (k,) int32, raw -> stable
     points: Array  # (n, 2) float32
     flips: Array  # (n,) int16, label changes so far
+    sure: Array  # (n, 2) float16, confidence and margin
+    soft: bool  # whether the method gave probabilities
     row: dict[str, float]
     recall: Array  # (n_classes,) float64, empty without labels
 
@@ -162,6 +164,21 @@ class Timeline:
         with self._lock:
             return np.array([s.stable[item] for s in self._steps], dtype=np.int32)
 
+    def path(self, item: int) -> Array:
+        """Where one item lies at each known step, (steps, 2) float32, as in `points`."""
+        with self._lock:
+            return np.array([s.points[item] for s in self._steps], np.float32).reshape(-1, 2)
+
+    def certainty(self, item: int) -> Array:
+        """Confidence and margin (steps, 2) float32 of one item, to three decimals."""
+        with self._lock:
+            return np.array([s.sure[item] for s in self._steps], np.float32).reshape(-1, 2)
+
+    def has_probabilities(self) -> Array:
+        """Whether the method gave probabilities at each known step, (steps,) bool."""
+        with self._lock:
+            return np.array([s.soft for s in self._steps], dtype=bool)
+
     def assignments(self) -> Array:
         """Stable clusters (steps, n) int16 of all items over all known steps."""
         with self._lock:
@@ -196,15 +213,18 @@ class Timeline:
     def _read(self, snapshot: Snapshot) -> _Step:
         before = self._steps[-1] if self._steps else None
         n, k = len(snapshot.assignments), snapshot.n_clusters
-        past = (before.stable, before.mapping) if before else ()
-        ids, mapping = follow(snapshot.assignments, k, *past)
+        known = (before.stable, before.mapping) if before else ()
+        ids, mapping = follow(snapshot.assignments, k, *known)
         stable = ids.astype(np.int16)
         flips = np.zeros(n, dtype=np.int16)
         if before is not None:
             flips = before.flips + (stable != before.stable)
         counts, recall = self._scored(stable)
-        row = _row(snapshot, stable, None if before is None else before.stable, counts)
-        return _Step(stable, mapping, self._aligned(snapshot, before), flips, row, recall)
+        sure, soft = _sure(snapshot), snapshot.probabilities is not None
+        past = None if before is None else before.stable
+        row = _row(snapshot, stable, past, counts, sure[:, 0])
+        points, sure = self._aligned(snapshot, before), sure.astype(np.float16)
+        return _Step(stable, mapping, points, flips, sure, soft, row, recall)
 
     def _scored(self, stable: Array) -> tuple[Array | None, Array]:
         if self._labels is None:
@@ -228,8 +248,19 @@ class Timeline:
         return points / reach if reach > 0 else points
 
 
+def _sure(snapshot: Snapshot) -> Array:
+    """Confidence and margin (n, 2) float32 of each item."""
+    confidence = metrics.confidence(snapshot)
+    hard = snapshot.probabilities is None  # then both are the same figure
+    return np.stack([confidence, confidence if hard else metrics.margin(snapshot)], axis=1)
+
+
 def _row(
-    snapshot: Snapshot, stable: Array, previous: Array | None, counts: Array | None
+    snapshot: Snapshot,
+    stable: Array,
+    previous: Array | None,
+    counts: Array | None,
+    confidence: Array,
 ) -> dict[str, float]:
     """Figures of one step, in the order of `COLUMNS`."""
     scored: dict[str, Callable[[Array], float]] = {
@@ -245,7 +276,6 @@ def _row(
     if previous is not None:
         row["changed"] = metrics.share_changed(previous, stable)
         row["nmi_previous"] = metrics.nmi_of(contingency(previous, stable))
-    sure = metrics.confidence(snapshot)
-    row["confidence"] = float(sure.mean()) if len(sure) else math.nan
+    row["confidence"] = float(confidence.mean()) if len(confidence) else math.nan
     row["evenness"] = metrics.marginal_entropy(sizes)
     return row

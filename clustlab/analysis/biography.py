@@ -1,0 +1,190 @@
+"""Everything about one item over all steps of a run: where it was, how sure, and with whom."""
+
+from typing import Any
+
+import numpy as np
+
+from clustlab import rows
+from clustlab.analysis import neighbours, transitions
+from clustlab.analysis.timeline import Timeline
+from clustlab.errors import ParameterError
+from clustlab.store import Run
+from clustlab.types import Array, Dataset
+
+NEIGHBOURS = 12
+COMPANIONS = 100  # items named that flipped with it, for each flip
+
+
+def report(
+    run: Run,
+    dataset: Dataset,
+    timeline: Timeline,
+    index: int,
+    *,
+    step: int | None = None,
+    n_neighbors: int = NEIGHBOURS,
+    companions: int = COMPANIONS,
+) -> dict[str, Any]:
+    """What is known of one item, as plain numbers, words and lists, ready for JSON.
+
+    Clusters are stable ids. Lists over time have one entry a step; where the method gave no
+    probabilities, confidence and margin come from distances (see `metrics.distance_margin`).
+
+    Parameters
+    ----------
+    run : Run
+        At least one step of it must be committed.
+    dataset : Dataset
+        Its items.
+    timeline : Timeline
+        Of the run; extended here to its newest step.
+    index : int
+        Number of the item.
+    step : int, optional
+        At which its cluster, probabilities and neighbours are told; by default the newest.
+    n_neighbors : int
+        How many nearest items.
+    companions : int
+        How many of the items that flipped with it are named, for each flip; all are counted.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such item or step.
+    """
+    steps = timeline.extend()
+    check_index(index, len(dataset.items))
+    step = check_step(step, steps)
+    clusters, sure = timeline.history(index)[:steps], timeline.certainty(index)[:steps]
+    label = -1 if dataset.labels is None else int(dataset.labels[index])
+    return {
+        "item": int(index),
+        "step": step,
+        "n_steps": steps,
+        "label": label if label >= 0 else None,
+        "class": _class_name(dataset, label),
+        "cluster": int(clusters[step]),
+        "clusters": clusters.tolist(),
+        "confidence": _rounded(sure[:, 0]),
+        "margin": _rounded(sure[:, 1]),
+        "first_stable_step": int(transitions.first_stable_step(clusters[:, None])[0]),
+        "flips": flips(timeline, index, companions=companions),
+        "probabilities": _probabilities(run, timeline, index, step),
+        "probability_rows": _rows(probability_rows(run, timeline, index)[:steps]),
+        "neighbors_then": near(run, timeline, index, 0, n_neighbors),
+        "neighbors_now": near(run, timeline, index, step, n_neighbors),
+        "path": timeline.path(index)[:steps].astype(np.float64).round(4).tolist(),
+    }
+
+
+def check_index(index: int, n: int) -> None:
+    """Refuse the number of an item that there is not.
+
+    Raises
+    ------
+    ParameterError
+        With the number and the range allowed.
+    """
+    if not 0 <= index < n:
+        allowed = f"Items are numbered 0 to {n - 1}." if n else "The data set has no items."
+        raise ParameterError(f"There is no item {index}.", allowed)
+
+
+def check_step(step: int | None, steps: int) -> int:
+    """Step in [0, steps), by default the last one.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such step.
+    """
+    if not steps:
+        raise ParameterError("The run has no step yet.", "Wait for its first step.")
+    if step is None:
+        return steps - 1
+    if not 0 <= step < steps:
+        raise ParameterError(f"There is no step {step}.", f"Steps are numbered 0 to {steps - 1}.")
+    return step
+
+
+def _class_name(dataset: Dataset, label: int) -> str | None:
+    if label < 0:
+        return None
+    names = dataset.class_names
+    return names[label] if label < len(names) else str(label)
+
+
+def _rounded(values: Array) -> list[float]:
+    return [round(float(value), 4) for value in values]
+
+
+def flips(timeline: Timeline, index: int, *, companions: int | None = None) -> list[dict[str, Any]]:
+    """When an item changed its cluster, from where to where, and what did so with it.
+
+    Each flip has `step`, `from`, `to`, the number `n_together` of other items that made the same
+    move at the same step, and the first `companions` of them as `together`.
+    """
+    history = timeline.history(index)
+    found = []
+    for step in (np.flatnonzero(np.diff(history)) + 1).tolist():
+        source, target = int(history[step - 1]), int(history[step])
+        same = (timeline.stable(step - 1) == source) & (timeline.stable(step) == target)
+        same[index] = False
+        others = np.flatnonzero(same)
+        found.append(
+            {
+                "step": step,
+                "from": source,
+                "to": target,
+                "n_together": len(others),
+                "together": others[:companions].tolist(),
+            }
+        )
+    return found
+
+
+def _probabilities(
+    run: Run, timeline: Timeline, index: int, step: int
+) -> list[dict[str, Any]] | None:
+    """Probability of each stable cluster at a step, by rising id; None for a hard method."""
+    found = run[step].probabilities
+    if found is None:
+        return None
+    mapping = timeline.mapping(step)
+    return [
+        {"cluster": int(mapping[raw]), "probability": round(float(found[index, raw]), 6)}
+        for raw in np.argsort(mapping)
+    ]
+
+
+def _rows(values: Array) -> list[list[float] | None]:
+    """Probabilities over time for JSON: None for a step, and 0 for an id, without any."""
+    return [
+        None if np.isnan(row).all() else _rounded(np.nan_to_num(row)) for row in values.tolist()
+    ]
+
+
+def near(run: Run, timeline: Timeline, index: int, step: int, k: int) -> dict[str, Any]:
+    """The k nearest items in the embedding of a step, by rising distance, with their clusters."""
+    found, distances = neighbours.nearest(run[step].embedding, index, k)
+    clusters = timeline.stable(step)
+    same = clusters[found] == clusters[index]
+    return {
+        "step": step,
+        "items": found.tolist(),
+        "distances": _rounded(distances),
+        "clusters": clusters[found].tolist(),
+        "same_cluster": round(float(same.mean()), 4) if len(found) else None,
+    }
+
+
+def probability_rows(run: Run, timeline: Timeline, index: int) -> Array:
+    """Probabilities (steps, ids) float32 of one item over all known steps, by stable cluster.
+
+    Rows of steps at which the method gave none, and ids that nobody held, are nan.
+    """
+    found = np.full((len(timeline), timeline.n_ids()), np.nan, dtype=np.float32)
+    for step, row in enumerate(rows.of_item(run, "probabilities", index)[: len(timeline)]):
+        if row is not None:
+            found[step, timeline.mapping(step)] = row
+    return found
