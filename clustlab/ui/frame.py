@@ -50,12 +50,7 @@ class View:
         By the 1-to-1 matching; with more clusters in use than classes, by the majority.
         """
         ids, classes = self.timeline.n_ids(), self.timeline.n_classes
-        if self.labels is None or not classes:
-            return np.full(ids, -1)
-        counts = matching.contingency(self.labels, self.clusters, classes, ids)
-        if (counts.sum(0) > 0).sum() > classes:
-            return np.where(counts.sum(0) > 0, counts.argmax(0), -1)
-        return matching.match_to_classes(self.labels, self.clusters, ids, classes)
+        return matching.classes_of(self.labels, self.clusters, ids, classes)
 
     @cached_property
     def wrong(self) -> Array:
