@@ -80,9 +80,7 @@ class Hunt:
     def history(self, name: str, report: Report | None = None) -> tuple[Array, Array]:
         """Steps and counts (m,) int64 of a query: all steps, or twelve where each takes long."""
         q = self.asked(name)
-        steps = np.arange(len(self.timeline))
-        if q.needs == "neighbours":
-            steps = np.unique(np.linspace(0, len(steps) - 1, THINNED).round().astype(np.int64))
+        steps = self._counted(q)
         counts = []
         for done, step in enumerate(steps.tolist()):
             if (name, step) not in self._counts:
@@ -95,9 +93,15 @@ class Hunt:
 
     def missing(self, name: str) -> int:
         """Number of steps that `history` has yet to count."""
-        q, steps = queries.query(name), range(len(self.timeline))
-        known = sum((name, step) in self._counts for step in steps)
-        return max((min(THINNED, len(steps)) if q.needs == "neighbours" else len(steps)) - known, 0)
+        steps = self._counted(queries.query(name)).tolist()
+        return sum((name, step) not in self._counts for step in steps)
+
+    def _counted(self, q: queries.Query) -> Array:
+        """Steps at which a query is counted over time."""
+        last = len(self.timeline) - 1
+        if q.needs != "neighbours":
+            return np.arange(last + 1)
+        return np.unique(np.linspace(0, last, THINNED).round().astype(np.int64))
 
     def note(self, name: str) -> str:
         """Words for what a query leaves out; empty if it looks at everything."""

@@ -56,7 +56,7 @@ QUERIES = (
     Query(
         "flip-floppers",
         "Flip-floppers",
-        "changed three times or more",
+        "changed often",
         "They changed their cluster three times or more up to this step, or in the steps asked "
         "for: the method does not settle on them.",
         "changes of cluster",
@@ -84,7 +84,7 @@ QUERIES = (
     Query(
         "near-duplicates-apart",
         "Near-duplicates apart",
-        "alike, but in two clusters",
+        "alike, yet apart",
         "Their pixels are nearly the same, their clusters are not: a border runs between "
         "look-alikes.",
         "root mean square difference of their values",
@@ -106,7 +106,7 @@ QUERIES = (
     Query(
         "merged-classes",
         "Merged classes",
-        "of classes in one cluster",
+        "two classes, one cluster",
         "Two classes share a cluster, each with a fifth of it or more. Side by side they show "
         "what the method takes for the same.",
         "share of the smaller class in the cluster",
@@ -126,7 +126,7 @@ QUERIES = (
     Query(
         "giant-clusters",
         "Giant clusters",
-        "twice an even share or more",
+        "twice an even share",
         "They hold at least twice as many items as an even share, and may have swallowed others. "
         "The least sure items come first.",
         "size in even shares",

@@ -34,6 +34,7 @@ chosen = st.navigation(
             page("evaluate", "Evaluate", "grid_on"),
             page("shifts", "Shifts", "swap_horiz"),
             page("inside", "Inside the method", "settings_input_component"),
+            page("failures", "Failures", "troubleshoot"),
         ],
         "Reference": [
             page("runs", "Runs", "list"),
