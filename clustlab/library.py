@@ -11,23 +11,24 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from clustlab import registry
+from clustlab.errors import ParameterError
 from clustlab.params import build, schema
-from clustlab.types import Dataset, Labelling, Report
+from clustlab.types import Array, Dataset, Labelling, Report
 
 
 def silent(message: str, share: float) -> None:
     """Report nothing."""
 
 
-def key(name: str, params: Mapping[str, Any], seed: int) -> str:
-    """Name of the folder for a data set drawn with these parameters and seed.
+def key(name: str, params: Mapping[str, Any], seed: int, excluded: Sequence[int] = ()) -> str:
+    """Name of the folder for a data set drawn with these parameters and seed, without some rows.
 
     Raises
     ------
@@ -36,37 +37,109 @@ def key(name: str, params: Mapping[str, Any], seed: int) -> str:
     """
     spec = build(registry.dataset(name), params)
     full = {p.name: getattr(spec, p.name) for p in schema(type(spec))}
-    text = json.dumps([name, full, seed], sort_keys=True)
+    left_out = [sorted(set(excluded))] if excluded else []
+    text = json.dumps([name, full, seed, *left_out], sort_keys=True)
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def is_loaded(root: Path, name: str, params: Mapping[str, Any], seed: int) -> bool:
+def is_loaded(
+    root: Path, name: str, params: Mapping[str, Any], seed: int, excluded: Sequence[int] = ()
+) -> bool:
     """Whether opening this data set needs neither a download nor a conversion."""
-    return (_folder(root, name, params, seed) / "about.json").is_file()
+    return (_folder(root, name, params, seed, excluded) / "about.json").is_file()
 
 
 def load(
-    root: Path, name: str, params: Mapping[str, Any], seed: int, report: Report = silent
+    root: Path,
+    name: str,
+    params: Mapping[str, Any],
+    seed: int,
+    report: Report = silent,
+    excluded: Sequence[int] = (),
 ) -> Dataset:
-    """Data set drawn with this seed, from the shared folder or made now.
+    """Data set drawn with this seed, from the shared folder or made now, without some rows.
 
     Raises
     ------
     DatasetUnavailable
         If files are missing and cannot be fetched.
+    ParameterError
+        If a row to be left out is not there, or none would be left.
     """
-    folder = _folder(root, name, params, seed)
+    folder = _folder(root, name, params, seed, excluded)
     if not (folder / "about.json").is_file():
-        dataset = build(registry.dataset(name), params).load(seed, report)
+        if excluded:
+            dataset = without(load(root, name, params, seed, report), excluded)
+        else:
+            dataset = build(registry.dataset(name), params).load(seed, report)
         _save(folder, dataset)
     os.utime(folder)  # in use, see `remove_unused`
     return open_folder(folder)
 
 
-def fingerprint(root: Path, name: str, params: Mapping[str, Any], seed: int) -> str:
+def plain_rows(excluded: Any) -> list[int]:
+    """Rows to be left out, by rising number, each once.
+
+    Raises
+    ------
+    ParameterError
+        If it is not a list of whole numbers from 0 up.
+    """
+    rows: Any = excluded if isinstance(excluded, list | tuple) else [excluded]
+    wrong = [row for row in rows if type(row) is not int or row < 0]
+    if wrong:
+        raise ParameterError(
+            f"excluded must list row numbers from 0 up, got {wrong[0]!r}.",
+            "Leave items out by way of a basket on the page Failures.",
+        )
+    return sorted(set(rows))
+
+
+def rows_left(n: int, excluded: Sequence[int]) -> Array:
+    """Rows (m,) int64 of a data set of n items that remain.
+
+    Raises
+    ------
+    ParameterError
+        If a row to be left out is not there, or none would be left.
+    """
+    rows = plain_rows(list(excluded))
+    if rows and rows[-1] >= n:
+        raise ParameterError(
+            f"excluded names row {rows[-1]}, but there are only {n} items.",
+            "Leave out rows that there are.",
+        )
+    if len(rows) >= n:
+        raise ParameterError(f"excluded names all {n} items.", "Keep some of them.")
+    kept = np.ones(n, dtype=bool)
+    kept[rows] = False
+    return np.flatnonzero(kept)
+
+
+def without(dataset: Dataset, excluded: Sequence[int]) -> Dataset:
+    """Data set without some rows; `original` tells where the others were. Raises as `rows_left`."""
+    rows = rows_left(len(dataset.items), excluded)
+    left_out = len(dataset.items) - len(rows)
+    return Dataset(
+        name=dataset.name,
+        items=dataset.items[rows],
+        labels=None if dataset.labels is None else dataset.labels[rows],
+        class_names=dataset.class_names,
+        protocol=", ".join(filter(None, [dataset.protocol, f"{left_out:,} left out by hand"])),
+        other_labels={
+            title: Labelling(other.labels[rows], other.class_names)
+            for title, other in dataset.other_labels.items()
+        },
+        original=rows if dataset.original is None else dataset.original[rows],
+    )
+
+
+def fingerprint(
+    root: Path, name: str, params: Mapping[str, Any], seed: int, excluded: Sequence[int] = ()
+) -> str:
     """Digest of items and labels of a loaded data set: equal means the same images."""
-    about = json.loads((_folder(root, name, params, seed) / "about.json").read_text("utf-8"))
-    return str(about["fingerprint"])
+    folder = _folder(root, name, params, seed, excluded)
+    return str(json.loads((folder / "about.json").read_text("utf-8"))["fingerprint"])
 
 
 def open_folder(folder: Path) -> Dataset:
@@ -86,11 +159,14 @@ def open_folder(folder: Path) -> Dataset:
             title: Labelling(array(f"labels-{i}.npy"), tuple(names))
             for i, (title, names) in enumerate(about["other_labels"].items())
         },
+        original=array("original.npy") if (folder / "original.npy").is_file() else None,
     )
 
 
-def _folder(root: Path, name: str, params: Mapping[str, Any], seed: int) -> Path:
-    return root / "_data" / key(name, params, seed)
+def _folder(
+    root: Path, name: str, params: Mapping[str, Any], seed: int, excluded: Sequence[int] = ()
+) -> Path:
+    return root / "_data" / key(name, params, seed, excluded)
 
 
 def remove_unused(root: Path, needed: Collection[str], older_than: float) -> None:
@@ -128,6 +204,8 @@ def _write(folder: Path, dataset: Dataset) -> None:
         digest.update(np.ascontiguousarray(dataset.labels).data)
     for i, other in enumerate(dataset.other_labels.values()):
         np.save(folder / f"labels-{i}.npy", other.labels)
+    if dataset.original is not None:
+        np.save(folder / "original.npy", dataset.original)
     about = {
         "name": dataset.name,
         "has_labels": dataset.labels is not None,

@@ -68,21 +68,38 @@ def new_run(store: RunStore, spec: RunSpec) -> Run:
             "Choose another seed.",
         )
     choose_device(spec.device)
+    excluded = _excluded(store, spec, getattr(built[0], "n_clusters", 2))
     state = _state_to_continue(store, spec) if spec.continues else None
     spec = replace(  # a number that came as text is a number from here on
         spec,
         method_params={name: getattr(built[0], name) for name in spec.method_params},
         dataset_params={name: getattr(built[1], name) for name in spec.dataset_params},
+        excluded=excluded,
     )
     run = store.create(
         spec,
         method_title=method.title,
         dataset_title=dataset.title,
-        data_key=library.key(spec.dataset, spec.dataset_params, spec.seed),
+        data_key=library.key(spec.dataset, spec.dataset_params, spec.seed, spec.excluded),
     )
     if state:
         shutil.copyfile(state, run.path / "warm.pt")
     return run
+
+
+def _excluded(store: RunStore, spec: RunSpec, n_clusters: int) -> list[int]:
+    """Rows to be left out; checked against the items if these are loaded, else when they are."""
+    rows = library.plain_rows(spec.excluded)
+    source = (store.root, spec.dataset, spec.dataset_params, spec.seed)
+    if rows and library.is_loaded(*source):
+        left = len(library.rows_left(len(library.load(*source).items), rows))
+        if left < n_clusters:
+            raise ParameterError(
+                f"Without the excluded {len(rows)} there are only {left} items left "
+                f"for {n_clusters} clusters.",
+                "Leave out fewer items, or ask for fewer clusters.",
+            )
+    return rows
 
 
 def _state_to_continue(store: RunStore, spec: RunSpec) -> Path:

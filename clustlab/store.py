@@ -55,6 +55,7 @@ class RunSpec:
     device: str = "auto"
     mixed_precision: bool = False
     continues: str | None = None  # a finished run whose trained parts this one starts from
+    excluded: list[int] = field(default_factory=list)  # rows of the data set to be left out
 
 
 def write_atomically(path: Path, text: str) -> None:

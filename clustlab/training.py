@@ -83,7 +83,9 @@ def _prepared(store: RunStore, spec: RunSpec, writer: RunWriter) -> tuple[Datase
         writer.poll()
         writer.report(phase=message, fraction=share)
 
-    dataset = library.load(store.root, spec.dataset, spec.dataset_params, spec.seed, report)
+    dataset = library.load(
+        store.root, spec.dataset, spec.dataset_params, spec.seed, report, spec.excluded
+    )
     writer.poll()
     method = build(registry.method(spec.method), spec.method_params)
     wanted = getattr(method, "n_clusters", 2)
@@ -192,6 +194,7 @@ class _Clock:
 
 def _record_environment(run: Run, store: RunStore, device: torch.device, reason: str) -> None:
     """Write down what the result may depend on besides the spec."""
+    spec = run.spec
     about = {
         "threads": torch.get_num_threads(),
         "device": str(device),
@@ -199,7 +202,7 @@ def _record_environment(run: Run, store: RunStore, device: torch.device, reason:
         "python": platform.python_version(),
         "packages": {p: metadata.version(p) for p in ("torch", "numpy", "scikit-learn")},
         "fingerprint": library.fingerprint(
-            store.root, run.spec.dataset, run.spec.dataset_params, run.spec.seed
+            store.root, spec.dataset, spec.dataset_params, spec.seed, spec.excluded
         ),
     }
     write_atomically(run.path / "environment.json", json.dumps(about, indent=1))

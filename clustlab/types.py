@@ -51,6 +51,7 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     protocol: str = ""  # which part was drawn, such as "train + test, 10,000 of 70,000, seed 0"
     other_labels: Mapping[str, Labelling] = field(default_factory=dict)
+    original: Array | None = None  # (n,) int64, row in the whole draw, if items were left out
 
     def __post_init__(self) -> None:
         images = self.items.ndim == 4 and self.items.dtype == np.uint8
@@ -63,6 +64,8 @@ class Dataset:
         for labels in (self.labels, *(o.labels for o in self.other_labels.values())):
             if labels is not None and labels.shape != (len(self.items),):
                 raise ValueError(f"{len(self.items)} items but labels of shape {labels.shape}")
+        if self.original is not None and self.original.shape != (len(self.items),):
+            raise ValueError(f"{len(self.items)} items but {self.original.shape} original rows")
 
     @property
     def is_image(self) -> bool:

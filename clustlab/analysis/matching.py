@@ -57,6 +57,19 @@ def match_to_classes(labels: Array, assignments: Array, n_clusters: int, n_class
     return hungarian(contingency(assignments, labels, n_clusters, n_classes))
 
 
+def classes_of(labels: Array | None, clusters: Array, n_ids: int, n_classes: int) -> Array:
+    """Class (n_ids,) int of each cluster by its number; -1 for none, or without labels.
+
+    By the 1-to-1 matching; with more clusters in use than classes, by the majority.
+    """
+    if labels is None or not n_classes:
+        return np.full(n_ids, -1)
+    counts = contingency(labels, clusters, n_classes, n_ids)
+    if (counts.sum(0) > 0).sum() > n_classes:
+        return np.where(counts.sum(0) > 0, counts.argmax(0), -1)
+    return match_to_classes(labels, clusters, n_ids, n_classes)
+
+
 def align(
     previous: Array,
     current: Array,

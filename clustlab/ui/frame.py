@@ -51,7 +51,11 @@ class View:
         By the 1-to-1 matching; with more clusters in use than classes, by the majority.
         """
         ids, classes = self.timeline.n_ids(), self.timeline.n_classes
+<<<<<<< HEAD
         return agreement.classes_of(self.labels, self.clusters, ids, classes)
+=======
+        return matching.classes_of(self.labels, self.clusters, ids, classes)
+>>>>>>> hunt
 
     @cached_property
     def wrong(self) -> Array:

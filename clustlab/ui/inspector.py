@@ -8,7 +8,7 @@ import streamlit as st
 
 from clustlab.analysis import neighbours
 from clustlab.types import Array
-from clustlab.ui import panels, session
+from clustlab.ui import keeping, panels, session
 from clustlab.ui.sheet import clickable
 from clustlab.views import bars, sheets
 
@@ -132,6 +132,7 @@ def _selection(view: "View") -> None:
         image_sheet(view, rows, key="selection", alt=alt)
         if len(indices) > SHOWN:
             st.caption(f"Showing {SHOWN} of {len(indices):,}; the table holds all.")
+        keeping.save(view, indices, title)
         with st.expander("Table"):
             st.dataframe(table(view, np.array(indices)), hide_index=True, height=260, alt=alt)
 
@@ -152,5 +153,7 @@ def table(view: "View", indices: Array) -> pd.DataFrame:
     if view.labels is not None:
         frame["class"] = [class_name(view, int(c)) for c in view.labels[indices]]
     frame["confidence"] = view.confidence[indices].round(3)
+    if view.dataset.original is not None:  # items were left out
+        frame["row in the whole draw"] = view.dataset.original[indices]
     frame["label changes"] = view.timeline.flips(view.step)[indices]
     return frame

@@ -96,6 +96,8 @@ def settings(run: Run) -> str:
     pairs = [f"{k}={v}" for k, v in {**spec.dataset_params, **spec.method_params}.items()]
     if spec.continues:
         pairs.append(f"continues {spec.continues}")
+    if spec.excluded:
+        pairs.append(f"without {len(spec.excluded):,} items")
     return ", ".join(pairs)
 
 

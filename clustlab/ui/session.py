@@ -315,10 +315,17 @@ def train_longer(run: Run) -> None:
     start(replace(run.spec, continues=run.id))
 
 
-def duplicate(run: Run) -> None:
-    """Fill the form with the settings of a run, to change some and start again."""
+def duplicate(run: Run, excluded: Sequence[int] | None = None) -> None:
+    """Fill the form with the settings of a run, to change some and start again.
+
+    `excluded` are the rows of its data set to leave out, by default those it left out.
+    """
     st.session_state["prefill"] = run.id
+<<<<<<< HEAD
     st.session_state["form-open"] = True
+=======
+    st.session_state["prefill-excluded"] = run.spec.excluded if excluded is None else excluded
+>>>>>>> hunt
     nav.go_next("train")
 
 

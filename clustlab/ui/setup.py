@@ -36,6 +36,7 @@ class Choice:
     seed: int
     device: str
     mixed_precision: bool
+    excluded: list[int]
 
     @property
     def spec(self) -> RunSpec:
@@ -49,6 +50,7 @@ class Choice:
             seed=self.seed,
             device=self.device,
             mixed_precision=self.mixed_precision,
+            excluded=self.excluded,
         )
 
 
@@ -109,6 +111,7 @@ def fields() -> Choice:
     dataset = _choose("dataset", "Data set", registry.datasets(), DEFAULT_DATASET)
     dataset_params = forms.fields(dataset.name, schema(dataset), {}, shown=DATA_SHOWN)
     data = samples(dataset, dataset_params, int(st.session_state.get("seed", 0)))
+    excluded = left_out(dataset, dataset_params)
     method = _choose("method", "Method", registry.methods(), DEFAULT_METHOD)
     st.caption(f"**{method.title}.** {method.idea}")
     preset = _preset(method, data)
@@ -138,7 +141,30 @@ def fields() -> Choice:
     mixed = name in ("auto", "cuda") and _has_cuda()
     if mixed:
         mixed = st.toggle("Mixed precision", key="mixed", **forms.LASTING, help="bfloat16.")
-    return Choice(dataset, dataset_params, method, params, preset, int(number), name, mixed)
+    return Choice(
+        dataset, dataset_params, method, params, preset, int(number), name, mixed, excluded
+    )
+
+
+def left_out(dataset: type[DatasetSpec], params: Mapping[str, Any]) -> list[int]:
+    """Rows that the next run is to do without; they hold for one draw of one data set only."""
+    kept = st.session_state.get("left-out")
+    if not kept or not kept["rows"]:
+        return []
+    words = f"{len(kept['rows']):,} items"
+    try:
+        key = library.key(dataset.name, params, int(st.session_state.get("seed", 0)))
+    except ClustlabError:  # said beside the button that starts
+        return []
+    if key != kept["key"]:
+        st.caption(f"The {words} left out belong to another data set or draw: this one is whole.")
+        return []
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f":material/filter_alt: Without {words} that you left out.", width="stretch")
+        st.button(
+            "Take them back", type="tertiary", on_click=st.session_state.pop, args=["left-out"]
+        )
+    return list(kept["rows"])
 
 
 def _of_preset(method: type[Method], preset: str) -> list[tuple[Param, Any]]:
@@ -202,6 +228,12 @@ def prefill(run_id: str) -> None:
     state[f"{method.name}.preset"] = spec.preset if spec.preset in method.presets else "quick"
     forms.reset(dataset.name, schema(dataset), spec.dataset_params)
     forms.reset(method.name, schema(method), spec.method_params)
+<<<<<<< HEAD
+=======
+    key = library.key(spec.dataset, spec.dataset_params, spec.seed)
+    state["left-out"] = {"key": key, "rows": state.pop("prefill-excluded", spec.excluded)}
+    state["form-open"] = True
+>>>>>>> hunt
 
 
 # -- what the data look like -------------------------------------------------------------------

@@ -120,6 +120,43 @@ def cluster_rows(
     return Sheet(sheet.pixels, sheet.ids, sheet.boxes, columns=width - 1)
 
 
+def pairs(
+    items: Array,
+    twos: Array,
+    *,
+    tile: int = 40,
+    columns: int = 4,
+    clusters: Array | None = None,
+    wrong: Array | None = None,
+) -> Sheet:
+    """Pairs of items, each two side by side, row by row, with room between the pairs.
+
+    Reading: each two images that touch are a pair; borders in two colours say that they lie in
+    two clusters.
+
+    Parameters
+    ----------
+    twos : (m, 2) int
+        Items of each pair.
+    columns : int
+        Pairs in a row.
+    clusters : (n,) int, optional
+        Stable clusters of all items of the data set, for the borders.
+    wrong : (n,) bool, optional
+        Of all items of the data set, which get a mark.
+    """
+    shown = np.asarray(twos, dtype=np.int64).reshape(-1, 2)
+    columns = max(min(columns, len(shown)), 1)
+    order = np.arange(len(shown))
+    left = order % columns * 3
+    places = np.stack([np.repeat(order // columns, 2), np.stack([left, left + 1], 1).ravel()], 1)
+    flat = shown.ravel()
+    own = None if clusters is None else np.asarray(clusters)[flat]
+    marks = None if wrong is None else np.asarray(wrong)[flat]
+    grid = (-(-len(shown) // columns), 3 * columns - 1)
+    return _assemble(items, flat, places, grid, tile, own, marks)
+
+
 def strip(items: Array, n: int = 12, tile: int = 40) -> Array:
     """One row (h, w, 3) uint8 of `n` items drawn by a fixed seed."""
     return random_sheet(items, n, tile=tile, columns=n).pixels
