@@ -12,7 +12,10 @@ from clustlab.types import Array, Dataset, Paper, PlannedPhase, Report, Snapshot
 
 
 class Method(Protocol):
-    """A frozen dataclass of hyperparameters with one loop. Its module docstring is its text."""
+    """A frozen dataclass of hyperparameters with one loop. Its module docstring is its text.
+
+    It may also offer `Scoring`.
+    """
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -25,6 +28,19 @@ class Method(Protocol):
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]: ...
     def iterate(self, items: Array, ctx: Any) -> Iterator[Snapshot]: ...
+
+
+class Scoring(Protocol):
+    """What a method may offer besides, so that its answers can be explained: `scorer`.
+
+    `scorer(inputs, state, last)` is a differentiable module in evaluation mode that maps items as
+    the `Inputs` of the run hand them out to scores (b, n_clusters) of the raw clusters of the
+    snapshot `last`, whose greatest is the cluster of the item. `state` is the checkpoint that was
+    made right after that snapshot. Nothing may be drawn from torch's own generator. Raises
+    `ClustlabError` if the run has not kept what is needed at this step.
+    """
+
+    def scorer(self, inputs: Any, state: Mapping[str, Any], last: Snapshot) -> Any: ...
 
 
 class DatasetSpec(Protocol):

@@ -40,8 +40,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from torch import nn
+
 from clustlab.context import Context
 from clustlab.parts.autoencoding import AutoencoderSettings, AutoencoderTraining
+from clustlab.parts.inputs import Inputs
 from clustlab.types import Array, Paper, PlannedPhase, Snapshot
 
 
@@ -79,3 +82,7 @@ class AutoencoderKMeans(AutoencoderSettings):
         for _ in ctx.phase("cluster", 1):
             z = training.code()
             yield training.snapshot(z, training.clusters(z), {})
+
+    def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
+        """Closeness of the code to the centres; see `registry.Scoring`."""
+        return self.code_scorer(inputs, state)

@@ -59,7 +59,9 @@ from torch.optim import Adam
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.autoencoding import TRAINING, VIEWS, AutoencoderSettings, AutoencoderTraining
+from clustlab.parts.inputs import Inputs
 from clustlab.parts.networks import Autoencoder, macs
+from clustlab.parts.scoring import StudentT, kept, nearest_center, phase_of
 from clustlab.parts.targets import hard_target, power_target, sinkhorn
 from clustlab.types import Array, Artefact, Paper, PlannedPhase, Snapshot
 
@@ -238,6 +240,14 @@ class DEC(AutoencoderSettings):
             if stage.changed.value <= self.tolerance:
                 return
             yield stage.update()
+
+    def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
+        """Log of the soft assignment; closeness to the centres before; see `registry.Scoring`."""
+        if phase_of(state) not in ("initialise clusters", "cluster"):
+            return self.code_scorer(inputs, state)
+        centers = kept(state, "clusters")["centers"].to(inputs.device)
+        distances = nearest_center(self.code_encoder(inputs, state), centers)
+        return nn.Sequential(*distances, StudentT(self.alpha))
 
     def target_of(self, q: Tensor) -> Tensor:
         """Target (n, k) of the soft assignment (n, k) of all items, by the chosen rule."""

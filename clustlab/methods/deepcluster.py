@@ -59,12 +59,21 @@ from torch.nn import functional
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.errors import ParameterError
+from clustlab.parts.agreement import agreement
 from clustlab.parts.augment import Augmentation
 from clustlab.parts.balance import inverse_size_weights, uniform_draw
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import Repair, check_enough_items, kmeans, repair_empty
 from clustlab.parts.networks import embed, macs
 from clustlab.parts.pca import principal
+from clustlab.parts.scoring import (
+    UnitLength,
+    nearest_center,
+    not_kept,
+    phase_of,
+    projected,
+    restored,
+)
 from clustlab.parts.trunk import Trunk, even_batch
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 
@@ -247,6 +256,19 @@ class DeepCluster:
         for _ in ctx.phase("merge", 1):
             yield self._merged(network, inputs, ctx)
 
+    def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
+        """Closeness to the centres, of which snapshots keep 32 dimensions; `registry.Scoring`."""
+        merged = phase_of(state) == "merge"
+        if last.centers is None or not (merged or self.n_components <= EMBEDDING_WIDTH):
+            raise not_kept(f"of the {self.n_components} dimensions of a centre, 32 are kept")
+        net = restored(lambda: Network(inputs.shape, self), state, "network", inputs.device)
+        if merged:
+            encoder = nn.Sequential(net.trunk, net.hidden, nn.ReLU(), UnitLength())
+            return nearest_center(projected(encoder, inputs, EMBEDDING_WIDTH), last.centers)
+        encoder = nn.Sequential(net.trunk, net.hidden)
+        space = projected(encoder, inputs, self.n_components, whiten=self.whitening)
+        return nearest_center(nn.Sequential(*space, UnitLength()), last.centers)
+
     def _descent(self, parameters: Any, momentum: float) -> torch.optim.SGD:
         return torch.optim.SGD(
             parameters, self.learning_rate, momentum=momentum, weight_decay=WEIGHT_DECAY
@@ -358,26 +380,6 @@ class DeepCluster:
             centers=found.centers.cpu().numpy(),
             artefacts=_filters(network),
         )
-
-
-def agreement(before: Array, after: Array) -> float:
-    """Normalised mutual information of two sets of pseudo-labels, in [0, 1], arithmetic mean.
-
-    Parameters
-    ----------
-    before, after : array of int
-        Pseudo-labels (n,) of the same items in the same order.
-    """
-    k = int(after.max()) + 1
-    joint = np.bincount(before * k + after, minlength=k * (int(before.max()) + 1)) / len(before)
-    table = joint.reshape(-1, k)
-    both, first, second = (_entropy(p) for p in (joint, table.sum(1), table.sum(0)))
-    return float(max(0.0, 2 * (first + second - both) / (first + second))) if both > 0 else 1.0
-
-
-def _entropy(p: Array) -> float:
-    p = p[p > 0]
-    return float(-(p * np.log(p)).sum())
 
 
 def _filters(network: Network) -> dict[str, Artefact]:

@@ -61,12 +61,13 @@ from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.networks import embed, macs, pass_size
 from clustlab.parts.pca import principal
+from clustlab.parts.sampling import fixed_order
+from clustlab.parts.scoring import head_scorer, restored
 from clustlab.parts.simplex import joint_probabilities
 from clustlab.parts.trunk import Trunk, even_batch
 from clustlab.types import Array, Artefact, Paper, PlannedPhase, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
-FIXED_ORDER = 0  # seed of the order in which items share batches at evaluation
 PAIRS = 10  # images shown beside a changed copy
 VIEWS = Augmentation(
     crop=0.15,
@@ -245,6 +246,12 @@ class IIC:
             losses = self._epoch(network, optimiser, inputs, ctx)
             yield self._snapshot(network, inputs, views.value, losses, ctx)
 
+    def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
+        """Log-probabilities of the head that was chosen at the step; see `registry.Scoring`."""
+        network = restored(lambda: Network(inputs.shape, self), state, "network", inputs.device)
+        chosen = int(last.scalars["chosen_head"]) - 1
+        return head_scorer(network.trunk, network.groups[0], chosen, inputs)
+
     @property
     def _views(self) -> Augmentation:
         return replace(VIEWS.scaled(self.strength), flip=self.flip)
@@ -294,7 +301,7 @@ class IIC:
         n, k, heads = len(inputs), self.n_clusters, self.n_heads
         # every batch must be large and mixed, since BatchNorm uses its statistics
         size = even_batch(n, pass_size(inputs.shape))
-        out = embed(network, inputs, ctx, forward=everything, size=size, order=_fixed_order(n))
+        out = embed(network, inputs, ctx, forward=everything, size=size, order=fixed_order(n))
         widths = [network.trunk.width, heads * k, heads * k]
         features, p, p_prime, over = torch.split(out, [*widths, out.shape[1] - sum(widths)], 1)
         p, p_prime = (each.reshape(n, heads, k).transpose(0, 1) for each in (p, p_prime))
@@ -323,7 +330,7 @@ class IIC:
         }
         artefacts = _artefacts(now, by_head, chosen)
         if inputs.is_image:
-            first = inputs[_fixed_order(len(inputs))[:PAIRS]]
+            first = inputs[fixed_order(len(inputs))[:PAIRS]]
             copies = torch.Generator(ctx.device).manual_seed(views + ctx.done)  # others each epoch
             artefacts["pairs"] = Artefact(
                 "images",
@@ -381,7 +388,3 @@ def _artefacts(now: _Pass, by_head: list[float], chosen: int) -> dict[str, Artef
             cluster_axes=(1,),
         )
     return found
-
-
-def _fixed_order(n: int) -> Array:
-    return np.random.default_rng(FIXED_ORDER).permutation(n)

@@ -47,13 +47,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts.inputs import features
+from clustlab.parts.inputs import Inputs, features
 from clustlab.parts.kmeans import Clustering, assign, check_enough_items, lloyd, means, plus_plus
 from clustlab.parts.pca import principal
+from clustlab.parts.scoring import kept, nearest_center, not_kept, phase_of
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 
 MOST_COMPONENTS, FEWEST_COMPONENTS = 50, 10
@@ -141,6 +142,17 @@ class KMeans:
             settled.value = changed <= self.tolerance
             scalars = {"inertia": now.inertia, "share changed": changed}
             yield data.snapshot(now, before, scalars)
+
+    def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
+        """Closeness of the pixels or coordinates to the centres; see `registry.Scoring`."""
+        if phase_of(state) == "try starts":
+            raise not_kept("it was trying starts, and keeps only the best of them")
+        centers = kept(state, "centers")["tensor"].to(inputs.device)
+        if inputs.is_image:  # rows of pixels were (h, w, c), the scorer gets (c, h, w)
+            c, h, w = inputs.shape
+            centers = centers.view(-1, h, w, c).permute(0, 3, 1, 2).flatten(1)
+        shares = [b.flatten(1).mean(0) * (len(b) / len(inputs)) for b in inputs.all()]
+        return nearest_center(nn.Flatten(), centers + torch.stack(shares).sum(0))
 
     def _settle(self, start: Clustering, data: "_Rows", ctx: Context) -> float:
         """Inertia at the end of Lloyd's rounds from a start; that of the start if it is alone."""

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Adam
 
@@ -17,6 +17,7 @@ from clustlab.parts.augment import Augmentation
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import Clustering, check_enough_items, kmeans, means
 from clustlab.parts.networks import Autoencoder, embed, evaluating, macs
+from clustlab.parts.scoring import kept, nearest_center, restored
 from clustlab.types import Array, Artefact, Cost, PlannedPhase, Snapshot
 
 VIEWS = Augmentation(rotation=10, shift=0.1, noise=0.05)  # Guo et al. 2018, DEC-DA, section 4.2
@@ -98,6 +99,16 @@ class AutoencoderSettings:
         """Network without memory, to be counted, for a shape (h, w, c) or (d,)."""
         with torch.device("meta"):
             return self.network((shape[2], *shape[:2]) if len(shape) == 3 else shape)
+
+    def code_encoder(self, inputs: Inputs, state: Mapping[str, Any]) -> nn.Sequential:
+        """Encoder from items to the code, from the kept parts of a run."""
+        network = restored(lambda: self.network(inputs.shape), state, "network", inputs.device)
+        return nn.Sequential(nn.Flatten(), *network.encoder)
+
+    def code_scorer(self, inputs: Inputs, state: Mapping[str, Any]) -> nn.Module:
+        """Closeness of the code to the centres of k-means on it."""
+        centers = kept(state, "code centers")["tensor"].to(inputs.device)
+        return nearest_center(self.code_encoder(inputs, state), centers)
 
 
 class AutoencoderTraining:

@@ -1,6 +1,9 @@
 """Principal components on the device, without drawing a random number."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,26 +29,62 @@ def principal(x: Tensor, n_components: int, *, whiten: bool = False) -> Tensor:
     whiten : bool
         Scale every component to unit variance.
     """
+    with _plainly(x):
+        found = _found(x, n_components)
+        z = found.rows @ found.directions
+        return z / found.deviations if whiten else z * found.scale
+
+
+def principal_map(x: Tensor, n_components: int, *, whiten: bool = False) -> tuple[Tensor, Tensor]:
+    """Mean (d,) and basis (d, m) with which (x - mean) @ basis is `principal(x)`, for new rows too.
+
+    Parameters are those of `principal`; both agree up to the rounding of one matrix product.
+    """
+    with _plainly(x):
+        found = _found(x, n_components)
+        basis = found.directions if found.within is None else found.within @ found.directions
+        return found.mean, basis / (found.scale * found.deviations) if whiten else basis
+
+
+@contextmanager
+def _plainly(x: Tensor) -> Iterator[None]:
+    """Without gradients and in full precision."""
     with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-        x = x.float()
-        x = x - x.mean(0)
-        d = min(n_components, *x.shape)
-        # at unit scale no square underflows, however close together the rows are
-        scale = x.abs().max().clamp_min(torch.finfo(x.dtype).tiny)
-        x = x / scale
-        if x.shape[1] > EXACT_WIDTH:
-            x = x @ _leading_basis(x, min(d + SPARE, *x.shape))
-        covariance = x.T @ x / len(x)
-        if x.device.type != "mps":  # MPS has no doubles; in floats a rank of one may not converge
-            covariance = covariance.double()
-        variances, directions = torch.linalg.eigh(covariance)  # ascending
-        variances, directions = variances.flip(0)[:d].to(x), directions.flip(1)[:, :d].to(x)
-        largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))
-        z = x @ (directions * torch.where(largest < 0, -1.0, 1.0))
-        if not whiten:
-            return z * scale
-        floor = (variances[:1] * FLOOR).clamp_min(torch.finfo(x.dtype).tiny)
-        return z / torch.maximum(variances, floor).sqrt()
+        yield
+
+
+class _Found(NamedTuple):
+    """What the search for directions leaves: rows (n, s) in which to look, and where to look."""
+
+    mean: Tensor  # (d,)
+    scale: Tensor  # of the centred rows, by which they were divided
+    within: Tensor | None  # (d, s) orthonormal columns that were searched; None for all of space
+    rows: Tensor  # (n, s), centred, at unit scale
+    directions: Tensor  # (s, m)
+    deviations: Tensor  # (m,) standard deviations, with a floor, at unit scale
+
+
+def _found(x: Tensor, n_components: int) -> _Found:
+    x = x.float()
+    mean = x.mean(0)
+    x = x - mean
+    d = min(n_components, *x.shape)
+    # at unit scale no square underflows, however close together the rows are
+    scale = x.abs().max().clamp_min(torch.finfo(x.dtype).tiny)
+    x = x / scale
+    within = None
+    if x.shape[1] > EXACT_WIDTH:
+        within = _leading_basis(x, min(d + SPARE, *x.shape))
+        x = x @ within
+    covariance = x.T @ x / len(x)
+    if x.device.type != "mps":  # MPS has no doubles; in floats a rank of one may not converge
+        covariance = covariance.double()
+    variances, directions = torch.linalg.eigh(covariance)  # ascending
+    variances, directions = variances.flip(0)[:d].to(x), directions.flip(1)[:, :d].to(x)
+    largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))
+    directions = directions * torch.where(largest < 0, -1.0, 1.0)
+    floor = (variances[:1] * FLOOR).clamp_min(torch.finfo(x.dtype).tiny)
+    return _Found(mean, scale, within, x, directions, torch.maximum(variances, floor).sqrt())
 
 
 def _leading_basis(x: Tensor, size: int) -> Tensor:

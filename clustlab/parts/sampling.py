@@ -7,6 +7,11 @@ from clustlab.types import Array
 FIXED_ORDER = 0  # seed of the order that all draws share
 
 
+def fixed_order(n: int) -> Array:
+    """Permutation (n,) int64 of n rows, the same one at every call."""
+    return np.random.default_rng(FIXED_ORDER).permutation(n)
+
+
 def drawn_rows(total: int, n: int | None, seed: int) -> Array:
     """Row numbers of the items drawn, (min(n, total),) int64, without repeats.
 
@@ -15,7 +20,7 @@ def drawn_rows(total: int, n: int | None, seed: int) -> Array:
     would then hold one class each), and runs on all items have the same item in the same row
     whatever their seed, so that they can be compared. A smaller draw is part of a larger one.
     """
-    order = np.random.default_rng(FIXED_ORDER).permutation(total)
+    order = fixed_order(total)
     if n is None or n >= total:
         return order
     places = np.random.default_rng(seed).permutation(total)[:n]

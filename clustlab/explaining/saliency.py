@@ -1,0 +1,107 @@
+"""Which inputs the score of a cluster depends on, and whether such a map can be trusted."""
+
+import copy
+import math
+import threading
+import warnings
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from clustlab.types import Array
+
+Kind = Literal["gradient", "integrated-gradients", "guided-backpropagation"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+STEPS = 64  # points of the path that integrated gradients look at
+
+_one_at_a_time = threading.Lock()  # guided backpropagation hooks itself into the shared module
+
+
+def saliency(scorer: nn.Module, x: Tensor, cluster: int, kind: Kind) -> Array:
+    """Map (h, w) float32 of one image, or (d,) of one point, for the score of a cluster.
+
+    `gradient` is the change of the score per unit of each input (Simonyan et al. 2014),
+    `integrated-gradients` its mean on the straight way from black, or from the origin, times the
+    input (Sundararajan et al. 2017), and `guided-backpropagation` a gradient that lets only
+    positive parts through each ReLU (Springenberg et al. 2015). See `is_signed` for what happens
+    to channels.
+
+    Parameters
+    ----------
+    scorer : Module
+        Scores (b, k) of a batch; each row must not depend on the others.
+    x : Tensor
+        A batch of one item, (1, c, h, w) or (1, d).
+    cluster : int
+        Column of the scores.
+    """
+    from captum.attr import GuidedBackprop, IntegratedGradients
+
+    x = x.detach().clone().requires_grad_()
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it announces its hooks at every call
+        if kind == "gradient":
+            (found,) = torch.autograd.grad(scorer(x)[0, cluster], x)
+        elif kind == "guided-backpropagation":
+            found = GuidedBackprop(scorer).attribute(x, target=cluster)
+        elif kind == "integrated-gradients":
+            found = IntegratedGradients(scorer).attribute(
+                x, baselines=torch.zeros_like(x), target=cluster, n_steps=STEPS
+            )
+        else:
+            raise ValueError(f"{kind!r} is not a kind of map; it is one of {', '.join(KINDS)}")
+    return _flat(found.detach()[0], kind).float().cpu().numpy()
+
+
+def is_signed(kind: Kind, channels: int) -> bool:
+    """Whether a map tells for from against.
+
+    Integrated gradients are summed over the channels, so that they still add up. Of the other two
+    the largest size over the channels is taken, as its author did, if there is more than one.
+    """
+    return channels == 1 or kind == "integrated-gradients"
+
+
+def _flat(found: Tensor, kind: Kind) -> Tensor:
+    if found.ndim == 1:
+        return found
+    return found.sum(0) if is_signed(kind, len(found)) else found.abs().amax(0)
+
+
+def completeness_gap(scorer: nn.Module, x: Tensor, cluster: int, values: Array) -> float:
+    """How far integrated gradients miss the change of the score they add up to, as a share of it.
+
+    0 is exact; nan if the score is the same for the item and for black.
+    """
+    with torch.no_grad():
+        ends = scorer(torch.cat((x, torch.zeros_like(x))))[:, cluster]
+    change = float(ends[0] - ends[1])
+    return abs(float(values.sum()) - change) / abs(change) if change else math.nan
+
+
+def randomised(scorer: nn.Module, seed: int = 0) -> nn.Module:
+    """Copy of a scorer whose weights are drawn anew: a map that stays the same says nothing of it.
+
+    Each tensor of weights, centres or directions is drawn from a normal distribution of its own
+    mean and spread, so that scores keep their size. Adebayo et al. 2018, section 3.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    drawn = copy.deepcopy(scorer)
+    with torch.no_grad():
+        for weights in drawn.parameters():
+            noise = torch.randn(weights.shape, generator=generator).to(weights)
+            spread = weights.std(correction=0)
+            weights.copy_(weights.mean() + spread * noise)
+    return drawn
+
+
+def similarity(first: Array, second: Array) -> float:
+    """Rank correlation in [-1, 1] of the sizes of two maps; nan if one of them is flat."""
+    from scipy.stats import spearmanr
+
+    a, b = np.abs(first).ravel(), np.abs(second).ravel()
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return math.nan
+    return float(spearmanr(a, b).statistic)

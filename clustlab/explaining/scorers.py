@@ -1,0 +1,99 @@
+"""The scorer of a run: what its method answers for any input, and how well it was rebuilt."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from clustlab import registry
+from clustlab.device import choose_device
+from clustlab.errors import ClustlabError, DeviceUnavailable
+from clustlab.params import build
+from clustlab.parts.inputs import Inputs
+from clustlab.parts.networks import pass_size
+from clustlab.registry import Scoring
+from clustlab.store import Run, RunStore
+from clustlab.types import Array, Snapshot
+from clustlab.writer import load_checkpoint
+
+CHECKED = 2000  # items on which a rebuilt scorer is compared with the step it belongs to
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores of raw clusters as a differentiable module, and the step they belong to."""
+
+    module: nn.Module  # items (b, *shape) to scores (b, n_clusters)
+    inputs: Inputs  # of the run, which hand out items as the module takes them
+    step: int  # the step of the run whose clusters are scored
+    agreement: float  # share in [0, 1] of the items checked whose best score is their cluster
+    n_checked: int
+
+    def item(self, index: int) -> Tensor:
+        """One item of the run as a batch of one."""
+        return self.inputs[np.array([index])]
+
+
+def can_score(method: str) -> bool:
+    """Whether a method can say how it scores an item."""
+    return hasattr(registry.method(method), "scorer")
+
+
+def load_scorer(store: RunStore, run: Run, *, check: int | None = CHECKED) -> Scorer:
+    """Scorer of the last step that a run has kept its trained parts of, checked against it.
+
+    On the device of the run, or on the CPU if this machine has not got it.
+
+    Parameters
+    ----------
+    check : int, optional
+        How many items to compare with the clusters of the step, evenly drawn; None for all.
+
+    Raises
+    ------
+    ClustlabError
+        If the method has no scorer, or the run has kept nothing to make it of.
+    """
+    if not can_score(run.spec.method):
+        title = run.manifest["method_title"]
+        raise ClustlabError(
+            f"{title} does not keep what is needed to score an item.",
+            "Explanations are there for runs of other methods.",
+        )
+    state = load_checkpoint(run.path / "checkpoint.pt")
+    if state is None or not state.get("step"):
+        raise ClustlabError(
+            f"The run {run.id!r} has kept no trained parts.",
+            "It was stopped before its first checkpoint; resume it, or run it again.",
+        )
+    step = int(state["step"]) - 1
+    last = run[step]
+    inputs = Inputs(store.dataset(run).items, _device(run))
+    method = cast(Scoring, build(registry.method(run.spec.method), run.spec.method_params))
+    module: nn.Module = method.scorer(inputs, state, last).eval()
+    rows = np.arange(len(inputs))
+    if check is not None and check < len(rows):
+        rows = np.linspace(0, len(rows) - 1, check).round().astype(np.int64)
+    return Scorer(module, inputs, step, _agreement(module, inputs, last, rows), len(rows))
+
+
+def _device(run: Run) -> torch.device:
+    try:
+        return choose_device(run.spec.device)[0]
+    except DeviceUnavailable:  # the run comes from another machine
+        return torch.device("cpu")
+
+
+def assigned(module: nn.Module, inputs: Inputs, rows: Array) -> Array:
+    """Cluster (m,) int64 of the highest score of each of some items."""
+    size = pass_size(inputs.shape)
+    with torch.no_grad():
+        parts = [module(inputs[rows[i : i + size]]).argmax(1) for i in range(0, len(rows), size)]
+    found: Array = torch.cat(parts).cpu().numpy()
+    return found
+
+
+def _agreement(module: nn.Module, inputs: Inputs, last: Snapshot, rows: Array) -> float:
+    return float((assigned(module, inputs, rows) == last.assignments[rows]).mean())
