@@ -14,6 +14,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+from clustlab import questions
 from clustlab.errors import ClustlabError, ParameterError, RunNotFound
 from clustlab.store import Run, RunSpec, RunStore
 
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--probe", action="store_true", help="also a kNN probe of the last embedding")
     work = add("work", _work, "Carry out a queued run (what the process runner calls).")
     work.add_argument("run")
+    questions.register(add)
     for name, command, text in (
         ("list", _list, "List runs."),
         ("methods", _methods, "List methods and their parameters."),

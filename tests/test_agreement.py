@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustlab.analysis import agreement
+from clustlab.analysis import agreement, matching
 
 A = np.array([0, 0, 0, 1, 1, 1])
 B = np.array([1, 1, 0, 0, 0, 0])  # cluster 1 of A is cluster 0 here; item 2 has moved
@@ -108,14 +108,14 @@ def test_disagreement_counts_the_company_of_an_item():
 
 def test_clusters_stand_for_classes_one_to_one_unless_there_are_more_of_them():
     labels = np.array([0, 0, 0, 1, 1, -1])
-    assert agreement.classes_of(labels, np.array([1, 1, 0, 0, 0, 0]), 2, 2).tolist() == [1, 0]
-    assert agreement.classes_of(labels, np.array([0, 1, 1, 2, 2, 3]), 4, 2).tolist() == [
+    assert matching.classes_of(labels, np.array([1, 1, 0, 0, 0, 0]), 2, 2).tolist() == [1, 0]
+    assert matching.classes_of(labels, np.array([0, 1, 1, 2, 2, 3]), 4, 2).tolist() == [
         0,
         0,
         1,
         -1,
     ]
-    assert agreement.classes_of(None, A, 2, 0).tolist() == [-1, -1]
+    assert matching.classes_of(None, A, 2, 0).tolist() == [-1, -1]
 
 
 def test_who_is_right_lists_the_items_of_each_cell():

@@ -104,23 +104,9 @@ def ranking(clusterings: Sequence[Array], limit: int | None = None) -> Array:
     return np.argsort(-disagreement(clusterings), kind="stable")[:limit]
 
 
-def classes_of(labels: Array | None, clusters: Array, n_ids: int, n_classes: int) -> Array:
-    """Class (n_ids,) that each cluster stands for, -1 for none.
-
-    By the 1-to-1 matching; with more clusters in use than classes, by the majority.
-    """
-    if labels is None or not n_classes:
-        return np.full(n_ids, -1)
-    counts = contingency(labels, clusters, n_classes, n_ids)
-    occupied = counts.sum(0) > 0
-    if occupied.sum() > n_classes:
-        return np.where(occupied, counts.argmax(0), -1)
-    return matching.hungarian(counts.T)
-
-
 def right(labels: Array, clusters: Array, n_ids: int, n_classes: int) -> Array:
     """Whether each item's true class is the one its cluster stands for, (n,) bool."""
-    classes = classes_of(labels, clusters, n_ids, n_classes)
+    classes = matching.classes_of(labels, clusters, n_ids, n_classes)
     return (labels >= 0) & (classes[clusters] == labels)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import streamlit as st
 
 from clustlab import estimate
-from clustlab.analysis import agreement, metrics
+from clustlab.analysis import matching, metrics
 from clustlab.analysis.timeline import Timeline
 from clustlab.store import Run
 from clustlab.types import Array, Dataset, Snapshot
@@ -51,11 +51,7 @@ class View:
         By the 1-to-1 matching; with more clusters in use than classes, by the majority.
         """
         ids, classes = self.timeline.n_ids(), self.timeline.n_classes
-<<<<<<< HEAD
-        return agreement.classes_of(self.labels, self.clusters, ids, classes)
-=======
         return matching.classes_of(self.labels, self.clusters, ids, classes)
->>>>>>> hunt
 
     @cached_property
     def wrong(self) -> Array:

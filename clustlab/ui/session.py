@@ -321,11 +321,8 @@ def duplicate(run: Run, excluded: Sequence[int] | None = None) -> None:
     `excluded` are the rows of its data set to leave out, by default those it left out.
     """
     st.session_state["prefill"] = run.id
-<<<<<<< HEAD
     st.session_state["form-open"] = True
-=======
     st.session_state["prefill-excluded"] = run.spec.excluded if excluded is None else excluded
->>>>>>> hunt
     nav.go_next("train")
 
 

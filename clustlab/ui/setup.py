@@ -228,12 +228,8 @@ def prefill(run_id: str) -> None:
     state[f"{method.name}.preset"] = spec.preset if spec.preset in method.presets else "quick"
     forms.reset(dataset.name, schema(dataset), spec.dataset_params)
     forms.reset(method.name, schema(method), spec.method_params)
-<<<<<<< HEAD
-=======
     key = library.key(spec.dataset, spec.dataset_params, spec.seed)
     state["left-out"] = {"key": key, "rows": state.pop("prefill-excluded", spec.excluded)}
-    state["form-open"] = True
->>>>>>> hunt
 
 
 # -- what the data look like -------------------------------------------------------------------

@@ -22,7 +22,6 @@ def page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page:
 HERE = Path(__file__).parent
 
 st.set_page_config(page_title="clustlab", page_icon=str(HERE / "icon.svg"), layout="wide")
-<<<<<<< HEAD
 pages = {
     "": [
         page("home", "Home", "home", default=True),
@@ -36,6 +35,7 @@ pages = {
         page("inside", "Inside the method", "settings_input_component"),
     ],
     "Look closer": [
+        page("failures", "Failures", "troubleshoot"),
         page("compare", "Compare", "compare_arrows"),
     ],
     "Reference": [
@@ -46,29 +46,6 @@ pages = {
 }
 chosen = st.navigation(pages, position="hidden")
 nav.side_bar(pages)
-=======
-chosen = st.navigation(
-    {
-        "": [
-            page("home", "Home", "home", default=True),
-            page("train", "Train", "play_circle"),
-        ],
-        "Look inside": [
-            page("embedding", "Embedding", "scatter_plot"),
-            page("clusters", "Clusters", "grid_view"),
-            page("evaluate", "Evaluate", "grid_on"),
-            page("shifts", "Shifts", "swap_horiz"),
-            page("inside", "Inside the method", "settings_input_component"),
-            page("failures", "Failures", "troubleshoot"),
-        ],
-        "Reference": [
-            page("runs", "Runs", "list"),
-            page("data", "Data sets", "database"),
-            page("methods", "Methods", "menu_book"),
-        ],
-    }
-)
->>>>>>> hunt
 st.html(HERE / "style.css")
 nav.follow()
 if problem := st.session_state.pop("callback-error", None):
