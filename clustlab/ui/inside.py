@@ -5,15 +5,16 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from clustlab.ui import panels, session
+from clustlab.ui import panels, session, why
 from clustlab.ui.frame import View
 from clustlab.views import artefacts, curves, specification
 
 
 def body(view: View) -> None:
-    """Artefacts above, losses below."""
+    """Artefacts above, losses below, and a rule for the clusters."""
     artefacts_of(view)
     losses(view)
+    why.clustering(view)
 
 
 def losses(view: View) -> None:
