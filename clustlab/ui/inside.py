@@ -11,10 +11,10 @@ from clustlab.views import artefacts, curves, specification
 
 
 def body(view: View) -> None:
-    """Artefacts above, losses below, and a rule for the clusters."""
+    """Artefacts above, a rule for the clusters between, losses below."""
     artefacts_of(view)
-    losses(view)
     why.clustering(view)
+    losses(view)
 
 
 def losses(view: View) -> None:

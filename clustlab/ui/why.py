@@ -75,16 +75,24 @@ def _item(view: "View", index: int) -> None:
     asked = (run.id, view.step, index)
     if st.session_state.get("why-asked") != asked:
         st.caption("Ask the trained network which pixels count, and what would change its mind.")
-        wanted = st.button("Explain", icon=":material/troubleshoot:", key="why-explain")
-        if not wanted:
-            return
-        st.session_state["why-asked"] = asked
+        st.button(
+            "Explain",
+            icon=":material/troubleshoot:",
+            key="why-explain",
+            on_click=_ask,
+            args=(asked,),
+        )
+        return
     with st.spinner("Rebuilding the trained network and asking it ..."):
         scorer = _scorer(run)
     if scorer.step != view.step:
         _elsewhere(scorer.step, last)
         return
     _explain(view, index, scorer)
+
+
+def _ask(asked: tuple[str, int, int]) -> None:
+    st.session_state["why-asked"] = asked
 
 
 def _elsewhere(step: int, last: int) -> None:
@@ -244,12 +252,12 @@ def _counterfactual(
         before, after = (x.transpose(1, 2, 0) for x in (found.x, move.x))
         alt = f"Item {index} before and after the smallest change into cluster {new}"
         st.image(maps.change(before, after), output_format="PNG", alt=alt)
-        share = f", {move.distance / size:.0%} of the length of the image" if size else ""
-        unit = f"{move.distance:.2f}{share}; pixels range from 0 to 1"
+        share = f"{move.distance / size:.0%} of the length of the image, " if size else ""
+        unit = f"**{move.distance:.2f}** ({share}whose pixels range from 0 to 1)"
     else:
         _coordinates_before_and_after(view, index, move)
-        unit = f"{move.distance:.3g}, in units of the spread of the points"
-    st.markdown(f"Into cluster **{new}** at a distance of **{unit}**.")
+        unit = f"**{move.distance:.3g}** in units of the spread of the points"
+    st.markdown(f"Into cluster **{new}** at a distance of {unit}.")
     st.caption(f"Found in {move.steps} steps. There may be a smaller change that was not found.")
     if view.dataset.is_image:
         panels.guide(maps.change)

@@ -73,15 +73,18 @@ def tree(nodes: Sequence[Node]) -> alt.LayerChart:
         table[["id", "x", "depth"]], left_on="parent", right_on="id", suffixes=("", "_above")
     )
     x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, 1], nice=False))
-    y = alt.Y("depth:Q", axis=None, scale=alt.Scale(domain=[-0.3, depth + 0.45], reverse=True))
+    levels = alt.Scale(domain=[-0.5, depth + 0.45], reverse=True)
+    y, end = (alt.Y(field, axis=None, scale=levels) for field in ("depth:Q", "end:Q"))
     tooltip = [
         alt.Tooltip("says:N", title="here"),
         alt.Tooltip("n:Q", title="items", format=","),
         alt.Tooltip("cluster:N", title="most are in cluster"),
         alt.Tooltip("share:Q", title="share of them", format=".0%"),
     ]
+    # a line ends above the words, which it would cross out
+    edges["end"] = edges["depth"] - 0.48 * (~edges["is_leaf"] & (edges["depth"] < WORDED))
     lines = alt.Chart(edges).mark_rule(color=theme.GREY, strokeWidth=1.2, opacity=0.7)
-    lines = lines.encode(x=x, y=y, x2="x_above:Q", y2="depth_above:Q")
+    lines = lines.encode(x=x, y=end, x2="x_above:Q", y2="depth_above:Q")
     asked, leaves = table[~table["is_leaf"]], table[table["is_leaf"]]
     knots = alt.Chart(asked).mark_circle(color=theme.GREY, size=40, opacity=1)
     layers = [lines, knots.encode(x=x, y=y, tooltip=tooltip)]
