@@ -13,7 +13,7 @@ from clustlab.errors import ClustlabError
 from clustlab.explaining.counterfactual import counterfactual
 from clustlab.explaining.saliency import (
     KINDS,
-    completeness_gap,
+    completeness,
     is_signed,
     randomised,
     saliency,
@@ -67,13 +67,9 @@ def test_integrated_gradients_add_up_to_the_change_of_the_score(cluster):
     found = saliency(scorer, IMAGE, cluster, "integrated-gradients")
     change = scorer(IMAGE)[0, cluster] - scorer(torch.zeros_like(IMAGE))[0, cluster]
     assert found.sum() == pytest.approx(float(change), rel=0.02)
-    assert completeness_gap(scorer, IMAGE, cluster, found) < 0.02
-
-
-def test_the_gap_of_a_map_that_lacks_a_tenth_is_a_tenth():
-    weights, x = torch.ones(2, 1, 2, 2), torch.ones(1, 1, 2, 2)
-    assert completeness_gap(linear(weights), x, 0, np.full((2, 2), 0.9)) == pytest.approx(0.1)
-    assert math.isnan(completeness_gap(linear(weights), torch.zeros_like(x), 0, np.zeros((2, 2))))
+    assert completeness(scorer, IMAGE, cluster, found) == pytest.approx(
+        (float(found.sum()), float(change)), abs=1e-5
+    )
 
 
 def test_guided_backpropagation_without_a_relu_is_the_gradient():
@@ -132,6 +128,13 @@ def test_similarity_is_the_rank_correlation_of_sizes():
     assert similarity(rising, -rising) == pytest.approx(1)
     assert similarity(rising, 6 - rising) == pytest.approx(-1)
     assert math.isnan(similarity(rising, np.ones((2, 3))))
+
+
+def test_places_at_which_both_maps_are_zero_do_not_make_them_similar():
+    first, second = np.zeros((4, 4)), np.zeros((4, 4))
+    first[0], second[0] = [1, 2, 3, 4], [4, 3, 2, 1]
+    assert similarity(first, second) == pytest.approx(-1)
+    assert math.isnan(similarity(np.zeros((2, 2)), np.zeros((2, 2))))
 
 
 # -- smallest changes ----------------------------------------------------------------------------
@@ -201,6 +204,21 @@ def test_nothing_is_found_where_scores_are_flat():
     scorer = linear([[0.0, 0.0], [0.0, 0.0]], [1.0, 0.0])
     with pytest.raises(ClustlabError, match="No change of this item was found within 50 steps"):
         counterfactual(scorer, torch.tensor([[0.5, 0.5]]), 0)
+
+
+def test_an_item_beyond_the_boundary_helps_where_slopes_lead_nowhere():
+    class Step(nn.Module):
+        """Cluster 1 begins at x1 = 0.7 with a score that is flat on both sides."""
+
+        def forward(self, x):
+            high = (x[:, :1] >= 0.7).float() + 0 * x[:, :1]
+            return torch.cat((0.5 + 0 * high, high), 1)
+
+    x, other = torch.tensor([[0.5, 0.5]]), torch.tensor([[0.9, 0.5]])
+    with pytest.raises(ClustlabError, match="No change"):
+        counterfactual(Step(), x, 0)
+    found = counterfactual(Step(), x, 0, beyond=other)
+    torch.testing.assert_close(found.changed, torch.tensor([[0.7, 0.5]]), atol=1e-3, rtol=0)
 
 
 def test_nothing_is_found_beyond_the_limits():

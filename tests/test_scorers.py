@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from clustlab import registry
+from clustlab.context import Context
 from clustlab.errors import ClustlabError
 from clustlab.explaining.scorers import assigned, can_score, load_scorer
-from clustlab.params import schema
+from clustlab.params import build, schema
 from clustlab.parts.heads import Heads
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.networks import ConvEncoder
@@ -111,6 +112,18 @@ def test_scores_are_the_logarithm_of_the_probabilities(shared, method):
     with torch.no_grad():
         p = scorer.module(torch.cat(scorer.inputs.all())).exp().numpy()
     np.testing.assert_allclose(p, run[-1].probabilities, atol=2e-5)
+
+
+@pytest.mark.parametrize("method", SCORING)
+def test_images_in_colour_keep_their_channels(method):
+    items = np.random.default_rng(0).integers(0, 256, (60, 9, 7, 3), dtype=np.uint8)
+    names = {p.name for p in schema(registry.method(method))}
+    settings = build(registry.method(method), {k: v for k, v in SMALL.items() if k in names})
+    ctx = Context()
+    *_, last = settings.iterate(items, ctx)
+    inputs = Inputs(items, torch.device("cpu"))
+    scorer = settings.scorer(inputs, ctx.final_checkpoint(), last)
+    assert assigned(scorer, inputs, np.arange(60)).tolist() == last.assignments.tolist()
 
 
 def stopped_at(run, phase, step):

@@ -41,6 +41,7 @@ def counterfactual(
     *,
     limits: Limits = (0.0, 1.0),
     max_steps: int = MAX_STEPS,
+    beyond: Tensor | None = None,
 ) -> Counterfactual:
     """Smallest change found of an item within limits that changes its best score.
 
@@ -61,6 +62,9 @@ def counterfactual(
         The cluster to reach; any other by default.
     limits : (float, float) or None
         Range of every input.
+    beyond : Tensor, optional
+        Another item that is where the change shall lead: where no steps lead there, the search
+        starts on the straight way to it.
 
     Raises
     ------
@@ -78,7 +82,7 @@ def counterfactual(
             "Choose the item's own cluster, and another one as target.",
         )
     search = _Search(scorer, x, cluster, target, limits)
-    now, steps = search.cross(scores, max_steps)
+    now, steps = search.cross(scores, max_steps, beyond)
     now, refinements = search.refine(now)
     with torch.no_grad():
         new = int(scorer(now).argmax())
@@ -95,7 +99,7 @@ class _Search:
     target: int | None
     limits: Limits
 
-    def cross(self, scores: Tensor, max_steps: int) -> tuple[Tensor, int]:
+    def cross(self, scores: Tensor, max_steps: int, beyond: Tensor | None) -> tuple[Tensor, int]:
         """A changed item (1, *shape) on the segment to where the steps led, and their number."""
         now, at = self.x, self.cluster
         for step in range(1, max_steps + 1):
@@ -111,6 +115,9 @@ class _Search:
             if at == self.target or (self.target is None and at != self.cluster):
                 found = self._back(now)
                 return (now if found is None else found), step
+        found = None if beyond is None else self._back(beyond)
+        if found is not None:
+            return found, max_steps
         wanted = "another cluster" if self.target is None else f"cluster {self.target}"
         raise ClustlabError(
             f"No change of this item was found within {max_steps} steps that leads to {wanted}.",

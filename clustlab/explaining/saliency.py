@@ -14,7 +14,7 @@ from clustlab.types import Array
 
 Kind = Literal["gradient", "integrated-gradients", "guided-backpropagation"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-STEPS = 64  # points of the path that integrated gradients look at
+STEPS = 128  # points of the path that integrated gradients look at
 
 _one_at_a_time = threading.Lock()  # guided backpropagation hooks itself into the shared module
 
@@ -70,15 +70,15 @@ def _flat(found: Tensor, kind: Kind) -> Tensor:
     return found.sum(0) if is_signed(kind, len(found)) else found.abs().amax(0)
 
 
-def completeness_gap(scorer: nn.Module, x: Tensor, cluster: int, values: Array) -> float:
-    """How far integrated gradients miss the change of the score they add up to, as a share of it.
+def completeness(scorer: nn.Module, x: Tensor, cluster: int, values: Array) -> tuple[float, float]:
+    """What integrated gradients add up to, and what they should: the change of the score.
 
-    0 is exact; nan if the score is the same for the item and for black.
+    The change is that from black, or the origin, to the item; the sum misses it by what the steps
+    of the path leave out.
     """
     with torch.no_grad():
         ends = scorer(torch.cat((x, torch.zeros_like(x))))[:, cluster]
-    change = float(ends[0] - ends[1])
-    return abs(float(values.sum()) - change) / abs(change) if change else math.nan
+    return float(values.sum()), float(ends[0] - ends[1])
 
 
 def randomised(scorer: nn.Module, seed: int = 0) -> nn.Module:
@@ -98,10 +98,16 @@ def randomised(scorer: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def similarity(first: Array, second: Array) -> float:
-    """Rank correlation in [-1, 1] of the sizes of two maps; nan if one of them is flat."""
+    """Rank correlation in [-1, 1] of the sizes of two maps, where not both are 0.
+
+    nan if one of them is flat there. Black pixels have no integrated gradient whatever the
+    weights are, which would make any two such maps alike.
+    """
     from scipy.stats import spearmanr
 
     a, b = np.abs(first).ravel(), np.abs(second).ravel()
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
+    there = (a > 0) | (b > 0)
+    a, b = a[there], b[there]
+    if not len(a) or np.ptp(a) == 0 or np.ptp(b) == 0:
         return math.nan
     return float(spearmanr(a, b).statistic)

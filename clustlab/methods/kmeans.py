@@ -54,7 +54,7 @@ from clustlab.context import Cell, Context
 from clustlab.parts.inputs import Inputs, features
 from clustlab.parts.kmeans import Clustering, assign, check_enough_items, lloyd, means, plus_plus
 from clustlab.parts.pca import principal
-from clustlab.parts.scoring import kept, nearest_center, not_kept, phase_of
+from clustlab.parts.scoring import in_order, kept, nearest_center, not_kept, phase_of
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 
 MOST_COMPONENTS, FEWEST_COMPONENTS = 50, 10
@@ -151,7 +151,7 @@ class KMeans:
         if inputs.is_image:  # rows of pixels were (h, w, c), the scorer gets (c, h, w)
             c, h, w = inputs.shape
             centers = centers.view(-1, h, w, c).permute(0, 3, 1, 2).flatten(1)
-        shares = [b.flatten(1).mean(0) * (len(b) / len(inputs)) for b in inputs.all()]
+        shares = [b.flatten(1).mean(0) * (len(b) / len(inputs)) for b in in_order(inputs)]
         return nearest_center(nn.Flatten(), centers + torch.stack(shares).sum(0))
 
     def _settle(self, start: Clustering, data: "_Rows", ctx: Context) -> float:

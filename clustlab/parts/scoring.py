@@ -7,7 +7,7 @@ its own, so that guided backpropagation can take hold of it.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -56,6 +56,13 @@ def restored(make: Callable[[], M], state: Mapping[str, Any], name: str, device:
         module = make()
     module.load_state_dict(kept(state, name), assign=True)
     return module.to(device).eval().requires_grad_(False)
+
+
+def in_order(inputs: Inputs) -> Iterator[Tensor]:
+    """All items in batches, one at a time, since all of them as floats may not fit into memory."""
+    n, size = len(inputs), pass_size(inputs.shape)
+    for start in range(0, n, size):
+        yield inputs[np.arange(start, min(start + size, n))]
 
 
 class Affine(nn.Module):
@@ -126,8 +133,7 @@ def projected(
 ) -> nn.Sequential:
     """Encoder followed by the principal components of what it gives for all items."""
     with torch.no_grad():
-        batches = inputs.all(pass_size(inputs.shape))
-        features = torch.cat([encoder(batch).float() for batch in batches])
+        features = torch.cat([encoder(batch).float() for batch in in_order(inputs)])
     return nn.Sequential(*encoder, Affine(*principal_map(features, n_components, whiten=whiten)))
 
 

@@ -5,14 +5,15 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from clustlab.ui import panels, session
+from clustlab.ui import panels, session, why
 from clustlab.ui.frame import View
 from clustlab.views import artefacts, curves, specification
 
 
 def body(view: View) -> None:
-    """Artefacts above, losses below."""
+    """Artefacts above, a rule for the clusters between, losses below."""
     artefacts_of(view)
+    why.clustering(view)
     losses(view)
 
 

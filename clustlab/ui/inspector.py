@@ -8,7 +8,7 @@ import streamlit as st
 
 from clustlab.analysis import neighbours
 from clustlab.types import Array
-from clustlab.ui import keeping, panels, session
+from clustlab.ui import keeping, panels, session, why
 from clustlab.ui.sheet import clickable
 from clustlab.views import bars, sheets
 
@@ -75,6 +75,7 @@ def _item(view: "View", index: int) -> None:
             st.button("Close", icon=":material/close:", type="tertiary", on_click=_close)
         _history(view, index)
         _why_here(view, index)
+        why.item(view, index)
 
 
 def _facts(view: "View", index: int) -> None:
