@@ -203,6 +203,9 @@ def test_a_selection_becomes_a_basket(runs, run, ask):
     app.text_input(key="basket-name").set_value("odd ones")
     button(app, "Save").click().run()
     assert "basket 'Odd ones' already" in words(app)
+    app.text_input(key="basket-name").set_value(" ")
+    button(app, "Save").click().run()
+    assert kept(runs, run).all()[1].name == f"Undecided, step {len(run) - 1}"
     assert not app.exception
 
 
