@@ -20,12 +20,16 @@ def of(view: "View") -> Baskets:
 
 
 def save(view: "View", indices: Sequence[int], title: str) -> None:
-    """Button that opens a small form: a name and a note, and Save."""
+    """Button that opens a small form: a name and a note, and Save.
+
+    Without a name the basket is called what the selection is.
+    """
 
     def keep() -> None:
         state = st.session_state
         try:
-            made = of(view).save(state["basket-name"], indices, state["basket-note"])
+            name = state["basket-name"].strip() or title[:LONGEST]
+            made = of(view).save(name, indices, state["basket-note"])
         except ClustlabError as error:
             state["basket-problem"] = error
             return
