@@ -33,6 +33,7 @@ chosen = st.navigation(
             page("clusters", "Clusters", "grid_view"),
             page("evaluate", "Evaluate", "grid_on"),
             page("shifts", "Shifts", "swap_horiz"),
+            page("follow", "Follow", "timeline"),
             page("inside", "Inside the method", "settings_input_component"),
         ],
         "Reference": [
