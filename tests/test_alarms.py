@@ -177,6 +177,14 @@ def test_alarms_at_a_step_and_as_json():
     assert json.loads(json.dumps([dataclasses.asdict(a) for a in found]))[0]["step"] == 1
 
 
+def test_fact_and_meaning_make_up_the_sentence():
+    first, last = alarms.find(course(n_occupied=[10, 8, 8, 8, 10], broken="loss became nan."))
+    assert first.fact == "2 of 10 clusters are empty."
+    assert first.meaning.startswith("A centre without items gets no push")
+    assert (first.when, last.when) == ("step 1 to 3", "step 19")
+    assert last.fact == "loss became nan."
+
+
 def test_episodes():
     holds = [1, 0, 1, 1, 0, 1, 1, 1]
     assert alarms.episodes(holds, 1) == [(0, 0), (2, 3), (5, 7)]

@@ -3,6 +3,7 @@
 The first step is left out everywhere: it shows what an untrained network makes of the items.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ KEPT = 0.9  # share of the first churn at which it has not fallen
 WINDOW = 5  # steps that are taken together where single ones say little
 SWITCHED = 0.1  # share of labels changed by a change of head that is worth a word
 GROWTH = 1.5  # factor from step to step at which a loss runs away
+SPLIT = re.compile(r"[:.] ")  # between what happens and what it means
 LOSSES = ("loss", "cross_entropy", "reconstruction", "layer reconstruction")  # the first one counts
 
 
@@ -35,6 +37,22 @@ class Alarm:
     title: str  # the same in words
     sentence: str  # what happens here and what it means
     remedy: str  # what guards against it
+
+    @property
+    def fact(self) -> str:
+        """The beginning of the sentence: what happens, without what it means."""
+        return SPLIT.split(self.sentence, maxsplit=1)[0].rstrip(".") + "."
+
+    @property
+    def meaning(self) -> str:
+        """The rest of the sentence: what it means; empty if it says no more."""
+        rest = SPLIT.split(self.sentence, maxsplit=1)[1:]
+        return "".join(part[0].upper() + part[1:] for part in rest)
+
+    @property
+    def when(self) -> str:
+        """Its steps in words."""
+        return f"step {self.step}" + (f" to {self.until}" if self.until > self.step else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +82,11 @@ def of(run: Run, timeline: Timeline) -> list[Alarm]:
 
 def course(log: Sequence[Mapping[str, Any]], timeline: Timeline, broken: str = "") -> Course:
     """Figures of a run's steps from its log and its timeline."""
-    table = timeline.metrics()
-    records = list(log[: len(table)])
-    sure = np.where(timeline.has_probabilities(), table["confidence"], np.nan)
+    known = timeline.metrics()
+    records = list(log[: len(known)])
+    table = known.iloc[: len(records)]
+    soft = timeline.has_probabilities()[: len(records)]
+    sure = np.where(soft, table["confidence"], np.nan)
     names = sorted({name for record in records for name in record["scalars"]})
     scalars = {
         name: np.array([r["scalars"].get(name, np.nan) for r in records], dtype=np.float64)

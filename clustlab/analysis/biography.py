@@ -9,7 +9,7 @@ from clustlab.analysis import neighbours, transitions
 from clustlab.analysis.timeline import Timeline
 from clustlab.errors import ParameterError
 from clustlab.store import Run
-from clustlab.types import Array, Dataset
+from clustlab.types import Array, Dataset, Snapshot
 
 NEIGHBOURS = 12
 COMPANIONS = 100  # items named that flipped with it, for each flip
@@ -187,4 +187,22 @@ def probability_rows(run: Run, timeline: Timeline, index: int) -> Array:
     for step, row in enumerate(rows.of_item(run, "probabilities", index)[: len(timeline)]):
         if row is not None:
             found[step, timeline.mapping(step)] = row
+    return found
+
+
+def restored(snapshot: Snapshot, index: int) -> dict[str, Array]:
+    """What the method made of an item as images (h, w, c) by name; empty where it made none.
+
+    The reconstruction, if the item is among those that the snapshot keeps one of, and the decoded
+    centre of its cluster.
+    """
+    found: dict[str, Array] = {}
+    for artefact in snapshot.artefacts.values():
+        if artefact.kind != "images":
+            continue
+        if "reconstruction" in artefact.rows and str(index) in artefact.columns:
+            row, column = artefact.rows.index("reconstruction"), artefact.columns.index(str(index))
+            found["reconstruction"] = artefact.data[row, column]
+        elif artefact.cluster_axes == (1,):
+            found["center"] = artefact.data[0, snapshot.assignments[index]]
     return found

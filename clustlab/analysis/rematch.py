@@ -35,7 +35,7 @@ class Rematch:
     def sentence(self) -> str:
         """The decomposition in words."""
         change = self.acc_after - self.acc_before
-        parts = [f"Of the change of {change:+.3f} in accuracy"]
+        parts = [f"Of the change of {change:+.3f} in accuracy,"]
         parts.append(f"{self.moved:+.3f} comes from items that moved to another cluster")
         if self.rematched:
             parts.append(f"and {self.rematched:+.3f} from matching clusters to other classes")

@@ -6,17 +6,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from clustlab.analysis import neighbours
 from clustlab.types import Array
-from clustlab.ui import keeping, panels, session, why
+from clustlab.ui import keeping, session
 from clustlab.ui.sheet import clickable
-from clustlab.views import bars, sheets
+from clustlab.views import sheets
 
 if TYPE_CHECKING:
     from clustlab.ui.frame import View
 
 SHOWN = 96  # images of a selection in sight at once
-NEIGHBOURS = 12
 COLUMNS = 12
 
 
@@ -24,7 +22,9 @@ def draw(view: "View") -> None:
     """Selected items, and the one that was clicked last."""
     index = session.picked()
     if index is not None and index < len(view.clusters):
-        _item(view, index)
+        from clustlab.ui import biography  # which shows its items in sheets of this module
+
+        biography.draw(view, index)
     _selection(view)
 
 
@@ -62,57 +62,6 @@ def show_sheet(view: "View", sheet: sheets.Sheet, *, key: str, alt: str) -> None
     clickable(sheet, key=key, alt=alt, label=lambda i: describe(view, i), on_pick=session.pick)
 
 
-# -- one item ----------------------------------------------------------------------------------
-def _item(view: "View", index: int) -> None:
-    with st.container(border=True):
-        picture, facts = st.columns([1, 2], vertical_alignment="top")
-        with picture:
-            image = sheets.png(sheets.tile(view.dataset.items, index, size=140))
-            st.image(image, alt=describe(view, index), width="stretch")
-        with facts:
-            st.markdown(f"**Item {index}**")
-            _facts(view, index)
-            st.button("Close", icon=":material/close:", type="tertiary", on_click=_close)
-        _history(view, index)
-        _why_here(view, index)
-        why.item(view, index)
-
-
-def _facts(view: "View", index: int) -> None:
-    sure = float(view.confidence[index])
-    lines = [f"Cluster **{view.clusters[index]}** (confidence {sure:.2f})"]
-    if view.labels is not None and view.labels[index] >= 0:
-        known = class_name(view, int(view.labels[index]))
-        verdict = "not the class its cluster stands for" if view.wrong[index] else "as its cluster"
-        lines.append(f"True class **{known}**: {verdict}")
-    flips = int(view.timeline.flips(view.step)[index])
-    lines.append(f"Changed its cluster {flips} time{'s' * (flips != 1)} up to this step")
-    st.markdown("\n\n".join(lines))
-
-
-def _history(view: "View", index: int) -> None:
-    history = view.timeline.history(index)
-    if len(history) > 1:
-        panels.chart(bars.history, history, view.step, key=f"history-{view.run.id}", height=54)
-
-
-def _why_here(view: "View", index: int) -> None:
-    snapshot = view.snapshot
-    if snapshot.probabilities is not None:
-        mapping = view.timeline.mapping(view.step)
-        panels.chart(
-            bars.probabilities,
-            snapshot.probabilities[index],
-            mapping,
-            key=f"probabilities-{view.run.id}",
-            height=150,
-        )
-    found, _ = neighbours.nearest(snapshot.embedding, index, NEIGHBOURS)
-    same = float((view.clusters[found] == view.clusters[index]).mean())
-    st.caption(f"Nearest in the embedding: {same:.0%} share its cluster")
-    image_sheet(view, found, key="neighbours", alt=f"Nearest neighbours of item {index}")
-
-
 # -- the selection -----------------------------------------------------------------------------
 def _selection(view: "View") -> None:
     indices, title = session.selection()
@@ -140,10 +89,11 @@ def _selection(view: "View") -> None:
 
 def _clear() -> None:
     session.select([], "")
-    _close()
+    close()
 
 
-def _close() -> None:
+def close() -> None:
+    """Close the item that is open."""
     session.pick(None)
     session.clear_charts()
 

@@ -48,12 +48,17 @@ def chart(view: Callable[..., Any], *args: Any, key: str, alt: str = "", **optio
     return event if on_select != "ignore" else None
 
 
-def tabs(contents: Mapping[str, Callable[[], None]]) -> None:
-    """Tabs of which only the open one is drawn: what nobody sees costs no time."""
-    key = "tabs-" + "-".join(contents)
-    for tab, draw in zip(
-        st.tabs(list(contents), key=key, on_change="rerun"), contents.values(), strict=True
-    ):
+def tabs(contents: Mapping[str, Callable[[], None]], *, name: str = "") -> None:
+    """Tabs of which only the open one is drawn: what nobody sees costs no time.
+
+    With a name, the open tab stands under it in the URL, so that a link can lead there.
+    """
+    labels = list(contents)
+    if name:
+        drawn = st.tabs(labels, key=name, on_change="rerun", bind="query-params")
+    else:
+        drawn = st.tabs(labels, key="tabs-" + "-".join(contents), on_change="rerun")
+    for tab, draw in zip(drawn, contents.values(), strict=True):
         if tab.open:
             with tab:
                 draw()

@@ -7,7 +7,7 @@ import streamlit as st
 
 from clustlab.analysis.timeline import Timeline
 from clustlab.store import Run
-from clustlab.ui import panels, session
+from clustlab.ui import alarms, panels, session
 from clustlab.views import curves
 
 FRAME = 0.6  # seconds a step is shown while replaying
@@ -35,9 +35,10 @@ def draw(run: Run, timeline: Timeline, step: int) -> None:
                     curves.sparkline,
                     timeline.metrics()["changed"].to_numpy(),
                     step,
+                    alarms=[alarm.step for alarm in alarms.found(run, timeline)],
                     height=34,
                     key="sparkline",
-                    alt="Share of labels changed at each step",
+                    alt="Share of labels changed at each step, with a mark at each alarm",
                     with_guide=False,
                 )
                 st.session_state["scrub"] = step
@@ -54,6 +55,7 @@ def draw(run: Run, timeline: Timeline, step: int) -> None:
             changed = timeline.row(step)["changed"]
             share = "" if changed != changed else f" · {changed:.1%} of labels changed"
             st.caption(f"Step {step} of {last} · {record['phase']} {record['done']}{share}")
+        alarms.line(run, timeline, step)
     _advance(step, last)
 
 

@@ -35,6 +35,7 @@ pages = {
         page("inside", "Inside the method", "settings_input_component"),
     ],
     "Look closer": [
+        page("follow", "Follow", "timeline"),
         page("failures", "Failures", "troubleshoot"),
         page("compare", "Compare", "compare_arrows"),
     ],

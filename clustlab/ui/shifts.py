@@ -23,7 +23,7 @@ def body(view: View) -> None:
         key="churn",
         height=190,
     )
-    start = _earlier_step(view)
+    start = earlier_step(view)
     if start == view.step:
         st.info("Choose two different steps: the scrubber sets the later one.")
         return
@@ -43,7 +43,8 @@ def body(view: View) -> None:
     st.markdown(transitions.events(before, after).sentence)
 
 
-def _earlier_step(view: View) -> int:
+def earlier_step(view: View) -> int:
+    """Step to compare the one in view with, chosen by a slider."""
     last = len(view.timeline) - 1
     wanted = st.session_state.get("from_step")
     default = max(0, view.step - 1) if wanted is None else min(int(wanted), last)
