@@ -67,6 +67,15 @@ def test_a_large_run_is_thinned_with_a_word_and_keeps_the_selection():
     assert chart.to_dict()["title"]["subtitle"] == ["2,000 of 5,000 images shown"]
 
 
+def test_a_large_selection_leaves_room_for_the_rest_in_grey():
+    chosen = np.arange(4000)
+    drawn = rows(panes.linked(table(count=5000), ["A", "B"], selected=chosen))
+    lit = [row["lit"] for row in drawn if "lit" in row]
+    assert len(lit) == panes.MAX_DOTS
+    assert len(panes.kept(chosen)) == 1000 <= sum(lit) < panes.MAX_DOTS
+    assert panes.kept([5, 3]).tolist() == [5, 3]
+
+
 def test_a_brush_in_any_pane_finds_all_items_in_it():
     frame = table()
     found = panes.brushed(frame, {"xB": [0.5, 0.0], "yB": [-1, 1]})

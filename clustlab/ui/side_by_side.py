@@ -13,7 +13,7 @@ from clustlab.ui import agreement_tabs, clusters, frame, inspector, nav, panels,
 from clustlab.ui.http import item_url
 from clustlab.ui.sheet import clickable
 from clustlab.ui.sides import Side, chart_key, select
-from clustlab.views import matrices, panes, sheets
+from clustlab.views import matrices, panes, sheets, theme
 
 ROWS = 10  # clusters on one page of images
 IMAGES = {1: 12, 2: 12, 3: 7, 4: 5}  # of each cluster, by the number of columns
@@ -98,6 +98,9 @@ def _panes(sides: Sequence[Side]) -> None:
             select=["brush", "pick"],
             width="content",
         )
+        few = panes.kept(session.selection()[0])
+        if len(few) < len(session.selection()[0]):
+            st.caption(theme.shown(len(few), len(session.selection()[0]), "selected images") + ".")
 
 
 def _who_is_right(sides: Sequence[Side]) -> None:

@@ -70,7 +70,7 @@ def linked(
     Parameters
     ----------
     table : DataFrame
-        From `wide`; thinned here to 2,000 items, always with the selected ones.
+        From `wide`; thinned here to 2,000 items, always with the selected ones (see `kept`).
     titles : sequence of str
         Above the panes.
     selected : sequence of int
@@ -137,9 +137,18 @@ def _params(panes: list[str]) -> list[Any]:
     ]
 
 
+def kept(selected: Sequence[int] | Array) -> Array:
+    """Selected items that are drawn in any case: all, or a fixed sample that leaves room for grey.
+
+    Half of the dots are for them, so that the rest stays in sight beside a large selection.
+    """
+    chosen = np.asarray(selected, dtype=np.int64)
+    return np.asarray(chosen[theme.thin(len(chosen), limit=MAX_DOTS // 2)])
+
+
 def _drawn(table: pd.DataFrame, selected: Sequence[int] | Array) -> pd.DataFrame:
     """The drawn part of a table; lit items come last, so that they lie on top."""
-    few = table.iloc[theme.thin(len(table), selected, MAX_DOTS)].copy()
+    few = table.iloc[theme.thin(len(table), kept(selected), MAX_DOTS)].copy()
     few["lit"] = np.isin(few["index"], selected) if len(selected) else True
     return few.sort_values("lit", kind="stable") if len(selected) else few
 
