@@ -79,7 +79,7 @@ def test_the_four_cells_select_the_images_that_one_run_has_right(runs, pair):
     labels = [b.label for b in app.button if str(b.key).startswith("cell-")]
     assert labels == ["Both right: 45", "Only A: 5", "Only B: 10", "Both wrong: 0"]
     button(app, "Only B: 10").click().run()
-    assert "**Only B, A and B**: 10 items" in words(app)
+    assert "**Right in B, wrong in A**: 10 items" in words(app)
     assert app.session_state["selected"][0] == list(range(10))
     assert button(app, "Both wrong: 0").disabled
 
