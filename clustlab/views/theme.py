@@ -111,6 +111,14 @@ def is_dark(colour: str) -> bool:
     return 0.299 * r + 0.587 * g + 0.114 * b < 140
 
 
+def ink(colour: str) -> str:
+    """Black or white, whichever stands out more on a colour: always by 4.5 to 1 or more."""
+    parts = rgb([colour])[0] / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ [0.2126, 0.7152, 0.0722])  # as WCAG 2 defines it
+    return "black" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "white"
+
+
 def scale(domain: Sequence[int]) -> alt.Scale:
     """Scale from stable cluster ids to their colours."""
     ids = [int(i) for i in domain]
