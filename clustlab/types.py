@@ -31,6 +31,21 @@ class Paper:
 
 
 @dataclass(frozen=True, slots=True)
+class Reported:
+    """An accuracy that others have published, with what it was measured on."""
+
+    dataset: str  # name of the data set
+    acc: float
+    protocol: str
+    source: str
+
+    @property
+    def words(self) -> str:
+        """The figure with its protocol and source."""
+        return f"{self.acc:.3f} ({self.protocol}; {self.source})"
+
+
+@dataclass(frozen=True, slots=True)
 class Labelling:
     """A second set of true classes for the same items, such as the coarse classes of CIFAR-100."""
 

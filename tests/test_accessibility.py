@@ -20,6 +20,7 @@ PAGES = (
     "failures",
     "compare",
     "runs",
+    "figures",
     "data",
     "methods",
 )
