@@ -91,13 +91,7 @@ class Components:
 
     def centroids(self, centers: Tensor) -> Artefact:
         """Images of the centres (k, m)."""
-        return Artefact(
-            "images",
-            self.pictures(centers)[None],
-            "Centroids",
-            reading="The mean image of each cluster. A blurred one averages over unlike items.",
-            cluster_axes=(1,),
-        )
+        return _centroids(self.pictures(centers))
 
     def directions(self) -> Artefact:
         """Images of the leading directions."""
@@ -123,3 +117,23 @@ class Components:
             rows=("of this component", "of all up to it"),
             columns=tuple(str(i + 1) for i in range(len(self.variance))),
         )
+
+
+def mean_images(items: Array, assignments: Array, n_clusters: int) -> Artefact:
+    """Mean of the images (n, h, w, c) uint8 of each cluster; black for an empty one."""
+    flat = items.reshape(len(items), -1)
+    means = np.zeros((n_clusters, flat.shape[1]))
+    for cluster in np.unique(assignments):
+        means[cluster] = flat[assignments == cluster].mean(0)
+    pixels = means.round().clip(0, 255).astype(np.uint8)
+    return _centroids(pixels.reshape(n_clusters, *items.shape[1:]))
+
+
+def _centroids(pixels: Array) -> Artefact:
+    return Artefact(
+        "images",
+        pixels[None],
+        "Centroids",
+        reading="The mean image of each cluster. A blurred one averages over unlike items.",
+        cluster_axes=(1,),
+    )
