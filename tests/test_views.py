@@ -16,6 +16,7 @@ from clustlab.views import (
     artefacts,
     bars,
     curves,
+    dendrogram,
     flow,
     lasso,
     loop,
@@ -120,6 +121,7 @@ VIEWS = [
     sheets.cluster_rows,
     sheets.random_sheet,
     loop.svg,
+    dendrogram.tree,
     artefacts.show,
 ]
 
