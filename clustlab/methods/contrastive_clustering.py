@@ -46,7 +46,7 @@ decay, as in the paper.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -55,10 +55,10 @@ from torch import Tensor, nn
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.augment import Augmentation, side_by_side
-from clustlab.parts.contrast import VIEWS, Projection, cosines, nt_xent, view_pairs
+from clustlab.parts.contrast import Projection, contrast_views, cosines, nt_xent, view_pairs
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import check_enough_items
-from clustlab.parts.networks import embed, macs
+from clustlab.parts.networks import descend, embed, macs
 from clustlab.parts.pca import principal
 from clustlab.parts.sampling import fixed_order
 from clustlab.parts.scoring import restored
@@ -242,7 +242,7 @@ class ContrastiveClustering:
 
     @property
     def _views(self) -> Augmentation:
-        return replace(VIEWS.scaled(self.strength), flip=self.flip)
+        return contrast_views(self.strength, flip=self.flip)
 
     def _epoch(
         self, network: Network, optimiser: torch.optim.Optimizer, inputs: Inputs, ctx: Context
@@ -251,8 +251,7 @@ class ContrastiveClustering:
         network.train()
         total = torch.zeros(4, device=ctx.device)
         ctx.at("change")
-        pairs = view_pairs(inputs, ctx, self.batch_size, self.strength, flip=self.flip)
-        for n_items, one, other in pairs:
+        for n_items, one, other in view_pairs(inputs, ctx, self.batch_size, self._views):
             ctx.at("encode")
             (rows, p), (rows_prime, p_prime) = network(one), network(other)
             ctx.at("compare rows")
@@ -261,9 +260,7 @@ class ContrastiveClustering:
             cluster = cluster_contrast(p, p_prime, self.cluster_temperature)
             uneven = imbalance(p) + imbalance(p_prime)
             loss = self.instance_weight * instance + cluster + uneven
-            optimiser.zero_grad()
-            torch.autograd.backward(loss)
-            optimiser.step()
+            descend(optimiser, loss)
             total += torch.stack((loss, instance, cluster, uneven)).detach() * n_items
             ctx.at("change")
         means = (total / len(inputs)).tolist()

@@ -66,14 +66,18 @@ class Projection(nn.Sequential):
         super().__init__(*mlp((n_features, hidden, width)))
 
 
+def contrast_views(strength: float, *, flip: bool) -> Augmentation:
+    """Changes of this strength, 1 being the usual one; mirrored too if `flip` is set."""
+    return replace(VIEWS.scaled(strength), flip=flip)
+
+
 def view_pairs(
-    inputs: Inputs, ctx: Context, size: int, strength: float, *, flip: bool
+    inputs: Inputs, ctx: Context, size: int, views: Augmentation
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """Batches of two independent changed copies of the same items: (number of items, one, other).
 
     Every item comes once, in a new order, and every batch is a pause point.
     """
-    views = replace(VIEWS.scaled(strength), flip=flip)
     n = len(inputs)
     for index in ctx.batches(n, even_batch(n, size)):
         x = inputs[index]
