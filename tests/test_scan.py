@@ -177,6 +177,26 @@ def test_confident_items_label_themselves():
     assert losses[1] < losses[0]
 
 
+def test_all_items_pass_the_network_while_few_are_labelled():
+    """BatchNorm that saw the confident items alone would take them for the whole set."""
+    ctx = Context(0)
+    method = SCAN(**{**TINY, "threshold": 0.5, "cluster_epochs": 1, "label_epochs": 1})
+    steps = method.iterate(blocks(60), ctx)
+    for _ in range(5):
+        next(steps)
+    p = torch.full((60, 3), 0.3)
+    p[:4, 0], p[4:7, 1] = 0.9, 0.9
+    ctx._parts["probabilities"].value = p
+    seen = []
+    network = ctx._parts["network"]
+    network.trunk.register_forward_pre_hook(
+        lambda m, x: seen.append(len(x[0])) if m.training else None
+    )
+    assert np.isfinite(next(steps).scalars["self_label_loss"])
+    assert all(size == 20 for size in seen)
+    assert 1 <= len(seen) <= 3  # a batch without a confident item teaches nothing
+
+
 def test_neighbours_are_mined_once_and_kept():
     ctx = Context(0)
     steps = SCAN(**TINY).iterate(blocks(60), ctx)

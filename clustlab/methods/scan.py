@@ -43,7 +43,7 @@ Framework for Contrastive Learning of Visual Representations*, ICML, eq. 1.
 
 Deviations: a small network instead of ResNet-18, affine changes and light instead of RandAugment
 and cutout, Adam, larger steps and far fewer passes; confident answers are collected once an epoch
-from the unchanged images; heads are compared with weight 1 on the entropy, as in the paper's code.
+from unchanged images; heads are compared with weight 1 on the entropy, as in the paper's code.
 """
 
 import math
@@ -75,7 +75,6 @@ EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot kee
 ROUNDS, STARTS = 10, 10  # of k-means in an epoch of the pretext, and restarts before and after it
 HIDDEN, PROJECTED = 256, 64  # widths of the projection
 SHOWN = 8  # items on the sheet
-FEWEST = 2  # confident items that can be trained on: a batch of one has no statistics
 
 
 def scan_loss(p: Tensor, p_prime: Tensor, entropy_weight: float = 5.0) -> Tensor:
@@ -130,7 +129,7 @@ class SCAN:
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {
             "epochs": 10,
-            "cluster_epochs": 5,
+            "cluster_epochs": 8,
             "label_epochs": 5,
             "batch_size": 128,
             "width": 16,
@@ -233,7 +232,7 @@ class SCAN:
             run.agree()
             yield run.by_head({}, choose=True)
         for _ in ctx.phase("self-label", self.label_epochs):
-            if int(run.confident().sum()) < FEWEST:
+            if not bool(run.confident().any()):
                 return
             yield run.by_head({"self_label_loss": run.label()}, choose=False)
 
@@ -311,23 +310,25 @@ class _Run:
 
     def label(self) -> float:
         """Mean loss of one epoch on changed copies of the confident items."""
-        s, ctx = self.settings, self.ctx
+        s, ctx, n = self.settings, self.ctx, len(self.inputs)
         ctx.at("self-label")
         self.network.train()
-        pseudo_labels = self.p.value.argmax(1)
-        members = self.confident().nonzero()[:, 0].cpu().numpy()
-        sizes = pseudo_labels.cpu().numpy()[members]
-        weight = torch.from_numpy(inverse_size_weights(sizes, s.n_clusters)).to(ctx.device)
+        confident, pseudo_labels = self.confident(), self.p.value.argmax(1)
+        weights = inverse_size_weights(pseudo_labels[confident].cpu().numpy(), s.n_clusters)
+        weight = torch.from_numpy(weights).to(ctx.device)
         total = torch.zeros((), device=ctx.device)
-        order = ctx.rng.permutation(members)
-        for index in ctx.slices(order, even_batch(len(order), s.batch_size)):
-            p = self.network(self.views(self.inputs[index]))[self.chosen.value]
+        for index in ctx.batches(n, even_batch(n, s.batch_size)):
+            places = torch.from_numpy(index).to(ctx.device)
+            sure = confident[places]
+            if not bool(sure.any()):  # the mean over nothing is no number
+                continue
+            # all items pass, since batches of the confident alone would mislead BatchNorm
+            p = self.network(self.views(self.inputs[index]))[self.chosen.value][sure]
             log_p = p.clamp_min(torch.finfo(p.dtype).tiny).log()
-            target = pseudo_labels[torch.from_numpy(index).to(ctx.device)]
-            loss = functional.nll_loss(log_p, target, weight)
+            loss = functional.nll_loss(log_p, pseudo_labels[places[sure]], weight)
             descend(self.labelling, loss)
-            total += loss.detach() * len(index)
-        return float(total) / len(order)
+            total += loss.detach() * len(p)
+        return float(total) / int(confident.sum())
 
     def by_kmeans(self, scalars: Mapping[str, float], *, fresh: bool = False) -> Snapshot:
         """Snapshot of k-means on the features, from the means of the old members unless fresh."""
