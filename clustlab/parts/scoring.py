@@ -78,6 +78,14 @@ class Affine(nn.Module):
         return (x - self.mean) @ self.basis
 
 
+class AsRows(nn.Module):
+    """Items as rows of numbers (b, d), in the order of `inputs.features`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Rows (b, h * w * c) of images (b, c, h, w); points (b, d) as they are."""
+        return x.permute(0, 2, 3, 1).flatten(1) if x.ndim == 4 else x
+
+
 class UnitLength(nn.Module):
     """Rows scaled to length 1."""
 
