@@ -479,6 +479,14 @@ def test_marks_move_with_their_columns_and_other_axes_stay():
     assert same.data.tolist() == sizes.tolist()
 
 
+def test_names_of_clusters_follow_their_ids():
+    names = ("0", "1", "noise")
+    bar = Artefact("bars", np.ones((1, 3)), "sizes", cluster_axes=(1,), columns=names, marked=(2,))
+    new = artefacts.renumbered(bar, np.array([4, 0, 2]))
+    assert new.columns == ("0", "2 noise", "4")
+    assert new.marked == (1,)
+
+
 def test_every_kind_of_artefact_has_a_view():
     images = Artefact("images", np.zeros((2, 3, 8, 8, 1), np.uint8), "i", rows=("a", "b"))
     picture = artefacts.show(images)
@@ -490,6 +498,8 @@ def test_every_kind_of_artefact_has_a_view():
     one = {row["bar"]: row["value"] for row in rows(artefacts.show(per_item, item=1))}
     assert one == {"u": 2.0, "v": 3.0}
     assert sum(row["items"] for row in rows(artefacts.show(per_item))) == 6
+    tree = Artefact("tree", np.array([[-1, 2, 3, -1], [0, 1, 2, 0], [0, 0, 1, 1]]), "t")
+    assert isinstance(artefacts.show(tree, np.array([1, 0])), alt.LayerChart)
 
 
 # -- sheets --------------------------------------------------------------------------------------

@@ -49,7 +49,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 
 from clustlab import params
 from clustlab.context import Cell, Context
@@ -60,10 +59,9 @@ from clustlab.parts.components import (
     n_components,
     pca_cost,
 )
-from clustlab.parts.graph import nearest
 from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.linkage import cut, merge_tree, square_distances, top_nodes
-from clustlab.parts.subsets import max_items, sample
+from clustlab.parts.subsets import max_items, owners, sample
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 
 FEWEST_LEAVES, MOST_LEAVES = 30, 60  # of the tree that is shown
@@ -146,18 +144,13 @@ class _Run:
         self._owner = ctx.keep("owner", Cell(np.zeros(0, np.int64)), across_runs=False)
         if len(self._owner.value):
             return
-        z = self.data.z
-        inside, outside = sample(len(z), settings.max_items, ctx)
-        owner = torch.empty(len(z), dtype=torch.long, device=z.device)
-        owner[inside] = torch.arange(len(inside), device=z.device)
-        if len(outside):
-            owner[outside] = nearest(z[outside], z[inside], 1, ctx)[0][:, 0]
-        distances = square_distances(z[inside], ctx)
+        inside, outside = sample(len(items), settings.max_items, ctx)
+        self._owner.value = owners(self.data.z, inside, outside, ctx)
+        distances = square_distances(self.data.z[inside], ctx)
         if settings.linkage != "ward":
             np.sqrt(distances, out=distances)
         ctx.at("merge nearest")
         self._tree.value = merge_tree(distances, settings.linkage, ctx)
-        self._owner.value = owner.cpu().numpy()
 
     @property
     def tree(self) -> Array:
