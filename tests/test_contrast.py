@@ -126,10 +126,10 @@ def test_cosines_by_hand():
 def test_copies_are_drawn_apart_and_cover_all_items_once():
     ctx = Context(0)
     inputs = Inputs(blocks(50), ctx.device)
-    pairs = list(view_pairs(inputs, ctx, 20, 1.0, flip=False))
+    pairs = list(view_pairs(inputs, ctx, 20, VIEWS))
     assert sum(n for n, _, _ in pairs) == 50
     assert all(not torch.equal(one, other) for _, one, other in pairs)
-    for _, one, other in view_pairs(inputs, ctx, 20, 0.0, flip=False):
+    for _, one, other in view_pairs(inputs, ctx, 20, VIEWS.scaled(0)):
         assert torch.equal(one, other)
 
 
