@@ -434,6 +434,7 @@ def test_bars_of_nothing_are_drawn_empty():
 
 
 def test_a_chip_shows_number_colour_and_share():
+    assert "25 items" in bars.chip(3, 25, 100, words="25 items")
     html = bars.chip(3, 25, 100)
     assert ">3<" in html
     assert theme.colour(3) in html
