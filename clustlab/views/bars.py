@@ -249,8 +249,8 @@ def chip(
 ) -> str:
     """HTML of a patch with the number of a cluster, and a bar as long as its share of the items.
 
-    Words stand below in small letters. With the number of its items of each true class, a thin bar below shows what it is made of, the
-    most frequent class first.
+    Words stand below in small letters. With the number of its items of each true class, a thin
+    bar below shows what it is made of, the most frequent class first.
     """
     colour = theme.colour(cluster)
     ink = "white" if theme.is_dark(colour) else "black"
