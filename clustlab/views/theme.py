@@ -21,7 +21,7 @@ disable_debug_mode()
 
 C = TypeVar("C", alt.Chart, alt.LayerChart, alt.ConcatChart, alt.HConcatChart)
 
-MAX_POINTS = 2500  # marks in one chart; more cost seconds in the browser
+MAX_POINTS = 2000  # marks in one chart; more cost seconds in the browser
 
 # Ten colours found by a search for the greatest least difference (OKLab), as seen normally and
 # with protanopia, deuteranopia and tritanopia, among those that stand out on white and on #0e1117.
