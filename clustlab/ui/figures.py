@@ -41,10 +41,8 @@ def page() -> None:
         files["Measured here"] = own
     panels.tabs({title: partial(_table, file) for title, file in files.items()})
     if not own.is_file():
-        st.caption(
-            "To measure your own: `python -m clustlab benchmark --datasets digits --preset quick`. "
-            "It goes on where it stood, and its table is shown here."
-        )
+        st.markdown("Measure your own; it goes on where it stood, and is shown here:")
+        st.code("python -m clustlab benchmark --datasets digits --preset quick", language=None)
 
 
 def _table(file: Path) -> None:
