@@ -62,7 +62,7 @@ class AutoencoderKMeans(AutoencoderSettings):
         "Science 313",
     )
     reported: ClassVar[tuple[Reported, ...]] = (
-        Reported("mnist", 0.818, "all 70,000", "Xie et al. 2016"),
+        Reported("mnist", 0.818, "protocol not checked", "Xie et al. 2016"),
         Reported("mnist", 0.879, "all 70,000, mean of 10 runs", "a public Keras version of DEC"),
     )
     step_unit: ClassVar[str] = "epoch"

@@ -162,7 +162,7 @@ class DAC:
         venue="ICCV",
     )
     reported: ClassVar[tuple[Reported, ...]] = (
-        Reported("mnist", 0.978, "all 70,000", "Chang et al. 2017"),
+        Reported("mnist", 0.978, "protocol not checked", "Chang et al. 2017"),
     )
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("compare", "choose pairs", "change", "learn", "encode")

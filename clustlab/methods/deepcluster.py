@@ -141,7 +141,9 @@ class DeepCluster:
         venue="ECCV",
     )
     reported: ClassVar[tuple[Reported, ...]] = (
-        Reported("mnist", 0.656, "all 70,000, k = 10", "in the IIC paper, Ji et al. 2019"),
+        Reported(
+            "mnist", 0.656, "k = 10, protocol not checked", "in the IIC paper, Ji et al. 2019"
+        ),
     )
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("classify", "encode", "whiten", "cluster", "repair")

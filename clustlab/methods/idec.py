@@ -74,7 +74,7 @@ class IDEC(EmbeddedSettings):
         "IJCAI",
     )
     reported: ClassVar[tuple[Reported, ...]] = (
-        Reported("mnist", 0.881, "all 70,000", "Guo et al. 2017"),
+        Reported("mnist", 0.881, "protocol not checked", "Guo et al. 2017"),
     )
     step_unit: ClassVar[str] = "target update"
     loop: ClassVar[tuple[str, ...]] = ("encode", "cluster", "target", "train")
