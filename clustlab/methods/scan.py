@@ -42,8 +42,8 @@ Images without Labels*, ECCV, eq. 2 and section 2.3; the pretext is Chen et al. 
 Framework for Contrastive Learning of Visual Representations*, ICML, eq. 1.
 
 Deviations: a small network instead of ResNet-18, affine changes and light instead of RandAugment
-and cutout, Adam, larger steps and far fewer passes; confident answers are collected once an epoch
-from unchanged images; heads are compared with weight 1 on the entropy, as in the paper's code. BatchNorm in self-labelling and
+and cutout, Adam, larger steps, far fewer passes; confident answers are collected once an epoch from
+unchanged images; heads are compared with weight 1 on the entropy. BatchNorm in self-labelling and
 the passes of `quick` were changed after an accuracy was read: its figures are not label-free.
 """
 
