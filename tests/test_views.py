@@ -23,6 +23,7 @@ from clustlab.views import (
     matrices,
     scatter,
     sheets,
+    specification,
     theme,
 )
 
@@ -294,6 +295,19 @@ def test_each_scalar_has_its_own_chart():
     assert curves.phases_of(log) == [("pretrain", 0), ("cluster", 1)]
     spec = curves.scalars(table, step=1).to_dict()
     assert [chart["title"] for chart in spec["concat"]] == ["reconstruction", "kl divergence"]
+
+
+def test_the_sparkline_of_a_step_differs_only_in_its_red_line():
+    shares = [float("nan"), 0.4, 0.1]
+    for step in (0, 2):
+        fresh = specification.of(curves.sparkline(shares, step, alarms=[1]))
+        kept = curves.sparkline_at(shares, step, alarms=[1])
+        assert {k: v for k, v in fresh.items() if k != "datasets"} == {
+            k: v for k, v in kept.items() if k != "datasets"
+        }
+        assert fresh["datasets"].keys() == kept["datasets"].keys()
+        for name, table in fresh["datasets"].items():
+            assert table.equals(kept["datasets"][name])
 
 
 def test_sparkline_keeps_the_peaks_of_long_runs():
@@ -603,6 +617,12 @@ def test_orders_of_images():
 def test_order_by_means_where_there_are_no_centers():
     snap = Snapshot(np.array([[0.0], [2.0], [1.1]]), [0, 0, 0], {})
     assert sheets.order("central", [0, 1, 2], snap).tolist() == [2, 1, 0]
+
+
+def test_an_empty_cluster_has_an_order_too():
+    snap = Snapshot(np.array([[0.0], [2.0]]), [0, 0], {})  # cluster 1 has no items, nor a center
+    for kind in sheets.ORDERS:
+        assert sheets.order(kind, np.array([], dtype=np.int64), snap).tolist() == []
 
 
 def test_random_sheets_repeat_themselves():

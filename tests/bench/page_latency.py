@@ -31,7 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=10_000)
     parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--presses", type=int, default=15)
+    parser.add_argument("--presses", type=int, default=40)
     parser.add_argument("--pages", nargs="+", default=list(PAGES))
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
