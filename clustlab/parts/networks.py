@@ -206,6 +206,13 @@ def embed(
     return out
 
 
+def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    """Take one step down the gradient of a loss."""
+    optimiser.zero_grad()
+    torch.autograd.backward(loss)
+    optimiser.step()
+
+
 def macs(network: nn.Module, shape: tuple[int, ...], forward: Forward | None = None) -> Cost:
     """Multiply-accumulates of one forward pass of one item, by kind of layer.
 
