@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from clustlab.methods.dec import (
+from clustlab.parts.autoencoding import rescale_code
+from clustlab.parts.networks import Autoencoder
+from clustlab.parts.soft_assignment import (
     kl_divergence,
-    rescale_code,
     soft_assignment,
     soft_assignment_of_all,
     sure_scale,
     target_distribution,
 )
-from clustlab.parts.networks import Autoencoder
 from clustlab.parts.targets import hard_target, power_target, sinkhorn
 
 Z = torch.tensor([[0.0, 0.0], [1.0, 0.0], [4.0, 0.0]], dtype=torch.float64)
@@ -168,7 +168,7 @@ def test_renumbering_clusters_renumbers_columns_and_nothing_else(k, seed):
 def test_all_rows_at_once_or_in_parts_are_the_same(monkeypatch):
     z, mu = torch.randn(40, 3), torch.randn(4, 3)
     whole = soft_assignment_of_all(z, mu)
-    monkeypatch.setattr("clustlab.methods.dec.CHUNK_VALUES", 50)
+    monkeypatch.setattr("clustlab.parts.soft_assignment.CHUNK_VALUES", 50)
     assert torch.allclose(soft_assignment_of_all(z, mu), whole)
 
 
@@ -206,3 +206,11 @@ def test_rescaling_the_code_leaves_reconstructions():
     rescale_code(network, 7.0)
     assert torch.allclose(network.encode(x), 7 * code, atol=1e-5)
     assert torch.allclose(network(x), drawing, atol=1e-5)
+
+
+def test_the_formulas_are_found_in_the_module_of_their_method():
+    from clustlab.methods import dec
+
+    assert dec.soft_assignment is soft_assignment
+    assert dec.target_distribution is target_distribution
+    assert dec.kl_divergence is kl_divergence

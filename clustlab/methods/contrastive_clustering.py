@@ -63,7 +63,7 @@ from clustlab.parts.pca import principal
 from clustlab.parts.sampling import fixed_order
 from clustlab.parts.scoring import restored
 from clustlab.parts.trunk import Trunk
-from clustlab.types import Array, Artefact, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
 PAIRS = 10  # images shown beside a changed copy
@@ -142,6 +142,10 @@ class ContrastiveClustering:
         year=2021,
         title="Contrastive Clustering",
         venue="AAAI",
+    )
+    reported: ClassVar[tuple[Reported, ...]] = (
+        Reported("cifar10", 0.79, "protocol not checked", "Li et al. 2021"),
+        Reported("stl10", 0.85, "protocol not checked", "Li et al. 2021"),
     )
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("change", "encode", "compare rows", "compare columns")

@@ -69,7 +69,7 @@ from clustlab.parts.networks import descend, embed, macs, pass_size
 from clustlab.parts.pca import principal
 from clustlab.parts.sampling import fixed_order
 from clustlab.parts.trunk import Trunk, even_batch
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
 UPPER, LOWER, LOWER_GROWTH = 0.95, 0.455, 0.1  # u = UPPER - lam, l = LOWER + LOWER_GROWTH * lam
@@ -160,6 +160,9 @@ class DAC:
         year=2017,
         title="Deep Adaptive Image Clustering",
         venue="ICCV",
+    )
+    reported: ClassVar[tuple[Reported, ...]] = (
+        Reported("mnist", 0.978, "protocol not checked", "Chang et al. 2017"),
     )
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("compare", "choose pairs", "change", "learn", "encode")

@@ -62,7 +62,7 @@ from clustlab.parts.kmeans import kmeans
 from clustlab.parts.mixtures import Mixture, expect, maximise
 from clustlab.parts.networks import macs
 from clustlab.parts.pca import principal
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 SHOWN_ROUNDS = 20  # snapshots of the layout at most
 FITS = 3  # rounds of expectation and maximisation per snapshot of the layout
@@ -85,6 +85,9 @@ class N2D(AutoencoderSettings):
         "N2D: (Not Too) Deep Clustering via Clustering the Local Manifold of an Autoencoded "
         "Embedding",
         "ICPR",
+    )
+    reported: ClassVar[tuple[Reported, ...]] = (
+        Reported("mnist", 0.979, "protocol not checked", "McConville et al. 2020"),
     )
     step_unit: ClassVar[str] = "epoch or round"
     loop: ClassVar[tuple[str, ...]] = ("train", "encode", "cluster", "lay out", "fit mixture")

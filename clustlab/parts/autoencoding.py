@@ -288,3 +288,12 @@ def to_images(x: Tensor) -> Array:
     pixels = (x.detach().float() * 255).round().clamp(0, 255)
     array: Array = pixels.permute(0, 2, 3, 1).cpu().numpy().astype(np.uint8)
     return array
+
+
+def rescale_code(network: Autoencoder, scale: float) -> None:
+    """Multiply every code of a network by a factor, in its weights; its reconstructions stay."""
+    inner, outer = network.pairs[-1]
+    with torch.no_grad():
+        inner.weight.mul_(scale)
+        inner.bias.mul_(scale)
+        outer.weight.div_(scale)

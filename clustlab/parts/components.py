@@ -137,3 +137,10 @@ def _centroids(pixels: Array) -> Artefact:
         reading="The mean image of each cluster. A blurred one averages over unlike items.",
         cluster_axes=(1,),
     )
+
+
+def means_of(rows: Array, assignments: Array, n_clusters: int) -> Array:
+    """Mean (n_clusters, d) of the rows (n, d) of each cluster; that of all for an empty one."""
+    sizes = np.bincount(assignments, minlength=n_clusters)[:, None]
+    sums = [np.bincount(assignments, column, n_clusters) for column in rows.T]
+    return np.where(sizes > 0, np.stack(sums, 1) / np.maximum(sizes, 1), rows.mean(0))

@@ -54,7 +54,8 @@ def nearest(
             squares[line, start + line] = torch.inf
         found.append(squares.topk(k, largest=False))
     if not found:
-        return queries.new_zeros(0, k).long(), queries.new_zeros(0, k)
+        empty = queries.new_zeros(0, k)
+        return empty.long(), empty
     distances = torch.cat([f.values for f in found]).clamp_min(0).sqrt()
     return torch.cat([f.indices for f in found]), distances
 

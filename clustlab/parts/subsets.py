@@ -5,6 +5,8 @@ from torch import Tensor
 
 from clustlab import params
 from clustlab.context import Context
+from clustlab.parts.graph import nearest
+from clustlab.types import Array
 
 LIMIT = 10_000
 
@@ -34,3 +36,20 @@ def sample(n: int, limit: int, ctx: Context) -> tuple[Tensor, Tensor]:
     inside = torch.zeros(n, dtype=torch.bool)
     inside[torch.from_numpy(ctx.rng.choice(n, limit, replace=False))] = True
     return rows[inside].to(ctx.device), rows[~inside].to(ctx.device)
+
+
+def owners(z: Tensor, inside: Tensor, outside: Tensor, ctx: Context) -> Array:
+    """Place in `inside` (n,) int64 of each item itself or, if it lies outside, of the nearest one.
+
+    Parameters
+    ----------
+    z : Tensor
+        (n, d) float32.
+    inside, outside : Tensor
+        From `sample`.
+    """
+    owner = torch.empty(len(z), dtype=torch.long, device=z.device)
+    owner[inside] = torch.arange(len(inside), device=z.device)
+    owner[outside] = nearest(z[outside], z[inside], 1, ctx)[0].flatten()
+    found: Array = owner.cpu().numpy()
+    return found

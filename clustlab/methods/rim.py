@@ -1,0 +1,279 @@
+r"""# RIM: regularised information maximisation
+
+## Idea
+
+Train a classifier without labels. What can be asked of it? That it is **sure** of every item, and
+that it uses **all** its answers. Both in one number: the mutual information of item $x$ and
+answer $y$,
+
+$$I(x; y) = H(y) - H(y \mid x)
+= H\Bigl(\frac1n \sum_i p_i\Bigr) - \frac1n \sum_i H(p_i) .$$
+
+It is largest, $\ln K$, when every answer is sure and all clusters are equally full. But *any* cut
+of the items into $K$ equal parts reaches that, however ragged its borders. So simple classifiers
+are preferred: what is lowered is
+
+$$L = H(y \mid x) - H(y) + \lambda \lVert W \rVert^2 .$$
+
+Small weights mean wide, straight borders, and being sure of every item then forces the borders
+to where few items are.
+
+## What to watch
+
+- The **entropy pair**: $H(y)$ stays near $\ln K$, $H(y \mid x)$ falls. The gap between the two is
+  the mutual information.
+- The **weights** of the linear classifier are images: bright pixels speak for a cluster, dark
+  ones against it.
+- **Weight decay** at 0 with the small network: mutual information reaches its ceiling within a
+  few epochs, and the clusters mean little. This is the failure that IMSAT repairs.
+- **Doubt** is large where a border runs through a crowd.
+
+## Where it fails
+
+- Small weights are not what makes two images the same kind of thing. A network that bends its
+  borders cheaply finds sure, equal and meaningless clusters.
+- A linear border between digits hardly exists in pixels: the result is little better than k-means.
+- Equal size is built in: a large class is cut, small ones are joined.
+- Batches that are too small know little of $H(y)$: at least twenty items per cluster.
+
+## Source
+
+Krause, Perona and Gomes (2010), *Discriminative Clustering by Regularized Information
+Maximization*, NIPS, section 2; the small network as in Hu et al. (2017), ICML.
+
+Deviations: Adam on batches instead of L-BFGS on all items, no kernels, items scaled as a whole to
+variance 1; by default the classifier is first fitted to k-means for a few passes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clustlab import params
+from clustlab.context import Cell, Context
+from clustlab.parts.classifier import Classifier, answers
+from clustlab.parts.information import (
+    conditional_entropy,
+    entropy_artefacts,
+    entropy_scalars,
+    marginal_entropy,
+)
+from clustlab.parts.inputs import Inputs, features
+from clustlab.parts.kmeans import check_enough_items, kmeans
+from clustlab.parts.networks import macs
+from clustlab.parts.pca import principal
+from clustlab.parts.scoring import in_order, restored
+from clustlab.parts.trunk import even_batch
+from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
+
+EMBEDDING_WIDTH = 32  # principal components of the scores that a snapshot keeps
+KMEANS_ROUNDS = 30
+COMPONENTS = 50  # of the items, on which k-means runs
+START_EPOCHS = 5  # passes that fit the classifier to k-means
+TRAINING = 3  # a training step costs about three forward passes
+SMALLEST_SPREAD = 1e-6  # below it all items are equal
+HIDDEN: Mapping[str, tuple[int, ...]] = {"linear": (), "small net": (400, 400)}
+
+
+def rim_loss(p: Tensor, weights: list[Tensor], weight_decay: float) -> Tensor:
+    """H(y|x) - H(y) + decay times the sum of squared weights, a scalar, at least -ln k.
+
+    Krause et al. 2010, with the sign turned so that it is lowered.
+
+    Parameters
+    ----------
+    p : Tensor
+        Cluster probabilities (n, k).
+    weights : list of Tensor
+        Weights that shall be small; offsets are none of them.
+    weight_decay : float
+        Their price, lambda.
+    """
+    squares = torch.stack([weight.square().sum() for weight in weights]).sum()
+    return conditional_entropy(p) - marginal_entropy(p) + weight_decay * squares
+
+
+@dataclass(frozen=True)
+class RIM:
+    """A classifier that is sure, balanced and simple."""
+
+    name: ClassVar[str] = "rim"
+    title: ClassVar[str] = "RIM"
+    idea: ClassVar[str] = "Train a simple classifier to be sure and to use all its answers."
+    paper: ClassVar[Paper] = Paper(
+        authors="Krause, Perona and Gomes",
+        year=2010,
+        title="Discriminative Clustering by Regularized Information Maximization",
+        venue="NIPS",
+    )
+    reported: ClassVar[tuple[Reported, ...]] = (
+        Reported(
+            "mnist", 0.596, "linear, protocol not checked", "in the IMSAT paper, Hu et al. 2017"
+        ),
+        Reported(
+            "mnist", 0.585, "deep, protocol not checked", "in the IMSAT paper, Hu et al. 2017"
+        ),
+    )
+    step_unit: ClassVar[str] = "epoch"
+    loop: ClassVar[tuple[str, ...]] = ("start", "classify", "weigh entropies", "assign")
+    accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "quick": {"epochs": 20},
+        "standard": {},
+        "paper": {"network": "small net", "epochs": 200, "start": "random"},
+    }
+
+    n_clusters: int = params.n_clusters()
+    epochs: int = params.epochs(50)
+    network: Literal["linear", "small net"] = params.param(
+        "linear",
+        help="A linear classifier with straight borders, or one with two hidden layers of 400.",
+    )
+    weight_decay: float = params.param(
+        0.04,
+        low=0.0,
+        high=1.0,
+        help="Price of large weights. 0 lets any sure and balanced answer win, a large one leaves "
+        "every answer unsure.",
+    )
+    start: Literal["k-means", "random"] = params.param(
+        "k-means",
+        help="Fit the classifier to k-means for a few passes before, or begin with answers that "
+        "are all alike; then seeds differ more.",
+    )
+    batch_size: int = params.batch_size(250)
+    learning_rate: float = params.learning_rate(2e-3)
+
+    def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
+        """Phases in order, for n items of a shape (h, w, c) or (d,)."""
+        seen = (shape[2], *shape[:2]) if len(shape) == 3 else shape
+        with torch.device("meta"):
+            network = Classifier(seen, HIDDEN[self.network], self.n_clusters)
+        look = macs(network, seen) * n
+        size = int(np.prod(shape))
+        found = Cost(linear=float(n * COMPONENTS * (2 * size + 2 * KMEANS_ROUNDS)))
+        fitting = [PlannedPhase("fit k-means", START_EPOCHS, look * (TRAINING + 1) + found * 0.2)]
+        return [
+            PlannedPhase("start", 1, look),
+            *(fitting if self.start == "k-means" else []),
+            PlannedPhase("train", self.epochs, look * (TRAINING + 1)),
+        ]
+
+    def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
+        """One snapshot of the blank classifier, then one per epoch."""
+        inputs = Inputs(items, ctx.device)
+        check_enough_items(len(inputs), self.n_clusters)
+        network = ctx.keep("network", self._network(inputs))
+        adam = torch.optim.Adam(network.parameters(), lr=self.learning_rate, fused=True)
+        optimiser = ctx.keep("optimiser", adam)
+        nothing = torch.zeros(len(inputs), dtype=torch.long, device=ctx.device)
+        pseudo_labels = ctx.keep("pseudo_labels", Cell(nothing), across_runs=False)
+        fitted = self.start == "k-means" and not ctx.is_warm
+        for _ in ctx.phase("start", 1):
+            ctx.at("start")
+            if fitted:
+                x = principal(torch.from_numpy(features(items)).to(ctx.device), COMPONENTS)
+                found = kmeans(x, self.n_clusters, ctx, max_iter=KMEANS_ROUNDS)
+                pseudo_labels.value = found.assignments
+            yield self._snapshot(network, inputs, {}, ctx)
+        for _ in ctx.phase("fit k-means", START_EPOCHS * fitted):
+
+            def misfit(scores: Tensor, index: Array) -> Tensor:
+                target = pseudo_labels.value[torch.from_numpy(index).to(ctx.device)]
+                return functional.cross_entropy(scores, target)
+
+            losses = {"cross_entropy": self._epoch(network, optimiser, inputs, misfit, ctx)}
+            yield self._snapshot(network, inputs, losses, ctx)
+        for _ in ctx.phase("train", self.epochs):
+
+            def loss_of(scores: Tensor, index: Array) -> Tensor:
+                return rim_loss(scores.softmax(1), network.weights(), self.weight_decay)
+
+            losses = {"loss": self._epoch(network, optimiser, inputs, loss_of, ctx)}
+            yield self._snapshot(network, inputs, losses, ctx)
+
+    def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
+        """Log-probabilities of the classifier; see `registry.Scoring`."""
+
+        def blank() -> Classifier:
+            return Classifier(inputs.shape, HIDDEN[self.network], self.n_clusters)
+
+        return restored(blank, state, "network", inputs.device).scorer()
+
+    def _network(self, inputs: Inputs) -> Classifier:
+        """Untrained classifier of items whose mean is taken away and whose variance is 1."""
+        parts = [
+            (b.mean(0).flatten(), b.square().mean(0).flatten(), len(b)) for b in in_order(inputs)
+        ]
+        mean = torch.stack([first * m for first, _, m in parts]).sum(0) / len(inputs)
+        square = torch.stack([second * m for _, second, m in parts]).sum(0) / len(inputs)
+        spread = float((square - mean.square()).mean().clamp_min(0).sqrt())
+        hidden = HIDDEN[self.network]
+        factor = 1 / max(spread, SMALLEST_SPREAD)
+        return Classifier(inputs.shape, hidden, self.n_clusters, shift=mean.cpu(), factor=factor)
+
+    def _epoch(
+        self,
+        network: Classifier,
+        optimiser: torch.optim.Optimizer,
+        inputs: Inputs,
+        loss_of: Callable[[Tensor, Array], Tensor],
+        ctx: Context,
+    ) -> float:
+        """Mean loss over one pass of training; it is given the scores and the item numbers."""
+        network.train()
+        n = len(inputs)
+        total = torch.zeros((), device=ctx.device)
+        for index in ctx.batches(n, even_batch(n, self.batch_size)):
+            ctx.at("classify")
+            scores = network(inputs[index])
+            ctx.at("weigh entropies")
+            loss = loss_of(scores, index)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            total += loss.detach() * (len(index) / n)
+        return float(total)
+
+    def _snapshot(
+        self, network: Classifier, inputs: Inputs, losses: Mapping[str, float], ctx: Context
+    ) -> Snapshot:
+        ctx.at("assign")
+        _, scores = answers(network, inputs, ctx)
+        p = scores.softmax(1)
+        with torch.no_grad():
+            size = torch.stack([weight.square().sum() for weight in network.weights()]).sum()
+        scalars = {**losses, **entropy_scalars(p), "squared_weights": float(size)}
+        artefacts = entropy_artefacts(p, scalars)
+        if inputs.is_image and self.network == "linear":
+            artefacts["weights"] = Artefact(
+                "images",
+                weight_images(network.head.weight, inputs.shape),
+                "Weights",
+                "Bright pixels speak for the cluster, dark ones against it, grey ones say nothing.",
+                cluster_axes=(1,),
+            )
+        return Snapshot(
+            embedding=principal(scores, EMBEDDING_WIDTH).cpu().numpy(),
+            assignments=scores.argmax(1).cpu().numpy(),
+            scalars=scalars,
+            probabilities=p.cpu().numpy(),
+            artefacts=artefacts,
+        )
+
+
+def weight_images(weight: Tensor, shape: tuple[int, ...]) -> Array:
+    """Rows of weights (k, c h w) as images (1, k, h, w, c) uint8, 0 as the middle grey.
+
+    All share one scale, that of the largest weight.
+    """
+    w = weight.detach().float().cpu()
+    largest = w.abs().max().clamp_min(torch.finfo(w.dtype).tiny)
+    pixels = (127.5 + 127.5 * w / largest).round().clamp(0, 255).byte()
+    images: Array = pixels.view(-1, *shape).permute(0, 2, 3, 1).numpy()
+    return images[None]
