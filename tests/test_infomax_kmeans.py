@@ -17,6 +17,7 @@ from clustlab.methods.infomax_kmeans import (
     heat_maps,
     jensen_shannon,
     score_table,
+    squash,
 )
 
 SMALL = {"width": 8, "hidden_units": 64, "critic_units": 32, "code_size": 16, "batch_size": 32}
@@ -72,6 +73,43 @@ def test_a_score_is_the_product_of_a_code_and_a_place():
     scores = score_table(codes, places)
     assert scores[1, 0].tolist() == [4, 6]  # twice the second unit of the first image
     assert scores[0, 1].tolist() == [4, 5]
+
+
+def test_standard_normal_codes_are_squashed_to_even_noise():
+    """Or the discriminator could tell them apart whatever the encoder does."""
+    generator = torch.Generator().manual_seed(0)
+    squashed = squash(torch.randn(20_000, generator=generator))
+    assert torch.histc(squashed, 10, 0, 1) / 20_000 == pytest.approx([0.1] * 10, abs=0.01)
+
+
+def test_the_scale_of_codes_cannot_drift():
+    network = Network((1, 8, 8), InfoMaxKMeans(**SMALL)).train()
+    linear = network.encoder.head[-2]
+    x = torch.rand(40, 1, 8, 8)
+    with torch.no_grad():
+        before = network.encoder(x)
+        linear.weight.mul_(0.05)
+        linear.bias.add_(3)
+        after = network.encoder(x)
+    assert after.std(0) == pytest.approx(before.std(0), rel=0.1)
+    assert after.mean(0) == pytest.approx([0] * 16, abs=1e-4)
+
+
+def test_a_critic_without_weight_is_not_reported():
+    items, _ = digits(80)
+    method = InfoMaxKMeans(epochs=1, **SMALL | {"global_weight": 0.0})
+    _, step, _ = method.iterate(items, Context())
+    assert "local information" in step.scalars
+    assert "global information" not in step.scalars
+    weighed = 0.1 * step.scalars["prior loss of the encoder"] - step.scalars["local information"]
+    assert step.scalars["loss"] == pytest.approx(weighed, abs=1e-4)
+
+
+def test_the_prior_game_stays_open():
+    items, _ = digits()
+    *_, step, _ = InfoMaxKMeans(epochs=6, **SMALL).iterate(items, Context())
+    assert step.scalars["prior loss of the discriminator"] > 0.4
+    assert step.scalars["prior loss of the encoder"] < 1.5
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 8, 8), (1, 9, 7)])
