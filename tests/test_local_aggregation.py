@@ -8,11 +8,19 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.datasets import load_digits
 from torch.nn import functional
 
 from clustlab.context import Context
+from clustlab.errors import ParameterError
 from clustlab.methods.local_aggregation import LocalAggregation
-from clustlab.parts.bank import instance_loss, local_aggregation_loss, neighbourhood, remember
+from clustlab.parts.bank import (
+    instance_loss,
+    local_aggregation_loss,
+    neighbourhood,
+    remember,
+    similarities,
+)
 from tests.fakes import blocks
 
 BANK = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [-1.0, 0.0]]).double()
@@ -130,6 +138,17 @@ def test_the_bank_moves_half_way_and_stays_on_the_sphere():
     assert torch.allclose(bank[0], V[0])
 
 
+def test_similarities_are_shared_out_by_the_kind_of_neighbour():
+    drawn = similarities(V, BANK, neighbourhood(V, ITEM, BANK, TABLES, 3)).data
+    close, background, further = (np.flatnonzero(row) for row in drawn)
+    edges = np.linspace(-1, 1, 41)
+    place = np.searchsorted(edges, [0.96, 0.936, 0.28, -0.96]) - 1  # by hand: products with V
+    assert drawn.sum(1) == pytest.approx([1, 1, 1])
+    assert set(close) == {place[0], place[1]}
+    assert background.tolist() == [place[2]]
+    assert further.tolist() == [place[3]]
+
+
 # the method -----------------------------------------------------------------------------------
 def test_three_plain_kinds_are_found():
     kinds = np.arange(120) % 3
@@ -206,3 +225,37 @@ def test_continuing_a_finished_run_keeps_its_bank_and_skips_the_warm_up():
     next(steps)
     assert torch.equal(warm._parts["bank"].value, ctx._parts["bank"].value)
     assert len(list(steps)) == 2
+
+
+def test_the_bank_starts_from_the_network_not_from_chance():
+    ctx = Context(0)
+    first = next(LocalAggregation(**TINY).iterate(blocks(60), ctx))
+    own = (ctx._parts["bank"].value.numpy() * first.embedding).sum(1)
+    assert own == pytest.approx(np.ones(60), abs=1e-5)
+    assert np.linalg.norm(first.embedding.mean(0)) < 0.3  # no narrow cone
+
+
+def test_the_warm_up_spreads_directions_instead_of_collapsing():
+    """Public settings with a bank of random rows end in one point, where guessing costs ln n."""
+    items = (load_digits().images[:300] * 255 / 16).round().astype(np.uint8)[..., None]
+    last = run(items, warm_up_epochs=8, epochs=1, strength=0.3, n_features=16)[8]
+    assert last.scalars["instance_loss"] < math.log(300) - 2
+    assert np.linalg.norm(last.embedding.mean(0)) < 0.3
+
+
+def test_the_rate_falls_near_the_end_of_aggregation():
+    method = LocalAggregation(epochs=20, learning_rate=0.03)
+    assert [method.rate(i) for i in (0, 15)] == [0.03, 0.03]
+    assert method.rate(16) == pytest.approx(0.003)
+    assert method.rate(19) == pytest.approx(0.0003)
+    assert run(blocks(60), epochs=5)[-1].scalars["learning_rate"] == pytest.approx(0.003)
+
+
+def test_the_item_asked_for_is_shown_first():
+    last = run(blocks(60), shown_item=7)[-1]
+    drawn = last.artefacts["neighbours"]
+    assert drawn.rows[:2] == ("item 7: close", "item 7: background")
+    assert np.array_equal(drawn.data[0, 0], blocks(60)[7])
+    assert len(set(drawn.rows)) == len(drawn.rows) == 10
+    with pytest.raises(ParameterError, match=r"shown_item .* 60 items, got 60"):
+        run(blocks(60), shown_item=60)

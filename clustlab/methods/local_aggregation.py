@@ -43,7 +43,8 @@ Zhuang, Zhai and Yamins (2019), *Local Aggregation for Unsupervised Learning of 
 ICCV, section 3; the warm-up is Wu, Xiong, Yu and Lin (2018), *Unsupervised Feature
 Learning via Non-Parametric Instance Discrimination*, CVPR, eq. 2.
 
-Deviations: a small network, affine changes instead of crops and tint, fine clusters and
+Deviations: a small network with BatchNorm after its last layer and a bank that starts from its
+untrained directions, affine changes instead of crops and tint, fine clusters and
 background in proportion to a small set, all rows of the bank instead of sampled noise in the
 warm-up, fresh clusterings at the start of every epoch, an item always among its own background,
 and a last k-means into the number of clusters asked for.
@@ -68,21 +69,24 @@ from clustlab.parts.bank import (
     local_aggregation_loss,
     neighbourhood,
     remember,
+    similarities,
 )
 from clustlab.parts.contrast import contrast_views
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import check_enough_items, follow, kmeans
-from clustlab.parts.neighbours import sheet, shown_items
-from clustlab.parts.networks import descend, embed, macs
+from clustlab.parts.neighbours import chosen_first, sheet, shown_items
+from clustlab.parts.networks import descend, embed, macs, settle
+from clustlab.parts.sampling import fixed_order
 from clustlab.parts.scoring import UnitLength, nearest_center, restored
 from clustlab.parts.trunk import Trunk, even_batch
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-4  # as in the paper
+LOWER_AT = (0.8, 0.95)  # of all passes the rate falls to a tenth, as in the authors' code
 KMEANS_ROUNDS = 15  # of each fine clustering
 ROUNDS, STARTS = 10, 10  # of the coarse one after each epoch, and its first restarts
 SHOWN, COLUMNS = 5, 12  # items on the sheet, neighbours of each
-PROFILED = 1000  # items whose close neighbours are counted after each epoch
+PROFILED = 1000  # items whose neighbours are counted after each epoch
 
 
 class Network(nn.Module):
@@ -92,7 +96,12 @@ class Network(nn.Module):
         super().__init__()
         channels = [settings.width * 2**i for i in range(settings.depth)]
         self.trunk = Trunk(shape, channels, edges=settings.sobel)
-        self.linear = nn.Linear(self.trunk.width, settings.n_features)
+        # ReLUs leave all directions in one narrow cone, where none differs from the others
+        # enough to be found: centred columns spread them over the sphere
+        self.linear = nn.Sequential(
+            nn.Linear(self.trunk.width, settings.n_features, bias=False),
+            nn.BatchNorm1d(settings.n_features, affine=False),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Directions (b, n_features) of a batch of items, rows of length 1."""
@@ -167,6 +176,13 @@ class LocalAggregation:
         advanced=True,
         help="How much of its old direction an item keeps in the bank when it is seen again.",
     )
+    shown_item: int | None = params.param(
+        None,
+        low=0,
+        high=10_000_000,
+        none_word="drawn",
+        help="Number of an item whose neighbours shall be shown, counted from 0, before others.",
+    )
     strength: float = params.param(
         1.0, low=0.0, high=2.0, help="How much the images are changed in training."
     )
@@ -213,17 +229,24 @@ class LocalAggregation:
         check_enough_items(len(items), self.n_clusters)
         run = _Run(self, items, ctx)
         for _ in ctx.phase("start", 1):
+            if not ctx.is_warm:
+                run.fill()
             yield run.look({}, fresh=True)
         for _ in ctx.phase("warm up", 0 if ctx.is_warm else self.warm_up_epochs):
-            yield run.look({"instance_loss": run.epoch(aggregate=False)})
-        for _ in ctx.phase("aggregate", self.epochs):
-            scalars = run.divide()
-            yield run.look({**scalars, "loss": run.epoch(aggregate=True)})
+            yield run.look({"instance_loss": run.epoch(self.learning_rate, aggregate=False)})
+        for done in ctx.phase("aggregate", self.epochs):
+            scalars, rate = run.divide(), self.rate(done)
+            loss = run.epoch(rate, aggregate=True)
+            yield run.look({**scalars, "loss": loss, "learning_rate": rate})
+
+    def rate(self, done: int) -> float:
+        """Learning rate after so many passes of aggregation: a tenth twice, near the end."""
+        return self.learning_rate * 0.1 ** sum(done >= share * self.epochs for share in LOWER_AT)
 
     def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
         """Closeness of the direction to the centres of k-means; see `registry.Scoring`."""
         network = restored(lambda: Network(inputs.shape, self), state, "network", inputs.device)
-        encoder = nn.Sequential(network.trunk, network.linear, UnitLength())
+        encoder = nn.Sequential(network.trunk, *network.linear, UnitLength())
         return nearest_center(encoder, np.asarray(last.centers))
 
 
@@ -242,15 +265,25 @@ class _Run:
         ]
         descent = SGD(groups, settings.learning_rate, momentum=MOMENTUM)
         self.optimiser = ctx.keep("optimiser", descent, across_runs=False)
-        drawn = ctx.rng.uniform(-1, 1, (n, settings.n_features)).astype(np.float32)
-        bank = functional.normalize(torch.from_numpy(drawn).to(ctx.device), dim=1)
+        bank = torch.zeros(n, settings.n_features, device=ctx.device)
         self.bank = ctx.keep("bank", Cell(bank))
         # before any clustering an item is close to itself alone
         alone = torch.arange(n, device=ctx.device).repeat(settings.n_clusterings, 1)
         self.tables = ctx.keep("fine clusters", Cell(alone), across_runs=False)
         first = torch.zeros(n, dtype=torch.long, device=ctx.device)
         self.assignments = ctx.keep("assignments", Cell(first))
-        self.shown = ctx.keep("shown items", Cell(shown_items(n, SHOWN, ctx.rng)))
+        drawn = ctx.keep("shown items", Cell(shown_items(n, SHOWN, ctx.rng))).value
+        self.shown = chosen_first(settings.shown_item, drawn, n)
+
+    def fill(self) -> None:
+        """Put the directions of all items into the bank, as the untrained network has them.
+
+        From rows at random the network could only learn to be equally far from all of them.
+        """
+        self.ctx.at("remember")
+        size = even_batch(len(self.inputs), self.settings.batch_size)
+        settle(self.network, self.inputs, self.ctx, size)
+        self.bank.value = embed(self.network, self.inputs, self.ctx)
 
     def divide(self) -> dict[str, float]:
         """Cluster the bank anew, several times; how far the clusterings agree with the last."""
@@ -266,9 +299,11 @@ class _Run:
         agreements = [agreement(a, b) for a, b in zip(before, now, strict=True)]
         return {"agreement_of_clusterings": float(np.mean(agreements))}
 
-    def epoch(self, *, aggregate: bool) -> float:
+    def epoch(self, rate: float, *, aggregate: bool) -> float:
         """Mean loss of one pass over all items, which also renews the bank."""
         s, ctx, n = self.settings, self.ctx, len(self.inputs)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
         self.network.train()
         total = torch.zeros((), device=ctx.device)
         for index in ctx.batches(n, even_batch(n, s.batch_size)):
@@ -298,7 +333,8 @@ class _Run:
             else:
                 found = follow(z, k, self.assignments.value, ctx, max_iter=ROUNDS)
         self.assignments.value = found.assignments
-        profile = self._around(z, np.arange(min(len(z), PROFILED)))
+        some = fixed_order(len(z))[:PROFILED]
+        profile = self._around(z, some)
         measured = {
             "inertia": found.inertia,
             "close_neighbours": float(profile.close.sum(1).float().mean()),
@@ -309,7 +345,10 @@ class _Run:
             found.assignments.cpu().numpy(),
             {**scalars, **measured},
             centers=found.centers.cpu().numpy(),
-            artefacts=self._artefacts(z),
+            artefacts={
+                "similarities": similarities(z[torch.from_numpy(some)], self.bank.value, profile),
+                **self._artefacts(z),
+            },
         )
 
     def _around(self, z: Tensor, items: Array) -> Close:
@@ -319,7 +358,7 @@ class _Run:
 
     def _artefacts(self, z: Tensor) -> dict[str, Artefact]:
         """Close and other background neighbours of some items, and the votes for them."""
-        shown = self.shown.value
+        shown = self.shown
         around = self._around(z, shown)
         names = tuple(f"item {i}" for i in shown)
         votes = Artefact(

@@ -3,9 +3,14 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from clustlab.types import Artefact
+
+BINS, SLACK = 40, 1e-4  # bars of similarities; rounding may take one out of [-1, 1]
 
 
 class Close(NamedTuple):
@@ -97,3 +102,20 @@ def remember(bank: Tensor, index: Tensor, v: Tensor, keep: float = 0.5) -> None:
     """
     mixed = keep * bank[index] + (1 - keep) * v.detach().to(bank.dtype)
     bank[index] = functional.normalize(mixed, dim=1)
+
+
+def similarities(v: Tensor, bank: Tensor, around: Close) -> Artefact:
+    """Bars of how similar items (b, d) are to all rows of the bank, by the kind of neighbour."""
+    with torch.autocast(v.device.type, enabled=False):
+        products = (v @ bank.to(v.dtype).T, around.scores, around.scores[around.close])
+    whole, background, close = (torch.histc(x, BINS, -1 - SLACK, 1 + SLACK) for x in products)
+    counts = torch.stack((close, background - close, whole - background))
+    return Artefact(
+        "bars",
+        (counts / counts.sum(1, keepdim=True).clamp_min(1)).cpu().numpy(),
+        "Similarity to close, other background and all further items",
+        reading="Cosines, shares of each kind. Training moves close neighbours to the right and "
+        "other background to the left.",
+        rows=("close", "other background", "further away"),
+        columns=tuple(f"{middle:+.2f}" for middle in np.linspace(-1, 1, 2 * BINS + 1)[1::2]),
+    )
