@@ -30,14 +30,15 @@ k-means clusters the last hidden layer of the encoder, or the code itself.
 - A game has no valley to roll into. Losses go up and down, and training longer can lose what was
   gained. There is no figure by which to choose the best epoch without labels.
 - If the discriminator wins for good, the other two learn little; features may be of use even so.
-- With few passes the kind is kept for simple digits only.
+- It needs many steps: the first thousand make features worse than pixels, and the kind is kept
+  for simple digits only. The authors took two hundred thousand.
 
 ## Source
 
 Donahue, Krähenbühl and Darrell (2017), *Adversarial Feature Learning*, ICLR, eq. 2 and 3, with
 nets and settings of section 4.1; no clustering figure was published for it.
 
-Deviations: half the units, far fewer passes, larger steps. Features are clustered on their 32
+Deviations: half the units, fewer passes in smaller batches. Features are clustered on their 32
 leading principal components.
 """
 
@@ -71,8 +72,7 @@ BETAS, WEIGHT_DECAY = (0.5, 0.999), 2.5e-5  # of Adam, as in the authors' code
 LAST_RATE = 0.01  # share of the learning rate that is left at the end of the second half
 EMBEDDING_WIDTH = 32  # principal components that are clustered and kept
 SHOWN, SAMPLE_ROWS = 12, 3
-JUDGED = 500  # items whose pairs are judged for the picture
-BINS = 20
+JUDGED, BINS = 500, 20  # items whose pairs are judged for the picture, and its bars
 
 
 def discriminator_loss(found: Tensor, made: Tensor) -> Tensor:
@@ -176,9 +176,10 @@ class Players(nn.Module):
         found = self.discriminator(x, self.encoder(x))
         return found, self.discriminator(self.generator(noise), noise)
 
-    def deceivers(self) -> list[nn.Parameter]:
-        """Weights of encoder and generator."""
-        return [*self.encoder.parameters(), *self.generator.parameters()]
+    def sides(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """Weights of encoder and generator, and of the discriminator."""
+        deceivers = [*self.encoder.parameters(), *self.generator.parameters()]
+        return deceivers, list(self.discriminator.parameters())
 
 
 def noise_like(n: int, code: int, device: torch.device) -> Tensor:
@@ -193,20 +194,18 @@ class BiGANKMeans:
     name: ClassVar[str] = "bigan-kmeans"
     title: ClassVar[str] = "BiGAN + k-means"
     idea: ClassVar[str] = "Play a game in which codes learn to undo images made from noise."
-    paper: ClassVar[Paper] = Paper(
-        "Donahue, Krähenbühl and Darrell", 2017, "Adversarial Feature Learning", "ICLR"
-    )
+    paper: ClassVar[Paper] = Paper("Donahue et al.", 2017, "Adversarial Feature Learning", "ICLR")
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("encode and make", "tell apart", "encode", "cluster")
     accepts: ClassVar[tuple[str, ...]] = ("images",)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "quick": {"epochs": 20, "hidden_units": 256, "batch_size": 64},
+        "quick": {"epochs": 40, "hidden_units": 256},
         "standard": {},
-        "paper": {"epochs": 400, "hidden_units": 1024, "learning_rate": 2e-4},
+        "paper": {"epochs": 400, "hidden_units": 1024, "batch_size": 128},
     }
 
     n_clusters: int = params.n_clusters()
-    epochs: int = params.epochs(40)
+    epochs: int = params.epochs(100)
     features: Literal["hidden layer", "code"] = params.param(
         "hidden layer",
         help="What is clustered: the last hidden layer of the encoder, or the code it gives. The "
@@ -222,8 +221,8 @@ class BiGANKMeans:
     n_init: int = params.param(
         20, low=1, high=100, advanced=True, help="Starts of k-means; the best is kept."
     )
-    batch_size: int = params.batch_size(128)
-    learning_rate: float = params.learning_rate(5e-4)
+    batch_size: int = params.batch_size(64)
+    learning_rate: float = params.learning_rate(2e-4)
 
     def players(self, shape: tuple[int, ...]) -> Players:
         """Untrained networks for images of a shape (c, h, w)."""
@@ -232,8 +231,8 @@ class BiGANKMeans:
     @property
     def width(self) -> int:
         """Columns of what is clustered."""
-        chosen = self.code_size if self.features == "code" else self.hidden_units
-        return min(EMBEDDING_WIDTH, chosen)
+        of_code = self.features == "code"
+        return min(EMBEDDING_WIDTH, self.code_size if of_code else self.hidden_units)
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c)."""
@@ -274,10 +273,9 @@ class BiGANKMeans:
     def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
         """Closeness to the centres in the space of the embedding; see `registry.Scoring`."""
         players = restored(lambda: self.players(inputs.shape), state, "players", inputs.device)
-        layers = [nn.Flatten(), *players.encoder.hidden]
-        if self.features == "code":
-            layers.append(players.encoder.last)
-        space = projected(nn.Sequential(*layers).eval(), inputs, EMBEDDING_WIDTH)
+        last = [players.encoder.last] if self.features == "code" else []
+        features = nn.Sequential(nn.Flatten(), *players.encoder.hidden, *last).eval()
+        space = projected(features, inputs, EMBEDDING_WIDTH)
         return nearest_center(space, kept(state, "code centers")["tensor"])
 
 
@@ -289,21 +287,18 @@ class _Run:
         check_enough_items(n, settings.n_clusters)
         self.settings, self.ctx, self.inputs = settings, ctx, Inputs(items, ctx.device)
         self.players = ctx.keep("players", settings.players(self.inputs.shape))
-        self.optimiser = self._adam("optimiser", self.players.deceivers())
-        judge = list(self.players.discriminator.parameters())
-        self.judge_optimiser = self._adam("discriminator optimiser", judge)
+        rest = {"betas": BETAS, "weight_decay": WEIGHT_DECAY, "fused": True}
+        rate, sides = settings.learning_rate, self.players.sides()
+        own, judge = (Adam(weights, rate, **rest) for weights in sides)
+        self.optimiser = ctx.keep("optimiser", own)
+        self.judge_optimiser = ctx.keep("discriminator optimiser", judge)
         shown = np.sort(ctx.rng.choice(n, min(n, SHOWN), replace=False))
         self._shown: Array = ctx.keep("shown items", Cell(shown)).value
         noise = noise_like(JUDGED, settings.code_size, torch.device("cpu")).to(ctx.device)
         self._noise: Tensor = ctx.keep("noise of the samples", Cell(noise)).value
-        width = min(settings.width, n)  # there are no more components than items
-        self.clusters = CodeClusters(n, width, settings.n_clusters, settings.n_init, ctx)
+        width, k = min(settings.width, n), settings.n_clusters  # no more components than items
+        self.clusters = CodeClusters(n, width, k, settings.n_init, ctx)
         self._codes = torch.zeros(0)  # of the last call of `embedding`
-
-    def _adam(self, name: str, weights: list[nn.Parameter]) -> Adam:
-        rate = self.settings.learning_rate
-        adam = Adam(weights, rate, betas=BETAS, weight_decay=WEIGHT_DECAY, fused=True)
-        return self.ctx.keep(name, adam)
 
     def epoch(self, rate: float) -> dict[str, float]:
         """Mean losses over one pass of training at a learning rate, by name."""
@@ -313,8 +308,7 @@ class _Run:
         self.players.train()
         for index in self.ctx.batches(n, even_batch(n, self.settings.batch_size)):
             x = self.inputs[index]
-            x = VIEWS(x) if self.settings.augmented else x
-            total = total + self._step(x) * len(index)
+            total += self._step(VIEWS(x) if self.settings.augmented else x) * len(index)
         told, deceived = (total / n).tolist()
         return {"discriminator loss": told, "deceiving loss": deceived, "learning rate": rate}
 
@@ -326,9 +320,8 @@ class _Run:
         found, made = (scores.float() for scores in pairs)
         told, deceived = discriminator_loss(found, made), deceiving_loss(found, made)
         self.ctx.at("tell apart")
-        judge = list(players.discriminator.parameters())
-        torch.autograd.backward(deceived, inputs=players.deceivers(), retain_graph=True)
-        torch.autograd.backward(told, inputs=judge)
+        for loss, weights in zip((deceived, told), players.sides(), strict=True):
+            torch.autograd.backward(loss, inputs=weights, retain_graph=True)  # through shared pairs
         for optimiser in (self.optimiser, self.judge_optimiser):
             optimiser.step()
             optimiser.zero_grad()
@@ -345,10 +338,10 @@ class _Run:
 
         out = embed(encoder, self.inputs, self.ctx, forward=both)
         code = self.settings.code_size
-        self._codes = out[:, :code]
+        self._codes, hidden = out[:, :code], out[:, code:]
         self.ctx.at("cluster")
-        chosen = self._codes if self.settings.features == "code" else out[:, code:]
-        return principal(chosen, EMBEDDING_WIDTH)
+        of_code = self.settings.features == "code"
+        return principal(self._codes if of_code else hidden, EMBEDDING_WIDTH)
 
     def snapshot(self, z: Tensor, found: Clustering, scalars: Mapping[str, float]) -> Snapshot:
         """Snapshot of the embedding and its clusters."""

@@ -27,11 +27,14 @@ come from k-means on them after each epoch.
   learnt but telling images apart; the whole background means that nothing is learnt at all.
 - **Agreement of clusterings** from one epoch to the next: it rises, but 1 for ever means that
   they are stale.
+- **Similarity**: close neighbours move to the right, other background to the left of them.
 - The **kNN probe** on the page Evaluate tells more of the features than ten clusters can.
 
 ## Where it fails
 
 - Without a warm-up, close sets are drawn by chance and everything drifts into a few lumps.
+- The warm-up collapses, all directions alike, if the bank starts at random: a loss that stays
+  above $\ln n$ and an inertia near 0 tell.
 - Fine clusters far too small: every image for itself. Far too large: all background is close.
 - As a clusterer of ten clusters: a class stays an archipelago of small clusters, and k-means cuts
   across it. The features are better than those clusters look.
