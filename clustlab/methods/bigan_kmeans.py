@@ -38,8 +38,7 @@ k-means clusters the last hidden layer of the encoder, or the code itself.
 Donahue, Krähenbühl and Darrell (2017), *Adversarial Feature Learning*, ICLR, eq. 2 and 3, with
 nets and settings of section 4.1; no clustering figure was published for it.
 
-Deviations: half the units, fewer passes in smaller batches. Features are clustered on their 32
-leading principal components.
+Deviations: half the units, fewer passes, smaller batches, clusters of 32 leading components.
 """
 
 import itertools
@@ -273,8 +272,8 @@ class BiGANKMeans:
     def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
         """Closeness to the centres in the space of the embedding; see `registry.Scoring`."""
         players = restored(lambda: self.players(inputs.shape), state, "players", inputs.device)
-        last = [players.encoder.last] if self.features == "code" else []
-        features = nn.Sequential(nn.Flatten(), *players.encoder.hidden, *last).eval()
+        end = [players.encoder.last] if self.features == "code" else []
+        features = nn.Sequential(nn.Flatten(), *players.encoder.hidden, *end).eval()
         space = projected(features, inputs, EMBEDDING_WIDTH)
         return nearest_center(space, kept(state, "code centers")["tensor"])
 
@@ -287,9 +286,10 @@ class _Run:
         check_enough_items(n, settings.n_clusters)
         self.settings, self.ctx, self.inputs = settings, ctx, Inputs(items, ctx.device)
         self.players = ctx.keep("players", settings.players(self.inputs.shape))
-        rest = {"betas": BETAS, "weight_decay": WEIGHT_DECAY, "fused": True}
-        rate, sides = settings.learning_rate, self.players.sides()
-        own, judge = (Adam(weights, rate, **rest) for weights in sides)
+        own, judge = (
+            Adam(side, settings.learning_rate, BETAS, weight_decay=WEIGHT_DECAY, fused=True)
+            for side in self.players.sides()
+        )
         self.optimiser = ctx.keep("optimiser", own)
         self.judge_optimiser = ctx.keep("discriminator optimiser", judge)
         shown = np.sort(ctx.rng.choice(n, min(n, SHOWN), replace=False))

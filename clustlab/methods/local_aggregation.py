@@ -66,6 +66,7 @@ from torch.optim import SGD
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.agreement import agreement
+from clustlab.parts.augment import Augmentation
 from clustlab.parts.bank import (
     Close,
     instance_loss,
@@ -74,14 +75,14 @@ from clustlab.parts.bank import (
     remember,
     similarities,
 )
-from clustlab.parts.contrast import contrast_views
+from clustlab.parts.contrast import VIEWS
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import check_enough_items, follow, kmeans
 from clustlab.parts.neighbours import chosen_first, sheet, shown_items
 from clustlab.parts.networks import descend, embed, macs, settle
 from clustlab.parts.sampling import fixed_order
 from clustlab.parts.scoring import UnitLength, nearest_center, restored
-from clustlab.parts.trunk import Trunk, even_batch
+from clustlab.parts.trunk import TrunkSettings, even_batch
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-4  # as in the paper
@@ -97,8 +98,7 @@ class Network(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], settings: "LocalAggregation") -> None:
         super().__init__()
-        channels = [settings.width * 2**i for i in range(settings.depth)]
-        self.trunk = Trunk(shape, channels, edges=settings.sobel)
+        self.trunk = settings.build_network(shape)
         # ReLUs leave all directions in one narrow cone, where none differs from the others
         # enough to be found: centred columns spread them over the sphere
         self.linear = nn.Sequential(
@@ -112,7 +112,7 @@ class Network(nn.Module):
 
 
 @dataclass(frozen=True)
-class LocalAggregation:
+class LocalAggregation(TrunkSettings):
     """Pull close neighbours nearer, push other neighbours away."""
 
     name: ClassVar[str] = "local-aggregation"
@@ -141,7 +141,6 @@ class LocalAggregation:
         },
     }
 
-    n_clusters: int = params.n_clusters()
     warm_up_epochs: int = params.epochs(8, "Passes of instance discrimination before the rest.")
     epochs: int = params.epochs(20, "Passes that pull close neighbours nearer.")
     n_clusterings: int = params.param(
@@ -189,21 +188,16 @@ class LocalAggregation:
     strength: float = params.param(
         1.0, low=0.0, high=2.0, help="How much the images are changed in training."
     )
-    flip: bool = params.flip()
-    sobel: bool = params.sobel()
     n_features: int = params.param(
         64, low=2, high=512, advanced=True, help="Width of the directions."
     )
-    width: int = params.param(
-        24,
-        low=4,
-        high=128,
-        advanced=True,
-        help="Channels of the first convolution; each later one has twice as many.",
-    )
-    depth: int = params.param(3, low=1, high=5, advanced=True, help="Number of convolutions.")
     batch_size: int = params.batch_size(128)
     learning_rate: float = params.learning_rate(0.03)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Changes that copies go through."""
+        return self.switched(VIEWS).scaled(self.strength)
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
@@ -259,7 +253,7 @@ class _Run:
     def __init__(self, settings: LocalAggregation, items: Array, ctx: Context) -> None:
         self.settings, self.ctx, n = settings, ctx, len(items)
         self.inputs = Inputs(items, ctx.device)
-        self.views = contrast_views(settings.strength, flip=settings.flip)
+        self.views = settings.augmentation
         self.network = ctx.keep("network", Network(self.inputs.shape, settings))
         weights = list(self.network.parameters())
         groups = [  # biases and BatchNorm do not decay
