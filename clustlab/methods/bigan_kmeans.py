@@ -30,8 +30,8 @@ k-means clusters the last hidden layer of the encoder, or the code itself.
 - A game has no valley to roll into. Losses go up and down, and training longer can lose what was
   gained. There is no figure by which to choose the best epoch without labels.
 - If the discriminator wins for good, the other two learn little; features may be of use even so.
-- It needs many steps: the first thousand make features worse than pixels, and the kind is kept
-  for simple digits only. The authors took two hundred thousand.
+- It needs many steps. The first thousands make features worse than those of the untrained network
+  and k-means on them poor; the authors took two hundred thousand.
 
 ## Source
 
