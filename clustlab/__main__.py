@@ -201,15 +201,7 @@ def _seed(text: str) -> int:
 
 
 def _pairs(words: Sequence[str]) -> dict[str, str]:
-    pairs = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or not name:
-            raise ParameterError(
-                f"{word!r} is not of the form name=value.", "For example: --set n_clusters=10."
-            )
-        pairs[name] = value
-    return pairs
+    return dict(questions.pair(word) for word in words)
 
 
 # -- listings ----------------------------------------------------------------------------------

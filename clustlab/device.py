@@ -1,13 +1,16 @@
 """Choice of the device to train on."""
 
-import torch
+from typing import TYPE_CHECKING
 
 from clustlab.errors import DeviceUnavailable
+
+if TYPE_CHECKING:
+    import torch
 
 NAMES = ("auto", "cuda", "mps", "cpu")
 
 
-def choose_device(name: str) -> tuple[torch.device, str]:
+def choose_device(name: str) -> tuple["torch.device", str]:
     """Device for a name, and the reason for it in words.
 
     `auto` takes CUDA, then MPS, then the CPU. `cuda:1` names one of several.
@@ -17,6 +20,8 @@ def choose_device(name: str) -> tuple[torch.device, str]:
     DeviceUnavailable
         If a device is named that this machine has not; there is no quiet fallback.
     """
+    import torch  # here, since the form of the page Train needs only the names
+
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda"), f"auto: CUDA is there ({torch.cuda.get_device_name()})"

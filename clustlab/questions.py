@@ -1,4 +1,4 @@
-"""Commands that ask about runs: compare, failures, biography. Each prints one line of JSON."""
+"""Commands that ask: compare, failures, biography, benchmark. Their last line is JSON."""
 
 import argparse
 import json
@@ -27,6 +27,14 @@ def register(add: Callable[[str, Any, str], argparse.ArgumentParser]) -> None:
     life = add("biography", _biography, "Tell what became of one item, step by step.")
     life.add_argument("run")
     life.add_argument("index", help="number of the item, from 0")
+    table = add("benchmark", _benchmark, "Measure methods over seeds; goes on where it stood.")
+    table.add_argument("--methods", nargs="+", help="default: all that take the data")
+    table.add_argument("--datasets", nargs="+", default=["mnist-5k"])
+    table.add_argument("--data", nargs="+", default=[], metavar="name=value")
+    table.add_argument("--seeds", nargs="+", default=["0", "1", "2"])
+    table.add_argument("--preset", default="standard", help="quick, standard or paper")
+    table.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    table.add_argument("--out", help="CSV to fill (default: benchmark.csv among the runs)")
     for command in (compare, failure, life):
         command.add_argument("--json", action="store_true", help="JSON, which it is in any case")
 
@@ -56,6 +64,40 @@ def _biography(args: argparse.Namespace) -> int:
     run, dataset, timeline = _opened(args)
     index = _whole("index", args.index)
     return _tell({"run": run.id, **biography.report(run, dataset, timeline, index)})
+
+
+def _benchmark(args: argparse.Namespace) -> int:
+    """Fill the table, and write it once more for reading beside it."""
+    import sys
+    from pathlib import Path
+
+    from clustlab import benchmark
+
+    out = Path(args.out) if args.out else RunStore(args.runs).root / "benchmark.csv"
+    specs = benchmark.specs(
+        args.methods,
+        args.datasets,
+        dict(pair(word) for word in args.data),
+        [_whole("seed", seed) for seed in args.seeds],
+        args.preset,
+        args.device,
+    )
+    rows, failed = benchmark.run(
+        out, specs, " ".join(args.data), lambda words: print(words, file=sys.stderr)
+    )
+    out.with_suffix(".md").write_text(benchmark.markdown(rows), encoding="utf-8")
+    _tell({"file": str(out), "rows": len(rows), "failed": failed})
+    return 1 if failed else 0
+
+
+def pair(word: str) -> tuple[str, str]:
+    """Name and value of a word such as `n_samples=10000`; raises `ParameterError`."""
+    name, equals, value = word.partition("=")
+    if not name or not equals:
+        raise ParameterError(
+            f"{word!r} is not of the form name=value.", "For example: n_clusters=10."
+        )
+    return name, value
 
 
 def _opened(args: argparse.Namespace) -> tuple[Run, Dataset, "Timeline"]:

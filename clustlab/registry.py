@@ -14,7 +14,7 @@ from clustlab.types import Array, Dataset, Paper, PlannedPhase, Report, Snapshot
 class Method(Protocol):
     """A frozen dataclass of hyperparameters with one loop. Its module docstring is its text.
 
-    It may also offer `Scoring`.
+    It may also offer `Scoring`, and name published figures in `reported`, a tuple of `Reported`.
     """
 
     name: ClassVar[str]

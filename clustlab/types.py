@@ -14,7 +14,7 @@ Array = NDArray[Any]  # dtype and shape are stated per field and checked once
 
 REMEDY = "Lower the learning rate, or check the scale of the input."
 
-ArtefactKind = Literal["matrix", "images", "bars", "per_item"]
+ArtefactKind = Literal["matrix", "images", "bars", "per_item", "tree"]
 
 Report = Callable[[str, float], None]
 """Progress of a long task: what is done now, and the share in [0, 1]. May raise Cancelled."""
@@ -28,6 +28,21 @@ class Paper:
     year: int
     title: str
     venue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """An accuracy that others have published, with what it was measured on."""
+
+    dataset: str  # name of the data set
+    acc: float
+    protocol: str
+    source: str
+
+    @property
+    def words(self) -> str:
+        """The figure with its protocol and source."""
+        return f"{self.acc:.3f} ({self.protocol}; {self.source})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +98,7 @@ class Artefact:
     | images | (rows, columns, h, w, c) uint8 |
     | bars | (series, bars) float32 |
     | per_item | (n, m) float32, one row per item |
+    | tree | (nodes, 4) float32: parent, height, items, cluster; see `views.dendrogram.tree` |
     """
 
     kind: ArtefactKind
@@ -95,7 +111,7 @@ class Artefact:
     marked: tuple[int, ...] = ()  # positions along axis 1 to point out, such as the chosen head
 
     def __post_init__(self) -> None:
-        n_axes = {"matrix": 2, "images": 5, "bars": 2, "per_item": 2}
+        n_axes = {"matrix": 2, "images": 5, "bars": 2, "per_item": 2, "tree": 2}
         if self.kind not in n_axes:
             raise ValueError(f"{self.kind!r} is not a kind of artefact")
         array = np.array(self.data, dtype=None if self.kind == "images" else np.float32)
@@ -106,6 +122,8 @@ class Artefact:
                 f"{self.kind} {self.title!r} must have {n_axes[self.kind]} axes, "
                 f"got shape {array.shape}"
             )
+        if self.kind == "tree" and array.shape[1] != 4:
+            raise ValueError(f"tree {self.title!r} must have 4 columns, got shape {array.shape}")
         array.flags.writeable = False
         plain: dict[str, Any] = {  # plain types, since all but the data goes into a line of JSON
             "data": array,

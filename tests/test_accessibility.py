@@ -16,7 +16,11 @@ PAGES = (
     "evaluate",
     "shifts",
     "inside",
+    "follow",
+    "failures",
+    "compare",
     "runs",
+    "figures",
     "data",
     "methods",
 )
@@ -26,17 +30,21 @@ SERIOUS = ("serious", "critical")
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
     store = RunStore(tmp_path_factory.mktemp("axe") / "runs")
-    run = new_run(store, RunSpec("digits", "kmeans", {"n_samples": 300}, preset="custom"))
-    execute(store.root, run.id)
+    runs = []
+    for n_clusters in (10, 8):
+        params = {"n_clusters": n_clusters, "n_init": 1}
+        spec = RunSpec("digits", "kmeans", {"n_samples": 300}, params, preset="custom")
+        runs.append(new_run(store, spec).id)
+        execute(store.root, runs[-1])
     with server(store.root) as address, browser() as chromium:
-        yield address, chromium.new_context(viewport={"width": 1440, "height": 900}), run.id
+        yield address, chromium.new_context(viewport={"width": 1440, "height": 900}), runs
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_no_serious_violation(app, name):
-    address, context, run = app
+    address, context, runs = app
     page = context.new_page()
-    page.goto(f"{address}/{name}?run={run}")
+    page.goto(f"{address}/{name}?run={runs[0]}&runs={','.join(runs)}")
     page.locator("[data-testid=stMain] button").first.wait_for(timeout=60_000)
     page.wait_for_timeout(2500)
     found = Axe().run(page).response["violations"]

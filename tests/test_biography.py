@@ -36,7 +36,7 @@ def test_flips_name_the_step_the_move_and_who_came_along(told):
         {"step": 3, "from": 1, "to": 0, "n_together": 0, "together": []},
     ]
     assert found["first_stable_step"] == 3
-    assert (found["item"], found["label"], found["class"]) == (0, 0, "cat")
+    assert (found["index"], found["label"], found["class"]) == (0, 0, "cat")
     assert (found["step"], found["n_steps"], found["cluster"]) == (3, 4, 0)
 
 

@@ -230,7 +230,7 @@ def test_report_of_a_hand_solved_pair(store, pair):
     assert both["same_cluster"] == 10
     assert both["right"] == {"both": 9, "only_a": 1, "only_b": 1, "neither": 0}
     assert found["consensus"]["unanimous"] == 10
-    assert {row["item"] for row in found["most_disputed"][:2]} == {3, 7}
+    assert {row["index"] for row in found["most_disputed"][:2]} == {3, 7}
     assert found["differing_settings"][0]["name"] == "method"
 
 

@@ -101,6 +101,12 @@ def test_the_legend_has_every_cluster():
     assert text.count("<span") == 2
 
 
+def test_ink_is_the_better_of_black_and_white():
+    assert (theme.ink("#ffffff"), theme.ink("#000000")) == ("black", "white")
+    assert theme.ink("#757575") == "white"  # 4.61 to 1, black 4.55
+    assert theme.ink("#777777") == "black"  # white 4.48 to 1, black 4.69
+
+
 # -- lineage ---------------------------------------------------------------------------------------
 def test_a_flow_has_a_block_for_each_cluster_and_column():
     columns = np.array([0, 2, 4])

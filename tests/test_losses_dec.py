@@ -206,3 +206,11 @@ def test_rescaling_the_code_leaves_reconstructions():
     rescale_code(network, 7.0)
     assert torch.allclose(network.encode(x), 7 * code, atol=1e-5)
     assert torch.allclose(network(x), drawing, atol=1e-5)
+
+
+def test_the_formulas_are_found_in_the_module_of_their_method():
+    from clustlab.methods import dec
+
+    assert dec.soft_assignment is soft_assignment
+    assert dec.target_distribution is target_distribution
+    assert dec.kl_divergence is kl_divergence

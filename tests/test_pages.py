@@ -10,7 +10,7 @@ from clustlab.store import RunSpec, RunStore, queued_status, write_status
 from clustlab.ui import projections
 
 LOOK_INSIDE = ("embedding", "clusters", "evaluate", "shifts")
-ALL = ("home", "train", *LOOK_INSIDE, "inside", "runs", "data", "methods")
+ALL = ("home", "train", *LOOK_INSIDE, "inside", "runs", "figures", "data", "methods")
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_biography_tells_the_clusters_of_an_item_at_each_step(ask, pair):
     run = pair[0]
     code, answer, _ = ask("biography", run.id, 7)
     assert code == 0
-    assert answer["item"] == 7
+    assert answer["index"] == 7
     assert len(answer["clusters"]) == len(run)
     assert np.isfinite(answer["confidence"]).all()
 

@@ -101,6 +101,7 @@ def test_an_artefact_is_frozen_and_plain_enough_for_json():
         ("matrix", np.zeros(3), "must have 2 axes"),
         ("images", np.zeros((2, 2, 4, 4), np.uint8), "must have 5 axes"),
         ("images", np.zeros((1, 2, 4, 4, 1)), "must be uint8"),
+        ("tree", np.zeros((3, 2)), "must have 4 columns"),
         ("pie", np.zeros((2, 2)), "'pie' is not a kind"),
     ],
 )

@@ -16,12 +16,14 @@ from clustlab.views import (
     artefacts,
     bars,
     curves,
+    dendrogram,
     flow,
     lasso,
     loop,
     matrices,
     scatter,
     sheets,
+    specification,
     theme,
 )
 
@@ -120,6 +122,7 @@ VIEWS = [
     sheets.cluster_rows,
     sheets.random_sheet,
     loop.svg,
+    dendrogram.tree,
     artefacts.show,
 ]
 
@@ -294,6 +297,19 @@ def test_each_scalar_has_its_own_chart():
     assert [chart["title"] for chart in spec["concat"]] == ["reconstruction", "kl divergence"]
 
 
+def test_the_sparkline_of_a_step_differs_only_in_its_red_line():
+    shares = [float("nan"), 0.4, 0.1]
+    for step in (0, 2):
+        fresh = specification.of(curves.sparkline(shares, step, alarms=[1]))
+        kept = curves.sparkline_at(shares, step, alarms=[1])
+        assert {k: v for k, v in fresh.items() if k != "datasets"} == {
+            k: v for k, v in kept.items() if k != "datasets"
+        }
+        assert fresh["datasets"].keys() == kept["datasets"].keys()
+        for name, table in fresh["datasets"].items():
+            assert table.equals(kept["datasets"][name])
+
+
 def test_sparkline_keeps_the_peaks_of_long_runs():
     shares = np.zeros(50_000)
     shares[31_234] = 0.9
@@ -432,6 +448,7 @@ def test_bars_of_nothing_are_drawn_empty():
 
 
 def test_a_chip_shows_number_colour_and_share():
+    assert "25 items" in bars.chip(3, 25, 100, words="25 items")
     html = bars.chip(3, 25, 100)
     assert ">3<" in html
     assert theme.colour(3) in html
@@ -477,6 +494,14 @@ def test_marks_move_with_their_columns_and_other_axes_stay():
     assert same.data.tolist() == sizes.tolist()
 
 
+def test_names_of_clusters_follow_their_ids():
+    names = ("0", "1", "noise")
+    bar = Artefact("bars", np.ones((1, 3)), "sizes", cluster_axes=(1,), columns=names, marked=(2,))
+    new = artefacts.renumbered(bar, np.array([4, 0, 2]))
+    assert new.columns == ("0", "2 noise", "4")
+    assert new.marked == (1,)
+
+
 def test_every_kind_of_artefact_has_a_view():
     images = Artefact("images", np.zeros((2, 3, 8, 8, 1), np.uint8), "i", rows=("a", "b"))
     picture = artefacts.show(images)
@@ -488,6 +513,8 @@ def test_every_kind_of_artefact_has_a_view():
     one = {row["bar"]: row["value"] for row in rows(artefacts.show(per_item, item=1))}
     assert one == {"u": 2.0, "v": 3.0}
     assert sum(row["items"] for row in rows(artefacts.show(per_item))) == 6
+    tree = Artefact("tree", np.array([[-1, 2, 3, -1], [0, 1, 2, 0], [0, 0, 1, 1]]), "t")
+    assert isinstance(artefacts.show(tree, np.array([1, 0])), alt.LayerChart)
 
 
 # -- sheets --------------------------------------------------------------------------------------
@@ -590,6 +617,12 @@ def test_orders_of_images():
 def test_order_by_means_where_there_are_no_centers():
     snap = Snapshot(np.array([[0.0], [2.0], [1.1]]), [0, 0, 0], {})
     assert sheets.order("central", [0, 1, 2], snap).tolist() == [2, 1, 0]
+
+
+def test_an_empty_cluster_has_an_order_too():
+    snap = Snapshot(np.array([[0.0], [2.0]]), [0, 0], {})  # cluster 1 has no items, nor a center
+    for kind in sheets.ORDERS:
+        assert sheets.order(kind, np.array([], dtype=np.int64), snap).tolist() == []
 
 
 def test_random_sheets_repeat_themselves():

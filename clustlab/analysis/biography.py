@@ -58,7 +58,7 @@ def report(
     clusters, sure = timeline.history(index)[:steps], timeline.certainty(index)[:steps]
     label = -1 if dataset.labels is None else int(dataset.labels[index])
     return {
-        "item": int(index),
+        "index": int(index),
         "step": step,
         "n_steps": steps,
         "label": label if label >= 0 else None,

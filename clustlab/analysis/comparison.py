@@ -298,7 +298,7 @@ def _disputed(own: Sequence[Array], aligned: Sequence[Array]) -> list[dict[str, 
     items = np.argsort(-apart, kind="stable")[:FEW]
     return [
         {
-            "item": int(i),
+            "index": int(i),
             "disagreement": round(float(apart[i]), 5),
             "clusters": [int(clusters[i]) for clusters in aligned],
         }

@@ -75,7 +75,7 @@ from clustlab.parts.scoring import (
     restored,
 )
 from clustlab.parts.trunk import Trunk, even_batch
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 HEAD_SPREAD = 0.01  # standard deviation of the weights of a new classifier
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-5  # as in the paper's code
@@ -139,6 +139,11 @@ class DeepCluster:
         year=2018,
         title="Deep Clustering for Unsupervised Learning of Visual Features",
         venue="ECCV",
+    )
+    reported: ClassVar[tuple[Reported, ...]] = (
+        Reported(
+            "mnist", 0.656, "k = 10, protocol not checked", "in the IIC paper, Ji et al. 2019"
+        ),
     )
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("classify", "encode", "whiten", "cluster", "repair")

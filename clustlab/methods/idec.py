@@ -48,7 +48,7 @@ from torch.nn import functional
 from clustlab import params
 from clustlab.parts.embedded import EmbeddedSettings
 from clustlab.parts.networks import Autoencoder, macs
-from clustlab.types import Cost, Paper
+from clustlab.types import Cost, Paper, Reported
 
 
 def idec_loss(reconstruction: Tensor, divergence: Tensor, weight: float = 0.1) -> Tensor:
@@ -72,6 +72,9 @@ class IDEC(EmbeddedSettings):
         2017,
         "Improved Deep Embedded Clustering with Local Structure Preservation",
         "IJCAI",
+    )
+    reported: ClassVar[tuple[Reported, ...]] = (
+        Reported("mnist", 0.881, "protocol not checked", "Guo et al. 2017"),
     )
     step_unit: ClassVar[str] = "target update"
     loop: ClassVar[tuple[str, ...]] = ("encode", "cluster", "target", "train")

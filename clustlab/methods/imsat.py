@@ -82,7 +82,7 @@ from clustlab.parts.reach import neighbour_distances
 from clustlab.parts.sampling import fixed_order
 from clustlab.parts.scoring import restored
 from clustlab.parts.trunk import even_batch
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
 SHOWN, MEASURED = 10, 200  # items whose changes are shown, and on which both kinds are measured
@@ -121,6 +121,10 @@ class IMSAT:
         title="Learning Discrete Representations via Information Maximizing Self-Augmented "
         "Training",
         venue="ICML",
+    )
+    reported: ClassVar[tuple[Reported, ...]] = (
+        Reported("mnist", 0.984, "VAT, protocol not checked", "Hu et al. 2017"),
+        Reported("mnist", 0.896, "RPT, protocol not checked", "Hu et al. 2017"),
     )
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("measure", "classify", "change", "compare", "assign")

@@ -14,48 +14,40 @@ from torch.optim import Adam
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.augment import Augmentation
+from clustlab.parts.code_clusters import CodeClusters, best_cost, following_cost
 from clustlab.parts.inputs import Inputs
-from clustlab.parts.kmeans import Clustering, check_enough_items, kmeans, means
+from clustlab.parts.kmeans import Clustering, check_enough_items
 from clustlab.parts.networks import Autoencoder, embed, evaluating, macs
 from clustlab.parts.scoring import kept, nearest_center, restored
 from clustlab.types import Array, Artefact, Cost, PlannedPhase, Snapshot
 
 VIEWS = Augmentation(rotation=10, shift=0.1, noise=0.05)  # Guo et al. 2018, DEC-DA, section 4.2
 SHOWN = 12  # items whose reconstruction is shown
-ROUNDS = 10  # of k-means per epoch of pre-training, from the centres of the epoch before
-USUAL_ROUNDS = 40  # of k-means until it settles, for the estimate of time
 MEASURED = 2000  # items that measure the reconstruction of the untrained network
 TRAINING = 3  # a training step costs about three forward passes
 
+WIDTHS_HELP = (
+    "Widths of the hidden layers between image and code; with none the code is one layer away. "
+    "Points use 64-64."
+)
+
+Losses = Callable[[Tensor], dict[str, Tensor]]
+"""Losses of a batch by name, of which the first is minimised."""
+
 
 @dataclass(frozen=True)
-class AutoencoderSettings:
-    """Hyperparameters of the autoencoder and of k-means on its code."""
+class CodeSettings:
+    """Hyperparameters of an autoencoder that is trained end to end, and of k-means on its code."""
 
     n_clusters: int = params.n_clusters()
     epochs: int = params.epochs(40, "How often pre-training passes over all items.")
-    pretraining: Literal["end-to-end", "layer-wise"] = params.param(
-        "end-to-end",
-        help="Train all layers at once, or first one pair of layers after the other as a "
-        "denoising autoencoder and then all of them.",
-    )
-    layer_epochs: int = params.epochs(5, "Passes per pair of layers, if layer-wise.")
-    corruption: float = params.param(
-        0.2,
-        low=0.0,
-        high=0.9,
-        advanced=True,
-        help="Share of hidden values blanked in layer-wise pre-training.",
-    )
     augmented: bool = params.param(
         False,
         help="Train on turned and shifted copies of the items; what they are trained towards "
         "comes from the originals.",
     )
-    hidden_widths: Literal["500-500-2000", "250-250-1000", "100-100-400"] = params.param(
-        "500-500-2000",
-        advanced=True,
-        help="Widths of the hidden layers between image and code. Points use 64-64.",
+    hidden_widths: Literal["500-500-2000", "250-250-1000", "100-100-400", "none"] = params.param(
+        "500-500-2000", advanced=True, help=WIDTHS_HELP
     )
     code_size: int = params.param(
         10, low=1, high=256, help="Width of the code, the space in which clusters are formed."
@@ -68,32 +60,33 @@ class AutoencoderSettings:
 
     def network(self, shape: tuple[int, ...]) -> Autoencoder:
         """Untrained autoencoder for items of a shape (c, h, w) or (d,)."""
-        widths = [int(width) for width in self.hidden_widths.split("-")]
-        return Autoencoder(shape, widths, self.code_size)
+        return Autoencoder(shape, self.widths, self.code_size)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths of the hidden layers of the encoder, from the input inwards."""
+        none = self.hidden_widths == "none"
+        return () if none else tuple(int(width) for width in self.hidden_widths.split("-"))
 
     def pretraining_plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases up to the end of pre-training, for n items of a shape (h, w, c) or (d,)."""
-        network = self.blank(shape)
         epoch, look = self.costs(n, shape)
-        plan = [PlannedPhase("start", 1, look)]
-        if self.pretraining == "layer-wise":  # one pair is trained, those before it run forwards
-            total = self.layer_epochs * len(network.pairs)
-            plan.append(PlannedPhase("pre-train layers", total, epoch * 0.5 + look))
-        return [*plan, PlannedPhase("pre-train", self.epochs, epoch + look)]
+        train = PlannedPhase("pre-train", self.epochs, epoch + look)
+        return [PlannedPhase("start", 1, look), train]
 
     def initialisation_plan(self, name: str, n: int, shape: tuple[int, ...]) -> PlannedPhase:
         """Phase of one pass over the whole set and the best of several runs of k-means."""
         network = self.blank(shape)
         encoding = macs(network, network.shape, network.encode) * n
-        one_pass = Cost(linear=float(n * self.n_clusters * network.code))
-        return PlannedPhase(name, 1, encoding + one_pass * (2 * USUAL_ROUNDS * self.n_init))
+        clustering = best_cost(n, network.code, self.n_clusters, self.n_init)
+        return PlannedPhase(name, 1, encoding + clustering)
 
     def costs(self, n: int, shape: tuple[int, ...]) -> tuple[Cost, Cost]:
         """Cost of one epoch of training, and of encoding and clustering the whole set once."""
         network = self.blank(shape)
         epoch = macs(network, network.shape) * (TRAINING * n)
-        k_means = Cost(linear=float(2 * ROUNDS * n * self.n_clusters * network.code))
-        return epoch, macs(network, network.shape, network.encode) * n + k_means
+        clustering = following_cost(n, network.code, self.n_clusters)
+        return epoch, macs(network, network.shape, network.encode) * n + clustering
 
     def blank(self, shape: tuple[int, ...]) -> Autoencoder:
         """Network without memory, to be counted, for a shape (h, w, c) or (d,)."""
@@ -111,26 +104,54 @@ class AutoencoderSettings:
         return nearest_center(self.code_encoder(inputs, state), centers)
 
 
+@dataclass(frozen=True)
+class AutoencoderSettings(CodeSettings):
+    """Hyperparameters of an autoencoder that may be trained layer by layer first."""
+
+    pretraining: Literal["end-to-end", "layer-wise"] = params.param(
+        "end-to-end",
+        help="Train all layers at once, or first one pair of layers after the other as a "
+        "denoising autoencoder and then all of them.",
+    )
+    layer_epochs: int = params.epochs(5, "Passes per pair of layers, if layer-wise.")
+    corruption: float = params.param(
+        0.2,
+        low=0.0,
+        high=0.9,
+        advanced=True,
+        help="Share of hidden values blanked in layer-wise pre-training.",
+    )
+
+    def pretraining_plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
+        """Phases up to the end of pre-training, for n items of a shape (h, w, c) or (d,)."""
+        start, train = super().pretraining_plan(n, shape)
+        if self.pretraining == "end-to-end":
+            return [start, train]
+        epoch, look = self.costs(n, shape)
+        total = self.layer_epochs * len(self.blank(shape).pairs)
+        # one pair is trained, those before it run forwards
+        return [start, PlannedPhase("pre-train layers", total, epoch * 0.5 + look), train]
+
+
 class AutoencoderTraining:
     """An autoencoder in training and the clusters of its code, for one run of a method.
 
     Keeps the network, its optimisers, the clusters and the items shown. A finished run that is
-    continued starts from all of them.
+    continued starts from all of them. What is minimised, and what a snapshot shows besides, may
+    be overridden: `losses` and `extras`.
     """
 
-    def __init__(self, settings: AutoencoderSettings, items: Array, ctx: Context) -> None:
-        n, k = len(items), settings.n_clusters
-        check_enough_items(n, k)
+    def __init__(self, settings: CodeSettings, items: Array, ctx: Context) -> None:
+        n = len(items)
+        check_enough_items(n, settings.n_clusters)
         self.settings, self.ctx = settings, ctx
         self.inputs = Inputs(items, ctx.device)
         self.network = ctx.keep("network", settings.network(self.inputs.shape))
         self.optimiser = self._adam("optimiser", list(self.network.parameters()))
         shown = np.sort(ctx.rng.choice(n, min(n, SHOWN), replace=False))
         self._shown: Array = ctx.keep("shown items", Cell(shown)).value
-        centers = torch.zeros(k, self.network.code, device=ctx.device)
-        assignments = torch.zeros(n, dtype=torch.long, device=ctx.device)
-        self._centers = ctx.keep("code centers", Cell(centers))
-        self._assignments = ctx.keep("code assignments", Cell(assignments))
+        width = self.network.code
+        self._clusters = CodeClusters(n, width, settings.n_clusters, settings.n_init, ctx)
 
     def _adam(self, name: str, weights: list[torch.nn.Parameter]) -> Adam:
         rate = self.settings.learning_rate
@@ -145,21 +166,20 @@ class AutoencoderTraining:
             self.ctx.at("encode")
             with evaluating(self.network):
                 x = self.inputs[np.arange(min(MEASURED, len(self.inputs)))]
-                error = float(functional.mse_loss(self.network(x), x))
+                losses = {name: float(loss) for name, loss in self.losses(x).items()}
             z = self.code()
-            found = kmeans(z, self.settings.n_clusters, self.ctx, max_iter=ROUNDS)
-            yield self.snapshot(z, found, {"reconstruction": error})
+            yield self.snapshot(z, self._clusters.first(z), losses)
 
     def pretrain(self, epochs: int) -> Iterator[Snapshot]:
         """One snapshot per epoch of pre-training; none if there are no epochs."""
-        layers = self.settings.layer_epochs * (epochs > 0 and not self.ctx.is_warm)
-        if self.settings.pretraining == "layer-wise":
-            yield from self._pretrain_layers(layers)
+        settings = self.settings
+        if isinstance(settings, AutoencoderSettings) and settings.pretraining == "layer-wise":
+            layers = settings.layer_epochs * (epochs > 0 and not self.ctx.is_warm)
+            yield from self._pretrain_layers(layers, settings.corruption)
         for _ in self.ctx.phase("pre-train", epochs):
-            error = self._epoch(self.optimiser, self._reconstruction_error)
-            yield self._follow({"reconstruction": error})
+            yield self._follow(self._epoch(self.optimiser, self._training_losses))
 
-    def _pretrain_layers(self, epochs: int) -> Iterator[Snapshot]:
+    def _pretrain_layers(self, epochs: int, corruption: float) -> Iterator[Snapshot]:
         pairs = self.network.pairs
         optimisers = [
             self._adam(f"optimiser of layer {i + 1}", [*inner.parameters(), *outer.parameters()])
@@ -167,34 +187,43 @@ class AutoencoderTraining:
         ]
         for i in self.ctx.phase("pre-train layers", epochs * len(pairs)):
             layer = i // epochs
-            error = self._epoch(optimisers[layer], partial(self._denoising_error, layer))
-            yield self._follow({"layer reconstruction": error})
+            losses = partial(self._denoising_losses, layer, corruption)
+            yield self._follow(self._epoch(optimisers[layer], losses))
 
-    def _epoch(self, optimiser: Adam, loss_of: Callable[[Tensor], Tensor]) -> float:
-        """Mean loss over one pass of training."""
+    def _epoch(self, optimiser: Adam, losses_of: Losses) -> dict[str, float]:
+        """Mean losses over one pass of training."""
         self.ctx.at("train")
         self.network.train()
         n = len(self.inputs)
+        names: list[str] = []
         total = torch.zeros((), device=self.ctx.device)
         for index in self.ctx.batches(n, self.settings.batch_size):
-            loss = loss_of(self.inputs[index])
+            losses = losses_of(self.inputs[index])
+            names, values = list(losses), torch.stack(list(losses.values()))
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            values[0].backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-            total += loss.detach() * len(index)
-        return float(total) / n
+            total = total + values.detach() * len(index)
+        return dict(zip(names, (total / n).tolist(), strict=True))
 
-    def _reconstruction_error(self, x: Tensor) -> Tensor:
+    def losses(self, x: Tensor) -> dict[str, Tensor]:
+        """Losses of a batch by name: the first is minimised, the others are only reported."""
+        return {"reconstruction": functional.mse_loss(self.network(x).float(), x)}
+
+    def extras(self, z: Tensor) -> dict[str, Artefact]:
+        """Artefacts of the code (n, code) that only this method has."""
+        return {}
+
+    def _training_losses(self, x: Tensor) -> dict[str, Tensor]:
         # as in DEC-DA, a changed copy is both what goes in and what shall come out
-        x = VIEWS(x) if self.settings.augmented else x
-        return functional.mse_loss(self.network(x).float(), x)
+        return self.losses(VIEWS(x) if self.settings.augmented else x)
 
-    def _denoising_error(self, layer: int, x: Tensor) -> Tensor:
+    def _denoising_losses(self, layer: int, corruption: float, x: Tensor) -> dict[str, Tensor]:
         """Error of one pair of layers that repairs blanked values (Xie et al. 2016, eq. 4 to 7).
 
         Pixels are not blanked, as in the code of the authors, and the code stays linear.
         """
-        pairs, drop = self.network.pairs, partial(functional.dropout, p=self.settings.corruption)
+        pairs, drop = self.network.pairs, partial(functional.dropout, p=corruption)
         clean = (VIEWS(x) if self.settings.augmented else x).flatten(1)
         with torch.no_grad():
             for inner, _ in pairs[:layer]:
@@ -204,7 +233,7 @@ class AutoencoderTraining:
         hidden = drop(hidden if layer == len(pairs) - 1 else torch.relu(hidden))
         restored = outer(hidden)
         restored = restored if layer == 0 else torch.relu(restored)
-        return functional.mse_loss(restored.float(), clean.float())
+        return {"layer reconstruction": functional.mse_loss(restored.float(), clean.float())}
 
     def code(self) -> Tensor:
         """Code (n, code) of all items."""
@@ -214,28 +243,18 @@ class AutoencoderTraining:
     def clusters(self, z: Tensor) -> Clustering:
         """Best of several runs of k-means on the code (n, code)."""
         self.ctx.at("cluster")
-        return kmeans(z, self.settings.n_clusters, self.ctx, n_init=self.settings.n_init)
+        return self._clusters.best(z)
 
     def _follow(self, scalars: Mapping[str, float]) -> Snapshot:
         """Snapshot of the code as it is now, with clusters that go on from the ones before."""
         z = self.code()
         self.ctx.at("cluster")
-        k = self.settings.n_clusters
-        # the code has moved, so the old centres are where nothing is: take the old members' means
-        centers = means(z, self._assignments.value, self._centers.value, self.ctx)
-        found = kmeans(z, k, self.ctx, centers=centers, max_iter=ROUNDS, repair=True)
-        return self.snapshot(z, found, scalars)
+        return self.snapshot(z, self._clusters.next(z), scalars)
 
     def snapshot(self, z: Tensor, found: Clustering, scalars: Mapping[str, float]) -> Snapshot:
         """Snapshot of a code and its clusters, with their inertia; they are kept for the next."""
-        self._centers.value, self._assignments.value = found.centers, found.assignments
-        return Snapshot(
-            z.cpu().numpy(),
-            found.assignments.cpu().numpy(),
-            {**scalars, "inertia": found.inertia},
-            centers=found.centers.cpu().numpy(),
-            artefacts=self.pictures(found.centers),
-        )
+        artefacts = {**self.pictures(found.centers), **self.extras(z)}
+        return self._clusters.snapshot(z, found, scalars, artefacts)
 
     def pictures(self, centers: Tensor) -> dict[str, Artefact]:
         """Reconstructions of a few items, and decoded centres; nothing for points."""

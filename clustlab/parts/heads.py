@@ -1,6 +1,10 @@
 """Several heads on the same features, each with its own division into clusters."""
 
+import numpy as np
+import torch
 from torch import Tensor, nn
+
+from clustlab.types import Artefact
 
 
 class Heads(nn.Module):
@@ -29,3 +33,47 @@ class Heads(nn.Module):
         scores = self.linear(features).view(-1, self.n_heads, self.n_clusters)
         # in half precision the rows would not sum to 1
         return scores.float().softmax(-1).transpose(0, 1)
+
+
+def loss_bars(losses: list[float], chosen: int) -> Artefact:
+    """Bars of the losses of several heads, the chosen one marked."""
+    return Artefact(
+        "bars",
+        np.array([losses], np.float32),
+        "Loss of each head on the whole set",
+        "The lowest bar is the head whose clusters are shown; gaps below 0.01 mean nothing.",
+        rows=("loss",),
+        columns=tuple(str(i + 1) for i in range(len(losses))),
+        marked=(chosen,),
+    )
+
+
+def confidence_artefacts(p: Tensor, confident: Tensor) -> dict[str, Artefact]:
+    """How sure the answers are: the share of confident items by cluster, and the sureness of each.
+
+    Parameters
+    ----------
+    p : Tensor
+        Cluster probabilities (n, k).
+    confident : Tensor
+        Which of the items (n,) count as confident, bool.
+    """
+    k, assignments = p.shape[1], p.argmax(1)
+    sizes, sure = (torch.bincount(a, minlength=k) for a in (assignments, assignments[confident]))
+    return {
+        "confident": Artefact(
+            "bars",
+            (sure / sizes.clamp_min(1))[None].cpu().numpy(),
+            "Share of confident items by cluster",
+            "Low bars are doubtful clusters; only confident items are labelled by themselves.",
+            rows=("share",),
+            cluster_axes=(1,),
+        ),
+        "confidence": Artefact(
+            "per_item",
+            p.amax(1)[:, None].cpu().numpy(),
+            "Largest probability of each item",
+            "Items to the right of the threshold count as confident.",
+            columns=("largest probability",),
+        ),
+    }

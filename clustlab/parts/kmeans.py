@@ -120,6 +120,19 @@ def kmeans(
     return replace(best, centers=best.centers + shift)
 
 
+def follow(
+    x: Tensor, n_clusters: int, assignments: Tensor, ctx: Context, *, max_iter: int = 10
+) -> Clustering:
+    """Division of items that have moved, which goes on from the one before.
+
+    The old centres are where nothing is any more, so the means of the old members (n,) are the
+    first ones; without members it is the mean of all.
+    """
+    nowhere = x.mean(0).repeat(n_clusters, 1)
+    centers = means(x, assignments, nowhere, ctx)
+    return kmeans(x, n_clusters, ctx, centers=centers, max_iter=max_iter, repair=True)
+
+
 def check_enough_items(n: int, n_clusters: int) -> None:
     """Nothing, if n items can fill this many clusters; else raises `ParameterError`."""
     if n < n_clusters:

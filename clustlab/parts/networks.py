@@ -36,16 +36,23 @@ class Autoencoder(nn.Module):
         Hidden widths of the encoder, from the input inwards. Ignored for points.
     code : int
         Width of the code.
+    overcomplete : bool
+        Let the code of points be wider than the points are.
     """
 
     def __init__(
-        self, shape: tuple[int, ...], widths: Sequence[int] = (500, 500, 2000), code: int = 10
+        self,
+        shape: tuple[int, ...],
+        widths: Sequence[int] = (500, 500, 2000),
+        code: int = 10,
+        *,
+        overcomplete: bool = False,
     ) -> None:
         super().__init__()
         is_image = len(shape) == 3
         inner = tuple(widths) if is_image else POINT_WIDTHS
         self.shape = shape
-        self.code = code if is_image else min(code, shape[0])
+        self.code = code if is_image or overcomplete else min(code, shape[0])
         sizes = (math.prod(shape), *inner, self.code)
         self.encoder = mlp(sizes)
         self.decoder = mlp(sizes[::-1])
@@ -197,6 +204,13 @@ def embed(
     if out is None:
         raise ValueError("there is nothing to embed")
     return out
+
+
+def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    """Take one step down the gradient of a loss."""
+    optimiser.zero_grad()
+    torch.autograd.backward(loss)
+    optimiser.step()
 
 
 def macs(network: nn.Module, shape: tuple[int, ...], forward: Forward | None = None) -> Cost:

@@ -78,6 +78,14 @@ class Affine(nn.Module):
         return (x - self.mean) @ self.basis
 
 
+class AsRows(nn.Module):
+    """Items as rows of numbers (b, d), in the order of `inputs.features`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Rows (b, h * w * c) of images (b, c, h, w); points (b, d) as they are."""
+        return x.permute(0, 2, 3, 1).flatten(1) if x.ndim == 4 else x
+
+
 class UnitLength(nn.Module):
     """Rows scaled to length 1."""
 
@@ -147,16 +155,22 @@ def head_scorer(trunk: nn.Module, heads: nn.Module, chosen: int, inputs: Inputs)
     """
     if not isinstance(heads, Heads):
         raise TypeError(f"{type(heads).__name__} is no group of heads")
-    n, k = len(inputs), heads.n_clusters
-    size = even_batch(n, pass_size(inputs.shape))
-    batches = np.array_split(fixed_order(n), math.ceil(n / size))[:REFERENCE_BATCHES]
-    fix_statistics(trunk, [inputs[batch] for batch in batches])
+    k = heads.n_clusters
+    fix_statistics(trunk, reference_batches(inputs))
     rows = slice(chosen * k, (chosen + 1) * k)
     with torch.device("meta"):
         linear = nn.Linear(heads.linear.in_features, k)
     linear.weight = nn.Parameter(heads.linear.weight[rows].clone(), requires_grad=False)
     linear.bias = nn.Parameter(heads.linear.bias[rows].clone(), requires_grad=False)
     return nn.Sequential(trunk, linear, nn.LogSoftmax(1)).eval()
+
+
+def reference_batches(inputs: Inputs) -> list[Tensor]:
+    """First batches of the fixed order, whose statistics stand for those of any batch."""
+    n = len(inputs)
+    size = even_batch(n, pass_size(inputs.shape))
+    batches = np.array_split(fixed_order(n), math.ceil(n / size))[:REFERENCE_BATCHES]
+    return [inputs[batch] for batch in batches]
 
 
 def fix_statistics(network: nn.Module, batches: list[Tensor]) -> None:

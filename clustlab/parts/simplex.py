@@ -24,3 +24,24 @@ def joint_probabilities(p: Tensor, p_prime: Tensor) -> Tensor:
     joint = torch.stack([(a[:, :, None] * b[:, None, :]).sum(0) for a, b in parts]).sum(0)
     joint = joint + joint.T
     return joint / joint.sum()
+
+
+def consistency(p: Tensor, p_prime: Tensor) -> Tensor:
+    """Mean of -ln of the product of two answers to the same item, a scalar in nats, at least 0.
+
+    Van Gansbeke et al. 2020, first term of eq. 2.
+
+    Parameters
+    ----------
+    p, p_prime : Tensor
+        Cluster probabilities (..., n, k) of items and of a neighbour of each; the mean is over
+        all but the last axis.
+    """
+    agree = (p * p_prime).sum(-1)
+    return -agree.clamp_min(torch.finfo(agree.dtype).tiny).log().mean()
+
+
+def marginal_entropy(p: Tensor) -> Tensor:
+    """Entropy of the mean cluster probabilities (n, k), a scalar in [0, ln k] nats."""
+    mean = p.mean(0)
+    return -(mean * mean.clamp_min(torch.finfo(mean.dtype).tiny).log()).sum()

@@ -117,12 +117,11 @@ def _restored(view: "View", index: int) -> None:
         "reconstruction": "Its reconstruction: what the code kept of it",
         "center": f"Decoded centre of cluster {view.clusters[index]}",
     }
-    with st.container(horizontal=True):
-        for name in (name for name in words if name in found):
+    for name in (name for name in words if name in found):
+        with st.container(horizontal=True, vertical_alignment="center"):
             image = sheets.png(sheets.tile(found[name][None], 0, size=SMALL))
-            st.image(
-                image, caption=words[name], alt=f"{words[name]}, item {index}", width=SMALL * 2
-            )
+            st.image(image, alt=f"{words[name]}, item {index}", width=SMALL)
+            st.caption(words[name], width="content")
     if "reconstruction" not in found:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(

@@ -54,8 +54,8 @@ def _row(view: View, cluster: int, order: str) -> None:
     with facts:
         counts = class_counts(view, members)
         names = view.dataset.class_names
-        st.html(bars.chip(cluster, len(members), len(view.clusters), counts, names))
-        st.caption(describe(view, len(members), counts))
+        words = describe(view, len(members), counts)
+        st.html(bars.chip(cluster, len(members), len(view.clusters), counts, names, words))
     with more:
         st.button(
             "All",

@@ -15,7 +15,7 @@ from clustlab.views.panes import LETTERS
 BY: dict[pace.By, str] = {
     "share": "Share of progress",
     "step": "Step",
-    "seconds": "Seconds of training",
+    "seconds": "Seconds",
 }
 
 
@@ -104,7 +104,7 @@ def _picker(runs: Sequence[Run]) -> None:
             box = st.popover(
                 "Three methods, one click",
                 icon=":material/rocket_launch:",
-                key=session.chart_key("three-box"),  # closed again when other runs are shown
+                key=f"three-{','.join(run.id for run in runs)}",  # closed when others are shown
                 on_change="rerun",
             )
             if box.open:
@@ -113,7 +113,7 @@ def _picker(runs: Sequence[Run]) -> None:
 
 
 def _name(run: Run) -> str:
-    return f"{run.title} ({run.spec.preset}) · {run.id[9:15]} {run.id[-4:]}"
+    return f"{run.title}, {run.spec.preset} ({run.id[-4:]})"
 
 
 def _nothing_yet(runs: Sequence[Run]) -> None:

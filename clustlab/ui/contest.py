@@ -81,7 +81,8 @@ def _protocol(run: Run) -> str:
         words = session.dataset(run).protocol
     except ClustlabError:
         words = "not loaded yet"
-    return f"{run.manifest['dataset_title']}, {words}, seed {run.spec.seed}."
+    seed = "" if "seed" in words else f", seed {run.spec.seed}"
+    return f"{run.manifest['dataset_title']}, {words}{seed}."
 
 
 # -- three methods -----------------------------------------------------------------------------

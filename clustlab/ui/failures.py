@@ -25,6 +25,7 @@ TILE = 32
 PAIRS = 20  # of look-alikes on a page
 PAIRS_IN_A_ROW = 4
 SIDE = 30  # images of one side of a contrast
+NO_LABELS = "Needs true classes, and these items have none."
 UNASKED = "Choose it to count: it compares all items with one another."
 
 
@@ -78,7 +79,7 @@ def _list(view: View, hunt: Hunt, chosen: Query) -> None:
     for q in QUERIES:
         known = hunt.available(q)
         count = hunt.count(q.name, view.step)
-        help_text = None if count is not None else UNASKED if known else narrowing.NO_LABELS
+        help_text = None if count is not None else UNASKED if known else NO_LABELS
         st.button(
             sentence(q, count, view.dataset),
             key=f"query-{q.name}",
@@ -91,7 +92,7 @@ def _list(view: View, hunt: Hunt, chosen: Query) -> None:
             width="stretch",
         )
     if not hunt.is_labelled:
-        st.caption(f"Greyed out: {narrowing.NO_LABELS[0].lower()}{narrowing.NO_LABELS[1:]}")
+        st.caption(f"Greyed out: {NO_LABELS[0].lower()}{NO_LABELS[1:]}")
 
 
 def sentence(q: Query, count: int | None, dataset: Dataset) -> str:

@@ -21,6 +21,9 @@ from clustlab.store import RunStore
 
 log = logging.getLogger(__name__)
 
+FIRST_PAGE = 6.0
+"""Seconds that the warm-up waits for the first visitor before it goes on without one."""
+
 
 async def health(request: Request) -> Response:
     """Answer that the server is up, and how many runs are active."""
@@ -77,19 +80,21 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
 
 
 def _warm_up() -> None:
-    """Import what pages need while the browser loads; then, at low priority, prepare training."""
+    """Import what pages need while the browser loads, then what training needs, then measure."""
     importlib.import_module("clustlab.ui.live")  # all views of a run
     if os.environ.get("CLUSTLAB_WARM_UP") == "no":
         return
+    from clustlab.ui import session
+
+    session.a_page_is_drawn.wait(timeout=FIRST_PAGE)  # importing torch would hold it up by 1.3 s
+    session.prepare_runner()  # at full priority: a click on Home may wait for it
+
+    from clustlab import registry
+    from clustlab.estimate import Machine
     from clustlab.runner import yield_to_server
 
     yield_to_server()
-    from clustlab import registry
-    from clustlab.estimate import Machine
-    from clustlab.ui import session
-
     registry.datasets()
-    session.prepare_runner()
     Machine(session.store().root).measure()
     _prepare_umap(session.store())
 

@@ -1,10 +1,12 @@
 """Body of the page Inside: losses and artefacts of the method at one step."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
+from clustlab.types import Array, Artefact
 from clustlab.ui import panels, session, why
 from clustlab.ui.frame import View
 from clustlab.views import artefacts, curves, specification
@@ -30,12 +32,16 @@ def artefacts_of(view: View) -> None:
         st.caption("At this step the method has nothing beyond what the other pages show.")
         return
     mapping = view.timeline.mapping(view.step)
-    tabs = st.tabs([a.title for a in found.values()])
-    for tab, (name, artefact) in zip(tabs, found.items(), strict=True):
-        with tab:
-            _place(artefacts.show(artefact, mapping, item=session.picked()), name, artefact.title)
-            if artefact.reading:
-                st.caption(f":material/visibility: {artefact.reading}")
+    panels.tabs(
+        {a.title: partial(_artefact, a, name, mapping) for name, a in found.items()},
+    )
+
+
+def _artefact(artefact: Artefact, name: str, mapping: Array) -> None:
+    """One artefact, and how to read it."""
+    _place(artefacts.show(artefact, mapping, item=session.picked()), name, artefact.title)
+    if artefact.reading:
+        st.caption(f":material/visibility: {artefact.reading}")
 
 
 def _place(shown: Any, name: str, title: str) -> None:

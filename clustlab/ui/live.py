@@ -54,9 +54,11 @@ def four_views(view: View) -> None:
         height=200,
         with_guide=False,
     )
-    with st.expander("Losses, and what only this method has"):
-        inside.losses(view)
-        inside.artefacts_of(view)
+    more = st.expander("Losses, and what only this method has", key="live-more", on_change="rerun")
+    if more.open:  # what nobody sees costs no time
+        with more:
+            inside.losses(view)
+            inside.artefacts_of(view)
 
 
 def _loop(view: View) -> None:

@@ -9,25 +9,15 @@ from clustlab.errors import ClustlabError, ParameterError
 from clustlab.ui import inspector, session
 from clustlab.ui.frame import View
 
-NO_LABELS = "Needs true classes, and these items have none."
-
 
 def fields(view: View) -> Filters:
     """Draw the fields that narrow an answer; what they say is in the address."""
     ids = ["any", *(str(i) for i in range(view.timeline.n_ids()))]
     cluster = st.selectbox("Cluster", ids, key="in_cluster", bind="query-params", width=84)
-    names = ["any"]
+    names, label = ["any"], None
     if is_labelled(view.dataset):
         names += [inspector.class_name(view, i) for i in range(view.timeline.n_classes)]
-    label = st.selectbox(
-        "Class",
-        names,
-        key="of_class",
-        bind="query-params",
-        width=100,
-        disabled=len(names) == 1,
-        help=NO_LABELS if len(names) == 1 else None,
-    )
+        label = st.selectbox("Class", names, key="of_class", bind="query-params", width=100)
     low, high = st.slider(
         "Confidence", 0.0, 1.0, (0.0, 1.0), 0.05, key="sure", bind="query-params", width=140
     )

@@ -34,8 +34,9 @@ def chart(view: Callable[..., Any], *args: Any, key: str, alt: str = "", **optio
     height, width = options.pop("height", None), options.pop("width", "stretch")
     with_guide = options.pop("with_guide", True)
     on_select = options.pop("on_select", "rerun" if select else "ignore")
+    drawn = view(*args, **options)
     event = st.vega_lite_chart(
-        specification.of(view(*args, **options)),
+        drawn if isinstance(drawn, dict) else specification.of(drawn),
         width=width,
         height=height or "content",
         key=key,

@@ -32,7 +32,7 @@ def draw(run: Run, timeline: Timeline, step: int) -> None:
         with track:
             if steps > 1:
                 panels.chart(
-                    curves.sparkline,
+                    curves.sparkline_at,
                     timeline.metrics()["changed"].to_numpy(),
                     step,
                     alarms=[alarm.step for alarm in alarms.found(run, timeline)],

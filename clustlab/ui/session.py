@@ -43,13 +43,9 @@ def _runner(root: Path) -> "Runner":
 @cache
 def _make_runner(root: Path) -> "Runner":
     from clustlab import registry
-    from clustlab.runner import (  # imports torch: only when something is started
-        import_late_parts,
-        make_runner,
-    )
+    from clustlab.runner import make_runner  # imports torch: only when something is started
 
     registry.methods()
-    import_late_parts()
     spare_imports()
     return make_runner(root)
 
@@ -64,15 +60,24 @@ def spare_imports() -> None:
     gc.freeze()
 
 
+a_page_is_drawn = threading.Event()
+"""Set once anybody saw a page of this process."""
+
+
 @cache
 def page_is_drawn(name: str) -> None:
     """Spare the imports of a page after it was drawn for the first time in this process."""
     spare_imports()
+    a_page_is_drawn.set()
 
 
 def prepare_runner() -> None:
     """Import what training needs, so that the first start is quick."""
     _runner(store().root)
+    from clustlab.runner import import_late_parts
+
+    import_late_parts()
+    spare_imports()
 
 
 # -- loading -----------------------------------------------------------------------------------

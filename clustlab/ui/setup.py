@@ -58,11 +58,11 @@ def form(run: Run | None) -> None:
     """Draw the form, with the button that starts what it says."""
     seen = st.session_state.get("form-seen", False)
     st.session_state["form-seen"] = True
-    if run is not None and not seen and "dataset" not in st.query_params:
-        with contextlib.suppress(ClustlabError):  # of a method that is not there any more
-            prefill(run.id)  # one change, and Start again
     if wanted := st.session_state.pop("prefill", None):
         prefill(wanted)
+    elif run is not None and not seen and "dataset" not in st.query_params:
+        with contextlib.suppress(ClustlabError):  # of a method that is not there any more
+            prefill(run.id)  # one change, and Start again
     choice = fields()
     try:
         build(choice.dataset, choice.dataset_params)

@@ -41,6 +41,7 @@ pages = {
     ],
     "Reference": [
         page("runs", "Runs", "list"),
+        page("figures", "Figures", "leaderboard"),
         page("data", "Data sets", "database"),
         page("methods", "Methods", "menu_book"),
     ],

@@ -13,8 +13,7 @@ from clustlab.ui import agreement_tabs, clusters, frame, inspector, nav, panels,
 from clustlab.ui.http import item_url
 from clustlab.ui.sheet import clickable
 from clustlab.ui.sides import Side, chart_key, select
-from clustlab.views import matrices, panes, sheets
-from clustlab.views.theme import reading
+from clustlab.views import matrices, panes, sheets, theme
 
 ROWS = 10  # clusters on one page of images
 IMAGES = {1: 12, 2: 12, 3: 7, 4: 5}  # of each cluster, by the number of columns
@@ -56,7 +55,8 @@ def _heads(sides: Sequence[Side]) -> None:
             names = ("acc", "nmi", "ari") if row["acc"] == row["acc"] else ("confidence",)
             scores = [f"{name.upper()} **{row[name]:.3f}**" for name in names]
             scores.append(f"**{row['n_occupied']:.0f}** clusters")
-            st.markdown(" · ".join(scores))
+            few = scores if len(sides) < 3 else scores[:2]  # narrow columns
+            st.markdown(" · ".join(few), help=", ".join(scores).replace("*", ""))
             record = run.log[side.view.step]
             words = f"Step {side.view.step} of {len(run) - 1} · {record['phase']} {record['done']}"
             if record.get("seconds") is not None:
@@ -88,7 +88,7 @@ def _panes(sides: Sequence[Side]) -> None:
         panels.chart(
             panes.linked,
             table,
-            [side.name for side in sides],
+            [side.letter for side in sides],
             selected=session.selection()[0],
             ids=np.unique(np.concatenate([side.ids for side in sides])),
             image_url=item_url(first.run.id) if first.dataset.is_image else None,
@@ -98,6 +98,9 @@ def _panes(sides: Sequence[Side]) -> None:
             select=["brush", "pick"],
             width="content",
         )
+        few = panes.kept(session.selection()[0])
+        if len(few) < len(session.selection()[0]):
+            st.caption(theme.shown(len(few), len(session.selection()[0]), "selected images") + ".")
 
 
 def _who_is_right(sides: Sequence[Side]) -> None:
@@ -106,35 +109,52 @@ def _who_is_right(sides: Sequence[Side]) -> None:
     if labels is None or not (labels >= 0).any() or len(sides) < 2:
         return
     pairs = list(pairwise(sides))
-    for column, (a, b) in zip(st.columns(max(len(pairs), 2), gap="medium"), pairs, strict=False):
+    columns = st.columns(max(len(pairs), 2), gap="medium")
+    for column, (a, b) in zip(columns, pairs, strict=False):
         with column, st.container(key=f"right-{a.letter}{b.letter}", gap="xsmall"):
             st.markdown(f"**Who is right, {a.letter} or {b.letter}?**", help=RIGHT)
             found = agreement.who_is_right(labels, ~a.view.wrong, ~b.view.wrong)
-            rows = [
-                [("Both right", found.both), (f"Only {a.letter}", found.only_a)],
-                [(f"Only {b.letter}", found.only_b), ("Both wrong", found.neither)],
-            ]
+            rows = (("both", "only_a"), ("only_b", "neither"))
             for row in rows:
-                for cell, (words, items) in zip(st.columns(2, gap="xsmall"), row, strict=True):
+                for cell, name in zip(st.columns(2, gap="xsmall"), row, strict=True):
                     with cell:
-                        _cell(f"{a.letter}{b.letter}", words, items)
+                        _cell(name, getattr(found, name), a.letter, b.letter)
+    if len(pairs) == 1:
+        with columns[1]:
+            _in_short(*pairs[0])
 
 
 RIGHT = (
     "An image is right in a run if its true class is the one that its cluster stands for (1-to-1 "
     "matching; the majority where there are more clusters than classes). Click for the images."
 )
+CELLS = {  # what the button says, and the title of what it selects
+    "both": ("Both right", "Right in {a} and {b}"),
+    "only_a": ("Only {a}", "Right in {a}, wrong in {b}"),
+    "only_b": ("Only {b}", "Right in {b}, wrong in {a}"),
+    "neither": ("Both wrong", "Wrong in {a} and {b}"),
+}
 
 
-def _cell(pair: str, words: str, items: Array) -> None:
-    title = f"{words}, {pair[0]} and {pair[1]}"
+def _cell(name: str, items: Array, a: str, b: str) -> None:
+    words, title = (text.format(a=a, b=b) for text in CELLS[name])
     st.button(
         f"{words}: {len(items):,}",
-        key=f"cell-{pair}-{words}",
+        key=f"cell-{a}{b}-{name}",
         width="stretch",
         disabled=not len(items),
         on_click=select,
         args=("right", items, title),
+    )
+
+
+def _in_short(a: Side, b: Side) -> None:
+    ari, nmi = agreement.scores([a.clusters, b.clusters])
+    same = int((a.clusters == b.clusters).sum())
+    st.markdown(f"**How far do {a.letter} and {b.letter} agree?**")
+    st.markdown(
+        f"ARI **{ari[0, 1]:.3f}** · NMI **{nmi[0, 1]:.3f}** · {same:,} of {len(a.clusters):,} "
+        "images in clusters of the same number. The tabs Agreement and Consensus show which."
     )
 
 
@@ -159,8 +179,9 @@ def _images(sides: Sequence[Side]) -> None:
             sheet_of(side, sheet, key=f"compare-rows-{side.letter}", alt=alt)
     st.caption(
         "Each row is one cluster in all columns, matched by shared items; an empty row is a "
-        f"cluster that the run does not have. {reading(sheets.cluster_rows)}"
+        "cluster that the run does not have."
     )
+    panels.guide(sheets.cluster_rows)
 
 
 def _order(sides: Sequence[Side]) -> Array:
@@ -195,7 +216,7 @@ def _confusions(sides: Sequence[Side]) -> None:
         with column:
             st.markdown(f"**{side.name}**")
             _confusion(side, labels)
-    st.caption(f":material/visibility: {reading(matrices.confusion)}")
+    panels.guide(matrices.confusion)
 
 
 def _confusion(side: Side, labels: Array) -> None:

@@ -1,4 +1,4 @@
-"""What only one method has, shown by the kind of its data: matrix, images, bars or per item."""
+"""What only one method has, shown by the kind of its data."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.types import Array, Artefact
-from clustlab.views import bars, curves, matrices, theme, tiles
+from clustlab.views import bars, curves, dendrogram, matrices, theme, tiles
 
 TILE = 56  # side of an image in pixels
 MAX_IMAGES = 24  # in a row
@@ -38,28 +38,46 @@ def show(
         )
     if artefact.kind == "bars":
         return bars.series(artefact.data, artefact.rows, artefact.columns, marked=artefact.marked)
+    if artefact.kind == "tree":
+        return dendrogram.tree(artefact.data)
     return per_item(artefact, item)
 
 
 def renumbered(artefact: Artefact, mapping: Array) -> Artefact:
     """The same artefact with its cluster axes in the order, and under the names, of stable ids.
 
-    An axis whose length is not that of the mapping does not count clusters and stays.
+    An axis whose length is not that of the mapping does not count clusters and stays. A name that
+    is more than the raw number of its cluster is kept behind the id, such as "6 noise". In a tree
+    the column of clusters is renumbered.
     """
+    if artefact.kind == "tree":
+        return replace(artefact, data=_renumbered_nodes(artefact.data, mapping))
     order = np.argsort(mapping, kind="stable")
-    ids = tuple(str(int(i)) for i in np.asarray(mapping)[order])
     data, rows, columns, marked = artefact.data, artefact.rows, artefact.columns, artefact.marked
     for axis in artefact.cluster_axes:
         if data.shape[axis] != len(order):
             continue
         data = np.take(data, order, axis=axis)
         if axis == 0:
-            rows = tuple(rows[i] for i in order) if rows else ids
+            rows = _ids(mapping, order, rows)
         else:
-            columns = tuple(columns[i] for i in order) if columns else ids
+            columns = _ids(mapping, order, columns)
             place = np.argsort(order)
             marked = tuple(int(place[m]) for m in marked)
     return replace(artefact, data=data, rows=rows, columns=columns, marked=marked)
+
+
+def _ids(mapping: Array, order: Array, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Stable ids in their order, each with the name of its cluster if that says more."""
+    extra = [f" {name}" if name != str(i) else "" for i, name in enumerate(names)]
+    return tuple(f"{int(mapping[i])}{extra[i] if extra else ''}" for i in order)
+
+
+def _renumbered_nodes(nodes: Array, mapping: Array) -> Array:
+    nodes, raw = nodes.copy(), nodes[:, dendrogram.CLUSTER].astype(np.int64)
+    known = (raw >= 0) & (raw < len(mapping))
+    nodes[known, dendrogram.CLUSTER] = np.asarray(mapping)[raw[known]]
+    return nodes
 
 
 def images(artefact: Artefact) -> Array:

@@ -245,11 +245,12 @@ def chip(
     total: int,
     counts: Sequence[int] | Array = (),
     class_names: Sequence[str] = (),
+    words: str = "",
 ) -> str:
     """HTML of a patch with the number of a cluster, and a bar as long as its share of the items.
 
-    With the number of its items of each true class, a thin bar below shows what it is made of, the
-    most frequent class first.
+    Words stand below in small letters. With the number of its items of each true class, a thin
+    bar below shows what it is made of, the most frequent class first.
     """
     colour = theme.colour(cluster)
     ink = "white" if theme.is_dark(colour) else "black"
@@ -271,6 +272,7 @@ def chip(
         '<span style="flex:1"><span style="display:block;height:8px;border-radius:4px;'
         f'background:{theme.FAINT}"><span style="display:block;width:{share:.1%};height:8px;'
         f'border-radius:4px;background:{colour}"></span></span>{made_of}</span></div>'
+        + (f'<div style="font-size:13px;opacity:0.75">{escape(words)}</div>' if words else "")
     )
 
 

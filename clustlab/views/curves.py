@@ -1,6 +1,7 @@
 """Figures over the steps of a run, with the step in view marked."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import altair as alt
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.types import Array
-from clustlab.views import theme
+from clustlab.views import specification, theme
 
 TITLES = {
     "acc": "Accuracy",
@@ -192,6 +193,20 @@ def _small(
     drawn = line.encode(x=x, y=y, tooltip=_tooltip())
     marks = _marks(step, ())
     return theme.layered(*marks, drawn).properties(title=words, width=SMALL[0], height=SMALL[1])
+
+
+@lru_cache(maxsize=16)
+def _resting_sparkline(shares: tuple[float, ...], alarms: tuple[int, ...]) -> dict[str, Any]:
+    return specification.of(sparkline(shares, 0, alarms=alarms))
+
+
+def sparkline_at(
+    changed: Array | Sequence[float], step: int, *, alarms: Sequence[int] = ()
+) -> dict[str, Any]:
+    """Specification of the sparkline with the red line at a step; built once for all steps."""
+    shares = tuple(np.nan_to_num(np.asarray(changed, dtype=np.float64)).tolist())
+    spec = _resting_sparkline(shares, tuple(alarms))
+    return specification.with_rows(spec, 1, pd.DataFrame({"step": [step]}))
 
 
 def sparkline(

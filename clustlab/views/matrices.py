@@ -144,7 +144,7 @@ def between(
     table["matched"] = table["from"] == table["to"]
     return _heat(
         table,
-        x=_top("to", columns.tolist(), f"cluster in {words[1]}"),
+        x=_top("to", columns.tolist(), f"cluster in {words[1]}", angle=0),
         y=_left("from", rows.tolist(), f"cluster in {words[0]}"),
         fields=["from", "to"],
         title=title,
@@ -192,8 +192,8 @@ def pairwise(values: Array, names: Sequence[str], *, title: str = "") -> alt.Lay
     return theme.finish(drawn, title)
 
 
-def _top(field: str, order: Sequence[Any], title: str) -> alt.X:
-    axis = alt.Axis(labelAngle=-40, orient="top", domain=False, ticks=False)
+def _top(field: str, order: Sequence[Any], title: str, angle: int = -40) -> alt.X:
+    axis = alt.Axis(labelAngle=angle, orient="top", domain=False, ticks=False)
     scale = alt.Scale(domain=list(order))
     return alt.X(f"{field}:N", sort=list(order), title=title, scale=scale, axis=axis)
 

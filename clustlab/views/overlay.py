@@ -19,7 +19,7 @@ def overlaid(
     figure: str,
     axis: str = "step",
     at: Sequence[float] = (),
-    height: int = 240,
+    height: int = 300,
 ) -> alt.LayerChart:
     """One figure of several runs along one axis; seeds of one setting as mean and range.
 

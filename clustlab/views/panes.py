@@ -13,7 +13,7 @@ from clustlab.views import theme
 
 LETTERS = "ABCD"
 MAX_DOTS = 2000  # in each pane
-SIDES = {1: 380, 2: 380, 3: 250, 4: 184}  # pixels of a pane, by the number of panes
+SIZES = {1: (388, 310), 2: (388, 310), 3: (254, 254), 4: (187, 200)}  # by the number of panes
 MAX_RINGS = 20  # clusters that get their number written at their middle
 INK = "#22252b"  # letters on a light ground of their own
 
@@ -70,7 +70,7 @@ def linked(
     Parameters
     ----------
     table : DataFrame
-        From `wide`; thinned here to 2,000 items, always with the selected ones.
+        From `wide`; thinned here to 2,000 items, always with the selected ones (see `kept`).
     titles : sequence of str
         Above the panes.
     selected : sequence of int
@@ -80,22 +80,24 @@ def linked(
     image_url : str, optional
         Address of an item's image for the hover, with `{index}` in it.
     extent : float
-        Half the side of the shown square around the origin; dots further out lie at the rim.
+        Half the shorter side of what is shown around the origin; dots further out lie at the rim.
 
     Selections: interval `brush` over the coordinates of the pane it was drawn in, point `pick`
     with the field `index`.
     """
     few = _drawn(table, selected)
     letters = [name[1] for name in table.columns if len(name) == 2 and name[0] == "x"]
-    side = SIDES[len(titles)]
+    width, height = SIZES[len(titles)]
+    reach = extent / min(width, height)  # one unit is as long on both axes
     known = np.union1d(ids, np.unique(table[[f"cluster{a}" for a in letters]])).astype(np.int64)
     colours = theme.scale(known.tolist())
     tooltip = _tooltip(table, letters, image_url is not None)
     panes = []
     for letter, title in zip(letters, titles, strict=True):
-        x, y = _axis(alt.X, f"x{letter}", extent), _axis(alt.Y, f"y{letter}", extent)
+        x = _axis(alt.X, f"x{letter}", reach * width)
+        y = _axis(alt.Y, f"y{letter}", reach * height)
         dots = (
-            alt.Chart(name=f"dots{letter}", width=side, height=side)
+            alt.Chart(name=f"dots{letter}", width=width, height=height)
             .mark_circle(size=18, aria=False)
             .encode(
                 x=x,
@@ -109,7 +111,9 @@ def linked(
         )
         marks = [mark.encode(x=x, y=y) for mark in _rings(table, letter)]
         pane = theme.layered(dots, *marks)
-        pane.title = title  # set, here and below, since Altair's own way copies the whole chart
+        pane.title = alt.TitleParams(
+            title, anchor="start", offset=2
+        )  # set, here and below, since Altair's own way copies the whole chart
         panes.append(pane)
     chart = alt.hconcat(*panes, data=few, spacing=14)
     chart.params = _params([pane.layer[0].name for pane in chart.hconcat])
@@ -133,9 +137,18 @@ def _params(panes: list[str]) -> list[Any]:
     ]
 
 
+def kept(selected: Sequence[int] | Array) -> Array:
+    """Selected items that are drawn in any case: all, or a fixed sample that leaves room for grey.
+
+    Half of the dots are for them, so that the rest stays in sight beside a large selection.
+    """
+    chosen = np.asarray(selected, dtype=np.int64)
+    return np.asarray(chosen[theme.thin(len(chosen), limit=MAX_DOTS // 2)])
+
+
 def _drawn(table: pd.DataFrame, selected: Sequence[int] | Array) -> pd.DataFrame:
     """The drawn part of a table; lit items come last, so that they lie on top."""
-    few = table.iloc[theme.thin(len(table), selected, MAX_DOTS)].copy()
+    few = table.iloc[theme.thin(len(table), kept(selected), MAX_DOTS)].copy()
     few["lit"] = np.isin(few["index"], selected) if len(selected) else True
     return few.sort_values("lit", kind="stable") if len(selected) else few
 

@@ -131,10 +131,9 @@ def legend(ids: Sequence[int] | Array) -> str:
     pieces = []
     for cluster in np.asarray(ids).tolist():
         colour = theme.colour(cluster)
-        ink = "white" if theme.is_dark(colour) else "black"
         pieces.append(
-            f'<span style="background:{colour};color:{ink};border-radius:3px;padding:0 6px;'
-            f'font-size:12px;line-height:18px">{cluster}</span>'
+            f'<span style="background:{colour};color:{theme.ink(colour)};border-radius:3px;'
+            f'padding:0 6px;font-size:12px;line-height:18px">{cluster}</span>'
         )
     return (
         f'<div style="display:flex;flex-wrap:wrap;gap:3px;max-width:330px">{"".join(pieces)}</div>'

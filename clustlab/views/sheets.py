@@ -42,7 +42,7 @@ def png(pixels: Array) -> bytes:
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG", compress_level=3)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 
@@ -226,7 +226,7 @@ def _central_distance(members: Array, snapshot: Snapshot) -> Array:
     else:
         ids, inverse = np.unique(own, return_inverse=True)
         means = [snapshot.embedding[snapshot.assignments == i].mean(0) for i in ids]
-        centers = np.array(means).reshape(len(ids), -1)[inverse]
+        centers = np.array(means).reshape(len(ids), snapshot.embedding.shape[1])[inverse]
     gap = snapshot.embedding[members] - centers
     return np.asarray(np.sqrt((gap * gap).sum(1)))
 

@@ -5,6 +5,7 @@ rest of drawing a step. The tests check every view; a running app need not do it
 """
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
@@ -26,6 +27,11 @@ def of(chart: alt.TopLevelMixin) -> dict[str, Any]:
         spec["datasets"] = dict(_frames.values())
         _frames.clear()
     return spec
+
+
+def with_rows(spec: Mapping[str, Any], number: int, rows: pd.DataFrame) -> dict[str, Any]:
+    """A specification with other rows in its table of this number; the rest is shared."""
+    return {**spec, "datasets": {**spec["datasets"], f"table-{number}": rows}}
 
 
 def _by_number(data: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ disable_debug_mode()
 
 C = TypeVar("C", alt.Chart, alt.LayerChart, alt.ConcatChart, alt.HConcatChart)
 
-MAX_POINTS = 3000  # marks in one chart; more cost seconds in the browser
+MAX_POINTS = 2000  # marks in one chart; more cost seconds in the browser
 
 # Ten colours found by a search for the greatest least difference (OKLab), as seen normally and
 # with protanopia, deuteranopia and tritanopia, among those that stand out on white and on #0e1117.
@@ -109,6 +109,14 @@ def is_dark(colour: str) -> bool:
     """Whether white letters are easier to read on a colour than black ones."""
     r, g, b = (int(c) for c in rgb([colour])[0])
     return 0.299 * r + 0.587 * g + 0.114 * b < 140
+
+
+def ink(colour: str) -> str:
+    """Black or white, whichever stands out more on a colour: always by 4.5 to 1 or more."""
+    parts = rgb([colour])[0] / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ [0.2126, 0.7152, 0.0722])  # as WCAG 2 defines it
+    return "black" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "white"
 
 
 def scale(domain: Sequence[int]) -> alt.Scale:

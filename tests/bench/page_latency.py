@@ -8,7 +8,6 @@ page, and from a key press on the step slider to the new frame, idle and while a
 import argparse
 import contextlib
 import re
-import statistics
 import tempfile
 import time
 
@@ -19,28 +18,12 @@ from clustlab.runner import new_run
 from clustlab.store import RunSpec, RunStore
 from clustlab.types import Artefact, Dataset, Snapshot
 from clustlab.writer import RunWriter
+from tests.bench import in_page
 from tests.bench.harness import report
 from tests.browser import browser, server
 
 K, WIDTH = 10, 10
-# Timed within the page, so that the bench itself costs nothing: from the key to the moment at which
-# the words of the new step stand there, nothing is dimmed, and the browser has no drawing left.
-WATCH = """() => {
-  let start = 0;
-  document.addEventListener("keydown", () => { start = performance.now(); }, true);
-  window.watch = (step) => {
-    window.taken = null;
-    const look = () => {
-      const words = document.querySelector(".st-key-scrubber [data-testid=stCaptionContainer]");
-      const there = words && words.textContent.startsWith(`Step ${step} of`);
-      if (!there || document.querySelector("[data-stale=true]")) requestAnimationFrame(look);
-      else requestAnimationFrame(() => requestIdleCallback(() => {
-        window.taken = performance.now() - start;
-      }));
-    };
-    requestAnimationFrame(look);
-  };
-}"""
+WORDS = ".st-key-scrubber [data-testid=stCaptionContainer]"
 PAGES = ("embedding", "clusters", "evaluate", "shifts")
 
 
@@ -48,7 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=10_000)
     parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--presses", type=int, default=15)
+    parser.add_argument("--presses", type=int, default=40)
     parser.add_argument("--pages", nargs="+", default=list(PAGES))
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -74,9 +57,9 @@ def main() -> int:
     return 0
 
 
-def made_up(store: RunStore, n: int, steps: int) -> str:
+def made_up(store: RunStore, n: int, steps: int, seed: int = 0) -> str:
     """Write a finished run of noise around centres that drift apart; return its id."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(0)  # the items are the same for all seeds
     labels = rng.integers(K, size=n).astype(np.int32)
     items = rng.integers(256, size=(n, 28, 28, 1), dtype=np.uint8)
     names = tuple(str(i) for i in range(K))
@@ -86,6 +69,7 @@ def made_up(store: RunStore, n: int, steps: int) -> str:
         Dataset("mnist-5k", items, labels, names, "made up for a bench"),
     )
     run = new_run(store, spec)
+    rng = np.random.default_rng(seed)
     centers = rng.normal(size=(K, WIDTH)).astype(np.float32)
     noise = rng.normal(size=(n, WIDTH)).astype(np.float32)
     with RunWriter(run) as writer:
@@ -118,20 +102,14 @@ def measured(page, address: str, args: argparse.Namespace) -> dict[str, float]:
     page.get_by_text(re.compile(f"^Step {last} of")).wait_for()
     page.wait_for_timeout(3000)
     slider = page.locator(".st-key-scrub").get_by_role("slider")
-    page.evaluate(WATCH)
-    seconds = []
+    in_page.install(page)
+    times = []
     for i in range(args.presses):
         slider.focus()
-        page.evaluate("step => window.watch(step)", last - 1 - i)
-        page.keyboard.press("ArrowLeft")
-        page.wait_for_function("window.taken !== null", polling=50)
-        seconds.append(page.evaluate("window.taken") / 1000)
-        page.wait_for_timeout(400)
-    seconds.sort()
-    return {
-        "step ms (median)": round(1000 * statistics.median(seconds)),
-        "step ms (p95)": round(1000 * seconds[int(0.95 * (len(seconds) - 1))]),
-    }
+        words = f"Step {last - 1 - i} of"
+        there = f"document.querySelector('{WORDS}')?.textContent.startsWith('{words}')"
+        times.append(in_page.seconds(page, lambda: page.keyboard.press("ArrowLeft"), there))
+    return in_page.summary(times, "step ms")
 
 
 if __name__ == "__main__":

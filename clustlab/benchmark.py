@@ -1,0 +1,305 @@
+"""The table of figures: methods by data sets by seeds, resumable, in one process.
+
+Each run adds a line to a CSV file as soon as it has ended, so an interrupted table goes on where it
+stood. Methods never see labels, the settings are those of a preset for every seed, and nothing is
+chosen by a score.
+"""
+
+import csv
+import math
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from clustlab import registry, results
+from clustlab.analysis import neighbours
+from clustlab.errors import ClustlabError, ParameterError
+from clustlab.store import Run, RunSpec, RunStore
+from clustlab.types import Dataset, Reported
+
+SHIPPED = Path(__file__).with_name("figures.csv")  # measured for the README
+START = "initialise clusters"  # phase after which a method has what it starts from
+MEGABYTE = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One run; None where a figure is not defined."""
+
+    method: str
+    dataset: str
+    data: str  # parameters of the data set, such as "n_samples=10000"
+    preset: str
+    seed: int
+    acc: float | None = None
+    nmi: float | None = None
+    ari: float | None = None
+    knn_probe: float | None = None
+    start_acc: float | None = None  # of the clusters that the method then refines
+    over_purity: float | None = None  # purity of its many clusters, before merging
+    n_occupied: int | None = None
+    steps: int | None = None
+    seconds: float | None = None
+    peak_mb: float | None = None  # memory of the process at its highest, in 10^6 bytes
+    protocol: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str, str, int]:
+        """What makes a row the same as another."""
+        return self.method, self.dataset, self.data, self.preset, self.seed
+
+
+def read(file: Path) -> list[Row]:
+    """Rows of a table; none if it is not there.
+
+    Raises
+    ------
+    ParameterError
+        If it is not such a table.
+    """
+    if not file.is_file():
+        return []
+    with file.open(newline="", encoding="utf-8") as stream:
+        lines = list(csv.DictReader(stream))
+    kinds = {f.name: str(f.type) for f in fields(Row)}
+    try:
+        return [Row(**{k: _value(kinds[k], v) for k, v in line.items()}) for line in lines]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ParameterError(
+            f"{file.name} is not a table of figures: {error}.", "Choose another file with --out."
+        ) from error
+
+
+def _value(kind: str, text: str) -> Any:
+    if "str" in kind:
+        return text
+    if not text:
+        return None
+    return int(text) if "int" in kind else float(text)
+
+
+def append(file: Path, row: Row) -> None:
+    """Add a row at once, so that nothing is lost when the next one is interrupted."""
+    fresh = not file.exists()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, [f.name for f in fields(Row)], lineterminator="\n")
+        if fresh:
+            writer.writeheader()
+        writer.writerow({k: "" if v is None else v for k, v in asdict(row).items()})
+
+
+def specs(
+    methods: Sequence[str] | None,
+    datasets: Sequence[str],
+    data: Mapping[str, str],
+    seeds: Sequence[int],
+    preset: str,
+    device: str = "auto",
+) -> list[RunSpec]:
+    """Runs of a table: each method on each data set that it takes, all seeds of one together.
+
+    Raises
+    ------
+    ParameterError
+        For a name that is not known, or a method that does not take a data set named.
+    """
+    found = []
+    for name in datasets:
+        kind = registry.dataset(name).kind
+        every = [m for m, cls in registry.methods().items() if kind in cls.accepts]
+        for method in methods or every:
+            presets = registry.method(method).presets
+            if preset not in presets:
+                raise ParameterError(
+                    f"There is no preset {preset!r}.", f"Choose one of: {', '.join(presets)}."
+                )
+            if method not in every:
+                raise ParameterError(
+                    f"{method} does not work on {kind}, which {name} holds.",
+                    "Leave it out, or choose another data set.",
+                )
+            found += [
+                RunSpec(name, method, dict(data), dict(presets[preset]), preset, seed, device)
+                for seed in seeds
+            ]
+    return found
+
+
+def run(
+    file: Path, specs: Sequence[RunSpec], data: str, tell: Callable[[str], None]
+) -> tuple[list[Row], int]:
+    """Measure what is missing in a table; return all its rows and how many runs failed."""
+    known = {row.key for row in read(file)}
+    failed = 0
+    for i, spec in enumerate(specs):
+        blank = Row(spec.method, spec.dataset, data, spec.preset, spec.seed)
+        words = f"{i + 1}/{len(specs)} {spec.method} on {spec.dataset}, seed {spec.seed}"
+        if blank.key in known:
+            tell(f"{words}: is there")
+            continue
+        try:
+            row = measure(spec, data)
+        except ClustlabError as error:
+            failed += 1
+            tell(f"{words}: {error.message}")
+            continue
+        append(file, row)
+        acc = "" if row.acc is None else f", ACC {row.acc:.3f}"
+        tell(f"{words}: {row.seconds:.0f} s{acc}")
+    return read(file), failed
+
+
+def measure(spec: RunSpec, data: str) -> Row:
+    """Train once, and score what it left; the run itself is not kept.
+
+    Raises
+    ------
+    ClustlabError
+        If it cannot be carried out.
+    """
+    from clustlab.runner import execute, new_run
+
+    with tempfile.TemporaryDirectory() as folder:
+        store = RunStore(folder)
+        made = new_run(store, spec)
+        _reset_peak()
+        execute(store.root, made.id)
+        state = made.progress
+        if state["status"] != "done":
+            raise ClustlabError(state.get("error") or f"It ended as {state['status']}.")
+        dataset = store.dataset(made)
+        scores = results.of_run(made, dataset)
+        return Row(
+            spec.method,
+            spec.dataset,
+            data,
+            spec.preset,
+            spec.seed,
+            **{name: scores[name] for name in ("acc", "nmi", "ari", "n_occupied")},
+            knn_probe=_probe(made, dataset),
+            start_acc=_start(made, dataset),
+            over_purity=_over_purity(made, dataset),
+            steps=len(made),
+            seconds=state["seconds"],
+            peak_mb=_peak(),
+            protocol=dataset.protocol,
+        )
+
+
+def _probe(made: Run, dataset: Dataset) -> float | None:
+    if dataset.labels is None:
+        return None
+    found = neighbours.knn_probe(made[-1].embedding, dataset.labels)
+    return None if math.isnan(found) else round(found, 4)
+
+
+def _start(made: Run, dataset: Dataset) -> float | None:
+    phases = [record["phase"] for record in made.log]
+    if START not in phases:
+        return None
+    return results.scores(made[phases.index(START)].assignments, dataset.labels).acc
+
+
+def _over_purity(made: Run, dataset: Dataset) -> float | None:
+    """Purity at the last step that had more clusters than the end."""
+    counts = [record["n_clusters"] for record in made.log]
+    more = [i for i, count in enumerate(counts) if count > counts[-1]]
+    if not more:
+        return None
+    return results.scores(made[more[-1]].assignments, dataset.labels).purity
+
+
+def _reset_peak() -> None:
+    """Forget how much memory the process has used at its highest (Linux, CUDA)."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    if sys.platform == "linux":
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak() -> float | None:
+    """Memory at its highest since: of the graphics card if there is one, else of the process."""
+    import torch
+
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / MEGABYTE, 1)
+    if sys.platform != "linux":
+        return None
+    lines = Path("/proc/self/status").read_text().splitlines()
+    kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return round(kilobytes * 1024 / MEGABYTE, 1)
+
+
+# -- summing up --------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All seeds of one setting."""
+
+    method: str
+    dataset: str
+    data: str
+    preset: str
+    seeds: tuple[int, ...]
+    figures: Mapping[str, Sequence[float]]  # by name, a value a seed; empty if not defined
+    protocol: str
+    reported: tuple[Reported, ...]
+
+
+NAMES = ("acc", "nmi", "ari", "knn_probe", "start_acc", "over_purity", "seconds", "peak_mb")
+
+
+def summaries(rows: Sequence[Row]) -> list[Summary]:
+    """Rows of the same method, data and preset together, in the order in which they came."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.key[:-1], []).append(row)
+    return [_summary(group) for group in groups.values()]
+
+
+def _summary(group: Sequence[Row]) -> Summary:
+    first = group[0]
+    values = {n: [v for v in (getattr(r, n) for r in group) if v is not None] for n in NAMES}
+    known = registry.methods().get(first.method)
+    reported = tuple(r for r in getattr(known, "reported", ()) if r.dataset == first.dataset)
+    return Summary(
+        first.method,
+        first.dataset,
+        first.data,
+        first.preset,
+        tuple(row.seed for row in group),
+        values,
+        first.protocol.split(", drawn")[0],
+        reported,
+    )
+
+
+def spread(values: Sequence[float], digits: int = 3) -> str:
+    """Mean, standard deviation, least and greatest of some figures in words; empty if none."""
+    if not values:
+        return ""
+    mean = f"{statistics.fmean(values):.{digits}f}"
+    if len(values) == 1:
+        return f"{mean} (one seed)"
+    deviation = f"{statistics.stdev(values):.{digits}f}"
+    return f"{mean} ± {deviation} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The table for reading: one line a method and data set, the published figure beside it."""
+    head = ["Method", "Data", "Preset", "Seeds", "ACC", "NMI", "ARI", "kNN probe", "Seconds"]
+    head += ["Peak MB", "Published ACC"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for s in summaries(rows):
+        cells = [s.method, f"{s.dataset}: {s.protocol}", s.preset, ", ".join(map(str, s.seeds))]
+        cells += [spread(s.figures[n]) for n in ("acc", "nmi", "ari", "knn_probe")]
+        cells += [spread(s.figures[n], 0) for n in ("seconds", "peak_mb")]
+        cells.append("; ".join(r.words for r in s.reported))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,365 @@
+r"""Every pair of images is either the same or not, and the network decides which it dares to say.
+
+## Idea
+
+Clustering is turned into a question with two answers: are these two images of one kind? Each
+image gets **label features**: its cluster probabilities, scaled to length 1. The cosine $s_{ij}$
+of two images is then their product, 1 if both are sure of the same cluster and 0 if they are sure
+of different ones. Nobody knows the right answers, so the network takes its own where they are
+clear, and leaves out the rest:
+
+$$r_{ij} = 1 \text{ if } s_{ij} > u(\lambda), \qquad
+  r_{ij} = 0 \text{ if } s_{ij} < l(\lambda), \qquad
+  \text{else left out,}$$
+
+and is trained on them by binary cross-entropy. The thresholds $u = 0.95 - \lambda$ and
+$l = 0.455 + 0.1\lambda$ approach each other with every epoch, so that harder and harder pairs join
+in. When they meet, every pair is decided and training ends.
+
+It works from scratch because even an untrained network maps near-duplicates to nearly the same
+place: the first pairs above 0.95 are mostly right, and what is learnt from them makes the next
+ones right.
+
+## What to watch
+
+- **Thresholds** closing like a pair of scissors, and the shares of **similar**, **dissimilar** and
+  **left-out** pairs. With ten even clusters they should end near 10 %, 90 % and nothing.
+- The **similarity** of some images, ordered by cluster: grey at first, black and white blocks at
+  the end. Beside it the **selection**: white similar, black dissimilar, grey left out.
+- **Pairs taken as similar**: look whether they are. This is the only check without labels.
+
+## Where it fails
+
+- If many pairs are similar before any are dissimilar, all images end in one cluster. Above 50 %
+  similar is an alarm.
+- With two or three clusters this is the rule rather than the exception: so many pairs of an
+  untrained network are similar that kinds merge before they have been told apart.
+- Pairs chosen wrongly at the start are never questioned: two kinds that begin in one cluster stay
+  there.
+- On photographs, where near-duplicates share their colours rather than their content.
+- An item may get no score at all, since every layer ends in a ReLU. It is **undecided**, and all
+  such items are put into the first cluster.
+- BatchNorm uses the batch at hand, so an image may change its cluster in other company.
+
+## Source
+
+Chang, Wang, Meng, Xiang and Pan (2017), *Deep Adaptive Image Clustering*, ICCV; label features, the
+choice of pairs and the loss are in section 3.
+
+Deviations: three strided convolutions instead of six and two poolings, a linear layer in place of
+the 1 x 1 convolution. Pairs are chosen on the unchanged images and learnt on changed copies, as in
+the author's later code; the thresholds are those of a public reimplementation in TensorFlow.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clustlab import params
+from clustlab.context import Cell, Context
+from clustlab.parts.augment import Augmentation, side_by_side
+from clustlab.parts.inputs import Inputs
+from clustlab.parts.kmeans import check_enough_items
+from clustlab.parts.networks import descend, embed, macs, pass_size
+from clustlab.parts.pca import principal
+from clustlab.parts.sampling import fixed_order
+from clustlab.parts.trunk import Trunk, even_batch
+from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
+
+EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
+UPPER, LOWER, LOWER_GROWTH = 0.95, 0.455, 0.1  # u = UPPER - lam, l = LOWER + LOWER_GROWTH * lam
+MEETING = (UPPER - LOWER) / (1 + LOWER_GROWTH)  # lambda at which both are 0.5
+SMOOTHING, MOST_SURE = 0.9, 1e-6  # of RMSprop; a logarithm is never taken of less
+SHOWN, PAIRS, SAMPLE = 32, 12, 500  # items in a matrix, pairs on the sheet, items they come from
+VIEWS = Augmentation(rotation=10, shift=0.1, scale=0.05, shear=0.1, noise=0.1)
+
+
+def label_features(scores: Tensor) -> Tensor:
+    """Softmax of the scores (n, k) with rows of length 1. Chang et al. 2017, section 3."""
+    return functional.normalize(scores.softmax(1), dim=1)
+
+
+def thresholds(lam: float) -> tuple[float, float]:
+    """Upper and lower threshold; they meet at lambda 0.45. Chang et al. 2017, section 3."""
+    return UPPER - lam, LOWER + LOWER_GROWTH * lam
+
+
+def choose_pairs(s: Tensor, upper: float, lower: float) -> tuple[Tensor, Tensor]:
+    """Which pairs are taken as similar and which as dissimilar, both (n, n) bool.
+
+    No item is a pair with itself, and no gradient passes. Chang et al. 2017, section 3.
+
+    Parameters
+    ----------
+    s : Tensor
+        Cosines (n, n) of label features.
+    upper, lower : float
+        Similar above the one, dissimilar below the other.
+    """
+    s = s.detach()
+    others = ~torch.eye(len(s), dtype=torch.bool, device=s.device)
+    return (s > upper) & others, (s < lower) & others
+
+
+def pair_loss(s: Tensor, similar: Tensor, dissimilar: Tensor) -> Tensor:
+    """Mean binary cross-entropy of the chosen pairs in nats, 0 if there are none.
+
+    Chang et al. 2017, section 3.
+
+    Parameters
+    ----------
+    s : Tensor
+        Cosines (n, n) of label features, in [0, 1].
+    similar, dissimilar : Tensor
+        Chosen pairs (n, n), bool.
+    """
+    costs = s[similar].clamp_min(MOST_SURE).log().sum()
+    costs = costs + (1 - s[dissimilar]).clamp_min(MOST_SURE).log().sum()
+    return -costs / (similar.sum() + dissimilar.sum()).clamp_min(1)
+
+
+class Network(nn.Module):
+    """A trunk and three small layers; BatchNorm and ReLU keep their scores sparse and spread.
+
+    Without those, an untrained softmax is flat, all cosines are near 1 and all pairs similar.
+    BatchNorm always uses the batch at hand.
+    """
+
+    def __init__(self, shape: tuple[int, ...], settings: "DAC") -> None:
+        super().__init__()
+        channels = [settings.width * 2**i for i in range(settings.depth)]
+        self.trunk = Trunk(shape, channels, edges=settings.sobel, track_running_stats=False)
+        k = settings.n_clusters
+        layers: list[nn.Module] = []
+        for before in (self.trunk.width, k, k):
+            linear = nn.Linear(before, k, bias=False)
+            if before == k:
+                nn.init.eye_(linear.weight)
+            layers += [linear, nn.BatchNorm1d(k, track_running_stats=False), nn.ReLU()]
+        self.head = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores (b, k), at least 0, of a batch of items."""
+        return self.head(self.trunk(x)).float()
+
+
+@dataclass(frozen=True)
+class DAC:
+    """Pairs above and below two thresholds train the network that chooses the pairs."""
+
+    name: ClassVar[str] = "dac"
+    title: ClassVar[str] = "DAC"
+    idea: ClassVar[str] = "Ask of every pair whether it is one kind, from the clear ones onwards."
+    paper: ClassVar[Paper] = Paper(
+        authors="Chang, Wang, Meng, Xiang, Pan",
+        year=2017,
+        title="Deep Adaptive Image Clustering",
+        venue="ICCV",
+    )
+    reported: ClassVar[tuple[Reported, ...]] = (
+        Reported("mnist", 0.978, "protocol not checked", "Chang et al. 2017"),
+    )
+    step_unit: ClassVar[str] = "epoch"
+    loop: ClassVar[tuple[str, ...]] = ("compare", "choose pairs", "change", "learn", "encode")
+    accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "quick": {"epochs": 20, "width": 16},
+        "standard": {},
+        "paper": {"epochs": 46, "width": 64, "depth": 4, "passes": 10},
+    }
+
+    n_clusters: int = params.n_clusters()
+    epochs: int = params.epochs(40, "Epochs in which the thresholds move until they meet.")
+    passes: int = params.param(
+        1,
+        low=1,
+        high=50,
+        help="Passes over all items in an epoch, while the thresholds stay where they are.",
+    )
+    strength: float = params.param(
+        1.0,
+        low=0.0,
+        high=3.0,
+        help="How much the copies are changed that pairs are learnt on. At 0 the network is "
+        "trained on the very images it has chosen.",
+    )
+    flip: bool = params.flip()
+    sobel: bool = params.sobel()
+    width: int = params.param(
+        24,
+        low=4,
+        high=128,
+        advanced=True,
+        help="Channels of the first convolution; each later one has twice as many.",
+    )
+    depth: int = params.param(3, low=1, high=5, advanced=True, help="Number of convolutions.")
+    batch_size: int = params.batch_size(128)
+    learning_rate: float = params.learning_rate(1e-3)
+
+    def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
+        """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
+        seen = (shape[2], *shape[:2]) if len(shape) == 3 else shape
+        with torch.device("meta"):
+            network = Network(seen, self)
+        look = macs(network, seen) * n
+        pairs = Cost(linear=float(2 * n * min(n, self.batch_size) * self.n_clusters))
+        # choosing takes a forward pass, learning one more and about two for its backward
+        return [
+            PlannedPhase("start", 1, look),
+            PlannedPhase("train", self.epochs, (look * 4 + pairs) * self.passes + look),
+        ]
+
+    def growth(self) -> float:
+        """Lambda added per epoch: after the last one, and not before, the thresholds have met."""
+        return MEETING / (self.epochs - 0.5)
+
+    def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
+        """One snapshot of the untrained network, then one per epoch."""
+        inputs = Inputs(items, ctx.device)
+        check_enough_items(len(inputs), self.n_clusters)
+        network = ctx.keep("network", Network(inputs.shape, self))
+        rmsprop = torch.optim.RMSprop(network.parameters(), self.learning_rate, alpha=SMOOTHING)
+        optimiser = ctx.keep("optimiser", rmsprop)
+        views = ctx.keep("views", Cell(int(ctx.rng.integers(2**31))))
+        for _ in ctx.phase("start", 1):
+            yield self._snapshot(network, inputs, {}, 0.0, views.value, ctx)
+        for epoch in ctx.phase("train", self.epochs):
+            lam = epoch * self.growth()
+            scalars = self._epoch(network, optimiser, inputs, lam, ctx)
+            yield self._snapshot(network, inputs, scalars, lam, views.value, ctx)
+
+    def _epoch(
+        self,
+        network: Network,
+        optimiser: torch.optim.Optimizer,
+        inputs: Inputs,
+        lam: float,
+        ctx: Context,
+    ) -> dict[str, float]:
+        """Mean loss and shares of pairs over the passes of one epoch, by name."""
+        network.train()
+        upper, lower = thresholds(lam)
+        views = replace(VIEWS.scaled(self.strength), flip=self.flip)
+        n = len(inputs)
+        total = torch.zeros(4, dtype=torch.float64)
+        for _ in range(self.passes):
+            for index in ctx.batches(n, even_batch(n, self.batch_size)):
+                x = inputs[index]
+                ctx.at("compare")
+                with torch.no_grad():
+                    clean = label_features(network(x))
+                ctx.at("choose pairs")
+                similar, dissimilar = choose_pairs(clean @ clean.T, upper, lower)
+                ctx.at("change")
+                rows = label_features(network(views(x)))
+                ctx.at("learn")
+                loss = pair_loss(rows @ rows.T, similar, dissimilar)
+                descend(optimiser, loss)
+                counts = (similar.sum(), dissimilar.sum(), similar.numel() - len(index))
+                found = [float(loss.detach()) * len(index), *(float(c) for c in counts)]
+                total += torch.tensor(found, dtype=torch.float64)
+        loss_sum, same, different, pairs = total.tolist()
+        return {
+            "loss": loss_sum / (n * self.passes),
+            "upper_threshold": upper,
+            "lower_threshold": lower,
+            "n_similar_pairs": same,
+            "n_dissimilar_pairs": different,
+            "n_left_out_pairs": pairs - same - different,
+            "share_similar": same / max(1.0, same + different),
+        }
+
+    def _snapshot(
+        self,
+        network: Network,
+        inputs: Inputs,
+        scalars: Mapping[str, float],
+        lam: float,
+        views: int,
+        ctx: Context,
+    ) -> Snapshot:
+        ctx.at("encode")
+        n = len(inputs)
+
+        def everything(x: Tensor) -> Tensor:
+            features = network.trunk(x)
+            return torch.cat((features.float(), network.head(features).float()), 1)
+
+        # every batch must be large and mixed, since BatchNorm uses its statistics
+        size, order = even_batch(n, pass_size(inputs.shape)), fixed_order(n)
+        out = embed(network, inputs, ctx, forward=everything, size=size, order=order)
+        features, scores = torch.split(out, [network.trunk.width, self.n_clusters], 1)
+        p = scores.softmax(1)
+        undecided = float((scores.amax(1) == 0).float().mean())
+        sample = torch.from_numpy(order[:SAMPLE]).to(scores.device)
+        rows = label_features(scores[sample])
+        artefacts = _artefacts(rows, thresholds(lam), sample)
+        if inputs.is_image:
+            similar, _ = choose_pairs(rows @ rows.T, *thresholds(lam))
+            artefacts |= _pairs_sheet(inputs, sample, similar, views + ctx.done)
+        return Snapshot(
+            embedding=principal(features, EMBEDDING_WIDTH).cpu().numpy(),
+            assignments=p.argmax(1).cpu().numpy(),
+            scalars={
+                **scalars,
+                "confidence": float(p.amax(1).mean()),
+                "share_undecided": undecided,
+            },
+            probabilities=p.cpu().numpy(),
+            artefacts=artefacts,
+        )
+
+
+def _artefacts(rows: Tensor, limits: tuple[float, float], sample: Tensor) -> dict[str, Artefact]:
+    """Similarity and selection of some items in the order of their clusters."""
+    rows, sample = rows[:SHOWN], sample[:SHOWN]
+    order = torch.argsort(rows.argmax(1), stable=True)
+    rows, names = rows[order], tuple(str(int(i)) for i in sample[order])
+    s = rows @ rows.T
+    similar, dissimilar = choose_pairs(s, *limits)
+    selection = 0.5 + 0.5 * similar.float() - 0.5 * dissimilar.float()
+    return {
+        "similarity": Artefact(
+            "matrix",
+            s.cpu().numpy(),
+            "Cosine of the label features of some items",
+            "Items are ordered by cluster: blocks along the diagonal grow bright, the rest dark.",
+            rows=names,
+            columns=names,
+        ),
+        "selection": Artefact(
+            "matrix",
+            selection.cpu().numpy(),
+            "Pairs that are learnt from",
+            "1: taken as similar, 0: taken as dissimilar, 0.5: between the thresholds, left out.",
+            rows=names,
+            columns=names,
+        ),
+        "label features": Artefact(
+            "matrix",
+            rows.cpu().numpy(),
+            "Label features of some items",
+            "Each row has length 1; a single bright cell is an item that is sure of its cluster.",
+            rows=names,
+            cluster_axes=(1,),
+        ),
+    }
+
+
+def _pairs_sheet(inputs: Inputs, sample: Tensor, similar: Tensor, seed: int) -> dict[str, Artefact]:
+    """A few of the pairs taken as similar, drawn by a seed; nothing if there are none."""
+    first, second = (side.cpu().numpy() for side in similar.triu().nonzero().T)
+    if not len(first):
+        return {}
+    rng = np.random.default_rng(seed)
+    drawn = rng.choice(len(first), min(PAIRS, len(first)), replace=False)
+    items = sample.cpu().numpy()
+    pictures = side_by_side(inputs[items[first[drawn]]], inputs[items[second[drawn]]])
+    reading = "Both images of a column count as one kind, whether they are or not."
+    title = "Pairs taken as similar"
+    return {"pairs": Artefact("images", pictures, title, reading, rows=("one", "other"))}

@@ -1,0 +1,399 @@
+r"""First learn what resembles what, then cluster so that neighbours stay together.
+
+## Idea
+
+Clustering and learning features at the same time tempts the network to cluster by what is easy.
+SCAN does one after the other.
+
+1. **Pretext** (SimCLR): learn to find the changed copy of an image among all others. No cluster
+   is involved, and the features become blind to the changes.
+2. **Mine**: for each image, the 20 others with the largest cosine. They mostly show the same thing.
+3. **Cluster**: an image and a random neighbour must get the same cluster, and the mean of all
+   answers must stay even:
+
+$$-\frac1n \sum_x \ln \langle \Phi(x), \Phi(x') \rangle \;-\; \lambda\, H(\bar p) .$$
+
+   The product is 1 only if both answers are sure and equal.
+4. **Self-label**: images whose answer is sure above a threshold serve as labels for changed copies
+   of themselves. This repairs what wrong neighbours have spoilt.
+
+Several heads share the features; the one with the lowest loss over the whole set is the answer.
+
+## What to watch
+
+- The **neighbours** of some images. Where they show something else, the result will be wrong: no
+  clustering that follows can be much better than its neighbours.
+- **Entropy** next to its ceiling $\ln K$: far below it, clusters are missing.
+- **Neighbours agreeing**: the share that ends up in the same cluster as the image.
+- **Share of confident items**: small at first, it grows while clusters are labelled by themselves.
+  A cluster with few confident items is the doubtful one.
+- The pretext shows the clusters of k-means, for comparison.
+
+## Where it fails
+
+- Where the pretext finds neighbours by colour, frame or slant, all later steps agree on that.
+- Where classes are far from equally large: the entropy splits large ones and merges small ones.
+- If no answer is above the threshold, there is nothing to label: the last phase is left out.
+
+## Source
+
+Van Gansbeke, Vandenhende, Georgoulis, Proesmans and Van Gool (2020), *SCAN: Learning to Classify
+Images without Labels*, ECCV, eq. 2 and section 2.3; the pretext is Chen et al. (2020), *A Simple
+Framework for Contrastive Learning of Visual Representations*, ICML, eq. 1.
+
+Deviations: a small network instead of ResNet-18, affine changes and light instead of RandAugment
+and cutout, Adam, larger steps, far fewer passes; confident answers are collected once an epoch from
+unchanged images; heads are compared with weight 1 on the entropy. BatchNorm in self-labelling and
+the passes of `quick` were changed after an accuracy was read: its figures are not label-free.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clustlab import params
+from clustlab.context import Cell, Context
+from clustlab.parts.balance import inverse_size_weights
+from clustlab.parts.contrast import Projection, contrast_views, nt_xent, view_pairs
+from clustlab.parts.heads import Heads, confidence_artefacts, loss_bars
+from clustlab.parts.inputs import Inputs
+from clustlab.parts.kmeans import check_enough_items, follow, kmeans
+from clustlab.parts.neighbours import nearest, neighbour_sheet, shown_items
+from clustlab.parts.networks import descend, embed, macs
+from clustlab.parts.pca import principal
+from clustlab.parts.scoring import head_scorer, nearest_center, phase_of, projected, restored
+from clustlab.parts.simplex import consistency, marginal_entropy
+from clustlab.parts.trunk import Trunk, even_batch
+from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
+
+EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
+ROUNDS, STARTS = 10, 10  # of k-means in an epoch of the pretext, and restarts before and after it
+HIDDEN, PROJECTED = 256, 64  # widths of the projection
+SHOWN = 8  # items on the sheet
+
+
+def scan_loss(p: Tensor, p_prime: Tensor, entropy_weight: float = 5.0) -> Tensor:
+    """Consistency minus weighted entropy, a scalar in nats. Van Gansbeke et al. 2020, eq. 2.
+
+    Parameters
+    ----------
+    p, p_prime : Tensor
+        Cluster probabilities (n, k) of items and of a neighbour of each. The entropy is that of
+        `p` alone.
+    entropy_weight : float
+        Lambda in the paper.
+    """
+    return consistency(p, p_prime) - entropy_weight * marginal_entropy(p)
+
+
+class Network(nn.Module):
+    """A trunk with a projection for the pretext and heads for the clusters."""
+
+    def __init__(self, shape: tuple[int, ...], settings: "SCAN") -> None:
+        super().__init__()
+        channels = [settings.width * 2**i for i in range(settings.depth)]
+        self.trunk = Trunk(shape, channels, edges=settings.sobel)
+        self.projection = Projection(self.trunk.width, HIDDEN, PROJECTED)
+        self.heads = Heads(self.trunk.width, settings.n_heads, settings.n_clusters)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Cluster probabilities (heads, b, k) of a batch of items."""
+        return self.heads(self.trunk(x))
+
+    def project(self, x: Tensor) -> Tensor:
+        """Rows (b, 64) in which items are compared."""
+        return self.projection(self.trunk(x))
+
+
+@dataclass(frozen=True)
+class SCAN:
+    """Semantic clustering by adopting nearest neighbours."""
+
+    name: ClassVar[str] = "scan"
+    title: ClassVar[str] = "SCAN"
+    idea: ClassVar[str] = "Learn what resembles what, then keep neighbours in one cluster."
+    paper: ClassVar[Paper] = Paper(
+        authors="Van Gansbeke, Vandenhende, Georgoulis, Proesmans, Van Gool",
+        year=2020,
+        title="SCAN: Learning to Classify Images without Labels",
+        venue="ECCV",
+    )
+    reported: ClassVar[tuple[Reported, ...]] = (
+        Reported("cifar10", 0.883, "scored on test, best", "code of its authors"),
+    )
+    step_unit: ClassVar[str] = "epoch"
+    loop: ClassVar[tuple[str, ...]] = ("contrast", "mine", "agree", "self-label", "encode")
+    accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "quick": {"epochs": 10, "cluster_epochs": 8, "label_epochs": 5}
+        | {"batch_size": 128, "width": 16},
+        "standard": {},
+        "paper": {
+            "epochs": 500,
+            "cluster_epochs": 50,
+            "label_epochs": 200,
+            "batch_size": 512,
+            "temperature": 0.1,
+            "width": 64,
+            "depth": 4,
+            "cluster_learning_rate": 1e-4,
+        },
+    }
+
+    n_clusters: int = params.n_clusters()
+    epochs: int = params.epochs(25, "How often the pretext passes over all items.")
+    cluster_epochs: int = params.epochs(12, "Passes that bring neighbours together.")
+    label_epochs: int = params.epochs(10, "Passes over the confident items at most.")
+    n_neighbors: int = params.param(
+        20,
+        low=1,
+        high=200,
+        help="Neighbours mined per item. More of them know more of a class, and err more often.",
+    )
+    entropy_weight: float = params.param(
+        5.0,
+        low=0.0,
+        high=20.0,
+        help="Weight of equally full clusters. At 0 everything ends in one cluster.",
+    )
+    threshold: float = params.param(
+        0.99,
+        low=0.1,
+        high=1.0,
+        help="Largest probability above which an answer counts as confident.",
+    )
+    n_heads: int = params.param(
+        5,
+        low=1,
+        high=20,
+        help="Heads that share the network. Each finds its own division; the lowest loss counts.",
+    )
+    temperature: float = params.param(
+        0.5,
+        low=0.05,
+        high=5.0,
+        log=True,
+        help="Temperature of the pretext. Small values push the most similar images apart.",
+    )
+    strength: float = params.param(
+        1.0, low=0.0, high=2.0, help="How much the copies are changed. 0 changes nothing."
+    )
+    flip: bool = params.flip()
+    sobel: bool = params.sobel()
+    width: int = params.param(
+        24,
+        low=4,
+        high=128,
+        advanced=True,
+        help="Channels of the first convolution; each later one has twice as many.",
+    )
+    depth: int = params.param(3, low=1, high=5, advanced=True, help="Number of convolutions.")
+    batch_size: int = params.batch_size(256)
+    learning_rate: float = params.learning_rate(1e-3)
+    cluster_learning_rate: float = params.learning_rate(5e-4)
+
+    def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
+        """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
+        seen = (shape[2], *shape[:2]) if len(shape) == 3 else shape
+        with torch.device("meta"):
+            network = Network(seen, self)
+        forward = macs(network, seen)
+        look = forward * n
+        rounds = Cost(linear=float(2 * ROUNDS * n * self.n_clusters * EMBEDDING_WIDTH))
+        compare = Cost(linear=float(n * n * PROJECTED))
+        # backward costs about two forwards
+        return [
+            PlannedPhase("start", 1, look + rounds * STARTS),
+            PlannedPhase("pretext", self.epochs, forward * (6 * n) + look + rounds),
+            PlannedPhase("mine neighbours", 1, look * 2 + rounds * STARTS + compare),
+            PlannedPhase("cluster", self.cluster_epochs, forward * (6 * n) + look),
+            PlannedPhase("self-label", self.label_epochs, forward * (3 * n) + look),
+        ]
+
+    def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
+        """Snapshots of k-means in the pretext and of the chosen head after it, one per epoch."""
+        check_enough_items(len(items), self.n_clusters)
+        run = _Run(self, items, ctx)
+        for _ in ctx.phase("start", 1):
+            yield run.by_kmeans({}, fresh=True)
+        for _ in ctx.phase("pretext", 0 if ctx.is_warm else self.epochs):
+            yield run.by_kmeans({"pretext_loss": run.contrast()})
+        for _ in ctx.phase("mine neighbours", 1):
+            run.mine()
+            yield run.by_kmeans({}, fresh=True)
+        for _ in ctx.phase("cluster", self.cluster_epochs):
+            run.agree()
+            yield run.by_head({}, choose=True)
+        for _ in ctx.phase("self-label", self.label_epochs):
+            if not bool(run.confident().any()):
+                return
+            yield run.by_head({"self_label_loss": run.label()}, choose=False)
+
+    def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
+        """Log-probabilities of the chosen head, before it closeness; see `registry.Scoring`."""
+        network = restored(lambda: Network(inputs.shape, self), state, "network", inputs.device)
+        if phase_of(state) in ("cluster", "self-label"):
+            chosen = int(last.scalars["chosen_head"]) - 1
+            return head_scorer(network.trunk, network.heads, chosen, inputs)
+        encoder = projected(nn.Sequential(network.trunk), inputs, EMBEDDING_WIDTH)
+        return nearest_center(encoder, np.asarray(last.centers))
+
+
+class _Run:
+    """What one run of SCAN keeps, and its four ways to go on."""
+
+    def __init__(self, settings: SCAN, items: Array, ctx: Context) -> None:
+        self.settings, self.ctx = settings, ctx
+        self.inputs = Inputs(items, ctx.device)
+        self.views = contrast_views(settings.strength, flip=settings.flip)
+        n, k = len(items), settings.n_clusters
+        self.network = ctx.keep("network", Network(self.inputs.shape, settings))
+        self.pretext = self._adam("pretext optimiser", settings.learning_rate)
+        self.clustering = self._adam("cluster optimiser", settings.cluster_learning_rate)
+        self.labelling = self._adam("label optimiser", settings.cluster_learning_rate)
+        none = torch.zeros(n, 0, dtype=torch.long, device=ctx.device)
+        self.neighbours = ctx.keep("neighbours", Cell(none), across_runs=False)
+        first = torch.zeros(n, dtype=torch.long, device=ctx.device)
+        self.assignments = ctx.keep("assignments", Cell(first))
+        empty = torch.zeros(n, k, device=ctx.device)
+        self.p = ctx.keep("probabilities", Cell(empty), across_runs=False)
+        self.chosen = ctx.keep("chosen head", Cell(0))
+        self.shown = ctx.keep("shown items", Cell(shown_items(n, SHOWN, ctx.rng)))
+
+    def _adam(self, name: str, rate: float) -> torch.optim.Adam:
+        adam = torch.optim.Adam(self.network.parameters(), lr=rate, fused=True)
+        return self.ctx.keep(name, adam, across_runs=False)
+
+    def contrast(self) -> float:
+        """Mean loss of one epoch of the pretext."""
+        s, ctx = self.settings, self.ctx
+        ctx.at("contrast")
+        self.network.train()
+        total = torch.zeros((), device=ctx.device)
+        for n_items, *views in view_pairs(self.inputs, ctx, s.batch_size, self.views):
+            one, other = (self.network.project(x) for x in views)
+            loss = nt_xent(one, other, s.temperature)
+            descend(self.pretext, loss)
+            total += loss.detach() * n_items
+        return float(total) / len(self.inputs)
+
+    def mine(self) -> None:
+        """Find the neighbours of every unchanged item, once for the rest of the run."""
+        self.ctx.at("mine")
+        rows = embed(self.network, self.inputs, self.ctx, forward=self.network.project)
+        self.neighbours.value = nearest(rows, self.settings.n_neighbors, self.ctx)
+
+    def agree(self) -> None:
+        """One epoch that brings each item and a random neighbour together."""
+        s, ctx, table = self.settings, self.ctx, self.neighbours.value.cpu().numpy()
+        ctx.at("agree")
+        self.network.train()
+        n = len(self.inputs)
+        for index in ctx.batches(n, even_batch(n, s.batch_size)):
+            drawn = table[index, ctx.rng.integers(0, table.shape[1], len(index))]
+            # drawn apart, or the network could go by what the two changes have in common
+            both = torch.cat((self.views(self.inputs[index]), self.views(self.inputs[drawn])))
+            p, p_prime = self.network(both).split(len(index), 1)  # (heads, b, k) each
+            losses = [scan_loss(a, b, s.entropy_weight) for a, b in zip(p, p_prime, strict=True)]
+            descend(self.clustering, torch.stack(losses).mean())
+
+    def confident(self) -> Tensor:
+        """Which items (n,) have an answer above the threshold in the last snapshot."""
+        return self.p.value.amax(1) > self.settings.threshold
+
+    def label(self) -> float:
+        """Mean loss of one epoch on changed copies of the confident items."""
+        s, ctx, n = self.settings, self.ctx, len(self.inputs)
+        ctx.at("self-label")
+        self.network.train()
+        confident, pseudo_labels = self.confident(), self.p.value.argmax(1)
+        weights = inverse_size_weights(pseudo_labels[confident].cpu().numpy(), s.n_clusters)
+        weight = torch.from_numpy(weights).to(ctx.device)
+        total = torch.zeros((), device=ctx.device)
+        for index in ctx.batches(n, even_batch(n, s.batch_size)):
+            places = torch.from_numpy(index).to(ctx.device)
+            sure = confident[places]
+            if not bool(sure.any()):  # the mean over nothing is no number
+                continue
+            # all items pass, since batches of the confident alone would mislead BatchNorm
+            p = self.network(self.views(self.inputs[index]))[self.chosen.value][sure]
+            log_p = p.clamp_min(torch.finfo(p.dtype).tiny).log()
+            loss = functional.nll_loss(log_p, pseudo_labels[places[sure]], weight)
+            descend(self.labelling, loss)
+            total += loss.detach() * len(p)
+        return float(total) / int(confident.sum())
+
+    def by_kmeans(self, scalars: Mapping[str, float], *, fresh: bool = False) -> Snapshot:
+        """Snapshot of k-means on the features, from the means of the old members unless fresh."""
+        ctx, k = self.ctx, self.settings.n_clusters
+        ctx.at("encode")
+        features = embed(self.network, self.inputs, ctx, forward=self.network.trunk)
+        z = principal(features, EMBEDDING_WIDTH)
+        with torch.autocast(ctx.device.type, enabled=False):
+            if fresh:
+                found = kmeans(z, k, ctx, n_init=STARTS)
+            else:
+                found = follow(z, k, self.assignments.value, ctx, max_iter=ROUNDS)
+        self.assignments.value = found.assignments
+        return Snapshot(
+            z.cpu().numpy(),
+            found.assignments.cpu().numpy(),
+            {**scalars, "inertia": found.inertia},
+            centers=found.centers.cpu().numpy(),
+            artefacts=self._sheet(),
+        )
+
+    def by_head(self, scalars: Mapping[str, float], *, choose: bool) -> Snapshot:
+        """Snapshot of the answers of one head: that of lowest loss, or the one chosen before."""
+        s, ctx, k = self.settings, self.ctx, self.settings.n_clusters
+        ctx.at("encode")
+
+        def everything(x: Tensor) -> Tensor:
+            features = self.network.trunk(x)
+            return torch.cat((features.float(), *self.network.heads(features)), 1)
+
+        out = embed(self.network, self.inputs, ctx, forward=everything)
+        features, answers = torch.split(out, [self.network.trunk.width, s.n_heads * k], 1)
+        heads = answers.reshape(-1, s.n_heads, k).transpose(0, 1)
+        # one neighbour a round, since all of them at once would not fit into memory
+        pairs = [[consistency(p, p[column]) for column in self.neighbours.value.T] for p in heads]
+        apart = [float(torch.stack(column).mean()) for column in pairs]
+        losses = [c - float(marginal_entropy(p)) for c, p in zip(apart, heads, strict=True)]
+        if choose:
+            self.chosen.value = int(np.argmin(losses))
+        chosen = self.chosen.value
+        p = self.p.value = heads[chosen].contiguous()
+        assignments = p.argmax(1)
+        same = assignments[self.neighbours.value] == assignments[:, None]
+        measured = {
+            "consistency": apart[chosen],
+            "entropy": float(marginal_entropy(p)),
+            "entropy_ceiling": math.log(k),
+            "share_of_neighbours_agreeing": float(same.float().mean()),
+            "share_confident": float(self.confident().float().mean()),
+            "chosen_head": chosen + 1,
+        }
+        return Snapshot(
+            principal(features, EMBEDDING_WIDTH).cpu().numpy(),
+            assignments.cpu().numpy(),
+            {**scalars, **measured},
+            probabilities=p.cpu().numpy(),
+            artefacts={
+                **self._sheet(),
+                **confidence_artefacts(p, self.confident()),
+                "heads": loss_bars(losses, chosen),
+            },
+        )
+
+    def _sheet(self) -> dict[str, Artefact]:
+        """Images with their neighbours; nothing for points or before they are mined."""
+        if not (self.inputs.is_image and self.neighbours.value.shape[1]):
+            return {}
+        found = neighbour_sheet(self.inputs, self.shown.value, self.neighbours.value)
+        return {"neighbours": found}

@@ -1,0 +1,84 @@
+"""Contrastive learning: find the copy of an item, or of a cluster, among all the others."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clustlab.context import Context
+from clustlab.parts.augment import Augmentation
+from clustlab.parts.inputs import Inputs
+from clustlab.parts.networks import mlp
+from clustlab.parts.trunk import even_batch
+
+# No change of tint and no inversion: on digits, where ink alone tells, they lead to collapse.
+VIEWS = Augmentation(
+    crop=0.25,
+    rotation=20,
+    shift=0.1,
+    scale=0.15,
+    shear=0.3,
+    brightness=0.4,
+    contrast=0.4,
+    noise=0.1,
+)
+SHORTEST = 1e-6  # length below which a row is not stretched to length 1: its direction is rounding
+
+
+def nt_xent(z: Tensor, z_prime: Tensor, temperature: float = 0.5) -> Tensor:
+    """Normalised temperature-scaled cross-entropy, a scalar in nats, at least 0.
+
+    Each of the 2n rows has to find its counterpart among the 2n - 1 others by cosine. Guessing
+    costs ln(2n - 1). Chen et al. 2020, SimCLR, eq. 1; with the columns of cluster probabilities
+    as rows it is the cluster-level loss of Li et al. 2021, eq. 5 and 6.
+
+    Parameters
+    ----------
+    z, z_prime : Tensor
+        Rows (n, d) in the same order; their length does not matter.
+    temperature : float
+        Small values look at the most similar of the others only.
+    """
+    n = len(z)
+    both = torch.cat((z, z_prime))
+    both = both if both.dtype == torch.float64 else both.float()
+    both = functional.normalize(both, dim=1, eps=SHORTEST)
+    with torch.autocast(both.device.type, enabled=False):  # 1 / temperature magnifies rounding
+        scores = both @ both.T / temperature
+    itself = torch.eye(2 * n, dtype=torch.bool, device=both.device)
+    partner = torch.arange(2 * n, device=both.device).roll(n)
+    return functional.cross_entropy(scores.masked_fill(itself, -torch.inf), partner)
+
+
+def cosines(a: Tensor, b: Tensor) -> Tensor:
+    """Cosine (n, m) of every row of one matrix (n, d) with every row of another (m, d)."""
+    rows, others = (functional.normalize(x.float(), dim=1, eps=SHORTEST) for x in (a, b))
+    with torch.autocast(rows.device.type, enabled=False):
+        return rows @ others.T
+
+
+class Projection(nn.Sequential):
+    """Two linear layers from features to the space where items are compared, (b, width)."""
+
+    def __init__(self, n_features: int, hidden: int, width: int) -> None:
+        super().__init__(*mlp((n_features, hidden, width)))
+
+
+def contrast_views(strength: float, *, flip: bool) -> Augmentation:
+    """Changes of this strength, 1 being the usual one; mirrored too if `flip` is set."""
+    return replace(VIEWS.scaled(strength), flip=flip)
+
+
+def view_pairs(
+    inputs: Inputs, ctx: Context, size: int, views: Augmentation
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Batches of two independent changed copies of the same items: (number of items, one, other).
+
+    Every item comes once, in a new order, and every batch is a pause point.
+    """
+    n = len(inputs)
+    for index in ctx.batches(n, even_batch(n, size)):
+        x = inputs[index]
+        yield len(index), views(x), views(x)

@@ -1,0 +1,5 @@
+"""Figures: every method measured on the same images, beside what was published."""
+
+from clustlab.ui import figures
+
+figures.page()

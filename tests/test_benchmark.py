@@ -1,0 +1,97 @@
+"""The table of figures: measured, kept as it comes, summed up beside what was published."""
+
+import json
+
+import pytest
+
+from clustlab import benchmark
+from clustlab.__main__ import main
+from clustlab.benchmark import Row
+from clustlab.errors import ParameterError
+from clustlab.views import scores
+
+
+def row(seed, acc, method="dec"):
+    return Row(method, "mnist", "n_samples=all", "standard", seed, acc=acc, protocol="train, all")
+
+
+def call(tmp_path, *words):
+    out = tmp_path / "table.csv"
+    fixed = ["--methods", "kmeans", "--datasets", "toy", "--data", "n=90", "--preset", "quick"]
+    where = ["--out", str(out), "--runs", str(tmp_path / "runs")]
+    code = main(["benchmark", *fixed, *where, *words])
+    return code, out
+
+
+def test_the_table_is_filled_and_goes_on_where_it_stood(tmp_path, capsys):
+    code, out = call(tmp_path, "--seeds", "0", "1")
+    assert code == 0
+    first = benchmark.read(out)
+    assert [(r.method, r.dataset, r.data, r.seed) for r in first] == [
+        ("kmeans", "toy", "n=90", 0),
+        ("kmeans", "toy", "n=90", 1),
+    ]
+    assert all(0 < r.acc <= 1 and r.seconds > 0 and r.steps > 1 for r in first)
+    capsys.readouterr()
+    code, _ = call(tmp_path, "--seeds", "1", "2")
+    told = capsys.readouterr()
+    assert "seed 1: is there" in told.err
+    assert json.loads(told.out)["rows"] == 3
+    assert benchmark.read(out)[:2] == first
+    assert "| kmeans | toy" in out.with_suffix(".md").read_text()
+
+
+def test_names_that_are_not_known_are_refused_before_anything_runs(tmp_path, capsys):
+    assert call(tmp_path, "--seeds", "two")[0] == 2
+    assert "'two'" in capsys.readouterr().err
+    assert call(tmp_path, "--methods", "guessing")[0] == 2
+    assert "guessing" in capsys.readouterr().err
+    assert call(tmp_path, "--preset", "best")[0] == 2
+    assert not (tmp_path / "table.csv").exists()
+
+
+def test_a_run_that_fails_is_said_and_does_not_stop_the_others(tmp_path, capsys, monkeypatch):
+    real = benchmark.measure
+
+    def measure(spec, data):
+        if spec.seed == 0:
+            raise ParameterError("no luck")
+        return real(spec, data)
+
+    monkeypatch.setattr(benchmark, "measure", measure)
+    code, out = call(tmp_path, "--seeds", "0", "1")
+    assert code == 1
+    assert "no luck" in capsys.readouterr().err
+    assert [r.seed for r in benchmark.read(out)] == [1]
+
+
+def test_summaries_hold_all_seeds_and_what_was_published():
+    found = benchmark.summaries([row(0, 0.5), row(0, 0.9, "kmeans"), row(1, 0.7)])
+    assert [(s.method, s.seeds, s.figures["acc"]) for s in found] == [
+        ("dec", (0, 1), [0.5, 0.7]),
+        ("kmeans", (0,), [0.9]),
+    ]
+    assert 0.843 in [r.acc for r in found[0].reported]
+    assert benchmark.spread([0.5, 0.7]) == "0.600 ± 0.141 (0.500 to 0.700)"
+    assert benchmark.spread([0.5]) == "0.500 (one seed)"
+    assert benchmark.spread([]) == ""
+
+
+def test_another_table_is_named_as_such(tmp_path):
+    file = tmp_path / "other.csv"
+    file.write_text("name,age\nAda,36\n")
+    with pytest.raises(ParameterError, match=r"other\.csv is not a table of figures"):
+        benchmark.read(file)
+
+
+def test_the_shipped_table_can_be_read_and_drawn():
+    rows = benchmark.read(benchmark.SHIPPED)
+    assert {"kmeans", "dec", "iic", "deepcluster"} <= {r.method for r in rows}
+    assert len({r.key for r in rows}) == len(rows)
+    table = benchmark.markdown(rows)
+    assert "0.843 (protocol not checked; Xie et al. 2016)" in table
+    import pandas as pd
+
+    measured = pd.DataFrame({"method": [r.method for r in rows], "acc": [r.acc for r in rows]})
+    published = pd.DataFrame({"method": ["dec"], "acc": [0.843], "words": ["0.843"]})
+    assert scores.seeds(measured, published).to_dict()["layer"]

@@ -1,0 +1,131 @@
+"""The page Compare in a real browser: brush one pane, move the control, ask who is right."""
+
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from clustlab.store import RunStore
+from tests import made_runs
+from tests.browser import Watch, browser, server
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+PATIENCE = 60_000
+N = 300
+TRUE = np.repeat([0, 1, 2], 100)
+HALF = np.where(np.arange(N) < 40, 1, TRUE)
+TURNED = (TRUE + 1) % 3
+MIXED = np.where(np.arange(N) >= 290, 2, TURNED)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two runs over the same items, which differ on the first 40 and the last 10."""
+    store = RunStore(tmp_path_factory.mktemp("compare") / "runs")
+    made_runs.data(store, n=N, labels=TRUE)
+    one = made_runs.run(store, [TRUE, TRUE, HALF], method="dec")
+    other = made_runs.run(store, [TURNED] * 4 + [MIXED], method="iic")
+    return store.root, one, other
+
+
+@pytest.fixture
+def page(runs):
+    root, one, other = runs
+    with server(root) as address, browser() as chromium:
+        opened = chromium.new_page(viewport={"width": 1440, "height": 900})
+        opened.set_default_timeout(PATIENCE)
+        watch = Watch(opened)
+        opened.goto(f"{address}/compare?runs={one.id},{other.id}")
+        yield opened
+        assert watch.problems == []
+
+
+def see(page, words):
+    expect(page.get_by_text(re.compile(words)).first).to_be_visible(timeout=PATIENCE)
+
+
+def colours(page, pane):
+    """How many pixels of a pane are coloured, and how many are grey."""
+    counts = page.evaluate(
+        """(pane) => {
+        const canvas = document.querySelector(".st-key-compare-panes canvas");
+        const width = canvas.width / 2;
+        const data = canvas.getContext("2d")
+          .getImageData(pane * width, 60, width, canvas.height - 60).data;
+        let bright = 0, grey = 0;
+        for (let i = 0; i < data.length; i += 4) {
+          if (data[i + 3] < 40) continue;
+          const [r, g, b] = data.slice(i, i + 3);
+          if (Math.max(r, g, b) - Math.min(r, g, b) > 60) bright++; else grey++;
+        }
+        return [bright, grey];
+    }""",
+        pane,
+    )
+    return tuple(counts)
+
+
+def brush(page, pane):
+    """Drag over the upper left quarter of a pane."""
+    box = page.locator(".st-key-compare-panes canvas").bounding_box()
+    left = box["x"] + pane * box["width"] / 2 + 30
+    page.mouse.move(left, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(left + box["width"] / 4, box["y"] + box["height"] / 2, steps=6)
+    page.mouse.up()
+
+
+def test_two_runs_are_compared_as_a_user_would(page, runs):
+    _, one, other = runs
+    see(page, "^A: DEC$")
+    see(page, "^Step 2 of 2")
+    see(page, "^Step 4 of 4")
+    page.locator(".st-key-compare-panes canvas").wait_for()
+    page.wait_for_timeout(1000)
+    before = [colours(page, pane) for pane in (0, 1)]
+    assert min(bright for bright, _ in before) > 500
+
+    # A brush in the second pane lights the same images in both, the others stay in sight in grey.
+    brush(page, 1)
+    see(page, "^Brushed in B: ")
+    page.wait_for_timeout(1000)
+    for pane in (0, 1):
+        bright, grey = colours(page, pane)
+        assert 0 < bright < before[pane][0]
+        assert grey > before[pane][1]
+    assert page.locator("#sheet").first.is_visible()
+
+    # One control moves both runs.
+    page.get_by_role("slider", name="Share of progress").focus()
+    page.keyboard.press("Home")
+    see(page, "^Step 0 of 2")
+    see(page, "^Step 0 of 4")
+    page.get_by_role("button", name="Step", exact=True).or_(
+        page.get_by_role("radio", name="Step", exact=True)
+    ).first.click()
+    see(page, "^Step 2 of 2")
+    page.get_by_role("slider", name="Step").focus()
+    page.keyboard.press("ArrowLeft")
+    see(page, "^Step 3 of 4")
+    see(page, "^Step 2 of 2")  # it has no more
+    assert re.search(r"at=3", page.url)
+    page.keyboard.press("ArrowRight")
+    see(page, "^Step 4 of 4")
+
+    # Who is right: the images of a cell, each told from both runs.
+    see(page, "^Both right: 250$")
+    page.get_by_role("button", name="Only B: 40").click()
+    see(page, "^Right in B, wrong in A: 40 items$")
+    page.locator("#sheet").last.click(position={"x": 20, "y": 20})
+    see(page, r"^Item \d+ in each run$")
+    see(page, r"^A: DEC: cluster \d .* wrong$")
+    see(page, r"^B: IIC: cluster \d .* right$")
+
+    # Agreement: clusters of one run by those of the other; a reload comes back to all of it.
+    page.get_by_role("tab", name="Agreement").click()
+    see(page, "250 of 300 images")
+    page.reload()
+    see(page, "^B: IIC$")
+    assert one.id in page.url
+    assert other.id in page.url
