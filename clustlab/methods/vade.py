@@ -61,12 +61,12 @@ from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.autoencoding import (
     TRAINING,
-    USUAL_ROUNDS,
     VIEWS,
     AutoencoderSettings,
     AutoencoderTraining,
     to_images,
 )
+from clustlab.parts.code_clusters import USUAL_ROUNDS
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import Clustering
 from clustlab.parts.networks import embed, evaluating, macs
@@ -122,8 +122,7 @@ class VaDE(AutoencoderSettings):
 
     def network(self, shape: tuple[int, ...]) -> VariationalAutoencoder:
         """Untrained network for items of a shape (c, h, w) or (d,)."""
-        widths = [int(width) for width in self.hidden_widths.split("-")]
-        return VariationalAutoencoder(shape, widths, self.code_size)
+        return VariationalAutoencoder(shape, self.widths, self.code_size)
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c) or (d,)."""

@@ -4,6 +4,7 @@ Kingma and Welling 2014; with the mixture Jiang et al. 2017.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ POINT_VARIANCE = 0.01  # of a point around its drawing; pixels are drawn with pr
 class VariationalAutoencoder(Autoencoder):
     """Autoencoder whose encoder also gives a variance; pixels are drawn as probabilities."""
 
-    def __init__(self, shape: tuple[int, ...], widths: list[int], code: int) -> None:
+    def __init__(self, shape: tuple[int, ...], widths: Sequence[int], code: int) -> None:
         super().__init__(shape, widths, code)
         self.spread = nn.Linear(self.pairs[-1][0].in_features, self.code)
         nn.init.zeros_(self.spread.weight)
