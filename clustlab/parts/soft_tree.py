@@ -110,7 +110,7 @@ class Answers(nn.Module):
 
     def __init__(self, alive: Tensor) -> None:
         super().__init__()
-        self.register_buffer("leaves", alive.nonzero()[:, 0])
+        self.leaves = nn.Parameter(alive.nonzero()[:, 0], requires_grad=False)
 
     def forward(self, scores: Tensor) -> Tensor:
         """Log-probabilities of the leaves that were not cut off."""
