@@ -139,11 +139,15 @@ def refined(
     x: Tensor, assignments: Tensor, k: int, belief: Belief, alpha: float, rounds: int
 ) -> tuple[Mixture, Tensor, float]:
     """Mixture, responsibilities (n, k) and mean log likelihood after rounds of the mixture."""
-    answers = functional.one_hot(assignments, k).double()
-    for _ in range(rounds):
+
+    def once(answers: Tensor) -> tuple[Mixture, Tensor, float]:
         mixture = most_likely(belief, seen(x, answers), alpha)
-        answers, reached = expect(x, mixture)
-    return mixture, answers, reached
+        return mixture, *expect(x, mixture)
+
+    now = once(functional.one_hot(assignments, k).double())
+    for _ in range(rounds - 1):
+        now = once(now[1])
+    return now
 
 
 def halves(x: Tensor, assignments: Tensor, k: int, belief: Belief, ctx: Context) -> Tensor:
@@ -207,8 +211,8 @@ def merge(assignments: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
 
 def numbered(assignments: Tensor) -> tuple[Tensor, int]:
     """Assignments without the numbers of empty clusters, in the same order, and how many."""
-    occupied, found = assignments.unique(return_inverse=True)
-    return found, len(occupied)
+    occupied, found = np.unique(assignments.numpy(), return_inverse=True)
+    return torch.from_numpy(found), len(occupied)
 
 
 def accepted_pairs(odds: Tensor, rng: np.random.Generator) -> list[tuple[int, int]]:
