@@ -58,7 +58,8 @@ from torch import Tensor, nn
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts.contrast import Projection, contrast_views, nt_xent, view_pairs
+from clustlab.parts.augment import Augmentation
+from clustlab.parts.contrast import VIEWS, Projection, nt_xent, view_pairs
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import check_enough_items, follow, kmeans
 from clustlab.parts.networks import descend, embed, macs
@@ -74,7 +75,7 @@ from clustlab.parts.soft_tree import (
     pruned,
     tree_contrast,
 )
-from clustlab.parts.trunk import Trunk
+from clustlab.parts.trunk import TrunkSettings
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
@@ -89,8 +90,7 @@ class Network(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], settings: "CoHiClust") -> None:
         super().__init__()
-        channels = [settings.width * 2**i for i in range(settings.depth)]
-        self.trunk = Trunk(shape, channels, edges=settings.sobel)
+        self.trunk = settings.build_network(shape)
         self.projection = Projection(self.trunk.width, HIDDEN, PROJECTED)
         self.forks = nn.Linear(self.trunk.width, settings.n_leaves - 1)
 
@@ -101,7 +101,7 @@ class Network(nn.Module):
 
 
 @dataclass(frozen=True)
-class CoHiClust:
+class CoHiClust(TrunkSettings):
     """A tree of choices that copies of an item share and other items do not."""
 
     name: ClassVar[str] = "cohiclust"
@@ -135,7 +135,6 @@ class CoHiClust:
         },
     }
 
-    n_clusters: int = params.n_clusters()
     epochs: int = params.epochs(20, "How often the pretext passes over all items.")
     tree_epochs: int = params.epochs(15, "Passes that grow the tree before a leaf is cut off.")
     settle_epochs: int = params.epochs(5, "Passes after the last leaf was cut off.")
@@ -162,18 +161,13 @@ class CoHiClust:
     strength: float = params.param(
         1.0, low=0.0, high=2.0, help="How much the copies are changed. 0 changes nothing."
     )
-    flip: bool = params.flip()
-    sobel: bool = params.sobel()
-    width: int = params.param(
-        24,
-        low=4,
-        high=128,
-        advanced=True,
-        help="Channels of the first convolution; each later one has twice as many.",
-    )
-    depth: int = params.param(3, low=1, high=5, advanced=True, help="Number of convolutions.")
     batch_size: int = params.batch_size(256)
     learning_rate: float = params.learning_rate(1e-3)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Changes that copies go through."""
+        return self.switched(VIEWS).scaled(self.strength)
 
     @property
     def n_leaves(self) -> int:
@@ -230,7 +224,7 @@ class _Run:
     def __init__(self, settings: CoHiClust, items: Array, ctx: Context) -> None:
         self.settings, self.ctx = settings, ctx
         self.inputs = Inputs(items, ctx.device)
-        self.views = contrast_views(settings.strength, flip=settings.flip)
+        self.views = settings.augmentation
         self.network = ctx.keep("network", Network(self.inputs.shape, settings))
         adam = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate, fused=True)
         self.optimiser = ctx.keep("optimiser", adam, across_runs=False)

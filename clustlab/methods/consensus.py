@@ -58,10 +58,11 @@ from torch.nn import functional
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts import ensemble
+from clustlab.parts.augment import Augmentation
 from clustlab.parts.contrast import (
+    VIEWS,
     Projection,
     cluster_contrast,
-    contrast_views,
     imbalance,
     nt_xent,
     view_pairs,
@@ -70,7 +71,7 @@ from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import check_enough_items, kmeans
 from clustlab.parts.networks import descend, embed, macs
 from clustlab.parts.pca import principal
-from clustlab.parts.trunk import Trunk
+from clustlab.parts.trunk import TrunkSettings
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of a layer
@@ -85,8 +86,7 @@ class Network(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], settings: "Consensus") -> None:
         super().__init__()
-        channels = [settings.width * 2**i for i in range(settings.depth)]
-        self.trunk = Trunk(shape, channels, edges=settings.sobel)
+        self.trunk = settings.build_network(shape)
         self.instance = Projection(self.trunk.width, HIDDEN, PROJECTED)
         self.cluster = Projection(self.trunk.width, HIDDEN, settings.n_clusters)
         self.widths = [self.trunk.width, PROJECTED, HIDDEN, settings.n_clusters]  # of `LAYERS`
@@ -106,7 +106,7 @@ class Network(nn.Module):
 
 
 @dataclass(frozen=True)
-class Consensus:
+class Consensus(TrunkSettings):
     """Many divisions of several layers of one network, cut to one."""
 
     name: ClassVar[str] = "consensus"
@@ -127,7 +127,6 @@ class Consensus:
         "paper": {"epochs": 1000, "n_rounds": 20, "width": 64, "depth": 4, "learning_rate": 3e-4},
     }
 
-    n_clusters: int = params.n_clusters()
     epochs: int = params.epochs(40)
     n_rounds: int = params.param(
         8,
@@ -153,18 +152,13 @@ class Consensus:
     strength: float = params.param(
         1.0, low=0.0, high=2.0, help="How much the copies are changed. 0 changes nothing."
     )
-    flip: bool = params.flip()
-    sobel: bool = params.sobel()
-    width: int = params.param(
-        24,
-        low=4,
-        high=128,
-        advanced=True,
-        help="Channels of the first convolution; each later one has twice as many.",
-    )
-    depth: int = params.param(3, low=1, high=5, advanced=True, help="Number of convolutions.")
     batch_size: int = params.batch_size(256)
     learning_rate: float = params.learning_rate(1e-3)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Changes that copies go through."""
+        return self.switched(VIEWS).scaled(self.strength)
 
     @property
     def n_members(self) -> int:
@@ -208,7 +202,7 @@ class _Run:
     def __init__(self, settings: Consensus, items: Array, ctx: Context) -> None:
         self.settings, self.ctx = settings, ctx
         self.inputs = Inputs(items, ctx.device)
-        self.views = contrast_views(settings.strength, flip=settings.flip)
+        self.views = settings.augmentation
         self.network = ctx.keep("network", Network(self.inputs.shape, settings))
         adam = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate, fused=True)
         self.optimiser = ctx.keep("optimiser", adam, across_runs=False)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -96,11 +95,6 @@ class Projection(nn.Sequential):
 
     def __init__(self, n_features: int, hidden: int, width: int) -> None:
         super().__init__(*mlp((n_features, hidden, width)))
-
-
-def contrast_views(strength: float, *, flip: bool) -> Augmentation:
-    """Changes of this strength, 1 being the usual one; mirrored too if `flip` is set."""
-    return replace(VIEWS.scaled(strength), flip=flip)
 
 
 def view_pairs(

@@ -34,6 +34,9 @@ pages = {
         page("shifts", "Shifts", "swap_horiz"),
         page("inside", "Inside the method", "settings_input_component"),
     ],
+    "Learn": [
+        page("learn", "Lessons", "school"),
+    ],
     "Look closer": [
         page("follow", "Follow", "timeline"),
         page("failures", "Failures", "troubleshoot"),
