@@ -19,6 +19,7 @@ PAGES = (
     "follow",
     "failures",
     "compare",
+    "sabotage",
     "runs",
     "figures",
     "data",

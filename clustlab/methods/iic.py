@@ -56,7 +56,7 @@ from torch import Tensor, nn
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.augment import Augmentation, side_by_side
-from clustlab.parts.heads import Heads
+from clustlab.parts.heads import Heads, loss_bars
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.networks import embed, macs, pass_size
@@ -104,12 +104,13 @@ def iic_loss(p: Tensor, p_prime: Tensor, lam: float = 1.0) -> Tensor:
 
 
 class Network(nn.Module):
-    """A trunk with one or two groups of heads; BatchNorm always uses the batch at hand."""
+    """A trunk with one or two groups of heads; BatchNorm uses the batch at hand as a rule."""
 
     def __init__(self, shape: tuple[int, ...], settings: "IIC") -> None:
         super().__init__()
         channels = [settings.width * 2**i for i in range(settings.depth)]
-        self.trunk = Trunk(shape, channels, edges=settings.sobel, track_running_stats=False)
+        kept = settings.running_statistics
+        self.trunk = Trunk(shape, channels, edges=settings.sobel, track_running_stats=kept)
         sizes = [k for k in (settings.n_clusters, settings.n_clusters_over) if k is not None]
         groups = [Heads(self.trunk.width, settings.n_heads, k) for k in sizes]
         self.groups = nn.ModuleList(groups)  # main heads, then auxiliary ones if any
@@ -220,6 +221,12 @@ class IIC:
         help="Channels of the first convolution; each later one has twice as many.",
     )
     depth: int = params.param(3, low=1, high=5, advanced=True, help="Number of convolutions.")
+    running_statistics: bool = params.param(
+        False,
+        advanced=True,
+        help="Find the result with BatchNorm in evaluation mode, by averages over past batches. "
+        "Off, by the statistics of large mixed batches, as it was trained.",
+    )
     batch_size: int = params.batch_size(256)
     learning_rate: float = params.learning_rate(1e-3)
 
@@ -354,7 +361,6 @@ class IIC:
 
 def _artefacts(now: _Pass, by_head: list[float], chosen: int) -> dict[str, Artefact]:
     joint = joint_probabilities(now.p[chosen], now.p_prime[chosen])
-    numbers = tuple(str(i + 1) for i in range(len(by_head)))
     found = {
         "joint": Artefact(
             "matrix",
@@ -372,15 +378,7 @@ def _artefacts(now: _Pass, by_head: list[float], chosen: int) -> dict[str, Artef
             rows=("share",),
             cluster_axes=(1,),
         ),
-        "heads": Artefact(
-            "bars",
-            np.array([by_head], np.float32),
-            "Loss of each head on the whole set",
-            "The lowest bar is the head whose clusters are shown; gaps below 0.01 mean nothing.",
-            rows=("loss",),
-            columns=numbers,
-            marked=(chosen,),
-        ),
+        "heads": loss_bars(by_head, chosen),
     }
     if now.over.shape[1]:
         table = now.over.T @ now.p[chosen] / len(now.over)  # (k_over, k)

@@ -60,6 +60,22 @@ class EmbeddedSettings(AutoencoderSettings):
     alpha: float = params.param(
         1.0, low=0.1, high=100.0, log=True, advanced=True, help="Degrees of freedom of Student's t."
     )
+    code_scale: float | None = params.param(
+        None,
+        low=1e-4,
+        high=1e4,
+        log=True,
+        none_word="auto",
+        advanced=True,
+        help="Factor on the code when the clusters are initialised. 'auto' enlarges a code whose "
+        "first answers are too unsure; with a small one all answers are alike.",
+    )
+    target_scope: Literal["all items", "batch"] = params.param(
+        "all items",
+        advanced=True,
+        help="Whose answers the target is computed from. Those of a batch alone do not know how "
+        "large the clusters are, so the target hardly sharpens anything.",
+    )
     update_interval: int = params.param(
         140, low=1, high=10_000, log=True, help="Optimiser steps between updates of the target."
     )
@@ -171,7 +187,9 @@ class EmbeddedClustering:
         """Snapshot with centres from k-means, in a code of suitable scale."""
         z = self.training.code()
         found = self.training.clusters(z)
-        scale = sure_scale(z, found.centers, self.settings.alpha)
+        scale = self.settings.code_scale
+        if scale is None:
+            scale = sure_scale(z, found.centers, self.settings.alpha)
         rescale_code(self.training.network, scale)
         with torch.no_grad():
             self.clusters.centers.copy_(found.centers * scale)
@@ -193,8 +211,12 @@ class EmbeddedClustering:
         for index in self.ctx.slices(self._order(size * settings.update_interval), size):
             x = VIEWS(inputs[index]) if settings.augmented else inputs[index]
             z = network.encode(x).float()
-            p = self.target.value[torch.from_numpy(index).to(z.device)]
-            divergence = kl_divergence(p, soft_assignment(z, self.clusters.centers, settings.alpha))
+            q = soft_assignment(z, self.clusters.centers, settings.alpha)
+            if settings.target_scope == "batch":
+                p = settings.target_of(q.detach())
+            else:
+                p = self.target.value[torch.from_numpy(index).to(z.device)]
+            divergence = kl_divergence(p, q)
             losses = settings.losses(network, x, z, divergence)
             self.optimiser.zero_grad()
             losses[0].backward()  # type: ignore[no-untyped-call]

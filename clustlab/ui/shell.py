@@ -39,6 +39,9 @@ pages = {
         page("failures", "Failures", "troubleshoot"),
         page("compare", "Compare", "compare_arrows"),
     ],
+    "Learn": [
+        page("sabotage", "Sabotage", "build"),
+    ],
     "Reference": [
         page("runs", "Runs", "list"),
         page("figures", "Figures", "leaderboard"),
