@@ -18,7 +18,7 @@ def test_break_a_run_and_find_the_signature(tmp_path):
 
         # The list leads to an entry, and the address with it.
         page.get_by_text("Wrong number of clusters", exact=True).click()
-        see(page, "^k-means is asked for five groups|asked for five groups of ten digits")
+        see(page, "Five clusters are asked for")
         settle(page)
         assert "entry=wrong-k" in page.url
 

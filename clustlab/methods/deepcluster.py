@@ -63,6 +63,7 @@ from clustlab.parts.agreement import agreement
 from clustlab.parts.augment import Augmentation
 from clustlab.parts.balance import inverse_size_weights, uniform_draw
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.interventions import OF_LABELS, Offer, change_rate, relabelled
 from clustlab.parts.kmeans import Repair, check_enough_items, kmeans, repair_empty
 from clustlab.parts.networks import embed, macs
 from clustlab.parts.pca import principal
@@ -108,6 +109,7 @@ class DeepCluster:
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("classify", "encode", "whiten", "cluster", "repair")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    interventions: ClassVar[Offer] = {"train": OF_LABELS}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 15, "n_clusters_over": 50, "batch_size": 64},
         "standard": {},
@@ -225,6 +227,12 @@ class DeepCluster:
             pseudo_labels.value = found.clustering.assignments.cpu().numpy()
             yield self._snapshot(network, z, found, {})
         for _ in ctx.phase("train", self.epochs):
+            if wanted := ctx.interventions():
+                change_rate(optimiser, wanted)
+                z = self._features(network, inputs, ctx)
+                labels = torch.from_numpy(pseudo_labels.value).to(z.device)
+                labels = relabelled(z, labels, self.n_clusters_over, wanted, ctx)
+                pseudo_labels.value = labels.cpu().numpy()
             before = pseudo_labels.value
             scalars = self._classify(network, optimiser, inputs, before, ctx)
             z, found = self._cluster(network, inputs, centers, ctx)
@@ -296,6 +304,7 @@ class DeepCluster:
             network.reset_head()
         # without momentum nothing of the last classifier survives in its optimiser
         head_optimiser = self._descent(network.head.parameters(), momentum=0.0)
+        head_optimiser.param_groups[0]["lr"] = optimiser.param_groups[0]["lr"]
         views = self._views if self.augment else Augmentation()
         targets = torch.from_numpy(pseudo_labels).to(ctx.device)
         weight = None

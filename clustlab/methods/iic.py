@@ -58,6 +58,7 @@ from clustlab.context import Cell, Context
 from clustlab.parts.augment import Augmentation, side_by_side
 from clustlab.parts.heads import Heads, loss_bars
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.interventions import Offer, change_rate
 from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.networks import embed, macs, pass_size
 from clustlab.parts.pca import principal
@@ -154,6 +155,7 @@ class IIC:
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("change", "encode", "compare", "choose head")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    interventions: ClassVar[Offer] = {"train": ("learning rate",)}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {
             "epochs": 20,
@@ -254,6 +256,7 @@ class IIC:
         for _ in ctx.phase("start", 1):
             yield self._snapshot(network, inputs, views.value, {}, ctx)
         for _ in ctx.phase("train", self.epochs):
+            change_rate(optimiser, ctx.interventions())
             losses = self._epoch(network, optimiser, inputs, ctx)
             yield self._snapshot(network, inputs, views.value, losses, ctx)
 

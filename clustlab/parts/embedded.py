@@ -1,8 +1,8 @@
 """What DEC and its relatives share: centres in the code that are trained towards a target."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -19,6 +19,13 @@ from clustlab.parts.autoencoding import (
     rescale_code,
 )
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.interventions import (
+    ALL,
+    Offer,
+    change_rate,
+    moved_centers,
+    scrambled_rows,
+)
 from clustlab.parts.networks import Autoencoder, macs
 from clustlab.parts.scoring import StudentT, kept, nearest_center, phase_of
 from clustlab.parts.soft_assignment import (
@@ -29,7 +36,7 @@ from clustlab.parts.soft_assignment import (
     target_distribution,
 )
 from clustlab.parts.targets import hard_target, power_target, sinkhorn
-from clustlab.types import Array, Artefact, Cost, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Cost, Intervention, PlannedPhase, Snapshot
 
 SINKHORN_ROUNDS = 50  # until columns are equal within a thousandth
 
@@ -45,6 +52,8 @@ class Clusters(nn.Module):
 @dataclass(frozen=True)
 class EmbeddedSettings(AutoencoderSettings):
     """Hyperparameters and loop of a method that trains a code and its centres together."""
+
+    interventions: ClassVar[Offer] = {"cluster": ALL}
 
     target: Literal["dec", "power", "hard", "sinkhorn"] = params.param(
         "dec",
@@ -139,7 +148,9 @@ class EmbeddedSettings(AutoencoderSettings):
         for _ in ctx.phase("initialise clusters", 1):
             yield stage.initialise()
         for _ in ctx.phase("cluster", self.max_updates):
-            if stage.changed.value <= self.tolerance:
+            if wanted := ctx.interventions():
+                stage.intervene(wanted)
+            elif stage.changed.value <= self.tolerance:
                 return
             yield stage.update()
 
@@ -200,6 +211,20 @@ class EmbeddedClustering:
         """Snapshot after some steps towards the target, with the next target."""
         losses = self._train()
         return self._snapshot(self.training.code(), losses)
+
+    def intervene(self, wanted: Sequence[Intervention]) -> None:
+        """Change learning rate, centres and target as a user wants it."""
+        change_rate(self.optimiser, wanted)
+        if all(intervention.kind == "learning rate" for intervention in wanted):
+            return
+        z, before = self.training.code(), self.assignments.value
+        moves = [intervention for intervention in wanted if intervention.kind != "scramble"]
+        _, centers = moved_centers(z, before, self.clusters.centers.detach(), moves, self.ctx)
+        with torch.no_grad():
+            self.clusters.centers.copy_(centers)
+        q = soft_assignment_of_all(z, centers, self.settings.alpha)
+        p = self.settings.target_of(q)
+        self.target.value = scrambled_rows(p, before, wanted, self.ctx)
 
     def _train(self) -> dict[str, float]:
         """Mean losses over the steps between two updates, by name."""

@@ -138,7 +138,7 @@ NO_SAMPLER = Entry(
 NO_REPAIR = Entry(
     "no-repair",
     "No repair of empty clusters",
-    "k-means goes on from the centres of the round before, and clusters without items stay empty.",
+    "Clusters without items stay empty, and k-means goes on from the centres of the round before.",
     "Give an empty cluster half of the items of another one, or draw the first centres anew.",
     _spec("deepcluster", MANY, repair_empty=False),
     _spec("deepcluster", MANY),
@@ -157,7 +157,7 @@ NO_REPAIR = Entry(
 WRONG_K = Entry(
     "wrong-k",
     "Wrong number of clusters",
-    "k-means is asked for five groups of ten digits.",
+    "Five clusters are asked for, where there are ten digits.",
     "Compare several numbers of clusters before trusting one; ten is right here.",
     _spec("kmeans", {"n_init": 10}, n_clusters=5),
     _spec("kmeans", {"n_init": 10}, n_clusters=10),
