@@ -58,8 +58,10 @@ def test_the_signature_appears_and_the_guard_removes_it(entry, carried_out):
 def test_an_entry_is_one_change_and_explains_itself(entry):
     assert len(entry.changes) == 1
     ((name, (broken, guarded)),) = entry.changes.items()
-    known = {p.name: p.default for p in schema(registry.method(entry.broken.method))}
-    assert broken != (known[name] if guarded is None else guarded)
+    known = {p.name: p for p in schema(registry.method(entry.broken.method))}
+    default = known[name].default
+    default = known[name].none_word if default is None else default
+    assert entry.usual == entry.guarded.method_params.get(name, default) == guarded != broken
     same = [dataclasses.replace(s, method_params={}) for s in (entry.broken, entry.guarded)]
     assert same[0] == same[1]
     for spec in (entry.broken, entry.guarded):
@@ -85,7 +87,7 @@ def test_a_signature_is_a_figure_beyond_a_limit(value, found):
     finding = signature.read(None, None)
     assert finding.found == found
     shown = "unknown" if math.isnan(value) else f"{value:.2f}"
-    assert finding.sentence == f"A figure: {shown}. It is the signature below 0.20."
+    assert finding.sentence == f"A figure: **{shown}**. The signature is a value below 0.20."
     upwards = dataclasses.replace(signature, above=True)
     assert upwards.read(None, None).found == (value == 0.3)
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from clustlab import registry
 from clustlab.runner import execute, new_run
 from clustlab.sabotage.entries import ENTRIES, of
 from clustlab.store import RunStore, write_status
@@ -39,7 +40,8 @@ def test_every_entry_has_an_address_and_says_what_to_look_for(runs, entry):
     assert entry.signature.look_for in said
     assert entry.caveat in said
     ((name, _),) = entry.changes.items()
-    assert f"`{name}`" in said
+    assert f"`{name}` is" in said
+    assert f"{registry.method(entry.broken.method).title} on 800 digits" in said
     assert labels(app) == ["Start both runs", "Start the broken run", "Start the guarded run"]
     assert not app.error
 
@@ -65,7 +67,7 @@ def test_finished_runs_are_found_judged_and_linked(runs):
     said = words(app)
     assert said.count("The signature is there.") == 1
     assert said.count("No trace of the signature.") == 1
-    assert "Digits without a cluster of their own: 5. It is the signature above 4." in said
+    assert "Digits without a cluster of their own: **5**. The signature is a value above 4." in said
     assert "not what was expected" not in said
     assert labels(app) == []
     links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}

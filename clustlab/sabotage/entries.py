@@ -54,6 +54,7 @@ NO_PRETRAINING = Entry(
         above=False,
     ),
     curve="nmi",
+    usual="end-to-end",
     seconds=10,
 )
 CODE_SCALE = Entry(
@@ -72,6 +73,7 @@ CODE_SCALE = Entry(
         above=False,
     ),
     curve="confidence",
+    usual="auto",
     seconds=10,
 )
 TARGET_PER_BATCH = Entry(
@@ -90,6 +92,7 @@ TARGET_PER_BATCH = Entry(
         above=False,
     ),
     curve="confidence",
+    usual="all items",
     seconds=20,
     caveat="The scores hardly suffer here: Adam takes steps of the same size for a weaker "
     "gradient, and the digits are equally frequent.",
@@ -111,6 +114,7 @@ HEAD_KEPT = Entry(
         above=True,
     ),
     curve="nmi",
+    usual=True,
     seconds=10,
 )
 NO_SAMPLER = Entry(
@@ -129,6 +133,7 @@ NO_SAMPLER = Entry(
         above=True,
     ),
     curve="evenness",
+    usual="uniform sampler",
     seconds=10,
     shows=False,
     caveat="On the digits this does not happen: k-means finds clusters of similar size in each "
@@ -152,6 +157,7 @@ NO_REPAIR = Entry(
         digits=0,
     ),
     curve="n_occupied",
+    usual=True,
     seconds=10,
 )
 WRONG_K = Entry(
@@ -171,6 +177,7 @@ WRONG_K = Entry(
         digits=0,
     ),
     curve="acc",
+    usual=10,
     seconds=2,
 )
 NO_AUGMENTATION = Entry(
@@ -189,6 +196,7 @@ NO_AUGMENTATION = Entry(
         above=False,
     ),
     curve="nmi",
+    usual=0.7,
     seconds=15,
 )
 MIRRORED = Entry(
@@ -208,6 +216,7 @@ MIRRORED = Entry(
         above=False,
     ),
     curve="nmi",
+    usual=False,
     seconds=15,
     caveat="Which digits are put together depends on the seed: 2 and 5 in some runs only.",
 )
@@ -227,6 +236,7 @@ RUNNING_STATISTICS = Entry(
         above=True,
     ),
     curve="confidence",
+    usual=False,
     seconds=15,
     caveat="On so few items the averages catch up within some epochs, and both runs end alike.",
 )
@@ -246,6 +256,7 @@ LEARNING_RATE = Entry(
         above=False,
     ),
     curve="nmi",
+    usual=4e-3,
     seconds=15,
 )
 AUGMENTED_CLUSTERING = Entry(
@@ -263,6 +274,7 @@ AUGMENTED_CLUSTERING = Entry(
         above=False,
     ),
     curve="nmi_previous",
+    usual=False,
     seconds=10,
 )
 NO_ENTROPY = Entry(
@@ -281,6 +293,7 @@ NO_ENTROPY = Entry(
         above=False,
     ),
     curve="evenness",
+    usual=4.0,
     seconds=3,
 )
 ENTRIES: tuple[Entry, ...] = (

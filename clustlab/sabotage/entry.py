@@ -36,7 +36,7 @@ class Signature:
         value = self.measure(run, timeline)
         found = value > self.limit if self.above else value < self.limit
         side = "above" if self.above else "below"
-        sentence = f"{self.figure}: {self._words(value)}. It is the signature {side} "
+        sentence = f"{self.figure}: **{self._words(value)}**. The signature is a value {side} "
         return Finding(value, found, f"{sentence}{self._words(self.limit)}.")
 
     def _words(self, value: float) -> str:
@@ -55,6 +55,7 @@ class Entry:
     guarded: RunSpec
     signature: Signature
     curve: str  # figure of the timeline that shows it best over the steps
+    usual: Any  # value of the changed setting that guards, where that is the default
     seconds: int  # that the longer of the two takes about, on two cores
     shows: bool = True  # whether the signature appears in the broken run on these items
     caveat: str = ""  # what these items do not show
@@ -64,7 +65,7 @@ class Entry:
         """Settings that differ: name to its broken and its guarded value."""
         broken, guarded = self.broken.method_params, self.guarded.method_params
         names = [n for n in {**broken, **guarded} if broken.get(n) != guarded.get(n)]
-        return {name: (broken.get(name), guarded.get(name)) for name in names}
+        return {name: (broken.get(name), guarded.get(name, self.usual)) for name in names}
 
 
 def matches(run: Run, spec: RunSpec) -> bool:

@@ -17,7 +17,14 @@ from clustlab.ui import frame, nav, panels, session, summaries
 from clustlab.views import curves
 
 SIDES = ("broken", "guarded")
-HEIGHT = 190
+HEIGHT = 250
+TITLES = {  # of the methods, which a page need not import
+    "dec": "DEC",
+    "deepcluster": "DeepCluster",
+    "iic": "IIC",
+    "imsat": "IMSAT",
+    "kmeans": "k-means",
+}
 STOPPED = ("cancelled", "failed", "lost")
 
 Pair = dict[str, Run | None]
@@ -65,17 +72,13 @@ def _about(entry: Entry) -> None:
     if entry.caveat:
         st.caption(f":material/info: {entry.caveat}")
     words = ", ".join(
-        f"`{name}` {_value(broken)} instead of {_value(guarded)}"
+        f"`{name}` is {broken} instead of {guarded}"
         for name, (broken, guarded) in entry.changes.items()
     )
     st.caption(
-        f"{entry.broken.method} on 800 digits, seed {entry.broken.seed}. The two runs differ in "
-        f"one setting: {words}."
+        f"{TITLES[entry.broken.method]} on 800 digits, seed {entry.broken.seed}. The two runs "
+        f"differ in one setting: {words}."
     )
-
-
-def _value(value: Any) -> str:
-    return "the default" if value is None else str(value)
 
 
 # -- the two runs --------------------------------------------------------------------------------
@@ -198,11 +201,11 @@ def _together(entry: Entry, pair: Pair) -> None:
     except ClustlabError:  # deleted meanwhile, or its items are gone
         return
     if len(table) > 1:
+        st.markdown(f"**{curves.TITLES[entry.curve]}** over the steps")
         panels.chart(
             curves.metrics,
             table,
             list(runs),
-            title=curves.TITLES[entry.curve],
             key="sabotage-curves",
             height=HEIGHT,
             with_guide=False,
