@@ -64,6 +64,7 @@ def test_only_views_and_the_face_import_altair():
 def test_the_face_is_imported_by_the_face_only():
     assert importers("clustlab.ui") <= below("clustlab/ui/") | below("pages/") | {"app.py"}
     allowed = below("clustlab/views/") | below("clustlab/ui/") | below("pages/")
+    allowed |= below("clustlab/lessons/")  # they make figures, and know nothing of pages
     assert importers("clustlab.views") <= allowed
 
 
@@ -113,6 +114,9 @@ def fresh(code):
     return found.stdout.splitlines()[-1] if found.stdout else ""
 
 
+FACE = ("clustlab.ui", "clustlab.views", "clustlab.lessons.", "clustlab.__main__")
+
+
 def test_the_engine_works_without_streamlit_and_altair():
     code = """
 import pkgutil, sys
@@ -120,12 +124,12 @@ for name in ("streamlit", "altair"):
     sys.modules[name] = None
 import clustlab
 for module in pkgutil.walk_packages(clustlab.__path__, "clustlab."):
-    if not module.name.startswith(("clustlab.ui", "clustlab.views", "clustlab.__main__")):
+    if not module.name.startswith(FACE):
         __import__(module.name)
 from clustlab import registry
 print(len(registry.methods()) > 0 and len(registry.datasets()) > 0)
 """
-    assert fresh(code) == "True"
+    assert fresh(f"FACE = {FACE}{code}") == "True"
 
 
 def test_readers_of_runs_and_lists_of_data_sets_load_nothing_heavy():
@@ -156,5 +160,6 @@ def test_nothing_draws_at_import_and_nobody_else_seeds_torch():
 
 
 def test_files_stay_short():
-    long = {name_of(f): n for f in SOURCES if (n := len(f.read_text().splitlines())) > 400}
+    limit = {f: 650 if "lessons" in f.parts else 400 for f in SOURCES}  # a lesson is half text
+    long = {name_of(f): n for f in SOURCES if (n := len(f.read_text().splitlines())) > limit[f]}
     assert long == {}

@@ -48,7 +48,7 @@ and the last clustering into the number of clusters asked for, of the features a
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -76,7 +76,7 @@ from clustlab.parts.scoring import (
     projected,
     restored,
 )
-from clustlab.parts.trunk import even_batch
+from clustlab.parts.trunk import TrunkSettings, even_batch
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-5  # as in the paper's code
@@ -89,7 +89,7 @@ VIEWS = Augmentation(
 
 
 @dataclass(frozen=True)
-class DeepCluster:
+class DeepCluster(TrunkSettings):
     """Cluster the features, learn to predict the clusters, repeat."""
 
     name: ClassVar[str] = "deepcluster"
@@ -123,7 +123,6 @@ class DeepCluster:
         },
     }
 
-    n_clusters: int = params.n_clusters()
     n_clusters_over: int = params.param(
         100,
         low=2,
@@ -165,8 +164,6 @@ class DeepCluster:
         help="Cluster the features of changed images, too. Then the labels of an item depend on "
         "the change it happened to get.",
     )
-    sobel: bool = params.sobel()
-    flip: bool = params.flip()
     n_components: int = params.param(
         32,
         low=2,
@@ -184,7 +181,6 @@ class DeepCluster:
         advanced=True,
         help="Channels of the first convolution; each later one has twice as many.",
     )
-    depth: int = params.param(3, low=1, high=5, advanced=True, help="Number of convolutions.")
     batch_size: int = params.batch_size(128)
     learning_rate: float = params.learning_rate(0.05)
 
@@ -195,6 +191,11 @@ class DeepCluster:
                 f"{self.n_clusters}.",
                 "Raise n_clusters_over; ten times n_clusters is a good start.",
             )
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Changes that copies go through."""
+        return self.switched(VIEWS) if self.augment else Augmentation()
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
@@ -255,10 +256,6 @@ class DeepCluster:
         space = projected(encoder, inputs, self.n_components, whiten=self.whitening)
         return nearest_center(nn.Sequential(*space, UnitLength()), last.centers)
 
-    @property
-    def _views(self) -> Augmentation:
-        return replace(VIEWS, flip=self.flip)
-
     def _descent(self, parameters: Any, momentum: float) -> torch.optim.SGD:
         return torch.optim.SGD(
             parameters, self.learning_rate, momentum=momentum, weight_decay=WEIGHT_DECAY
@@ -284,7 +281,7 @@ class DeepCluster:
     def _features(self, network: Network, inputs: Inputs, ctx: Context) -> Tensor:
         """Features of the unchanged items, ready to be clustered, (n, n_components)."""
         ctx.at("encode")
-        changed = lambda x: network.features(self._views(x))  # noqa: E731
+        changed = lambda x: network.features(self.augmentation(x))  # noqa: E731
         forward = changed if self.augment_clustering else network.features
         features = embed(network, inputs, ctx, forward=forward)
         ctx.at("whiten")
@@ -305,7 +302,7 @@ class DeepCluster:
         # without momentum nothing of the last classifier survives in its optimiser
         head_optimiser = self._descent(network.head.parameters(), momentum=0.0)
         head_optimiser.param_groups[0]["lr"] = optimiser.param_groups[0]["lr"]
-        views = self._views if self.augment else Augmentation()
+        views = self.augmentation
         targets = torch.from_numpy(pseudo_labels).to(ctx.device)
         weight = None
         if self.balance == "inverse weights":

@@ -1,7 +1,6 @@
 """Contrastive learning: find the copy of an item, or of a cluster, among all the others."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -64,11 +63,6 @@ class Projection(nn.Sequential):
 
     def __init__(self, n_features: int, hidden: int, width: int) -> None:
         super().__init__(*mlp((n_features, hidden, width)))
-
-
-def contrast_views(strength: float, *, flip: bool) -> Augmentation:
-    """Changes of this strength, 1 being the usual one; mirrored too if `flip` is set."""
-    return replace(VIEWS.scaled(strength), flip=flip)
 
 
 def view_pairs(

@@ -16,14 +16,6 @@ class Settings(Protocol):
     """What the network needs to know."""
 
     @property
-    def width(self) -> int:
-        """Channels of the first convolution."""
-
-    @property
-    def depth(self) -> int:
-        """Number of convolutions."""
-
-    @property
     def n_features(self) -> int:
         """Width of the features."""
 
@@ -31,9 +23,8 @@ class Settings(Protocol):
     def n_clusters_over(self) -> int:
         """Number of pseudo-labels."""
 
-    @property
-    def sobel(self) -> bool:
-        """Whether it sees edges."""
+    def build_network(self, shape: tuple[int, ...]) -> Trunk:
+        """Untrained trunk for items of a shape, (c, h, w) or (d,)."""
 
 
 def normalised_features(features: Tensor, n_components: int, *, whiten: bool = True) -> Tensor:
@@ -49,8 +40,7 @@ class Network(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], settings: Settings) -> None:
         super().__init__()
-        channels = [settings.width * 2**i for i in range(settings.depth)]
-        self.trunk = Trunk(shape, channels, edges=settings.sobel)
+        self.trunk = settings.build_network(shape)
         self.hidden = nn.Linear(self.trunk.width, settings.n_features)
         self.head = nn.Linear(settings.n_features, settings.n_clusters_over)
 

@@ -34,13 +34,14 @@ pages = {
         page("shifts", "Shifts", "swap_horiz"),
         page("inside", "Inside the method", "settings_input_component"),
     ],
+    "Learn": [
+        page("learn", "Lessons", "school"),
+        page("sabotage", "Sabotage", "build"),
+    ],
     "Look closer": [
         page("follow", "Follow", "timeline"),
         page("failures", "Failures", "troubleshoot"),
         page("compare", "Compare", "compare_arrows"),
-    ],
-    "Learn": [
-        page("sabotage", "Sabotage", "build"),
     ],
     "Reference": [
         page("runs", "Runs", "list"),

@@ -29,7 +29,7 @@ def tree(nodes: Array) -> alt.LayerChart:
     """
     table = placed(np.asarray(nodes, dtype=np.float64))
     x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-0.02, 1.02], nice=False))
-    y = alt.Y("height:Q", title="distance", axis=alt.Axis(grid=False))
+    y = alt.Y("height:Q", title="distance", scale=alt.Scale(zero=False), axis=alt.Axis(grid=False))
     colour = alt.Color("colour:N", scale=None, legend=None)
     tooltip = [
         alt.Tooltip("items:Q", format=","),
@@ -53,7 +53,9 @@ def tree(nodes: Array) -> alt.LayerChart:
     layers.append(discs.encode(x=x, y=y, size=size, color=colour, tooltip=tooltip))
     tops = table[table["is_top"]]
     if len(tops) <= LABELLED:
-        numbers = alt.Chart(tops).mark_text(dy=14, fontSize=11, fontWeight="bold")
+        numbers = alt.Chart(tops).mark_text(
+            align="left", dx=3, dy=-7, fontSize=11, fontWeight="bold"
+        )
         layers.append(numbers.encode(x=x, y=y, text="cluster:N", color=colour))
     ends = int(table["is_leaf"].sum())
     note = f"{table['items'].iloc[0]:,.0f} items in {ends} {'branch' if ends == 1 else 'branches'}"

@@ -1,0 +1,1 @@
+"""Lessons, one file each; the page Learn finds them by their `LESSON`."""

@@ -1,0 +1,614 @@
+"""How DEC turns distances into shares, shares into a target, and the target into a pull."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clustlab.course import (
+    Chart,
+    Choice,
+    Element,
+    Lesson,
+    LessonStep,
+    Material,
+    Numbers,
+    Places,
+    Plane,
+    Slider,
+    Switch,
+    Try,
+    Values,
+    Words,
+)
+from clustlab.store import RunSpec
+from clustlab.types import Array
+from clustlab.views import teaching, theme
+
+CENTERS = np.array([[-2.0, 0.0], [1.5, 1.5], [1.5, -1.5]])
+SURE = 0.9  # share from which an item counts as decided
+
+ALPHA = Slider("alpha", "Degrees of freedom α", 0.2, 20.0, 1.0, 0.2)
+
+
+def shares(points: Array, centers: Array = CENTERS, alpha: float = 1.0) -> Array:
+    """Soft assignment (n, k) as DEC computes it."""
+    import torch
+
+    from clustlab.parts.soft_assignment import soft_assignment
+
+    z, mu = (torch.as_tensor(np.asarray(x, dtype=np.float64)) for x in (points, centers))
+    return np.asarray(soft_assignment(z, mu, alpha))
+
+
+def target(q: Array, power: float = 2.0, *, divide: bool = True) -> Array:
+    """Target (n, k) made of soft assignments, by the exponents of DEC unless told otherwise."""
+    import torch
+
+    from clustlab.parts.targets import power_target
+
+    return np.asarray(power_target(torch.as_tensor(q), power, 1.0 if divide else 0.0))
+
+
+# -- 1: distance to share ------------------------------------------------------------------------
+def _one_item(values: Values, materials: Sequence[Material]) -> list[Element]:
+    (x, y), *_ = values["item"]
+    q = shares(np.array([[x, y]]), alpha=values["alpha"])[0]
+    squared = ((CENTERS - [x, y]) ** 2).sum(1)
+    weights = (1 + squared / values["alpha"]) ** (-(values["alpha"] + 1) / 2)
+    table = pd.DataFrame({"squared distance": squared, "weight": weights, "q": q})
+
+    def arithmetic(row: int, column: str) -> str:
+        a, d, w = values["alpha"], squared[row], weights[row]
+        cx, cy = CENTERS[row]
+        if column == "squared distance":
+            return f"$({x:.2f} - {cx:g})^2 + ({y:.2f} - {cy:g})^2 = {d:.3f}$"
+        if column == "weight":
+            return f"$(1 + {d:.3f} / {a:g})^{{-({a:g} + 1)/2}} = {w:.4f}$"
+        return f"${w:.4f} / ({' + '.join(f'{v:.4f}' for v in weights)}) = {q[row]:.3f}$"
+
+    crosses = tuple((float(a), float(b), theme.colour(i)) for i, (a, b) in enumerate(CENTERS))
+    plane = Plane(
+        "item", (theme.colour(int(q.argmax())),), "One item and three cluster centres", crosses
+    )
+    return [plane, Numbers(table, arithmetic, "One row per centre", start=(int(q.argmax()), "q"))]
+
+
+def _with_large_alpha(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    point = np.array(values["item"])
+    before, after = (shares(point, alpha=a).max() for a in (1.0, values["alpha"]))
+    option = 0 if after > before + 1e-6 else 1 if after < before - 1e-6 else 2
+    return option, (
+        f"The largest share goes from {before:.2f} to {after:.2f}. A large α has short tails: far "
+        "centres count for nothing, so the nearest takes nearly all."
+    )
+
+
+# -- 2: scale of the code ------------------------------------------------------------------------
+def _cloud(n: int = 150, spread: float = 0.75) -> Array:
+    rng = np.random.default_rng(0)
+    return CENTERS[np.arange(n) % 3] + rng.normal(0, spread, (n, 2))
+
+
+def _scaled(values: Values, materials: Sequence[Material]) -> list[Element]:
+    scale = values["scale"]
+    q = shares(_cloud() * scale, CENTERS * scale)
+    sure = q.max(1)
+    counts, edges = np.histogram(sure, bins=np.linspace(1 / 3, 1, 11))
+    names = [f"{a:.2f} to {b:.2f}" for a, b in pairwise(edges)]
+    return [
+        Words(f"Mean of the largest share: **{sure.mean():.3f}** (1/3 would be a blind guess)"),
+        Chart(
+            teaching.bars(names, counts, title="items", digits=0, height=280),
+            f"Histogram of the largest share of 150 items, mean {sure.mean():.2f}",
+        ),
+    ]
+
+
+def _tiny_scale(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    scale = values["scale"]
+    q = shares(_cloud() * scale, CENTERS * scale)
+    gap = float(np.abs(target(q) - q).max())
+    even = float(q.max(1).mean())
+    option = 0 if even > SURE else 1 if even < 0.5 else 2
+    return option, (
+        f"The mean of the largest share is {even:.3f}, and no target differs from its share by more "
+        f"than {gap:.3f}. With nothing to pull towards, DEC stops where it began. Here the code is "
+        "therefore stretched before the first update if it is too small."
+    )
+
+
+# -- 3: share to target --------------------------------------------------------------------------
+Q = np.array(
+    [
+        [0.9, 0.05, 0.05],
+        [0.8, 0.1, 0.1],
+        [0.7, 0.2, 0.1],
+        [0.6, 0.3, 0.1],
+        [0.45, 0.45, 0.1],
+        [0.1, 0.2, 0.7],
+    ]
+)
+CLUSTERS = ("a", "b", "c")
+
+
+def _target_table(values: Values, materials: Sequence[Material]) -> list[Element]:
+    power, divide = values["power"], values["divide"]
+    p, f = target(Q, power, divide=divide), Q.sum(0)
+    table = pd.DataFrame(
+        np.hstack([Q, p]), columns=[*(f"q {c}" for c in CLUSTERS), *(f"p {c}" for c in CLUSTERS)]
+    )
+
+    def arithmetic(row: int, column: str) -> str:
+        kind, cluster = column.split()
+        j = CLUSTERS.index(cluster)
+        if kind == "q":
+            return f"$q = {Q[row, j]:.2f}$ is given; the column sums to $f = {f[j]:.2f}$"
+        tops = [
+            f"{Q[row, i]:.2f}^{{{power:g}}}" + (f"/{f[i]:.2f}" if divide else "") for i in range(3)
+        ]
+        return f"$\\frac{{{tops[j]}}}{{{' + '.join(tops)}}} = {p[row, j]:.3f}$"
+
+    return [
+        Numbers(table, arithmetic, "Shares q of six items, and their targets p", start=(4, "p b")),
+        Chart(
+            teaching.bars(
+                [f"cluster {c}: {what}" for c in CLUSTERS for what in ("Σq", "Σp")],
+                np.stack([Q.sum(0), p.sum(0)], 1).ravel(),
+                colours=[theme.colour(i) for i in range(3) for _ in range(2)],
+                title="items it claims",
+                digits=2,
+                height=190,
+            ),
+            "Sums of shares and of targets for each cluster",
+        ),
+    ]
+
+
+def _without_division(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    with_it, without = (target(Q, divide=d).sum(0)[0] for d in (True, False))
+    option = 0 if without > with_it + 1e-9 else 1 if without < with_it - 1e-9 else 2
+    return option, (
+        f"Cluster a, the heavy one, claims {without:.2f} items instead of {with_it:.2f}: squaring "
+        "alone makes the rich richer. Dividing by its size holds it back."
+    )
+
+
+# -- 4: the whole set ----------------------------------------------------------------------------
+def _batch_gap(size: int) -> Array:
+    """Largest difference (150,) between the target of the set and that of batches."""
+    q = shares(_cloud())
+    order = np.random.default_rng(1).permutation(len(q))
+    whole, parts = target(q)[order], q[order]
+    batches = [target(parts[i : i + size]) for i in range(0, len(parts), size)]
+    return np.asarray(np.abs(np.concatenate(batches) - whole).max(1))
+
+
+def _batches(values: Values, materials: Sequence[Material]) -> list[Element]:
+    sizes = (1, 3, 10, 30, 75, 150)
+    means = [float(_batch_gap(size).mean()) for size in sizes]
+    now = float(_batch_gap(int(values["size"])).mean())
+    chart = teaching.bars(
+        [f"{size} of 150" for size in sizes],
+        means,
+        title="mean difference from the target of the whole set",
+        height=240,
+    )
+    return [
+        Words(
+            f"With batches of **{values['size']:g}** the target is off by **{now:.4f}** on average."
+        ),
+        Chart(chart, "Difference of the target by batch size: it shrinks as batches grow"),
+    ]
+
+
+def _batch_of_one(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    q = shares(_cloud())[:1]
+    gap = float(np.abs(target(q) - q).max())
+    option = 2 if gap < 1e-6 else 0 if target(q).max() > q.max() else 1
+    return option, (
+        f"The target differs from the share by {gap:.6f}. In a batch of one item the size of each "
+        "cluster is the share itself: q² / q is q again, and nothing is learned."
+    )
+
+
+# -- 5: arrows -----------------------------------------------------------------------------------
+def pull(z: Array, centers: Array, p: Array, alpha: float = 1.0) -> Array:
+    """Direction (n, d) in which gradient descent moves each code: minus the gradient of the KL."""
+    import torch
+
+    from clustlab.parts.soft_assignment import kl_divergence, soft_assignment
+
+    codes = torch.tensor(z, dtype=torch.float64, requires_grad=True)
+    q = soft_assignment(codes, torch.as_tensor(centers, dtype=torch.float64), alpha)
+    (kl_divergence(torch.as_tensor(p), q) * len(z)).backward()  # type: ignore[no-untyped-call]
+    assert codes.grad is not None
+    return np.asarray(-codes.grad)
+
+
+def moved(updates: int, size: float = 0.4) -> tuple[Array, Array, Array]:
+    """Codes, their shares and their pulls after some updates without any network."""
+    z = _cloud(90, 1.0)
+    for _ in range(updates):
+        z = z + size * pull(z, CENTERS, target(shares(z)))
+    q = shares(z)
+    return z, q, pull(z, CENTERS, target(q))
+
+
+def _arrows(values: Values, materials: Sequence[Material]) -> list[Element]:
+    z, q, force = moved(int(values["updates"]))
+    divergence = float((target(q) * np.log(target(q) / q)).sum(1).mean())
+    chart = teaching.cloud(
+        z,
+        q.argmax(1),
+        centers=CENTERS,
+        arrows=np.hstack([z, z + 1.5 * force]),
+        within=(-4.5, 4.0, -4.0, 4.0),
+        height=400,
+    )
+    return [
+        Words(f"KL divergence {divergence:.4f} nats · mean largest share {q.max(1).mean():.3f}"),
+        Chart(chart, "Codes of 90 items with arrows towards the centres they are pulled to"),
+    ]
+
+
+def _who_moves(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    _, q, force = moved(0)
+    strength = np.linalg.norm(force, axis=1)
+    sure = q.max(1)
+    low, high = np.quantile(sure, [1 / 3, 2 / 3])
+    groups = [sure < low, (sure >= low) & (sure < high), sure >= high]
+    means = [float(strength[g].mean()) for g in groups]
+    return int(np.argmax(means)), (
+        f"Mean length of the arrows: {means[0]:.3f} for the third that is least sure, "
+        f"{means[1]:.3f} in the middle, {means[2]:.3f} for the surest. What is decided needs no "
+        "pull, and at a border two pulls cancel."
+    )
+
+
+# -- 6 to 9: real runs ---------------------------------------------------------------------------
+def run_of(**changes: Any) -> RunSpec:
+    """A short run of DEC on the digits."""
+    from clustlab import registry
+
+    params = {**registry.method("dec").presets["quick"], **changes}
+    return RunSpec("digits", "dec", method_params=params, preset="quick")
+
+
+def clustering_steps(material: Material) -> Array:
+    """Steps of a run at which DEC itself worked, the start by k-means first."""
+    phases = np.array([record["phase"] for record in material.run.log])
+    return np.flatnonzero(np.isin(phases, ["initialise clusters", "cluster"]))
+
+
+def confidence(material: Material, step: int) -> float:
+    """Mean of the largest share of all items at a step."""
+    q = material.run[int(step)].probabilities
+    return float("nan") if q is None else float(q.max(1).mean())
+
+
+def _over_time(values: Values, materials: Sequence[Material]) -> list[Element]:
+    (material,) = materials
+    steps = clustering_steps(material)
+    if not len(steps):
+        return [Words("The autoencoder is being trained; DEC itself begins after that.")]
+    step = int(steps[min(int(values["update"]), len(steps) - 1)])
+    timeline = material.timeline
+    keep = theme.thin(len(material.dataset.items), limit=700)
+    reach = timeline.extent()
+    chart = teaching.cloud(
+        timeline.points(step)[keep],
+        timeline.stable(step)[keep],
+        within=(-reach, reach, -reach, reach),
+        height=370,
+    )
+    words = f"mean largest share **{confidence(material, step):.3f}**"
+    return [
+        Words(f"Update {min(int(values['update']), len(steps) - 1)} of {len(steps) - 1} · {words}"),
+        Chart(chart, f"Embedding of 700 digits at step {step}, coloured by cluster"),
+    ]
+
+
+def _surer(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    (material,) = materials
+    steps = clustering_steps(material)
+    before, after = confidence(material, steps[0]), confidence(material, steps[-1])
+    option = 0 if after > before + 0.02 else 1 if after < before - 0.02 else 2
+    return option, (
+        f"From {before:.3f} to {after:.3f}. Each target is a little sharper than the shares it was "
+        "made from, so the shares sharpen too, right or wrong: confidence is no proof."
+    )
+
+
+def changes(material: Material) -> Array:
+    """Share of labels changed at each update."""
+    steps = clustering_steps(material)[1:]
+    return np.array([material.timeline.row(int(step))["changed"] for step in steps])
+
+
+def stops_at(shares_changed: Array, tolerance: float) -> int:
+    """Update (from 1) at which the rule stops; the number of updates if it never does."""
+    below = np.flatnonzero(np.asarray(shares_changed) < tolerance)
+    return int(below[0]) + 1 if len(below) else len(shares_changed)
+
+
+def _stop(values: Values, materials: Sequence[Material]) -> list[Element]:
+    (material,) = materials
+    found = changes(material)
+    if not len(found):
+        return [Words("DEC has not made its first update yet.")]
+    stop = stops_at(found, values["tolerance"] / 100)
+    table = pd.DataFrame({"update": np.arange(1, len(found) + 1), "changed": found * 100})
+    chart = teaching.lines(
+        table,
+        x="update",
+        y="changed",
+        title=("update", "labels changed, in %"),
+        at=float(stop),
+        height=330,
+    )
+    return [
+        Words(f"With a tolerance of **{values['tolerance']:g} %** DEC stops at update **{stop}**."),
+        Chart(chart, "Share of labels changed at each update, with the one at which DEC stops"),
+    ]
+
+
+def _early_stop(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    (material,) = materials
+    found = changes(material)
+    early, late = stops_at(found, values["tolerance"] / 100), stops_at(found, 0.001)
+    metrics, steps = material.timeline, clustering_steps(material)
+    accuracy = [metrics.row(int(steps[stop]))["acc"] for stop in (early, late)]
+    option = 0 if early < late / 2 else 1 if early < late else 2
+    return option, (
+        f"It stops at update {early} instead of {late}; accuracy there is {accuracy[0]:.3f} instead "
+        f"of {accuracy[1]:.3f}. The rule looks at labels only: little change is not the same as right."
+    )
+
+
+def start_and_end(material: Material) -> tuple[float, float]:
+    """Accuracy of k-means on the code, and of DEC at its last step."""
+    steps = clustering_steps(material)
+    if not len(steps):
+        return float("nan"), float("nan")
+    return tuple(material.timeline.row(int(s))["acc"] for s in (steps[0], steps[-1]))  # type: ignore[return-value]
+
+
+def _two_starts(values: Values, materials: Sequence[Material]) -> list[Element]:
+    names, figures = [], []
+    for epochs, material in zip((1, 12), materials, strict=True):
+        for when, value in zip(("before DEC", "after DEC"), start_and_end(material), strict=True):
+            names.append(f"{epochs} epoch{'s' if epochs > 1 else ''}: {when}")
+            figures.append(0.0 if np.isnan(value) else value)
+    colours = [theme.FAINT[:7], theme.RIGHT] * 2
+    chart = teaching.bars(names, figures, title="accuracy", high=1.0, colours=colours, height=240)
+    return [Chart(chart, "Accuracy before and after DEC for a short and a long pre-training")]
+
+
+def _weak_start(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    (short, weak), (long, good) = (start_and_end(material) for material in materials)
+    option = 0 if weak >= good - 0.02 else 1 if weak < long else 2
+    return option, (
+        f"With 1 epoch {short:.3f} becomes {weak:.3f}; with 12 epochs {long:.3f} becomes {good:.3f}. "
+        "DEC sharpens what the code already separates; what lies mixed stays mixed."
+    )
+
+
+def _other_target(values: Values, materials: Sequence[Material]) -> list[Element]:
+    names = ["dec", values["target"]] if values["target"] != "dec" else ["dec"]
+    rows = []
+    for name, material in zip(names, materials, strict=True):
+        for update, step in enumerate(clustering_steps(material)):
+            q = material.run[int(step)].probabilities
+            if q is not None:
+                rows.append((update, name, float(q.max(1).mean())))
+    if not rows:
+        return [Words("DEC has not made its first update yet.")]
+    table = pd.DataFrame(rows, columns=["update", "target", "sure"])
+    chart = teaching.lines(
+        table, x="update", y="sure", by="target", title=("update", "mean largest share"), height=300
+    )
+    ends = [
+        f"{name}: accuracy {start_and_end(m)[1]:.3f}"
+        for name, m in zip(names, materials, strict=True)
+    ]
+    return [Words(" · ".join(ends)), Chart(chart, "Mean largest share over the updates by target")]
+
+
+def _hard_target(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    dec, hard = (confidence(m, clustering_steps(m)[-1]) for m in materials)
+    option = 0 if hard > dec + 0.02 else 1 if hard < dec - 0.02 else 2
+    return option, (
+        f"The mean largest share ends at {hard:.3f} with hard targets and at {dec:.3f} with DEC's. "
+        "A hard target says 'all of it here' about every item, also about those that lie between."
+    )
+
+
+LESSON = Lesson(
+    3,
+    "dec",
+    "DEC: learning from confident answers",
+    "From distances to shares, from shares to a target, and the pull between the two.",
+    methods=("dec", "idec"),
+    terms={
+        "Soft assignment": "The share with which an item belongs to each cluster; a row of q.",
+        "Target distribution": "What DEC wants the shares to become: squared, balanced, rescaled; p.",
+        "Degrees of freedom": "α of Student's t: how slowly a weight falls with distance.",
+        "KL divergence": "How far one distribution is from another, in nats; 0 if they are equal.",
+        "Tolerance": "Share of changed labels below which DEC stops.",
+        "Code": "The few numbers an encoder makes of an item; clusters are formed among codes.",
+    },
+    steps=(
+        LessonStep(
+            "From a distance to a share",
+            "DEC never asks which centre is nearest. It gives each centre a share of the item, by a "
+            "weight that falls with distance, and the shares add up to one. Drag the dot.",
+            r"q_{ij} = \frac{(1 + \lVert z_i - \mu_j \rVert^2 / \alpha)^{-\frac{\alpha+1}{2}}}"
+            r"{\sum_{j'} (1 + \lVert z_i - \mu_{j'} \rVert^2 / \alpha)^{-\frac{\alpha+1}{2}}}",
+            {
+                "z_i": "code of item i",
+                r"\mu_j": "centre j",
+                r"\alpha": "degrees of freedom",
+                "q_{ij}": "share",
+            },
+            _one_item,
+            Try(
+                "α goes to 20. What does the largest share do?",
+                ("It rises", "It falls", "It stays"),
+                {"alpha": 20.0, "item": ((0.0, 0.6),)},
+                _with_large_alpha,
+            ),
+            (ALPHA, Places("item", "Item", ((0.0, 0.6),))),
+            explains=("dec.alpha", "idec.alpha"),
+        ),
+        LessonStep(
+            "The scale of the code matters",
+            "α stays 1, so distance has a unit. If all codes lie within a tenth of it, every centre "
+            "is about equally near, and each gets the same share.",
+            r"q_{ij} \to \tfrac{1}{k} \quad\text{as}\quad \lVert z_i - \mu_j \rVert \to 0",
+            {"k": "number of clusters", "q_{ij}": "share of centre j in item i"},
+            _scaled,
+            Try(
+                "The code shrinks to a hundredth. What are the shares then?",
+                ("Nearly all decided", "Nearly even", "As before"),
+                {"scale": 0.01},
+                _tiny_scale,
+            ),
+            (Slider("scale", "Factor on all codes", 0.01, 5.0, 1.0, 0.01),),
+            alarms=("uniform",),
+        ),
+        LessonStep(
+            "From share to target",
+            "The target squares each share, so that the larger ones gain. Then it divides by the "
+            "size of the cluster, so that no cluster gains only because it is big. "
+            "Click a number to see how it was made.",
+            r"p_{ij} = \frac{q_{ij}^{\gamma} / f_j}{\sum_{j'} q_{ij'}^{\gamma} / f_{j'}},"
+            r"\quad f_j = \sum_i q_{ij}",
+            {"p_{ij}": "target", "f_j": "size of cluster j", r"\gamma": "power, 2 in the paper"},
+            _target_table,
+            Try(
+                "The division by the size is switched off. What does the heavy cluster a claim?",
+                ("More items", "Fewer items", "As many"),
+                {"divide": False, "power": 2.0},
+                _without_division,
+            ),
+            (
+                Slider("power", "Power γ", 1.0, 6.0, 2.0, 0.5),
+                Switch("divide", "Divide by the size of the cluster", value=True),
+            ),
+            explains=("dec.gamma", "dec.delta", "idec.gamma", "idec.delta"),
+        ),
+        LessonStep(
+            "A size is a size of the whole set",
+            "The size of a cluster needs all items. Some programs take it from each batch, which is "
+            "quicker, but makes another target: the smaller the batch, the further off.",
+            r"f_j = \sum_{i=1}^{n} q_{ij} \;\neq\; \sum_{i \in \text{batch}} q_{ij}",
+            {"n": "number of all items", "f_j": "size of cluster j"},
+            _batches,
+            Try(
+                "Batches of a single item. How does the target compare with the share?",
+                ("It is sharper", "It is flatter", "It is the same"),
+                {"size": 1.0},
+                _batch_of_one,
+            ),
+            (Slider("size", "Batch size", 1, 150, 150, 1),),
+        ),
+        LessonStep(
+            "The pull",
+            "Training makes the shares more like the target. Each arrow shows where that pulls a "
+            "code; here the codes move freely, in DEC a network has to move them.",
+            r"L = \sum_i \sum_j p_{ij} \ln\frac{p_{ij}}{q_{ij}}, \qquad "
+            r"\Delta z_i \propto -\frac{\partial L}{\partial z_i}",
+            {"L": "KL divergence of q from p", r"\Delta z_i": "move of code i"},
+            _arrows,
+            Try(
+                "Whose arrows are longest on average, before the first update?",
+                ("The least sure third", "The middle third", "The surest third"),
+                {"updates": 0.0},
+                _who_moves,
+            ),
+            (Slider("updates", "Updates done", 0, 30, 0, 1),),
+        ),
+        LessonStep(
+            "The pull in a real run",
+            "The same in a network on 1,797 digits. Move through the updates: the clouds tighten, "
+            "and gaps open between them. With too large an η each step undoes more than it gains.",
+            r"\theta \leftarrow \theta - \eta\, \frac{\partial}{\partial \theta}\,"
+            r"\mathrm{KL}(P \,\Vert\, Q)",
+            {r"\theta": "weights and centres", r"\eta": "learning rate"},
+            _over_time,
+            Try(
+                "From the first update to the last: what does the mean largest share do?",
+                ("It rises", "It falls", "It hardly moves"),
+                {"update": 25.0},
+                _surer,
+            ),
+            (Slider("update", "Update", 0, 25, 0, 1),),
+            needs=lambda values: [run_of()],
+            explains=(
+                "dec.cluster_learning_rate",
+                "dec.learning_rate",
+                "dec.update_interval",
+                "dec.max_updates",
+            ),
+            alarms=("divergence",),
+        ),
+        LessonStep(
+            "When to stop",
+            "DEC stops when hardly any label changes between two updates. The threshold is the "
+            "tolerance. It needs no labels, and it knows nothing of right and wrong.",
+            r"\frac{1}{n} \sum_i \left[\, c_i^{(t)} \neq c_i^{(t-1)} \right] < \varepsilon",
+            {"c_i^{(t)}": "cluster of item i at update t", r"\varepsilon": "tolerance"},
+            _stop,
+            Try(
+                "The tolerance goes from 0.1 % to 5 %. When does DEC stop?",
+                ("In less than half the time", "A little earlier", "At the same update"),
+                {"tolerance": 5.0},
+                _early_stop,
+            ),
+            (Slider("tolerance", "Tolerance in %", 0.1, 5.0, 0.1, 0.1),),
+            needs=lambda values: [run_of()],
+            explains=("dec.tolerance", "idec.tolerance"),
+            alarms=("still", "churn"),
+        ),
+        LessonStep(
+            "It depends on its start",
+            "DEC begins with k-means on the code of an autoencoder. Two runs differ in nothing but "
+            "how long that autoencoder was trained.",
+            r"\mu^{(0)} = \text{k-means}(z), \quad z = \text{encoder}(x)",
+            {r"\mu^{(0)}": "first centres", "z": "codes of all items x"},
+            _two_starts,
+            Try(
+                "After 1 epoch of pre-training instead of 12, DEC ends ...",
+                ("as well as the other", "below even the other's start", "in between"),
+                {},
+                _weak_start,
+            ),
+            needs=lambda values: [run_of(epochs=1), run_of()],
+            explains=("dec.epochs", "dec.pretraining", "dec.layer_epochs", "dec.corruption"),
+        ),
+        LessonStep(
+            "Other targets",
+            "Sharpening is a choice. Hard targets are sure of everything at once; Sinkhorn's give "
+            "every cluster the same number of items.",
+            r"\text{hard: } p_{ij} = [\,j = \arg\max_{j'} q_{ij'}\,] \qquad "
+            r"\text{sinkhorn: } \sum_i p_{ij} = \tfrac{n}{k}",
+            {"n": "items", "k": "clusters"},
+            _other_target,
+            Try(
+                "Hard targets instead of DEC's: where does the mean largest share end?",
+                ("Higher", "Lower", "At about the same value"),
+                {"target": "hard"},
+                _hard_target,
+            ),
+            (Choice("target", "Target", ("dec", "hard", "sinkhorn"), "hard"),),
+            needs=lambda values: (
+                [run_of()]
+                + ([run_of(target=values["target"])] if values["target"] != "dec" else [])
+            ),
+            explains=("dec.target",),
+        ),
+    ),
+)
