@@ -32,7 +32,7 @@ class TrunkSettings:
     rotation: bool = params.switch("Turn copies by a few degrees to either side.")
     shift: bool = params.switch("Move copies by up to a tenth of a side.")
     scale: bool = params.switch("Make copies larger or smaller.")
-    shear: bool = params.switch("Slant copies.")
+    shear: bool = params.switch("Slant copies to the left or right.")
     jitter: bool = params.switch("Change brightness and contrast of copies.")
     flip: bool = params.flip()
     sobel: bool = params.sobel()

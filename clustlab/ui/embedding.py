@@ -26,7 +26,7 @@ def body(view: View) -> None:
         kind = st.segmented_control(
             "Projection",
             kinds,
-            default="pca",
+            default="plane" if "plane" in kinds else "pca",
             required=True,
             format_func=KINDS.__getitem__,
             key="projection",
