@@ -21,6 +21,7 @@ from clustlab.errors import ClustlabError, ParameterError, RunNotFound
 from clustlab.store import Run, write_atomically
 from clustlab.types import Intervention, InterventionKind, Snapshot
 
+FILE = "interventions.jsonl"
 Offered = Mapping[str, tuple[InterventionKind, ...]]
 """Kinds of intervention by phase."""
 
@@ -83,6 +84,11 @@ def wishes(run: Run) -> list[Wish]:
     return found
 
 
+def is_touched(run: Run) -> bool:
+    """Whether anything was changed, or refused, while the run was under way."""
+    return (run.path / FILE).is_file()
+
+
 def at_step(record: Mapping[str, Any]) -> list[Intervention]:
     """Interventions that were made at the start of a step, from its record in the log."""
     return [_from(about) for about in record.get("interventions", ())]
@@ -98,7 +104,7 @@ class Desk:
 
     def __init__(self, run: Run, offered: Offered) -> None:
         self.run, self.offered = run, offered
-        self._file = run.path / "interventions.jsonl"
+        self._file = run.path / FILE
         self._made = _lines(self._file)
 
     def take(self, step: int, phase: str, *, is_new: bool) -> list[Intervention]:

@@ -9,6 +9,7 @@ from clustlab.runner import execute, new_run
 from clustlab.sabotage.entries import ENTRIES, of
 from clustlab.store import RunStore, write_status
 from clustlab.ui import session
+from clustlab.ui.runs import settings
 from tests.test_pages import visit, words
 
 QUICK = of("wrong-k")  # k-means: a second for both
@@ -40,7 +41,7 @@ def test_every_entry_has_an_address_and_says_what_to_look_for(runs, entry):
     assert entry.signature.look_for in said
     assert entry.caveat in said
     ((name, _),) = entry.changes.items()
-    assert f"`{name}` is" in said
+    assert f"**{name}** is" in said
     assert f"{registry.method(entry.broken.method).title} on 800 digits" in said
     assert labels(app) == ["Start both runs", "Start the broken run", "Start the guarded run"]
     assert not app.error
@@ -79,6 +80,17 @@ def test_a_run_of_another_entry_or_seed_is_not_taken_for_it(runs):
     carried_out(runs, dataclasses.replace(QUICK.broken, seed=5))
     app = visit("sabotage", entry=QUICK.name)
     assert "Start both runs" in labels(app)
+
+
+def test_a_run_that_was_changed_by_hand_is_not_taken_for_it(runs):
+    run = new_run(runs, QUICK.broken)
+    (run.path / "wishes").mkdir()
+    wish = '{"kind": "merge", "clusters": [0, 1], "value": 1.0, "n_steps": 1}'
+    (run.path / "wishes" / "1.json").write_text(wish)
+    execute(runs.root, run.id)
+    assert any(record.get("interventions") for record in run.log)
+    assert "Start both runs" in labels(visit("sabotage", entry=QUICK.name))
+    assert "changed by hand while it ran" in settings(run)
 
 
 def test_a_run_under_way_shows_its_progress_and_the_other_can_be_started(runs):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clustlab.analysis.timeline import Timeline
+from clustlab.interventions import is_touched
 from clustlab.store import Run, RunSpec
 
 Measure = Callable[[Run, Timeline], float]
@@ -69,11 +70,12 @@ class Entry:
 
 
 def matches(run: Run, spec: RunSpec) -> bool:
-    """Whether a run was started from a spec, with nothing changed and nothing added."""
+    """Whether a run comes from a spec, with nothing changed before or while it ran."""
     mine = run.spec
     return (mine.dataset, mine.method, mine.seed) == (spec.dataset, spec.method, spec.seed) and (
         mine.dataset_params == spec.dataset_params
         and mine.method_params == spec.method_params
         and not mine.continues
         and not mine.excluded
+        and not is_touched(run)
     )

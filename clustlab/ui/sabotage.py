@@ -72,7 +72,7 @@ def _about(entry: Entry) -> None:
     if entry.caveat:
         st.caption(f":material/info: {entry.caveat}")
     words = ", ".join(
-        f"`{name}` is {broken} instead of {guarded}"
+        f"**{name}** is {broken} instead of {guarded}"
         for name, (broken, guarded) in entry.changes.items()
     )
     st.caption(
