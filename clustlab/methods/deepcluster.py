@@ -231,9 +231,9 @@ class DeepCluster(TrunkSettings):
             if wanted := ctx.interventions():
                 change_rate(optimiser, wanted)
                 z = self._features(network, inputs, ctx)
-                labels = torch.from_numpy(pseudo_labels.value).to(z.device)
-                labels = relabelled(z, labels, self.n_clusters_over, wanted, ctx)
-                pseudo_labels.value = labels.cpu().numpy()
+                present = torch.from_numpy(pseudo_labels.value).to(z.device)
+                present = relabelled(z, present, self.n_clusters_over, wanted, ctx)
+                pseudo_labels.value = present.cpu().numpy()
             before = pseudo_labels.value
             scalars = self._classify(network, optimiser, inputs, before, ctx)
             z, found = self._cluster(network, inputs, centers, ctx)
