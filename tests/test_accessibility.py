@@ -23,6 +23,7 @@ PAGES = (
     "learn?lesson=dec&step=1",
     "learn?lesson=dec&step=3&said=1",
     "learn?lesson=glossary",
+    "sabotage",
     "runs",
     "figures",
     "data",

@@ -56,8 +56,9 @@ from torch import Tensor, nn
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.augment import Augmentation, side_by_side
-from clustlab.parts.heads import Heads
+from clustlab.parts.heads import Heads, loss_bars
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.interventions import Offer, change_rate
 from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.networks import embed, macs, pass_size
 from clustlab.parts.pca import principal
@@ -104,11 +105,12 @@ def iic_loss(p: Tensor, p_prime: Tensor, lam: float = 1.0) -> Tensor:
 
 
 class Network(nn.Module):
-    """A trunk with one or two groups of heads; BatchNorm always uses the batch at hand."""
+    """A trunk with one or two groups of heads; BatchNorm uses the batch at hand as a rule."""
 
     def __init__(self, shape: tuple[int, ...], settings: "IIC") -> None:
         super().__init__()
-        self.trunk = settings.build_network(shape, track_running_stats=False)
+        kept = settings.running_statistics
+        self.trunk = settings.build_network(shape, track_running_stats=kept)
         sizes = [k for k in (settings.n_clusters, settings.n_clusters_over) if k is not None]
         groups = [Heads(self.trunk.width, settings.n_heads, k) for k in sizes]
         self.groups = nn.ModuleList(groups)  # main heads, then auxiliary ones if any
@@ -152,6 +154,7 @@ class IIC(TrunkSettings):
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("change", "encode", "compare", "choose head")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    interventions: ClassVar[Offer] = {"train": ("learning rate",)}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {
             "epochs": 20,
@@ -208,6 +211,12 @@ class IIC(TrunkSettings):
         advanced=True,
         help="Changed copies of each image in a batch. More copies estimate the loss better.",
     )
+    running_statistics: bool = params.param(
+        False,
+        advanced=True,
+        help="Find the result with BatchNorm in evaluation mode, by averages over past batches. "
+        "Off, by the statistics of large mixed batches, as it was trained.",
+    )
     batch_size: int = params.batch_size(256)
     learning_rate: float = params.learning_rate(1e-3)
 
@@ -235,6 +244,7 @@ class IIC(TrunkSettings):
         for _ in ctx.phase("start", 1):
             yield self._snapshot(network, inputs, views.value, {}, ctx)
         for _ in ctx.phase("train", self.epochs):
+            change_rate(optimiser, ctx.interventions())
             losses = self._epoch(network, optimiser, inputs, ctx)
             yield self._snapshot(network, inputs, views.value, losses, ctx)
 
@@ -343,7 +353,6 @@ class IIC(TrunkSettings):
 
 def _artefacts(now: _Pass, by_head: list[float], chosen: int) -> dict[str, Artefact]:
     joint = joint_probabilities(now.p[chosen], now.p_prime[chosen])
-    numbers = tuple(str(i + 1) for i in range(len(by_head)))
     found = {
         "joint": Artefact(
             "matrix",
@@ -361,15 +370,7 @@ def _artefacts(now: _Pass, by_head: list[float], chosen: int) -> dict[str, Artef
             rows=("share",),
             cluster_axes=(1,),
         ),
-        "heads": Artefact(
-            "bars",
-            np.array([by_head], np.float32),
-            "Loss of each head on the whole set",
-            "The lowest bar is the head whose clusters are shown; gaps below 0.01 mean nothing.",
-            rows=("loss",),
-            columns=numbers,
-            marked=(chosen,),
-        ),
+        "heads": loss_bars(by_head, chosen),
     }
     if now.over.shape[1]:
         table = now.over.T @ now.p[chosen] / len(now.over)  # (k_over, k)

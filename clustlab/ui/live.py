@@ -12,6 +12,7 @@ from clustlab.ui import (
     evaluate,
     inside,
     inspector,
+    intervene,
     nav,
     panels,
     session,
@@ -32,6 +33,7 @@ def four_views(view: View) -> None:
         _loop(view)
     with words:
         _ending(view)
+        intervene.panel(view)
     upper, lower = st.columns(2, gap="medium"), st.columns(2, gap="medium")
     with upper[0]:
         _embedding(view)
