@@ -124,3 +124,89 @@ def test_assumptions(page, address):
     )
     assert own > other
     see(page, rf"^Of 200 images, {share:g}% are further")
+
+
+def train(page, patience=180_000):
+    """Start the runs of a step and wait until all of them are done."""
+    page.get_by_role("button", name="Train it here").click()
+    links = page.get_by_role("link", name=re.compile("Look inside this run"))
+    links.first.wait_for(timeout=patience)
+    expect(page.get_by_test_id("stProgress")).to_have_count(0, timeout=patience)
+    settle(page)
+
+
+def waits_for_a_run(page, option):
+    """An answer is taken, and the verdict waits for the run that can be started here."""
+    expect(page.get_by_role("button", name="Train it here")).to_be_visible()
+    page.locator(".st-key-lesson-try").get_by_role("button", name=option, exact=True).click()
+    see(page, "^The answer comes when the run beside is done")
+
+
+def test_representations(page, address):
+    page.goto(f"{address}/learn?lesson=representations")
+    at(page, "representations", 1)
+    see(page, r"^3 of 64 numbers keep ")
+    (kept,) = numbers("#%; the first direction", predict(page, "Less than half"))
+    assert 50 < kept < 80
+    see(page, rf"^10 of 64 numbers keep {kept}% of the variance")
+
+    on(page, "representations", 2)
+    train(page)
+    linear, pixels, agreement = numbers(
+        "# against #, and .* NMI of #", predict(page, "It stays within 0.02")
+    )
+    assert abs(linear - pixels) <= 0.02
+    assert agreement > 0.9
+
+    on(page, "representations", 3)
+    train(page)
+    bent, flat = numbers("Error # against #", predict(page, "The components"))
+    assert bent < flat
+    see(page, r"^After 12 passes")
+
+    on(page, "representations", 4)
+    waits_for_a_run(page, "Within 0.05")
+    on(page, "representations", 5)
+    waits_for_a_run(page, "More than half")
+
+    on(page, "representations", 6)
+    (cost,) = numbers("costs # nats", predict(page, "Nothing"))
+    assert cost > 1
+    see(page, rf"^.*= {cost:.2f}\d")
+
+    on(page, "representations", 7)
+    waits_for_a_run(page, "All ten")
+
+
+def test_deepcluster(page, address):
+    page.goto(f"{address}/learn?lesson=deepcluster")
+    at(page, "deepcluster", 1)
+    train(page)
+    found, chance = numbers("# against # for blind", predict(page, "About as many as by chance"))
+    assert found > chance + 0.2
+
+    on(page, "deepcluster", 2)  # the same run again
+    see(page, r"^train only \(round 1\)")
+    final, first = numbers("#% in the last round and #%", predict(page, "Below 10 %"))
+    assert 0 < final < first
+    see(page, rf"^cluster only \(round 10\): .*{final:g}% of the labels")
+
+    on(page, "deepcluster", 3)
+    waits_for_a_run(page, "Lower")
+
+    on(page, "deepcluster", 4)
+    loss, even = numbers("# nats, against #", predict(page, "Much smaller"))
+    assert loss < even / 4
+    see(page, rf"reaches {loss:.3f} nats")
+
+    on(page, "deepcluster", 5)
+    (ratio,) = numbers("# times as often", predict(page, "Equally often"))
+    assert ratio == pytest.approx(12, abs=1.5)
+
+    on(page, "deepcluster", 6)
+    see(page, r"6 of 6 are in use")
+    without, repaired = numbers(
+        "# of 6 clusters .* without repair, # with", predict(page, "All six")
+    )
+    assert without < repaired
+    see(page, rf"{without:g} of 6 are in use")

@@ -24,12 +24,14 @@ from clustlab.course import (
 )
 from clustlab.lessons.on_points import (
     BELL_NOISE,
+    BLOBS_EXTENT,
     N,
     accuracy,
     answers,
     bells,
     best_inertia,
     bridge,
+    crosses,
     half_steps,
     last_of,
     of_kmeans,
@@ -39,12 +41,6 @@ from clustlab.lessons.on_points import (
 )
 from clustlab.types import Array, Dataset, Snapshot
 from clustlab.views import dendrogram, ground, sheets, teaching, theme
-
-
-def crosses(centers: Array) -> tuple[tuple[float, float, str], ...]:
-    """Marks of centres in the colours of their clusters."""
-    return tuple((float(x), float(y), theme.colour(i)) for i, (x, y) in enumerate(centers))
-
 
 # -- 1: two moves ----------------------------------------------------------------------------------
 NINE = (
@@ -121,7 +117,6 @@ def _outlier(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
 
 
 # -- 2: the start ----------------------------------------------------------------------------------
-BLOBS_EXTENT = (-2.1, 2.1, -1.38, 1.38)
 SPREAD_STARTS = ((0.3, 0.9), (1.2, 0.5), (0.5, -1.1), (-0.9, -0.6), (-1.3, 0.6))
 CROWDED = ((-0.1, 0.9), (0.1, 0.9), (0.0, 1.1), (-0.1, 1.1), (0.1, 1.15))
 

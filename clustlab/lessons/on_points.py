@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from clustlab.types import Array, Dataset, Snapshot
+from clustlab.views import theme
 
 N = 240  # points of a toy shape: every method answers in a tenth of a second
+BLOBS_EXTENT = (-2.1, 2.1, -1.38, 1.38)  # of a plane over the five blobs
 BELL_NOISE = 0.15
 BELL_STARTS = np.array([[-1.2, -0.6], [0.2, 1.0], [1.0, -0.9]])
 GROUPS = {
@@ -157,3 +159,8 @@ def best_inertia() -> float:
     from clustlab.parts.kmeans import kmeans
 
     return kmeans(torch.as_tensor(toy("blobs").items), 5, Context(0), n_init=10).inertia
+
+
+def crosses(centers: Array) -> tuple[tuple[float, float, str], ...]:
+    """Marks of centres in the colours of their clusters."""
+    return tuple((float(x), float(y), theme.colour(i)) for i, (x, y) in enumerate(centers))
