@@ -210,3 +210,39 @@ def test_deepcluster(page, address):
     )
     assert without < repaired
     see(page, rf"{without:g} of 6 are in use")
+
+
+def test_honest_pictures(page, address):
+    page.goto(f"{address}/learn?lesson=honest-pictures")
+    at(page, "honest-pictures", 1)
+    see(page, r"^Seeds 0 to 3\. The first two share \d+%")
+    far, near = numbers("# for far pairs, while #%", predict(page, "Hardly, below 0.6"))
+    assert far < 0.6
+    assert near > 30
+
+    on(page, "honest-pictures", 2)
+    data, shown = numbers("# times as wide in the data, # times", predict(page, "At most twice"))
+    assert data > 8
+    assert shown < 4
+
+    on(page, "honest-pictures", 3)
+    low, high = numbers("# to # over four draws", predict(page, "Below 0.1"))
+    assert 0.25 < low <= high
+    see(page, r"silhouette 0\.\d\d\. The points were drawn without any groups")
+
+    on(page, "honest-pictures", 4)
+    truth, found, right = numbers(
+        "truth has #, k-means #, with an accuracy of #", predict(page, "The true rings")
+    )
+    assert truth < found
+    assert right < 0.7
+
+    on(page, "honest-pictures", 5)
+    right, pure = numbers("Accuracy is #, purity #", predict(page, "Above 0.9"))
+    assert (right, pure) == (pytest.approx(46 / 90, abs=1e-3), pytest.approx(2 / 3, abs=1e-3))
+    see(page, r"cluster \d stands for nothing")
+
+    on(page, "honest-pictures", 6)
+    gap, low, high = numbers("#: from # to #", predict(page, "Less than 0.02"))
+    assert gap == pytest.approx(high - low, abs=0.0015)
+    see(page, rf"from {low:.3f} to {high:.3f}$")
