@@ -287,6 +287,18 @@ def explained() -> Mapping[str, tuple[str, int]]:
     )
 
 
+def about_method(name: str) -> tuple[str, int] | None:
+    """Lesson and step at which a method begins to be explained; None if there is none."""
+    main = [x for x in lessons().values() if x.methods[:1] == (name,)]
+    found = main or [x for x in lessons().values() if name in x.methods]
+    return (found[0].name, 1) if found else None
+
+
+def about_parameter(method: str, parameter: str) -> tuple[str, int] | None:
+    """Lesson and step that explain a parameter, else those that explain its method."""
+    return explained().get(f"{method}.{parameter}") or about_method(method)
+
+
 @cache
 def glossary() -> Mapping[str, tuple[str, str]]:
     """Definition of each term and the lesson it comes from, in alphabetical order."""

@@ -48,7 +48,7 @@ and the last clustering into the number of clusters asked for, of the features a
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -74,7 +74,7 @@ from clustlab.parts.scoring import (
     projected,
     restored,
 )
-from clustlab.parts.trunk import Trunk, even_batch
+from clustlab.parts.trunk import TrunkSettings, even_batch
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 HEAD_SPREAD = 0.01  # standard deviation of the weights of a new classifier
@@ -100,8 +100,7 @@ class Network(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], settings: "DeepCluster") -> None:
         super().__init__()
-        channels = [settings.width * 2**i for i in range(settings.depth)]
-        self.trunk = Trunk(shape, channels, edges=settings.sobel)
+        self.trunk = settings.build_network(shape)
         self.hidden = nn.Linear(self.trunk.width, settings.n_features)
         self.head = nn.Linear(settings.n_features, settings.n_clusters_over)
 
@@ -128,7 +127,7 @@ class Network(nn.Module):
 
 
 @dataclass(frozen=True)
-class DeepCluster:
+class DeepCluster(TrunkSettings):
     """Cluster the features, learn to predict the clusters, repeat."""
 
     name: ClassVar[str] = "deepcluster"
@@ -161,7 +160,6 @@ class DeepCluster:
         },
     }
 
-    n_clusters: int = params.n_clusters()
     n_clusters_over: int = params.param(
         100,
         low=2,
@@ -191,8 +189,6 @@ class DeepCluster:
     augment: bool = params.param(
         True, help="Train on changed images. Off, any detail may serve to tell clusters apart."
     )
-    sobel: bool = params.sobel()
-    flip: bool = params.flip()
     n_components: int = params.param(
         32,
         low=2,
@@ -210,7 +206,6 @@ class DeepCluster:
         advanced=True,
         help="Channels of the first convolution; each later one has twice as many.",
     )
-    depth: int = params.param(3, low=1, high=5, advanced=True, help="Number of convolutions.")
     batch_size: int = params.batch_size(128)
     learning_rate: float = params.learning_rate(0.05)
 
@@ -221,6 +216,11 @@ class DeepCluster:
                 f"{self.n_clusters}.",
                 "Raise n_clusters_over; ten times n_clusters is a good start.",
             )
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Changes that copies go through."""
+        return self.switched(VIEWS) if self.augment else Augmentation()
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
@@ -312,7 +312,7 @@ class DeepCluster:
             network.reset_head()
         # without momentum nothing of the last classifier survives in its optimiser
         head_optimiser = self._descent(network.head.parameters(), momentum=0.0)
-        views = replace(VIEWS, flip=self.flip) if self.augment else Augmentation()
+        views = self.augmentation
         targets = torch.from_numpy(pseudo_labels).to(ctx.device)
         weight = None
         if self.balance == "inverse weights":

@@ -68,6 +68,15 @@ class CodeSettings:
         none = self.hidden_widths == "none"
         return () if none else tuple(int(width) for width in self.hidden_widths.split("-"))
 
+    def build_network(self, shape: tuple[int, ...]) -> Autoencoder:
+        """Untrained network for items of a shape, (c, h, w) or (d,)."""
+        return self.network(shape)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Changes that copies go through."""
+        return VIEWS if self.augmented else Augmentation()
+
     def pretraining_plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases up to the end of pre-training, for n items of a shape (h, w, c) or (d,)."""
         epoch, look = self.costs(n, shape)
@@ -121,6 +130,15 @@ class AutoencoderSettings(CodeSettings):
         advanced=True,
         help="Share of hidden values blanked in layer-wise pre-training.",
     )
+
+    def build_network(self, shape: tuple[int, ...]) -> Autoencoder:
+        """Untrained network for items of a shape, (c, h, w) or (d,)."""
+        return self.network(shape)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Changes that copies go through."""
+        return VIEWS if self.augmented else Augmentation()
 
     def pretraining_plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases up to the end of pre-training, for n items of a shape (h, w, c) or (d,)."""

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from clustlab import registry
+from clustlab import course, registry
 from clustlab.analysis import verdict
 from clustlab.ui import (
     clusters,
@@ -100,7 +100,11 @@ def _ending(view: View) -> None:
         if other is not None:
             runs = f"{view.run.id},{other.id}"
             nav.link("compare", "Compare", "compare_arrows", runs=runs)
-        nav.link("methods", "How does it work?", "menu_book", about=view.run.spec.method)
+        lesson = course.about_method(view.run.spec.method)
+        if lesson:
+            nav.lesson_link(lesson, "How does it work?")
+        else:
+            nav.link("methods", "How does it work?", "menu_book", about=view.run.spec.method)
 
 
 def _embedding(view: View) -> None:
