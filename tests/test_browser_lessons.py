@@ -12,7 +12,8 @@ from tests.test_browser import PATIENCE, SIZE
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 TRAINING = 300_000  # milliseconds for a quick run on a busy machine
-WALKED = {"iic": (), "information": (4,), "pairs": (), "neighbours": ()}  # lesson -> steps trained here
+# lesson -> steps whose runs are trained here
+WALKED = {"iic": (), "information": (4,), "pairs": (), "neighbours": ()}
 
 
 @pytest.fixture(scope="module")
