@@ -155,6 +155,8 @@ def _controls(
 
 def _widget(control: Control, value: Any, key: str) -> Any:
     locked = _is_locked(control.name)
+    if isinstance(control, course.Grid):  # an editor takes its state from nobody
+        return lesson_figure.grid(control, value, key=key, locked=locked)
     st.session_state.setdefault(key, value)
     common: dict[str, Any] = {"key": key, "disabled": locked}
     if isinstance(control, course.Slider):
@@ -165,10 +167,8 @@ def _widget(control: Control, value: Any, key: str) -> Any:
         return st.slider(control.label, low, high, step=step, **common)
     if isinstance(control, course.Choice):
         return st.segmented_control(control.label, control.options, required=True, **common)
-    if isinstance(control, course.Switch):
-        return st.toggle(control.label, **common)
-    assert isinstance(control, course.Grid)  # places are drawn in the figure
-    return lesson_figure.grid(control, value, key=key, locked=locked)
+    assert isinstance(control, course.Switch)  # places are drawn in the figure
+    return st.toggle(control.label, **common)
 
 
 def _mover(step: LessonStep) -> lesson_figure.Mover | None:
