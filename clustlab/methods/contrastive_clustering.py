@@ -44,7 +44,6 @@ light instead of crops, tint and blur, a larger step size, far fewer passes. The
 decay, as in the paper.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -55,7 +54,15 @@ from torch import Tensor, nn
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.augment import Augmentation, side_by_side
-from clustlab.parts.contrast import VIEWS, Projection, cosines, nt_xent, view_pairs
+from clustlab.parts.contrast import (
+    VIEWS,
+    Projection,
+    cluster_contrast,
+    cosines,
+    imbalance,
+    nt_xent,
+    view_pairs,
+)
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.networks import descend, embed, macs
@@ -67,37 +74,6 @@ from clustlab.types import Array, Artefact, Paper, PlannedPhase, Reported, Snaps
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
 PAIRS = 10  # images shown beside a changed copy
-
-
-def imbalance(p: Tensor) -> Tensor:
-    """Distance of the mean cluster probabilities from an even division, ln K - H, in [0, ln K].
-
-    A scalar in nats; finite, with its gradient, where a cluster is empty. Li et al. 2021, eq. 6.
-
-    Parameters
-    ----------
-    p : Tensor
-        Cluster probabilities (n, k).
-    """
-    mean = p.mean(0)
-    tiny = torch.finfo(p.dtype).tiny  # 0 ln 0 would be no number
-    return math.log(p.shape[1]) + (mean * mean.clamp_min(tiny).log()).sum()
-
-
-def cluster_contrast(p: Tensor, p_prime: Tensor, temperature: float = 1.0) -> Tensor:
-    """Loss of telling clusters apart by the items they hold, a scalar in nats.
-
-    Each of the 2k columns has to find the same cluster in the other table. Li et al. 2021,
-    eq. 4 and 5.
-
-    Parameters
-    ----------
-    p, p_prime : Tensor
-        Cluster probabilities (n, k) of two copies of the same items, in the same order.
-    temperature : float
-        Small values look at the most similar of the other clusters only.
-    """
-    return nt_xent(p.T, p_prime.T, temperature)
 
 
 class Network(nn.Module):

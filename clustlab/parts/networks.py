@@ -211,6 +211,33 @@ def embed(
     return out
 
 
+def settle(network: nn.Module, inputs: Inputs, ctx: Context, size: int) -> None:
+    """Measure the statistics of every BatchNorm anew, in one pass without training.
+
+    An untrained network has none, and evaluates as if every column had mean 0 and variance 1.
+
+    Parameters
+    ----------
+    network : Module
+        Is in training mode afterwards.
+    inputs : Inputs
+        The whole set.
+    size : int
+        Items per batch; a last batch of one item joins the one before it.
+    """
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over all batches
+    network.train()
+    with torch.no_grad():
+        for index in ctx.batches(len(inputs), size):
+            network(inputs[index])
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.momentum = momentum
+
+
 def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
     """Take one step down the gradient of a loss."""
     optimiser.zero_grad()
