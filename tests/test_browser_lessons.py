@@ -13,7 +13,14 @@ from tests.test_browser import PATIENCE, SIZE
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 TRAINING = 300_000  # milliseconds for a quick run on a busy machine
 # lesson -> steps whose runs are trained here
-WALKED = {"iic": (), "information": (4,), "pairs": (), "neighbours": ()}
+WALKED = {
+    "iic": (),
+    "information": (4,),
+    "pairs": (),
+    "neighbours": (),
+    "trees": (),
+    "local-aggregation": (),
+}
 
 
 @pytest.fixture(scope="module")
