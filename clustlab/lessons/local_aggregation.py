@@ -307,7 +307,7 @@ LESSON = Lesson(
     "local-aggregation",
     "Local Aggregation: close and background neighbours",
     "Pull an image towards its close neighbours, away from the rest of its surroundings.",
-    methods=("kmeans",),
+    methods=("kmeans", "local-aggregation"),
     terms={
         "Background neighbours": "The nearest items to an item, whatever they are; B.",
         "Close neighbours": "Items that some clustering puts into one cluster with an item; C.",
