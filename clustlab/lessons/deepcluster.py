@@ -359,8 +359,9 @@ LESSON = Lesson(
             "One half-step at a time",
             "Train only: the labels rest and the features move. Cluster only: the features rest and "
             "the labels move. Go through the half-steps and watch which of both it is.",
-            r"\min_{\theta, W} \frac1n \sum_i \ell(W f_\theta(x_i), y_i) \;\rightleftarrows\; "
-            r"\min_{C, y} \frac1n \sum_i \lVert f_\theta(x_i) - C y_i \rVert^2",
+            r"\begin{gathered} \min_{\theta, W} \tfrac1n \textstyle\sum_i \ell(W f_\theta(x_i), y_i) \\"
+            r"\min_{C, y} \tfrac1n \textstyle\sum_i \lVert f_\theta(x_i) - C y_i \rVert^2 "
+            r"\end{gathered}",
             {
                 r"f_\theta": "features",
                 "W": "head",
