@@ -5,14 +5,14 @@ survives an iteration with `keep`, and loops with `phase` and `batches` can be p
 checkpointed and resumed without knowing it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 
 from clustlab.errors import ParameterError
-from clustlab.types import Array
+from clustlab.types import Array, Intervention
 
 
 class Part(Protocol):
@@ -66,6 +66,8 @@ class Context:
         Where tensors live.
     poll : callable
         Called at every point where the run may pause; raises `Cancelled` to stop it.
+    interventions : callable
+        Gives what the user wants changed at the start of the present iteration.
     checkpoint : mapping, optional
         What `checkpoint()` returned earlier in the same run: the run goes on from there.
     warm : mapping, optional
@@ -78,6 +80,7 @@ class Context:
         device: torch.device | str = "cpu",
         *,
         poll: Callable[[], None] = lambda: None,
+        interventions: Callable[[], Sequence[Intervention]] = lambda: (),
         checkpoint: Mapping[str, Any] | None = None,
         warm: Mapping[str, Any] | None = None,
     ) -> None:
@@ -88,7 +91,7 @@ class Context:
         self.batch, self.n_batches = 0, 0
         self.active = ""  # the box of the method's loop that is at work
         self.boxes = 0  # how many of them have begun
-        self._poll = poll
+        self._poll, self._interventions = poll, interventions
         self._saved = checkpoint
         self._warm = warm
         self._finished: list[str] = list(checkpoint["finished"]) if checkpoint else []
@@ -169,6 +172,14 @@ class Context:
     def poll(self) -> None:
         """Pause here if asked to; raise `Cancelled` if asked to stop."""
         self._poll()
+
+    def interventions(self) -> Sequence[Intervention]:
+        """What the user wants changed now; a method that offers any asks once an iteration.
+
+        To be called first in the body of a phase that is named in `interventions` of the method.
+        The same is handed out when the iteration is repeated after a resume.
+        """
+        return self._interventions()
 
     def at(self, box: str) -> None:
         """Say which box of the method's loop works now, for the diagram on the page."""

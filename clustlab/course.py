@@ -182,7 +182,7 @@ class Plane:
     alt: str
     crosses: tuple[tuple[float, float, str], ...] = ()  # x, y, colour: centers
     extent: tuple[float, float, float, float] = (-4.0, 4.0, -3.0, 3.0)  # x low, high, y low, high
-    ground: Array | None = None  # (h, w, 3) uint8 picture behind, its top row at the top
+    ground: Array | None = None  # (h, w, 3 or 4) uint8 picture behind, its top row at the top
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +285,18 @@ def explained() -> Mapping[str, tuple[str, int]]:
             for topic in (*step.explains, *step.alarms)
         }
     )
+
+
+def about_method(name: str) -> tuple[str, int] | None:
+    """Lesson and step at which a method begins to be explained; None if there is none."""
+    main = [x for x in lessons().values() if x.methods[:1] == (name,)]
+    found = main or [x for x in lessons().values() if name in x.methods]
+    return (found[0].name, 1) if found else None
+
+
+def about_parameter(method: str, parameter: str) -> tuple[str, int] | None:
+    """Lesson and step that explain a parameter, else those that explain its method."""
+    return explained().get(f"{method}.{parameter}") or about_method(method)
 
 
 @cache

@@ -93,6 +93,11 @@ def batch_size(default: int = 256) -> Any:
     )
 
 
+def switch(help: str, default: bool = True) -> Any:
+    """One of the changes that copies of an item go through."""
+    return param(default, advanced=True, help=help)
+
+
 def flip() -> Any:
     """Whether images may be mirrored."""
     return param(

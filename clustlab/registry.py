@@ -8,13 +8,23 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, cast
 
 from clustlab.errors import ParameterError
-from clustlab.types import Array, Dataset, Paper, PlannedPhase, Report, Snapshot
+from clustlab.types import (
+    Array,
+    Dataset,
+    InterventionKind,
+    Paper,
+    PlannedPhase,
+    Report,
+    Snapshot,
+)
 
 
 class Method(Protocol):
     """A frozen dataclass of hyperparameters with one loop. Its module docstring is its text.
 
-    It may also offer `Scoring`, and name published figures in `reported`, a tuple of `Reported`.
+    It may also offer `Scoring`, name published figures in `reported`, a tuple of `Reported`, and
+    let users intervene: `interventions` maps the name of a phase to the kinds of `Intervention`
+    that its iterations carry out; they get them from `Context.interventions`.
     """
 
     name: ClassVar[str]
@@ -55,6 +65,11 @@ class DatasetSpec(Protocol):
 
     def is_ready(self) -> bool: ...
     def load(self, seed: int, report: Report) -> Dataset: ...
+
+
+def interventions(method: type[Method]) -> Mapping[str, tuple[InterventionKind, ...]]:
+    """Kinds of intervention that a method carries out, by phase; empty if none."""
+    return getattr(method, "interventions", {})
 
 
 @cache

@@ -11,6 +11,8 @@ snapshot k whatever happens to the writer.
              checkpoint.pt   from which the rest can be repeated bit for bit
              warm.pt         checkpoint of the run that this one continues
              request         from the reader: run, pause, cancel, "until N", or "box N"
+             wishes/         from the reader: changes to make, one file each, until they are made
+             interventions.jsonl  from the worker: each change with its step, before it is made
              lock            held open by the worker
 """
 

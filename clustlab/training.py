@@ -15,10 +15,11 @@ from clustlab.context import Context
 from clustlab.device import choose_device
 from clustlab.errors import ParameterError
 from clustlab.estimate import Machine
+from clustlab.interventions import Desk
 from clustlab.params import build
 from clustlab.registry import Method
 from clustlab.store import Run, RunSpec, RunStore, write_atomically
-from clustlab.types import Dataset, PlannedPhase, Snapshot
+from clustlab.types import Dataset, Intervention, PlannedPhase, Snapshot
 from clustlab.writer import RunWriter, load_checkpoint
 
 BFLOAT16 = ("cuda",)  # kinds of device on which half precision pays off
@@ -55,8 +56,20 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
         writer.poll()
 
     warm = _state_continued(run)
-    ctx = Context(spec.seed, device, poll=poll, checkpoint=checkpoint, warm=warm)
     step = int(checkpoint["step"]) if checkpoint else 0
+    desk = Desk(run, registry.interventions(registry.method(spec.method)))
+
+    def interventions() -> list[Intervention]:
+        return desk.take(step, ctx.phase_name, is_new=step >= writer.committed)
+
+    ctx = Context(
+        spec.seed,
+        device,
+        poll=poll,
+        interventions=interventions,
+        checkpoint=checkpoint,
+        warm=warm,
+    )
     iterations = cast("Generator[Snapshot]", method.iterate(dataset.items, ctx))
     snapshots = _with_precision(iterations, device, spec)
     with contextlib.closing(snapshots):
@@ -64,6 +77,7 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
             if not ctx.in_phase:  # it would come twice after a resume
                 raise ValueError("a snapshot was yielded outside the body of a phase")
             record = {"phase": ctx.phase_name, "done": ctx.done + 1, "total": ctx.total}
+            record |= desk.record(step)
             writer.append(step, snapshot, {**record, "seconds": round(clock.seconds, 4)})
             step += 1
             writer.report(force=True, step=step, done=ctx.done + 1)

@@ -8,12 +8,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from clustlab.errors import Diverged
+from clustlab.errors import Diverged, ParameterError
 
 Array = NDArray[Any]  # dtype and shape are stated per field and checked once
 
 REMEDY = "Lower the learning rate, or check the scale of the input."
 
+InterventionKind = Literal["learning rate", "merge", "split", "re-seed", "scramble"]
 ArtefactKind = Literal["matrix", "images", "bars", "per_item", "tree"]
 
 Report = Callable[[str, float], None]
@@ -207,6 +208,37 @@ class Snapshot:
         if self.centers is not None:
             return len(self.centers)
         return int(self.assignments.max()) + 1 if len(self.assignments) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """A change that a user makes to a run under way, at the start of an iteration.
+
+    | kind | clusters | value |
+    |---|---|---|
+    | learning rate | none | factor on it |
+    | merge | two: the second gives its items to the first | |
+    | split | one: half of its items go to an empty cluster, or to the smallest other one | |
+    | re-seed | one: its centre is placed on an item that is far from all centres | |
+    | scramble | one: its items get random labels | |
+    """
+
+    kind: InterventionKind
+    clusters: tuple[int, ...] = ()  # raw numbers of the newest snapshot
+    value: float = 1.0
+
+    def __post_init__(self) -> None:
+        wanted = {"learning rate": 0, "merge": 2}.get(self.kind, 1)
+        if len(set(self.clusters)) != wanted or len(self.clusters) != wanted:
+            raise ParameterError(
+                f"'{self.kind}' takes {wanted} different clusters, got {list(self.clusters)}.",
+                "Choose as many as it takes.",
+            )
+        if not 1e-3 <= self.value <= 1e3:  # also refuses nan
+            raise ParameterError(
+                f"The factor on the learning rate must lie in [0.001, 1000], got {self.value}.",
+                "Choose a factor nearer to 1.",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,11 @@ PAGES = (
     "follow",
     "failures",
     "compare",
+    "learn",
+    "learn?lesson=dec&step=1",
+    "learn?lesson=dec&step=3&said=1",
+    "learn?lesson=glossary",
+    "sabotage",
     "runs",
     "figures",
     "data",
@@ -44,7 +49,8 @@ def app(tmp_path_factory):
 def test_axe_finds_no_serious_violation(app, name):
     address, context, runs = app
     page = context.new_page()
-    page.goto(f"{address}/{name}?run={runs[0]}&runs={','.join(runs)}")
+    join = "&" if "?" in name else "?"
+    page.goto(f"{address}/{name}{join}run={runs[0]}&runs={','.join(runs)}")
     page.locator("[data-testid=stMain] button").first.wait_for(timeout=60_000)
     page.wait_for_timeout(2500)
     found = Axe().run(page).response["violations"]

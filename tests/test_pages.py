@@ -265,3 +265,38 @@ def test_the_form_shows_the_settings_of_the_run_that_is_watched(runs):
     assert next(s for s in app.selectbox if s.key == "method").value == "kmeans"
     assert next(n for n in app.number_input if n.key == "kmeans.n_clusters").value == 7
     assert "Back to the run" not in [b.label for b in app.button]
+
+
+def test_points_in_the_plane_are_shown_where_they_lie(runs):
+    run = trained(runs, "kmeans", "toy", n_clusters=3, n_init=1)
+    app = visit("embedding", run=run.id, projection="Plane")
+    assert not app.error
+    assert "belong at each spot" in words(app)
+    (scored,) = [t for t in app.toggle if t.label.startswith("Ground")]
+    assert scored.value
+    scored.set_value(False).run()
+    assert not app.exception, app.exception
+    app = visit("embedding", run=run.id, projection="Plane", step="0")
+    assert [t for t in app.toggle if t.label.startswith("Ground")] == []
+    assert "belong at each spot" in words(app)
+
+
+def test_a_method_without_scores_colours_the_ground_by_the_nearest_item(runs):
+    run = trained(runs, "spectral", "toy", n_clusters=3, n_init=1)
+    app = visit("embedding", run=run.id, projection="Plane")
+    assert not app.error
+    assert [t for t in app.toggle if t.label.startswith("Ground")] == []
+    assert "belong at each spot" in words(app)
+
+
+def test_images_have_no_plane_even_if_the_address_asks_for_it(runs):
+    points = trained(runs, "kmeans", "toy", n_clusters=3, n_init=1)
+    images = trained(runs, max_iter=2, n_init=1)
+    app = visit("embedding", run=images.id, projection="Plane")
+    assert not app.error
+    assert "belong at each spot" not in words(app)
+    app = visit("embedding", run=points.id, projection="Plane")
+    app.query_params["run"] = images.id
+    app.session_state["run"] = images.id
+    app.run()
+    assert not app.exception, app.exception

@@ -64,6 +64,8 @@ def test_the_methods_of_the_first_version_have_a_scorer():
 @pytest.mark.parametrize("data", ["images", "points"])
 @pytest.mark.parametrize("method", SCORING)
 def test_the_best_score_is_the_cluster_of_the_last_step(shared, method, data):
+    if data not in registry.method(method).accepts:
+        pytest.skip(f"does not accept {data}")
     store, run = shared[0], shared[1](method, data)
     scorer = load_scorer(store, run, check=None)
     assert scorer.step == len(run) - 1

@@ -186,7 +186,7 @@ def test_embedding_is_thinned_with_a_note_and_keeps_the_selected(monkeypatch):
     drawn = spec["datasets"][spec["layer"][0]["data"]["name"]]
     assert len(drawn) == 30
     assert [row["index"] for row in drawn[-2:]] == [7, 8]  # on top of the others
-    assert spec["title"]["subtitle"] == ["30 of 60 shown"]
+    assert spec["title"]["text"] == ["30 of 60 shown"]
 
 
 def test_centers_are_numbered_and_missing_ones_left_out():
@@ -251,7 +251,7 @@ def test_lasso_option_is_json_but_for_its_table_and_knows_its_items():
 def test_empty_embeddings_are_drawn_empty():
     table = scatter.dots(np.zeros((0, 2)), NOTHING)
     spec = scatter.embedding(table).to_dict()
-    assert spec["title"]["subtitle"] == ["no items"]
+    assert spec["title"]["text"] == ["no items"]
     assert lasso.option(table)[1][0].tolist() == []
 
 
@@ -354,7 +354,7 @@ def test_huge_confusion_matrices_show_their_fullest_cells():
     labels, clusters = np.arange(8000) % 100, np.arange(8000) // 80
     chart = matrices.confusion(labels, clusters)
     assert len(cells(chart)) == matrices.MAX_CELLS
-    assert chart.to_dict()["title"]["subtitle"] == ["4,900 of 10,000 cells shown"]
+    assert chart.to_dict()["title"]["text"] == ["4,900 of 10,000 cells shown"]
 
 
 def test_transition_sums_to_all_items_and_drops_unused_ids():

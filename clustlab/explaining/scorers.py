@@ -11,7 +11,7 @@ from clustlab import registry
 from clustlab.device import choose_device
 from clustlab.errors import ClustlabError, DeviceUnavailable
 from clustlab.params import build
-from clustlab.parts.inputs import Inputs
+from clustlab.parts.inputs import Inputs, point_scale
 from clustlab.parts.networks import pass_size
 from clustlab.registry import Scoring
 from clustlab.store import Run, RunStore
@@ -92,6 +92,16 @@ def assigned(module: nn.Module, inputs: Inputs, rows: Array) -> Array:
     with torch.no_grad():
         parts = [module(inputs[rows[i : i + size]]).argmax(1) for i in range(0, len(rows), size)]
     found: Array = torch.cat(parts).cpu().numpy()
+    return found
+
+
+def answered(scorer: Scorer, items: Array, points: Array) -> Array:
+    """Cluster (m,) int64 of the highest score of new points (m, d), in the units of the items."""
+    mean, scale = point_scale(items)
+    device = scorer.inputs.device
+    rows = torch.from_numpy(((points - mean) / scale).astype(np.float32)).to(device)
+    with torch.no_grad():
+        found: Array = scorer.module(rows).argmax(1).cpu().numpy()
     return found
 
 

@@ -534,7 +534,7 @@ LESSON = Lesson(
         LessonStep(
             "The pull in a real run",
             "The same in a network on 1,797 digits. Move through the updates: the clouds tighten, "
-            "and gaps open between them.",
+            "and gaps open between them. With too large an η each step undoes more than it gains.",
             r"\theta \leftarrow \theta - \eta\, \frac{\partial}{\partial \theta}\,"
             r"\mathrm{KL}(P \,\Vert\, Q)",
             {r"\theta": "weights and centres", r"\eta": "learning rate"},
@@ -547,7 +547,13 @@ LESSON = Lesson(
             ),
             (Slider("update", "Update", 0, 25, 0, 1),),
             needs=lambda values: [run_of()],
-            explains=("dec.cluster_learning_rate", "dec.update_interval", "dec.max_updates"),
+            explains=(
+                "dec.cluster_learning_rate",
+                "dec.learning_rate",
+                "dec.update_interval",
+                "dec.max_updates",
+            ),
+            alarms=("divergence",),
         ),
         LessonStep(
             "When to stop",

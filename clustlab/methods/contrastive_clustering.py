@@ -44,7 +44,6 @@ light instead of crops, tint and blur, a larger step size, far fewer passes. The
 decay, as in the paper.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -55,49 +54,26 @@ from torch import Tensor, nn
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.augment import Augmentation, side_by_side
-from clustlab.parts.contrast import Projection, contrast_views, cosines, nt_xent, view_pairs
+from clustlab.parts.contrast import (
+    VIEWS,
+    Projection,
+    cluster_contrast,
+    cosines,
+    imbalance,
+    nt_xent,
+    view_pairs,
+)
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.networks import descend, embed, macs
 from clustlab.parts.pca import principal
 from clustlab.parts.sampling import fixed_order
 from clustlab.parts.scoring import restored
-from clustlab.parts.trunk import Trunk
+from clustlab.parts.trunk import TrunkSettings
 from clustlab.types import Array, Artefact, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
 PAIRS = 10  # images shown beside a changed copy
-
-
-def imbalance(p: Tensor) -> Tensor:
-    """Distance of the mean cluster probabilities from an even division, ln K - H, in [0, ln K].
-
-    A scalar in nats; finite, with its gradient, where a cluster is empty. Li et al. 2021, eq. 6.
-
-    Parameters
-    ----------
-    p : Tensor
-        Cluster probabilities (n, k).
-    """
-    mean = p.mean(0)
-    tiny = torch.finfo(p.dtype).tiny  # 0 ln 0 would be no number
-    return math.log(p.shape[1]) + (mean * mean.clamp_min(tiny).log()).sum()
-
-
-def cluster_contrast(p: Tensor, p_prime: Tensor, temperature: float = 1.0) -> Tensor:
-    """Loss of telling clusters apart by the items they hold, a scalar in nats.
-
-    Each of the 2k columns has to find the same cluster in the other table. Li et al. 2021,
-    eq. 4 and 5.
-
-    Parameters
-    ----------
-    p, p_prime : Tensor
-        Cluster probabilities (n, k) of two copies of the same items, in the same order.
-    temperature : float
-        Small values look at the most similar of the other clusters only.
-    """
-    return nt_xent(p.T, p_prime.T, temperature)
 
 
 class Network(nn.Module):
@@ -105,8 +81,7 @@ class Network(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], settings: "ContrastiveClustering") -> None:
         super().__init__()
-        channels = [settings.width * 2**i for i in range(settings.depth)]
-        self.trunk = Trunk(shape, channels, edges=settings.sobel)
+        self.trunk = settings.build_network(shape)
         wide, hidden = self.trunk.width, settings.n_hidden
         self.instance = Projection(wide, hidden, settings.n_features)
         self.cluster = Projection(wide, hidden, settings.n_clusters)
@@ -131,7 +106,7 @@ class _Pass(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ContrastiveClustering:
+class ContrastiveClustering(TrunkSettings):
     """Instance-level and cluster-level contrast, trained together."""
 
     name: ClassVar[str] = "contrastive-clustering"
@@ -163,7 +138,6 @@ class ContrastiveClustering:
         },
     }
 
-    n_clusters: int = params.n_clusters()
     epochs: int = params.epochs(50)
     strength: float = params.param(
         1.0,
@@ -193,22 +167,12 @@ class ContrastiveClustering:
         advanced=True,
         help="Weight of telling images apart; 1 in the paper. 0 trains the cluster head alone.",
     )
-    flip: bool = params.flip()
-    sobel: bool = params.sobel()
     n_features: int = params.param(
         64, low=2, high=512, advanced=True, help="Width of the rows that tell images apart."
     )
     n_hidden: int = params.param(
         256, low=8, high=2048, advanced=True, help="Width of the hidden layer of each head."
     )
-    width: int = params.param(
-        24,
-        low=4,
-        high=128,
-        advanced=True,
-        help="Channels of the first convolution; each later one has twice as many.",
-    )
-    depth: int = params.param(3, low=1, high=5, advanced=True, help="Number of convolutions.")
     batch_size: int = params.batch_size(256)
     learning_rate: float = params.learning_rate(1e-3)
 
@@ -245,8 +209,9 @@ class ContrastiveClustering:
         return nn.Sequential(network.trunk, *network.cluster, nn.LogSoftmax(1)).eval()
 
     @property
-    def _views(self) -> Augmentation:
-        return contrast_views(self.strength, flip=self.flip)
+    def augmentation(self) -> Augmentation:
+        """Changes that copies go through."""
+        return self.switched(VIEWS).scaled(self.strength)
 
     def _epoch(
         self, network: Network, optimiser: torch.optim.Optimizer, inputs: Inputs, ctx: Context
@@ -255,7 +220,7 @@ class ContrastiveClustering:
         network.train()
         total = torch.zeros(4, device=ctx.device)
         ctx.at("change")
-        for n_items, one, other in view_pairs(inputs, ctx, self.batch_size, self._views):
+        for n_items, one, other in view_pairs(inputs, ctx, self.batch_size, self.augmentation):
             ctx.at("encode")
             (rows, p), (rows_prime, p_prime) = network(one), network(other)
             ctx.at("compare rows")
@@ -276,7 +241,7 @@ class ContrastiveClustering:
 
         def everything(x: Tensor) -> Tensor:
             features = network.trunk(x)
-            answers = (*network.answers(features), *network(self._views(x, generator)))
+            answers = (*network.answers(features), *network(self.augmentation(x, generator)))
             return torch.cat([part.float() for part in (features, *answers)], 1)
 
         ctx.at("encode")
@@ -307,7 +272,7 @@ class ContrastiveClustering:
             copies = torch.Generator(ctx.device).manual_seed(views + ctx.done)  # others each epoch
             artefacts["pairs"] = Artefact(
                 "images",
-                side_by_side(x, self._views(x, copies)),
+                side_by_side(x, self.augmentation(x, copies)),
                 "Images and changed copies",
                 "Both images of a column belong together; all other images are to be told apart.",
                 rows=("image", "changed"),

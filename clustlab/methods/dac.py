@@ -52,7 +52,7 @@ the author's later code; the thresholds are those of a public reimplementation i
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -68,7 +68,7 @@ from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.networks import descend, embed, macs, pass_size
 from clustlab.parts.pca import principal
 from clustlab.parts.sampling import fixed_order
-from clustlab.parts.trunk import Trunk, even_batch
+from clustlab.parts.trunk import TrunkSettings, even_batch
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
@@ -132,8 +132,7 @@ class Network(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], settings: "DAC") -> None:
         super().__init__()
-        channels = [settings.width * 2**i for i in range(settings.depth)]
-        self.trunk = Trunk(shape, channels, edges=settings.sobel, track_running_stats=False)
+        self.trunk = settings.build_network(shape, track_running_stats=False)
         k = settings.n_clusters
         layers: list[nn.Module] = []
         for before in (self.trunk.width, k, k):
@@ -149,7 +148,7 @@ class Network(nn.Module):
 
 
 @dataclass(frozen=True)
-class DAC:
+class DAC(TrunkSettings):
     """Pairs above and below two thresholds train the network that chooses the pairs."""
 
     name: ClassVar[str] = "dac"
@@ -173,7 +172,8 @@ class DAC:
         "paper": {"epochs": 46, "width": 64, "depth": 4, "passes": 10},
     }
 
-    n_clusters: int = params.n_clusters()
+    crop: bool = params.switch("Cut away a part and enlarge the rest.", default=False)
+    jitter: bool = params.switch("Change brightness and contrast of copies.", default=False)
     epochs: int = params.epochs(40, "Epochs in which the thresholds move until they meet.")
     passes: int = params.param(
         1,
@@ -188,18 +188,13 @@ class DAC:
         help="How much the copies are changed that pairs are learnt on. At 0 the network is "
         "trained on the very images it has chosen.",
     )
-    flip: bool = params.flip()
-    sobel: bool = params.sobel()
-    width: int = params.param(
-        24,
-        low=4,
-        high=128,
-        advanced=True,
-        help="Channels of the first convolution; each later one has twice as many.",
-    )
-    depth: int = params.param(3, low=1, high=5, advanced=True, help="Number of convolutions.")
     batch_size: int = params.batch_size(128)
     learning_rate: float = params.learning_rate(1e-3)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Changes that copies go through."""
+        return self.switched(VIEWS).scaled(self.strength)
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
@@ -244,7 +239,7 @@ class DAC:
         """Mean loss and shares of pairs over the passes of one epoch, by name."""
         network.train()
         upper, lower = thresholds(lam)
-        views = replace(VIEWS.scaled(self.strength), flip=self.flip)
+        views = self.augmentation
         n = len(inputs)
         total = torch.zeros(4, dtype=torch.float64)
         for _ in range(self.passes):

@@ -48,7 +48,7 @@ and the last clustering into the number of clusters asked for, of the features a
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -63,9 +63,11 @@ from clustlab.parts.agreement import agreement
 from clustlab.parts.augment import Augmentation
 from clustlab.parts.balance import inverse_size_weights, uniform_draw
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.interventions import OF_LABELS, Offer, change_rate, relabelled
 from clustlab.parts.kmeans import Repair, check_enough_items, kmeans, repair_empty
 from clustlab.parts.networks import embed, macs
 from clustlab.parts.pca import principal
+from clustlab.parts.pseudo_labels import Network, normalised_features
 from clustlab.parts.scoring import (
     UnitLength,
     nearest_center,
@@ -74,10 +76,9 @@ from clustlab.parts.scoring import (
     projected,
     restored,
 )
-from clustlab.parts.trunk import Trunk, even_batch
+from clustlab.parts.trunk import TrunkSettings, even_batch
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
-HEAD_SPREAD = 0.01  # standard deviation of the weights of a new classifier
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-5  # as in the paper's code
 KMEANS_ROUNDS = 20  # of each clustering, as in the paper's code
 FINAL_STARTS = 10  # restarts of the last clustering, of which the best counts
@@ -87,48 +88,8 @@ VIEWS = Augmentation(
 )
 
 
-def normalised_features(features: Tensor, n_components: int, *, whiten: bool = True) -> Tensor:
-    """Features (n, d) reduced to principal components with rows of unit length, (n, n_components).
-
-    Caron et al. 2018, section 4: PCA, whitening, L2 normalisation.
-    """
-    return functional.normalize(principal(features, n_components, whiten=whiten), dim=1)
-
-
-class Network(nn.Module):
-    """Trunk, a hidden layer whose output before the ReLU is clustered, and a classifier."""
-
-    def __init__(self, shape: tuple[int, ...], settings: "DeepCluster") -> None:
-        super().__init__()
-        channels = [settings.width * 2**i for i in range(settings.depth)]
-        self.trunk = Trunk(shape, channels, edges=settings.sobel)
-        self.hidden = nn.Linear(self.trunk.width, settings.n_features)
-        self.head = nn.Linear(settings.n_features, settings.n_clusters_over)
-
-    def features(self, x: Tensor) -> Tensor:
-        """What is clustered: (b, n_features), before the last ReLU, which would halve it."""
-        return self.hidden(self.trunk(x))
-
-    def directions(self, x: Tensor) -> Tensor:
-        """What the classifier sees, at unit length: (b, n_features), after the ReLU."""
-        return functional.normalize(functional.relu(self.features(x)), dim=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Scores (b, k) of the pseudo-labels."""
-        return self.head(functional.relu(self.features(x)))
-
-    def body(self) -> list[nn.Parameter]:
-        """Parameters of everything below the classifier."""
-        return [*self.trunk.parameters(), *self.hidden.parameters()]
-
-    def reset_head(self) -> None:
-        """Draw the classifier anew."""
-        nn.init.normal_(self.head.weight, std=HEAD_SPREAD)
-        nn.init.zeros_(self.head.bias)
-
-
 @dataclass(frozen=True)
-class DeepCluster:
+class DeepCluster(TrunkSettings):
     """Cluster the features, learn to predict the clusters, repeat."""
 
     name: ClassVar[str] = "deepcluster"
@@ -148,6 +109,7 @@ class DeepCluster:
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("classify", "encode", "whiten", "cluster", "repair")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    interventions: ClassVar[Offer] = {"train": OF_LABELS}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 15, "n_clusters_over": 50, "batch_size": 64},
         "standard": {},
@@ -161,7 +123,6 @@ class DeepCluster:
         },
     }
 
-    n_clusters: int = params.n_clusters()
     n_clusters_over: int = params.param(
         100,
         low=2,
@@ -178,6 +139,12 @@ class DeepCluster:
         True,
         help="Give an empty cluster half of the items of a random one. Off, clusters may die out.",
     )
+    new_centers: bool = params.param(
+        True,
+        advanced=True,
+        help="Draw the first centres of k-means anew every round. Off, it goes on from the centres "
+        "of the round before, which lie where no features are any more: clusters run empty.",
+    )
     reset_head: bool = params.param(
         True,
         help="Draw a new classifier every round, as cluster numbers change. Off, it first has to "
@@ -191,8 +158,12 @@ class DeepCluster:
     augment: bool = params.param(
         True, help="Train on changed images. Off, any detail may serve to tell clusters apart."
     )
-    sobel: bool = params.sobel()
-    flip: bool = params.flip()
+    augment_clustering: bool = params.param(
+        False,
+        advanced=True,
+        help="Cluster the features of changed images, too. Then the labels of an item depend on "
+        "the change it happened to get.",
+    )
     n_components: int = params.param(
         32,
         low=2,
@@ -210,7 +181,6 @@ class DeepCluster:
         advanced=True,
         help="Channels of the first convolution; each later one has twice as many.",
     )
-    depth: int = params.param(3, low=1, high=5, advanced=True, help="Number of convolutions.")
     batch_size: int = params.batch_size(128)
     learning_rate: float = params.learning_rate(0.05)
 
@@ -221,6 +191,11 @@ class DeepCluster:
                 f"{self.n_clusters}.",
                 "Raise n_clusters_over; ten times n_clusters is a good start.",
             )
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Changes that copies go through."""
+        return self.switched(VIEWS) if self.augment else Augmentation()
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
@@ -247,14 +222,21 @@ class DeepCluster:
         network = ctx.keep("network", Network(inputs.shape, self))
         optimiser = ctx.keep("optimiser", self._descent(network.body(), MOMENTUM))
         pseudo_labels = ctx.keep("pseudo_labels", Cell(np.zeros(len(inputs), np.int64)))
+        centers = ctx.keep("centers", Cell(None), across_runs=False)
         for _ in ctx.phase("start", 1):
-            z, found = self._cluster(network, inputs, ctx)
+            z, found = self._cluster(network, inputs, centers, ctx)
             pseudo_labels.value = found.clustering.assignments.cpu().numpy()
             yield self._snapshot(network, z, found, {})
         for _ in ctx.phase("train", self.epochs):
+            if wanted := ctx.interventions():
+                change_rate(optimiser, wanted)
+                z = self._features(network, inputs, ctx)
+                present = torch.from_numpy(pseudo_labels.value).to(z.device)
+                present = relabelled(z, present, self.n_clusters_over, wanted, ctx)
+                pseudo_labels.value = present.cpu().numpy()
             before = pseudo_labels.value
             scalars = self._classify(network, optimiser, inputs, before, ctx)
-            z, found = self._cluster(network, inputs, ctx)
+            z, found = self._cluster(network, inputs, centers, ctx)
             pseudo_labels.value = found.clustering.assignments.cpu().numpy()
             scalars["nmi_previous"] = agreement(before, pseudo_labels.value)
             yield self._snapshot(network, z, found, scalars)
@@ -279,22 +261,29 @@ class DeepCluster:
             parameters, self.learning_rate, momentum=momentum, weight_decay=WEIGHT_DECAY
         )
 
-    def _cluster(self, network: Network, inputs: Inputs, ctx: Context) -> tuple[Tensor, Repair]:
+    def _cluster(
+        self, network: Network, inputs: Inputs, centers: Cell, ctx: Context
+    ) -> tuple[Tensor, Repair]:
         """Features (n, n_components) and their division, with the sizes around the repair."""
         z = self._features(network, inputs, ctx)
         ctx.at("cluster")
         k = self.n_clusters_over
         with torch.autocast(ctx.device.type, enabled=False):
-            found = kmeans(z, k, ctx, max_iter=KMEANS_ROUNDS, tol=0.0)
+            found = kmeans(z, k, ctx, max_iter=KMEANS_ROUNDS, tol=0.0, centers=centers.value)
             ctx.at("repair")
+            repair = Repair(found, found.sizes, found.sizes)
             if self.repair_empty:
-                return z, repair_empty(z, found, ctx)
-        return z, Repair(found, found.sizes, found.sizes)
+                repair = repair_empty(z, found, ctx)
+        if not self.new_centers:
+            centers.value = repair.clustering.centers
+        return z, repair
 
     def _features(self, network: Network, inputs: Inputs, ctx: Context) -> Tensor:
         """Features of the unchanged items, ready to be clustered, (n, n_components)."""
         ctx.at("encode")
-        features = embed(network, inputs, ctx, forward=network.features)
+        changed = lambda x: network.features(self.augmentation(x))  # noqa: E731
+        forward = changed if self.augment_clustering else network.features
+        features = embed(network, inputs, ctx, forward=forward)
         ctx.at("whiten")
         return normalised_features(features, self.n_components, whiten=self.whitening)
 
@@ -312,7 +301,8 @@ class DeepCluster:
             network.reset_head()
         # without momentum nothing of the last classifier survives in its optimiser
         head_optimiser = self._descent(network.head.parameters(), momentum=0.0)
-        views = replace(VIEWS, flip=self.flip) if self.augment else Augmentation()
+        head_optimiser.param_groups[0]["lr"] = optimiser.param_groups[0]["lr"]
+        views = self.augmentation
         targets = torch.from_numpy(pseudo_labels).to(ctx.device)
         weight = None
         if self.balance == "inverse weights":
@@ -352,7 +342,7 @@ class DeepCluster:
                 rows=("before repair", "after repair"),
                 cluster_axes=(1,),
             ),
-            **_filters(network),
+            **network.filters(),
         }
         return Snapshot(
             embedding=z[:, :EMBEDDING_WIDTH].cpu().numpy(),
@@ -383,13 +373,5 @@ class DeepCluster:
             assignments=found.assignments.cpu().numpy(),
             scalars={"kmeans_objective": found.inertia / len(z)},
             centers=found.centers.cpu().numpy(),
-            artefacts=_filters(network),
+            artefacts=network.filters(),
         )
-
-
-def _filters(network: Network) -> dict[str, Artefact]:
-    tiles = network.trunk.filters()
-    if tiles is None:
-        return {}
-    reading = "Each tile is what one filter responds to: noise at first, edges and strokes later."
-    return {"filters": Artefact("images", tiles, "Filters of the first layer", reading)}

@@ -46,7 +46,7 @@ paper's code; for the result these are large batches in one fixed mixed order.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -56,15 +56,16 @@ from torch import Tensor, nn
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.augment import Augmentation, side_by_side
-from clustlab.parts.heads import Heads
+from clustlab.parts.heads import Heads, loss_bars
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.interventions import Offer, change_rate
 from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.networks import embed, macs, pass_size
 from clustlab.parts.pca import principal
 from clustlab.parts.sampling import fixed_order
 from clustlab.parts.scoring import head_scorer, restored
 from clustlab.parts.simplex import joint_probabilities
-from clustlab.parts.trunk import Trunk, even_batch
+from clustlab.parts.trunk import TrunkSettings, even_batch
 from clustlab.types import Array, Artefact, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
@@ -104,12 +105,12 @@ def iic_loss(p: Tensor, p_prime: Tensor, lam: float = 1.0) -> Tensor:
 
 
 class Network(nn.Module):
-    """A trunk with one or two groups of heads; BatchNorm always uses the batch at hand."""
+    """A trunk with one or two groups of heads; BatchNorm uses the batch at hand as a rule."""
 
     def __init__(self, shape: tuple[int, ...], settings: "IIC") -> None:
         super().__init__()
-        channels = [settings.width * 2**i for i in range(settings.depth)]
-        self.trunk = Trunk(shape, channels, edges=settings.sobel, track_running_stats=False)
+        kept = settings.running_statistics
+        self.trunk = settings.build_network(shape, track_running_stats=kept)
         sizes = [k for k in (settings.n_clusters, settings.n_clusters_over) if k is not None]
         groups = [Heads(self.trunk.width, settings.n_heads, k) for k in sizes]
         self.groups = nn.ModuleList(groups)  # main heads, then auxiliary ones if any
@@ -133,7 +134,7 @@ class _Pass(NamedTuple):
 
 
 @dataclass(frozen=True)
-class IIC:
+class IIC(TrunkSettings):
     """Clusters that an image and its changed copy agree on."""
 
     name: ClassVar[str] = "iic"
@@ -153,6 +154,7 @@ class IIC:
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("change", "encode", "compare", "choose head")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    interventions: ClassVar[Offer] = {"train": ("learning rate",)}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {
             "epochs": 20,
@@ -173,7 +175,6 @@ class IIC:
         },
     }
 
-    n_clusters: int = params.n_clusters()
     epochs: int = params.epochs(40)
     n_heads: int = params.param(
         5,
@@ -203,8 +204,6 @@ class IIC:
         advanced=True,
         help="Weight of equally full clusters, lambda in the paper. 1 is mutual information.",
     )
-    flip: bool = params.flip()
-    sobel: bool = params.sobel()
     repeats: int = params.param(
         1,
         low=1,
@@ -212,14 +211,12 @@ class IIC:
         advanced=True,
         help="Changed copies of each image in a batch. More copies estimate the loss better.",
     )
-    width: int = params.param(
-        24,
-        low=4,
-        high=128,
+    running_statistics: bool = params.param(
+        False,
         advanced=True,
-        help="Channels of the first convolution; each later one has twice as many.",
+        help="Find the result with BatchNorm in evaluation mode, by averages over past batches. "
+        "Off, by the statistics of large mixed batches, as it was trained.",
     )
-    depth: int = params.param(3, low=1, high=5, advanced=True, help="Number of convolutions.")
     batch_size: int = params.batch_size(256)
     learning_rate: float = params.learning_rate(1e-3)
 
@@ -247,6 +244,7 @@ class IIC:
         for _ in ctx.phase("start", 1):
             yield self._snapshot(network, inputs, views.value, {}, ctx)
         for _ in ctx.phase("train", self.epochs):
+            change_rate(optimiser, ctx.interventions())
             losses = self._epoch(network, optimiser, inputs, ctx)
             yield self._snapshot(network, inputs, views.value, losses, ctx)
 
@@ -257,8 +255,9 @@ class IIC:
         return head_scorer(network.trunk, network.groups[0], chosen, inputs)
 
     @property
-    def _views(self) -> Augmentation:
-        return replace(VIEWS.scaled(self.strength), flip=self.flip)
+    def augmentation(self) -> Augmentation:
+        """Changes that copies go through."""
+        return self.switched(VIEWS).scaled(self.strength)
 
     def _epoch(
         self, network: Network, optimiser: torch.optim.Optimizer, inputs: Inputs, ctx: Context
@@ -270,7 +269,7 @@ class IIC:
         for index in ctx.batches(n, even_batch(n, self.batch_size)):
             ctx.at("change")
             x = inputs[index]
-            copies = torch.cat([self._views(x) for _ in range(self.repeats)])
+            copies = torch.cat([self.augmentation(x) for _ in range(self.repeats)])
             ctx.at("encode")
             clean = [p.repeat(1, self.repeats, 1) for p in network(x)]
             changed = network(copies)
@@ -298,7 +297,7 @@ class IIC:
         def everything(x: Tensor) -> Tensor:
             features = network.trunk(x)
             p, *over = network.answers(features)
-            p_prime, *_ = network(self._views(x, generator))
+            p_prime, *_ = network(self.augmentation(x, generator))
             heads = torch.cat([*p, *p_prime, *(group[0] for group in over)], 1)
             return torch.cat((features.float(), heads.float()), 1)
 
@@ -338,7 +337,7 @@ class IIC:
             copies = torch.Generator(ctx.device).manual_seed(views + ctx.done)  # others each epoch
             artefacts["pairs"] = Artefact(
                 "images",
-                side_by_side(first, self._views(first, copies)),
+                side_by_side(first, self.augmentation(first, copies)),
                 "Images and changed copies",
                 "The network must give both images of a column to the same cluster.",
                 rows=("image", "transformed"),
@@ -354,7 +353,6 @@ class IIC:
 
 def _artefacts(now: _Pass, by_head: list[float], chosen: int) -> dict[str, Artefact]:
     joint = joint_probabilities(now.p[chosen], now.p_prime[chosen])
-    numbers = tuple(str(i + 1) for i in range(len(by_head)))
     found = {
         "joint": Artefact(
             "matrix",
@@ -372,15 +370,7 @@ def _artefacts(now: _Pass, by_head: list[float], chosen: int) -> dict[str, Artef
             rows=("share",),
             cluster_axes=(1,),
         ),
-        "heads": Artefact(
-            "bars",
-            np.array([by_head], np.float32),
-            "Loss of each head on the whole set",
-            "The lowest bar is the head whose clusters are shown; gaps below 0.01 mean nothing.",
-            rows=("loss",),
-            columns=numbers,
-            marked=(chosen,),
-        ),
+        "heads": loss_bars(by_head, chosen),
     }
     if now.over.shape[1]:
         table = now.over.T @ now.p[chosen] / len(now.over)  # (k_over, k)

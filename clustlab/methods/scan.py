@@ -59,8 +59,9 @@ from torch.nn import functional
 
 from clustlab import params
 from clustlab.context import Cell, Context
+from clustlab.parts.augment import Augmentation
 from clustlab.parts.balance import inverse_size_weights
-from clustlab.parts.contrast import Projection, contrast_views, nt_xent, view_pairs
+from clustlab.parts.contrast import VIEWS, Projection, nt_xent, view_pairs
 from clustlab.parts.heads import Heads, confidence_artefacts, loss_bars
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import check_enough_items, follow, kmeans
@@ -69,7 +70,7 @@ from clustlab.parts.networks import descend, embed, macs
 from clustlab.parts.pca import principal
 from clustlab.parts.scoring import head_scorer, nearest_center, phase_of, projected, restored
 from clustlab.parts.simplex import consistency, marginal_entropy
-from clustlab.parts.trunk import Trunk, even_batch
+from clustlab.parts.trunk import TrunkSettings, even_batch
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
@@ -97,8 +98,7 @@ class Network(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], settings: "SCAN") -> None:
         super().__init__()
-        channels = [settings.width * 2**i for i in range(settings.depth)]
-        self.trunk = Trunk(shape, channels, edges=settings.sobel)
+        self.trunk = settings.build_network(shape)
         self.projection = Projection(self.trunk.width, HIDDEN, PROJECTED)
         self.heads = Heads(self.trunk.width, settings.n_heads, settings.n_clusters)
 
@@ -112,7 +112,7 @@ class Network(nn.Module):
 
 
 @dataclass(frozen=True)
-class SCAN:
+class SCAN(TrunkSettings):
     """Semantic clustering by adopting nearest neighbours."""
 
     name: ClassVar[str] = "scan"
@@ -146,7 +146,6 @@ class SCAN:
         },
     }
 
-    n_clusters: int = params.n_clusters()
     epochs: int = params.epochs(25, "How often the pretext passes over all items.")
     cluster_epochs: int = params.epochs(12, "Passes that bring neighbours together.")
     label_epochs: int = params.epochs(10, "Passes over the confident items at most.")
@@ -184,19 +183,14 @@ class SCAN:
     strength: float = params.param(
         1.0, low=0.0, high=2.0, help="How much the copies are changed. 0 changes nothing."
     )
-    flip: bool = params.flip()
-    sobel: bool = params.sobel()
-    width: int = params.param(
-        24,
-        low=4,
-        high=128,
-        advanced=True,
-        help="Channels of the first convolution; each later one has twice as many.",
-    )
-    depth: int = params.param(3, low=1, high=5, advanced=True, help="Number of convolutions.")
     batch_size: int = params.batch_size(256)
     learning_rate: float = params.learning_rate(1e-3)
     cluster_learning_rate: float = params.learning_rate(5e-4)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Changes that copies go through."""
+        return self.switched(VIEWS).scaled(self.strength)
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
@@ -251,7 +245,7 @@ class _Run:
     def __init__(self, settings: SCAN, items: Array, ctx: Context) -> None:
         self.settings, self.ctx = settings, ctx
         self.inputs = Inputs(items, ctx.device)
-        self.views = contrast_views(settings.strength, flip=settings.flip)
+        self.views = settings.augmentation
         n, k = len(items), settings.n_clusters
         self.network = ctx.keep("network", Network(self.inputs.shape, settings))
         self.pretext = self._adam("pretext optimiser", settings.learning_rate)

@@ -68,6 +68,15 @@ class CodeSettings:
         none = self.hidden_widths == "none"
         return () if none else tuple(int(width) for width in self.hidden_widths.split("-"))
 
+    def build_network(self, shape: tuple[int, ...]) -> Autoencoder:
+        """Untrained network for items of a shape, (c, h, w) or (d,)."""
+        return self.network(shape)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Changes that copies go through."""
+        return VIEWS if self.augmented else Augmentation()
+
     def pretraining_plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases up to the end of pre-training, for n items of a shape (h, w, c) or (d,)."""
         epoch, look = self.costs(n, shape)
@@ -108,10 +117,11 @@ class CodeSettings:
 class AutoencoderSettings(CodeSettings):
     """Hyperparameters of an autoencoder that may be trained layer by layer first."""
 
-    pretraining: Literal["end-to-end", "layer-wise"] = params.param(
+    pretraining: Literal["end-to-end", "layer-wise", "none"] = params.param(
         "end-to-end",
         help="Train all layers at once, or first one pair of layers after the other as a "
-        "denoising autoencoder and then all of them.",
+        "denoising autoencoder and then all of them. With 'none' the clusters are those of a "
+        "random code.",
     )
     layer_epochs: int = params.epochs(5, "Passes per pair of layers, if layer-wise.")
     corruption: float = params.param(
@@ -122,9 +132,20 @@ class AutoencoderSettings(CodeSettings):
         help="Share of hidden values blanked in layer-wise pre-training.",
     )
 
+    def build_network(self, shape: tuple[int, ...]) -> Autoencoder:
+        """Untrained network for items of a shape, (c, h, w) or (d,)."""
+        return self.network(shape)
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Changes that copies go through."""
+        return VIEWS if self.augmented else Augmentation()
+
     def pretraining_plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases up to the end of pre-training, for n items of a shape (h, w, c) or (d,)."""
         start, train = super().pretraining_plan(n, shape)
+        if self.pretraining == "none":
+            return [start]
         if self.pretraining == "end-to-end":
             return [start, train]
         epoch, look = self.costs(n, shape)
@@ -173,9 +194,12 @@ class AutoencoderTraining:
     def pretrain(self, epochs: int) -> Iterator[Snapshot]:
         """One snapshot per epoch of pre-training; none if there are no epochs."""
         settings = self.settings
-        if isinstance(settings, AutoencoderSettings) and settings.pretraining == "layer-wise":
-            layers = settings.layer_epochs * (epochs > 0 and not self.ctx.is_warm)
-            yield from self._pretrain_layers(layers, settings.corruption)
+        if isinstance(settings, AutoencoderSettings):
+            if settings.pretraining == "none":
+                return
+            if settings.pretraining == "layer-wise":
+                layers = settings.layer_epochs * (epochs > 0 and not self.ctx.is_warm)
+                yield from self._pretrain_layers(layers, settings.corruption)
         for _ in self.ctx.phase("pre-train", epochs):
             yield self._follow(self._epoch(self.optimiser, self._training_losses))
 

@@ -1,7 +1,7 @@
 """Contrastive learning: find the copy of an item, or of a cluster, among all the others."""
 
+import math
 from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,37 @@ def nt_xent(z: Tensor, z_prime: Tensor, temperature: float = 0.5) -> Tensor:
     return functional.cross_entropy(scores.masked_fill(itself, -torch.inf), partner)
 
 
+def imbalance(p: Tensor) -> Tensor:
+    """Distance of the mean cluster probabilities from an even division, ln K - H, in [0, ln K].
+
+    A scalar in nats; finite, with its gradient, where a cluster is empty. Li et al. 2021, eq. 6.
+
+    Parameters
+    ----------
+    p : Tensor
+        Cluster probabilities (n, k).
+    """
+    mean = p.mean(0)
+    tiny = torch.finfo(p.dtype).tiny  # 0 ln 0 would be no number
+    return math.log(p.shape[1]) + (mean * mean.clamp_min(tiny).log()).sum()
+
+
+def cluster_contrast(p: Tensor, p_prime: Tensor, temperature: float = 1.0) -> Tensor:
+    """Loss of telling clusters apart by the items they hold, a scalar in nats.
+
+    Each of the 2k columns has to find the same cluster in the other table. Li et al. 2021,
+    eq. 4 and 5.
+
+    Parameters
+    ----------
+    p, p_prime : Tensor
+        Cluster probabilities (n, k) of two copies of the same items, in the same order.
+    temperature : float
+        Small values look at the most similar of the other clusters only.
+    """
+    return nt_xent(p.T, p_prime.T, temperature)
+
+
 def cosines(a: Tensor, b: Tensor) -> Tensor:
     """Cosine (n, m) of every row of one matrix (n, d) with every row of another (m, d)."""
     rows, others = (functional.normalize(x.float(), dim=1, eps=SHORTEST) for x in (a, b))
@@ -64,11 +95,6 @@ class Projection(nn.Sequential):
 
     def __init__(self, n_features: int, hidden: int, width: int) -> None:
         super().__init__(*mlp((n_features, hidden, width)))
-
-
-def contrast_views(strength: float, *, flip: bool) -> Augmentation:
-    """Changes of this strength, 1 being the usual one; mirrored too if `flip` is set."""
-    return replace(VIEWS.scaled(strength), flip=flip)
 
 
 def view_pairs(

@@ -1,8 +1,8 @@
 """What DEC and its relatives share: centres in the code that are trained towards a target."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -19,6 +19,13 @@ from clustlab.parts.autoencoding import (
     rescale_code,
 )
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.interventions import (
+    ALL,
+    Offer,
+    change_rate,
+    moved_centers,
+    scrambled_rows,
+)
 from clustlab.parts.networks import Autoencoder, macs
 from clustlab.parts.scoring import StudentT, kept, nearest_center, phase_of
 from clustlab.parts.soft_assignment import (
@@ -29,7 +36,7 @@ from clustlab.parts.soft_assignment import (
     target_distribution,
 )
 from clustlab.parts.targets import hard_target, power_target, sinkhorn
-from clustlab.types import Array, Artefact, Cost, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Cost, Intervention, PlannedPhase, Snapshot
 
 SINKHORN_ROUNDS = 50  # until columns are equal within a thousandth
 
@@ -46,6 +53,8 @@ class Clusters(nn.Module):
 class EmbeddedSettings(AutoencoderSettings):
     """Hyperparameters and loop of a method that trains a code and its centres together."""
 
+    interventions: ClassVar[Offer] = {"cluster": ALL}
+
     target: Literal["dec", "power", "hard", "sinkhorn"] = params.param(
         "dec",
         help="What the clusters are trained towards: sharpened and balanced (dec), the same with "
@@ -59,6 +68,22 @@ class EmbeddedSettings(AutoencoderSettings):
     )
     alpha: float = params.param(
         1.0, low=0.1, high=100.0, log=True, advanced=True, help="Degrees of freedom of Student's t."
+    )
+    code_scale: float | None = params.param(
+        None,
+        low=1e-4,
+        high=1e4,
+        log=True,
+        none_word="auto",
+        advanced=True,
+        help="Factor on the code when the clusters are initialised. 'auto' enlarges a code whose "
+        "first answers are too unsure; with a small one all answers are alike.",
+    )
+    target_scope: Literal["all items", "batch"] = params.param(
+        "all items",
+        advanced=True,
+        help="Whose answers the target is computed from. Those of a batch alone do not know how "
+        "large the clusters are, so the target hardly sharpens anything.",
     )
     update_interval: int = params.param(
         140, low=1, high=10_000, log=True, help="Optimiser steps between updates of the target."
@@ -123,7 +148,9 @@ class EmbeddedSettings(AutoencoderSettings):
         for _ in ctx.phase("initialise clusters", 1):
             yield stage.initialise()
         for _ in ctx.phase("cluster", self.max_updates):
-            if stage.changed.value <= self.tolerance:
+            if wanted := ctx.interventions():
+                stage.intervene(wanted)
+            elif stage.changed.value <= self.tolerance:
                 return
             yield stage.update()
 
@@ -171,7 +198,9 @@ class EmbeddedClustering:
         """Snapshot with centres from k-means, in a code of suitable scale."""
         z = self.training.code()
         found = self.training.clusters(z)
-        scale = sure_scale(z, found.centers, self.settings.alpha)
+        scale = self.settings.code_scale
+        if scale is None:
+            scale = sure_scale(z, found.centers, self.settings.alpha)
         rescale_code(self.training.network, scale)
         with torch.no_grad():
             self.clusters.centers.copy_(found.centers * scale)
@@ -183,6 +212,20 @@ class EmbeddedClustering:
         losses = self._train()
         return self._snapshot(self.training.code(), losses)
 
+    def intervene(self, wanted: Sequence[Intervention]) -> None:
+        """Change learning rate, centres and target as a user wants it."""
+        change_rate(self.optimiser, wanted)
+        if all(intervention.kind == "learning rate" for intervention in wanted):
+            return
+        z, before = self.training.code(), self.assignments.value
+        moves = [intervention for intervention in wanted if intervention.kind != "scramble"]
+        _, centers = moved_centers(z, before, self.clusters.centers.detach(), moves, self.ctx)
+        with torch.no_grad():
+            self.clusters.centers.copy_(centers)
+        q = soft_assignment_of_all(z, centers, self.settings.alpha)
+        p = self.settings.target_of(q)
+        self.target.value = scrambled_rows(p, before, wanted, self.ctx)
+
     def _train(self) -> dict[str, float]:
         """Mean losses over the steps between two updates, by name."""
         settings, inputs, network = self.settings, self.training.inputs, self.training.network
@@ -193,8 +236,12 @@ class EmbeddedClustering:
         for index in self.ctx.slices(self._order(size * settings.update_interval), size):
             x = VIEWS(inputs[index]) if settings.augmented else inputs[index]
             z = network.encode(x).float()
-            p = self.target.value[torch.from_numpy(index).to(z.device)]
-            divergence = kl_divergence(p, soft_assignment(z, self.clusters.centers, settings.alpha))
+            q = soft_assignment(z, self.clusters.centers, settings.alpha)
+            if settings.target_scope == "batch":
+                p = settings.target_of(q.detach())
+            else:
+                p = self.target.value[torch.from_numpy(index).to(z.device)]
+            divergence = kl_divergence(p, q)
             losses = settings.losses(network, x, z, divergence)
             self.optimiser.zero_grad()
             losses[0].backward()  # type: ignore[no-untyped-call]

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from clustlab.context import Context
+from clustlab.errors import ParameterError
 from clustlab.parts.autoencoding import to_images
 from clustlab.parts.inputs import Inputs
 from clustlab.types import Array, Artefact
@@ -65,6 +66,21 @@ def sheet(inputs: Inputs, table: Sequence[Sequence[int]]) -> Array:
 def shown_items(n: int, how_many: int, rng: np.random.Generator) -> Array:
     """Row numbers, in order, of a few items that are looked at all along."""
     return np.sort(rng.choice(n, min(n, how_many), replace=False))
+
+
+def chosen_first(chosen: int | None, drawn: Array, n: int) -> Array:
+    """Row numbers of the items to be shown, as many as were drawn, that of the user in front.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such item.
+    """
+    if chosen is None:
+        return drawn
+    if chosen >= n:
+        raise ParameterError(f"shown_item must be less than the {n} items, got {chosen}.")
+    return np.array([chosen, *drawn[drawn != chosen]], np.int64)[: len(drawn)]
 
 
 def neighbour_sheet(inputs: Inputs, shown: Array, table: Tensor) -> Artefact:

@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,8 @@ class ConvEncoder(nn.Module):
         Side of the kernels, odd.
     track_running_stats : bool
         False makes BatchNorm use the statistics of the present batch at evaluation too.
+    norm : callable, optional
+        From the number of channels to another normalisation than BatchNorm.
     """
 
     def __init__(
@@ -118,15 +121,17 @@ class ConvEncoder(nn.Module):
         *,
         kernel: int = 5,
         track_running_stats: bool = True,
+        norm: Callable[[int], nn.Module] | None = None,
     ) -> None:
         super().__init__()
         before, height, width = shape
+        norm = norm or partial(nn.BatchNorm2d, track_running_stats=track_running_stats)
         layers: list[nn.Module] = []
         for after in channels:
             stride = 2 if max(height, width) > FINAL_SIDE + 2 else 1
             layers += [
                 nn.Conv2d(before, after, kernel, stride, padding=kernel // 2, bias=False),
-                nn.BatchNorm2d(after, track_running_stats=track_running_stats),
+                norm(after),
                 nn.ReLU(),
             ]
             height, width = -(-height // stride), -(-width // stride)
@@ -204,6 +209,33 @@ def embed(
     if out is None:
         raise ValueError("there is nothing to embed")
     return out
+
+
+def settle(network: nn.Module, inputs: Inputs, ctx: Context, size: int) -> None:
+    """Measure the statistics of every BatchNorm anew, in one pass without training.
+
+    An untrained network has none, and evaluates as if every column had mean 0 and variance 1.
+
+    Parameters
+    ----------
+    network : Module
+        Is in training mode afterwards.
+    inputs : Inputs
+        The whole set.
+    size : int
+        Items per batch; a last batch of one item joins the one before it.
+    """
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over all batches
+    network.train()
+    with torch.no_grad():
+        for index in ctx.batches(len(inputs), size):
+            network(inputs[index])
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.momentum = momentum
 
 
 def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from clustlab import params
 from clustlab.context import Cell, Context
+from clustlab.parts.interventions import OF_CENTERS, Offer, moved_centers
 from clustlab.parts.kmeans import Clustering, assign, check_enough_items, lloyd, means, plus_plus
 from clustlab.types import Artefact, Cost, PlannedPhase, Snapshot
 
@@ -23,6 +25,8 @@ Show = Callable[[Clustering, Tensor, Mapping[str, float]], Snapshot]
 @dataclass(frozen=True)
 class RoundsSettings:
     """Hyperparameters of k-means whose every round is shown."""
+
+    interventions: ClassVar[Offer] = {ROUNDS: OF_CENTERS}
 
     n_clusters: int = params.n_clusters()
     n_init: int = params.param(
@@ -94,7 +98,11 @@ class Rounds:
     def _rounds(self) -> Iterator[Snapshot]:
         x, ctx = self.x, self.ctx
         for _ in ctx.phase(ROUNDS, self.settings.max_iter):
-            if self._settled.value:
+            if wanted := ctx.interventions():
+                self.assignments.value, self.centers.value = moved_centers(
+                    x, self.assignments.value, self.centers.value, wanted, ctx
+                )
+            elif self._settled.value:
                 return
             before = self.assignments.value
             ctx.at("move centers")

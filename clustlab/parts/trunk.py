@@ -1,22 +1,94 @@
-"""The network between an item and what a method puts on top of it, for images and for points."""
+"""The network between an item and what a method puts on top of it, for images and for points.
+
+Its settings, and those of the changed copies it is trained on, are shared by the methods that are
+trained on changed copies.
+"""
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor, nn
 
-from clustlab.parts.augment import sobel
-from clustlab.parts.networks import ConvEncoder
+from clustlab import params
+from clustlab.parts.augment import Augmentation, sobel
+from clustlab.parts.backbones import Backbone, Normalisation, encoder, mlp_encoder
 from clustlab.types import Array
 
 POINT_WIDTHS = (64, 64)
+# Amounts of the changes that a method has no own amount for.
+USUAL = Augmentation(
+    crop=0.15, rotation=15, shift=0.1, scale=0.1, shear=0.2, brightness=0.3, contrast=0.3, noise=0.1
+)
+
+
+@dataclass(frozen=True)
+class TrunkSettings:
+    """Hyperparameters of a trunk and of the changed copies that it is trained on."""
+
+    n_clusters: int = params.n_clusters()
+    crop: bool = params.switch("Cut away up to a seventh of a side or so, and enlarge the rest.")
+    rotation: bool = params.switch("Turn copies by a few degrees to either side.")
+    shift: bool = params.switch("Move copies by up to a tenth of a side.")
+    scale: bool = params.switch("Make copies larger or smaller.")
+    shear: bool = params.switch("Slant copies to the left or right.")
+    jitter: bool = params.switch("Change brightness and contrast of copies.")
+    flip: bool = params.flip()
+    sobel: bool = params.sobel()
+    network: Backbone = params.param(  # noqa: RUF009 - a field, as all the others
+        "small CNN",
+        advanced=True,
+        help="Network for images: 'small CNN' is quick; 'ResNet-18' and 'small ViT' want a GPU. "
+        "Points always get two linear layers of 64.",
+    )
+    normalisation: Normalisation = params.param(  # noqa: RUF009 - likewise
+        "usual",
+        advanced=True,
+        help="What keeps the values inside the network on one scale: over the batch, over each "
+        "item, or over groups of channels. 'usual' is what the network was published with.",
+    )
+    width: int = params.param(
+        24,
+        low=4,
+        high=128,
+        advanced=True,
+        help="Channels of the first convolution; each later one has twice as many.",
+    )
+    depth: int = params.param(3, low=1, high=5, advanced=True, help="Number of convolutions.")
+
+    def build_network(self, shape: tuple[int, ...], *, track_running_stats: bool = True) -> "Trunk":
+        """Untrained trunk for items of a shape, (c, h, w) or (d,)."""
+        return Trunk(
+            shape,
+            [self.width * 2**i for i in range(self.depth)],
+            edges=self.sobel,
+            track_running_stats=track_running_stats,
+            network=self.network,
+            normalisation=self.normalisation,
+        )
+
+    def switched(self, mixture: Augmentation) -> Augmentation:
+        """A mixture of changes without what is switched off, and with what is switched on."""
+        own = {
+            name: (getattr(mixture, name) or getattr(USUAL, name)) if on else 0.0
+            for name, on in (
+                ("crop", self.crop),
+                ("rotation", self.rotation),
+                ("shift", self.shift),
+                ("scale", self.scale),
+                ("shear", self.shear),
+                ("brightness", self.jitter),
+                ("contrast", self.jitter),
+            )
+        }
+        return replace(mixture, **own, flip=self.flip)
 
 
 class Trunk(nn.Module):
-    """Features (b, `width`) after a ReLU: convolutions for images, linear layers for points.
+    """Features (b, `width`): a network for images, by default convolutions; layers for points.
 
-    Every layer is followed by BatchNorm.
+    Every layer is followed by BatchNorm unless told otherwise, and by a ReLU.
 
     Parameters
     ----------
@@ -28,6 +100,8 @@ class Trunk(nn.Module):
         Show the network the two Sobel edges of an image instead of its pixels.
     track_running_stats : bool
         False makes BatchNorm use the statistics of the present batch at evaluation too.
+    network, normalisation : str
+        See `backbones.encoder`. Points always get linear layers.
     """
 
     def __init__(
@@ -37,17 +111,18 @@ class Trunk(nn.Module):
         *,
         edges: bool = False,
         track_running_stats: bool = True,
+        network: Backbone = "small CNN",
+        normalisation: Normalisation = "usual",
     ) -> None:
         super().__init__()
         self.edges = edges and len(shape) == 3
+        track = track_running_stats
         if len(shape) == 3:
-            seen = (2, *shape[1:]) if self.edges else shape
-            encoder = ConvEncoder(seen, channels, track_running_stats=track_running_stats)
-            self.layers: nn.Module = encoder
-            self.width = encoder.width
+            seen = (2 if self.edges else shape[0], *shape[1:])
+            found = encoder(network, seen, channels, normalisation, track=track)
         else:
-            self.layers = _point_layers(shape[0], track_running_stats)
-            self.width = POINT_WIDTHS[-1]
+            found = mlp_encoder(shape[0], POINT_WIDTHS, normalisation, track=track)
+        self.layers, self.width = found
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (b, width) of a batch of items (b, *shape)."""
@@ -68,14 +143,6 @@ class Trunk(nn.Module):
         if weight.shape[1] == 3:
             return pixels.transpose(0, 2, 3, 1)[None]
         return pixels.transpose(1, 0, 2, 3)[..., None]
-
-
-def _point_layers(d: int, track_running_stats: bool) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for before, after in zip((d, *POINT_WIDTHS[:-1]), POINT_WIDTHS, strict=True):
-        norm = nn.BatchNorm1d(after, track_running_stats=track_running_stats)
-        layers += [nn.Linear(before, after, bias=False), norm, nn.ReLU()]
-    return nn.Sequential(*layers)
 
 
 def even_batch(n: int, size: int) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from clustlab import course
 from clustlab.analysis import alarms
 from clustlab.analysis.alarms import Alarm
 from clustlab.analysis.timeline import Timeline
@@ -84,3 +85,6 @@ def _group(view: "View", group: list[Alarm]) -> None:
             st.caption(f"and {len(group) - BUTTONS} more, the last at step {group[-1].step}")
         st.markdown(first.meaning)
         st.caption(f":material/shield: What guards against it: {first.remedy}")
+        lesson = course.explained().get(first.name)
+        if lesson:
+            nav.lesson_link(lesson, f"Lesson: {course.lesson(lesson[0]).title}")

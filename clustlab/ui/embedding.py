@@ -7,23 +7,26 @@ import numpy as np
 import streamlit as st
 
 from clustlab.types import Array
-from clustlab.ui import panels, projections, session
+from clustlab.ui import grounds, panels, projections, session
 from clustlab.ui.frame import View
 from clustlab.ui.http import item_url
-from clustlab.views import lasso, scatter
+from clustlab.views import lasso, regions, scatter
 
 SIZE = (760, 560)
-KINDS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
+KINDS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE", "plane": "Plane"}
 TRAIL = 8  # steps back that the selection leaves a trail
 
 
 def body(view: View) -> None:
     """Choices above, the map below."""
+    kinds = [k for k in KINDS if k != "plane" or grounds.has_plane(view)]
+    if st.session_state.get("projection") not in (None, *kinds):
+        del st.session_state["projection"]  # of a run on points, before one on images was opened
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control(
             "Projection",
-            list(KINDS),
-            default="pca",
+            kinds,
+            default="plane" if "plane" in kinds else "pca",
             required=True,
             format_func=KINDS.__getitem__,
             key="projection",
@@ -46,7 +49,9 @@ def body(view: View) -> None:
             key="tool",
         )
     extent: float | None = view.timeline.extent()
-    if kind != "pca":
+    if kind == "plane":
+        table, extent = table_of(view, view.dataset.items), None
+    elif kind != "pca":
         points = projections.at(view, str(kind))
         if points is None:
             return
@@ -69,6 +74,8 @@ def table_of(view: View, points: Array) -> Any:
 
 
 def _title(view: View, kind: str) -> str:
+    if kind == "plane":
+        return "The items where they lie"
     width = view.snapshot.embedding.shape[1]
     return f"{KINDS[kind]} of the {width}-d embedding"  # without the step: see panels.chart
 
@@ -77,12 +84,15 @@ def _rectangle(view: View, table: Any, colour_by: str, extent: float | None, kin
     is_pca, title = kind == "pca", _title(view, kind)
     key = session.chart_key("scatter")
     indices, _ = session.selection()
+    in_plane = kind == "plane"
+    drawing: tuple[Any, ...] = (scatter.embedding, table)
+    if in_plane:
+        drawing = (regions.plane, table, grounds.clusters(view, table))
     panels.chart(
-        scatter.embedding,
-        table,
+        *drawing,
         colour_by=colour_by,
         selected=indices,
-        trails=_trails(view, indices) if indices else None,
+        trails=_trails(view, indices) if indices and not in_plane else None,
         image_url=item_url(view.run.id) if view.dataset.is_image else None,
         title=title,
         extent=extent,

@@ -5,8 +5,10 @@ from typing import Any
 
 import streamlit as st
 
+from clustlab import course
 from clustlab.errors import ParameterError
 from clustlab.params import Param, check
+from clustlab.ui import nav
 
 # Values live in the URL while the form is in sight, and in the session while another page is.
 LASTING: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
@@ -46,6 +48,15 @@ def reset(owner: str, params: Sequence[Param], values: Mapping[str, Any]) -> Non
         st.session_state[key_of(owner, p.name)] = _to_widget(p, value)
 
 
+def _help(owner: str, p: Param) -> str:
+    """What a parameter does, and the lesson that lets it be tried out."""
+    lesson = course.about_parameter(owner, p.name)
+    if lesson is None:
+        return p.help
+    title = course.lesson(lesson[0]).title
+    return f"{p.help}\n\n[Try it out in the lesson {title}]({nav.lesson_url(*lesson)})"
+
+
 def _is_changed(owner: str, p: Param, defaults: Mapping[str, Any]) -> bool:
     key = key_of(owner, p.name)
     default = _to_widget(p, defaults.get(p.name, p.default))
@@ -62,7 +73,7 @@ def _to_widget(p: Param, value: Any) -> Any:
 def _field(owner: str, p: Param, defaults: Mapping[str, Any]) -> Any:
     key = key_of(owner, p.name)
     default = _to_widget(p, check(p, defaults[p.name]) if p.name in defaults else p.default)
-    common: dict[str, Any] = {"key": key, "help": p.help, **LASTING}
+    common: dict[str, Any] = {"key": key, "help": _help(owner, p), **LASTING}
     if p.kind == "bool":
         return st.toggle(p.label, default, **common)
     if p.kind == "choice":

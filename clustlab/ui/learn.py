@@ -34,17 +34,39 @@ def _overview() -> None:
         "Short lessons that run on this machine: read two sentences, move something, predict what "
         "happens, see it. Every figure is computed while you look."
     )
-    columns = st.columns(3)
-    for place, lesson in enumerate(course.lessons().values()):
-        with columns[place % 3], st.container(border=True, height="stretch"):
-            st.markdown(f"**{lesson.number}. {lesson.title}**")
-            st.caption(lesson.idea)
-            nav.link("learn", f"Begin · {len(lesson.steps)} steps", "school", lesson=lesson.name)
-    nav.link("learn", "Glossary: the words of the field", "dictionary", lesson="glossary")
+    known = list(course.lessons().values())
+    for start in range(0, len(known), 3):
+        for column, lesson in zip(st.columns(3), known[start : start + 3], strict=False):
+            with column, st.container(border=True, height="stretch"):
+                _card(lesson)
+    _door("Glossary: the words of the field", "dictionary", "glossary")
+
+
+def _door(label: str, icon: str, lesson: str | None) -> None:
+    """Button to another part of this page: a link to the page one is on would do nothing."""
+    st.button(
+        label,
+        key=f"door-{lesson}-{label}",
+        icon=f":material/{icon}:",
+        type="tertiary",
+        on_click=_open,
+        args=(lesson,),
+    )
+
+
+def _open(lesson: str | None) -> None:
+    kept = {k: v for k, v in st.query_params.to_dict().items() if k in ("run", "lock", "hide")}
+    st.query_params.from_dict({**kept, **({"lesson": lesson} if lesson else {})})
+
+
+def _card(lesson: Lesson) -> None:
+    st.markdown(f"**{lesson.number}. {lesson.title}**")
+    st.caption(lesson.idea)
+    _door(f"Begin · {len(lesson.steps)} steps", "school", lesson.name)
 
 
 def _glossary() -> None:
-    nav.link("learn", "All lessons", "arrow_back")
+    _door("All lessons", "apps", None)
     st.title("Glossary", anchor=False)
     wanted = st.text_input("Find a term", key="glossary-filter").strip().lower()
     found = {t: m for t, m in course.glossary().items() if wanted in f"{t} {m[0]}".lower()}
@@ -54,7 +76,7 @@ def _glossary() -> None:
     for place, (term, (meaning, lesson)) in enumerate(found.items()):
         with columns[place % 2]:
             st.markdown(f"**{term}** — {meaning}")
-            nav.link("learn", f"Lesson: {course.lesson(lesson).title}", lesson=lesson)
+            _door(f"{term}: lesson {course.lesson(lesson).number}", "school", lesson)
 
 
 def _lesson(lesson: Lesson) -> None:
@@ -229,7 +251,7 @@ def _verdict(step: LessonStep, said: int, ready: Sequence[Any] | None) -> None:
 def _ways(lesson: Lesson, number: int) -> None:
     """Dots of the steps, back and on."""
     with st.container(horizontal=True, key="lesson-ways", vertical_alignment="center"):
-        nav.link("learn", "All lessons", "apps")
+        _door("All lessons", "apps", None)
         if number > 1:
             st.button("Back", icon=":material/chevron_left:", on_click=_go, args=(number - 1,))
         for i, step in enumerate(lesson.steps, 1):
@@ -263,6 +285,6 @@ def _go(number: int) -> None:
 def _onward(lesson: Lesson) -> None:
     following = [x for x in course.lessons().values() if x.number > lesson.number]
     if following:
-        nav.link("learn", f"Next: {following[0].title}", "school", lesson=following[0].name)
+        _door(f"Next: {following[0].title}", "school", following[0].name)
     if lesson.methods:
         nav.link("train", "Train it yourself", "play_circle", method=lesson.methods[0])

@@ -46,42 +46,55 @@ def draw(figure: Draw, specs: Sequence[RunSpec], *, key: str) -> Sequence[Materi
         figure(())
         return ()
     runs = [find(spec) for spec in specs]
-    active = any(run is None or run.is_active for run in runs)
-    st.fragment(_growing, run_every=TICK if active and any(runs) else None)(figure, specs, key)
-    return found(specs)
-
-
-def _growing(figure: Draw, specs: Sequence[RunSpec], key: str) -> None:
-    runs = [find(spec) for spec in specs]
     missing = [spec for spec, run in zip(specs, runs, strict=True) if run is None]
     if missing:
         _offer(missing, key)
-        return
-    known = [run for run in runs if run is not None]
-    active = [run for run in known if run.is_active]
+        return None
+    active = any(run.is_active for run in runs if run)
+    view = session.guarded(_growing)
+    st.fragment(view, run_every=TICK if active else None)(figure, specs, key, active)
+    return found(specs)
+
+
+def _growing(figure: Draw, specs: Sequence[RunSpec], key: str, expected: bool) -> None:
+    """Progress and figure of runs; `expected`: one was active when the page was drawn."""
+    runs = [run for run in map(find, specs) if run is not None]
+    active = [run for run in runs if run.is_active]
     for run in active:
         progress = run.progress
         words = f"{run.title}: {progress.get('phase') or progress['status']}"
         st.progress(float(progress.get("fraction") or 0.0), words)
-    if all(len(run) for run in known):
-        figure([_material(run) for run in known])
+    if len(runs) == len(specs) and all(len(run) for run in runs):
+        figure([_material(run) for run in runs])
         with st.container(horizontal=True):
-            for run in known:
-                nav.link(
-                    "embedding", f"Look inside this run ({run.title})", "open_in_new", run=run.id
-                )
-    if not active and st.session_state.get(f"{key}-waited"):
-        st.session_state[f"{key}-waited"] = False
-        st.rerun()  # the prediction can be judged now, and nothing need tick any more
-    elif active:
-        st.session_state[f"{key}-waited"] = True
+            for run in runs:
+                nav.link("embedding", f"Look inside: {run.title}", "open_in_new", run=run.id)
+    if expected and not active:
+        st.rerun()  # the prediction can be judged now, or a run that failed be offered again
 
 
 def _offer(missing: Sequence[RunSpec], key: str) -> None:
     many = f"{len(missing)} short runs" if len(missing) > 1 else "a short run"
     st.info(f"This figure is drawn from {many} on this machine, kept on the page Runs.")
-    if st.button("Train it here", type="primary", icon=":material/play_arrow:", key=f"{key}-go"):
-        with st.spinner("Loading the library for training (first start only) ..."):
-            for spec in missing:
-                session.queue(spec)
-        st.rerun()
+    failed = [run for run in map(_failed, missing) if run]
+    if failed:
+        session.show_error(failed[0].progress)
+
+    def begin() -> None:
+        for spec in missing:
+            session.queue(spec)
+
+    st.button(
+        "Train it here",
+        type="primary",
+        icon=":material/play_arrow:",
+        key=f"{key}-go",
+        on_click=session.later(begin),  # a callback: another click cannot cut it short
+    )
+
+
+def _failed(spec: RunSpec) -> Run | None:
+    """Newest run of these settings, if it came to a bad end."""
+    wanted = asdict(spec)
+    runs = [run for run in session.store().runs() if asdict(run.spec) == wanted]
+    return runs[0] if runs and runs[0].status == "failed" else None

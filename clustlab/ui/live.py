@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from clustlab import registry
+from clustlab import course, registry
 from clustlab.analysis import verdict
 from clustlab.ui import (
     clusters,
@@ -12,6 +12,7 @@ from clustlab.ui import (
     evaluate,
     inside,
     inspector,
+    intervene,
     nav,
     panels,
     session,
@@ -32,6 +33,7 @@ def four_views(view: View) -> None:
         _loop(view)
     with words:
         _ending(view)
+        intervene.panel(view)
     upper, lower = st.columns(2, gap="medium"), st.columns(2, gap="medium")
     with upper[0]:
         _embedding(view)
@@ -100,7 +102,11 @@ def _ending(view: View) -> None:
         if other is not None:
             runs = f"{view.run.id},{other.id}"
             nav.link("compare", "Compare", "compare_arrows", runs=runs)
-        nav.link("methods", "How does it work?", "menu_book", about=view.run.spec.method)
+        lesson = course.about_method(view.run.spec.method)
+        if lesson:
+            nav.lesson_link(lesson, "How does it work?")
+        else:
+            nav.link("methods", "How does it work?", "menu_book", about=view.run.spec.method)
 
 
 def _embedding(view: View) -> None:

@@ -47,6 +47,16 @@ def follow() -> None:
         go(name)
 
 
+def lesson_url(name: str, step: int = 1) -> str:
+    """Address of a step of a lesson."""
+    return f"/learn?lesson={name}&step={step}"
+
+
+def lesson_link(where: tuple[str, int], label: str) -> None:
+    """Link to a step of a lesson."""
+    link("learn", label, "school", lesson=where[0], step=str(where[1]))
+
+
 def link(name: str, label: str, icon: str | None = None, **query: str) -> None:
     """Link to a page; the chosen run goes along."""
     if "run" in st.session_state:

@@ -11,7 +11,7 @@ from clustlab.views.sheets import png
 _HTML = """<svg id="plane" role="application" viewBox="0 0 640 420"></svg>"""
 
 _CSS = """
-#plane { width: 100%; max-height: 440px; display: block; touch-action: none;
+#plane { width: 100%; max-width: 600px; aspect-ratio: 640 / 420; display: block; touch-action: none;
   border: 1px solid color-mix(in srgb, var(--st-text-color) 25%, transparent); border-radius: 6px; }
 #plane .point { cursor: grab; stroke: var(--st-background-color); stroke-width: 1.5; }
 #plane .point:focus { outline: none; stroke: var(--st-primary-color); stroke-width: 4; }

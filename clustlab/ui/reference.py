@@ -5,7 +5,7 @@ import inspect
 import pandas as pd
 import streamlit as st
 
-from clustlab import registry
+from clustlab import course, registry
 from clustlab.errors import ClustlabError
 from clustlab.params import Param, schema
 from clustlab.registry import DatasetSpec, Method
@@ -33,6 +33,9 @@ def methods() -> None:
         panels.loop_diagram(method)
         paper = method.paper
         st.caption(f"{paper.authors} ({paper.year}). {paper.title}. {paper.venue}.")
+        lesson = course.about_method(name)
+        if lesson:
+            nav.lesson_link(lesson, f"Lesson: {course.lesson(lesson[0]).title}")
         st.markdown("#### Settings")
         st.dataframe(
             _table(schema(method), method), hide_index=True, alt=f"Settings of {method.title}"

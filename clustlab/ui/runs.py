@@ -8,6 +8,7 @@ import streamlit as st
 
 from clustlab.analysis import comparison
 from clustlab.errors import ClustlabError
+from clustlab.interventions import is_touched
 from clustlab.store import Run
 from clustlab.ui import nav, session, summaries
 
@@ -98,6 +99,8 @@ def settings(run: Run) -> str:
         pairs.append(f"continues {spec.continues}")
     if spec.excluded:
         pairs.append(f"without {len(spec.excluded):,} items")
+    if is_touched(run):
+        pairs.append("changed by hand while it ran")
     return ", ".join(pairs)
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from clustlab.analysis.timeline import Timeline
 from clustlab.store import Run
-from clustlab.ui import alarms, panels, session
+from clustlab.ui import alarms, intervene, panels, session
 from clustlab.views import curves
 
 FRAME = 0.6  # seconds a step is shown while replaying
@@ -36,9 +36,10 @@ def draw(run: Run, timeline: Timeline, step: int) -> None:
                     timeline.metrics()["changed"].to_numpy(),
                     step,
                     alarms=[alarm.step for alarm in alarms.found(run, timeline)],
+                    interventions=intervene.steps(run, steps),
                     height=34,
                     key="sparkline",
-                    alt="Share of labels changed at each step, with a mark at each alarm",
+                    alt="Share of labels changed at each step, marks at alarms and changes",
                     with_guide=False,
                 )
                 st.session_state["scrub"] = step
@@ -56,6 +57,7 @@ def draw(run: Run, timeline: Timeline, step: int) -> None:
             share = "" if changed != changed else f" · {changed:.1%} of labels changed"
             st.caption(f"Step {step} of {last} · {record['phase']} {record['done']}{share}")
         alarms.line(run, timeline, step)
+        intervene.line(run, timeline, step)
     _advance(step, last)
 
 

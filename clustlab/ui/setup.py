@@ -17,7 +17,7 @@ from clustlab.registry import DatasetSpec, Method
 from clustlab.store import Run, RunSpec
 from clustlab.types import Dataset, PlannedPhase
 from clustlab.ui import form as forms
-from clustlab.ui import panels, session
+from clustlab.ui import panels, rehearsal, session
 from clustlab.views import sheets
 
 DEFAULT_DATASET, DEFAULT_METHOD = "mnist-5k", "dec"
@@ -71,6 +71,7 @@ def form(run: Run | None) -> None:
     except ClustlabError as error:
         problem = error
         session.show_error(error)
+    st.session_state["choice"] = None if problem else choice
     busy = run is not None and run.is_active
     if st.button(
         "Queue this run" if busy else "Start",
@@ -317,3 +318,8 @@ def preview() -> None:
     st.markdown(method.idea)
     panels.loop_diagram(method)
     st.caption(f"Each step of the slider will be one {method.step_unit}.")
+    choice = st.session_state.get("choice")
+    if choice is not None:
+        with contextlib.suppress(ClustlabError):  # said in the form
+            data = loaded(choice.dataset, choice.dataset_params, choice.seed)
+            rehearsal.draw(choice.method, choice.method_params, data)

@@ -36,6 +36,7 @@ pages = {
     ],
     "Learn": [
         page("learn", "Lessons", "school"),
+        page("sabotage", "Sabotage", "build"),
     ],
     "Look closer": [
         page("follow", "Follow", "timeline"),

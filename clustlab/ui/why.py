@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from clustlab import registry
 from clustlab.errors import ClustlabError
 from clustlab.store import ACTIVE, Run, RunStore
 from clustlab.types import Array
@@ -116,6 +117,24 @@ def _scorer(run: Run) -> "Scorer":
     stamp = file.stat().st_mtime_ns if file.is_file() else 0
     with _one_at_a_time:
         return _loaded(run.path.parent, run.id, stamp)
+
+
+def can_ask(view: "View") -> bool:
+    """Whether the method of a run can say how it scores an item, and the run has kept this step."""
+    at_end = view.run.status == "done" and view.step == len(view.run) - 1
+    return at_end and hasattr(registry.method(view.run.spec.method), "scorer")
+
+
+def answers(view: "View", points: Array) -> Array | None:
+    """Raw cluster (m,) of each of some points (m, d) by the scores; None if none are kept."""
+    from clustlab.explaining.scorers import answered
+
+    try:
+        with st.spinner("Rebuilding what the method has learnt and asking it ..."):
+            scorer = _scorer(view.run)
+    except ClustlabError:
+        return None
+    return answered(scorer, view.dataset.items, points) if scorer.step == view.step else None
 
 
 @lru_cache(maxsize=2)

@@ -39,7 +39,8 @@ def show(
     if artefact.kind == "bars":
         return bars.series(artefact.data, artefact.rows, artefact.columns, marked=artefact.marked)
     if artefact.kind == "tree":
-        return dendrogram.tree(artefact.data)
+        name = artefact.columns[dendrogram.HEIGHT] if artefact.columns else "height"
+        return dendrogram.tree(artefact.data, "distance" if name == "height" else name)
     return per_item(artefact, item)
 
 

@@ -196,32 +196,42 @@ def _small(
 
 
 @lru_cache(maxsize=16)
-def _resting_sparkline(shares: tuple[float, ...], alarms: tuple[int, ...]) -> dict[str, Any]:
-    return specification.of(sparkline(shares, 0, alarms=alarms))
+def _resting_sparkline(
+    shares: tuple[float, ...], alarms: tuple[int, ...], interventions: tuple[int, ...]
+) -> dict[str, Any]:
+    return specification.of(sparkline(shares, 0, alarms=alarms, interventions=interventions))
 
 
 def sparkline_at(
-    changed: Array | Sequence[float], step: int, *, alarms: Sequence[int] = ()
+    changed: Array | Sequence[float],
+    step: int,
+    *,
+    alarms: Sequence[int] = (),
+    interventions: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Specification of the sparkline with the red line at a step; built once for all steps."""
     shares = tuple(np.nan_to_num(np.asarray(changed, dtype=np.float64)).tolist())
-    spec = _resting_sparkline(shares, tuple(alarms))
+    spec = _resting_sparkline(shares, tuple(alarms), tuple(interventions))
     return specification.with_rows(spec, 1, pd.DataFrame({"step": [step]}))
 
 
 def sparkline(
-    changed: Array | Sequence[float], step: int | None = None, *, alarms: Sequence[int] = ()
+    changed: Array | Sequence[float],
+    step: int | None = None,
+    *,
+    alarms: Sequence[int] = (),
+    interventions: Sequence[int] = (),
 ) -> alt.LayerChart:
     """Share of labels changed at each step, above the slider.
 
     Reading: high bars are steps at which many items changed their cluster; the red line is the
-    step in view, triangles are alarms.
+    step in view, triangles are alarms, diamonds are what you changed in the run.
 
     Parameters
     ----------
     changed : (steps,) float
         In [0, 1], nan at the first step.
-    alarms : sequence of int
+    alarms, interventions : sequence of int
         Steps to mark.
     """
     shares = np.nan_to_num(np.asarray(changed, dtype=np.float64))
@@ -239,11 +249,16 @@ def sparkline(
         interpolate="step", color=theme.GREY, opacity=0.55, line=False
     )
     layers = [area.encode(x=x, y=y, tooltip=tooltip), *_marks(step, ())]
-    if len(alarms):
-        flag = alt.Chart(pd.DataFrame({"step": list(alarms)})).mark_point(
-            shape="triangle-down", filled=True, color=theme.WRONG, size=50, opacity=1
-        )
-        layers.append(flag.encode(x="step:Q", y=alt.value(4)))
+    flags = (
+        (alarms, "triangle-down", theme.WRONG, 4),
+        (interventions, "diamond", LINES[0], 14),
+    )
+    for steps, shape, colour, height in flags:
+        if len(steps):
+            flag = alt.Chart(pd.DataFrame({"step": list(steps)})).mark_point(
+                shape=shape, filled=True, color=colour, size=50, opacity=1
+            )
+            layers.append(flag.encode(x="step:Q", y=alt.value(height)))
     chart = theme.layered(*layers).properties(
         height=34, padding={"left": 8, "right": 8, "top": 0, "bottom": 0}
     )

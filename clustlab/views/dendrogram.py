@@ -10,15 +10,17 @@ from clustlab.views import theme
 PARENT, HEIGHT, ITEMS, CLUSTER = range(4)
 TALL = 380  # pixels
 LABELLED = 40  # clusters whose number there is room for
+WEIGHED = 40  # branches beside which there is room for the share of items that they hold
 
 
-def tree(nodes: Array) -> alt.LayerChart:
+def tree(nodes: Array, height_name: str = "distance") -> alt.LayerChart:
     """A tree of merges: two branches join at the height of the distance between them.
 
     Reading: read it from below. Discs are groups of items, the larger the more; where two
     branches meet, two groups became one, the higher up the less alike they were. The dashed line
     is the cut: every branch that it crosses is a cluster, in its colour. A cut through long
-    branches is a safe one. Hover for the number of items.
+    branches is a safe one. In a small tree each branch tells the share of the items in it. Hover
+    for the number of items.
 
     Parameters
     ----------
@@ -26,10 +28,13 @@ def tree(nodes: Array) -> alt.LayerChart:
         A node a row, parents before their children: row of the parent (-1 for the root), height,
         items in it, and its cluster (-1 if it holds several or none). Nodes that nothing hangs
         on are drawn as discs.
+    height_name : str
+        What the height of a node is.
     """
     table = placed(np.asarray(nodes, dtype=np.float64))
     x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-0.02, 1.02], nice=False))
-    y = alt.Y("height:Q", title="distance", axis=alt.Axis(grid=False))
+    spread = alt.Scale(zero=False)
+    y = alt.Y("height:Q", title=height_name, scale=spread, axis=alt.Axis(grid=False))
     colour = alt.Color("colour:N", scale=None, legend=None)
     tooltip = [
         alt.Tooltip("items:Q", format=","),
@@ -43,6 +48,9 @@ def tree(nodes: Array) -> alt.LayerChart:
         up.encode(x=x, y=y, y2="above:Q", color=colour, tooltip=tooltip),
         across.encode(x=alt.X("left:Q", axis=None), x2="right:Q", y=y, color=colour),
     ]
+    if len(below) <= WEIGHED:
+        shares = alt.Chart(below).mark_text(align="left", dx=4, fontSize=11, color=theme.GREY)
+        layers.append(shares.encode(x=x, y="middle:Q", text=alt.Text("share:Q", format=".0%")))
     height = cut(table)
     if height is not None:
         line = alt.Chart(pd.DataFrame({"height": [height]}))
@@ -53,7 +61,9 @@ def tree(nodes: Array) -> alt.LayerChart:
     layers.append(discs.encode(x=x, y=y, size=size, color=colour, tooltip=tooltip))
     tops = table[table["is_top"]]
     if len(tops) <= LABELLED:
-        numbers = alt.Chart(tops).mark_text(dy=14, fontSize=11, fontWeight="bold")
+        numbers = alt.Chart(tops).mark_text(
+            align="left", dx=3, dy=-7, fontSize=11, fontWeight="bold"
+        )
         layers.append(numbers.encode(x=x, y=y, text="cluster:N", color=colour))
     ends = int(table["is_leaf"].sum())
     note = f"{table['items'].iloc[0]:,.0f} items in {ends} {'branch' if ends == 1 else 'branches'}"
@@ -90,7 +100,9 @@ def placed(nodes: Array) -> pd.DataFrame:
             "right": right,
             "height": nodes[:, HEIGHT],
             "above": nodes[above, HEIGHT],
+            "middle": (nodes[:, HEIGHT] + nodes[above, HEIGHT]) / 2,
             "items": nodes[:, ITEMS],
+            "share": nodes[:, ITEMS] / max(float(nodes[0, ITEMS]), 1.0),
             "cluster": cluster,
             "says": [str(c) if c >= 0 else "several or none" for c in cluster.tolist()],
             "colour": [theme.colour(c) for c in cluster.tolist()],

@@ -161,9 +161,11 @@ def finish(chart: C, title: str = "", *notes: str) -> C:
     To be called once, on the outermost chart, which is changed: Altair's own way copies all of it.
     """
     subtitle = [note for note in notes if note]
-    if title or subtitle:
+    if title:
         extra: dict[str, Any] = {"subtitle": subtitle} if subtitle else {}
         chart.title = alt.TitleParams(title, anchor="start", **extra)
+    elif subtitle:  # Vega draws no subtitle without a title
+        chart.title = alt.TitleParams(subtitle, anchor="start", fontSize=11, fontWeight="normal")
     chart.config = alt.Config(background="transparent", view=alt.ViewConfig(stroke=None))
     return chart
 

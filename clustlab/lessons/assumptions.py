@@ -1,0 +1,641 @@
+"""What clustering takes for granted: centres, bells, trees and graphs on points in the plane."""
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from clustlab.course import (
+    Chart,
+    Choice,
+    Element,
+    Lesson,
+    LessonStep,
+    Material,
+    Numbers,
+    Picture,
+    Places,
+    Plane,
+    Slider,
+    Try,
+    Values,
+    Words,
+)
+from clustlab.lessons.on_points import (
+    BELL_NOISE,
+    BLOBS_EXTENT,
+    N,
+    accuracy,
+    answers,
+    bells,
+    best_inertia,
+    bridge,
+    crosses,
+    half_steps,
+    last_of,
+    of_kmeans,
+    on_shape,
+    scores,
+    toy,
+)
+from clustlab.types import Array, Dataset, Snapshot
+from clustlab.views import dendrogram, ground, sheets, teaching, theme
+
+# -- 1: two moves ----------------------------------------------------------------------------------
+NINE = (
+    (-3.0, 1.6),
+    (-2.2, 2.2),
+    (-2.4, 1.0),
+    (-0.6, -1.8),
+    (0.2, -2.2),
+    (0.6, -1.4),
+    (1.2, 1.2),
+    (2.0, 1.8),
+    (2.4, 0.8),
+)
+FAR = (*NINE[:-1], (3.9, -2.9))
+STARTS = np.array([[0.6, 1.7], [-1.3, -1.4], [1.7, -0.1]])
+
+
+def _two_moves(values: Values, materials: Sequence[Material]) -> list[Element]:
+    points, done = np.array(values["points"]), int(values["moves"])
+    centers, owner, inertia = half_steps(points, STARTS, done)[-1]
+    inside = [points[owner == j] for j in range(3)]
+    squares = [((part - c) ** 2).sum() for part, c in zip(inside, centers, strict=True)]
+    table = pd.DataFrame(
+        {
+            "items": [float(len(part)) for part in inside],
+            "centre x": centers[:, 0],
+            "centre y": centers[:, 1],
+            "squares": squares,
+        }
+    )
+
+    def arithmetic(row: int, column: str) -> str:
+        part, count = inside[row], len(inside[row])
+        if not count:
+            return f"No item is nearest to centre {row}: 0 items, so it stays where it is."
+        if column == "items":
+            return f"{count} of the {len(points)} items have centre {row} as their nearest."
+        if column == "squares":
+            cx, cy = centers[row]
+            terms = (f"({x:.1f} - {cx:.2f})^2 + ({y:.1f} - {cy:.2f})^2" for x, y in part[:2])
+            more = r" + \dots" if count > 2 else ""
+            return f"${' + '.join(terms)}{more} = {squares[row]:.2f}$"
+        axis = 0 if column == "centre x" else 1
+        mean, now = part[:, axis].mean(), centers[row, axis]
+        summed = " + ".join(f"({v:.1f})" for v in part[:, axis])
+        here = "" if abs(mean - now) < 0.005 else f", where it moves next; now {now:.2f}"
+        return f"$({summed}) / {count} = {mean:.2f}$ is the mean of its items{here}"
+
+    said = "nothing is assigned yet" if not done else f"inertia **{inertia:.2f}**"
+    what = "start" if not done else "items were assigned" if done % 2 else "centres were moved"
+    return [
+        Words(f"Move {done}: {what} · {said}"),
+        Plane(
+            "points",
+            tuple(theme.colour(int(j)) for j in owner),
+            "Nine items and three centres, drawn as crosses",
+            crosses(centers),
+        ),
+        Numbers(table, arithmetic, "One row per centre", digits=2, start=(0, "centre x")),
+    ]
+
+
+def _outlier(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    ends = [half_steps(np.array(p), STARTS, int(values["moves"]))[-1] for p in (NINE, FAR)]
+    (before, _, _), (after, owner, inertia) = ends
+    its = int(owner[-1])
+    shift = float(np.linalg.norm(after[its] - before[its]))
+    alone = int((owner == its).sum()) == 1
+    return (0 if alone else 1 if shift > 0.1 else 2), (
+        f"Its cluster has {int((owner == its).sum())} items, and that centre ends {shift:.2f} away "
+        f"from where it was; inertia {ends[0][2]:.2f} became {inertia:.2f}. A mean has to please "
+        "everyone, and squares make the far ones loudest."
+    )
+
+
+# -- 2: the start ----------------------------------------------------------------------------------
+SPREAD_STARTS = ((0.3, 0.9), (1.2, 0.5), (0.5, -1.1), (-0.9, -0.6), (-1.3, 0.6))
+CROWDED = ((-0.1, 0.9), (0.1, 0.9), (0.0, 1.1), (-0.1, 1.1), (0.1, 1.15))
+
+
+def settled(starts: Sequence[Sequence[float]]) -> tuple[Array, Array, float]:
+    """Centres, clusters and inertia where Lloyd's rounds end on five blobs."""
+    return half_steps(toy("blobs").items, np.array(starts), 81)[-1]
+
+
+def _starts(values: Values, materials: Sequence[Material]) -> list[Element]:
+    centers, owner, inertia = settled(values["starts"])
+    picture = ground.scene(BLOBS_EXTENT, toy("blobs").items, owner)
+    return [
+        Words(
+            f"From here the inertia ends at **{inertia:.2f}**; the best of ten drawn starts reaches "
+            f"**{best_inertia():.2f}**. Discs are first centres to drag, crosses are the last ones."
+        ),
+        Plane(
+            "starts",
+            tuple(theme.colour(i) for i in range(5)),
+            "Five first centres over five groups of points",
+            crosses(centers),
+            BLOBS_EXTENT,
+            picture,
+        ),
+    ]
+
+
+def _crowded(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    _, owner, inertia = settled(values["starts"])
+    right = accuracy(toy("blobs"), owner)
+    option = 0 if inertia < 1.05 * best_inertia() else 1
+    return option, (
+        f"The inertia ends at {inertia:.2f}, the best known is {best_inertia():.2f}, and accuracy "
+        f"is {right:.2f}. Each move can only go down, so a bad start ends in the nearest valley. "
+        "Hence careful draws and several starts."
+    )
+
+
+# -- 3: balls of one size --------------------------------------------------------------------------
+def in_largest(shape: str, seed: int = 0) -> tuple[int, float]:
+    """Centres of k-means that lie in the largest true group, and accuracy."""
+    data, owner, centers = of_kmeans(shape, seed)
+    assert data.labels is not None
+    groups = np.unique(data.labels)
+    means = np.array([data.items[data.labels == g].mean(0) for g in groups])
+    nearest = groups[((centers[:, None] - means) ** 2).sum(2).argmin(1)]
+    return int((nearest == np.bincount(data.labels).argmax()).sum()), accuracy(data, owner)
+
+
+def _balls(values: Values, materials: Sequence[Material]) -> list[Element]:
+    data, owner, centers = of_kmeans(values["shape"])
+    chart = teaching.cloud(data.items, owner, centers=centers, height=400)
+    right = accuracy(data, owner)
+    return [
+        Words(f"Accuracy **{right:.2f}**: the share of points in the cluster of their true group"),
+        Chart(chart, f"Clusters of k-means on {N} points of the shape {values['shape']}"),
+    ]
+
+
+def _where_centers_go(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    count, right = in_largest(values["shape"])
+    sizes = np.bincount(toy(values["shape"]).labels)  # type: ignore[arg-type]
+    return (0 if count == 1 else 1), (
+        f"{count} of the 3 centres lie in the group of {sizes.max()} points, and accuracy is "
+        f"{right:.2f}. Cutting the crowd in two saves more squares than giving {sizes.min()} points "
+        "a centre of their own."
+    )
+
+
+# -- 4: bells --------------------------------------------------------------------------------------
+BELLS_EXTENT = (-2.2, 2.2, -1.65, 1.65)
+
+
+def _bells(values: Values, materials: Sequence[Material]) -> list[Element]:
+    rounds, kind = int(values["rounds"]), values["kind"]
+    mixture, shares, likelihood = bells(rounds, kind)
+    (x, y), *_ = values["item"]
+    (joint,), (gamma,) = answers(mixture, np.array([[x, y]]))
+    weights, means = mixture.weights.numpy(), mixture.means.numpy()
+    density = joint / weights
+    factors = mixture.factors().numpy()
+    lines = [ground.ellipse(m, f @ f.T) for m, f in zip(means, factors, strict=True)]
+    data = toy("anisotropic", BELL_NOISE)
+    picture = ground.scene(BELLS_EXTENT, data.items, shares.argmax(1), outlines=lines)
+    table = pd.DataFrame({"weight π": weights, "density N": density, "share γ": gamma})
+
+    def arithmetic(row: int, column: str) -> str:
+        if column == "weight π":
+            held = weights[row] * N
+            return f"In the last M-step its shares summed to {held:.1f}: ${held:.1f} / {N} = {weights[row]:.3f}$"
+        if column == "density N":
+            return f"Height of bell {row} at $({x:.2f},\\ {y:.2f})$: ${density[row]:.3g}$"
+        tops = [f"{w:.2f} \\cdot {d:.4f}" for w, d in zip(weights, density, strict=True)]
+        return f"$\\frac{{{tops[row]}}}{{{' + '.join(tops)}}} = {gamma[row]:.3f}$"
+
+    right = accuracy(data, shares.argmax(1))
+    return [
+        Words(f"Mean log likelihood **{likelihood:.3f}** · accuracy **{right:.2f}**"),
+        Plane(
+            "item",
+            (theme.colour(int(gamma.argmax())),),
+            "A point to drag over three groups and the outlines of three bells",
+            crosses(means),
+            BELLS_EXTENT,
+            picture,
+        ),
+        Numbers(table, arithmetic, "One row per bell", start=(int(gamma.argmax()), "share γ")),
+    ]
+
+
+def _balls_for_bells(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    data = toy("anisotropic", BELL_NOISE)
+    found = {kind: bells(int(values["rounds"]), kind) for kind in ("full", values["kind"])}
+    right = {kind: accuracy(data, shares.argmax(1)) for kind, (_, shares, _) in found.items()}
+    free, ball = right["full"], right[values["kind"]]
+    return (0 if ball >= free - 0.02 else 1), (
+        f"Balls reach an accuracy of {ball:.2f} and a log likelihood of {found[values['kind']][2]:.3f}, "
+        f"free ellipses {free:.2f} and {found['full'][2]:.3f}. A shape that is not allowed cannot "
+        "be found; k-means allows balls only."
+    )
+
+
+# -- 5: trees --------------------------------------------------------------------------------------
+@cache
+def tree_of(shape: str, linkage: str) -> tuple[Dataset, Snapshot]:
+    """Points and the last snapshot of their tree, cut into two."""
+    data = toy("moons", 0.05, 0, 160) if shape == "moons" else bridge()
+    return data, last_of("agglomerative", data.items, 2, linkage=linkage, first_cut=12)
+
+
+def _trees(values: Values, materials: Sequence[Material]) -> list[Element]:
+    data, found = tree_of(values["shape"], values["linkage"])
+    sizes = np.bincount(found.assignments)
+    cloud = teaching.cloud(data.items, found.assignments, height=230)
+    tree = dendrogram.tree(found.artefacts["tree"].data).properties(height=200)
+    words = (
+        f"Two clusters of **{sizes.max()}** and **{sizes.min()}** points, "
+        f"accuracy **{accuracy(data, found.assignments):.2f}**"
+    )
+    return [
+        Words(words),
+        Chart(cloud, f"Points of the shape {values['shape']} cut into two clusters"),
+        Chart(tree, "Top of the tree of merges with its cut"),
+    ]
+
+
+def _chained(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    data, found = tree_of(values["shape"], values["linkage"])
+    sizes = np.sort(np.bincount(found.assignments))
+    return (0 if sizes[0] > len(data.items) / 4 else 1), (
+        f"The clusters hold {sizes[1]} and {sizes[0]} points. For single linkage one short step is "
+        "enough to join two groups, so a bridge makes them one; the same habit lets it follow a moon."
+    )
+
+
+# -- 6: graphs -------------------------------------------------------------------------------------
+RING_NOISE = 0.07
+LINKS = 1200  # of all ties, that many are drawn
+
+
+@cache
+def ties(n_neighbors: int) -> Array:
+    """Lines (m, 4) from points of two rings to their nearest."""
+    import torch
+
+    from clustlab.context import Context
+    from clustlab.parts.graph import nearest
+
+    points = toy("circles", RING_NOISE).items
+    x = torch.as_tensor(points)
+    near = nearest(x, x, n_neighbors, Context(0), same=True)[0].numpy()
+    ends = np.hstack([np.repeat(points, near.shape[1], 0), points[near.ravel()]])
+    return np.asarray(ends[theme.thin(len(ends), limit=LINKS)])
+
+
+def _graph(values: Values, materials: Sequence[Material]) -> list[Element]:
+    count = int(values["neighbours"])
+    data = toy("circles", RING_NOISE)
+    found = on_shape("spectral", "circles", RING_NOISE, 0, (("n_neighbors", count),))
+    graph = teaching.cloud(data.items, found.assignments, links=ties(count), height=310)
+    rows = teaching.cloud(found.embedding, found.assignments, height=170)
+    return [
+        Words(
+            f"**{count}** neighbours each: accuracy **{accuracy(data, found.assignments):.2f}**. "
+            "Above the graph, below the same points as rows of smooth functions."
+        ),
+        Chart(graph, f"Two rings whose points are tied to their {count} nearest"),
+        Chart(rows, "The rows of the smooth functions in which k-means works"),
+    ]
+
+
+def _too_many_ties(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    data = toy("circles", RING_NOISE)
+    few, many = (
+        accuracy(
+            data,
+            on_shape("spectral", "circles", RING_NOISE, 0, (("n_neighbors", count),)).assignments,
+        )
+        for count in (10, int(values["neighbours"]))
+    )
+    return (0 if many >= few - 0.05 else 1), (
+        f"Accuracy goes from {few:.2f} to {many:.2f}. Once ties reach from ring to ring, the "
+        "cheapest cut runs across both. The graph is the assumption."
+    )
+
+
+# -- 7: all on one shape ---------------------------------------------------------------------------
+def _contest(values: Values, materials: Sequence[Material]) -> list[Element]:
+    shape, seed = values["shape"], int(values["seed"])
+    data, found = toy(shape, 0.05, seed), scores(shape, seed)
+    bars = teaching.bars(list(found), list(found.values()), title="accuracy", high=1.0, height=190)
+    assert data.labels is not None
+    cloud = teaching.cloud(data.items, data.labels, height=280)
+    return [
+        Chart(cloud, f"True groups of the shape {shape}"),
+        Chart(bars, f"Accuracy of five methods on the shape {shape}"),
+    ]
+
+
+def _no_winner(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    found = scores(values["shape"], int(values["seed"]))
+    place = sum(score > found["spectral"] + 1e-9 for score in found.values())
+    option = 0 if place == 0 else 2 if place == len(found) - 1 else 1
+    listed = ", ".join(f"{name} {score:.2f}" for name, score in found.items())
+    return option, (
+        f"{listed}. A normalised cut prefers parts of like weight, which helps on rings and hurts "
+        "here. No method is right for every shape."
+    )
+
+
+# -- 8: pixels -------------------------------------------------------------------------------------
+@cache
+def mnist() -> Dataset:
+    """A thousand real images of 28 x 28 pixels."""
+    from clustlab.datasets.mnist5k import Mnist5k
+
+    return Mnist5k(n_samples=1000).load(0, lambda _text, _share: None)
+
+
+def shifted(images: Array, by: int) -> Array:
+    """Images (n, h, w, 1) moved to the right; what leaves at the right comes in black."""
+    moved = np.zeros_like(images)
+    moved[:, :, by:] = images[:, :, : images.shape[2] - by]
+    return moved
+
+
+@cache
+def to_shifted_and_other(by: int, count: int = 200) -> tuple[Array, Array, Array]:
+    """Distances (count,) to the own shifted copy and the nearest other digit, which is named."""
+    data = mnist()
+    assert data.labels is not None
+    x = data.items.reshape(len(data.items), -1) / 255.0
+    own = np.sqrt(
+        ((x[:count] - shifted(data.items[:count], by).reshape(count, -1) / 255) ** 2).sum(1)
+    )
+    squares = (x[:count] ** 2).sum(1)[:, None] + (x**2).sum(1) - 2 * x[:count] @ x.T
+    squares[data.labels[:count, None] == data.labels] = np.inf
+    return own, np.sqrt(squares.min(1)), squares.argmin(1)
+
+
+def _pixels(values: Values, materials: Sequence[Material]) -> list[Element]:
+    by, item = int(values["shift"]), int(values["image"])
+    data = mnist()
+    assert data.labels is not None
+    own, other, nearest = to_shifted_and_other(by)
+    trio = np.concatenate(
+        [data.items[[item]], shifted(data.items[[item]], by), data.items[[nearest[item]]]]
+    )
+    changed = np.abs(trio[1:] / 255.0 - trio[0] / 255.0).reshape(2, -1)
+    names = (f"shifted by {by}", f"nearest other digit, a {data.labels[nearest[item]]}")
+    table = pd.DataFrame(
+        {
+            "pixels that differ": (changed > 0).sum(1).astype(float),
+            "squares": (changed**2).sum(1),
+            "distance": [own[item], other[item]],
+        },
+        index=list(names),
+    )
+
+    def arithmetic(row: int, column: str) -> str:
+        squares = (changed[row] ** 2).sum()
+        if column == "distance":
+            return f"$\\sqrt{{{squares:.2f}}} = {np.sqrt(squares):.2f}$"
+        if column == "squares":
+            top = np.sort(changed[row])[::-1][:3]
+            terms = " + ".join(f"{v:.2f}^2" for v in top)
+            return f"$\\sum_{{p=1}}^{{784}} (x_p - y_p)^2 = {terms} + \\dots = {squares:.2f}$"
+        return f"{(changed[row] > 0).sum()} of $28 \\cdot 28 = 784$ pixels have another value."
+
+    pixels = sheets.atlas(trio, [0, 1, 2], tile=168, columns=3).pixels
+    share = float((own > other).mean())
+    return [
+        Picture(pixels, "An image, its shifted copy, and the nearest image of another digit"),
+        Numbers(
+            table, arithmetic, "Distance from the first image", digits=2, start=(0, "distance")
+        ),
+        Words(
+            f"Of 200 images, **{share:.0%}** are further from their own copy shifted by {by} than "
+            "from an image of another digit."
+        ),
+    ]
+
+
+def _a_small_shift(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    own, other, _ = to_shifted_and_other(int(values["shift"]))
+    share = float((own > other).mean())
+    return (0 if share < 0.1 else 1 if share <= 0.5 else 2), (
+        f"{share:.0%} of them: the mean distance is {own.mean():.1f} to the copy and "
+        f"{other.mean():.1f} to the other digit. Pixels know nothing of neighbouring pixels; a "
+        "network that sees shapes has to come first."
+    )
+
+
+LESSON = Lesson(
+    1,
+    "assumptions",
+    "What clustering assumes",
+    "Four classical ways to form groups, and the shape of group that each of them believes in.",
+    methods=("kmeans", "gmm", "agglomerative", "spectral"),
+    terms={
+        "Inertia": "Sum of squared distances of all items to their centres.",
+        "Centroid": "The mean of the items of a cluster, also called its centre.",
+        "k-means++": "A draw of first centres that prefers items far from those drawn before.",
+        "Responsibility": "The share that a bell of a mixture has in an item; a row sums to one.",
+        "EM": "Rounds of two moves: ask who made which item, then fit each bell to its share.",
+        "Linkage": "The rule that says how far apart two groups are in a tree of merges.",
+        "Neighbour graph": "Items as dots, each tied to those nearest to it.",
+    },
+    steps=(
+        LessonStep(
+            "Two moves, again and again",
+            "k-means takes two moves in turn: give each item to the nearest centre, then put each "
+            "centre at the mean of its items. Neither can raise the sum of squares, so it has to "
+            "stop. Drag the dots, and click a number.",
+            r"J = \sum_{i=1}^{n} \lVert x_i - \mu_{c(i)} \rVert^2, \qquad "
+            r"\mu_j = \frac{1}{n_j} \sum_{c(i) = j} x_i",
+            {
+                "J": "inertia",
+                "x_i": "item i",
+                "c(i)": "its cluster",
+                r"\mu_j": "centre j",
+                "n_j": "items in cluster j",
+            },
+            _two_moves,
+            Try(
+                "One item is moved far away to the lower right, then k-means runs to its end. What "
+                "happens to that item?",
+                ("It gets a centre to itself", "It drags a shared centre along", "Nothing changes"),
+                {"points": FAR, "moves": 10.0},
+                _outlier,
+            ),
+            (Places("points", "Items", NINE), Slider("moves", "Moves made", 0, 10, 2, 1)),
+            explains=("kmeans.max_iter", "kmeans.tolerance", "gmm.max_iter"),
+        ),
+        LessonStep(
+            "It ends where it began",
+            "Moves that never go up end in the nearest valley. Which one depends on the first "
+            "centres: drag them. k-means++ draws each next one in proportion to squared distance.",
+            r"P(x_i) = \frac{D(x_i)^2}{\sum_{i'} D(x_{i'})^2}",
+            {
+                "P(x_i)": "chance that item i is the next centre",
+                "D": "distance to the nearest so far",
+            },
+            _starts,
+            Try(
+                "All five first centres are put into the uppermost group. Where does k-means end?",
+                ("At the best division", "In a worse one"),
+                {"starts": CROWDED},
+                _crowded,
+            ),
+            (Places("starts", "First centres", SPREAD_STARTS),),
+            explains=("kmeans.n_init", "gmm.n_init", "ae-kmeans.n_init", "pca-kmeans.n_init"),
+        ),
+        LessonStep(
+            "Balls of one size",
+            "To minimise squares is to believe in round groups of one width that hold about equally "
+            "many items. The border between two centres is always straight and half way.",
+            r"\lVert x - \mu_a \rVert^2 = \lVert x - \mu_b \rVert^2",
+            {"x": "a place on the border", r"\mu_a,\, \mu_b": "two centres"},
+            _balls,
+            Try(
+                "One group holds 90 % of the points, the others 7 % and 3 %. How many of the three "
+                "centres end in the large one?",
+                ("One", "Two or three"),
+                {"shape": "unequal-sizes"},
+                _where_centers_go,
+            ),
+            (
+                Choice(
+                    "shape",
+                    "Shape",
+                    (
+                        "blobs",
+                        "anisotropic",
+                        "unequal-variance",
+                        "unequal-sizes",
+                        "moons",
+                        "circles",
+                    ),
+                    "anisotropic",
+                ),
+            ),
+            explains=("kmeans.n_clusters", "pca-kmeans.n_clusters", "ae-kmeans.n_clusters"),
+        ),
+        LessonStep(
+            "Bells instead of balls",
+            "A mixture of Gaussians lets each group have a width, a slant and a weight. EM asks how "
+            "much of each item a bell made (E), then fits the bell to its share (M). Drag the dot.",
+            r"\gamma_{ij} = \frac{\pi_j\, \mathcal{N}(x_i \mid \mu_j, \Sigma_j)}"
+            r"{\sum_{j'} \pi_{j'}\, \mathcal{N}(x_i \mid \mu_{j'}, \Sigma_{j'})}",
+            {
+                r"\gamma_{ij}": "responsibility of bell j for item i",
+                r"\pi_j": "weight",
+                r"\mathcal{N}": "normal density",
+                r"\mu_j,\, \Sigma_j": "mean and covariance",
+            },
+            _bells,
+            Try(
+                "Every bell is forced to be a ball. Are the slanted groups found as well as before?",
+                ("Yes", "No, worse"),
+                {"kind": "spherical", "rounds": 20.0},
+                _balls_for_bells,
+            ),
+            (
+                Places("item", "Point", ((-0.35, 0.25),)),
+                Slider("rounds", "Rounds of EM", 0, 20, 0, 1),
+                Choice("kind", "Bells", ("full", "tied", "diag", "spherical"), "full"),
+            ),
+            explains=("gmm.covariance", "gmm.tolerance", "gmm.regularisation", "gmm.n_clusters"),
+        ),
+        LessonStep(
+            "Trees of merges",
+            "Begin with every item alone and merge the two nearest groups, until one is left. What "
+            "'near' means is the linkage: single takes the least distance of two items, Ward the "
+            "rise of the squares.",
+            r"d_{\text{single}}(A, B) = \min_{a \in A,\, b \in B} \lVert a - b \rVert",
+            {"A,\\, B": "two groups", "d": "their distance"},
+            _trees,
+            Try(
+                "Two round groups with a thin bridge of points between them, single linkage. Where "
+                "does it cut?",
+                ("In the bridge", "It splits off a few stragglers"),
+                {"shape": "bridge", "linkage": "single"},
+                _chained,
+            ),
+            (
+                Choice("shape", "Shape", ("moons", "bridge"), "moons"),
+                Choice("linkage", "Linkage", ("single", "complete", "average", "ward"), "single"),
+            ),
+            explains=(
+                "agglomerative.linkage",
+                "agglomerative.first_cut",
+                "agglomerative.n_clusters",
+            ),
+        ),
+        LessonStep(
+            "Neighbours instead of distances",
+            "Spectral clustering ties each item to its nearest and looks for a cut through few ties. "
+            "Smooth functions on the graph give each item new coordinates, in which k-means is easy.",
+            r"L = I - D^{-\frac12} W D^{-\frac12}, \qquad L v = \lambda v",
+            {
+                "W": "graph of ties",
+                "D": "ties of each item",
+                "v": "smooth function",
+                r"\lambda": "how rough it is",
+            },
+            _graph,
+            Try(
+                "Each point is tied to its 60 nearest instead of 10. Are both rings still found?",
+                ("Yes", "No, both are cut through"),
+                {"neighbours": 60.0},
+                _too_many_ties,
+            ),
+            (Slider("neighbours", "Neighbours of each point", 2, 80, 10, 1),),
+            explains=("spectral.n_neighbors", "spectral.weights", "spectral.n_clusters"),
+        ),
+        LessonStep(
+            "No one wins everywhere",
+            "Five methods on one shape, each told the right number of groups. Every one of them is "
+            "perfect somewhere, and most of them fail somewhere.",
+            r"\mathrm{ACC} = \frac{1}{n} \max_{m} \sum_i \left[\, y_i = m(c_i) \right]",
+            {
+                "y_i": "true group",
+                "c_i": "cluster",
+                "m": "clusters to groups, one to one",
+                "n": "points",
+            },
+            _contest,
+            Try(
+                "Spectral clustering was perfect on rings. Where does it end up with groups of 90, 7 "
+                "and 3 % of the points?",
+                ("First, or tied for it", "In between", "Last"),
+                {"shape": "unequal-sizes", "seed": 0.0},
+                _no_winner,
+            ),
+            (
+                Choice("shape", "Shape", ("moons", "circles", "spirals", "unequal-sizes"), "moons"),
+                Slider("seed", "Seed of the points", 0, 5, 0, 1),
+            ),
+        ),
+        LessonStep(
+            "Pixels as 784 dimensions",
+            "For all of these methods an image of 28 by 28 pixels is one point with 784 coordinates. "
+            "Its distance to another image compares each pixel with the one at the same place only.",
+            r"\lVert x - y \rVert = \sqrt{\sum_{p=1}^{784} (x_p - y_p)^2}",
+            {"x_p": "pixel p of one image, 0 to 1", "y_p": "the same pixel of the other"},
+            _pixels,
+            Try(
+                "200 images are shifted by 2 of 28 pixels. How many end further from themselves than "
+                "from an image of another digit?",
+                ("Hardly any, below 10 %", "10 to 50 %", "More than half"),
+                {"shift": 2.0, "image": 3.0},
+                _a_small_shift,
+            ),
+            (
+                Slider("shift", "Shift to the right, in pixels", 0, 6, 1, 1),
+                Slider("image", "Image", 0, 199, 3, 1),
+            ),
+        ),
+    ),
+)

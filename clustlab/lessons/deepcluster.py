@@ -1,0 +1,454 @@
+"""DeepCluster: clusters become labels, labels train features, and guards keep it from cheating."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clustlab.course import (
+    Chart,
+    Choice,
+    Element,
+    Lesson,
+    LessonStep,
+    Material,
+    Numbers,
+    Places,
+    Plane,
+    Slider,
+    Switch,
+    Try,
+    Values,
+    Words,
+)
+from clustlab.lessons.on_points import BLOBS_EXTENT, crosses, toy
+from clustlab.store import RunSpec
+from clustlab.types import Array
+from clustlab.views import ground, teaching, theme
+
+FEW = {"epochs": 10, "n_clusters_over": 30, "batch_size": 32}
+
+
+def run_of(**changes: Any) -> RunSpec:
+    """A short run of DeepCluster on the digits."""
+    from clustlab import registry
+
+    params = {**registry.method("deepcluster").presets["quick"], **FEW, **changes}
+    return RunSpec("digits", "deepcluster", method_params=params, preset="quick")
+
+
+def rounds(material: Material) -> Array:
+    """Steps at which the many clusters were formed, that of the untrained network first."""
+    phases = np.array([record["phase"] for record in material.run.log])
+    return np.flatnonzero(np.isin(phases, ["start", "train"]))
+
+
+# -- 1: an untrained network -----------------------------------------------------------------------
+def purity_of_chance(labels: Array, clusters: Array, draws: int = 20) -> float:
+    """Mean purity of clusters of the same sizes that were filled blindly."""
+    from clustlab.analysis.metrics import purity
+
+    rng = np.random.default_rng(0)
+    return float(np.mean([purity(labels, rng.permutation(clusters)) for _ in range(draws)]))
+
+
+def start_purity(material: Material) -> tuple[float, float]:
+    """Purity of the clusters of untrained features, and of blind ones."""
+    assert material.dataset.labels is not None
+    clusters = material.run[0].assignments
+    return material.timeline.row(0)["purity"], purity_of_chance(material.dataset.labels, clusters)
+
+
+def _untrained(values: Values, materials: Sequence[Material]) -> list[Element]:
+    (material,) = materials
+    found, chance = start_purity(material)
+    bars = teaching.bars(
+        ["blind clusters", "untrained network"],
+        [chance, found],
+        title="share of images in a cluster of their own digit",
+        high=1.0,
+        colours=[theme.GREY, theme.RIGHT],
+        height=130,
+    )
+    keep = theme.thin(len(material.dataset.items), limit=700)
+    labels = material.dataset.labels
+    assert labels is not None
+    cloud = teaching.cloud(material.timeline.points(0)[keep], labels[keep], height=340)
+    return [
+        Chart(bars, f"Purity of 30 clusters: {found:.2f} untrained, {chance:.2f} blind"),
+        Chart(cloud, "Two components of untrained features, coloured by the true digit"),
+    ]
+
+
+def _random_is_a_start(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    found, chance = start_purity(materials[0])
+    return (0 if found < chance + 0.1 else 1 if found <= 0.5 else 2), (
+        f"{found:.2f} against {chance:.2f} for blind clusters. Convolutions, random or not, send "
+        "images that look alike to features that look alike; the rounds amplify that."
+    )
+
+
+# -- 2: half a step at a time ----------------------------------------------------------------------
+def half_step(material: Material, half: int) -> tuple[int, int, str]:
+    """Step whose features and step whose labels are shown after so many half rounds, and which."""
+    steps = rounds(material)
+    half = min(half, 2 * (len(steps) - 1))
+    features, labels = steps[(half + 1) // 2], steps[half // 2]
+    done = "start" if half == 0 else "train only" if half % 2 else "cluster only"
+    return int(features), int(labels), done
+
+
+def _halves(values: Values, materials: Sequence[Material]) -> list[Element]:
+    (material,) = materials
+    features, labels, done = half_step(material, int(values["half"]))
+    timeline = material.timeline
+    keep = theme.thin(len(material.dataset.items), limit=700)
+    reach = timeline.extent()
+    chart = teaching.cloud(
+        timeline.points(features)[keep],
+        timeline.stable(labels)[keep],
+        within=(-reach, reach, -reach, reach),
+        height=380,
+    )
+    said = {
+        "start": "features of the untrained network, just clustered",
+        "train only": "the features have moved, the labels are still those of the round before",
+        "cluster only": "the features rest, and "
+        f"**{timeline.row(labels)['changed']:.0%}** of the labels were changed",
+    }[done]
+    return [
+        Words(f"**{done}** (round {(int(values['half']) + 1) // 2}): {said}"),
+        Chart(chart, f"Features at step {features} in the colours of the labels of step {labels}"),
+    ]
+
+
+def _labels_change(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    (material,) = materials
+    steps = rounds(material)
+    first, final = (material.timeline.row(int(s))["changed"] for s in (steps[1], steps[-1]))
+    kept = material.timeline.row(int(steps[-1]))["nmi_previous"]
+    return (0 if final < 0.1 else 1 if final <= 0.3 else 2), (
+        f"{final:.0%} in the last round and {first:.0%} in the first, with an NMI of {kept:.2f} to "
+        "the round before. The clusters are drawn anew each time, so labels are a moving aim."
+    )
+
+
+# -- 3: the head -----------------------------------------------------------------------------------
+def guessing(material: Material) -> pd.DataFrame:
+    """Cross-entropy of each round as a share of that of a guess."""
+    logged = [(i, r["scalars"]) for i, r in enumerate(material.run.log)]
+    rows = [
+        (i, s["cross_entropy"] / s["cross_entropy_guessing"])
+        for i, s in logged
+        if "cross_entropy" in s
+    ]
+    return pd.DataFrame(rows, columns=["round", "share"])
+
+
+def _heads(values: Values, materials: Sequence[Material]) -> list[Element]:
+    tables = [
+        guessing(material).assign(head=name)
+        for name, material in zip(("new each round", "kept"), materials, strict=True)
+    ]
+    table = pd.concat(tables)
+    if not len(table):
+        return [Words("The first round of training is under way.")]
+    ends = [f"{t['head'].iloc[0]}: **{t['share'].iloc[-1]:.2f}**" for t in tables if len(t)]
+    chart = teaching.lines(
+        table, x="round", y="share", by="head", title=("round", "share of a guess"), height=330
+    )
+    return [Words(" · ".join(ends)), Chart(chart, "Cross-entropy over the rounds by head")]
+
+
+def _kept_head(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    fresh, kept = (float(guessing(m)["share"].iloc[-1]) for m in materials)
+    ends = [m.timeline.row(len(m.run) - 1)["acc"] for m in materials]
+    option = 0 if kept < fresh - 0.03 else 1 if kept > fresh + 0.03 else 2
+    return option, (
+        f"It ends at {kept:.2f} of a guess when kept and at {fresh:.2f} when new. Cluster 3 of this "
+        "round is not cluster 3 of the last: an old head first has to unlearn its numbers. Merged "
+        f"into ten, accuracy is {ends[1]:.2f} instead of {ends[0]:.2f}."
+    )
+
+
+# -- 4: a trivial answer ---------------------------------------------------------------------------
+def sizes_with(share: float, k: int = 10) -> Array:
+    """Shares (k,) of clusters of which one holds a share and the others the rest evenly."""
+    return np.array([share, *[(1 - share) / (k - 1)] * (k - 1)])
+
+
+def _trivial(values: Values, materials: Sequence[Material]) -> list[Element]:
+    from clustlab.analysis.metrics import entropy
+
+    share = values["share"] / 100
+    sizes = sizes_with(share)
+    terms = -sizes * np.log(np.maximum(sizes, 1e-300))
+    table = pd.DataFrame(
+        {"share of items": [sizes[0], sizes[1]], "adds": [terms[0], 9 * terms[1]]},
+        index=["the largest", "each of 9 others"],
+    )
+
+    def arithmetic(row: int, column: str) -> str:
+        if column == "share of items":
+            rest = "" if row == 0 else f"(1 - {share:.3f}) / 9 = "
+            return f"${rest}{sizes[row]:.4f}$ of the items"
+        times = "" if row == 0 else "9 \\cdot "
+        return f"$-{times}{sizes[row]:.4f} \\ln {sizes[row]:.4f} = {table['adds'].iloc[row]:.3f}$"
+
+    curve = pd.DataFrame({"share": np.linspace(0.1, 0.999, 60)})
+    curve["loss"] = [entropy(sizes_with(s)) for s in curve["share"]]
+    chart = teaching.lines(
+        curve,
+        x="share",
+        y="loss",
+        title=("share of the largest cluster", "nats"),
+        at=share,
+        height=250,
+    )
+    return [
+        Words(f"A network that looks at no image reaches **{entropy(sizes):.3f}** nats."),
+        Numbers(table, arithmetic, "What each cluster adds to the loss", start=(0, "adds")),
+        Chart(chart, "Loss of the best constant answer by the share of the largest cluster"),
+    ]
+
+
+def _constant(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    from clustlab.analysis.metrics import entropy
+
+    loss, even = entropy(sizes_with(values["share"] / 100)), math.log(10)
+    return (0 if loss > 0.8 * even else 1 if loss > 0.4 * even else 2), (
+        f"{loss:.3f} nats, against {even:.3f} with even clusters. If one cluster takes all, the loss "
+        "is 0 and nothing has been learned."
+    )
+
+
+# -- 5: a say for all ------------------------------------------------------------------------------
+SIZES = (60, 25, 10, 5)
+
+
+def says(balance: str) -> Array:
+    """Share (4,) that each cluster of `SIZES` has in one round of training."""
+    from clustlab.parts.balance import inverse_size_weights, uniform_draw
+
+    labels = np.repeat(np.arange(len(SIZES)), SIZES)
+    counts = np.array(SIZES, dtype=np.float64)
+    if balance == "uniform sampler":
+        rng = np.random.default_rng(0)
+        counts = np.bincount(labels[uniform_draw(labels, rng)], minlength=len(SIZES)).astype(float)
+    elif balance == "inverse weights":
+        counts = counts * inverse_size_weights(labels, len(SIZES))
+    return np.asarray(counts / counts.sum())
+
+
+def _balance(values: Values, materials: Sequence[Material]) -> list[Element]:
+    balance = values["balance"]
+    said = says(balance)
+    each = said / np.array(SIZES) * 100
+    table = pd.DataFrame({"items": np.array(SIZES, float), "say": said, "say of an item": each})
+
+    def arithmetic(row: int, column: str) -> str:
+        if column == "items":
+            return f"{SIZES[row]} of the {sum(SIZES)} items"
+        if column == "say of an item":
+            return f"${said[row]:.3f} \\cdot 100 / {SIZES[row]} = {each[row]:.2f}$; 1 if all count alike"
+        if balance == "inverse weights":
+            weight = sum(SIZES) / (4 * SIZES[row])
+            return f"Weight ${sum(SIZES)} / (4 \\cdot {SIZES[row]}) = {weight:.2f}$, so ${SIZES[row]} \\cdot {weight:.2f} / {sum(SIZES)} = {said[row]:.3f}$"
+        drawn = round(said[row] * sum(SIZES))
+        return f"{drawn} of {sum(SIZES)} draws come from it: ${said[row]:.2f}$"
+
+    bars = teaching.bars(
+        [f"cluster of {n}" for n in SIZES],
+        said,
+        title="say in training",
+        high=0.6,
+        colours=[theme.colour(i) for i in range(4)],
+        height=190,
+    )
+    return [
+        Numbers(table, arithmetic, "One row per cluster", start=(3, "say of an item")),
+        Chart(bars, f"Say of four clusters in training with {balance}"),
+    ]
+
+
+def _say_of_small(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    each = says(values["balance"]) / np.array(SIZES)
+    ratio = float(each[-1] / each[0])
+    return (0 if ratio < 1.5 else 1 if ratio < 8 else 2), (
+        f"{ratio:.1f} times as often. Every cluster gets the same say, so answering with the largest "
+        "one is right for a quarter of the draws only."
+    )
+
+
+# -- 6: an empty cluster ---------------------------------------------------------------------------
+CENTERS = ((0.0, 1.0), (1.0, 0.4), (0.5, -0.8), (-0.6, -0.8), (-1.0, 0.3), (2.0, -1.3))
+
+
+def occupied(centers: Sequence[Sequence[float]], *, repair: bool) -> tuple[Array, Array]:
+    """Centres (k, 2) and clusters (n,) after rounds of k-means with or without repair."""
+    import torch
+
+    from clustlab.context import Context
+    from clustlab.parts.kmeans import lloyd
+
+    x, first = (torch.as_tensor(np.asarray(a, np.float32)) for a in (toy("blobs").items, centers))
+    found = lloyd(x, first, Context(0), repair=repair)
+    return found.centers.numpy(), found.assignments.numpy()
+
+
+def _repair(values: Values, materials: Sequence[Material]) -> list[Element]:
+    centers, owner = occupied(values["centers"], repair=values["repair"])
+    sizes = np.bincount(owner, minlength=len(centers))
+    listed = ", ".join(str(s) for s in sizes)
+    return [
+        Words(f"Items per cluster: {listed}. **{(sizes > 0).sum()}** of {len(sizes)} are in use."),
+        Plane(
+            "centers",
+            tuple(theme.colour(i) for i in range(len(centers))),
+            "Six first centres to drag, and where they end",
+            crosses(centers),
+            BLOBS_EXTENT,
+            ground.scene(BLOBS_EXTENT, toy("blobs").items, owner),
+        ),
+    ]
+
+
+def _dead_center(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    ends = [occupied(CENTERS, repair=repair)[1] for repair in (values["repair"], True)]
+    without, repaired = (len(np.unique(owner)) for owner in ends)
+    return (0 if without == len(CENTERS) else 1), (
+        f"{without} of {len(CENTERS)} clusters are in use without repair, {repaired} with it. A mean "
+        "of no items is nowhere, so nothing ever moves it back; the repair gives it half of another."
+    )
+
+
+LESSON = Lesson(
+    5,
+    "deepcluster",
+    "DeepCluster: labels out of nothing",
+    "Cluster the features, take the clusters for labels, train, repeat; and what keeps it honest.",
+    methods=("deepcluster",),
+    terms={
+        "Pseudo-label": "The number of a cluster, used as if somebody had labelled the item.",
+        "Head": "The last layer of a network, which turns features into scores.",
+        "Purity": "Share of items that belong to the most frequent class of their cluster.",
+        "Over-clustering": "Forming more clusters than there are classes.",
+        "Trivial solution": "An answer that makes the loss small and has learned nothing.",
+    },
+    steps=(
+        LessonStep(
+            "A random network is already a start",
+            "Nothing has been trained yet. The features of an untrained network are clustered into "
+            "30 clusters, beside 30 clusters of the same sizes that were filled blindly.",
+            r"\text{purity} = \frac{1}{n} \sum_{j} \max_{y} n_{jy}",
+            {"n_{jy}": "items of class y in cluster j", "n": "items"},
+            _untrained,
+            Try(
+                "What share of the digits lies in a cluster in which their class is the most "
+                "frequent?",
+                ("About as many as by chance", "More, but at most half", "More than half"),
+                {},
+                _random_is_a_start,
+            ),
+            needs=lambda values: [run_of()],
+            explains=("deepcluster.width", "deepcluster.depth", "deepcluster.n_clusters_over"),
+        ),
+        LessonStep(
+            "One half-step at a time",
+            "Train only: the labels rest and the features move. Cluster only: the features rest and "
+            "the labels move. Go through the half-steps and watch which of both it is.",
+            r"\min_{\theta, W} \frac1n \sum_i \ell(W f_\theta(x_i), y_i) \;\rightleftarrows\; "
+            r"\min_{C, y} \frac1n \sum_i \lVert f_\theta(x_i) - C y_i \rVert^2",
+            {
+                r"f_\theta": "features",
+                "W": "head",
+                "y_i": "pseudo-label",
+                "C": "centres",
+                r"\ell": "cross-entropy",
+            },
+            _halves,
+            Try(
+                "In the last round, what share of the labels is changed by clustering?",
+                ("Below 10 %", "10 to 30 %", "More than 30 %"),
+                {"half": 20.0},
+                _labels_change,
+            ),
+            (Slider("half", "Half-steps done", 0, 20, 1, 1),),
+            needs=lambda values: [run_of()],
+            explains=("deepcluster.epochs", "deepcluster.n_components", "deepcluster.whitening"),
+        ),
+        LessonStep(
+            "Why the head is new each round",
+            "k-means numbers its clusters as it likes. A head that goes on from the round before has "
+            "learned numbers that mean something else now. Two runs differ in that alone.",
+            r"W^{(t)} \sim \mathcal{N}(0,\, 0.01^2) \quad\text{instead of}\quad W^{(t)} = W^{(t-1)}",
+            {"W^{(t)}": "head at the start of round t"},
+            _heads,
+            Try(
+                "The head is kept. Where does its cross-entropy end?",
+                ("Lower", "Higher", "At about the same value"),
+                {},
+                _kept_head,
+            ),
+            needs=lambda values: [run_of(), run_of(reset_head=False)],
+            explains=("deepcluster.reset_head", "deepcluster.learning_rate"),
+        ),
+        LessonStep(
+            "The trivial answer",
+            "Nothing forbids one cluster to swallow the rest. Then a network can ignore its input, "
+            "always give the same answer, and be right. Click a number.",
+            r"\min_{p} \; -\sum_j s_j \ln p_j = -\sum_j s_j \ln s_j",
+            {"s_j": "share of items in cluster j", "p_j": "constant answer for cluster j"},
+            _trivial,
+            Try(
+                "95 % of the items lie in one of ten clusters. How large is the loss of a network "
+                "that looks at no image?",
+                ("Near that of ten even clusters", "About half of it", "Much smaller"),
+                {"share": 95.0},
+                _constant,
+            ),
+            (Slider("share", "Share of the largest cluster in %", 10, 99, 10, 1),),
+            alarms=("collapse",),
+        ),
+        LessonStep(
+            "The same say for every cluster",
+            "Guard one: draw all clusters equally often, or weigh items by the size of their "
+            "cluster. Switch it off, and the largest cluster decides.",
+            r"w_i = \frac{n}{k\, n_{y_i}}",
+            {"w_i": "weight of item i", "n_{y_i}": "size of its cluster", "k": "clusters in use"},
+            _balance,
+            Try(
+                "With the uniform sampler: how much more often is an item of the cluster of 5 drawn "
+                "than one of the cluster of 60?",
+                ("Equally often", "About 5 times", "More than 8 times"),
+                {"balance": "uniform sampler"},
+                _say_of_small,
+            ),
+            (Choice("balance", "Guard", ("none", "uniform sampler", "inverse weights"), "none"),),
+            explains=("deepcluster.balance",),
+        ),
+        LessonStep(
+            "Empty clusters",
+            "Guard two: a centre without items is put beside a random other one, and the two share "
+            "its items. Drag the first centres, and switch the repair.",
+            r"\mu_{\text{empty}} \leftarrow \mu_{\text{donor}} + \varepsilon",
+            {r"\mu": "centre", r"\varepsilon": "a small random step"},
+            _repair,
+            Try(
+                "One of six first centres lies far from all points, and the repair is off. How many "
+                "clusters are in use at the end?",
+                ("All six", "Five or fewer"),
+                {"repair": False, "centers": CENTERS},
+                _dead_center,
+            ),
+            (
+                Places("centers", "First centres", CENTERS),
+                Switch("repair", "Repair empty clusters", value=True),
+            ),
+            explains=("deepcluster.repair_empty",),
+            alarms=("empty",),
+        ),
+    ),
+)
