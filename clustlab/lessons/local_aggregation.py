@@ -307,7 +307,7 @@ LESSON = Lesson(
     "local-aggregation",
     "Local Aggregation: close and background neighbours",
     "Pull an image towards its close neighbours, away from the rest of its surroundings.",
-    methods=("kmeans", "local-aggregation"),
+    methods=("local-aggregation",),
     terms={
         "Background neighbours": "The nearest items to an item, whatever they are; B.",
         "Close neighbours": "Items that some clustering puts into one cluster with an item; C.",
@@ -334,6 +334,7 @@ LESSON = Lesson(
                 Slider("item", "Image", 0, QUERIES - 1, MIXED, 1),
                 Slider("size", "Background neighbours", 5, 300, BACKGROUND, 5),
             ),
+            explains=("local-aggregation.n_background",),
         ),
         LessonStep(
             "The close ones among them",
@@ -353,6 +354,7 @@ LESSON = Lesson(
                 Slider("item", "Image", 0, QUERIES - 1, MIXED, 1),
                 Slider("seeds", "Clusterings H", 1, SEEDS, 1, 1),
             ),
+            explains=("local-aggregation.n_clusterings",),
         ),
         LessonStep(
             "Reach against purity",
@@ -386,6 +388,7 @@ LESSON = Lesson(
                 _cold,
             ),
             (Slider("tau", "Temperature τ", 0.07, 1.0, 0.5, 0.01),),
+            explains=("local-aggregation.temperature",),
         ),
         LessonStep(
             "How fine the clusters must be",
@@ -402,6 +405,7 @@ LESSON = Lesson(
                 _singletons,
             ),
             (Choice("k", "Clusters k", SIZES, "45"),),
+            explains=("local-aggregation.items_per_cluster",),
         ),
     ),
 )

@@ -392,7 +392,7 @@ LESSON = Lesson(
     "trees",
     "Trees, votes, and how many",
     "Merge step by step, let many clusterings vote, and ask how many clusters there are.",
-    methods=("agglomerative", "hdbscan", "cohiclust", "consensus", "unknown-k"),
+    methods=("agglomerative", "consensus", "unknown-k", "hdbscan", "cohiclust"),
     terms={
         "Linkage": "What counts as the distance of two groups: nearest, farthest, mean, or spread.",
         "Dendrogram": "A drawing of merges: branches meet at the height of their distance.",
@@ -503,6 +503,7 @@ LESSON = Lesson(
                 _thirty,
             ),
             (Slider("m", "Clusterings", 1, MOST, 1, 1),),
+            explains=("consensus.n_rounds", "consensus.most_clusters"),
         ),
         LessonStep(
             "How many are there?",
