@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from clustlab import course
 from clustlab.store import RunStore
 from tests.browser import Watch, browser, server
-from tests.test_browser import PATIENCE, SIZE
+from tests.test_browser import PATIENCE, SIZE, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 TRAINING = 300_000  # milliseconds for a quick run on a busy machine
@@ -84,7 +84,9 @@ def test_a_lesson_is_walked_through(address, page, name):
         expect(heading).to_be_visible(timeout=PATIENCE)
         if number in WALKED[name]:
             page.get_by_role("button", name="Train it here").click()
+        settle(page)
         predict(page, step)
+        settle(page)
         if number in WALKED[name]:
             verdict = page.locator(".st-key-lesson-try [data-testid=stAlert]")
             expect(verdict).to_contain_text(re.compile(r"\d"), timeout=TRAINING)

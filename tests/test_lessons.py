@@ -129,6 +129,22 @@ def test_what_lessons_explain_exists():
             assert f'"{topic}",' in source, f"no alarm is called {topic}"
 
 
+@pytest.mark.parametrize("name", registry.methods())
+def test_every_method_has_a_lesson(name):
+    lesson, step = course.about_method(name)
+    assert name in LESSONS[lesson].methods
+    assert step == 1
+
+
+def test_every_alarm_has_a_lesson():
+    from clustlab.analysis import alarms
+
+    source = alarms.__loader__.get_source(alarms.__name__)
+    known = set(re.findall(r'"([a-z]+)",\s+"[A-Z]', source))
+    assert known == {"collapse", "empty", "uniform", "still", "churn", "heads", "divergence"}
+    assert known <= set(course.explained())
+
+
 def test_an_unknown_lesson_is_named_with_those_there_are():
     with pytest.raises(ParameterError, match="nonsense") as caught:
         course.lesson("nonsense")

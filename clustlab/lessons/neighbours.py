@@ -516,7 +516,7 @@ LESSON = Lesson(
             _alone,
             Try(
                 "λ goes to 0. How many of the three clusters are in use after training?",
-                ("3", "2", "1"),
+                ("All three", "Two", "One"),
                 {"weight": 0.0, "seed": 0.0},
                 _no_entropy,
             ),

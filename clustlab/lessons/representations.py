@@ -362,7 +362,15 @@ LESSON = Lesson(
     "representations",
     "Representations: what is clustered",
     "Few numbers instead of many pixels, four ways to get them, and what k-means makes of each.",
-    methods=("ae-kmeans", "pca-kmeans", "sparse-ae-kmeans", "vae-kmeans"),
+    methods=(
+        "ae-kmeans",
+        "pca-kmeans",
+        "sparse-ae-kmeans",
+        "vae-kmeans",
+        "vade",
+        "infomax-kmeans",
+        "bigan-kmeans",
+    ),
     terms={
         "Principal component": "A direction in which items differ as much as possible.",
         "Whitening": "Scaling of directions so that all have the same variance.",

@@ -392,7 +392,7 @@ LESSON = Lesson(
     "trees",
     "Trees, votes, and how many",
     "Merge step by step, let many clusterings vote, and ask how many clusters there are.",
-    methods=("agglomerative", "hdbscan"),
+    methods=("agglomerative", "hdbscan", "cohiclust", "consensus", "unknown-k"),
     terms={
         "Linkage": "What counts as the distance of two groups: nearest, farthest, mean, or spread.",
         "Dendrogram": "A drawing of merges: branches meet at the height of their distance.",

@@ -128,7 +128,7 @@ class UnknownK:
         help="Variance a cluster is believed to have, as a share of that of all items.",
     )
     belief: float = params.param(
-        0.02,
+        0.01,
         low=0.0,
         high=1.0,
         help="How many items that belief is worth, as a share of all. More make fewer clusters.",

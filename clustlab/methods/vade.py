@@ -32,7 +32,8 @@ clusters is. The start is an autoencoder, and a mixture fitted to its code.
 ## Where it fails
 
 - Without the start it falls into one cluster at once and stays there. With a poor start two kinds
-  of item that share a Gaussian go on sharing it.
+  of item that share a Gaussian go on sharing it. The published figures begin where hours of
+  pre-training end; after minutes of it the start is worse, and so is the end.
 - A cluster that loses its items is not given any: its share shrinks towards 0.
 - Clusters are ellipses along the axes of the code, and what makes up most pixels shapes the code.
 - On photographs the drawing term outweighs all else, and clusters are colours.

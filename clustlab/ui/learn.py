@@ -34,12 +34,11 @@ def _overview() -> None:
         "Short lessons that run on this machine: read two sentences, move something, predict what "
         "happens, see it. Every figure is computed while you look."
     )
-    columns = st.columns(3)
-    for place, lesson in enumerate(course.lessons().values()):
-        with columns[place % 3], st.container(border=True, height="stretch"):
-            st.markdown(f"**{lesson.number}. {lesson.title}**")
-            st.caption(lesson.idea)
-            _door(f"Begin · {len(lesson.steps)} steps", "school", lesson.name)
+    known = list(course.lessons().values())
+    for start in range(0, len(known), 3):
+        for column, lesson in zip(st.columns(3), known[start : start + 3], strict=False):
+            with column, st.container(border=True, height="stretch"):
+                _card(lesson)
     _door("Glossary: the words of the field", "dictionary", "glossary")
 
 
@@ -58,6 +57,12 @@ def _door(label: str, icon: str, lesson: str | None) -> None:
 def _open(lesson: str | None) -> None:
     kept = {k: v for k, v in st.query_params.to_dict().items() if k in ("run", "lock", "hide")}
     st.query_params.from_dict({**kept, **({"lesson": lesson} if lesson else {})})
+
+
+def _card(lesson: Lesson) -> None:
+    st.markdown(f"**{lesson.number}. {lesson.title}**")
+    st.caption(lesson.idea)
+    _door(f"Begin · {len(lesson.steps)} steps", "school", lesson.name)
 
 
 def _glossary() -> None:

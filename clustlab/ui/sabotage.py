@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from clustlab import estimate
+from clustlab import course, estimate
 from clustlab.errors import ClustlabError
 from clustlab.sabotage import entries
 from clustlab.sabotage.entry import Entry, Finding, matches
@@ -79,6 +79,10 @@ def _about(entry: Entry) -> None:
         f"{TITLES[entry.broken.method]} on 800 digits, seed {entry.broken.seed}. The two runs "
         f"differ in one setting: {words}."
     )
+    setting = next(iter(entry.changes), "")
+    lesson = course.about_parameter(entry.broken.method, setting)
+    if lesson:
+        nav.lesson_link(lesson, f"Lesson: {course.lesson(lesson[0]).title}")
 
 
 # -- the two runs --------------------------------------------------------------------------------
