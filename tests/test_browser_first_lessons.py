@@ -129,7 +129,7 @@ def test_assumptions(page, address):
 def train(page, patience=180_000):
     """Start the runs of a step and wait until all of them are done."""
     page.get_by_role("button", name="Train it here").click()
-    links = page.get_by_role("link", name=re.compile("Look inside this run"))
+    links = page.get_by_role("link", name=re.compile("Look inside:"))
     links.first.wait_for(timeout=patience)
     expect(page.get_by_test_id("stProgress")).to_have_count(0, timeout=patience)
     settle(page)
