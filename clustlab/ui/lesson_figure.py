@@ -18,7 +18,9 @@ def draw(
     step: LessonStep, values: Values, materials: Sequence[Material], move: Mover | None
 ) -> None:
     """Compute the figure of a step and draw its parts one below the other."""
-    for place, part in enumerate(step.figure(values, materials)):
+    with st.spinner("Computing the figure ..."):  # seen only if it takes half a second
+        parts = step.figure(values, materials)
+    for place, part in enumerate(parts):
         _part(part, values, f"figure-{step.title}-{place}", move)
 
 
