@@ -15,7 +15,7 @@ TRAINING = 300_000  # milliseconds for a quick run on a busy machine
 # lesson -> steps whose runs are trained here
 WALKED = {
     "iic": (),
-    "information": (4,),
+    "information": (),
     "pairs": (),
     "neighbours": (),
     "trees": (),
