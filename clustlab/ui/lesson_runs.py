@@ -50,7 +50,7 @@ def draw(figure: Draw, specs: Sequence[RunSpec], *, key: str) -> Sequence[Materi
     if missing:
         _offer(missing, key)
         return None
-    active = any(run.is_active for run in runs if run)
+    active = any(run.is_active for run in runs if run is not None)  # an empty run is false
     view = session.guarded(_growing)
     st.fragment(view, run_every=TICK if active else None)(figure, specs, key, active)
     return found(specs)
@@ -76,7 +76,7 @@ def _growing(figure: Draw, specs: Sequence[RunSpec], key: str, expected: bool) -
 def _offer(missing: Sequence[RunSpec], key: str) -> None:
     many = f"{len(missing)} short runs" if len(missing) > 1 else "a short run"
     st.info(f"This figure is drawn from {many} on this machine, kept on the page Runs.")
-    failed = [run for run in map(_failed, missing) if run]
+    failed = [run for run in map(_failed, missing) if run is not None]
     if failed:
         session.show_error(failed[0].progress)
 
