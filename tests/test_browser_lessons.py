@@ -46,6 +46,7 @@ def verdict(page):
 
 
 def onward(page, number):
+    settle(page)  # a button that moves while it is clicked is missed
     page.get_by_role("button", name="On", exact=True).click()
     see(page, rf"^{number}\. {re.escape(LESSON.steps[number - 1].title)}")
     settle(page)
