@@ -40,6 +40,7 @@ def page() -> None:
             "and learn the signature, before you meet it in a run of your own."
         )
         entry = _chosen()
+        _lesson(entry)
     with right:
         _about(entry)
         active = any(run is not None and run.is_active for run in _pair(entry).values())
@@ -63,6 +64,14 @@ def _chosen() -> Entry:
     return entries.of(str(name))
 
 
+def _lesson(entry: Entry) -> None:
+    """Way to the lesson on the setting that is broken."""
+    setting = next(iter(entry.changes), "")
+    lesson = course.about_parameter(entry.broken.method, setting)
+    if lesson:
+        nav.lesson_link(lesson, f"Lesson: {course.lesson(lesson[0]).title}")
+
+
 def _about(entry: Entry) -> None:
     """What is broken, what guards against it, and what to look for."""
     st.subheader(entry.title, anchor=False)
@@ -79,10 +88,6 @@ def _about(entry: Entry) -> None:
         f"{TITLES[entry.broken.method]} on 800 digits, seed {entry.broken.seed}. The two runs "
         f"differ in one setting: {words}."
     )
-    setting = next(iter(entry.changes), "")
-    lesson = course.about_parameter(entry.broken.method, setting)
-    if lesson:
-        nav.lesson_link(lesson, f"Lesson: {course.lesson(lesson[0]).title}")
 
 
 # -- the two runs --------------------------------------------------------------------------------
