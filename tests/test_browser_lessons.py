@@ -93,9 +93,12 @@ def test_walk_through_the_lesson_on_dec(address, page):
     # From here on the figures come from a run, which is trained on the page.
     onward(page, 6)
     page.get_by_role("button", name="Train it here").click()
-    page.get_by_role("button", name="It rises").click()
-    answer = page.get_by_text(re.compile(r"yes\. From 0\.\d+ to 0\.\d+"))
-    answer.wait_for(timeout=240_000)  # trained beside other tests
+    page.get_by_test_id("stProgress").wait_for()
+    page.get_by_role("button", name="It rises", exact=True).click()
+    answer = page.locator(".st-key-lesson-try").get_by_test_id("stAlert")
+    expect(answer).to_contain_text(  # trained beside other tests
+        re.compile(r"yes\. From 0\.\d+ to 0\.\d+"), timeout=180_000
+    )
     see(page, r"^Update \d+ of \d+ · mean largest share 0\.\d+")
     expect(page.get_by_role("link", name=re.compile("Look inside"))).to_be_visible()
 
