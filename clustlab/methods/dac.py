@@ -17,8 +17,8 @@ $l = 0.455 + 0.1\lambda$ approach each other with every epoch, so that harder an
 in. When they meet, every pair is decided and training ends.
 
 It works from scratch because even an untrained network maps near-duplicates to nearly the same
-place: the first pairs above 0.95 are mostly right, and what is learnt from them makes the next
-ones right.
+place: on digits only a fifth of the first pairs above 0.95 are right, but twice as many as by
+chance, and after four epochs more than two thirds are.
 
 ## What to watch
 

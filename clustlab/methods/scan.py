@@ -33,6 +33,8 @@ Several heads share the features; the one with the lowest loss over the whole se
 
 - Where the pretext finds neighbours by colour, frame or slant, all later steps agree on that.
 - Where classes are far from equally large: the entropy splits large ones and merges small ones.
+- Self-labelling copies the errors of its start: with `quick` on the digits it made all of three
+  seeds worse (0.82 to 0.46 on average), and clusters died out.
 - If no answer is above the threshold, there is nothing to label: the last phase is left out.
 
 ## Source
