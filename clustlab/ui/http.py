@@ -81,12 +81,13 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
 
 def _warm_up() -> None:
     """Import what pages need while the browser loads, then what training needs, then measure."""
-    importlib.import_module("clustlab.ui.live")  # all views of a run
-    if os.environ.get("CLUSTLAB_WARM_UP") == "no":
-        return
+    importlib.import_module("clustlab.ui.cards")  # of Home
     from clustlab.ui import session
 
     session.a_page_is_drawn.wait(timeout=FIRST_PAGE)  # importing torch would hold it up by 1.3 s
+    importlib.import_module("clustlab.ui.live")  # all views of a run
+    if os.environ.get("CLUSTLAB_WARM_UP") == "no":
+        return
     session.prepare_runner()  # at full priority: a click on Home may wait for it
 
     from clustlab import registry
