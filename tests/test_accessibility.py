@@ -42,13 +42,19 @@ def app(tmp_path_factory):
         runs.append(new_run(store, spec).id)
         execute(store.root, runs[-1])
     with server(store.root) as address, browser() as chromium:
-        yield address, chromium.new_context(viewport={"width": 1440, "height": 900}), runs
+        size = {"width": 1440, "height": 900}
+        contexts = {
+            scheme: chromium.new_context(viewport=size, color_scheme=scheme)
+            for scheme in ("light", "dark")
+        }
+        yield address, contexts, runs
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_no_serious_violation(app, name):
-    address, context, runs = app
-    page = context.new_page()
+def test_axe_finds_no_serious_violation(app, name, scheme):
+    address, contexts, runs = app
+    page = contexts[scheme].new_page()
     join = "&" if "?" in name else "?"
     page.goto(f"{address}/{name}{join}run={runs[0]}&runs={','.join(runs)}")
     page.locator("[data-testid=stMain] button").first.wait_for(timeout=60_000)

@@ -80,6 +80,7 @@ def test_a_method_says_what_it_does_not_offer(runs, paused):
     assert "IIC has nothing to merge, split, re-seed or scramble that would last." in said
     app = visit("train", run=paused("gmm").id)
     assert "offers no change while it runs" in words(app)
+    assert "PCA + k-means" in words(app)  # one of those that do
     assert "intervene-add" not in [b.key for b in app.button]
 
 

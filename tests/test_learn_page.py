@@ -77,8 +77,11 @@ def test_a_teacher_can_lock_and_hide_controls(runs):
         ({"lesson": "dec", "step": "x"}, "no step 'x'"),
     ],
 )
-def test_a_wrong_address_is_explained(runs, query, said):
-    assert said in words(visit("learn", **query))
+def test_a_wrong_address_is_explained_and_leads_on(runs, query, said):
+    app = visit("learn", **query)
+    assert said in words(app)
+    app.button(key="door-None-All lessons").click().run()
+    assert course.lesson("dec").idea in words(app)
 
 
 def test_a_wrong_value_is_named_and_the_default_used(runs):

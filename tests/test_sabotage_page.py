@@ -49,6 +49,7 @@ def test_every_entry_has_an_address_and_says_what_to_look_for(runs, entry):
 
 def test_an_unknown_entry_in_the_address_leads_to_the_first(runs):
     app = visit("sabotage", entry="rust")
+    assert "There is no broken run 'rust'" in words(app)
     assert ENTRIES[0].broken_by in words(app)
 
 

@@ -593,8 +593,8 @@ LESSON = Lesson(
             "Other targets",
             "Sharpening is a choice. Hard targets are sure of everything at once; Sinkhorn's give "
             "every cluster the same number of items.",
-            r"\text{hard: } p_{ij} = [\,j = \arg\max_{j'} q_{ij'}\,] \qquad "
-            r"\text{sinkhorn: } \sum_i p_{ij} = \tfrac{n}{k}",
+            r"\begin{aligned} \text{hard: } & p_{ij} = [\,j = \arg\max_{j'} q_{ij'}\,] \\"
+            r"\text{sinkhorn: } & \textstyle\sum_i p_{ij} = \tfrac{n}{k} \end{aligned}",
             {"n": "items", "k": "clusters"},
             _other_target,
             Try(

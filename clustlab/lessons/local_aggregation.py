@@ -305,7 +305,7 @@ def _singletons(values: Values, materials: Sequence[Material]) -> tuple[int, str
 LESSON = Lesson(
     8,
     "local-aggregation",
-    "Local Aggregation: close and background neighbours",
+    "Local Aggregation: two kinds of neighbours",
     "Pull an image towards its close neighbours, away from the rest of its surroundings.",
     methods=("local-aggregation",),
     terms={

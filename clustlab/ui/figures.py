@@ -55,6 +55,7 @@ def _table(file: Path) -> None:
         pd.DataFrame([_line(s) for s in rows]).dropna(axis=1, how="all"),
         hide_index=True,
         column_config=COLUMNS,
+        placeholder="",  # of what was not measured
         alt="Figures of all methods, one line a method and data set",
     )
     chosen = st.selectbox(

@@ -96,9 +96,10 @@ def _form(view: "View", offered: interventions.Offered, phase: str) -> None:
     title = view.run.manifest["method_title"]
     kinds = list(dict.fromkeys(kind for each in offered.values() for kind in each))
     if not kinds:
+        others = [m.title for m in registry.methods().values() if registry.interventions(m)]
         st.markdown(
-            f"**{title} offers no change while it runs.** k-means, DEC, IDEC, IIC and DeepCluster "
-            "do; here you can only go on, take a step, or stop."
+            f"**{title} offers no change while it runs.** Those that do: {', '.join(others)}. "
+            "Here you can only go on, take a step, or stop."
         )
         return
     kind = st.segmented_control(

@@ -12,7 +12,7 @@ import streamlit as st
 from clustlab import course
 from clustlab.course import Control, Lesson, LessonStep
 from clustlab.errors import ParameterError
-from clustlab.ui import lesson_figure, lesson_runs, nav
+from clustlab.ui import lesson_figure, lesson_runs, nav, session
 
 OWN = ("lesson", "step", "said", "lock", "hide", "run")
 
@@ -25,7 +25,11 @@ def body() -> None:
     elif name == "glossary":
         _glossary()
     else:
-        _lesson(course.lesson(name))
+        try:
+            _lesson(course.lesson(name))
+        except ParameterError as error:  # of the address: say so, and lead on
+            session.show_error(error)
+            _door("All lessons", "apps", None)
 
 
 def _overview() -> None:
@@ -34,12 +38,12 @@ def _overview() -> None:
         "Short lessons that run on this machine: read two sentences, move something, predict what "
         "happens, see it. Every figure is computed while you look."
     )
+    _door("Glossary: the words of the field", "dictionary", "glossary")
     known = list(course.lessons().values())
     for start in range(0, len(known), 3):
         for column, lesson in zip(st.columns(3), known[start : start + 3], strict=False):
             with column, st.container(border=True, height="stretch"):
                 _card(lesson)
-    _door("Glossary: the words of the field", "dictionary", "glossary")
 
 
 def _door(label: str, icon: str, lesson: str | None) -> None:

@@ -1,6 +1,7 @@
 """The figure of a lesson: draws the parts that the lesson computed."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -45,7 +46,7 @@ def _part(part: Element, values: Values, key: str, move: Mover | None) -> None:
             part,
             values[control],
             key=key,
-            on_move=lambda points: move(control, points) if move else None,
+            on_move=partial(move, control) if move else None,
         )
 
 

@@ -31,7 +31,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
   const focused = svg.getRootNode().activeElement?.dataset?.i;
   svg.replaceChildren();
-  svg.setAttribute("aria-label", data.alt + ". Tab to a point, arrow keys move it.");
+  const how = data.locked ? "" : ". Tab to a point, arrow keys move it.";
+  svg.setAttribute("aria-label", data.alt + how);
   if (data.ground) make("image", { href: data.ground, width: W, height: H,
     preserveAspectRatio: "none", opacity: 0.35 });
   const points = data.points.map((p) => [...p]);
@@ -39,13 +40,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const inside = (v, a, b) => Math.min(Math.max(v, a), b);
   points.forEach((p, i) => {
     const dot = make("circle", { cx: right(p[0]), cy: down(p[1]), r: 9, class: "point",
-      fill: data.colours[i], tabindex: 0, role: "button", "data-i": i });
+      fill: data.colours[i], role: data.locked ? "img" : "button", "data-i": i });
     const place = (x, y) => {
       p[0] = inside(x, x0, x1); p[1] = inside(y, y0, y1);
       dot.setAttribute("cx", right(p[0])); dot.setAttribute("cy", down(p[1]));
       dot.setAttribute("aria-label", `Point ${i + 1} at ${p[0].toFixed(2)}, ${p[1].toFixed(2)}`);
     };
     place(...p);
+    if (data.locked) { dot.style.cursor = "default"; return; }
+    dot.setAttribute("tabindex", 0);
     dot.onpointerdown = (e) => {
       dot.setPointerCapture(e.pointerId); dot.focus();
       dot.onpointermove = (f) => {
@@ -81,13 +84,16 @@ def draw(
     points: Sequence[Sequence[float]],
     *,
     key: str,
-    on_move: Callable[[tuple[tuple[float, float], ...]], None],
+    on_move: Callable[[tuple[tuple[float, float], ...]], None] | None,
 ) -> None:
-    """Show the points; `on_move` is called with all of them after one was moved."""
+    """Show the points; `on_move` is called with all of them after one was moved.
+
+    Without it they cannot be moved.
+    """
 
     def moved() -> None:
         value = st.session_state[key].moved
-        if value:
+        if value and on_move:
             on_move(tuple((float(x), float(y)) for x, y in value))
 
     ground = None
@@ -102,6 +108,7 @@ def draw(
             "extent": list(plane.extent),
             "ground": ground,
             "alt": plane.alt,
+            "locked": on_move is None,
         },
         on_moved_change=moved,
     )

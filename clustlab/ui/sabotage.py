@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from clustlab import course, estimate
-from clustlab.errors import ClustlabError
+from clustlab.errors import ClustlabError, ParameterError
 from clustlab.sabotage import entries
 from clustlab.sabotage.entry import Entry, Finding, matches
 from clustlab.store import Run, RunSpec
@@ -52,7 +52,12 @@ def _chosen() -> Entry:
     """Entry of the list, which stands in the address under its name and not its title."""
     state, shown = st.session_state, st.session_state.get("sabotage-shown", entries.NAMES[0])
     wanted = st.query_params.get("entry", shown)
-    if wanted in entries.NAMES and (wanted != shown or "sabotage-entry" not in state):
+    if wanted not in entries.NAMES:
+        try:
+            entries.of(wanted)
+        except ParameterError as error:
+            session.show_error(error)
+    elif wanted != shown or "sabotage-entry" not in state:
         state["sabotage-entry"] = wanted  # by a link, or back from another page
     name = st.radio(
         "What to break",

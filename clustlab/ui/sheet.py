@@ -9,7 +9,7 @@ from clustlab.views.sheets import Sheet, png
 
 _HTML = """
 <div id="frame" tabindex="0" role="application">
-  <img id="sheet" draggable="false">
+  <img id="sheet" alt="" draggable="false">
   <div id="cursor" aria-hidden="true"></div>
   <div id="says" aria-live="polite"></div>
 </div>
