@@ -59,7 +59,7 @@ from clustlab.parts.autoencoding import TRAINING, VIEWS, to_images
 from clustlab.parts.code_clusters import CodeClusters, best_cost, following_cost
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import Clustering, check_enough_items
-from clustlab.parts.networks import embed, evaluating, macs
+from clustlab.parts.networks import blank, embed, evaluating, macs
 from clustlab.parts.pca import principal
 from clustlab.parts.sampling import fixed_order
 from clustlab.parts.scoring import kept, nearest_center, projected, restored
@@ -235,9 +235,7 @@ class BiGANKMeans:
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c)."""
-        seen = (shape[2], *shape[:2])
-        with torch.device("meta"):
-            players = self.players(seen)
+        players, seen = blank(self.players, shape)
         encoding = macs(players.encoder, seen)
         # the three nets are nearly of one size, and the discriminator sees both kinds of pairs
         training = encoding * (4 * TRAINING * n)

@@ -50,6 +50,7 @@ itself are no strangers; the mass of a leaf is that over all items after an epoc
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -62,7 +63,7 @@ from clustlab.parts.augment import Augmentation
 from clustlab.parts.contrast import VIEWS, Projection, nt_xent, view_pairs
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import check_enough_items, follow, kmeans
-from clustlab.parts.networks import descend, embed, macs
+from clustlab.parts.networks import descend, embed, forward_cost
 from clustlab.parts.pca import principal
 from clustlab.parts.scoring import kept, nearest_center, phase_of, projected, restored
 from clustlab.parts.soft_tree import (
@@ -176,10 +177,7 @@ class CoHiClust(TrunkSettings):
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
-        seen = (shape[2], *shape[:2]) if len(shape) == 3 else shape
-        with torch.device("meta"):
-            network = Network(seen, self)
-        forward = macs(network, seen)
+        forward = forward_cost(partial(Network, settings=self), shape)
         look, train = forward * n, forward * (6 * n)  # two copies, and backwards twice as much
         rounds = Cost(linear=float(2 * ROUNDS * n * self.n_clusters * EMBEDDING_WIDTH))
         pictures = Cost(linear=float(n * self.n_leaves * math.prod(shape)))

@@ -48,6 +48,7 @@ landmarks; the cut is made with singular vectors and k-means; a small convolutio
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -69,7 +70,7 @@ from clustlab.parts.contrast import (
 )
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import check_enough_items, kmeans
-from clustlab.parts.networks import descend, embed, macs
+from clustlab.parts.networks import descend, embed, forward_cost
 from clustlab.parts.pca import principal
 from clustlab.parts.trunk import TrunkSettings
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
@@ -167,10 +168,7 @@ class Consensus(TrunkSettings):
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
-        seen = (shape[2], *shape[:2]) if len(shape) == 3 else shape
-        with torch.device("meta"):
-            network = Network(seen, self)
-        forward = macs(network, seen)
+        forward = forward_cost(partial(Network, settings=self), shape)
         mean = self.n_clusters * (1 + self.most_clusters) / 2
         divide = 2 * len(LAYERS) * ROUNDS * n * mean * EMBEDDING_WIDTH
         clusters = mean * self.n_members

@@ -46,6 +46,7 @@ decay, as in the paper.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -65,7 +66,7 @@ from clustlab.parts.contrast import (
 )
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import check_enough_items
-from clustlab.parts.networks import descend, embed, macs
+from clustlab.parts.networks import descend, embed, forward_cost
 from clustlab.parts.pca import principal
 from clustlab.parts.sampling import fixed_order
 from clustlab.parts.scoring import restored
@@ -178,10 +179,7 @@ class ContrastiveClustering(TrunkSettings):
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
-        seen = (shape[2], *shape[:2]) if len(shape) == 3 else shape
-        with torch.device("meta"):
-            network = Network(seen, self)
-        forward = macs(network, seen)
+        forward = forward_cost(partial(Network, settings=self), shape)
         evaluation = forward * (2 * n)
         return [
             PlannedPhase("start", 1, evaluation),

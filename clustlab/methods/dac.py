@@ -53,6 +53,7 @@ the author's later code; the thresholds are those of a public reimplementation i
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -65,7 +66,7 @@ from clustlab.context import Cell, Context
 from clustlab.parts.augment import Augmentation, side_by_side
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import check_enough_items
-from clustlab.parts.networks import descend, embed, macs, pass_size
+from clustlab.parts.networks import descend, embed, forward_cost, pass_size
 from clustlab.parts.pca import principal
 from clustlab.parts.sampling import fixed_order
 from clustlab.parts.trunk import TrunkSettings, even_batch
@@ -198,10 +199,7 @@ class DAC(TrunkSettings):
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
-        seen = (shape[2], *shape[:2]) if len(shape) == 3 else shape
-        with torch.device("meta"):
-            network = Network(seen, self)
-        look = macs(network, seen) * n
+        look = forward_cost(partial(Network, settings=self), shape) * n
         pairs = Cost(linear=float(2 * n * min(n, self.batch_size) * self.n_clusters))
         # choosing takes a forward pass, learning one more and about two for its backward
         return [

@@ -49,6 +49,7 @@ and the last clustering into the number of clusters asked for, of the features a
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -65,7 +66,7 @@ from clustlab.parts.balance import inverse_size_weights, uniform_draw
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.interventions import OF_LABELS, Offer, change_rate, relabelled
 from clustlab.parts.kmeans import Repair, check_enough_items, kmeans, repair_empty
-from clustlab.parts.networks import embed, macs
+from clustlab.parts.networks import embed, forward_cost
 from clustlab.parts.pca import principal
 from clustlab.parts.pseudo_labels import Network, normalised_features
 from clustlab.parts.scoring import (
@@ -199,10 +200,7 @@ class DeepCluster(TrunkSettings):
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
-        seen = (shape[2], *shape[:2]) if len(shape) == 3 else shape
-        with torch.device("meta"):
-            network = Network(seen, self)
-        forward = macs(network, seen)
+        forward = forward_cost(partial(Network, settings=self), shape)
         d = min(self.n_components, self.n_features)
         reduction = self.n_features * (self.n_features + d)
         # an assignment and a mean per round; greedy k-means++ draws a few trials per centre

@@ -47,6 +47,7 @@ paper's code; for the result these are large batches in one fixed mixed order.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -60,7 +61,7 @@ from clustlab.parts.heads import Heads, loss_bars
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.interventions import Offer, change_rate
 from clustlab.parts.kmeans import check_enough_items
-from clustlab.parts.networks import embed, macs, pass_size
+from clustlab.parts.networks import embed, forward_cost, pass_size
 from clustlab.parts.pca import principal
 from clustlab.parts.sampling import fixed_order
 from clustlab.parts.scoring import head_scorer, restored
@@ -222,10 +223,7 @@ class IIC(TrunkSettings):
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
-        seen = (shape[2], *shape[:2]) if len(shape) == 3 else shape
-        with torch.device("meta"):
-            network = Network(seen, self)
-        forward = macs(network, seen)
+        forward = forward_cost(partial(Network, settings=self), shape)
         evaluation = forward * (2 * n)
         training = forward * (3 * n * (1 + self.repeats))  # backward costs about two forwards
         return [

@@ -70,7 +70,7 @@ from clustlab.parts.information import (
 )
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import check_enough_items
-from clustlab.parts.networks import evaluating, macs
+from clustlab.parts.networks import evaluating, forward_cost
 from clustlab.parts.pca import principal
 from clustlab.parts.perturbation import (
     adversarial_direction,
@@ -179,10 +179,7 @@ class IMSAT:
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c) or (d,)."""
-        seen = (shape[2], *shape[:2]) if len(shape) == 3 else shape
-        with torch.device("meta"):
-            network = self._network(seen)
-        look = macs(network, seen) * n
+        look = forward_cost(self._network, shape) * n
         distances = Cost(linear=float(n) * n * int(np.prod(shape)))
         return [
             PlannedPhase("measure", 1, look + distances),

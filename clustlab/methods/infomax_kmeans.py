@@ -48,6 +48,7 @@ codes of unit length for k-means.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -62,7 +63,7 @@ from clustlab.parts.autoencoding import TRAINING, to_images
 from clustlab.parts.code_clusters import CodeClusters, best_cost, following_cost
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import Clustering, check_enough_items
-from clustlab.parts.networks import ConvEncoder, embed, evaluating, macs, mlp
+from clustlab.parts.networks import ConvEncoder, blank, embed, evaluating, macs, mlp
 from clustlab.parts.scoring import UnitLength, kept, nearest_center, restored
 from clustlab.parts.trunk import even_batch
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
@@ -249,9 +250,7 @@ class InfoMaxKMeans:
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c)."""
-        seen = (shape[2], *shape[:2])
-        with torch.device("meta"):
-            network = Network(seen, self)
+        network, seen = blank(partial(Network, settings=self), shape)
         size = even_batch(n, self.batch_size)
         places = network.encoder.body.width // network.encoder.channels
         pairs = Cost(linear=float(size * (places + 1) * self.critic_units))

@@ -55,6 +55,7 @@ and a last k-means into the number of clusters asked for.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -79,7 +80,7 @@ from clustlab.parts.contrast import VIEWS
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import check_enough_items, follow, kmeans
 from clustlab.parts.neighbours import chosen_first, sheet, shown_items
-from clustlab.parts.networks import descend, embed, macs, settle
+from clustlab.parts.networks import descend, embed, forward_cost, settle
 from clustlab.parts.sampling import fixed_order
 from clustlab.parts.scoring import UnitLength, nearest_center, restored
 from clustlab.parts.trunk import TrunkSettings, even_batch
@@ -201,10 +202,7 @@ class LocalAggregation(TrunkSettings):
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
-        seen = (shape[2], *shape[:2]) if len(shape) == 3 else shape
-        with torch.device("meta"):
-            network = Network(seen, self)
-        forward = macs(network, seen)
+        forward = forward_cost(partial(Network, settings=self), shape)
         d = self.n_features
         coarse = Cost(linear=float(2 * ROUNDS * n * self.n_clusters * d))
         look = forward * n + coarse

@@ -65,7 +65,7 @@ from clustlab.parts.information import (
 )
 from clustlab.parts.inputs import Inputs, features
 from clustlab.parts.kmeans import check_enough_items, kmeans
-from clustlab.parts.networks import macs
+from clustlab.parts.networks import forward_cost
 from clustlab.parts.pca import principal
 from clustlab.parts.scoring import in_order, restored
 from clustlab.parts.trunk import even_batch
@@ -151,10 +151,8 @@ class RIM:
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c) or (d,)."""
-        seen = (shape[2], *shape[:2]) if len(shape) == 3 else shape
-        with torch.device("meta"):
-            network = Classifier(seen, HIDDEN[self.network], self.n_clusters)
-        look = macs(network, seen) * n
+        hidden, k = HIDDEN[self.network], self.n_clusters
+        look = forward_cost(lambda seen: Classifier(seen, hidden, k), shape) * n
         size = int(np.prod(shape))
         found = Cost(linear=float(n * COMPONENTS * (2 * size + 2 * KMEANS_ROUNDS)))
         fitting = [PlannedPhase("fit k-means", START_EPOCHS, look * (TRAINING + 1) + found * 0.2)]

@@ -52,6 +52,7 @@ the passes of `quick` were changed after an accuracy was read: its figures are n
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -68,7 +69,7 @@ from clustlab.parts.heads import Heads, confidence_artefacts, loss_bars
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import check_enough_items, follow, kmeans
 from clustlab.parts.neighbours import nearest, neighbour_sheet, shown_items
-from clustlab.parts.networks import descend, embed, macs
+from clustlab.parts.networks import descend, embed, forward_cost
 from clustlab.parts.pca import principal
 from clustlab.parts.scoring import head_scorer, nearest_center, phase_of, projected, restored
 from clustlab.parts.simplex import consistency, marginal_entropy
@@ -196,10 +197,7 @@ class SCAN(TrunkSettings):
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
-        seen = (shape[2], *shape[:2]) if len(shape) == 3 else shape
-        with torch.device("meta"):
-            network = Network(seen, self)
-        forward = macs(network, seen)
+        forward = forward_cost(partial(Network, settings=self), shape)
         look = forward * n
         rounds = Cost(linear=float(2 * ROUNDS * n * self.n_clusters * EMBEDDING_WIDTH))
         compare = Cost(linear=float(n * n * PROJECTED))

@@ -17,7 +17,7 @@ from clustlab.parts.augment import Augmentation
 from clustlab.parts.code_clusters import CodeClusters, best_cost, following_cost
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import Clustering, check_enough_items
-from clustlab.parts.networks import Autoencoder, embed, evaluating, macs
+from clustlab.parts.networks import Autoencoder, blank, embed, evaluating, macs
 from clustlab.parts.scoring import kept, nearest_center, restored
 from clustlab.types import Array, Artefact, Cost, PlannedPhase, Snapshot
 
@@ -99,8 +99,7 @@ class CodeSettings:
 
     def blank(self, shape: tuple[int, ...]) -> Autoencoder:
         """Network without memory, to be counted, for a shape (h, w, c) or (d,)."""
-        with torch.device("meta"):
-            return self.network((shape[2], *shape[:2]) if len(shape) == 3 else shape)
+        return blank(self.network, shape)[0]
 
     def code_encoder(self, inputs: Inputs, state: Mapping[str, Any]) -> nn.Sequential:
         """Encoder from items to the code, from the kept parts of a run."""

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ FINAL_SIDE = 4  # a convolutional encoder ends on a map of about this side
 PASS_VALUES = 1_600_000  # input values per batch of a pass without gradients: 2,000 MNIST images
 
 Forward = Callable[[Tensor], Tensor]
+M = TypeVar("M", bound=nn.Module)
 
 
 class Autoencoder(nn.Module):
@@ -245,11 +246,33 @@ def descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
     optimiser.step()
 
 
+def blank(
+    make: Callable[[tuple[int, ...]], M], shape: tuple[int, ...]
+) -> tuple[M, tuple[int, ...]]:
+    """Network without memory, to be counted, and the shape of an item as it sees it.
+
+    Parameters
+    ----------
+    make : callable
+        From the shape of an item, (c, h, w) or (d,), to its network.
+    shape : tuple of int
+        Shape of an item in a data set, (h, w, c) or (d,).
+    """
+    seen = (shape[2], *shape[:2]) if len(shape) == 3 else shape
+    with torch.device("meta"):
+        return make(seen), seen
+
+
+def forward_cost(make: Callable[[tuple[int, ...]], nn.Module], shape: tuple[int, ...]) -> Cost:
+    """Multiply-accumulates of one forward pass of one item; see `blank` and `macs`."""
+    return macs(*blank(make, shape))
+
+
 def macs(network: nn.Module, shape: tuple[int, ...], forward: Forward | None = None) -> Cost:
     """Multiply-accumulates of one forward pass of one item, by kind of layer.
 
     Counted by hooks on the layers that multiply matrices, during one pass of two blank items. A
-    network that was built under `torch.device("meta")` costs no time, memory or random numbers.
+    `blank` network costs no time, memory or random numbers.
     """
     found = {"linear": 0, "conv": 0}
     batch = 2  # batch statistics need two

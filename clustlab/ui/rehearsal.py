@@ -98,12 +98,8 @@ def _network(method: Any, shape: tuple[int, ...]) -> None:
 
 def layers(method: Any, shape: tuple[int, ...]) -> pd.DataFrame:
     """Layers of a method's network for items of a shape (h, w, c) or (d,)."""
-    import torch
-
     from clustlab.parts import backbones
+    from clustlab.parts.networks import blank
 
-    seen = (shape[2], *shape[:2]) if len(shape) == 3 else shape
-    with torch.device("meta"):
-        network = method.build_network(seen)
-        rows = backbones.layers(network, seen)
+    rows = backbones.layers(*blank(method.build_network, shape))
     return pd.DataFrame(rows, columns=["layer", "output", "weights"])
