@@ -151,6 +151,15 @@ print([name for name in {("torch", "torchvision", "umap", "numba")} if name in s
     assert fresh(code) == "[]"
 
 
+def test_home_opens_without_tables_and_charts():
+    code = """
+import sys
+import clustlab.ui.cards
+print([name for name in ("pandas", "altair", "sklearn", "scipy") if name in sys.modules])
+"""
+    assert fresh(code) == "[]"
+
+
 def test_nothing_draws_at_import_and_nobody_else_seeds_torch():
     for file in SOURCES:
         text = file.read_text("utf-8")

@@ -15,6 +15,7 @@ from clustlab.types import Artefact, Snapshot
 from clustlab.views import (
     artefacts,
     bars,
+    charts,
     curves,
     dendrogram,
     flow,
@@ -81,7 +82,7 @@ def test_the_first_twenty_colours_differ_and_later_ones_repeat_at_most_after_256
 
 
 def test_a_scale_gives_each_id_its_colour_whatever_the_others_are():
-    few, many = theme.scale([3, 7]).to_dict(), theme.scale(range(10)).to_dict()
+    few, many = charts.scale([3, 7]).to_dict(), charts.scale(range(10)).to_dict()
     assert few["range"] == [many["range"][3], many["range"][7]]
 
 

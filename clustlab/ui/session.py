@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from clustlab.analysis.timeline import Timeline
 from clustlab.errors import ClustlabError, ParameterError, RunNotFound
 from clustlab.store import Run, RunSpec, RunStore
 from clustlab.types import Array, Dataset
 from clustlab.ui import nav
 
 if TYPE_CHECKING:
+    from clustlab.analysis.timeline import Timeline
     from clustlab.runner import Runner
 
 
@@ -117,13 +117,15 @@ def items(run: Run) -> Array:
 
 
 @lru_cache(maxsize=6)
-def _timeline(folder: Path, run_id: str) -> Timeline:
+def _timeline(folder: Path, run_id: str) -> "Timeline":
+    from clustlab.analysis.timeline import Timeline  # with pandas, which Home does without
+
     run = _run(folder, run_id)
     data = _dataset(folder, run_id)
     return Timeline(run, data.labels, n_classes=len(data.class_names))
 
 
-def timeline(run: Run) -> Timeline:
+def timeline(run: Run) -> "Timeline":
     """Everything derived from a run's steps, kept and extended as the run grows."""
     return _timeline(run.path.parent, run.id)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.types import Array, Artefact
-from clustlab.views import bars, curves, dendrogram, matrices, theme, tiles
+from clustlab.views import bars, charts, curves, dendrogram, matrices, theme, tiles
 
 TILE = 56  # side of an image in pixels
 MAX_IMAGES = 24  # in a row
@@ -141,4 +141,4 @@ def per_item(artefact: Artefact, item: int | None = None) -> alt.Chart:
         scale = alt.Scale(domain=names, range=colours)
         legend = alt.Legend(title=None, orient="top")
         drawn = drawn.encode(color=alt.Color("name:N", scale=scale, legend=legend))
-    return theme.finish(drawn)
+    return charts.finish(drawn)

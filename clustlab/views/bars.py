@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.types import Array
-from clustlab.views import scatter, theme
+from clustlab.views import charts, scatter, theme
 
 ROW = 20  # height of a lying bar in pixels
 SERIES = (theme.RIGHT, "#7a74b8", "#4a9d94", "#b0627d")
@@ -86,16 +86,16 @@ def _lying(
     """Lying bars with their numbers beside them, in the order of the table."""
     order = table[name].tolist()
     top = limit if limit is not None else float(max(table[value].max(), 1)) if len(table) else 1.0
-    y = alt.Y(f"{name}:N", sort=order, title=None, axis=theme.names_axis(len(order)))
+    y = alt.Y(f"{name}:N", sort=order, title=None, axis=charts.names_axis(len(order)))
     x = alt.X(f"{value}:Q", title=title, axis=None, scale=alt.Scale(domain=[0, top * 1.15]))
     tooltip = [alt.Tooltip(f"{name}:N"), alt.Tooltip(f"{value}:Q", format=form)]
     base = alt.Chart(table).encode(x=x, y=y, tooltip=tooltip)
     text = base.mark_text(align="left", dx=4, color=theme.GREY)
-    layers = theme.layered(
+    layers = charts.layered(
         base.mark_bar(color=colour, height=ROW - 8),
         text.encode(text=alt.Text(f"{value}:Q", format=form)),
     )
-    return theme.finish(layers.properties(height=max(len(table), 1) * ROW))
+    return charts.finish(layers.properties(height=max(len(table), 1) * ROW))
 
 
 def _by_cluster(
@@ -114,11 +114,11 @@ def _by_cluster(
         .encode(
             x=alt.X("cluster:N", sort=ids, title="cluster", axis=alt.Axis(labelAngle=0)),
             y=alt.Y(f"{value}:Q", title=title, scale=alt.Scale(domain=[0, top])),
-            color=alt.Color("cluster:N", scale=theme.scale(ids), legend=None),
+            color=alt.Color("cluster:N", scale=charts.scale(ids), legend=None),
             tooltip=["cluster:N", alt.Tooltip(f"{value}:Q", format=form)],
         )
     )
-    return theme.finish(chart, "", note)
+    return charts.finish(chart, "", note)
 
 
 def history(clusters: Array, step: int | None = None) -> alt.LayerChart:
@@ -148,7 +148,7 @@ def history(clusters: Array, step: int | None = None) -> alt.LayerChart:
     )
     base = alt.Chart(table).encode(x=x, x2="end:Q", tooltip=["cluster:N", "steps:N"])
     stretch = base.mark_rect().encode(
-        color=alt.Color("cluster:N", scale=theme.scale(ids), legend=None)
+        color=alt.Color("cluster:N", scale=charts.scale(ids), legend=None)
     )
     wide = table[(table["end"] - table["start"]) >= len(clusters) / 12]
     ink = ["white" if theme.is_dark(theme.colour(int(c))) else "black" for c in wide["cluster"]]
@@ -166,7 +166,7 @@ def history(clusters: Array, step: int | None = None) -> alt.LayerChart:
             here.mark_rule(color="white", strokeWidth=5),
             here.mark_rule(color=theme.ACCENT, strokeWidth=2),
         ]
-    return theme.finish(theme.layered(*layers).properties(height=44, padding=0))
+    return charts.finish(charts.layered(*layers).properties(height=44, padding=0))
 
 
 def points(items: Array, labels: Array | None = None) -> alt.Chart:
@@ -190,7 +190,7 @@ def points(items: Array, labels: Array | None = None) -> alt.Chart:
         tooltip=["group:N"],
     )
     note = theme.shown(len(keep), len(items))
-    return theme.finish(drawn.properties(width=420, height=420), "", note)
+    return charts.finish(drawn.properties(width=420, height=420), "", note)
 
 
 def series(
@@ -236,7 +236,7 @@ def series(
         tooltip=["series:N", "bar:N", alt.Tooltip("value:Q", format=".4~g")],
     )
     note = theme.shown(drawn.shape[1], data.shape[1], "groups")
-    return theme.finish(encoded, title, note)
+    return charts.finish(encoded, title, note)
 
 
 def chip(
@@ -299,4 +299,4 @@ def composition(labels: Array, class_names: Sequence[str] = (), top: int = 4) ->
         color=alt.Color("colour:N", scale=None, legend=None),
         tooltip=["class:N", alt.Tooltip("items:Q", format=",d")],
     )
-    return theme.finish(drawn.properties(height=16))
+    return charts.finish(drawn.properties(height=16))

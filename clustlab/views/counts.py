@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.types import Array
-from clustlab.views import theme
+from clustlab.views import charts, theme
 
 MAX_STEPS = 500  # drawn; a chart this wide has no room for more
 
@@ -50,4 +50,4 @@ def over_time(steps: Array, counts: Array, *, step: int, last: int) -> alt.Layer
     dots = base.mark_circle(size=30, opacity=1, color=colour).encode(tooltip=tooltip)
     now = alt.Chart(pd.DataFrame({"step": [step]})).mark_rule(color=theme.ACCENT, strokeWidth=1.5)
     named = dots.add_params(at).properties(name="steps")
-    return theme.finish(theme.layered(now.encode(x="step:Q"), line, named))
+    return charts.finish(charts.layered(now.encode(x="step:Q"), line, named))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.types import Array
-from clustlab.views import specification, theme
+from clustlab.views import charts, specification, theme
 
 TITLES = {
     "acc": "Accuracy",
@@ -79,7 +79,7 @@ def metrics(
         .properties(name="steps")
     )
     marks = _marks(step, phases)
-    return theme.finish(theme.layered(*marks, lines, dots), title)
+    return charts.finish(charts.layered(*marks, lines, dots), title)
 
 
 def _long(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -171,11 +171,11 @@ def scalars(table: pd.DataFrame, *, step: int | None = None) -> alt.ConcatChart:
     step : int, optional
         The step in view.
     """
-    charts = [_small(name, part, table, step) for name, part in table.groupby("name", sort=False)]
-    if not charts:
+    parts = [_small(name, part, table, step) for name, part in table.groupby("name", sort=False)]
+    if not parts:
         nothing = pd.DataFrame({"step": [], "name": [], "value": []})
-        charts = [_small("no figures yet", nothing, nothing, None)]
-    return theme.finish(alt.concat(*charts, columns=IN_A_ROW, spacing=12))
+        parts = [_small("no figures yet", nothing, nothing, None)]
+    return charts.finish(alt.concat(*parts, columns=IN_A_ROW, spacing=12))
 
 
 def _small(
@@ -192,7 +192,7 @@ def _small(
     x = _steps(table)
     drawn = line.encode(x=x, y=y, tooltip=_tooltip())
     marks = _marks(step, ())
-    return theme.layered(*marks, drawn).properties(title=words, width=SMALL[0], height=SMALL[1])
+    return charts.layered(*marks, drawn).properties(title=words, width=SMALL[0], height=SMALL[1])
 
 
 @lru_cache(maxsize=16)
@@ -259,7 +259,7 @@ def sparkline(
                 shape=shape, filled=True, color=colour, size=50, opacity=1
             )
             layers.append(flag.encode(x="step:Q", y=alt.value(height)))
-    chart = theme.layered(*layers).properties(
+    chart = charts.layered(*layers).properties(
         height=34, padding={"left": 8, "right": 8, "top": 0, "bottom": 0}
     )
-    return theme.finish(chart)
+    return charts.finish(chart)

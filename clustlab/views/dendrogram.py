@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.types import Array
-from clustlab.views import theme
+from clustlab.views import charts, theme
 
 PARENT, HEIGHT, ITEMS, CLUSTER = range(4)
 TALL = 380  # pixels
@@ -67,7 +67,7 @@ def tree(nodes: Array, height_name: str = "distance") -> alt.LayerChart:
         layers.append(numbers.encode(x=x, y=y, text="cluster:N", color=colour))
     ends = int(table["is_leaf"].sum())
     note = f"{table['items'].iloc[0]:,.0f} items in {ends} {'branch' if ends == 1 else 'branches'}"
-    return theme.finish(theme.layered(*layers).properties(height=TALL), "", note)
+    return charts.finish(charts.layered(*layers).properties(height=TALL), "", note)
 
 
 def placed(nodes: Array) -> pd.DataFrame:

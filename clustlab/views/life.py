@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.types import Array
-from clustlab.views import scatter, theme
+from clustlab.views import charts, scatter, theme
 
 MOST = 8  # clusters with a band of their own; the rest is one grey band
 GROUND = 500  # items drawn behind a path
@@ -54,7 +54,7 @@ def certainty(values: Array, step: int | None = None) -> alt.LayerChart:
     if step is not None:
         here = alt.Chart(pd.DataFrame({"at": [step]})).encode(x="at:Q")
         layers.insert(0, here.mark_rule(color=theme.ACCENT, strokeWidth=1.5))
-    return theme.finish(theme.layered(*layers).properties(height=170))
+    return charts.finish(charts.layered(*layers).properties(height=170))
 
 
 def spread(values: Array, step: int | None = None) -> alt.LayerChart:
@@ -88,7 +88,7 @@ def spread(values: Array, step: int | None = None) -> alt.LayerChart:
         here = alt.Chart(pd.DataFrame({"at": [step + 0.5]})).encode(x="at:Q")
         layers.append(here.mark_rule(color="white", strokeWidth=5))
         layers.append(here.mark_rule(color=theme.ACCENT, strokeWidth=2))
-    return theme.finish(theme.layered(*layers).properties(height=70, padding=0))
+    return charts.finish(charts.layered(*layers).properties(height=70, padding=0))
 
 
 def _stacked(values: Array) -> pd.DataFrame:
@@ -144,7 +144,7 @@ def path(
     table["step"], table["cluster"] = np.arange(len(table)), np.asarray(clusters)
     x, y = scatter.axes(behind, extent)
     ids = sorted({int(c) for c in clusters})
-    colour = alt.Color("cluster:N", scale=theme.scale(ids), legend=None)
+    colour = alt.Color("cluster:N", scale=charts.scale(ids), legend=None)
     base = alt.Chart(table).encode(x=x, y=y)
     tooltip = ["step:Q", "cluster:N"]
     here = alt.Chart(table.iloc[step : step + 1]).encode(x=x, y=y, tooltip=tooltip)
@@ -156,4 +156,4 @@ def path(
         first.mark_square(size=90, opacity=1),
         here.mark_point(size=190, strokeWidth=2.5, color=theme.ACCENT),
     ]
-    return theme.finish(theme.layered(*layers).properties(width=SIDE, height=SIDE))
+    return charts.finish(charts.layered(*layers).properties(width=SIDE, height=SIDE))

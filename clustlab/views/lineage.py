@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.types import Array
-from clustlab.views import theme
+from clustlab.views import charts, theme
 
 THIN = 0.005  # share of all items; narrower bands are drawn as one
 REST = "small moves"
@@ -162,4 +162,4 @@ def jumps(table: pd.DataFrame, step: int | None = None) -> alt.LayerChart:
     if step is not None:
         here = alt.Chart(pd.DataFrame({"step": [step]}))
         layers.insert(0, here.mark_rule(color=theme.ACCENT, strokeWidth=1.5).encode(x="step:Q"))
-    return theme.finish(theme.layered(*layers).properties(height=190))
+    return charts.finish(charts.layered(*layers).properties(height=190))

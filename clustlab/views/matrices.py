@@ -10,7 +10,7 @@ import pandas as pd
 
 from clustlab.analysis import matching, transitions
 from clustlab.types import Array
-from clustlab.views import theme
+from clustlab.views import charts, theme
 
 MAX_CELLS = 4900  # drawn; the fullest ones of a larger table
 MAX_TEXTS = 420  # cells with numbers written in them
@@ -170,7 +170,7 @@ def pairwise(values: Array, names: Sequence[str], *, title: str = "") -> alt.Lay
     order = np.array(list(names), dtype=object)
     table = pd.DataFrame({"a": order[row], "b": order[column], "score": np.ravel(values)})
     x = alt.X("b:N", sort=list(names), title=None, axis=alt.Axis(orient="top", labelAngle=0))
-    y = alt.Y("a:N", sort=list(names), title=None, axis=theme.names_axis(len(order)))
+    y = alt.Y("a:N", sort=list(names), title=None, axis=charts.names_axis(len(order)))
     shade = alt.Scale(domain=[0, 1], range=[0, 1], clamp=True)
     squares = alt.Chart(table).mark_rect(color=theme.RAMP[3], stroke=theme.FAINT)
     heat = squares.encode(
@@ -188,8 +188,8 @@ def pairwise(values: Array, names: Sequence[str], *, title: str = "") -> alt.Lay
         .mark_text(fontSize=12)
         .encode(x=x, y=y, text=text, color=alt.ColorValue(theme.GREY, condition=white))
     )
-    drawn = theme.layered(heat, rim, letters).properties(height=len(order) * STEP + HEAD // 2)
-    return theme.finish(drawn, title)
+    drawn = charts.layered(heat, rim, letters).properties(height=len(order) * STEP + HEAD // 2)
+    return charts.finish(drawn, title)
 
 
 def _top(field: str, order: Sequence[Any], title: str, angle: int = -40) -> alt.X:
@@ -200,7 +200,7 @@ def _top(field: str, order: Sequence[Any], title: str, angle: int = -40) -> alt.
 
 def _left(field: str, order: Sequence[Any], title: str) -> alt.Y:
     scale = alt.Scale(domain=list(order))
-    axis = theme.names_axis(len(order))
+    axis = charts.names_axis(len(order))
     return alt.Y(f"{field}:N", sort=list(order), title=title, scale=scale, axis=axis)
 
 
@@ -248,8 +248,8 @@ def _heat(
     layers = [heat, outline.encode(x=x, y=y)]
     if len(table) <= MAX_TEXTS:
         layers += [layer.encode(x=x, y=y) for layer in _numbers(table, rows)]
-    return theme.finish(
-        theme.layered(*layers).properties(height=max(rows, 1) * STEP + HEAD), title, note
+    return charts.finish(
+        charts.layered(*layers).properties(height=max(rows, 1) * STEP + HEAD), title, note
     )
 
 
@@ -342,8 +342,8 @@ def generic(
         filled=False, stroke=theme.WRONG, strokeWidth=1.5
     )
     side = min(max(320 // max(data.shape[0], 1), 4), STEP)
-    drawn = theme.layered(heat, outline.encode(x=x, y=y))
-    return theme.finish(drawn.properties(height=max(data.shape[0], 1) * side + 30), title, note)
+    drawn = charts.layered(heat, outline.encode(x=x, y=y))
+    return charts.finish(drawn.properties(height=max(data.shape[0], 1) * side + 30), title, note)
 
 
 def _shrunk(data: Array) -> Array:

@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from clustlab.views import theme
+from clustlab.views import charts
 from clustlab.views.curves import DASHES, LINES, TITLES
 
 AXES = {"step": "step", "seconds": "seconds of training", "samples": "samples seen"}
@@ -63,7 +63,7 @@ def overlaid(
     dots = base.mark_circle(size=26, opacity=1).encode(y=y, tooltip=_tooltip(axis))
     here = pd.DataFrame({"group": list(groups)[: len(at)], "x": list(at)}).dropna()
     marks = alt.Chart(here).mark_rule(strokeWidth=1.2, opacity=0.8).encode(x=x, color=colour)
-    return theme.finish(theme.layered(marks, band, line, dots).properties(height=height))
+    return charts.finish(charts.layered(marks, band, line, dots).properties(height=height))
 
 
 def _count(groups: Sequence[str]) -> range:

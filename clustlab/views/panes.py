@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.types import Array
-from clustlab.views import theme
+from clustlab.views import charts, theme
 
 LETTERS = "ABCD"
 MAX_DOTS = 2000  # in each pane
@@ -90,7 +90,7 @@ def linked(
     width, height = SIZES[len(titles)]
     reach = extent / min(width, height)  # one unit is as long on both axes
     known = np.union1d(ids, np.unique(table[[f"cluster{a}" for a in letters]])).astype(np.int64)
-    colours = theme.scale(known.tolist())
+    colours = charts.scale(known.tolist())
     tooltip = _tooltip(table, letters, image_url is not None)
     panes = []
     for letter, title in zip(letters, titles, strict=True):
@@ -110,7 +110,7 @@ def linked(
             )
         )
         marks = [mark.encode(x=x, y=y) for mark in _rings(table, letter)]
-        pane = theme.layered(dots, *marks)
+        pane = charts.layered(dots, *marks)
         pane.title = alt.TitleParams(
             title, anchor="start", offset=2
         )  # set, here and below, since Altair's own way copies the whole chart
@@ -122,7 +122,7 @@ def linked(
         address = f"{before} + datum.index + {after}"
         chart.transform = [alt.CalculateTransform(calculate=address, **{"as": "image"})]
     chart.usermeta = {"embedOptions": {"renderer": "canvas"}}
-    return theme.finish(chart, "", theme.shown(len(few), len(table), "images"))
+    return charts.finish(chart, "", theme.shown(len(few), len(table), "images"))
 
 
 def _params(panes: list[str]) -> list[Any]:

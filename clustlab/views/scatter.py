@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.types import Array
-from clustlab.views import theme
+from clustlab.views import charts, theme
 
 COLOURINGS = {
     "cluster": "Cluster",
@@ -156,10 +156,10 @@ def embedding(
     if trails is not None and len(trails):
         layers.insert(0, _trails(trails).encode(x=x, y=y))
     note = theme.shown(len(few), len(table)) or ("" if len(table) else "no items")
-    chart = theme.layered(*layers)
+    chart = charts.layered(*layers)
     # painted, since as parts of a document dots take four times longer
     chart.usermeta = {"embedOptions": {"renderer": "canvas"}}
-    return theme.finish(chart, title, note)
+    return charts.finish(chart, title, note)
 
 
 def drawn(table: pd.DataFrame, selected: Sequence[int] | Array) -> pd.DataFrame:
@@ -208,7 +208,7 @@ def _colour(table: pd.DataFrame, by: str, *, roomy: bool, dimmed: bool) -> alt.C
 
     if by == "cluster":
         ids = sorted(table["cluster"].unique())
-        return alt.Color("cluster:N", scale=theme.scale(ids), legend=legend(len(ids)), **extra)
+        return alt.Color("cluster:N", scale=charts.scale(ids), legend=legend(len(ids)), **extra)
     if by == "class":
         known = table[["class_id", "class"]].drop_duplicates().sort_values("class_id")
         colours = [theme.class_colour(int(i)) for i in known["class_id"]]
@@ -219,7 +219,7 @@ def _colour(table: pd.DataFrame, by: str, *, roomy: bool, dimmed: bool) -> alt.C
         scale = alt.Scale(domain=list(words), range=list(words.values()))
         return alt.Color("correct:N", scale=scale, legend=legend(len(words)), **extra)
     high = 1.0 if by == "confidence" else float(max(table[by].max(), 1)) if len(table) else 1.0
-    return alt.Color(f"{by}:Q", scale=theme.ramp(0, high), legend=legend(1), **extra)
+    return alt.Color(f"{by}:Q", scale=charts.ramp(0, high), legend=legend(1), **extra)
 
 
 def _tooltip(table: pd.DataFrame, with_image: bool) -> list[alt.Tooltip]:

@@ -3,7 +3,7 @@
 import altair as alt
 import pandas as pd
 
-from clustlab.views import theme
+from clustlab.views import charts, theme
 
 ROW, AXIS = 34, 60  # heights of a method and of what stands below, in pixels
 
@@ -23,7 +23,7 @@ def seeds(measured: pd.DataFrame, published: pd.DataFrame) -> alt.LayerChart:
         Columns `method`, `acc` and `words`.
     """
     order = measured.groupby("method")["acc"].mean().sort_values(ascending=False).index.tolist()
-    y = alt.Y("method:N", sort=order, title=None, axis=theme.names_axis(len(order)))
+    y = alt.Y("method:N", sort=order, title=None, axis=charts.names_axis(len(order)))
     x = alt.X("acc:Q", title="accuracy", scale=alt.Scale(domain=[0, 1]))
     dots = alt.Chart(measured).mark_circle(size=60, color=theme.RIGHT, opacity=0.7)
     means = measured.groupby("method", as_index=False)["acc"].mean()
@@ -31,10 +31,10 @@ def seeds(measured: pd.DataFrame, published: pd.DataFrame) -> alt.LayerChart:
     known = published[published["method"].isin(order)]
     ticks = alt.Chart(known).mark_tick(color=theme.WRONG, thickness=2, size=ROW - 14)
     value = alt.Tooltip("acc:Q", format=".3f")
-    chart = theme.layered(
+    chart = charts.layered(
         bar.encode(x=x, y=y, tooltip=["method:N", value]),
         dots.encode(x=x, y=y, tooltip=["method:N", value]),
         ticks.encode(x=x, y=y, tooltip=["method:N", alt.Tooltip("words:N", title="published")]),
     )
     chart.height = max(len(order), 1) * ROW + AXIS
-    return theme.finish(chart)
+    return charts.finish(chart)

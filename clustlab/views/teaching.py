@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.types import Array
-from clustlab.views import theme
+from clustlab.views import charts, theme
 
 HEIGHT = 380
 EXTENT = tuple[float, float, float, float]
@@ -91,7 +91,7 @@ def cloud(
         layers.append(ring.encode(x=x, y=y))
     if centers is not None:
         layers += _crosses(np.asarray(centers, dtype=np.float64), x, y)
-    return theme.finish(theme.layered(*layers).properties(height=height))
+    return charts.finish(charts.layered(*layers).properties(height=height))
 
 
 def _table(
@@ -182,7 +182,7 @@ def bars(
     text = base.mark_text(align="left", dx=4, color=theme.GREY).encode(
         text=alt.Text("value:Q", format=f".{digits}f")
     )
-    return theme.finish(theme.layered(body, text).properties(height=height))
+    return charts.finish(charts.layered(body, text).properties(height=height))
 
 
 def lines(
@@ -220,7 +220,7 @@ def lines(
     if at is not None:
         rule = alt.Chart(pd.DataFrame({x: [at]})).mark_rule(color=theme.ACCENT, strokeWidth=1.5)
         layers.append(rule.encode(x=f"{x}:Q"))
-    return theme.finish(theme.layered(*layers).properties(height=height))
+    return charts.finish(charts.layered(*layers).properties(height=height))
 
 
 def shades(
@@ -253,10 +253,10 @@ def shades(
         tooltip=["row:N", "column:N", alt.Tooltip("value:Q", format=".4~g")],
     )
     cells = base.mark_rect().encode(
-        color=alt.Color("value:Q", scale=theme.ramp(0, high), legend=None)
+        color=alt.Color("value:Q", scale=charts.ramp(0, high), legend=None)
     )
     texts = base.mark_text(fontSize=12).encode(
         text=alt.Text("value:Q", format=f".{digits}f"),
         color=alt.condition(alt.datum.value > high * 0.6, alt.value("white"), alt.value("black")),
     )
-    return theme.finish(theme.layered(cells, texts).properties(height=height))
+    return charts.finish(charts.layered(cells, texts).properties(height=height))

@@ -1,25 +1,17 @@
 """Colours and words shared by every chart and sheet, so that cluster 3 looks the same everywhere.
 
-Charts are transparent and use colours that stand out on white and on near-black, because the theme
-of the page is not known where a chart is made.
+Without the chart library, which a page without charts need not import. Colours stand out
+on white and on near-black, because the theme of the page is not known where a chart is made.
 """
 
 import inspect
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
-import altair as alt
 import numpy as np
-from altair.utils.schemapi import disable_debug_mode
 
 from clustlab.types import Array
-
-# Altair would check every part against its schema while a chart is put together, which doubles the
-# time to draw; the finished chart is still checked as a whole when it becomes a specification.
-disable_debug_mode()
-
-C = TypeVar("C", alt.Chart, alt.LayerChart, alt.ConcatChart, alt.HConcatChart)
 
 MAX_POINTS = 2000  # marks in one chart; more cost seconds in the browser
 
@@ -119,17 +111,6 @@ def ink(colour: str) -> str:
     return "black" if (luminance + 0.05) ** 2 > 0.05 * 1.05 else "white"
 
 
-def scale(domain: Sequence[int]) -> alt.Scale:
-    """Scale from stable cluster ids to their colours."""
-    ids = [int(i) for i in domain]
-    return alt.Scale(domain=ids, range=[colour(i) for i in ids])
-
-
-def ramp(low: float = 0.0, high: float = 1.0) -> alt.Scale:
-    """Scale of one hue from few to many."""
-    return alt.Scale(domain=[low, high], range=list(RAMP), clamp=True)
-
-
 def thin(n: int, keep: Sequence[int] | Array = (), limit: int | None = None) -> Array:
     """Sorted item numbers (<= limit) out of 0..n-1, drawn by a fixed seed, with `keep` among them.
 
@@ -148,32 +129,6 @@ def thin(n: int, keep: Sequence[int] | Array = (), limit: int | None = None) -> 
 def shown(drawn: int, total: int, what: str = "") -> str:
     """Words for a thinned chart, such as `5,000 of 10,000 shown`; empty if nothing is left out."""
     return "" if drawn >= total else f"{drawn:,} of {total:,} {what} shown".replace("  ", " ")
-
-
-def layered(*layers: alt.Chart) -> alt.LayerChart:
-    """Charts drawn over one another, the last one on top."""
-    return alt.LayerChart(layer=list(layers))
-
-
-def finish(chart: C, title: str = "", *notes: str) -> C:
-    """Chart with its title, notes in small letters under it, transparent ground and no frame.
-
-    To be called once, on the outermost chart, which is changed: Altair's own way copies all of it.
-    """
-    subtitle = [note for note in notes if note]
-    if title:
-        extra: dict[str, Any] = {"subtitle": subtitle} if subtitle else {}
-        chart.title = alt.TitleParams(title, anchor="start", **extra)
-    elif subtitle:  # Vega draws no subtitle without a title
-        chart.title = alt.TitleParams(subtitle, anchor="start", fontSize=11, fontWeight="normal")
-    chart.config = alt.Config(background="transparent", view=alt.ViewConfig(stroke=None))
-    return chart
-
-
-def names_axis(count: int) -> alt.Axis:
-    """Axis of names beside rows, none of them left out unless there are too many to read."""
-    many = count > 40
-    return alt.Axis(domain=False, ticks=False, labelBaseline="middle", labelOverlap=many)
 
 
 def names(count: int, class_names: Sequence[str] = ()) -> list[str]:

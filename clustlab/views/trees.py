@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.analysis.surrogate import DEPTHS, Node
-from clustlab.views import theme
+from clustlab.views import charts, theme
 
 LEVEL = 74  # pixels from one level of a tree to the next
 MARGIN = 24
@@ -52,7 +52,7 @@ def fidelity(shares: Sequence[float], baseline: float, depth: int) -> alt.LayerC
     here = alt.Chart(pd.DataFrame({"depth": [depth]})).mark_rule(
         color=theme.ACCENT, strokeWidth=1.5
     )
-    return theme.finish(theme.layered(here.encode(x=x), level.encode(y=y), line, dots, words))
+    return charts.finish(charts.layered(here.encode(x=x), level.encode(y=y), line, dots, words))
 
 
 def tree(nodes: Sequence[Node]) -> alt.LayerChart:
@@ -94,7 +94,7 @@ def tree(nodes: Sequence[Node]) -> alt.LayerChart:
     )
     layers.append(words.encode(x=x, y=y, text="words:N", tooltip=tooltip))
     layers += _discs(leaves, x, y, tooltip)
-    return theme.finish(theme.layered(*layers).properties(height=LEVEL * (depth + 1)))
+    return charts.finish(charts.layered(*layers).properties(height=LEVEL * (depth + 1)))
 
 
 def _discs(leaves: pd.DataFrame, x: alt.X, y: alt.Y, tooltip: list[alt.Tooltip]) -> list[alt.Chart]:
@@ -109,7 +109,7 @@ def _discs(leaves: pd.DataFrame, x: alt.X, y: alt.Y, tooltip: list[alt.Tooltip])
             x=x,
             y=y,
             size=alt.Size("n:Q", scale=sizes, legend=None),
-            color=alt.Color("cluster:N", scale=theme.scale(ids), legend=None),
+            color=alt.Color("cluster:N", scale=charts.scale(ids), legend=None),
             tooltip=tooltip,
         )
     )

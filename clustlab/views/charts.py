@@ -1,0 +1,52 @@
+"""What every chart is finished with: scales in the shared colours, titles, transparent ground."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import altair as alt
+from altair.utils.schemapi import disable_debug_mode
+
+from clustlab.views import theme
+
+# Altair would check every part against its schema while a chart is put together, which doubles the
+# time to draw; the finished chart is still checked as a whole when it becomes a specification.
+disable_debug_mode()
+
+C = TypeVar("C", alt.Chart, alt.LayerChart, alt.ConcatChart, alt.HConcatChart)
+
+
+def scale(domain: Sequence[int]) -> alt.Scale:
+    """Scale from stable cluster ids to their colours."""
+    ids = [int(i) for i in domain]
+    return alt.Scale(domain=ids, range=[theme.colour(i) for i in ids])
+
+
+def ramp(low: float = 0.0, high: float = 1.0) -> alt.Scale:
+    """Scale of one hue from few to many."""
+    return alt.Scale(domain=[low, high], range=list(theme.RAMP), clamp=True)
+
+
+def layered(*layers: alt.Chart) -> alt.LayerChart:
+    """Charts drawn over one another, the last one on top."""
+    return alt.LayerChart(layer=list(layers))
+
+
+def finish(chart: C, title: str = "", *notes: str) -> C:
+    """Chart with its title, notes in small letters under it, transparent ground and no frame.
+
+    To be called once, on the outermost chart, which is changed: Altair's own way copies all of it.
+    """
+    subtitle = [note for note in notes if note]
+    if title:
+        extra: dict[str, Any] = {"subtitle": subtitle} if subtitle else {}
+        chart.title = alt.TitleParams(title, anchor="start", **extra)
+    elif subtitle:  # Vega draws no subtitle without a title
+        chart.title = alt.TitleParams(subtitle, anchor="start", fontSize=11, fontWeight="normal")
+    chart.config = alt.Config(background="transparent", view=alt.ViewConfig(stroke=None))
+    return chart
+
+
+def names_axis(count: int) -> alt.Axis:
+    """Axis of names beside rows, none of them left out unless there are too many to read."""
+    many = count > 40
+    return alt.Axis(domain=False, ticks=False, labelBaseline="middle", labelOverlap=many)
