@@ -7,9 +7,9 @@ from clustlab.ui import frame, live, session, setup
 run = session.chosen_run()
 left, right = st.columns([10, 27], gap="medium")
 with left:
-    setup.form(run)
+    choice = setup.form(run)
 with right:
     if run is None or st.session_state.get("form-open"):
-        setup.preview()
+        setup.preview(choice)
     else:
         frame.show(live.four_views, with_inspector=False)

@@ -4,7 +4,7 @@ The address holds everything: lesson, step, the values of the controls and the p
 `lock=alpha,try` fixes controls for a class, `hide=...` leaves them out, `lock=all` fixes all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -87,7 +87,7 @@ def _lesson(lesson: Lesson) -> None:
     number = _number(lesson)
     step = lesson.steps[number - 1]
     st.markdown(f"##### Lesson {lesson.number} · {lesson.title}")
-    values = _values(lesson, number, step)
+    values = _values(step)
     text, figure = st.columns([5, 9], gap="medium")
     with text:
         st.markdown(f"#### {number}. {step.title}")
@@ -98,13 +98,13 @@ def _lesson(lesson: Lesson) -> None:
         prediction = st.container()
     with figure:
         values = _controls(lesson, number, step, values)
-        ready = lesson_runs.draw(
+        lesson_runs.draw(
             lambda materials: lesson_figure.draw(step, values, materials, _mover(step)),
             step.needs(values) if step.needs else (),
             key=f"{lesson.name}-{number}",
         )
     with prediction:
-        _try(lesson, number, step, ready=ready)
+        _try(lesson, number, step)
     _ways(lesson, number)
 
 
@@ -119,7 +119,7 @@ def _number(lesson: Lesson) -> int:
 
 
 # -- controls ------------------------------------------------------------------------------------
-def _values(lesson: Lesson, number: int, step: LessonStep) -> dict[str, Any]:
+def _values(step: LessonStep) -> dict[str, Any]:
     """Values of the controls: from the address, else the defaults."""
     values = {}
     for control in step.controls:
@@ -207,7 +207,7 @@ def _set(lesson: Lesson, number: int, step: LessonStep, values: Mapping[str, Any
 
 
 # -- the prediction --------------------------------------------------------------------------------
-def _try(lesson: Lesson, number: int, step: LessonStep, *, ready: Sequence[Any] | None) -> None:
+def _try(lesson: Lesson, number: int, step: LessonStep) -> None:
     with st.container(border=True, key="lesson-try"):
         st.markdown(f":material/experiment: **Predict, then see.** {step.try_it.text}")
         said = st.query_params.get("said", "")
@@ -223,7 +223,7 @@ def _try(lesson: Lesson, number: int, step: LessonStep, *, ready: Sequence[Any] 
                     args=(lesson, number, step, i),
                 )
             return
-        _verdict(step, int(said), ready)
+        _verdict(step, int(said))
         st.button("Predict again", icon=":material/undo:", type="tertiary", on_click=_unsay)
 
 
@@ -236,7 +236,7 @@ def _unsay() -> None:
     st.query_params.pop("said", None)
 
 
-def _verdict(step: LessonStep, said: int, ready: Sequence[Any] | None) -> None:
+def _verdict(step: LessonStep, said: int) -> None:
     values = {c.name: c.value for c in step.controls} | dict(step.try_it.sets)
     materials = lesson_runs.found(step.needs(values)) if step.needs else ()
     if materials is None:

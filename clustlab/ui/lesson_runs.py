@@ -37,23 +37,22 @@ def _material(run: Run) -> Material:
     return Material(run, session.dataset(run), timeline)
 
 
-def draw(figure: Draw, specs: Sequence[RunSpec], *, key: str) -> Sequence[Material] | None:
-    """Draw a figure once each of its runs has a step; return their material once all are done.
+def draw(figure: Draw, specs: Sequence[RunSpec], *, key: str) -> None:
+    """Draw a figure once each of its runs has a step.
 
     Until then there is a button to start them, then their progress, while the figure grows.
     """
     if not specs:
         figure(())
-        return ()
+        return
     runs = [find(spec) for spec in specs]
     missing = [spec for spec, run in zip(specs, runs, strict=True) if run is None]
     if missing:
         _offer(missing, key)
-        return None
+        return
     active = any(run.is_active for run in runs if run is not None)  # an empty run is false
     view = session.guarded(_growing)
     st.fragment(view, run_every=TICK if active else None)(figure, specs, key, active)
-    return found(specs)
 
 
 def _growing(figure: Draw, specs: Sequence[RunSpec], key: str, expected: bool) -> None:

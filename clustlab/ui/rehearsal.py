@@ -18,11 +18,17 @@ COLUMNS, ROWS, TILE = 12, 5, 44  # items, changed copies of each, side of a tile
 
 
 def draw(method: type[Method], params: Mapping[str, Any], data: Dataset | None) -> None:
-    """Sections that fit the method: those without copies or network have none."""
+    """Sections that fit the method: those without copies or network have none.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is not valid.
+    """
     if data is None:
         return
+    built: Any = build(method, params)
     try:
-        built: Any = build(method, params)
         if hasattr(built, "augmentation") and data.is_image:
             items = data.items
             _folded(

@@ -54,8 +54,8 @@ class Choice:
         )
 
 
-def form(run: Run | None) -> None:
-    """Draw the form, with the button that starts what it says."""
+def form(run: Run | None) -> Choice:
+    """Draw the form, with the button that starts what it says; return that."""
     seen = st.session_state.get("form-seen", False)
     st.session_state["form-seen"] = True
     if wanted := st.session_state.pop("prefill", None):
@@ -71,7 +71,6 @@ def form(run: Run | None) -> None:
     except ClustlabError as error:
         problem = error
         session.show_error(error)
-    st.session_state["choice"] = None if problem else choice
     busy = run is not None and run.is_active
     if st.button(
         "Queue this run" if busy else "Start",
@@ -88,6 +87,7 @@ def form(run: Run | None) -> None:
             st.session_state["form-open"] = False
             st.rerun()
     waiting(run)
+    return choice
 
 
 def waiting(run: Run | None) -> None:
@@ -305,9 +305,9 @@ def _seconds(
 
 
 # -- before the start --------------------------------------------------------------------------
-def preview() -> None:
+def preview(choice: Choice) -> None:
     """What the method will do, as a diagram, before anything runs."""
-    method = registry.method(st.session_state.get("method") or DEFAULT_METHOD)
+    method = choice.method
     if st.session_state.get("run"):
         st.button(
             "Back to the run",
@@ -318,8 +318,6 @@ def preview() -> None:
     st.markdown(method.idea)
     panels.loop_diagram(method)
     st.caption(f"Each step of the slider will be one {method.step_unit}.")
-    choice = st.session_state.get("choice")
-    if choice is not None:
-        with contextlib.suppress(ClustlabError):  # said in the form
-            data = loaded(choice.dataset, choice.dataset_params, choice.seed)
-            rehearsal.draw(choice.method, choice.method_params, data)
+    with contextlib.suppress(ClustlabError):  # said in the form
+        data = loaded(choice.dataset, choice.dataset_params, choice.seed)
+        rehearsal.draw(method, choice.method_params, data)
