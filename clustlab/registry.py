@@ -24,9 +24,10 @@ class Method(Protocol):
 
     It may also offer `Scoring`, name published figures in `reported`, a tuple of `Reported`, and
     let users intervene: `interventions` maps the name of a phase to the kinds of `Intervention`
-    that its iterations carry out; they get them from `Context.interventions`. What can be shown before
-    it starts has two names: `augmentation` is the change that its copies of items (b, c, h, w) go
-    through, and `build_network(shape)` its network for items of a shape (c, h, w) or (d,).
+    that its iterations carry out; they get them from `Context.interventions`. What can be shown
+    before it starts has two names: `augmentation` is the change that its copies of items
+    (b, c, h, w) go through, and `build_network(shape)` its network for items of a shape (c, h, w)
+    or (d,).
     """
 
     name: ClassVar[str]
