@@ -38,9 +38,15 @@ class Slider:
             value = float(text)
         except ValueError:
             value = float("nan")
-        if not self.low <= value <= self.high:
-            raise _bad(self, text, f"a number from {self.low:g} to {self.high:g}")
+        if not self.low <= value <= self.high or (self.is_whole and not value.is_integer()):
+            kind = "whole number" if self.is_whole else "number"
+            raise _bad(self, text, f"a {kind} from {self.low:g} to {self.high:g}")
         return value
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it takes whole numbers only."""
+        return all(float(x).is_integer() for x in (self.low, self.high, self.step))
 
     def write(self, value: float) -> str:
         """Value as it stands in the URL."""

@@ -84,6 +84,15 @@ def test_each_setting_of_a_control_survives_the_address(lesson, number, step):
         assert control.name not in ("lesson", "step", "said", "lock", "hide", "run")
 
 
+def test_a_slider_of_whole_numbers_takes_no_fraction():
+    slider = course.Slider("k", "Clusters", 2, 9, 3)
+    assert slider.read("4") == 4
+    with pytest.raises(ParameterError) as caught:
+        slider.read("4.5")
+    assert caught.value.hint == "Use a whole number from 2 to 9."
+    assert course.Slider("x", "Share", 0, 1, 0.5, 0.1).read("0.5") == 0.5
+
+
 @pytest.mark.parametrize(("lesson", "number", "step"), STEPS)
 def test_a_figure_is_drawn_and_can_be_read_out(lesson, number, step, lesson_store):
     for values in (defaults(step), {**defaults(step), **step.try_it.sets}):

@@ -169,8 +169,7 @@ def _widget(control: Control, value: Any, key: str) -> Any:
     st.session_state.setdefault(key, value)
     common: dict[str, Any] = {"key": key, "disabled": locked}
     if isinstance(control, course.Slider):
-        whole = all(float(x).is_integer() for x in (control.low, control.high, control.step))
-        number = int if whole else float
+        number = int if control.is_whole else float
         st.session_state[key] = number(st.session_state[key])
         low, high, step = map(number, (control.low, control.high, control.step))
         return st.slider(control.label, low, high, step=step, **common)
