@@ -33,12 +33,13 @@ def body() -> None:
 
 
 def _overview() -> None:
-    st.title("Learn", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.title("Learn", anchor=False)
+        _door("Glossary: the words of the field", "dictionary", "glossary")
     st.markdown(
         "Short lessons that run on this machine: read two sentences, move something, predict what "
         "happens, see it. Every figure is computed while you look."
     )
-    _door("Glossary: the words of the field", "dictionary", "glossary")
     known = list(course.lessons().values())
     for start in range(0, len(known), 3):
         for column, lesson in zip(st.columns(3), known[start : start + 3], strict=False):
