@@ -365,6 +365,23 @@ def test_counts_over_time_are_those_of_each_step(name):
         assert hunt.count(name, step) == count
 
 
+@pytest.mark.parametrize("name", ["flip-floppers", "impostors", "confidently-wrong"])
+def test_counts_over_time_follow_the_filters(name):
+    run, data, timeline = made(steps=6)
+    timeline.extend()
+    hunt, some, others = Hunt(run, data, timeline), Filters(cluster=1), Filters(label=0)
+    for filters in (some, others, some):
+        steps, counts = hunt.history(name, filters)
+        assert counts.tolist() == [
+            query(name).number(hunt.find(name, step, filters)) for step in steps.tolist()
+        ]
+        assert hunt.missing(name, filters) == 0
+    assert hunt.missing(name, others) == len(steps)  # of one filter at a time
+    everything = hunt.history(name)[1]
+    assert (counts <= everything).all()
+    assert (counts < everything).any()
+
+
 def test_counting_does_not_start_what_takes_long():
     run, data, timeline = made()
     timeline.extend()

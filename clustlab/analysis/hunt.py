@@ -40,6 +40,7 @@ class Hunt:
         self._neighbours: OrderedDict[int, crowding.Neighbours] = OrderedDict()
         self._twins: crowding.Twins | None = None
         self._counts: dict[tuple[str, int], int] = {}
+        self._filters, self._filtered = Filters(), dict[tuple[str, int], int]()
         self._lock = threading.RLock()
 
     def available(self, q: queries.Query) -> bool:
@@ -77,24 +78,38 @@ class Hunt:
             self._count(step)
         return self._counts.get((name, step)) if self.available(q) else None
 
-    def history(self, name: str, report: Report | None = None) -> tuple[Array, Array]:
+    def history(
+        self, name: str, filters: Filters | None = None, report: Report | None = None
+    ) -> tuple[Array, Array]:
         """Steps and counts (m,) int64 of a query: all steps, or twelve where each takes long."""
         q = self.asked(name)
-        steps = self._counted(q)
+        steps, known = self._counted(q), self._known(filters)
         counts = []
         for done, step in enumerate(steps.tolist()):
-            if (name, step) not in self._counts:
+            if (name, step) not in known:
                 if report:
                     report(f"Step {step}", done / len(steps))
-                self._with(q, step)
-                self._count(step)
-            counts.append(self._counts[name, step])
+                if known is self._counts:
+                    self._with(q, step)
+                    self._count(step)
+                else:
+                    known[name, step] = q.number(self.find(name, step, filters))
+            counts.append(known[name, step])
         return steps, np.array(counts, dtype=np.int64)
 
-    def missing(self, name: str) -> int:
+    def missing(self, name: str, filters: Filters | None = None) -> int:
         """Number of steps that `history` has yet to count."""
-        steps = self._counted(queries.query(name)).tolist()
-        return sum((name, step) not in self._counts for step in steps)
+        steps, known = self._counted(queries.query(name)).tolist(), self._known(filters)
+        return sum((name, step) not in known for step in steps)
+
+    def _known(self, filters: Filters | None) -> dict[tuple[str, int], int]:
+        """Counts by query and step: all, and those of the filters that were used last."""
+        if filters is None or filters == Filters():
+            return self._counts
+        with self._lock:
+            if filters != self._filters:
+                self._filters, self._filtered = filters, {}
+            return self._filtered
 
     def _counted(self, q: queries.Query) -> Array:
         """Steps at which a query is counted over time."""
@@ -114,6 +129,7 @@ class Hunt:
         """Let go of counts of steps that there are no longer."""
         with self._lock:
             self._counts = {k: v for k, v in self._counts.items() if k[1] < n_steps}
+            self._filtered = {k: v for k, v in self._filtered.items() if k[1] < n_steps}
             for step in [s for s in self._neighbours if s >= n_steps]:
                 del self._neighbours[step]
 

@@ -128,7 +128,7 @@ def _answer(view: View, hunt: Hunt, q: Query, filters: Filters, select: Any) -> 
         _sheet(view, found, q)
     else:
         _contrast(view, found, q)
-    _over_time(view, hunt, q)
+    _over_time(view, hunt, q, filters)
 
 
 def _progress(place: Any, ready: bool) -> Report | None:
@@ -207,8 +207,8 @@ def _side(view: View, side: Side, number: int, columns: int) -> None:
 
 
 # -- over time ---------------------------------------------------------------------------------
-def _over_time(view: View, hunt: Hunt, q: Query) -> None:
-    missing = hunt.missing(q.name)
+def _over_time(view: View, hunt: Hunt, q: Query, filters: Filters) -> None:
+    missing = hunt.missing(q.name, filters)
     place = st.empty()
     if (
         q.needs == "neighbours"
@@ -217,14 +217,15 @@ def _over_time(view: View, hunt: Hunt, q: Query) -> None:
     ):
         return
     slow = missing > 20 or (missing and q.needs == "neighbours")
-    steps, found = hunt.history(q.name, _progress(place, not slow))
+    steps, found = hunt.history(q.name, filters, _progress(place, not slow))
     place.empty()
     last = len(view.timeline) - 1
     if last < 1:
         return
     left_out = len(steps) <= last
+    of_steps = f" ({len(steps)} of {last + 1} steps)" if left_out else ""
     st.markdown(
-        f"**Over time** ({len(steps)} of {last + 1} steps)" if left_out else "**Over time**",
+        f"**Over time**{narrowing.words(view, filters)}{of_steps}",
         help=reading(counts.over_time),
     )
     _chart(view, steps, found, last)
