@@ -70,7 +70,7 @@ class AutoencoderKMeans(AutoencoderSettings):
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"hidden_widths": "250-250-1000", "batch_size": 64, "epochs": 12},
-        "standard": {"augmented": True, "epochs": 20},
+        "standard": {"augmented": True, "batch_size": 64, "epochs": 45},
         "paper": {"pretraining": "layer-wise", "layer_epochs": 200, "epochs": 400},
     }
 

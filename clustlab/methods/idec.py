@@ -87,7 +87,7 @@ class IDEC(EmbeddedSettings):
             "update_interval": 30,
             "max_updates": 25,
         },
-        "standard": {"augmented": True, "epochs": 20, "max_updates": 30},
+        "standard": {"augmented": True, "batch_size": 64, "epochs": 45, "max_updates": 30},
         "paper": {
             "pretraining": "layer-wise",
             "layer_epochs": 200,

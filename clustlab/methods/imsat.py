@@ -135,7 +135,7 @@ class IMSAT:
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 50, "hidden_width": 400},
-        "standard": {},
+        "standard": {"epochs": 120},
         "paper": {"epochs": 350},
     }
 

@@ -101,7 +101,7 @@ class N2D(AutoencoderSettings):
             "epochs": 12,
             "layout_epochs": 100,
         },
-        "standard": {"augmented": True},
+        "standard": {"augmented": True, "batch_size": 64, "epochs": 45},
         "paper": {"epochs": 1000},
     }
 

@@ -103,7 +103,7 @@ class UnknownK:
             "epochs": 12,
             "layout_epochs": 100,
         },
-        "standard": {"augmented": True},
+        "standard": {"augmented": True, "batch_size": 64, "epochs": 45},
         "paper": {"epochs": 1000, "max_iter": 200},
     }
 

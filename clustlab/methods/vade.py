@@ -114,7 +114,7 @@ class VaDE(AutoencoderSettings):
             "epochs": 15,
             "cluster_epochs": 25,
         },
-        "standard": {},
+        "standard": {"augmented": True, "epochs": 70},
         "paper": {"epochs": 400, "cluster_epochs": 3000},
     }
 
