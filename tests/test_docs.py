@@ -87,7 +87,7 @@ def views():
         for name, value in vars(module).items():
             if name.startswith("_") or not inspect.isfunction(value):
                 continue
-            if value.__module__ == module.__name__ and info.name not in ("theme", "artefacts"):
+            if value.__module__ == module.__name__ and info.name not in ("charts", "artefacts"):
                 drawn = str(inspect.signature(value).return_annotation)
                 if "Chart" in drawn or "Sheet" in drawn:
                     yield pytest.param(value, id=f"{info.name}.{name}")
