@@ -1,13 +1,15 @@
 """Every page in every state, without a browser: what is said, and where it leads."""
 
+import contextlib
 import threading
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from clustlab.errors import ParameterError
 from clustlab.runner import execute, new_run
 from clustlab.store import RunSpec, RunStore, queued_status, write_status
-from clustlab.ui import projections
+from clustlab.ui import projections, session
 
 LOOK_INSIDE = ("embedding", "clusters", "evaluate", "shifts")
 ALL = ("home", "train", *LOOK_INSIDE, "inside", "learn", "runs", "figures", "data", "methods")
@@ -300,3 +302,24 @@ def test_images_have_no_plane_even_if_the_address_asks_for_it(runs):
     app.session_state["run"] = images.id
     app.run()
     assert not app.exception, app.exception
+
+
+def test_only_the_first_look_at_a_page_says_that_it_loads(monkeypatch):
+    said = []
+
+    @contextlib.contextmanager
+    def spinner(words):
+        said.append(words)
+        yield
+
+    monkeypatch.setattr(session.st, "spinner", spinner)
+    monkeypatch.setattr(session, "_drawn", set())
+    monkeypatch.setattr(session, "spare_imports", lambda: None)
+    with pytest.raises(ParameterError), session.first_look("train"):
+        raise ParameterError("x is wrong.")
+    assert session._drawn == set()  # it was not drawn to its end
+    for name in ("train", "train", "learn"):
+        with session.first_look(name):
+            pass
+    assert len(said) == 3  # the one that failed, and one for each page
+    assert session._drawn == {"train", "learn"}

@@ -8,7 +8,7 @@ import contextlib
 import functools
 import gc
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -64,9 +64,22 @@ a_page_is_drawn = threading.Event()
 """Set once anybody saw a page of this process."""
 
 
-@cache
-def page_is_drawn(name: str) -> None:
-    """Spare the imports of a page after it was drawn for the first time in this process."""
+_drawn: set[str] = set()
+"""Pages that were drawn in this process."""
+
+
+@contextlib.contextmanager
+def first_look(name: str) -> Iterator[None]:
+    """Draw a page; the first time in this process its imports take long, and it says so.
+
+    Afterwards they are spared (see `spare_imports`).
+    """
+    if name in _drawn:
+        yield
+        return
+    with st.spinner("Loading what this page needs (only the first time) ..."):
+        yield
+    _drawn.add(name)
     spare_imports()
     a_page_is_drawn.set()
 

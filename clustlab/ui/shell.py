@@ -57,7 +57,7 @@ nav.follow()
 if problem := st.session_state.pop("callback-error", None):
     session.show_error(problem)
 try:
-    chosen.run()
-    session.page_is_drawn(chosen.url_path)
+    with session.first_look(chosen.url_path):
+        chosen.run()
 except ClustlabError as error:
     session.show_error(error)
