@@ -14,7 +14,7 @@ from clustlab.ui import panels, session
 from clustlab.views import scores
 
 COLUMNS = {
-    "Method": st.column_config.TextColumn(width="small"),
+    "Method": st.column_config.TextColumn(width=190, pinned=True),
     "ACC": st.column_config.NumberColumn(format="%.3f", help="1-to-1 matching, last step"),
     "±": st.column_config.NumberColumn(format="%.3f", help="Standard deviation over the seeds"),
     "Least": st.column_config.NumberColumn(format="%.3f"),

@@ -46,7 +46,15 @@ def finish(chart: C, title: str = "", *notes: str) -> C:
     return chart
 
 
-def names_axis(count: int) -> alt.Axis:
-    """Axis of names beside rows, none of them left out unless there are too many to read."""
-    many = count > 40
-    return alt.Axis(domain=False, ticks=False, labelBaseline="middle", labelOverlap=many)
+def names_axis(count: int, widest: int | None = None) -> alt.Axis:
+    """Axis of names beside rows, none of them left out unless there are too many to read.
+
+    Names wider than `widest` pixels are cut; by default as everywhere in the app.
+    """
+    return alt.Axis(
+        domain=False,
+        ticks=False,
+        labelBaseline="middle",
+        labelOverlap=count > 40,
+        labelLimit=alt.Undefined if widest is None else widest,
+    )

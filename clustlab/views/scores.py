@@ -23,7 +23,7 @@ def seeds(measured: pd.DataFrame, published: pd.DataFrame) -> alt.LayerChart:
         Columns `method`, `acc` and `words`.
     """
     order = measured.groupby("method")["acc"].mean().sort_values(ascending=False).index.tolist()
-    y = alt.Y("method:N", sort=order, title=None, axis=charts.names_axis(len(order)))
+    y = alt.Y("method:N", sort=order, title=None, axis=charts.names_axis(len(order), 200))
     x = alt.X("acc:Q", title="accuracy", scale=alt.Scale(domain=[0, 1]))
     dots = alt.Chart(measured).mark_circle(size=60, color=theme.RIGHT, opacity=0.7)
     means = measured.groupby("method", as_index=False)["acc"].mean()
