@@ -23,8 +23,8 @@ class Method(Protocol):
     """A frozen dataclass of hyperparameters with one loop. Its module docstring is its text.
 
     It may also offer `Scoring`, name published figures in `reported`, a tuple of `Reported`, and
-    let users intervene: `interventions` maps the name of a phase to the kinds of `Intervention`
-    that its iterations carry out; they get them from `Context.interventions`.
+    let users intervene: `interventions` maps the name of a phase, in the order of the phases, to
+    the kinds of `Intervention` that its iterations carry out, which `Context.interventions` gives.
     """
 
     name: ClassVar[str]
