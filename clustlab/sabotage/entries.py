@@ -154,8 +154,8 @@ NO_SAMPLER = Entry(
     usual="uniform sampler",
     seconds=6,
     caveat="The items were chosen by their labels for this run, the method sees none. On all "
-    "digits, which are equally frequent, the guard makes little difference: k-means finds clusters of "
-    "similar size there.",
+    "digits, which are equally frequent, the guard makes little difference: k-means finds "
+    "clusters of similar size there.",
     items="520 digits (all 0 and 1, 20 of each other digit)",
     left_out=rare_digits,
 )
