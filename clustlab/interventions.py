@@ -23,7 +23,7 @@ from clustlab.types import Intervention, InterventionKind, Snapshot
 
 FILE = "interventions.jsonl"
 Offered = Mapping[str, tuple[InterventionKind, ...]]
-"""Kinds of intervention by phase."""
+"""Kinds of intervention by phase, in the order of the phases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,8 @@ class Desk:
     def _grant(self, step: int, phase: str) -> None:
         known = {line["wish"] for line in self._made}
         for wish in wishes(self.run):
+            if wish.name not in known and self._waits(wish.intervention.kind, phase):
+                continue
             if wish.name not in known:
                 about, reason = self._judged(wish, step, phase)
                 line = {"step": step, "wish": wish.name, "reason": reason, **about}
@@ -134,6 +136,13 @@ class Desk:
                     file.write(json.dumps(line) + "\n")
                 self._made.append(line)
             (_folder(self.run.path) / f"{wish.name}.json").unlink(missing_ok=True)
+
+    def _waits(self, kind: InterventionKind, phase: str) -> bool:
+        """Whether a later phase offers what this one does not."""
+        phases = list(self.offered)
+        later = phases[phases.index(phase) + 1 :] if phase in phases else []
+        here = kind in self.offered.get(phase, ())
+        return not here and any(kind in self.offered[each] for each in later)
 
     def _judged(self, wish: Wish, step: int, phase: str) -> tuple[dict[str, Any], str]:
         """The wish with its clusters as they are numbered now, and why it cannot be granted."""

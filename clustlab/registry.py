@@ -23,11 +23,11 @@ class Method(Protocol):
     """A frozen dataclass of hyperparameters with one loop. Its module docstring is its text.
 
     It may also offer `Scoring`, name published figures in `reported`, a tuple of `Reported`, and
-    let users intervene: `interventions` maps the name of a phase to the kinds of `Intervention`
-    that its iterations carry out; they get them from `Context.interventions`. What can be shown
-    before it starts has two names: `augmentation` is the change that its copies of items
-    (b, c, h, w) go through, and `build_network(shape)` its network for items of a shape (c, h, w)
-    or (d,).
+    let users intervene: `interventions` maps the name of a phase, in the order of the phases, to
+    the kinds of `Intervention` that its iterations carry out, which `Context.interventions` gives.
+    What can be shown before it starts has two names: `augmentation` is the change that its copies
+    of items (b, c, h, w) go through, and `build_network(shape)` its network for items of a shape
+    (c, h, w) or (d,).
     """
 
     name: ClassVar[str]

@@ -219,8 +219,8 @@ class Intervention:
     | learning rate | none | factor on it |
     | merge | two: the second gives its items to the first | |
     | split | one: half of its items go to an empty cluster, or to the smallest other one | |
-    | re-seed | one: its centre is placed on an item that is far from all centres | |
-    | scramble | one: its items get random labels | |
+    | re-seed | one: it is placed on an item far from all centres, or that no other is sure of | |
+    | scramble | one: its items get random labels, or are trained towards such once | |
     """
 
     kind: InterventionKind

@@ -1,5 +1,7 @@
 """Interventions on the page Train, without a browser: offered, asked for, taken back, told."""
 
+import json
+
 import pytest
 
 from clustlab import interventions
@@ -12,7 +14,16 @@ from tests.test_pages import visit, words
 SMALL = {
     "kmeans": {"n_clusters": 4, "n_init": 1, "max_iter": 4},
     "iic": {"n_clusters": 4, "epochs": 1, "width": 4, "n_heads": 1, "n_clusters_over": None},
-    "gmm": {"n_clusters": 4, "max_iter": 2},
+    "agglomerative": {"n_clusters": 4},
+    "ae-kmeans": {"n_clusters": 4, "epochs": 1, "hidden_widths": "100-100-400", "n_init": 1},
+    "idec": {
+        "n_clusters": 4,
+        "epochs": 1,
+        "hidden_widths": "100-100-400",
+        "n_init": 1,
+        "update_interval": 2,
+        "max_updates": 1,
+    },
 }
 
 
@@ -36,6 +47,12 @@ def paused(runs):
         return run
 
     return make
+
+
+def cut(run, *phases):
+    """Let a run look as if it had got no further than some phases."""
+    kept = [json.dumps(record) + "\n" for record in run.log if record["phase"] in phases]
+    (run.path / "log.jsonl").write_text("".join(kept))
 
 
 def choose(app, kind):
@@ -76,9 +93,9 @@ def test_a_cluster_is_chosen_by_its_lasting_number_and_asked_for_by_the_raw_one(
 def test_a_method_says_what_it_does_not_offer(runs, paused):
     said = words(visit("train", run=paused("kmeans").id))
     assert "k-means has no learning rate." in said
-    said = words(visit("train", run=paused("iic").id))
-    assert "IIC has nothing to merge, split, re-seed or scramble that would last." in said
-    app = visit("train", run=paused("gmm").id)
+    said = words(visit("train", run=paused("ae-kmeans", phase="pre-train").id))
+    assert "Autoencoder + k-means has nothing to merge, split, re-seed or scramble" in said
+    app = visit("train", run=paused("agglomerative").id)
     assert "offers no change while it runs" in words(app)
     assert "PCA + k-means" in words(app)  # one of those that do
     assert "intervene-add" not in [b.key for b in app.button]
@@ -87,6 +104,7 @@ def test_a_method_says_what_it_does_not_offer(runs, paused):
 def test_the_factor_on_the_learning_rate_is_asked_for(runs, paused):
     run = paused("iic")
     app = visit("train", run=run.id)
+    choose(app, "learning rate").run()
     app.number_input(key="factor").set_value(5.0).run()
     app.button(key="intervene-add").click().run()
     assert [w.intervention for w in interventions.wishes(run)] == [
@@ -95,8 +113,27 @@ def test_the_factor_on_the_learning_rate_is_asked_for(runs, paused):
 
 
 def test_in_another_phase_it_says_that_a_change_waits(runs, paused):
-    said = words(visit("train", run=paused("kmeans", phase="try starts").id))
+    run = paused("kmeans", phase="try starts")
+    cut(run, "try starts")
+    said = words(visit("train", run=run.id))
     assert "waits for the phase 'assign and move'" in said
+
+
+def test_what_a_later_phase_offers_waits_for_it_and_what_is_gone_is_not_offered(runs, paused):
+    run = paused("idec", phase="cluster")
+    app = visit("train", run=run.id)
+    (control,) = [g for g in app.get("button_group") if g.key == "intervene-kind"]
+    assert len(control.options) == 5
+    assert "waits for the phase" not in words(app)
+    run = paused("idec", phase="pre-train")
+    cut(run, "start", "pre-train")
+    app = visit("train", run=run.id)
+    assert "waits for the phase" not in words(app)  # the rate can be changed here
+    choose(app, "merge").run()
+    assert "What you ask for waits for the phase 'cluster'." in words(app)
+    said = words(visit("train", run=paused("ae-kmeans", phase="cluster").id))
+    assert "The rest of this run cannot be changed." in said
+    assert "Autoencoder + k-means offers it in 'pre-train layers' and 'pre-train' only." in said
 
 
 def test_a_wish_that_was_granted_meanwhile_is_explained(runs, paused):

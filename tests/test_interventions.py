@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,11 @@ from clustlab import interventions, registry
 from clustlab.context import Context
 from clustlab.errors import ParameterError, RunNotFound
 from clustlab.interventions import Desk
+from clustlab.params import schema
 from clustlab.parts.interventions import (
+    Pace,
     change_rate,
+    changed_answers,
     moved_centers,
     relabelled,
     scrambled_rows,
@@ -25,7 +29,7 @@ from clustlab.runner import ThreadRunner, execute, new_run, requeue
 from clustlab.store import RunSpec, snapshot_path
 from clustlab.types import Intervention
 from tests import handmade
-from tests.test_methods import digits, tiny
+from tests.test_methods import digits, packed, tiny, unpacked
 
 ROOT = Path(__file__).parents[1]
 DATA = {"n_samples": 150}
@@ -98,6 +102,46 @@ def test_the_rate_is_multiplied():
     assert optimiser.param_groups[0]["lr"] == pytest.approx(0.05)
 
 
+def test_a_pace_multiplies_a_schedule_and_is_kept():
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=9.0)
+    ctx = Context()
+    pace = Pace("pace", ctx)
+    assert pace.set(0.5, optimiser) == 0.5  # exactly, or an untouched run would differ
+    pace.take([*wanted("learning rate", value=0.1), *wanted("learning rate", value=4.0)])
+    assert pace.set(0.5, optimiser) == pytest.approx(0.2)
+    assert optimiser.param_groups[0]["lr"] == pytest.approx(0.2)
+    saved = {"finished": [], "phase": "", "parts": ctx._states()}
+    resumed = Pace("pace", Context(checkpoint=saved))
+    assert resumed.set(0.5, optimiser) == pytest.approx(0.2)
+
+
+ANSWERS = torch.tensor([[0.9, 0.1, 0], [1, 0, 0], [0, 1, 0], [0.2, 0.8, 0], [0, 0, 1.0]])
+PLACES = torch.tensor([[0.0], [1.0], [10.0], [9.0], [50.0]])
+
+
+def test_merged_answers_add_up_and_leave_nothing_to_the_second():
+    after = changed_answers(PLACES, ANSWERS, wanted("merge", 1, 0), Context())
+    assert after.tolist() == [[0, 1, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1]]
+
+
+def test_a_split_gives_half_of_the_items_to_another_for_sure():
+    empty = torch.tensor([[1.0, 0], [1, 0], [1, 0], [1, 0], [1, 0]])
+    after = changed_answers(PLACES, empty, wanted("split", 0), Context())
+    assert sorted(after.argmax(1).bincount().tolist()) == [1, 4]  # the far one is a half
+    assert after.sum(1).tolist() == [1.0] * 5
+    assert set(after.flatten().tolist()) == {0.0, 1.0}
+
+
+def test_a_reseeded_component_answers_for_what_is_nearest_to_its_new_place():
+    answers = torch.tensor([[1, 0, 0], [1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 1.0, 0]])
+    after = changed_answers(PLACES, answers, wanted("re-seed", 2), Context(1))
+    (taken,) = {tuple(row) for row in after[after[:, 2] > 0].tolist()}
+    assert taken == (0, 0, 1)
+    gone = changed_answers(PLACES, ANSWERS, wanted("merge", 0, 1), Context())
+    again = changed_answers(PLACES, gone, wanted("re-seed", 1), Context(1))
+    assert (gone[:, 1] > 0).sum() == 0 < (again[:, 1] > 0).sum()
+
+
 @pytest.mark.parametrize(
     ("kind", "clusters", "value", "words"),
     [
@@ -114,57 +158,110 @@ def test_nonsense_is_refused(kind, clusters, value, words):
 
 
 # -- in the methods ------------------------------------------------------------------------------
-def told(name, at=None, wish=(), **values):
-    """Snapshots of a method, with a wish granted at the iteration that makes step `at`."""
-    step = 0
-    asked = []
+def told(name, at=None, wish=(), until=None, resume=None, checkpoints=False, **values):
+    """Snapshots of a method, with a wish granted at the iteration that makes step `at`.
+
+    And at which steps and in which phases it asked, and its checkpoints if they are wanted.
+    """
+    step, saved = (resume[0] + 1, unpacked(resume[1])) if resume else (0, None)
+    asked, found, states = [], [], {}
 
     def grant():
-        asked.append(step)
+        asked.append((step, ctx.phase_name))
         return wish if step == at else ()
 
-    ctx = Context(0, interventions=grant)
-    found = []
+    ctx = Context(0, interventions=grant, checkpoint=saved)
     for snapshot in tiny(name, **values).iterate(digits(), ctx):
         found.append(snapshot)
+        if checkpoints:
+            states[step] = packed(ctx.checkpoint())
+        if step == until:
+            break
         step += 1
     assert len(asked) == len(set(asked))  # at most once an iteration
-    return found, asked
+    return (found, asked, states) if checkpoints else (found, asked)
 
 
 OFFERS = {n: registry.interventions(m) for n, m in registry.methods().items()}
 OFFERS = {name: offer for name, offer in OFFERS.items() if offer}
-CASES = [(n, k) for n, offer in OFFERS.items() for k in next(iter(offer.values()))]
+PHASES = [(n, phase) for n, offer in OFFERS.items() for phase in offer]
+CASES = [(n, phase, kind) for n, phase in PHASES for kind in OFFERS[n][phase]]
 
 
-def test_the_methods_of_the_first_version_offer_what_they_can():
-    assert set(OFFERS["kmeans"]["assign and move"]) == {"merge", "split", "re-seed", "scramble"}
-    assert len(OFFERS["dec"]["cluster"]) == 5
-    assert "scramble" in OFFERS["deepcluster"]["train"]
-    assert OFFERS["iic"]["train"] == ("learning rate",)
+def settings(name, phase):
+    """What a tiny run needs so that every phase has some rounds."""
+    known = {p.name for p in schema(registry.method(name))}
+    values = {"tolerance": 0.0, "threshold": 0.15, "hidden_widths": "100-100-400"}
+    if phase == "pre-train layers":
+        values |= {"pretraining": "layer-wise", "layer_epochs": 1}
+    values |= {"max_iter": 4, "n_clusters": 4} if "max_iter" in known else {}
+    return {key: value for key, value in values.items() if key in known}
 
 
-@pytest.mark.parametrize(("name", "kind"), CASES)
-def test_every_offer_is_carried_out_where_it_is_asked_for_and_nowhere_else(name, kind):
-    values = {"tolerance": 0.0} if name in ("kmeans", "pca-kmeans", "dec", "idec") else {}
-    untouched, asked = told(name, **values)
-    (phase,) = OFFERS[name]
-    at = asked[0]
+def largest(snapshot, kind, value=10.0):
+    """A wish of a kind about the largest clusters of a snapshot."""
     number = {"learning rate": 0, "merge": 2}.get(kind, 1)
-    largest = np.bincount(untouched[at - 1].assignments).argsort()[::-1]
-    wish = [Intervention(kind, tuple(int(i) for i in largest[:number]), 10.0)]
-    touched, _ = told(name, at, wish, **values)
-    for i, (a, b) in enumerate(zip(untouched, touched, strict=False)):
-        same = a.embedding.tobytes() == b.embedding.tobytes() and (
-            a.assignments.tobytes() == b.assignments.tobytes() and a.scalars == b.scalars
-        )
-        assert same == (i < at) or i > at, (phase, i)
+    clusters = np.bincount(snapshot.assignments).argsort()[::-1][:number]
+    return Intervention(kind, tuple(int(i) for i in clusters), value)
+
+
+def looks(snapshot):
+    arrays = (snapshot.embedding, snapshot.assignments, snapshot.probabilities, snapshot.centers)
+    return [a.tobytes() for a in arrays if a is not None], snapshot.scalars
+
+
+def test_methods_offer_what_lasts_in_them():
+    assert set(OFFERS["kmeans"]["assign and move"]) == {"merge", "split", "re-seed", "scramble"}
+    for name in ("dec", "idec", "vade", "iic", "rim", "imsat", "scan", "contrastive-clustering"):
+        assert any(len(kinds) == 5 for kinds in OFFERS[name].values()), name
+    for name, method in registry.methods().items():  # who trains by gradients has a rate to change
+        has_rate = any(p.name == "learning_rate" for p in schema(method))
+        assert has_rate == any("learning rate" in k for k in OFFERS.get(name, {}).values()), name
+
+
+@pytest.mark.parametrize("name", OFFERS)
+def test_offers_stand_in_the_order_of_the_phases(name):
+    method = tiny(name, **settings(name, "pre-train layers"))
+    planned = [phase.name for phase in method.plan(120, (8, 8, 1))]
+    assert [phase for phase in planned if phase in OFFERS[name]] == list(OFFERS[name])
+
+
+@pytest.mark.parametrize(("name", "phase", "kind"), CASES)
+def test_every_offer_is_carried_out_where_it_is_asked_for_and_nowhere_else(name, phase, kind):
+    values = settings(name, phase)
+    untouched, asked = remembered(name, phase)
+    at = next(step for step, where in asked if where == phase)
+    wish = [largest(untouched[at - 1], kind)]
+    touched, _ = told(name, at, wish, until=at, **values)
+    assert len(touched) == at + 1
+    assert [looks(a) for a in touched[:at]] == [looks(a) for a in untouched[:at]]
+    assert looks(touched[at]) != looks(untouched[at])
+
+
+@pytest.mark.parametrize(("name", "phase"), PHASES)
+def test_a_change_is_repeated_and_remembered_by_a_run_that_is_resumed(name, phase):
+    values = settings(name, phase)
+    untouched, asked = remembered(name, phase)
+    at = next(step for step, where in asked if where == phase)
+    kinds = OFFERS[name][phase]
+    wish = [largest(untouched[at - 1], kind, 3.0) for kind in kinds]
+    last = min(at + 2, len(untouched) - 1)
+    whole, _, saved = told(name, at, wish, until=last, checkpoints=True, **values)
+    for before in (at - 1, at):  # the step of the change is done again, or behind it already
+        rest, _ = told(name, at, wish, until=last, resume=(before, saved[before]), **values)
+        assert [looks(a) for a in rest] == [looks(a) for a in whole[before + 1 :]], before
+
+
+@cache
+def remembered(name, phase):
+    """An untouched run: its snapshots, and in which steps and phases it asks."""
+    return told(name, **settings(name, phase))
 
 
 def test_merged_clusters_of_kmeans_stay_one():
     untouched, asked = told("kmeans", tolerance=0.0, max_iter=6)
     wish = wanted("merge", 0, 1)
-    touched, _ = told("kmeans", asked[0], wish, tolerance=0.0, max_iter=6)
+    touched, _ = told("kmeans", asked[0][0], wish, tolerance=0.0, max_iter=6)
     assert (untouched[-1].assignments == 1).any()
     assert not (touched[-1].assignments == 1).any()
 
@@ -312,6 +409,24 @@ def test_clusters_are_followed_by_their_items_while_a_wish_waits(store):
         granted, refused = judged(wish, n_steps)
         assert granted == []
         assert refused == [(wish, reason)]
+
+
+def test_what_a_later_phase_offers_waits_for_it(store):
+    data = handmade.dataset(12)
+    run = handmade.write(store, [handmade.hard(np.arange(12) % 3, 3, loss=1.0)], data)
+    wish = Intervention("merge", (0, 1))
+    interventions.ask(run, wish)
+    desk = Desk(run, {"pre-train": ("learning rate",), "cluster": ("merge",), "end": ()})
+    assert desk.take(1, "pre-train", is_new=True) == []
+    assert [w.intervention for w in interventions.wishes(run)] == [wish]
+    assert not (run.path / "interventions.jsonl").exists()
+    assert desk.take(1, "cluster", is_new=True) == [wish]
+    assert interventions.wishes(run) == []
+    interventions.ask(run, wish)
+    assert desk.take(2, "end", is_new=True) == []  # nothing later offers it
+    assert [reason for _, reason in interventions.refused_at(desk.record(2))] == [
+        "the phase 'end' does not offer it"
+    ]
 
 
 def test_of_a_deleted_run_nothing_can_be_asked(store):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clustlab.context import Context
-from clustlab.methods.iic import IIC, Network, iic_loss
+from clustlab.methods.iic import IIC, _Run, iic_loss
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.simplex import joint_probabilities
 from tests.fakes import blocks
@@ -175,13 +175,10 @@ def test_both_views_of_a_batch_index_the_same_items(monkeypatch):
 
 
 def test_evaluation_draws_nothing_and_repeats_exactly():
-    method = IIC(**TINY)
     ctx = Context(0)
-    inputs = Inputs(blocks(90), ctx.device)
-    network = ctx.keep("network", Network(inputs.shape, method))
+    run_of_one = _Run(IIC(**TINY), blocks(90), ctx)
     torch_state, numpy_state = torch.random.get_rng_state(), ctx.rng.bit_generator.state
-    first = method._pass(network, inputs, 7, ctx)
-    second = method._pass(network, inputs, 7, ctx)
+    first, second = run_of_one._pass(), run_of_one._pass()
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     assert torch.equal(torch.random.get_rng_state(), torch_state)
     assert ctx.rng.bit_generator.state == numpy_state

@@ -45,9 +45,7 @@ def carried_out(tmp_path_factory):
 
 @EVERY
 def test_the_signature_appears_and_the_guard_removes_it(entry, carried_out):
-    broken, guarded = (
-        entry.signature.read(*carried_out(spec)) for spec in (entry.broken, entry.guarded)
-    )
+    broken, guarded = (entry.signature.read(*carried_out(spec)) for spec in entry.specs.values())
     assert math.isfinite(broken.value), broken.sentence
     assert math.isfinite(guarded.value), guarded.sentence
     assert broken.found == entry.shows, broken.sentence
@@ -72,6 +70,28 @@ def test_an_entry_is_one_change_and_explains_itself(entry):
         assert words[0].isupper()
     assert entry.seconds < 60
     assert entry.shows or entry.caveat  # what does not show is said not to
+    assert (entry.items == "800 digits") == (entry.left_out is None)
+
+
+def test_the_unbalanced_digits_are_two_kinds_and_a_few_of_each_other(store):
+    entry = of("no-uniform-sampling")
+    run = new_run(store, entry.specs["guarded"])
+    execute(store.root, run.id)
+    data = store.dataset(run)
+    assert np.bincount(data.labels).tolist() == [178, 182, *[20] * 8]
+    whole = new_run(store, entry.guarded)  # on all digits, so another run
+    assert not matches(whole, entry.specs["guarded"])
+    assert matches(run, dataclasses.replace(run.spec, excluded=run.spec.excluded[::-1]))
+    assert len(data.items) == int(entry.items.split()[0])
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_unequal_classes_need_the_guard_whatever_the_seed(seed, carried_out):
+    entry = of("no-uniform-sampling")
+    specs = [dataclasses.replace(spec, seed=seed) for spec in entry.specs.values()]
+    broken, guarded = (entry.signature.read(*carried_out(spec)) for spec in specs)
+    assert broken.found, broken.sentence
+    assert not guarded.found, guarded.sentence
 
 
 def test_names_are_unique_and_found():

@@ -42,7 +42,7 @@ def test_every_entry_has_an_address_and_says_what_to_look_for(runs, entry):
     assert entry.caveat in said
     ((name, _),) = entry.changes.items()
     assert f"**{name}** is" in said
-    assert f"{registry.method(entry.broken.method).title} on 800 digits" in said
+    assert f"{registry.method(entry.broken.method).title} on {entry.items}, seed" in said
     assert labels(app) == ["Start both runs", "Start the broken run", "Start the guarded run"]
     assert not app.error
 

@@ -41,7 +41,6 @@ nets and settings of section 4.1; no clustering figure was published for it.
 Deviations: half the units, fewer passes, smaller batches, clusters of 32 leading components.
 """
 
-import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -58,8 +57,9 @@ from clustlab.context import Cell, Context
 from clustlab.parts.autoencoding import TRAINING, VIEWS, to_images
 from clustlab.parts.code_clusters import CodeClusters, best_cost, following_cost
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.interventions import RATE, Offer, Pace
 from clustlab.parts.kmeans import Clustering, check_enough_items
-from clustlab.parts.networks import blank, embed, evaluating, macs
+from clustlab.parts.networks import blank, embed, evaluating, macs, normed_mlp
 from clustlab.parts.pca import principal
 from clustlab.parts.sampling import fixed_order
 from clustlab.parts.scoring import kept, nearest_center, projected, restored
@@ -97,27 +97,12 @@ def deceiving_loss(found: Tensor, made: Tensor) -> Tensor:
     return discriminator_loss(made, found)
 
 
-def _normed(sizes: tuple[int, ...], activation: nn.Module, *, first: bool) -> nn.Sequential:
-    """Linear layers, each but the last followed by an activation, with BatchNorm before it.
-
-    BatchNorm has no scale and shift of its own; the first layer has none unless `first`.
-    """
-    layers: list[nn.Module] = []
-    last = len(sizes) - 2
-    for i, (before, after) in enumerate(itertools.pairwise(sizes)):
-        layers.append(nn.Linear(before, after))
-        if i < last:
-            layers += [nn.BatchNorm1d(after, affine=False)] if first or i > 0 else []
-            layers.append(activation)
-    return nn.Sequential(*layers)
-
-
 class Encoder(nn.Module):
     """From images (b, c, h, w) to features (b, units), and to codes (b, code)."""
 
     def __init__(self, size: int, units: int, code: int) -> None:
         super().__init__()
-        layers = _normed((size, units, units, code), nn.LeakyReLU(SLOPE), first=False)
+        layers = normed_mlp((size, units, units, code), nn.LeakyReLU(SLOPE), first=False)
         self.hidden, self.last = layers[:-1], layers[-1]
 
     def features(self, x: Tensor) -> Tensor:
@@ -136,7 +121,7 @@ class Generator(nn.Module):
         super().__init__()
         self.shape = shape
         size = math.prod(shape)
-        self.layers = _normed((code, units, units, size), nn.ReLU(), first=True)
+        self.layers = normed_mlp((code, units, units, size), nn.ReLU(), first=True)
 
     def forward(self, z: Tensor) -> Tensor:
         """Images (b, *shape)."""
@@ -149,7 +134,7 @@ class Discriminator(nn.Module):
     def __init__(self, size: int, units: int, code: int) -> None:
         super().__init__()
         sizes = (size + code, units, units, 1)
-        self.layers = _normed(sizes, nn.LeakyReLU(SLOPE), first=False)
+        self.layers = normed_mlp(sizes, nn.LeakyReLU(SLOPE), first=False)
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         """Scores (b, 1)."""
@@ -197,6 +182,7 @@ class BiGANKMeans:
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("encode and make", "tell apart", "encode", "cluster")
     accepts: ClassVar[tuple[str, ...]] = ("images",)
+    interventions: ClassVar[Offer] = {"train": RATE}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 40, "hidden_units": 256},
         "standard": {},
@@ -255,6 +241,7 @@ class BiGANKMeans:
             z = run.embedding()
             yield run.snapshot(z, run.clusters.first(z), {})
         for done in ctx.phase("train", self.epochs):
+            run.pace.take(ctx.interventions())
             scalars = run.epoch(self.rate(done))
             z = run.embedding()
             yield run.snapshot(z, run.clusters.next(z), scalars)
@@ -290,6 +277,7 @@ class _Run:
         )
         self.optimiser = ctx.keep("optimiser", own)
         self.judge_optimiser = ctx.keep("discriminator optimiser", judge)
+        self.pace = Pace("pace", ctx)
         shown = np.sort(ctx.rng.choice(n, min(n, SHOWN), replace=False))
         self._shown: Array = ctx.keep("shown items", Cell(shown)).value
         noise = noise_like(JUDGED, settings.code_size, torch.device("cpu")).to(ctx.device)
@@ -300,8 +288,7 @@ class _Run:
 
     def epoch(self, rate: float) -> dict[str, float]:
         """Mean losses over one pass of training at a learning rate, by name."""
-        for group in (*self.optimiser.param_groups, *self.judge_optimiser.param_groups):
-            group["lr"] = rate
+        rate = self.pace.set(rate, self.optimiser, self.judge_optimiser)
         n, total = len(self.inputs), torch.zeros(2, device=self.ctx.device)
         self.players.train()
         for index in self.ctx.batches(n, even_batch(n, self.settings.batch_size)):

@@ -60,9 +60,11 @@ from torch import Tensor, nn
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.augment import Augmentation
+from clustlab.parts.code_clusters import COMPONENTS, ROUNDS, STARTS, FeatureClusters
 from clustlab.parts.contrast import VIEWS, Projection, nt_xent, view_pairs
 from clustlab.parts.inputs import Inputs
-from clustlab.parts.kmeans import check_enough_items, follow, kmeans
+from clustlab.parts.interventions import RATE, Offer, Wanted, change_rate
+from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.networks import descend, embed, forward_cost
 from clustlab.parts.pca import principal
 from clustlab.parts.scoring import kept, nearest_center, phase_of, projected, restored
@@ -77,10 +79,9 @@ from clustlab.parts.soft_tree import (
     tree_contrast,
 )
 from clustlab.parts.trunk import TrunkSettings
+from clustlab.parts.units import Learner
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
-EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
-ROUNDS, STARTS = 10, 10  # of k-means in an epoch of the pretext, and restarts at the start
 HIDDEN, PROJECTED = 256, 64  # widths of the projection
 BARS = 64  # leaves whose masses are drawn
 TREE_PHASES = ("grow tree", "prune", "settle")
@@ -122,6 +123,10 @@ class CoHiClust(TrunkSettings):
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("contrast", "send down", "prune", "encode")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    interventions: ClassVar[Offer] = {
+        "pretext": RATE,
+        **dict.fromkeys(TREE_PHASES, (*RATE, "scramble")),
+    }
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 8, "tree_epochs": 10, "settle_epochs": 3}
         | {"batch_size": 128, "width": 16},
@@ -179,7 +184,7 @@ class CoHiClust(TrunkSettings):
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
         forward = forward_cost(partial(Network, settings=self), shape)
         look, train = forward * n, forward * (6 * n)  # two copies, and backwards twice as much
-        rounds = Cost(linear=float(2 * ROUNDS * n * self.n_clusters * EMBEDDING_WIDTH))
+        rounds = Cost(linear=float(2 * ROUNDS * n * self.n_clusters * COMPONENTS))
         pictures = Cost(linear=float(n * self.n_leaves * math.prod(shape)))
         epoch = train + look + pictures
         return [
@@ -195,15 +200,19 @@ class CoHiClust(TrunkSettings):
         check_enough_items(len(items), self.n_clusters)
         run = _Run(self, items, ctx)
         for _ in ctx.phase("start", 1):
-            yield run.by_kmeans({}, fresh=True)
+            yield run.clusters.snapshot({}, {}, fresh=True)
         for _ in ctx.phase("pretext", 0 if ctx.is_warm else self.epochs):
-            yield run.by_kmeans(run.epoch(tree=False))
+            run.intervene(ctx.interventions())
+            yield run.clusters.snapshot(run.epoch(tree=False), {})
         for _ in ctx.phase("grow tree", self.tree_epochs):
+            run.intervene(ctx.interventions())
             yield run.by_tree(run.epoch(tree=True))
         for _ in ctx.phase("prune", self.n_leaves - self.n_clusters):
+            run.intervene(ctx.interventions())
             run.prune()
             yield run.by_tree(run.epoch(tree=True))
         for _ in ctx.phase("settle", self.settle_epochs):
+            run.intervene(ctx.interventions())
             yield run.by_tree(run.epoch(tree=True))
 
     def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
@@ -212,7 +221,7 @@ class CoHiClust(TrunkSettings):
         if phase_of(state) in TREE_PHASES:
             alive = kept(state, "living leaves")["tensor"].to(inputs.device)
             return nn.Sequential(network.trunk, network.forks, Answers(alive)).eval()
-        encoder = projected(nn.Sequential(network.trunk), inputs, EMBEDDING_WIDTH)
+        encoder = projected(nn.Sequential(network.trunk), inputs, COMPONENTS)
         return nearest_center(encoder, np.asarray(last.centers))
 
 
@@ -226,8 +235,7 @@ class _Run:
         self.network = ctx.keep("network", Network(self.inputs.shape, settings))
         adam = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate, fused=True)
         self.optimiser = ctx.keep("optimiser", adam, across_runs=False)
-        none = torch.zeros(len(items), dtype=torch.long, device=ctx.device)
-        self.assignments = ctx.keep("assignments", Cell(none))
+        self.clusters = FeatureClusters(self.network.trunk, self.inputs, settings.n_clusters, ctx)
         # which leaves are left belongs to the network: without it a resumed run would revive them
         leaves = torch.ones(settings.n_leaves, dtype=torch.bool, device=ctx.device)
         self.alive = ctx.keep("living leaves", Cell(leaves), across_runs=False)
@@ -260,31 +268,20 @@ class _Run:
         uneven = (evenness(levels, alive) + evenness(levels_prime, alive)) / 2
         return likeness, uneven * (s.evenness_weight / s.n_leaves)
 
+    def intervene(self, wanted: Wanted) -> None:
+        """Change the learning rate, or teach the items of a cluster leaves drawn at random."""
+        change_rate(self.optimiser, wanted)
+        answers, network = Answers(self.alive.value), self.network
+        learner = Learner(network, self.optimiser, self.inputs, self.settings.batch_size)
+        way = nn.Sequential(network.trunk, network.forks, answers)
+        learner.scramble(way, self.clusters.assignments.value, wanted, self.ctx)
+
     def prune(self) -> None:
         """Cut off the living leaf that held least at the last look."""
         self.ctx.at("prune")
         alive = self.alive.value.clone()
         alive[self.masses.value.masked_fill(~alive, math.inf).argmin()] = False
         self.alive.value = alive
-
-    def by_kmeans(self, scalars: Mapping[str, float], *, fresh: bool = False) -> Snapshot:
-        """Snapshot of k-means on the features, from the means of the old members unless fresh."""
-        ctx, k = self.ctx, self.settings.n_clusters
-        ctx.at("encode")
-        features = embed(self.network, self.inputs, ctx, forward=self.network.trunk)
-        z = principal(features, EMBEDDING_WIDTH)
-        with torch.autocast(ctx.device.type, enabled=False):
-            if fresh:
-                found = kmeans(z, k, ctx, n_init=STARTS)
-            else:
-                found = follow(z, k, self.assignments.value, ctx, max_iter=ROUNDS)
-        self.assignments.value = found.assignments
-        return Snapshot(
-            z.cpu().numpy(),
-            found.assignments.cpu().numpy(),
-            {**scalars, "inertia": found.inertia},
-            centers=found.centers.cpu().numpy(),
-        )
 
     def by_tree(self, scalars: Mapping[str, float]) -> Snapshot:
         """Snapshot of where every item ends in the tree as it is."""
@@ -301,7 +298,7 @@ class _Run:
         levels = [level.exp() for level in level_scores(forks)]
         self.masses.value = levels[-1].mean(0)
         p = Answers(alive)(forks).exp()
-        assignments = self.assignments.value = p.argmax(1)
+        assignments = self.clusters.assignments.value = p.argmax(1)
         living = self.masses.value[alive]
         measured = {
             "leaves": float(alive.sum()),
@@ -310,7 +307,7 @@ class _Run:
             "confidence": float(p.amax(1).mean()),
         }
         return Snapshot(
-            principal(features, EMBEDDING_WIDTH).cpu().numpy(),
+            principal(features, COMPONENTS).cpu().numpy(),
             assignments.cpu().numpy(),
             {**scalars, **measured},
             probabilities=p.cpu().numpy(),

@@ -69,10 +69,12 @@ from clustlab.parts.contrast import (
     view_pairs,
 )
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.interventions import ALL, Offer, Wanted
 from clustlab.parts.kmeans import check_enough_items, kmeans
 from clustlab.parts.networks import descend, embed, forward_cost
 from clustlab.parts.pca import principal
 from clustlab.parts.trunk import TrunkSettings
+from clustlab.parts.units import Learner
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of a layer
@@ -122,6 +124,7 @@ class Consensus(TrunkSettings):
     step_unit: ClassVar[str] = "epoch or round"
     loop: ClassVar[tuple[str, ...]] = ("contrast", "encode", "divide layers", "weigh", "cut")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    interventions: ClassVar[Offer] = {"train": ALL}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 15, "n_rounds": 5, "batch_size": 128, "width": 16},
         "standard": {},
@@ -188,6 +191,8 @@ class Consensus(TrunkSettings):
         for _ in ctx.phase("start", 1):
             yield run.by_head({})
         for _ in ctx.phase("train", 0 if ctx.is_warm else self.epochs):
+            if wanted := ctx.interventions():
+                run.intervene(wanted)
             yield run.by_head(run.epoch())
         for _ in ctx.phase("consensus", self.n_rounds):
             run.divide()
@@ -207,6 +212,12 @@ class _Run:
         none = np.zeros((len(items), 0), np.int64)
         self.members = ctx.keep("members", Cell(none), across_runs=False)
         self._layers: list[Tensor] | None = None
+
+    def intervene(self, wanted: Wanted) -> None:
+        """Change the learning rate, or the clusters as units of the cluster head."""
+        network, size = self.network, self.settings.batch_size
+        units = network.cluster.units(network.trunk, self.inputs, self.ctx)
+        Learner(network, self.optimiser, self.inputs, size).intervene(units, wanted, self.ctx)
 
     def epoch(self) -> dict[str, float]:
         """Mean losses of one pass of Contrastive Clustering over all items, by name."""

@@ -65,12 +65,14 @@ from clustlab.parts.contrast import (
     view_pairs,
 )
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.interventions import ALL, Offer
 from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.networks import descend, embed, forward_cost
 from clustlab.parts.pca import principal
 from clustlab.parts.sampling import fixed_order
 from clustlab.parts.scoring import restored
 from clustlab.parts.trunk import TrunkSettings
+from clustlab.parts.units import Learner
 from clustlab.types import Array, Artefact, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
@@ -126,6 +128,7 @@ class ContrastiveClustering(TrunkSettings):
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("change", "encode", "compare rows", "compare columns")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    interventions: ClassVar[Offer] = {"train": ALL}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 20, "batch_size": 128, "width": 16},
         "standard": {},
@@ -198,6 +201,9 @@ class ContrastiveClustering(TrunkSettings):
         for _ in ctx.phase("start", 1):
             yield self._snapshot(network, inputs, views.value, {}, ctx)
         for _ in ctx.phase("train", self.epochs):
+            if wanted := ctx.interventions():
+                learner = Learner(network, optimiser, inputs, self.batch_size)
+                learner.intervene(network.cluster.units(network.trunk, inputs, ctx), wanted, ctx)
             losses = self._epoch(network, optimiser, inputs, ctx)
             yield self._snapshot(network, inputs, views.value, losses, ctx)
 

@@ -65,11 +65,13 @@ from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.augment import Augmentation, side_by_side
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.interventions import Offer, Wanted, change_rate, of_clusters
 from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.networks import descend, embed, forward_cost, pass_size
 from clustlab.parts.pca import principal
 from clustlab.parts.sampling import fixed_order
 from clustlab.parts.trunk import TrunkSettings, even_batch
+from clustlab.parts.units import Learner
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
@@ -167,6 +169,7 @@ class DAC(TrunkSettings):
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("compare", "choose pairs", "change", "learn", "encode")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    interventions: ClassVar[Offer] = {"train": ("learning rate", "scramble")}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 20, "width": 16},
         "standard": {"passes": 4},  # on 10,000 images; published are 547 updates per threshold
@@ -222,9 +225,25 @@ class DAC(TrunkSettings):
         for _ in ctx.phase("start", 1):
             yield self._snapshot(network, inputs, {}, 0.0, views.value, ctx)
         for epoch in ctx.phase("train", self.epochs):
+            if wanted := ctx.interventions():
+                self._intervene(network, optimiser, inputs, wanted, ctx)
             lam = epoch * self.growth()
             scalars = self._epoch(network, optimiser, inputs, lam, ctx)
             yield self._snapshot(network, inputs, scalars, lam, views.value, ctx)
+
+    def _intervene(
+        self,
+        network: Network,
+        optimiser: torch.optim.Optimizer,
+        inputs: Inputs,
+        wanted: Wanted,
+        ctx: Context,
+    ) -> None:
+        change_rate(optimiser, wanted)
+        if of_clusters(wanted):
+            learner = Learner(network, optimiser, inputs, self.batch_size)
+            assignments = self._look(network, inputs, ctx)[1].argmax(1)
+            learner.scramble(lambda x: network(x).log_softmax(1), assignments, wanted, ctx)
 
     def _epoch(
         self,
@@ -267,6 +286,21 @@ class DAC(TrunkSettings):
             "share_similar": same / max(1.0, same + different),
         }
 
+    def _look(self, network: Network, inputs: Inputs, ctx: Context) -> tuple[Tensor, Tensor]:
+        """Features (n, width) and scores (n, k) of all items."""
+        ctx.at("encode")
+
+        def everything(x: Tensor) -> Tensor:
+            features = network.trunk(x)
+            return torch.cat((features.float(), network.head(features).float()), 1)
+
+        # every batch must be large and mixed, since BatchNorm uses its statistics
+        n = len(inputs)
+        size, order = even_batch(n, pass_size(inputs.shape)), fixed_order(n)
+        out = embed(network, inputs, ctx, forward=everything, size=size, order=order)
+        features, scores = torch.split(out, [network.trunk.width, self.n_clusters], 1)
+        return features, scores
+
     def _snapshot(
         self,
         network: Network,
@@ -276,20 +310,10 @@ class DAC(TrunkSettings):
         views: int,
         ctx: Context,
     ) -> Snapshot:
-        ctx.at("encode")
-        n = len(inputs)
-
-        def everything(x: Tensor) -> Tensor:
-            features = network.trunk(x)
-            return torch.cat((features.float(), network.head(features).float()), 1)
-
-        # every batch must be large and mixed, since BatchNorm uses its statistics
-        size, order = even_batch(n, pass_size(inputs.shape)), fixed_order(n)
-        out = embed(network, inputs, ctx, forward=everything, size=size, order=order)
-        features, scores = torch.split(out, [network.trunk.width, self.n_clusters], 1)
+        features, scores = self._look(network, inputs, ctx)
         p = scores.softmax(1)
         undecided = float((scores.amax(1) == 0).float().mean())
-        sample = torch.from_numpy(order[:SAMPLE]).to(scores.device)
+        sample = torch.from_numpy(fixed_order(len(inputs))[:SAMPLE]).to(scores.device)
         rows = label_features(scores[sample])
         artefacts = _artefacts(rows, thresholds(lam), sample)
         if inputs.is_image:

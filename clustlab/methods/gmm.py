@@ -60,6 +60,7 @@ from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.components import Components, n_components, pca_cost
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.interventions import OF_CENTERS, Offer, Wanted, changed_answers
 from clustlab.parts.kmeans import check_enough_items, kmeans
 from clustlab.parts.mixtures import Mixture, Posterior, bic, expect, log_joint, maximise
 from clustlab.parts.scoring import AsRows, kept, projected
@@ -87,6 +88,7 @@ class GaussianMixture:
     step_unit: ClassVar[str] = "round"
     loop: ClassVar[tuple[str, ...]] = ("project", "place bells", "expect", "maximise")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    interventions: ClassVar[Offer] = {"expect and maximise": OF_CENTERS}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"n_init": 1, "max_iter": 40},
         "standard": {},
@@ -141,7 +143,9 @@ class GaussianMixture:
         for _ in ctx.phase("place bells", 0 if ctx.is_warm else 1):
             yield run.start()
         for _ in ctx.phase("expect and maximise", self.max_iter):
-            if run.settled.value:
+            if wanted := ctx.interventions():
+                run.intervene(wanted)
+            elif run.settled.value:
                 return
             yield run.round()
 
@@ -197,6 +201,11 @@ class _Run:
         _, after = self._expect()
         self.settled.value = after - before < self.settings.tolerance
         return self._snapshot({"log likelihood": after, "gain": after - before})
+
+    def intervene(self, wanted: Wanted) -> None:
+        """Change who answers for which item, which the next bells are fitted to."""
+        answers, reached = self._expect()
+        self._answers = changed_answers(self.data.z.cpu(), answers, wanted, self.ctx), reached
 
     def _fit(self, responsibilities: Tensor, means: Tensor) -> None:
         self.ctx.at("maximise")

@@ -48,7 +48,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -58,8 +58,9 @@ from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.augment import Augmentation, side_by_side
 from clustlab.parts.heads import Heads, loss_bars
+from clustlab.parts.information import joint_artefacts, overlap
 from clustlab.parts.inputs import Inputs
-from clustlab.parts.interventions import Offer, change_rate
+from clustlab.parts.interventions import ALL, Offer, Wanted, of_clusters
 from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.networks import embed, forward_cost, pass_size
 from clustlab.parts.pca import principal
@@ -67,6 +68,7 @@ from clustlab.parts.sampling import fixed_order
 from clustlab.parts.scoring import head_scorer, restored
 from clustlab.parts.simplex import joint_probabilities
 from clustlab.parts.trunk import TrunkSettings, even_batch
+from clustlab.parts.units import Learner
 from clustlab.types import Array, Artefact, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
@@ -116,6 +118,11 @@ class Network(nn.Module):
         groups = [Heads(self.trunk.width, settings.n_heads, k) for k in sizes]
         self.groups = nn.ModuleList(groups)  # main heads, then auxiliary ones if any
 
+    @property
+    def main(self) -> Heads:
+        """Heads of which one is the answer."""
+        return cast("Heads", self.groups[0])
+
     def forward(self, x: Tensor) -> list[Tensor]:
         """Probabilities (heads, b, k) of each group for a batch of items."""
         return self.answers(self.trunk(x))
@@ -155,7 +162,7 @@ class IIC(TrunkSettings):
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("change", "encode", "compare", "choose head")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
-    interventions: ClassVar[Offer] = {"train": ("learning rate",)}
+    interventions: ClassVar[Offer] = {"train": ALL}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {
             "epochs": 20,
@@ -233,18 +240,14 @@ class IIC(TrunkSettings):
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
         """One snapshot of the untrained network, then one per epoch."""
-        inputs = Inputs(items, ctx.device)
-        check_enough_items(len(inputs), self.n_clusters)
-        network = ctx.keep("network", Network(inputs.shape, self))
-        adam = torch.optim.Adam(network.parameters(), lr=self.learning_rate, fused=True)
-        optimiser = ctx.keep("optimiser", adam)
-        views = ctx.keep("views", Cell(int(ctx.rng.integers(2**31))))
+        check_enough_items(len(items), self.n_clusters)
+        run = _Run(self, items, ctx)
         for _ in ctx.phase("start", 1):
-            yield self._snapshot(network, inputs, views.value, {}, ctx)
+            yield run.snapshot({})
         for _ in ctx.phase("train", self.epochs):
-            change_rate(optimiser, ctx.interventions())
-            losses = self._epoch(network, optimiser, inputs, ctx)
-            yield self._snapshot(network, inputs, views.value, losses, ctx)
+            if wanted := ctx.interventions():
+                run.intervene(wanted)
+            yield run.snapshot(run.epoch())
 
     def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
         """Log-probabilities of the head that was chosen at the step; see `registry.Scoring`."""
@@ -257,25 +260,46 @@ class IIC(TrunkSettings):
         """Changes that copies go through."""
         return self.switched(VIEWS).scaled(self.strength)
 
-    def _epoch(
-        self, network: Network, optimiser: torch.optim.Optimizer, inputs: Inputs, ctx: Context
-    ) -> dict[str, float]:
+
+class _Run:
+    """What one run of IIC keeps: the network, and which head is shown."""
+
+    def __init__(self, settings: IIC, items: Array, ctx: Context) -> None:
+        self.settings, self.ctx = settings, ctx
+        self.inputs = Inputs(items, ctx.device)
+        self.network = ctx.keep("network", Network(self.inputs.shape, settings))
+        adam = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate, fused=True)
+        self.optimiser = ctx.keep("optimiser", adam)
+        self.views = ctx.keep("views", Cell(int(ctx.rng.integers(2**31))))
+        self.chosen = ctx.keep("chosen head", Cell(0))
+        self.changed = ctx.keep("changed by hand", Cell(False), across_runs=False)
+
+    def intervene(self, wanted: Wanted) -> None:
+        """Change the learning rate, or the clusters of the head that is shown, from then on."""
+        network, size = self.network, self.settings.batch_size
+        units = network.main.units(self.chosen.value, network.trunk, lambda: self._pass().features)
+        Learner(network, self.optimiser, self.inputs, size).intervene(units, wanted, self.ctx)
+        # another head may have the lower loss now, which would hide what was changed
+        self.changed.value |= bool(of_clusters(wanted))
+
+    def epoch(self) -> dict[str, float]:
         """Mean losses of one pass over all items, by name."""
+        s, ctx, inputs, network = self.settings, self.ctx, self.inputs, self.network
         network.train()
         total: Tensor | None = None
         n = len(inputs)
-        for index in ctx.batches(n, even_batch(n, self.batch_size)):
+        for index in ctx.batches(n, even_batch(n, s.batch_size)):
             ctx.at("change")
             x = inputs[index]
-            copies = torch.cat([self.augmentation(x) for _ in range(self.repeats)])
+            copies = torch.cat([s.augmentation(x) for _ in range(s.repeats)])
             ctx.at("encode")
-            clean = [p.repeat(1, self.repeats, 1) for p in network(x)]
+            clean = [p.repeat(1, s.repeats, 1) for p in network(x)]
             changed = network(copies)
             ctx.at("compare")
             losses = self._losses(clean, changed)
-            optimiser.zero_grad()
+            self.optimiser.zero_grad()
             torch.autograd.backward(losses.sum())
-            optimiser.step()
+            self.optimiser.step()
             part = losses.detach() * (len(index) / n)
             total = part if total is None else total + part
         means = [] if total is None else total.tolist()
@@ -283,23 +307,24 @@ class IIC(TrunkSettings):
 
     def _losses(self, clean: list[Tensor], changed: list[Tensor]) -> Tensor:
         """Mean loss over the heads of each group, (1,) or (2,)."""
-        means = []
+        weight, means = self.settings.balance_weight, []
         for p, p_prime in zip(clean, changed, strict=True):
-            losses = [iic_loss(a, b, self.balance_weight) for a, b in zip(p, p_prime, strict=True)]
+            losses = [iic_loss(a, b, weight) for a, b in zip(p, p_prime, strict=True)]
             means.append(torch.stack(losses).mean())
         return torch.stack(means)
 
-    def _pass(self, network: Network, inputs: Inputs, views: int, ctx: Context) -> _Pass:
-        generator = torch.Generator(ctx.device).manual_seed(views)  # the same copies every time
+    def _pass(self) -> _Pass:
+        s, ctx, inputs, network = self.settings, self.ctx, self.inputs, self.network
+        generator = torch.Generator(ctx.device).manual_seed(self.views.value)  # always the same
 
         def everything(x: Tensor) -> Tensor:
             features = network.trunk(x)
             p, *over = network.answers(features)
-            p_prime, *_ = network(self.augmentation(x, generator))
+            p_prime, *_ = network(s.augmentation(x, generator))
             heads = torch.cat([*p, *p_prime, *(group[0] for group in over)], 1)
             return torch.cat((features.float(), heads.float()), 1)
 
-        n, k, heads = len(inputs), self.n_clusters, self.n_heads
+        n, k, heads = len(inputs), s.n_clusters, s.n_heads
         # every batch must be large and mixed, since BatchNorm uses its statistics
         size = even_batch(n, pass_size(inputs.shape))
         out = embed(network, inputs, ctx, forward=everything, size=size, order=fixed_order(n))
@@ -308,34 +333,36 @@ class IIC(TrunkSettings):
         p, p_prime = (each.reshape(n, heads, k).transpose(0, 1) for each in (p, p_prime))
         return _Pass(features, p, p_prime, over)
 
-    def _snapshot(
-        self,
-        network: Network,
-        inputs: Inputs,
-        views: int,
-        losses: Mapping[str, float],
-        ctx: Context,
-    ) -> Snapshot:
+    def snapshot(self, losses: Mapping[str, float]) -> Snapshot:
+        """Snapshot of the head of lowest loss, or of the one that was changed by hand."""
+        s, ctx, inputs = self.settings, self.ctx, self.inputs
         ctx.at("choose head")
-        now = self._pass(network, inputs, views, ctx)
+        now = self._pass()
         pairs = list(zip(now.p, now.p_prime, strict=True))
-        by_head = [float(iic_loss(a, b, self.balance_weight)) for a, b in pairs]
-        chosen = int(np.argmin(by_head))
+        by_head = [float(iic_loss(a, b, s.balance_weight)) for a, b in pairs]
+        if not self.changed.value:
+            self.chosen.value = int(np.argmin(by_head))
+        chosen = self.chosen.value
         p = now.p[chosen]
         scalars = {
             **losses,
             "mutual_information": -float(iic_loss(*pairs[chosen])),
-            "mutual_information_ceiling": math.log(self.n_clusters),
+            "mutual_information_ceiling": math.log(s.n_clusters),
             "chosen_head": chosen + 1,
             **{f"loss_head_{i + 1}": loss for i, loss in enumerate(by_head)},
         }
-        artefacts = _artefacts(now, by_head, chosen)
+        artefacts = {
+            **joint_artefacts(p, now.p_prime[chosen]),
+            "heads": loss_bars(by_head, chosen),
+            **overlap(now.over, p),
+        }
         if inputs.is_image:
             first = inputs[fixed_order(len(inputs))[:PAIRS]]
-            copies = torch.Generator(ctx.device).manual_seed(views + ctx.done)  # others each epoch
+            others = self.views.value + ctx.done  # in each epoch
+            copies = torch.Generator(ctx.device).manual_seed(others)
             artefacts["pairs"] = Artefact(
                 "images",
-                side_by_side(first, self.augmentation(first, copies)),
+                side_by_side(first, s.augmentation(first, copies)),
                 "Images and changed copies",
                 "The network must give both images of a column to the same cluster.",
                 rows=("image", "transformed"),
@@ -347,36 +374,3 @@ class IIC(TrunkSettings):
             probabilities=p.cpu().numpy(),
             artefacts=artefacts,
         )
-
-
-def _artefacts(now: _Pass, by_head: list[float], chosen: int) -> dict[str, Artefact]:
-    joint = joint_probabilities(now.p[chosen], now.p_prime[chosen])
-    found = {
-        "joint": Artefact(
-            "matrix",
-            joint.cpu().numpy(),
-            "Joint matrix P of the chosen head",
-            "Cell (i, j): share of images in cluster i whose changed copy is in cluster j. All "
-            "mass on the diagonal, evenly spread, is the best there is.",
-            cluster_axes=(0, 1),
-        ),
-        "marginals": Artefact(
-            "bars",
-            joint.sum(0)[None].cpu().numpy(),
-            "Share of each cluster",
-            "Equal bars mean equally full clusters, which the loss rewards.",
-            rows=("share",),
-            cluster_axes=(1,),
-        ),
-        "heads": loss_bars(by_head, chosen),
-    }
-    if now.over.shape[1]:
-        table = now.over.T @ now.p[chosen] / len(now.over)  # (k_over, k)
-        found["parts"] = Artefact(
-            "matrix",
-            table.float().cpu().numpy(),
-            "Fine clusters of an auxiliary head within the clusters",
-            "A row with one bright cell is a style within one cluster; two bright cells straddle.",
-            cluster_axes=(1,),
-        )
-    return found

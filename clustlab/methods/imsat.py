@@ -61,7 +61,7 @@ from torch import Tensor, nn
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts.classifier import Classifier, answers
+from clustlab.parts.classifier import Classifier, answers, units
 from clustlab.parts.information import (
     conditional_entropy,
     entropy_artefacts,
@@ -69,6 +69,7 @@ from clustlab.parts.information import (
     marginal_entropy,
 )
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.interventions import ALL, Offer, Wanted
 from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.networks import evaluating, forward_cost
 from clustlab.parts.pca import principal
@@ -82,6 +83,7 @@ from clustlab.parts.reach import neighbour_distances
 from clustlab.parts.sampling import fixed_order
 from clustlab.parts.scoring import restored
 from clustlab.parts.trunk import even_batch
+from clustlab.parts.units import Learner
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
@@ -133,6 +135,7 @@ class IMSAT:
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("measure", "classify", "change", "compare", "assign")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    interventions: ClassVar[Offer] = {"train": ALL}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 50, "hidden_width": 400},
         "standard": {"epochs": 120},
@@ -197,6 +200,8 @@ class IMSAT:
             training.measure()
             yield training.snapshot(None)
         for _ in ctx.phase("train", self.epochs):
+            if wanted := ctx.interventions():
+                training.intervene(wanted)
             yield training.snapshot(training.epoch())
 
     def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
@@ -233,6 +238,12 @@ class _Training:
         self.ctx.at("measure")
         distances = neighbour_distances(self.inputs, self.settings.n_neighbors, self.ctx)
         self.sizes.value = self.settings.reach * distances
+
+    def intervene(self, wanted: Wanted) -> None:
+        """Change the learning rate, or the clusters as units of the last layer."""
+        size = self.settings.batch_size
+        learner = Learner(self.network, self.optimiser, self.inputs, size)
+        learner.intervene(units(self.network, self.inputs, self.ctx), wanted, self.ctx)
 
     def epoch(self) -> tuple[dict[str, float], Tensor]:
         """Losses of one pass over all items, by name, and the divergence of each item (n,)."""

@@ -59,9 +59,10 @@ from torch.optim import Adam
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts.autoencoding import TRAINING, to_images
+from clustlab.parts.autoencoding import TRAINING, heat_maps, to_images
 from clustlab.parts.code_clusters import CodeClusters, best_cost, following_cost
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.interventions import RATE, Offer, change_rate
 from clustlab.parts.kmeans import Clustering, check_enough_items
 from clustlab.parts.networks import ConvEncoder, blank, embed, evaluating, macs, mlp
 from clustlab.parts.scoring import UnitLength, kept, nearest_center, restored
@@ -203,6 +204,7 @@ class InfoMaxKMeans:
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("estimate information", "match prior", "encode", "cluster")
     accepts: ClassVar[tuple[str, ...]] = ("images",)
+    interventions: ClassVar[Offer] = {"train": RATE}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 8, "width": 16, "learning_rate": 1e-3},
         "standard": {},
@@ -272,6 +274,9 @@ class InfoMaxKMeans:
             z = run.code()
             yield run.snapshot(z, run.clusters.first(z), {})
         for _ in ctx.phase("train", self.epochs):
+            wanted = ctx.interventions()
+            change_rate(run.optimiser, wanted)
+            change_rate(run.prior_optimiser, wanted)
             scalars = run.epoch()
             z = run.code()
             yield run.snapshot(z, run.clusters.next(z), scalars)
@@ -387,13 +392,3 @@ class _Run:
                 columns=names,
             ),
         }
-
-
-def heat_maps(scores: Tensor, x: Tensor) -> Array:
-    """Scores (b, rows, columns) as images (b, h, w, c) uint8 of the size of x (b, c, h, w).
-
-    Each image has its own range.
-    """
-    scores = scores - scores.amin((1, 2), keepdim=True)
-    scaled = scores / scores.amax((1, 2), keepdim=True).clamp_min(torch.finfo(scores.dtype).tiny)
-    return to_images(functional.interpolate(scaled[:, None], x.shape[2:]).expand_as(x))

@@ -78,6 +78,7 @@ from clustlab.parts.bank import (
 )
 from clustlab.parts.contrast import VIEWS
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.interventions import RATE, Offer, Pace, Wanted
 from clustlab.parts.kmeans import check_enough_items, follow, kmeans
 from clustlab.parts.neighbours import chosen_first, sheet, shown_items
 from clustlab.parts.networks import descend, embed, forward_cost, settle
@@ -128,6 +129,7 @@ class LocalAggregation(TrunkSettings):
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("fine clusters", "encode", "aggregate", "remember", "look")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    interventions: ClassVar[Offer] = {"warm up": RATE, "aggregate": (*RATE, "scramble")}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"warm_up_epochs": 5, "epochs": 8, "width": 16},
         "standard": {},
@@ -228,10 +230,12 @@ class LocalAggregation(TrunkSettings):
                 run.fill()
             yield run.look({}, fresh=True)
         for _ in ctx.phase("warm up", 0 if ctx.is_warm else self.warm_up_epochs):
-            yield run.look({"instance_loss": run.epoch(self.learning_rate, aggregate=False)})
+            run.intervene(ctx.interventions())
+            yield run.look({"instance_loss": run.epoch(self.learning_rate, aggregate=False)[0]})
         for done in ctx.phase("aggregate", self.epochs):
-            scalars, rate = run.divide(), self.rate(done)
-            loss = run.epoch(rate, aggregate=True)
+            wanted, scalars = ctx.interventions(), run.divide()
+            run.intervene(wanted)
+            loss, rate = run.epoch(self.rate(done), aggregate=True)
             yield run.look({**scalars, "loss": loss, "learning_rate": rate})
 
     def rate(self, done: int) -> float:
@@ -260,6 +264,7 @@ class _Run:
         ]
         descent = SGD(groups, settings.learning_rate, momentum=MOMENTUM)
         self.optimiser = ctx.keep("optimiser", descent, across_runs=False)
+        self.pace = Pace("pace", ctx)
         bank = torch.zeros(n, settings.n_features, device=ctx.device)
         self.bank = ctx.keep("bank", Cell(bank))
         # before any clustering an item is close to itself alone
@@ -294,11 +299,21 @@ class _Run:
         agreements = [agreement(a, b) for a, b in zip(before, now, strict=True)]
         return {"agreement_of_clusterings": float(np.mean(agreements))}
 
-    def epoch(self, rate: float, *, aggregate: bool) -> float:
-        """Mean loss of one pass over all items, which also renews the bank."""
+    def intervene(self, wanted: Wanted) -> None:
+        """Change the rate, or put the items of a cluster into fine ones drawn at random, once."""
+        self.pace.take(wanted)
+        tables, k = self.tables.value.clone(), self.settings.n_fine(len(self.inputs))
+        for intervention in wanted:
+            if intervention.kind == "scramble":
+                members = (self.assignments.value == intervention.clusters[0]).nonzero()[:, 0]
+                drawn = self.ctx.rng.integers(k, size=(len(tables), len(members)))
+                tables[:, members] = torch.from_numpy(drawn).to(tables)
+        self.tables.value = tables
+
+    def epoch(self, rate: float, *, aggregate: bool) -> tuple[float, float]:
+        """Mean loss of one pass over all items, which also renews the bank, and its true rate."""
         s, ctx, n = self.settings, self.ctx, len(self.inputs)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        rate = self.pace.set(rate, self.optimiser)
         self.network.train()
         total = torch.zeros((), device=ctx.device)
         for index in ctx.batches(n, even_batch(n, s.batch_size)):
@@ -315,7 +330,7 @@ class _Run:
             ctx.at("remember")
             remember(self.bank.value, rows, v, s.memory)
             total += loss.detach() * len(index)
-        return float(total) / n
+        return float(total) / n, rate
 
     def look(self, scalars: Mapping[str, float], *, fresh: bool = False) -> Snapshot:
         """Snapshot of the directions of the unchanged items, divided by k-means."""

@@ -58,6 +58,7 @@ from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.autoencoding import AutoencoderSettings, AutoencoderTraining
 from clustlab.parts.fuzzy_layout import Layout, boxed, layout_of
+from clustlab.parts.interventions import OF_CENTERS, Offer, Wanted, changed_answers
 from clustlab.parts.kmeans import kmeans
 from clustlab.parts.mixtures import Mixture, expect, maximise
 from clustlab.parts.networks import macs
@@ -94,6 +95,10 @@ class N2D(AutoencoderSettings):
     step_unit: ClassVar[str] = "epoch or round"
     loop: ClassVar[tuple[str, ...]] = ("train", "encode", "cluster", "lay out", "fit mixture")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    interventions: ClassVar[Offer] = {
+        **AutoencoderSettings.interventions,
+        "fit mixture": OF_CENTERS,
+    }
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {
             "hidden_widths": "250-250-1000",
@@ -165,7 +170,10 @@ class N2D(AutoencoderSettings):
         for done in ctx.phase("lay out", self.rounds):
             yield stage.lay_out(done)
         for done in ctx.phase("fit mixture", self.max_iter):
-            if stage.settled.value:
+            # at first the clusters are divided anew, so those shown are not those to change
+            if wanted := ctx.interventions() if done else ():
+                stage.intervene(wanted)
+            elif stage.settled.value:
                 return
             yield stage.fit(done)
 
@@ -211,6 +219,11 @@ class _Manifold:
         self.settled.value = gain < self.settings.tolerance
         self.reached.value = reached
         return self._snapshot(mixture, {"log likelihood": reached})
+
+    def intervene(self, wanted: Wanted) -> None:
+        """Change who answers for which item, which the next mixture is fitted to."""
+        z = self.points.value.cpu()
+        self.answers.value = changed_answers(z, self.answers.value, wanted, self.ctx)
 
     @property
     def layout(self) -> Layout:

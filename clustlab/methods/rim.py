@@ -56,7 +56,7 @@ from torch.nn import functional
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts.classifier import Classifier, answers
+from clustlab.parts.classifier import Classifier, answers, units
 from clustlab.parts.information import (
     conditional_entropy,
     entropy_artefacts,
@@ -64,11 +64,13 @@ from clustlab.parts.information import (
     marginal_entropy,
 )
 from clustlab.parts.inputs import Inputs, features
+from clustlab.parts.interventions import ALL, RATE, Offer, change_rate
 from clustlab.parts.kmeans import check_enough_items, kmeans
 from clustlab.parts.networks import forward_cost
 from clustlab.parts.pca import principal
 from clustlab.parts.scoring import in_order, restored
 from clustlab.parts.trunk import even_batch
+from clustlab.parts.units import Learner
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the scores that a snapshot keeps
@@ -122,6 +124,7 @@ class RIM:
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("start", "classify", "weigh entropies", "assign")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    interventions: ClassVar[Offer] = {"fit k-means": RATE, "train": ALL}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 20},
         "standard": {},
@@ -180,6 +183,7 @@ class RIM:
                 pseudo_labels.value = found.assignments
             yield self._snapshot(network, inputs, {}, ctx)
         for _ in ctx.phase("fit k-means", START_EPOCHS * fitted):
+            change_rate(optimiser, ctx.interventions())
 
             def misfit(scores: Tensor, index: Array) -> Tensor:
                 target = pseudo_labels.value[torch.from_numpy(index).to(ctx.device)]
@@ -188,6 +192,9 @@ class RIM:
             losses = {"cross_entropy": self._epoch(network, optimiser, inputs, misfit, ctx)}
             yield self._snapshot(network, inputs, losses, ctx)
         for _ in ctx.phase("train", self.epochs):
+            if wanted := ctx.interventions():
+                learner = Learner(network, optimiser, inputs, self.batch_size)
+                learner.intervene(units(network, inputs, ctx), wanted, ctx)
 
             def loss_of(scores: Tensor, index: Array) -> Tensor:
                 return rim_loss(scores.softmax(1), network.weights(), self.weight_decay)

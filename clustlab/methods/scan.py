@@ -64,22 +64,30 @@ from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.augment import Augmentation
 from clustlab.parts.balance import inverse_size_weights
+from clustlab.parts.code_clusters import COMPONENTS, ROUNDS, STARTS, FeatureClusters
 from clustlab.parts.contrast import VIEWS, Projection, nt_xent, view_pairs
 from clustlab.parts.heads import Heads, confidence_artefacts, loss_bars
 from clustlab.parts.inputs import Inputs
-from clustlab.parts.kmeans import check_enough_items, follow, kmeans
+from clustlab.parts.interventions import (
+    ALL,
+    RATE,
+    Offer,
+    Wanted,
+    change_rate,
+    changed_answers,
+    of_clusters,
+)
+from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.neighbours import nearest, neighbour_sheet, shown_items
 from clustlab.parts.networks import descend, embed, forward_cost
 from clustlab.parts.pca import principal
 from clustlab.parts.scoring import head_scorer, nearest_center, phase_of, projected, restored
 from clustlab.parts.simplex import consistency, marginal_entropy
 from clustlab.parts.trunk import TrunkSettings, even_batch
+from clustlab.parts.units import Learner
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
-EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
-ROUNDS, STARTS = 10, 10  # of k-means in an epoch of the pretext, and restarts before and after it
-HIDDEN, PROJECTED = 256, 64  # widths of the projection
-SHOWN = 8  # items on the sheet
+HIDDEN, PROJECTED, SHOWN = 256, 64, 8  # widths of the projection, items on the sheet
 
 
 def scan_loss(p: Tensor, p_prime: Tensor, entropy_weight: float = 5.0) -> Tensor:
@@ -133,6 +141,7 @@ class SCAN(TrunkSettings):
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("contrast", "mine", "agree", "self-label", "encode")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    interventions: ClassVar[Offer] = {"pretext": RATE, "cluster": ALL, "self-label": ALL}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 10, "cluster_epochs": 8, "label_epochs": 5}
         | {"batch_size": 128, "width": 16},
@@ -197,11 +206,10 @@ class SCAN(TrunkSettings):
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
-        forward = forward_cost(partial(Network, settings=self), shape)
+        forward = forward_cost(partial(Network, settings=self), shape)  # backward costs two
         look = forward * n
-        rounds = Cost(linear=float(2 * ROUNDS * n * self.n_clusters * EMBEDDING_WIDTH))
+        rounds = Cost(linear=float(2 * ROUNDS * n * self.n_clusters * COMPONENTS))
         compare = Cost(linear=float(n * n * PROJECTED))
-        # backward costs about two forwards
         return [
             PlannedPhase("start", 1, look + rounds * STARTS),
             PlannedPhase("pretext", self.epochs, forward * (6 * n) + look + rounds),
@@ -215,16 +223,21 @@ class SCAN(TrunkSettings):
         check_enough_items(len(items), self.n_clusters)
         run = _Run(self, items, ctx)
         for _ in ctx.phase("start", 1):
-            yield run.by_kmeans({}, fresh=True)
+            yield run.clusters.snapshot({}, {}, fresh=True)
         for _ in ctx.phase("pretext", 0 if ctx.is_warm else self.epochs):
-            yield run.by_kmeans({"pretext_loss": run.contrast()})
+            change_rate(run.pretext, ctx.interventions())
+            yield run.clusters.snapshot({"pretext_loss": run.contrast()}, {})
         for _ in ctx.phase("mine neighbours", 1):
             run.mine()
-            yield run.by_kmeans({}, fresh=True)
-        for _ in ctx.phase("cluster", self.cluster_epochs):
+            yield run.clusters.snapshot({}, run.sheet(), fresh=True)
+        for done in ctx.phase("cluster", self.cluster_epochs):
+            # before the first round the clusters shown are those of k-means, not of a head
+            if done:
+                run.intervene(ctx.interventions(), run.clustering)
             run.agree()
             yield run.by_head({}, choose=True)
         for _ in ctx.phase("self-label", self.label_epochs):
+            run.intervene(ctx.interventions(), run.labelling)
             if not bool(run.confident().any()):
                 return
             yield run.by_head({"self_label_loss": run.label()}, choose=False)
@@ -235,7 +248,7 @@ class SCAN(TrunkSettings):
         if phase_of(state) in ("cluster", "self-label"):
             chosen = int(last.scalars["chosen_head"]) - 1
             return head_scorer(network.trunk, network.heads, chosen, inputs)
-        encoder = projected(nn.Sequential(network.trunk), inputs, EMBEDDING_WIDTH)
+        encoder = projected(nn.Sequential(network.trunk), inputs, COMPONENTS)
         return nearest_center(encoder, np.asarray(last.centers))
 
 
@@ -253,11 +266,11 @@ class _Run:
         self.labelling = self._adam("label optimiser", settings.cluster_learning_rate)
         none = torch.zeros(n, 0, dtype=torch.long, device=ctx.device)
         self.neighbours = ctx.keep("neighbours", Cell(none), across_runs=False)
-        first = torch.zeros(n, dtype=torch.long, device=ctx.device)
-        self.assignments = ctx.keep("assignments", Cell(first))
+        self.clusters = FeatureClusters(self.network.trunk, self.inputs, k, ctx)
         empty = torch.zeros(n, k, device=ctx.device)
         self.p = ctx.keep("probabilities", Cell(empty), across_runs=False)
         self.chosen = ctx.keep("chosen head", Cell(0))
+        self.changed = ctx.keep("changed by hand", Cell(False), across_runs=False)
         self.shown = ctx.keep("shown items", Cell(shown_items(n, SHOWN, ctx.rng)))
 
     def _adam(self, name: str, rate: float) -> torch.optim.Adam:
@@ -297,6 +310,21 @@ class _Run:
             losses = [scan_loss(a, b, s.entropy_weight) for a, b in zip(p, p_prime, strict=True)]
             descend(self.clustering, torch.stack(losses).mean())
 
+    def intervene(self, wanted: Wanted, optimiser: torch.optim.Optimizer) -> None:
+        """Change the learning rate, or clusters of the chosen head, which stays chosen."""
+        heads, chosen, trunk = self.network.heads, self.chosen.value, self.network.trunk
+        labelled = self.ctx.phase_name == "self-label"
+        # once items are labelled by themselves, scrambled ones are by random clusters
+        mixed = [each for each in wanted if labelled and each.kind == "scramble"]
+        learner = Learner(self.network, optimiser, self.inputs, self.settings.batch_size)
+        units = heads.units(chosen, trunk, self.clusters.features)
+        learner.intervene(units, [each for each in wanted if each not in mixed], self.ctx)
+        self.changed.value |= bool(of_clusters(wanted))
+        if labelled and of_clusters(wanted):
+            features = self.clusters.features()
+            p = heads(features).detach()[chosen]
+            self.p.value = changed_answers(features, p, mixed, self.ctx)
+
     def confident(self) -> Tensor:
         """Which items (n,) have an answer above the threshold in the last snapshot."""
         return self.p.value.amax(1) > self.settings.threshold
@@ -323,26 +351,6 @@ class _Run:
             total += loss.detach() * len(p)
         return float(total) / int(confident.sum())
 
-    def by_kmeans(self, scalars: Mapping[str, float], *, fresh: bool = False) -> Snapshot:
-        """Snapshot of k-means on the features, from the means of the old members unless fresh."""
-        ctx, k = self.ctx, self.settings.n_clusters
-        ctx.at("encode")
-        features = embed(self.network, self.inputs, ctx, forward=self.network.trunk)
-        z = principal(features, EMBEDDING_WIDTH)
-        with torch.autocast(ctx.device.type, enabled=False):
-            if fresh:
-                found = kmeans(z, k, ctx, n_init=STARTS)
-            else:
-                found = follow(z, k, self.assignments.value, ctx, max_iter=ROUNDS)
-        self.assignments.value = found.assignments
-        return Snapshot(
-            z.cpu().numpy(),
-            found.assignments.cpu().numpy(),
-            {**scalars, "inertia": found.inertia},
-            centers=found.centers.cpu().numpy(),
-            artefacts=self._sheet(),
-        )
-
     def by_head(self, scalars: Mapping[str, float], *, choose: bool) -> Snapshot:
         """Snapshot of the answers of one head: that of lowest loss, or the one chosen before."""
         s, ctx, k = self.settings, self.ctx, self.settings.n_clusters
@@ -359,33 +367,32 @@ class _Run:
         pairs = [[consistency(p, p[column]) for column in self.neighbours.value.T] for p in heads]
         apart = [float(torch.stack(column).mean()) for column in pairs]
         losses = [c - float(marginal_entropy(p)) for c, p in zip(apart, heads, strict=True)]
-        if choose:
+        if choose and not self.changed.value:
             self.chosen.value = int(np.argmin(losses))
-        chosen = self.chosen.value
-        p = self.p.value = heads[chosen].contiguous()
+        p = self.p.value = heads[chosen := self.chosen.value].contiguous()
         assignments = p.argmax(1)
-        same = assignments[self.neighbours.value] == assignments[:, None]
-        measured = {
-            "consistency": apart[chosen],
-            "entropy": float(marginal_entropy(p)),
-            "entropy_ceiling": math.log(k),
-            "share_of_neighbours_agreeing": float(same.float().mean()),
-            "share_confident": float(self.confident().float().mean()),
-            "chosen_head": chosen + 1,
-        }
+        same = assignments[self.neighbours.value] == assignments[:, None]  # (n, neighbours)
         return Snapshot(
-            principal(features, EMBEDDING_WIDTH).cpu().numpy(),
+            principal(features, COMPONENTS).cpu().numpy(),
             assignments.cpu().numpy(),
-            {**scalars, **measured},
+            {
+                **scalars,
+                "consistency": apart[chosen],
+                "entropy": float(marginal_entropy(p)),
+                "entropy_ceiling": math.log(k),
+                "share_of_neighbours_agreeing": float(same.float().mean()),
+                "share_confident": float(self.confident().float().mean()),
+                "chosen_head": chosen + 1,
+            },
             probabilities=p.cpu().numpy(),
             artefacts={
-                **self._sheet(),
+                **self.sheet(),
                 **confidence_artefacts(p, self.confident()),
                 "heads": loss_bars(losses, chosen),
             },
         )
 
-    def _sheet(self) -> dict[str, Artefact]:
+    def sheet(self) -> dict[str, Artefact]:
         """Images with their neighbours; nothing for points or before they are mined."""
         if not (self.inputs.is_image and self.neighbours.value.shape[1]):
             return {}

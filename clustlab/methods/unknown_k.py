@@ -60,6 +60,7 @@ from clustlab.context import Cell, Context
 from clustlab.parts import split_merge
 from clustlab.parts.autoencoding import WIDTHS_HELP, AutoencoderTraining, CodeSettings
 from clustlab.parts.fuzzy_layout import Layout, boxed, layout_of
+from clustlab.parts.interventions import Offer, Wanted, relabelled
 from clustlab.parts.kmeans import follow, kmeans
 from clustlab.parts.networks import macs
 from clustlab.parts.pca import principal
@@ -96,6 +97,10 @@ class UnknownK:
         "split or merge",
     )
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    interventions: ClassVar[Offer] = {
+        **CodeSettings.interventions,
+        "split and merge": ("merge", "split", "scramble"),
+    }
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {
             "hidden_widths": "250-250-1000",
@@ -202,9 +207,10 @@ class UnknownK:
         for done in ctx.phase("lay out", self.rounds):
             yield stage.lay_out(done)
         for done in ctx.phase("split and merge", self.max_iter):
-            if stage.quiet.value >= QUIET:
+            wanted = ctx.interventions()
+            if stage.quiet.value >= QUIET and not wanted:
                 return
-            yield stage.propose(done)
+            yield stage.propose(done, wanted)
 
 
 class _Stage:
@@ -257,15 +263,20 @@ class _Stage:
         placed[:, : z.shape[1]] = boxed(z)  # fewer items than dimensions have fewer components
         return placed + JITTER * noise.to(placed)
 
-    def propose(self, done: int) -> Snapshot:
-        """Snapshot after a round of proposals, and of fitting what came out of them."""
+    def propose(self, done: int, wanted: Wanted) -> Snapshot:
+        """Snapshot after a round of proposals, and of fitting what came out of them.
+
+        What a user wants is carried out in the place of the proposals of its round.
+        """
         s, ctx = self.settings, self.ctx
         x, shift, scale = self._scaled()
         belief = split_merge.roundness(x.shape[1], s.variance, s.belief * len(x))
         z, before = split_merge.numbered(self.assignments.value)
         ctx.at("split or merge")
         after, n_splits, n_merges = z, 0, 0
-        if done:
+        if wanted:
+            after = self._changed_by_hand(z, before, wanted)
+        elif done:
             after, n_splits, n_merges = self._changed(x, z, before, belief, done)
         ctx.at("fit mixture")
         after, k = split_merge.numbered(after)
@@ -278,7 +289,7 @@ class _Stage:
         self.side.value = split_merge.halves(x, z, k, belief, ctx)
         splits, merges = self._odds(x, z, k, belief)
         self.assignments.value = z
-        moving = k != before or not done
+        moving = k != before or not done or bool(wanted)
         self.quiet.value = 0 if moving else self.quiet.value + 1
         scalars = {
             "clusters": float(k),
@@ -294,6 +305,14 @@ class _Stage:
             centers=(mixture.means * scale + shift).numpy(),
             artefacts=self._artefacts(z, k, splits, merges),
         )
+
+    def _changed_by_hand(self, z: Tensor, k: int, wanted: Wanted) -> Tensor:
+        """Assignments (n,) after what is wanted; the second half of a split is a new cluster."""
+        for intervention in wanted:
+            if intervention.kind == "split":
+                k += 1  # an empty one, which takes it
+            z = relabelled(self.points.value.cpu(), z, k, [intervention], self.ctx)
+        return z
 
     def _scaled(self) -> tuple[Tensor, Tensor, Tensor]:
         """Positions (n, d) centred and of variance 1 on average, their mean, and their scale."""

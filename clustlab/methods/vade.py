@@ -69,19 +69,21 @@ from clustlab.parts.autoencoding import (
 )
 from clustlab.parts.code_clusters import USUAL_ROUNDS
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.interventions import ALL, Offer, Pace, Wanted, of_clusters
 from clustlab.parts.kmeans import Clustering
 from clustlab.parts.networks import embed, evaluating, macs
 from clustlab.parts.scoring import kept, phase_of
 from clustlab.parts.variational import (
     FIRST_VARIANCE,
+    SMALLEST_VARIANCE,
     Prior,
     VariationalAutoencoder,
+    change_prior,
     prior_divergence,
 )
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 NO_VARIANCE = 1e-8  # of a code whose items are all equal but for rounding
-SMALLEST_VARIANCE = 1e-3  # of a cluster at the start, in the same units
 FEWEST_STEPS, SLOWER, SLOWEST = 10, 0.9, 0.1  # epochs per factor of the rate, and its floor
 EPSILON = 1e-4  # of Adam, as in the authors' code
 ACTIVE = 0.01  # share of variance between items from which a unit is active
@@ -107,6 +109,7 @@ class VaDE(AutoencoderSettings):
     step_unit: ClassVar[str] = "epoch"
     loop: ClassVar[tuple[str, ...]] = ("train", "encode", "cluster", "sample")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    interventions: ClassVar[Offer] = {**AutoencoderSettings.interventions, "cluster": ALL}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {
             "hidden_widths": "250-250-1000",
@@ -150,6 +153,8 @@ class VaDE(AutoencoderSettings):
         for _ in ctx.phase("initialise clusters", 1):
             yield stage.initialise()
         for i in ctx.phase("cluster", self.cluster_epochs):
+            if wanted := ctx.interventions():
+                stage.intervene(wanted)
             slower = max(SLOWER ** (i // FEWEST_STEPS), SLOWEST)
             yield stage.epoch(self.cluster_learning_rate * slower)
 
@@ -210,6 +215,7 @@ class _Generation:
         adam = torch.optim.Adam(weights, rate, eps=EPSILON, fused=True)
         # the mixture is fitted anew in a continued run, so its momentum has no meaning there
         self.optimiser = ctx.keep("cluster optimiser", adam, across_runs=False)
+        self.pace = Pace("pace", ctx)
         self.draws = ctx.keep("draws", Cell(int(ctx.rng.integers(2**31))))
 
     def initialise(self) -> Snapshot:
@@ -231,12 +237,17 @@ class _Generation:
                 getattr(self.prior, name).copy_(torch.from_numpy(value))
         return self._snapshot({"inertia": found.inertia, "code scale": scale})
 
+    def intervene(self, wanted: Wanted) -> None:
+        """Change the learning rate, or the clusters of the mixture."""
+        self.pace.take(wanted)
+        if moves := of_clusters(wanted):
+            change_prior(self.prior, self.training.code(), moves, self.ctx)
+
     def epoch(self, rate: float) -> Snapshot:
         """Snapshot after one pass over all items."""
         self.ctx.at("train")
         self.network.train()
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        rate = self.pace.set(rate, self.optimiser)
         inputs, settings = self.training.inputs, self.settings
         n = len(inputs)
         total = torch.zeros(2, device=self.ctx.device)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from clustlab.context import Cell, Context
 from clustlab.parts.augment import Augmentation
 from clustlab.parts.code_clusters import CodeClusters, best_cost, following_cost
 from clustlab.parts.inputs import Inputs
+from clustlab.parts.interventions import RATE, Offer, Pace
 from clustlab.parts.kmeans import Clustering, check_enough_items
 from clustlab.parts.networks import Autoencoder, blank, embed, evaluating, macs
 from clustlab.parts.scoring import kept, nearest_center, restored
@@ -38,6 +39,9 @@ Losses = Callable[[Tensor], dict[str, Tensor]]
 @dataclass(frozen=True)
 class CodeSettings:
     """Hyperparameters of an autoencoder that is trained end to end, and of k-means on its code."""
+
+    # the clusters of a code that is only redrawn are a reading of it: nothing trains on them
+    interventions: ClassVar[Offer] = {"pre-train": RATE}
 
     n_clusters: int = params.n_clusters()
     epochs: int = params.epochs(40, "How often pre-training passes over all items.")
@@ -116,6 +120,8 @@ class CodeSettings:
 class AutoencoderSettings(CodeSettings):
     """Hyperparameters of an autoencoder that may be trained layer by layer first."""
 
+    interventions: ClassVar[Offer] = {"pre-train layers": RATE, "pre-train": RATE}
+
     pretraining: Literal["end-to-end", "layer-wise", "none"] = params.param(
         "end-to-end",
         help="Train all layers at once, or first one pair of layers after the other as a "
@@ -167,6 +173,7 @@ class AutoencoderTraining:
         self.settings, self.ctx = settings, ctx
         self.inputs = Inputs(items, ctx.device)
         self.network = ctx.keep("network", settings.network(self.inputs.shape))
+        self.pace = Pace("pace of pre-training", ctx)
         self.optimiser = self._adam("optimiser", list(self.network.parameters()))
         shown = np.sort(ctx.rng.choice(n, min(n, SHOWN), replace=False))
         self._shown: Array = ctx.keep("shown items", Cell(shown)).value
@@ -174,11 +181,7 @@ class AutoencoderTraining:
         self._clusters = CodeClusters(n, width, settings.n_clusters, settings.n_init, ctx)
 
     def _adam(self, name: str, weights: list[torch.nn.Parameter]) -> Adam:
-        rate = self.settings.learning_rate
-        optimiser = self.ctx.keep(name, Adam(weights, rate, fused=True))
-        for group in optimiser.param_groups:  # a continued run may ask for another rate
-            group["lr"] = rate
-        return optimiser
+        return self.ctx.keep(name, Adam(weights, self.settings.learning_rate, fused=True))
 
     def start(self) -> Iterator[Snapshot]:
         """One snapshot before anything is trained."""
@@ -215,7 +218,10 @@ class AutoencoderTraining:
 
     def _epoch(self, optimiser: Adam, losses_of: Losses) -> dict[str, float]:
         """Mean losses over one pass of training."""
+        self.pace.take(self.ctx.interventions())
         self.ctx.at("train")
+        # here, since a continued run may ask for another rate than its optimiser remembers
+        self.pace.set(self.settings.learning_rate, optimiser)
         self.network.train()
         n = len(self.inputs)
         names: list[str] = []
@@ -311,6 +317,16 @@ def to_images(x: Tensor) -> Array:
     pixels = (x.detach().float() * 255).round().clamp(0, 255)
     array: Array = pixels.permute(0, 2, 3, 1).cpu().numpy().astype(np.uint8)
     return array
+
+
+def heat_maps(scores: Tensor, x: Tensor) -> Array:
+    """Scores (b, rows, columns) as images (b, h, w, c) uint8 of the size of x (b, c, h, w).
+
+    Each image has its own range.
+    """
+    scores = scores - scores.amin((1, 2), keepdim=True)
+    scaled = scores / scores.amax((1, 2), keepdim=True).clamp_min(torch.finfo(scores.dtype).tiny)
+    return to_images(functional.interpolate(scaled[:, None], x.shape[2:]).expand_as(x))
 
 
 def rescale_code(network: Autoencoder, scale: float) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from clustlab.context import Context
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.networks import embed
+from clustlab.parts.units import Units
 
 HIDDEN_START, OUTPUT_START = 0.1, 1e-4  # of weights, times 1 / sqrt(fan_in); as in IMSAT's code
 
@@ -95,3 +96,13 @@ def answers(network: Classifier, inputs: Inputs, ctx: Context) -> tuple[Tensor, 
     out = embed(network, inputs, ctx, forward=network.both)
     features, scores = torch.split(out, [network.width, out.shape[1] - network.width], 1)
     return features, scores
+
+
+def units(network: Classifier, inputs: Inputs, ctx: Context) -> Units:
+    """What users change of a classifier in training."""
+    return Units(
+        network.head.weight.detach(),
+        network.head.bias.detach(),
+        lambda: answers(network, inputs, ctx)[0],
+        lambda x: network(x).log_softmax(1),
+    )

@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from clustlab.context import Cell, Context
-from clustlab.parts.kmeans import Clustering, check_enough_items, kmeans, means
+from clustlab.parts.inputs import Inputs
+from clustlab.parts.kmeans import Clustering, check_enough_items, follow, kmeans, means
+from clustlab.parts.networks import embed
+from clustlab.parts.pca import principal
 from clustlab.types import Artefact, Cost, Snapshot
 
 ROUNDS = 10  # of k-means per epoch of training, from the centres of the epoch before
+STARTS, COMPONENTS = 10, 32  # of fresh clusters of features, and what is kept of these
 USUAL_ROUNDS = 40  # of k-means until it settles, for the estimate of time
 
 
@@ -62,6 +66,49 @@ class CodeClusters:
     ) -> Snapshot:
         """Snapshot of a code and its clusters, with their inertia; they are kept for the next."""
         self._centers.value, self._assignments.value = found.centers, found.assignments
+        return Snapshot(
+            z.cpu().numpy(),
+            found.assignments.cpu().numpy(),
+            {**scalars, "inertia": found.inertia},
+            centers=found.centers.cpu().numpy(),
+            artefacts=artefacts,
+        )
+
+
+class FeatureClusters:
+    """k-means on principal components of the features of a trunk, kept between snapshots.
+
+    Attributes
+    ----------
+    assignments : Cell
+        Clusters (n,) of the last snapshot; also whoever clusters otherwise writes them here.
+    """
+
+    def __init__(self, trunk: nn.Module, inputs: Inputs, n_clusters: int, ctx: Context) -> None:
+        self.trunk, self.inputs, self.n_clusters, self.ctx = trunk, inputs, n_clusters, ctx
+        first = torch.zeros(len(inputs), dtype=torch.long, device=ctx.device)
+        self.assignments = ctx.keep("assignments", Cell(first))
+
+    def features(self) -> Tensor:
+        """What the trunk makes of all items, (n, width)."""
+        self.ctx.at("encode")
+        return embed(self.trunk, self.inputs, self.ctx)
+
+    def snapshot(
+        self,
+        scalars: Mapping[str, float],
+        artefacts: Mapping[str, Artefact],
+        *,
+        fresh: bool = False,
+    ) -> Snapshot:
+        """Snapshot of the features; clusters go on from the members of the last unless fresh."""
+        z, k, ctx = principal(self.features(), COMPONENTS), self.n_clusters, self.ctx
+        with torch.autocast(ctx.device.type, enabled=False):
+            if fresh:
+                found = kmeans(z, k, ctx, n_init=STARTS)
+            else:
+                found = follow(z, k, self.assignments.value, ctx, max_iter=ROUNDS)
+        self.assignments.value = found.assignments
         return Snapshot(
             z.cpu().numpy(),
             found.assignments.cpu().numpy(),

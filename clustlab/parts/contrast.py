@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +11,9 @@ from torch.nn import functional
 from clustlab.context import Context
 from clustlab.parts.augment import Augmentation
 from clustlab.parts.inputs import Inputs
-from clustlab.parts.networks import mlp
+from clustlab.parts.networks import embed, mlp
 from clustlab.parts.trunk import even_batch
+from clustlab.parts.units import Units
 
 # No change of tint and no inversion: on digits, where ink alone tells, they lead to collapse.
 VIEWS = Augmentation(
@@ -95,6 +97,17 @@ class Projection(nn.Sequential):
 
     def __init__(self, n_features: int, hidden: int, width: int) -> None:
         super().__init__(*mlp((n_features, hidden, width)))
+
+    def units(self, trunk: nn.Module, inputs: Inputs, ctx: Context) -> Units:
+        """What users change, where a softmax of what comes out gives the clusters."""
+        *inner, end = self
+        hidden, last = nn.Sequential(trunk, *inner), cast("nn.Linear", end)
+        return Units(
+            last.weight.detach(),
+            last.bias.detach(),
+            lambda: embed(hidden, inputs, ctx),
+            lambda x: self(trunk(x)).float().log_softmax(1),
+        )
 
 
 def view_pairs(

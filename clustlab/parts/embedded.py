@@ -53,7 +53,7 @@ class Clusters(nn.Module):
 class EmbeddedSettings(AutoencoderSettings):
     """Hyperparameters and loop of a method that trains a code and its centres together."""
 
-    interventions: ClassVar[Offer] = {"cluster": ALL}
+    interventions: ClassVar[Offer] = {**AutoencoderSettings.interventions, "cluster": ALL}
 
     target: Literal["dec", "power", "hard", "sinkhorn"] = params.param(
         "dec",

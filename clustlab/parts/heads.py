@@ -1,9 +1,12 @@
 """Several heads on the same features, each with its own division into clusters."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from clustlab.parts.units import Units
 from clustlab.types import Artefact
 
 
@@ -33,6 +36,25 @@ class Heads(nn.Module):
         scores = self.linear(features).view(-1, self.n_heads, self.n_clusters)
         # in half precision the rows would not sum to 1
         return scores.float().softmax(-1).transpose(0, 1)
+
+    def units(self, head: int, trunk: nn.Module, features: Callable[[], Tensor]) -> Units:
+        """What users change of one head.
+
+        Parameters
+        ----------
+        trunk : Module
+            From items to features.
+        features : callable
+            Gives those of all items, (n, width).
+        """
+        k = self.n_clusters
+        rows = slice(head * k, (head + 1) * k)
+
+        def log_probabilities(x: Tensor) -> Tensor:
+            return self.linear(trunk(x))[:, rows].float().log_softmax(1)
+
+        weight, offset = self.linear.weight.detach()[rows], self.linear.bias.detach()[rows]
+        return Units(weight, offset, features, log_probabilities)
 
 
 def loss_bars(losses: list[float], chosen: int) -> Artefact:

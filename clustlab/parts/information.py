@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clustlab.parts.simplex import joint_probabilities
 from clustlab.types import Array, Artefact
 
 
@@ -74,3 +75,42 @@ def entropy_artefacts(p: Tensor, scalars: Mapping[str, float]) -> dict[str, Arte
 def _numpy(values: Tensor) -> Array:
     array: Array = values.detach().float().cpu().numpy()
     return array
+
+
+def joint_artefacts(p: Tensor, p_prime: Tensor) -> dict[str, Artefact]:
+    """Joint matrix of the answers (n, k) to items and to changed copies, and its marginals."""
+    joint = joint_probabilities(p, p_prime)
+    return {
+        "joint": Artefact(
+            "matrix",
+            joint.cpu().numpy(),
+            "Joint matrix P of the chosen head",
+            "Cell (i, j): share of images in cluster i whose changed copy is in cluster j. All "
+            "mass on the diagonal, evenly spread, is the best there is.",
+            cluster_axes=(0, 1),
+        ),
+        "marginals": Artefact(
+            "bars",
+            joint.sum(0)[None].cpu().numpy(),
+            "Share of each cluster",
+            "Equal bars mean equally full clusters, which the loss rewards.",
+            rows=("share",),
+            cluster_axes=(1,),
+        ),
+    }
+
+
+def overlap(over: Tensor, p: Tensor) -> dict[str, Artefact]:
+    """Where the fine clusters (n, k_over) of an auxiliary head lie; nothing if there are none."""
+    if not over.shape[1]:
+        return {}
+    table = over.T @ p / len(over)  # (k_over, k)
+    return {
+        "parts": Artefact(
+            "matrix",
+            table.float().cpu().numpy(),
+            "Fine clusters of an auxiliary head within the clusters",
+            "A row with one bright cell is a style within one cluster; two bright cells straddle.",
+            cluster_axes=(1,),
+        )
+    }

@@ -1,4 +1,4 @@
-"""What users change in a run under way: labels, centres and learning rates.
+"""What users change in a run under way: labels, centres, answers and learning rates.
 
 Everything is drawn from `ctx.rng`, and only if there is something to change: a run that nobody
 touches draws what it would have drawn.
@@ -9,20 +9,24 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from clustlab.context import Context
+from clustlab.context import Cell, Context
 from clustlab.parts.kmeans import assign, kmeans
 from clustlab.types import Array, Intervention, InterventionKind
 
+RATE: tuple[InterventionKind, ...] = ("learning rate",)
 ALL: tuple[InterventionKind, ...] = ("learning rate", "merge", "split", "re-seed", "scramble")
 OF_CENTERS: tuple[InterventionKind, ...] = ("merge", "split", "re-seed", "scramble")
 OF_LABELS: tuple[InterventionKind, ...] = ("learning rate", "merge", "split", "scramble")
 
+Wanted = Sequence[Intervention]
+"""What is to be changed now, in the order in which it was asked for."""
 Offer = Mapping[str, tuple[InterventionKind, ...]]
-"""Kinds that a method carries out, by phase."""
+"""Kinds that a method carries out, by phase, in the order of the phases."""
 
 
-def change_rate(optimiser: torch.optim.Optimizer, wanted: Sequence[Intervention]) -> None:
+def change_rate(optimiser: torch.optim.Optimizer, wanted: Wanted) -> None:
     """Multiply the learning rate of an optimiser by the factors that are wanted."""
     for intervention in wanted:
         if intervention.kind == "learning rate":
@@ -30,9 +34,32 @@ def change_rate(optimiser: torch.optim.Optimizer, wanted: Sequence[Intervention]
                 group["lr"] *= intervention.value
 
 
-def relabelled(
-    z: Tensor, assignments: Tensor, k: int, wanted: Sequence[Intervention], ctx: Context
-) -> Tensor:
+def of_clusters(wanted: Wanted) -> list[Intervention]:
+    """What is wanted of clusters, without what is wanted of the learning rate."""
+    return [each for each in wanted if each.kind != "learning rate"]
+
+
+class Pace:
+    """Factor on learning rates that a method sets itself, such as those that follow a schedule."""
+
+    def __init__(self, name: str, ctx: Context) -> None:
+        self._factor = ctx.keep(name, Cell(1.0), across_runs=False)
+
+    def take(self, wanted: Wanted) -> None:
+        """Multiply the factor by those that are wanted."""
+        for intervention in wanted:
+            if intervention.kind == "learning rate":
+                self._factor.value *= intervention.value
+
+    def set(self, rate: float, *optimisers: torch.optim.Optimizer) -> float:
+        """Give optimisers a rate times the factor, and return that."""
+        found = float(rate * self._factor.value)
+        for group in (group for each in optimisers for group in each.param_groups):
+            group["lr"] = found
+        return found
+
+
+def relabelled(z: Tensor, assignments: Tensor, k: int, wanted: Wanted, ctx: Context) -> Tensor:
     """Assignments (n,) of items (n, d) to k clusters after what is wanted of the labels.
 
     Handles `merge`, `split` and `scramble`.
@@ -78,7 +105,7 @@ def moved_centers(
     z: Tensor,
     assignments: Tensor,
     centers: Tensor,
-    wanted: Sequence[Intervention],
+    wanted: Wanted,
     ctx: Context,
 ) -> tuple[Tensor, Tensor]:
     """Assignments (n,) and centres (k, d) after what is wanted of the clusters.
@@ -122,9 +149,7 @@ def _far_item(z: Tensor, centers: Tensor, ctx: Context) -> int:
     return min(int(np.searchsorted(mass, ctx.rng.random() * mass[-1])), len(z) - 1)
 
 
-def scrambled_rows(
-    p: Tensor, assignments: Tensor, wanted: Sequence[Intervention], ctx: Context
-) -> Tensor:
+def scrambled_rows(p: Tensor, assignments: Tensor, wanted: Wanted, ctx: Context) -> Tensor:
     """Targets (n, k) in which those of the items of scrambled clusters are mixed up.
 
     Each of their rows keeps its values, which stand under other clusters.
@@ -136,3 +161,44 @@ def scrambled_rows(
             order = ctx.rng.random((len(members), p.shape[1])).argsort(1)
             p[members] = p[members].gather(1, torch.from_numpy(order).to(p.device))
     return p
+
+
+def changed_answers(z: Tensor, answers: Tensor, wanted: Wanted, ctx: Context) -> Tensor:
+    """Who answers for which item (n, k) after what is wanted of the clusters; rows sum to 1.
+
+    The second of two merged ones answers for nothing, so that a mixture fitted to this gives it no
+    weight. Items that get another cluster belong to it alone.
+
+    Parameters
+    ----------
+    z : Tensor
+        Items (n, d).
+    answers : Tensor
+        Responsibilities (n, k).
+    """
+    answers, k = answers.clone(), answers.shape[1]
+    for intervention in wanted:
+        labels = answers.argmax(1)
+        if intervention.kind == "merge":
+            first, second = intervention.clusters
+            answers[:, first] += answers[:, second]
+            answers[:, second] = 0
+            continue
+        if intervention.kind == "re-seed":
+            cluster = intervention.clusters[0]
+            after = _nearest_to_a_far_one(z, answers, cluster, ctx)
+            moved = (labels == cluster) | (after == cluster)
+        else:
+            after = relabelled(z, labels, k, [intervention], ctx)
+            moved = after != labels
+        answers[moved] = functional.one_hot(after[moved], k).to(answers)
+    return answers
+
+
+def _nearest_to_a_far_one(z: Tensor, answers: Tensor, cluster: int, ctx: Context) -> Tensor:
+    """Nearest (n,) of the means of all clusters, of which one is placed on a far item."""
+    held = answers.sum(0).to(z)
+    means = (answers.T.to(z) @ z) / held.clamp_min(torch.finfo(z.dtype).tiny)[:, None]
+    means[held <= 0] = _out_of_reach(z)
+    means[cluster] = z[_far_item(z, means, ctx)]
+    return assign(z, means, ctx).assignments

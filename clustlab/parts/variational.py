@@ -10,11 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clustlab.context import Context
 from clustlab.parts.autoencoding import rescale_code
+from clustlab.parts.interventions import Wanted, changed_answers
 from clustlab.parts.networks import Autoencoder
 
 LOG_TWO_PI = math.log(2 * math.pi)
 FIRST_VARIANCE = 0.02  # of the cloud of an item, in a code of variance 1
+SMALLEST_VARIANCE = 1e-3  # of a cluster that is fitted, in the same code
+GONE = -1e4  # score of a share that is exactly 0, so that no gradient wakes it
 POINT_VARIANCE = 0.01  # of a point around its drawing; pixels are drawn with probabilities
 
 
@@ -85,6 +89,26 @@ def log_joint(z: Tensor, log_shares: Tensor, means: Tensor, log_variances: Tenso
     squares = (z[:, None] - means).square() * (-log_variances).exp()
     density = -0.5 * (LOG_TWO_PI + log_variances + squares).sum(-1)
     return log_shares + density  # the share counts once, not in every dimension
+
+
+def change_prior(prior: Prior, z: Tensor, wanted: Wanted, ctx: Context) -> None:
+    """Merge, split, re-seed or scramble clusters of a mixture, in place.
+
+    Those whose items in the code z (n, d) have changed are fitted to them anew; one without items
+    has no share any more.
+    """
+    k = len(prior.scores)
+    with torch.no_grad():
+        answers = functional.one_hot(prior(z).argmax(1), k).to(z)
+        after = changed_answers(z, answers, wanted, ctx)
+        prior.scores.copy_(prior.scores.log_softmax(0))
+        for cluster in ((after != answers).any(0)).nonzero()[:, 0].tolist():
+            members = z[after[:, cluster] > 0]
+            prior.scores[cluster] = math.log(len(members) / len(z)) if len(members) else GONE
+            if len(members):
+                variance = members.var(0, correction=0) + SMALLEST_VARIANCE
+                prior.means[cluster] = members.mean(0)
+                prior.log_variances[cluster] = variance.log()
 
 
 def prior_divergence(

@@ -1,7 +1,7 @@
 """What a broken run is: its specs, the signature to look for, and whether a run shows it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clustlab.analysis.timeline import Timeline
@@ -60,6 +60,15 @@ class Entry:
     seconds: int  # that the longer of the two takes about, on two cores
     shows: bool = True  # whether the signature appears in the broken run on these items
     caveat: str = ""  # what these items do not show
+    items: str = "800 digits"  # what both are trained on, in words
+    left_out: Callable[[], list[int]] | None = None  # rows that neither sees, found when needed
+
+    @property
+    def specs(self) -> dict[str, RunSpec]:
+        """Both runs by side, without the rows that are left out."""
+        rows = self.left_out() if self.left_out else []
+        sides = {"broken": self.broken, "guarded": self.guarded}
+        return {side: replace(spec, excluded=rows) for side, spec in sides.items()}
 
     @property
     def changes(self) -> dict[str, tuple[Any, Any]]:
@@ -75,7 +84,7 @@ def matches(run: Run, spec: RunSpec) -> bool:
     return (mine.dataset, mine.method, mine.seed) == (spec.dataset, spec.method, spec.seed) and (
         mine.dataset_params == spec.dataset_params
         and mine.method_params == spec.method_params
+        and set(mine.excluded) == set(spec.excluded)
         and not mine.continues
-        and not mine.excluded
         and not is_touched(run)
     )

@@ -85,6 +85,11 @@ def classes_without_cluster(run: Run, timeline: Timeline) -> float:
     return float((recall[-1] < OWN).sum()) if len(recall) else math.nan
 
 
+def last_nmi(run: Run, timeline: Timeline) -> float:
+    """NMI of the last step with the true classes."""
+    return timeline.row(len(timeline) - 1)["nmi"] if len(timeline) else math.nan
+
+
 def sense_of_information(run: Run, timeline: Timeline) -> float:
     """NMI with the true classes, over the share of the possible mutual information reached."""
     reached, most = scalars(run, "mutual_information"), scalars(run, "mutual_information_ceiling")

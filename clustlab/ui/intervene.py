@@ -23,10 +23,13 @@ LABELS: dict[InterventionKind, str] = {
     "scramble": "Scramble",
 }
 HELP: dict[InterventionKind, str] = {
-    "learning rate": "All later steps are longer or shorter by this factor.",
-    "merge": "The second gives its items to the first and stays empty until it is re-seeded.",
+    "learning rate": "Later steps are longer or shorter by this factor. A phase with a rate of its "
+    "own begins with that one.",
+    "merge": "The second gives its items to the first. Unless the method draws its clusters anew, "
+    "it stays empty until it is re-seeded.",
     "split": "Half of its items go to a cluster without items, or take the place of the smallest.",
-    "re-seed": "Its centre is placed on an item far from all centres.",
+    "re-seed": "Its centre is placed on an item far from all centres. If a classifier gives the "
+    "clusters, it answers to an item that no other cluster is sure of.",
     "scramble": "Its items are trained towards random clusters once. Do they find back?",
 }
 FACTOR = 0.1  # on the learning rate, unless another is chosen
@@ -102,10 +105,18 @@ def _form(view: "View", offered: interventions.Offered, phase: str) -> None:
             "Here you can only go on, take a step, or stop."
         )
         return
+    ahead = _ahead(view.run, offered, phase)
+    possible = list(dict.fromkeys(kind for each in ahead.values() for kind in each))
+    if not possible:
+        st.markdown(
+            f"**The rest of this run cannot be changed.** {title} offers it in "
+            f"{_listed([repr(name) for name in offered], 'and')} only."
+        )
+        return
     kind = st.segmented_control(
         "What to change",
-        kinds,
-        default=kinds[0],
+        possible,
+        default=possible[0],
         required=True,
         format_func=LABELS.__getitem__,
         key="intervene-kind",
@@ -115,16 +126,24 @@ def _form(view: "View", offered: interventions.Offered, phase: str) -> None:
         st.caption(f"{title} has no learning rate.")
     elif missing:
         st.caption(f"{title} has nothing to {_listed(missing)} that would last.")
-    if phase not in offered:
+    places = [repr(name) for name, each in ahead.items() if kind in each]
+    if repr(phase) not in places:
         st.caption(
-            f"It is in the phase '{phase}', which cannot be changed. What you ask for waits for "
-            f"the phase {_listed([repr(name) for name in offered])}."
+            f"It is in the phase '{phase}', which cannot be changed in this respect. What you ask "
+            f"for waits for the phase {_listed(places)}."
         )
     _ask(view, kind)
 
 
-def _listed(names: list[str]) -> str:
-    return " or ".join(", ".join(names).rsplit(", ", 1))
+def _ahead(run: Run, offered: interventions.Offered, phase: str) -> interventions.Offered:
+    """What is offered from the present phase on."""
+    behind = {record["phase"] for record in run.log} - {phase}
+    gone = max((i for i, name in enumerate(offered, 1) if name in behind), default=0)
+    return dict(list(offered.items())[gone:])  # a phase may be left out, as layers are
+
+
+def _listed(names: list[str], word: str = "or") -> str:
+    return f" {word} ".join(", ".join(names).rsplit(", ", 1))
 
 
 def _ask(view: "View", kind: InterventionKind) -> None:

@@ -90,7 +90,7 @@ def _about(entry: Entry) -> None:
         for name, (broken, guarded) in entry.changes.items()
     )
     st.caption(
-        f"{TITLES[entry.broken.method]} on 800 digits, seed {entry.broken.seed}. The two runs "
+        f"{TITLES[entry.broken.method]} on {entry.items}, seed {entry.broken.seed}. The two runs "
         f"differ in one setting: {words}."
     )
 
@@ -100,16 +100,12 @@ def _pair(entry: Entry) -> Pair:
     """Newest run of each side, if there is any; one that was stopped counts only if no other."""
     runs = session.store().runs()
     found: Pair = {}
-    for side, spec in _specs(entry).items():
+    for side, spec in entry.specs.items():
         mine = [run for run in runs if matches(run, spec)]
         whole = [run for run in mine if run.status not in STOPPED]
         newest = next(iter(whole or mine), None)
         found[side] = None if newest is None else session.open_run(newest.id)
     return found
-
-
-def _specs(entry: Entry) -> dict[str, RunSpec]:
-    return {"broken": entry.broken, "guarded": entry.guarded}
 
 
 def _start(*specs: RunSpec) -> None:
@@ -126,7 +122,7 @@ def _ticking(name: str) -> None:
         st.session_state[key] = active
         st.rerun()  # at another pace
     st.session_state[key] = active
-    missing = [spec for side, spec in _specs(entry).items() if pair[side] is None]
+    missing = [spec for side, spec in entry.specs.items() if pair[side] is None]
     if missing:
         st.button(
             "Start both runs" if len(missing) == len(SIDES) else "Start the other run, too",
@@ -154,7 +150,7 @@ def _side(entry: Entry, side: str, run: Run | None) -> None:
             if side == "broken"
             else "The same run with its guard, for comparison."
         )
-        _button(f"Start the {side} run", "play_arrow", side, partial(_start, _specs(entry)[side]))
+        _button(f"Start the {side} run", "play_arrow", side, partial(_start, entry.specs[side]))
         return
     progress = run.progress
     if run.is_active:
