@@ -12,9 +12,10 @@ import streamlit as st
 
 from clustlab import results
 from clustlab.analysis import agreement, comparison, pace
+from clustlab.analysis.matching import contingency
 from clustlab.store import Run
 from clustlab.types import Array
-from clustlab.ui import panels, session
+from clustlab.ui import by_keys, panels, session
 from clustlab.ui.sheet import clickable
 from clustlab.ui.sides import Side, chart_key, select
 from clustlab.views import curves, matrices, overlay, sheets
@@ -71,13 +72,25 @@ def _clusters_of_two(sides: Sequence[Side]) -> None:
     source = f"between-{a.letter}{b.letter}"
     key = chart_key(source)
 
-    def chosen() -> None:
-        cells = st.session_state[key]["selection"].get("cell") or []
-        if cells:
-            one, other = int(cells[0]["from"]), int(cells[0]["to"])
-            rows = np.flatnonzero((a.clusters == one) & (b.clusters == other))
-            select(source, rows, f"Cluster {one} of {a.letter}, {other} of {b.letter}")
+    def choose(cell: tuple[int, int]) -> None:
+        one, other = cell
+        rows = np.flatnonzero((a.clusters == one) & (b.clusters == other))
+        select(source, rows, f"Cluster {one} of {a.letter}, {other} of {b.letter}")
 
+    cells = by_keys.Chooser(source, key, choose)
+
+    def chosen() -> None:
+        clicked = st.session_state[key]["selection"].get("cell") or []
+        if clicked:
+            cells.take((int(clicked[0]["from"]), int(clicked[0]["to"])))
+
+    are_images = a.view.dataset.is_image
+    choices = {
+        (one, other): f"cluster {one} of {a.letter}, {other} of {b.letter}: "
+        + by_keys.images(n, are_images=are_images)
+        for one, other, n in by_keys.filled(contingency(a.clusters, b.clusters))
+    }
+    cells.box("Choose a cell", choices, width=360)
     panels.chart(
         matrices.between,
         a.clusters,

@@ -31,7 +31,7 @@ def draw(view: "View", index: int) -> None:
         with facts:
             st.markdown(f"**Item {index}**")
             _facts(view, index)
-            st.button("Close", icon=":material/close:", type="tertiary", on_click=inspector.close)
+            st.button("Close", icon=":material/close:", type="tertiary", on_click=session.close)
         _strip(view, index)
         panels.tabs(
             {

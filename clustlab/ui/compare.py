@@ -162,7 +162,8 @@ def _follow(runs: Sequence[Run]) -> None:
     """Bring what is derived from the steps of all runs up to date, with a bar if it takes long."""
     timelines = [session.timeline(run) for run in runs]
     behind = sum(len(run) - len(t) for run, t in zip(runs, timelines, strict=True))
-    bar = st.progress(0.0, "Following the clusters through all steps") if behind > 20 else None
+    place = st.empty()  # always, or all below would move up and lose the focus of the keyboard
+    bar = place.progress(0.0, "Following the clusters through all steps") if behind > 20 else None
     for i, timeline in enumerate(timelines):
 
         def tell(words: str, share: float, done: int = i) -> None:

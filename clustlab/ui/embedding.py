@@ -1,13 +1,13 @@
 """Body of the page Embedding: every step as a map; brush or lasso it for the images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from clustlab.types import Array
-from clustlab.ui import grounds, panels, projections, session
+from clustlab.ui import by_keys, grounds, panels, projections, session
 from clustlab.ui.frame import View
 from clustlab.ui.http import item_url
 from clustlab.views import lasso, regions, scatter
@@ -22,7 +22,8 @@ def body(view: View) -> None:
     kinds = [k for k in KINDS if k != "plane" or grounds.has_plane(view)]
     if st.session_state.get("projection") not in (None, *kinds):
         del st.session_state["projection"]  # of a run on points, before one on images was opened
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    controls = st.container(horizontal=True, vertical_alignment="bottom")
+    with controls:
         kind = st.segmented_control(
             "Projection",
             kinds,
@@ -39,7 +40,7 @@ def body(view: View) -> None:
             format_func=scatter.COLOURINGS.__getitem__,
             key="colour",
             bind="query-params",
-            width=180,
+            width=150,
         )
         tool = st.segmented_control(
             "Select with",
@@ -56,6 +57,9 @@ def body(view: View) -> None:
         if points is None:
             return
         table, extent = table_of(view, points), projections.extent(view.run, str(kind))
+    with controls:
+        name = "lasso" if tool == "Lasso" else "scatter"
+        by_numbers(name, table, extent, session.chart_key(name), label="By numbers")
     draw = _lasso if tool == "Lasso" else _rectangle
     draw(view, table, str(colour_by), extent, str(kind))
 
@@ -112,11 +116,27 @@ def chooser(key: str, table: Any) -> Callable[[], None]:
         event = st.session_state[key]["selection"]
         brush, pick = event.get("brush") or {}, event.get("pick") or []
         if brush.get("x") and brush.get("y"):
-            session.select(scatter.brushed(table, brush["x"], brush["y"]), "Brushed")
+            _brush(table, brush["x"], brush["y"])
         elif pick:
             session.pick(int(pick[0]["index"]))
 
     return chosen
+
+
+def _brush(table: Any, x: Sequence[float], y: Sequence[float]) -> None:
+    session.select(scatter.brushed(table, x, y), "Brushed")
+
+
+def by_numbers(name: str, table: Any, extent: float | None, key: str, **options: Any) -> None:
+    """Panel to select a rectangle of dots without a mouse."""
+    by_keys.area(
+        name,
+        {"": (table["x"].to_numpy(), table["y"].to_numpy())},
+        scatter.square_of(table, extent),
+        lambda _, x, y: _brush(table, x, y),
+        key=key,
+        **options,
+    )
 
 
 def _trails(view: View, indices: list[int]) -> Any:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from clustlab.analysis import neighbours
-from clustlab.ui import inspector, panels, session
+from clustlab.analysis import matching, neighbours
+from clustlab.ui import by_keys, inspector, panels, session
 from clustlab.ui.frame import View
 from clustlab.views import bars, curves, matrices
 
@@ -44,7 +44,9 @@ def _without_labels(view: View) -> None:
 
 
 def _confusion(view: View) -> None:
-    matrix(view, key=session.chart_key("confusion"))
+    cells = chooser(view, "confusion")
+    cells.box("Choose a cell", choices(view), width=250)
+    matrix(view, cells)
     found = view.class_of
     pairs = [f"{c} → {inspector.class_name(view, int(k))}" for c, k in enumerate(found) if k >= 0]
     if view.timeline.row(view.step)["n_occupied"] > view.timeline.n_classes:
@@ -56,13 +58,36 @@ def _confusion(view: View) -> None:
         st.caption("Matching (cluster → class): " + ", ".join(pairs))
 
 
-def matrix(view: View, *, key: str, **options: Any) -> None:
+def chooser(view: View, name: str) -> by_keys.Chooser:
+    """Way to select the items of a class in a cluster."""
+
+    def choose(cell: tuple[int, int]) -> None:
+        label, cluster = cell
+        rows = np.flatnonzero((view.labels == label) & (view.clusters == cluster))
+        session.select(rows, f"{inspector.class_name(view, label)} in cluster {cluster}")
+
+    return by_keys.Chooser(name, session.chart_key(name), choose)
+
+
+def choices(view: View) -> dict[tuple[int, int], str]:
+    """Words for each class in each cluster that has some of it, the largest first."""
+    assert view.labels is not None
+    noun = view.dataset.is_image
+    return {
+        (label, cluster): f"true {inspector.class_name(view, label)} in cluster {cluster}: "
+        + by_keys.images(n, are_images=noun)
+        for label, cluster, n in by_keys.filled(matching.contingency(view.labels, view.clusters))
+    }
+
+
+def matrix(view: View, cells: by_keys.Chooser, **options: Any) -> None:
     """Confusion matrix; a click on a cell selects its items."""
 
     def chosen() -> None:
-        cells = st.session_state[key]["selection"].get("cell") or []
-        if cells:
-            _select_cell(view, cells[0])
+        clicked = st.session_state[cells.key]["selection"].get("cell") or []
+        if clicked:
+            names = list(view.dataset.class_names)
+            cells.take((names.index(str(clicked[0]["true"])), int(clicked[0]["cluster"])))
 
     panels.chart(
         matrices.confusion,
@@ -71,18 +96,11 @@ def matrix(view: View, *, key: str, **options: Any) -> None:
         view.dataset.class_names,
         classes=view.class_of,
         ids=view.timeline.mapping(view.step),
-        key=key,
+        key=cells.key,
         select="cell",
         on_select=chosen,
         **options,
     )
-
-
-def _select_cell(view: View, cell: dict[str, Any]) -> None:
-    name, cluster = str(cell["true"]), int(cell["cluster"])
-    label = list(view.dataset.class_names).index(name)
-    rows = np.flatnonzero((view.labels == label) & (view.clusters == cluster))
-    session.select(rows, f"{name} in cluster {cluster}")
 
 
 def _curves(view: View) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from clustlab.analysis import genealogy, rematch
 from clustlab.types import Array
-from clustlab.ui import alarms, inspector, panels, session, shifts
+from clustlab.ui import alarms, by_keys, inspector, panels, session, shifts
 from clustlab.ui.frame import View
 from clustlab.ui.sheet import clickable
 from clustlab.views import lineage, raster
@@ -113,17 +113,24 @@ def _events(folder: Path, run_id: str, steps: int) -> tuple[genealogy.Event, ...
 def _genealogy(view: View) -> None:
     assignments = view.timeline.assignments()
     columns = genealogy.thinned(len(assignments))
-    members = _traced(view)
+    controls = st.container(horizontal=True, vertical_alignment="bottom")
+    with controls:
+        members = _traced(view)
     counts = genealogy.flows(assignments, columns)
     mine = None if members is None else genealogy.flows(assignments, columns, members)
     option, links = lineage.sankey(counts, columns, mine)
     key = session.chart_key("lineage")
+    bands = by_keys.Chooser("lineage", key, lambda band: _select_band(assignments, columns, band))
 
     def chosen() -> None:
         for group in st.session_state[key]["selection"]["selected"]:
             for i in group["data_indices"] if group.get("data_type") == "edge" else ():
-                _select_band(assignments, columns, links[i])
+                if links[i] is not None:
+                    bands.take(links[i])
 
+    with controls:
+        words = _bands(counts, columns, links, are_images=view.dataset.is_image)
+        bands.box("Choose a band", words, width=250)
     says = f"Flow of items between clusters over steps {', '.join(map(str, columns))}"
     st.echarts_chart(option, height=HEIGHT, key=key, on_select=chosen, renderer="svg", alt=says)
     if thinned := shown(len(columns), len(assignments), "steps"):
@@ -135,31 +142,41 @@ def _genealogy(view: View) -> None:
 def _traced(view: View) -> Array | None:
     """Members of the cluster to trace, as it is at the step in view; None without one."""
     ids = np.unique(view.clusters).tolist()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        cluster = st.selectbox(
-            "Trace the members of",
-            [None, *ids],
-            format_func=lambda i: (
-                "no cluster" if i is None else f"cluster {i}, as it is at the step in view"
-            ),
-            key="traced",
-            width=320,
-        )
-        members = None if cluster is None else np.flatnonzero(view.clusters == cluster)
-        st.button(
-            "Select them",
-            icon=":material/select_all:",
-            disabled=members is None,
-            on_click=session.select,
-            args=([] if members is None else members, f"Cluster {cluster} at step {view.step}"),
-        )
+    cluster = st.selectbox(
+        "Trace the members of",
+        [None, *ids],
+        format_func=lambda i: "no cluster" if i is None else f"cluster {i}, as it is now",
+        key="traced",
+        help="A cluster as it is at the step in view.",
+        width=220,
+    )
+    members = None if cluster is None else np.flatnonzero(view.clusters == cluster)
+    st.button(
+        "Select them",
+        icon=":material/select_all:",
+        disabled=members is None,
+        on_click=session.select,
+        args=([] if members is None else members, f"Cluster {cluster} at step {view.step}"),
+    )
     return members
 
 
-def _select_band(assignments: Array, columns: Array, link: lineage.Link) -> None:
-    if link is None:
-        return
-    column, a, b = link
+def _bands(
+    counts: list[Array], columns: Array, links: list[lineage.Link], *, are_images: bool
+) -> dict[tuple[int, int, int], str]:
+    """Words for each band of the flow but the grey ones, the largest first."""
+    sizes = {link: int(counts[link[0]][link[1:]]) for link in links if link is not None}
+    largest = sorted(sizes, key=lambda link: (-sizes[link], link))[: by_keys.MOST]
+    return {
+        (column, a, b): f"steps {columns[column]} to {columns[column + 1]}, "
+        + (f"stayed in {a}: " if a == b else f"cluster {a} to {b}: ")
+        + by_keys.images(sizes[column, a, b], are_images=are_images)
+        for column, a, b in largest
+    }
+
+
+def _select_band(assignments: Array, columns: Array, band: tuple[int, int, int]) -> None:
+    column, a, b = band
     first, last = (int(step) for step in columns[column : column + 2])
     rows = np.flatnonzero((assignments[first] == a) & (assignments[last] == b))
     session.select(rows, f"Cluster {a} → {b}, steps {first} to {last}")

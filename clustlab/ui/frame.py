@@ -209,8 +209,9 @@ def look(run: Run) -> View:
     """View of the chosen step, with everything derived up to the newest."""
     timeline = session.timeline(run)
     behind = len(run) - len(timeline)
+    place = st.empty()  # always, or all below would move up and lose the focus of the keyboard
     if behind > 20:
-        bar = st.progress(0.0, "Following the clusters through all steps")
+        bar = place.progress(0.0, "Following the clusters through all steps")
         timeline.extend(report=lambda words, share: _tell(bar, words, share))
         bar.empty()
     else:

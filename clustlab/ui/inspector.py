@@ -76,7 +76,7 @@ def _selection(view: "View") -> None:
     with st.container(border=True):
         head, clear = st.columns([4, 1], vertical_alignment="center")
         head.markdown(f"**{title}**: {len(indices):,} items")
-        clear.button("Clear", type="tertiary", on_click=_clear)
+        clear.button("Clear", type="tertiary", on_click=session.clear)
         rows = np.array(indices[:SHOWN])
         alt = f"{title}: {len(rows)} images"
         image_sheet(view, rows, key="selection", alt=alt)
@@ -85,17 +85,6 @@ def _selection(view: "View") -> None:
         keeping.save(view, indices, title)
         with st.expander("Table"):
             st.dataframe(table(view, np.array(indices)), hide_index=True, height=260, alt=alt)
-
-
-def _clear() -> None:
-    session.select([], "")
-    close()
-
-
-def close() -> None:
-    """Close the item that is open."""
-    session.pick(None)
-    session.clear_charts()
 
 
 def table(view: "View", indices: Array) -> pd.DataFrame:

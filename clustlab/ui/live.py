@@ -110,9 +110,11 @@ def _ending(view: View) -> None:
 
 
 def _embedding(view: View) -> None:
-    st.markdown("**Embedding**", help=reading(scatter.embedding))
     table = scatter.dots(view.timeline.points(view.step), view.clusters)
     key = session.chart_key("live-embedding")
+    with st.container(key="head-embedding", horizontal=True, vertical_alignment="center"):
+        st.markdown("**Embedding**", help=reading(scatter.embedding), width="content")
+        embedding.by_numbers("live-embedding", table, view.timeline.extent(), key)
     panels.chart(
         scatter.embedding,
         table,
@@ -147,9 +149,11 @@ def _confusion(view: View) -> None:
     if view.labels is None:
         st.markdown("**No labels**: there is nothing to compare the clusters with.")
         return
-    st.markdown("**Confusion matrix**", help=reading(matrices.confusion))
-    key = session.chart_key("live-confusion")
-    evaluate.matrix(view, key=key, height=HEIGHT, with_guide=False)
+    cells = evaluate.chooser(view, "live-confusion")
+    with st.container(key="head-confusion", horizontal=True, vertical_alignment="center"):
+        st.markdown("**Confusion matrix**", help=reading(matrices.confusion), width="content")
+        cells.box("Choose a cell", evaluate.choices(view), width=220)
+    evaluate.matrix(view, cells, height=HEIGHT, with_guide=False)
 
 
 def _shifts(view: View) -> None:

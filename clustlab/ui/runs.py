@@ -41,7 +41,10 @@ def page() -> None:
         return
     active = any(run.is_active for run in found)
     st.fragment(session.guarded(_table), run_every=2.0 if active else None)()
-    st.caption(f"Runs live in the folder {session.store().root.name!r}; set CLUSTLAB_RUNS to move.")
+    st.caption(
+        f"Runs live in the folder {session.store().root.name!r}; set CLUSTLAB_RUNS to move. By "
+        "keyboard, arrows move in the table, and Shift with the space bar chooses a row."
+    )
 
 
 def _table() -> None:

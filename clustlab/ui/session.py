@@ -238,6 +238,18 @@ def picked() -> int | None:
     return None if value is None else int(value)
 
 
+def clear() -> None:
+    """Select nothing, and close what is open."""
+    select([], "")
+    close()
+
+
+def close() -> None:
+    """Close the item that is open."""
+    pick(None)
+    clear_charts()
+
+
 def clear_charts() -> None:
     """Let charts forget what is marked in them, so that it can be chosen again: see `chart_key`."""
     st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1

@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from clustlab.analysis import transitions
-from clustlab.ui import panels, session
+from clustlab.ui import by_keys, panels, session
 from clustlab.ui.frame import View
 from clustlab.views import curves, flow, matrices
 
@@ -67,13 +67,15 @@ def _flow(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
         before, view.clusters, n_ids, words=(f"at step {start}", f"at step {view.step}")
     )
     key = session.chart_key("flow")
+    bands = by_keys.Chooser("flow", key, lambda band: _pick(view, start, *band))
 
     def chosen() -> None:
         for group in st.session_state[key]["selection"]["selected"]:
             for i in group["data_indices"] if group.get("data_type") == "edge" else ():
                 if links[i] is not None:
-                    _pick(view, start, *links[i])
+                    bands.take(links[i])
 
+    bands.box("Choose a band", _moves(view, start, before, n_ids, set(links)), width=250)
     st.echarts_chart(
         option,
         height=460,
@@ -85,14 +87,29 @@ def _flow(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
     panels.guide(flow.sankey)
 
 
+def _moves(
+    view: View, start: int, before: np.ndarray, n_ids: int, shown: set[flow.Link] | None = None
+) -> dict[tuple[int, int], str]:
+    """Words for each group of items by where it was and is, the largest first."""
+    counts = transitions.table(before, view.clusters, n_ids)
+    return {
+        (a, b): (f"stayed in cluster {a}: " if a == b else f"from cluster {a} to {b}: ")
+        + by_keys.images(n, are_images=view.dataset.is_image)
+        for a, b, n in by_keys.filled(counts)
+        if shown is None or (a, b) in shown
+    }
+
+
 def _matrix(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
     key = session.chart_key("transition")
+    cells = by_keys.Chooser("transition", key, lambda cell: _pick(view, start, *cell))
 
     def chosen() -> None:
-        cells = st.session_state[key]["selection"].get("cell") or []
-        if cells:
-            _pick(view, start, int(cells[0]["from"]), int(cells[0]["to"]))
+        clicked = st.session_state[key]["selection"].get("cell") or []
+        if clicked:
+            cells.take((int(clicked[0]["from"]), int(clicked[0]["to"])))
 
+    cells.box("Choose a cell", _moves(view, start, before, n_ids), width=250)
     panels.chart(
         matrices.transition,
         before,

@@ -1,15 +1,25 @@
 """What the page Compare draws: a column for each run, and what they agree on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 import streamlit as st
 
-from clustlab.analysis import agreement
+from clustlab.analysis import agreement, matching
 from clustlab.store import Run
 from clustlab.types import Array
-from clustlab.ui import agreement_tabs, clusters, frame, inspector, nav, panels, session, summaries
+from clustlab.ui import (
+    agreement_tabs,
+    by_keys,
+    clusters,
+    frame,
+    inspector,
+    nav,
+    panels,
+    session,
+    summaries,
+)
 from clustlab.ui.http import item_url
 from clustlab.ui.sheet import clickable
 from clustlab.ui.sides import Side, chart_key, select
@@ -65,30 +75,40 @@ def _heads(sides: Sequence[Side]) -> None:
 
 
 def _panes(sides: Sequence[Side]) -> None:
-    first = sides[0].view
+    first, letters = sides[0].view, [side.letter for side in sides]
     table = panes.wide(
         [side.view.timeline.points(side.view.step) for side in sides],
         [side.clusters for side in sides],
-        letters=[side.letter for side in sides],
+        letters=letters,
         labels=first.labels,
         class_names=first.dataset.class_names,
     )
     key = chart_key("panes")
 
+    def brushed(brush: Mapping[str, Sequence[float]]) -> None:
+        letter = next(iter(brush))[1:]
+        select("panes", panes.brushed(table, brush), f"Brushed in {letter}")
+
     def chosen() -> None:
         event = st.session_state[key]["selection"]
         brush, pick = event.get("brush") or {}, event.get("pick") or []
         if len(brush) == 2:
-            letter = next(iter(brush))[1:]
-            select("panes", panes.brushed(table, brush), f"Brushed in {letter}")
+            brushed(brush)
         elif pick:
             session.pick(int(pick[0]["index"]))
 
     with st.container(key="compare-panes"):
+        by_keys.area(
+            "panes",
+            {a: (table[f"x{a}"].to_numpy(), table[f"y{a}"].to_numpy()) for a in letters},
+            (0.0, 0.0, first.timeline.extent()),
+            lambda a, x, y: brushed({f"x{a}": x, f"y{a}": y}),
+            key=key,
+        )
         panels.chart(
             panes.linked,
             table,
-            [side.letter for side in sides],
+            letters,
             selected=session.selection()[0],
             ids=np.unique(np.concatenate([side.ids for side in sides])),
             image_url=item_url(first.run.id) if first.dataset.is_image else None,
@@ -224,13 +244,28 @@ def _confusion(side: Side, labels: Array) -> None:
     source = f"confusion-{side.letter}"
     key = chart_key(source)
 
-    def chosen() -> None:
-        cells = st.session_state[key]["selection"].get("cell") or []
-        if cells:
-            name, cluster = str(cells[0]["true"]), int(cells[0]["cluster"])
-            rows = np.flatnonzero((labels == names.index(name)) & (side.clusters == cluster))
-            select(source, rows, f"{name} in cluster {cluster} of {side.letter}")
+    def name(label: int) -> str:
+        return inspector.class_name(side.view, label)
 
+    def choose(cell: tuple[int, int]) -> None:
+        label, cluster = cell
+        rows = np.flatnonzero((labels == label) & (side.clusters == cluster))
+        select(source, rows, f"{name(label)} in cluster {cluster} of {side.letter}")
+
+    cells = by_keys.Chooser(source, key, choose)
+
+    def chosen() -> None:
+        clicked = st.session_state[key]["selection"].get("cell") or []
+        if clicked:
+            cells.take((names.index(str(clicked[0]["true"])), int(clicked[0]["cluster"])))
+
+    are_images = side.view.dataset.is_image
+    words = {
+        (label, cluster): f"true {name(label)} in cluster {cluster}: "
+        + by_keys.images(n, are_images=are_images)
+        for label, cluster, n in by_keys.filled(matching.contingency(labels, side.clusters))
+    }
+    cells.box("Choose a cell", words)
     panels.chart(
         matrices.confusion,
         labels,

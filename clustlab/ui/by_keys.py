@@ -1,0 +1,180 @@
+"""Choosing by keyboard what a chart lets one choose by mouse: a cell, a band, or an area."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import streamlit as st
+
+from clustlab.types import Array
+from clustlab.ui import session
+
+MOST = 1000  # choices in a box; beyond them lie the smallest cells of a very large table
+WHOLE = (0, 100)  # percent
+HELP = (
+    "Selects the dots in a rectangle, for those who draw none by mouse. Shares are those of the "
+    "square in the middle of the map; 0 and 100 take in all that lies beyond, too."
+)
+
+
+@dataclass(frozen=True)
+class Chooser:
+    """One thing out of several, chosen in a chart or in the box beside it: `choose` does the rest.
+
+    What was chosen last is remembered for as long as the chart would keep its mark.
+    """
+
+    name: str  # of the chart, as in `session.chart_key`
+    key: str  # of the chart as it is drawn now
+    choose: Callable[[Any], None]  # selects the items of a cell, a band ...
+
+    def take(self, value: Hashable) -> None:
+        """Choose what was clicked."""
+        self.choose(value)
+        title = session.selection()[1]
+        st.session_state["chosen"] = (session.chart_key(self.name), value, title)
+
+    def current(self) -> Hashable:
+        """What is selected now, if it was chosen here; else None."""
+        key, value, title = st.session_state.get("chosen", ("", None, ""))
+        here = key == session.chart_key(self.name) and title == session.selection()[1]
+        return value if here else None
+
+    def box(
+        self,
+        label: str,
+        words: Mapping[Any, str],
+        *,
+        width: int | Literal["stretch"] = "stretch",
+    ) -> None:
+        """Select box of all that can be chosen, by its words; clearing it clears the selection.
+
+        The style sheet lifts it into the line of the tabs where it is the first in one of them.
+        """
+        key = f"box-{self.name}"
+        now = self.current()
+        now = now if now in words else None
+        if st.session_state.get(key) != now or key not in st.session_state:
+            st.session_state[key] = now
+
+        def chosen() -> None:
+            value = st.session_state[key]
+            if value is None:
+                session.clear()
+                return
+            forget_marks(self.key)
+            self.take(value)
+
+        st.selectbox(
+            label,
+            list(words),
+            index=None,
+            format_func=lambda value: words.get(value, ""),
+            key=key,
+            placeholder=label,
+            disabled=not words,
+            width=width,
+            on_change=chosen,
+            label_visibility="collapsed",
+        )
+
+
+def forget_marks(key: str) -> None:
+    """Take out of a chart what was marked in it by mouse, before something else is chosen."""
+    state = st.session_state.get(key)
+    if state and any(state["selection"].values()):
+        session.clear_charts()
+
+
+def filled(counts: Array) -> list[tuple[int, int, int]]:
+    """Row, column and count of the cells (a, b) that are not empty, the fullest first."""
+    flat = counts.ravel()
+    order = np.argsort(-flat, kind="stable")[: min(int((flat > 0).sum()), MOST)]
+    rows, columns = np.unravel_index(order, counts.shape)
+    return list(zip(rows.tolist(), columns.tolist(), flat[order].tolist(), strict=True))
+
+
+def images(n: int, *, are_images: bool = True) -> str:
+    """So many images, or items of another kind, in words."""
+    return f"{n:,} {'image' if are_images else 'item'}{'s' * (n != 1)}"
+
+
+# -- areas -------------------------------------------------------------------------------------
+Edges = tuple[float, float]
+
+
+def area(
+    name: str,
+    places: Mapping[str, tuple[Array, Array]],
+    square: tuple[float, float, float],
+    choose: Callable[[str, Edges, Edges], None],
+    *,
+    key: str,
+    label: str = "Area by numbers",
+) -> None:
+    """Small panel, folded away, that selects the dots in a rectangle given in numbers.
+
+    It is an expander that the style sheet lets float: a popover would stand behind the whole page
+    in the order in which the tab key goes through it.
+
+    Parameters
+    ----------
+    name : str
+        Of the chart; the widgets are called after it.
+    places : mapping of str to pairs of (n,) float
+        Where the dots lie across and up, pane by pane.
+    square : three float
+        Middle across, middle up and half the side of the square that is shown.
+    choose : callable
+        Takes the pane, and the lower and upper end across and up, as from a brush.
+    key : str
+        Of the chart as it is drawn now.
+    label : str
+        On the button that opens it.
+    """
+    box = st.expander(
+        label,
+        icon=":material/keyboard:",
+        key=f"area-{name}",
+        on_change="rerun",
+    )
+    if not box.open:  # what nobody sees costs no time
+        return
+    with box:
+        st.markdown("**Choose an area by numbers**", help=HELP)
+        pane = next(iter(places))
+        if len(places) > 1:
+            pane = st.segmented_control(
+                "In", list(places), default=pane, required=True, key=f"{name}-pane"
+            )
+        across = st.slider("From left to right, in %", *WHOLE, WHOLE, key=f"{name}-across")
+        up = st.slider("From bottom to top, in %", *WHOLE, WHOLE, key=f"{name}-up")
+        edges = edge(across, square[0], square[2]), edge(up, square[1], square[2])
+        x, y = places[pane]
+        n = int((_within(x, edges[0]) & _within(y, edges[1])).sum())
+
+        def chosen() -> None:
+            forget_marks(key)
+            choose(str(pane), *edges)
+
+        st.button(
+            f"Select these {n:,}",
+            icon=":material/select_all:",
+            key=f"{name}-take",
+            disabled=not n,
+            on_click=chosen,
+        )
+
+
+def edge(share: Sequence[float], middle: float, half: float) -> Edges:
+    """Ends of a stretch in the values of the dots; at 0 and 100 percent they are open."""
+    low, high = (middle + (each / 50 - 1) * half for each in share)
+    return (
+        -np.inf if share[0] <= WHOLE[0] else low,
+        np.inf if share[1] >= WHOLE[1] else high,
+    )
+
+
+def _within(values: Array, ends: Edges) -> Array:
+    return np.asarray((values >= ends[0]) & (values <= ends[1]))
