@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from clustlab.errors import ClustlabError, ParameterError, RunNotFound
-from clustlab.store import Run, write_atomically
+from clustlab.store import Run, RunSpec, write_atomically
 from clustlab.types import Intervention, InterventionKind, Snapshot
 
 FILE = "interventions.jsonl"
@@ -87,6 +87,18 @@ def wishes(run: Run) -> list[Wish]:
 def is_touched(run: Run) -> bool:
     """Whether anything was changed, or refused, while the run was under way."""
     return (run.path / FILE).is_file()
+
+
+def comes_from(run: Run, spec: RunSpec) -> bool:
+    """Whether a run comes from a spec, with nothing changed before or while it ran."""
+    mine = run.spec
+    return (mine.dataset, mine.method, mine.seed) == (spec.dataset, spec.method, spec.seed) and (
+        mine.dataset_params == spec.dataset_params
+        and mine.method_params == spec.method_params
+        and set(mine.excluded) == set(spec.excluded)
+        and not mine.continues
+        and not is_touched(run)
+    )
 
 
 def at_step(record: Mapping[str, Any]) -> list[Intervention]:

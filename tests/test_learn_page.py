@@ -2,9 +2,11 @@
 
 import pytest
 
-from clustlab import course, registry
+from clustlab import course, interventions, registry
 from clustlab.params import schema
-from clustlab.store import RunStore
+from clustlab.runner import execute, new_run
+from clustlab.store import RunSpec, RunStore
+from clustlab.ui import lesson_runs
 from tests.test_pages import visit, words
 
 
@@ -118,3 +120,12 @@ def test_every_method_with_a_lesson_links_its_parameters():
                 where = course.about_parameter(method, p.name)
                 assert where is not None
                 assert 1 <= where[1] <= len(course.lesson(where[0]).steps)
+
+
+def test_a_run_that_was_changed_by_hand_is_no_material_for_a_lesson(runs):
+    spec = RunSpec("digits", "kmeans", {"n_samples": 60}, {"max_iter": 2})
+    run = new_run(runs, spec)
+    execute(runs.root, run.id)
+    assert lesson_runs.find(spec).id == run.id
+    (run.path / interventions.FILE).write_text("{}\n")
+    assert lesson_runs.find(spec) is None

@@ -10,11 +10,12 @@ import pytest
 from clustlab import registry
 from clustlab.analysis.timeline import Timeline
 from clustlab.errors import ParameterError
+from clustlab.interventions import comes_from
 from clustlab.params import build, schema
 from clustlab.runner import execute, new_run
 from clustlab.sabotage import measures
 from clustlab.sabotage.entries import ENTRIES, NAMES, of
-from clustlab.sabotage.entry import Signature, matches
+from clustlab.sabotage.entry import Signature
 from clustlab.store import RunStore
 from tests import handmade
 
@@ -33,7 +34,7 @@ def carried_out(tmp_path_factory):
             run = new_run(store, spec)
             execute(store.root, run.id)
             assert run.status == "done", run.progress
-            assert matches(run, spec)
+            assert comes_from(run, spec)
             data = store.dataset(run)
             timeline = Timeline(run, data.labels, n_classes=len(data.class_names))
             timeline.extend()
@@ -80,8 +81,8 @@ def test_the_unbalanced_digits_are_two_kinds_and_a_few_of_each_other(store):
     data = store.dataset(run)
     assert np.bincount(data.labels).tolist() == [178, 182, *[20] * 8]
     whole = new_run(store, entry.guarded)  # on all digits, so another run
-    assert not matches(whole, entry.specs["guarded"])
-    assert matches(run, dataclasses.replace(run.spec, excluded=run.spec.excluded[::-1]))
+    assert not comes_from(whole, entry.specs["guarded"])
+    assert comes_from(run, dataclasses.replace(run.spec, excluded=run.spec.excluded[::-1]))
     assert len(data.items) == int(entry.items.split()[0])
 
 

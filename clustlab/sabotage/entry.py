@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from clustlab.analysis.timeline import Timeline
-from clustlab.interventions import is_touched
 from clustlab.store import Run, RunSpec
 
 Measure = Callable[[Run, Timeline], float]
@@ -76,15 +75,3 @@ class Entry:
         broken, guarded = self.broken.method_params, self.guarded.method_params
         names = [n for n in {**broken, **guarded} if broken.get(n) != guarded.get(n)]
         return {name: (broken.get(name), guarded.get(name, self.usual)) for name in names}
-
-
-def matches(run: Run, spec: RunSpec) -> bool:
-    """Whether a run comes from a spec, with nothing changed before or while it ran."""
-    mine = run.spec
-    return (mine.dataset, mine.method, mine.seed) == (spec.dataset, spec.method, spec.seed) and (
-        mine.dataset_params == spec.dataset_params
-        and mine.method_params == spec.method_params
-        and set(mine.excluded) == set(spec.excluded)
-        and not mine.continues
-        and not is_touched(run)
-    )

@@ -1,7 +1,6 @@
 """Runs that a lesson needs: real ones, trained here once and found again later."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 
 import streamlit as st
 
@@ -16,11 +15,8 @@ Draw = Callable[[Sequence[Material]], None]
 
 def find(spec: RunSpec) -> Run | None:
     """Newest run of these settings that has come to its end or is on its way there."""
-    wanted = asdict(spec)
-    for run in session.store().runs():
-        if asdict(run.spec) == wanted and run.status in ("done", "queued", "running", "paused"):
-            return session.open_run(run.id)
-    return None
+    whole = (run for run in session.runs_of(spec) if run.status == "done" or run.is_active)
+    return next(whole, None)
 
 
 def found(specs: Sequence[RunSpec]) -> list[Material] | None:
@@ -94,6 +90,5 @@ def _offer(missing: Sequence[RunSpec], key: str) -> None:
 
 def _failed(spec: RunSpec) -> Run | None:
     """Newest run of these settings, if it came to a bad end."""
-    wanted = asdict(spec)
-    runs = [run for run in session.store().runs() if asdict(run.spec) == wanted]
-    return runs[0] if runs and runs[0].status == "failed" else None
+    newest = next(iter(session.runs_of(spec)), None)
+    return newest if newest is not None and newest.status == "failed" else None

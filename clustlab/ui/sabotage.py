@@ -11,7 +11,7 @@ import streamlit as st
 from clustlab import course, estimate
 from clustlab.errors import ClustlabError, ParameterError
 from clustlab.sabotage import entries
-from clustlab.sabotage.entry import Entry, Finding, matches
+from clustlab.sabotage.entry import Entry, Finding
 from clustlab.store import Run, RunSpec
 from clustlab.ui import frame, nav, panels, session, summaries
 from clustlab.views import curves
@@ -98,13 +98,11 @@ def _about(entry: Entry) -> None:
 # -- the two runs --------------------------------------------------------------------------------
 def _pair(entry: Entry) -> Pair:
     """Newest run of each side, if there is any; one that was stopped counts only if no other."""
-    runs = session.store().runs()
     found: Pair = {}
     for side, spec in entry.specs.items():
-        mine = [run for run in runs if matches(run, spec)]
+        mine = session.runs_of(spec)
         whole = [run for run in mine if run.status not in STOPPED]
-        newest = next(iter(whole or mine), None)
-        found[side] = None if newest is None else session.open_run(newest.id)
+        found[side] = next(iter(whole or mine), None)
     return found
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from clustlab.errors import ClustlabError, ParameterError, RunNotFound
+from clustlab.interventions import comes_from
 from clustlab.store import Run, RunSpec, RunStore
 from clustlab.types import Array, Dataset
 from clustlab.ui import nav
@@ -112,6 +113,11 @@ def open_run(run_id: str) -> Run:
         _run.cache_clear()
         raise RunNotFound(f"The run {run_id!r} was deleted.", "Choose another on the page Runs.")
     return run
+
+
+def runs_of(spec: RunSpec) -> list[Run]:
+    """Runs of these settings that nobody has changed by hand, newest first."""
+    return [open_run(run.id) for run in store().runs() if comes_from(run, spec)]
 
 
 @lru_cache(maxsize=8)
