@@ -1,9 +1,12 @@
 """Several heads on the same features, each with its own division into clusters."""
 
+from itertools import combinations
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from clustlab.parts.agreement import agreement_of
 from clustlab.types import Artefact
 
 
@@ -33,6 +36,27 @@ class Heads(nn.Module):
         scores = self.linear(features).view(-1, self.n_heads, self.n_clusters)
         # in half precision the rows would not sum to 1
         return scores.float().softmax(-1).transpose(0, 1)
+
+
+def head_agreement(p: Tensor) -> dict[str, float]:
+    """Mean NMI of the assignments of all pairs of heads, in [0, 1], under its name; no pair, none.
+
+    1 means that all heads divide the items alike, whatever the numbers of their clusters; near 0,
+    one head tells nothing of another. No label is needed.
+
+    Parameters
+    ----------
+    p : Tensor
+        Cluster probabilities (n_heads, n, k) of all items.
+    """
+    n_heads, _, k = p.shape
+    if n_heads < 2:
+        return {}
+    numbers = p.argmax(2)
+    pairs = combinations(numbers, 2)
+    tables = torch.stack([torch.bincount(a * k + b, minlength=k * k) for a, b in pairs])
+    counts = tables.view(-1, k, k).cpu().numpy()
+    return {"head_agreement": float(np.mean([agreement_of(table) for table in counts]))}
 
 
 def loss_bars(losses: list[float], chosen: int) -> Artefact:
