@@ -141,6 +141,28 @@ def test_heads_disagree_where_a_change_of_head_moves_the_labels():
     assert "30% of the labels" in found[0].sentence
 
 
+def test_heads_disagree_where_their_agreement_is_low_for_three_steps():
+    # two steps without heads, five to begin with, then two low ones, a gap, and four low ones
+    agreement = [math.nan] * 2 + [0.1, 0.3, 0.5, 0.5, 0.5] + [0.59, 0.59, 0.6] + [0.52] * 4
+    found = alarms.find(course(scalars={"head_agreement": np.array([*agreement, *[0.9] * 6])}))
+    assert seen(found) == [("heads", 10, 13)]
+    assert found[0].fact == "The mean NMI of all pairs of heads is 0.52, less than 0.6."
+    assert found[0].meaning.startswith("The heads divide the same features differently")
+
+
+def test_a_change_of_head_says_how_far_all_agree_if_that_was_measured():
+    chosen, changed = np.array([1.0] * 8 + [2.0] * 12), [math.nan, *[0.05] * 7, 0.3]
+    agreement = np.full(STEPS, 0.81)
+    scalars = {"chosen_head": chosen, "head_agreement": agreement}
+    (found,) = alarms.find(course(changed=changed, scalars=scalars))
+    assert (found.name, found.step) == ("heads", 8)
+    assert found.fact.endswith(
+        "30% of the labels changed at once; the mean NMI of all pairs is 0.81."
+    )
+    (old,) = alarms.find(course(changed=changed, scalars={"chosen_head": chosen}))
+    assert old.fact.endswith("30% of the labels changed at once.")
+
+
 def test_a_loss_far_above_its_beginning_diverges():
     loss = [1.0, 0.9, 0.8, 0.7, 0.6, 0.7, 1.2, 1.6, 1.7, 1.8, *[1.9] * 10]
     found = alarms.find(course(loss=loss))  # limit: 1.0 + half of 1.0, from step 7 on

@@ -26,6 +26,7 @@ def runs(tmp_path_factory):
     made_runs.data(store, n=N, labels=TRUE)
     one = made_runs.run(store, [TRUE, TRUE, HALF], method="dec")
     other = made_runs.run(store, [TURNED] * 4 + [MIXED], method="iic")
+    made_runs.run(store, [HALF] * 2, method="deepcluster")
     return store.root, one, other
 
 
@@ -129,3 +130,45 @@ def test_two_runs_are_compared_as_a_user_would(page, runs):
     see(page, "^B: IIC$")
     assert one.id in page.url
     assert other.id in page.url
+
+
+def room(page):
+    """Right edges of the panes and of what they stand in; and whether the page scrolls sideways."""
+    return page.evaluate(
+        """() => {
+        const edge = (name) => document.querySelector(name).getBoundingClientRect().right;
+        const main = document.querySelector("[data-testid=stMain]");
+        return [edge(".st-key-compare-panes canvas"), edge(".st-key-compare-panes"),
+                main.scrollWidth > main.clientWidth];
+    }"""
+    )
+
+
+def test_a_narrow_window_has_all_panes_in_sight(page, runs):
+    root, one, other = runs
+    third = next(run.id for run in RunStore(root).runs() if run.spec.method == "deepcluster")
+    page.goto(page.url.split("/compare")[0] + f"/compare?runs={one.id},{other.id},{third}")
+    canvas = page.locator(".st-key-compare-panes canvas")
+    canvas.wait_for()
+    page.wait_for_timeout(1500)
+    wide = canvas.bounding_box()
+    page.set_viewport_size({"width": 1000, "height": 900})
+    page.wait_for_timeout(3000)
+    see(page, "^C: DeepCluster$")
+    narrow = canvas.bounding_box()
+    assert narrow["height"] > 1.5 * wide["height"]  # two rows
+    panes, place, sideways = room(page)
+    assert panes <= place
+    assert not sideways
+
+    # The third pane stands below the first; a brush there reaches it.
+    page.mouse.move(narrow["x"] + 20, narrow["y"] + 0.6 * narrow["height"])
+    page.mouse.down()
+    to = narrow["x"] + narrow["width"] * 0.45, narrow["y"] + narrow["height"] - 10
+    page.mouse.move(*to, steps=6)
+    page.mouse.up()
+    see(page, "^Brushed in C: ")
+
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.wait_for_timeout(3000)
+    assert canvas.bounding_box()["height"] == pytest.approx(wide["height"], abs=2)

@@ -26,12 +26,12 @@ def table(n=2, count=N):
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_each_run_has_a_pane_and_one_brush_serves_all(n):
     spec = panes.linked(table(n), list("ABC"[:n])).to_dict()
-    assert [pane["title"]["text"] for pane in spec["hconcat"]] == list("ABC"[:n])
-    names = [pane["layer"][0]["name"] for pane in spec["hconcat"]]
+    assert [pane["title"]["text"] for pane in spec["concat"]] == list("ABC"[:n])
+    names = [pane["layer"][0]["name"] for pane in spec["concat"]]
     found = {p["name"]: p for p in spec["params"]}
     assert found["brush"]["views"] == found["pick"]["views"] == names
     assert found["brush"]["select"]["encodings"] == ["x", "y"]
-    for letter, pane in zip("ABC", spec["hconcat"], strict=False):
+    for letter, pane in zip("ABC", spec["concat"], strict=False):
         dots = pane["layer"][0]["encoding"]
         assert (dots["x"]["field"], dots["y"]["field"]) == (f"x{letter}", f"y{letter}")
         outside, unlit = dots["color"]["condition"]
@@ -43,9 +43,31 @@ def test_each_run_has_a_pane_and_one_brush_serves_all(n):
         assert x / width == pytest.approx(y / height)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+@pytest.mark.parametrize("room", [320, 480, 640, 780])
+def test_panes_without_room_beside_each_other_stand_two_in_a_row(n, room):
+    columns, (width, height) = panes.layout(n, room)
+    assert columns == min(n, 2)
+    assert columns * width + (columns - 1) * panes.SPACE + panes.MARGIN <= room
+    wide, high = panes.SIZES[n]
+    assert width / height == pytest.approx(wide / high, rel=0.02)  # so that units stay equal
+    assert panes.layout(n, panes.ENOUGH) == panes.layout(n) == (n, (wide, high))
+
+
+def test_fewer_columns_change_nothing_but_the_size():
+    table_of_three = table(3)
+    wide, narrow = (
+        panes.linked(table_of_three, list("ABC"), room=room).to_dict()
+        for room in (panes.ENOUGH, 480)
+    )
+    assert (wide["columns"], narrow["columns"]) == (3, 2)
+    assert narrow["concat"][2]["width"] == 225
+    assert wide["params"] == narrow["params"]
+
+
 def test_a_colour_is_one_cluster_in_every_pane_and_at_every_step():
     spec = panes.linked(table(), ["A", "B"], ids=[0, 1, 2, 3]).to_dict()
-    scales = [pane["layer"][0]["encoding"]["color"]["scale"] for pane in spec["hconcat"]]
+    scales = [pane["layer"][0]["encoding"]["color"]["scale"] for pane in spec["concat"]]
     assert scales[0] == scales[1]
     assert scales[0]["domain"] == [0, 1, 2, 3]
     assert scales[0]["range"][2] == theme.colour(2)
@@ -90,7 +112,7 @@ def test_labels_and_images_are_named_on_hover():
     assert spec["transform"] == [
         {"calculate": '"/item/" + datum.index + ".png"', "as": "image"},
     ]
-    fields = [t["field"] for t in spec["hconcat"][0]["layer"][0]["encoding"]["tooltip"]]
+    fields = [t["field"] for t in spec["concat"][0]["layer"][0]["encoding"]["tooltip"]]
     assert fields == ["index", "class", "clusterA", "clusterB", "image"]
     assert frame["class"].tolist()[::20] == ["a", "unknown", "b"]
 

@@ -22,6 +22,7 @@ CHURN = 0.2  # share of labels changed that is a lot
 KEPT = 0.9  # share of the first churn at which it has not fallen
 WINDOW = 5  # steps that are taken together where single ones say little
 SWITCHED = 0.1  # share of labels changed by a change of head that is worth a word
+AGREED = 0.6  # mean NMI of all pairs of heads below which they are said to disagree
 GROWTH = 1.5  # factor from step to step at which a loss runs away
 SPLIT = re.compile(r"[:.] ")  # between what happens and what it means
 LOSSES = ("loss", "cross_entropy", "reconstruction", "layer reconstruction")  # the first one counts
@@ -118,6 +119,7 @@ def find(course: Course) -> list[Alarm]:
         _still,
         _churn,
         _heads,
+        _changes_of_head,
         _divergence,
     ]
     found = [alarm for rule in rules for alarm in rule(course)]
@@ -245,23 +247,57 @@ def _churn(course: Course) -> Iterator[Alarm]:
             )
 
 
+APART = (
+    "the heads divide the same features differently, so which of them has the lowest loss decides "
+    "what comes out, and a jump in the scores where that changes is no learning."
+)
+FEWER_DOUBTS = (
+    "More epochs, a lower learning rate, the auxiliary head, or more heads; compare several seeds "
+    "by their loss before trusting one."
+)
+
+
 def _heads(course: Course) -> Iterator[Alarm]:
+    """Steps at which the heads agree less than `AGREED`, if the run has measured how far they do.
+
+    The first five steps with heads are left out: there they come from different draws.
+    """
+    agreement = course.scalars.get("head_agreement")
+    if agreement is None:
+        return
+    low = agreement < AGREED  # nan, where there are no heads yet, is not
+    low[np.flatnonzero(np.isfinite(agreement))[:WINDOW]] = False
+    for step, last in episodes(low):
+        yield Alarm(
+            step,
+            last,
+            "heads",
+            "Heads disagree",
+            f"The mean NMI of all pairs of heads is {agreement[step]:.2f}, less than {AGREED}: "
+            + APART,
+            FEWER_DOUBTS,
+        )
+
+
+def _changes_of_head(course: Course) -> Iterator[Alarm]:
+    """Steps at which another head is chosen and more than a tenth of the labels change with it."""
     chosen = course.scalars.get("chosen_head")
     if chosen is None:
         return
+    agreement = course.scalars.get("head_agreement", np.full(len(chosen), np.nan))
     for step in range(WINDOW, len(chosen)):
         before, after, changed = chosen[step - 1], chosen[step], float(course.changed[step])
         if np.isfinite([before, after]).all() and before != after and changed > SWITCHED:
+            known = np.isfinite(agreement[step])
+            alike = f"; the mean NMI of all pairs is {agreement[step]:.2f}" if known else ""
             yield Alarm(
                 step,
                 step,
                 "heads",
                 "Heads disagree",
                 f"Head {after:.0f} took over from head {before:.0f} with the lower loss, and "
-                f"{changed:.0%} of the labels changed at once: the heads divide the same features "
-                "differently, so a jump in the scores here is a change of head, no learning.",
-                "More epochs, the auxiliary head, or more heads; compare several seeds by their "
-                "loss before trusting one.",
+                f"{changed:.0%} of the labels changed at once{alike}: {APART}",
+                FEWER_DOUBTS,
             )
 
 

@@ -24,6 +24,8 @@ the whole set is the answer; no label is needed to pick it.
   A head that put two digits together gets no further than 2.23.
 - **Loss per head**: heads settle into different divisions of the same features. Gaps below 0.01
   mean nothing; a gap of 0.07 or more is a merged or split class.
+- **Head agreement**: the mean NMI of all pairs of heads over all items. At 1 all divide them alike;
+  far below, the answer depends on which head happens to have the lowest loss.
 
 ## Where it fails
 
@@ -57,7 +59,7 @@ from torch import Tensor, nn
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.augment import Augmentation, side_by_side
-from clustlab.parts.heads import Heads, loss_bars
+from clustlab.parts.heads import Heads, head_agreement, loss_bars
 from clustlab.parts.information import joint_artefacts, overlap
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.interventions import ALL, Offer, Wanted, of_clusters
@@ -349,6 +351,7 @@ class _Run:
             "mutual_information": -float(iic_loss(*pairs[chosen])),
             "mutual_information_ceiling": math.log(s.n_clusters),
             "chosen_head": chosen + 1,
+            **head_agreement(now.p),
             **{f"loss_head_{i + 1}": loss for i, loss in enumerate(by_head)},
         }
         artefacts = {

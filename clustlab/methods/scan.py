@@ -25,6 +25,8 @@ Several heads share the features; the one with the lowest loss over the whole se
   clustering that follows can be much better than its neighbours.
 - **Entropy** next to its ceiling $\ln K$: far below it, clusters are missing.
 - **Neighbours agreeing**: the share that ends up in the same cluster as the image.
+- **Head agreement**: the mean NMI of all pairs of heads over all items. At 1 all divide them alike;
+  far below, the answer depends on which head happens to have the lowest loss.
 - **Share of confident items**: small at first, it grows while clusters are labelled by themselves.
   A cluster with few confident items is the doubtful one.
 - The pretext shows the clusters of k-means, for comparison.
@@ -66,7 +68,7 @@ from clustlab.parts.augment import Augmentation
 from clustlab.parts.balance import inverse_size_weights
 from clustlab.parts.code_clusters import COMPONENTS, ROUNDS, STARTS, FeatureClusters
 from clustlab.parts.contrast import VIEWS, Projection, nt_xent, view_pairs
-from clustlab.parts.heads import Heads, confidence_artefacts, loss_bars
+from clustlab.parts.heads import Heads, confidence_artefacts, head_agreement, loss_bars
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.interventions import (
     ALL,
@@ -383,6 +385,7 @@ class _Run:
                 "share_of_neighbours_agreeing": float(same.float().mean()),
                 "share_confident": float(self.confident().float().mean()),
                 "chosen_head": chosen + 1,
+                **head_agreement(heads),
             },
             probabilities=p.cpu().numpy(),
             artefacts={

@@ -1,11 +1,13 @@
 """Several heads on the same features, each with its own division into clusters."""
 
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from clustlab.parts.agreement import agreement_of
 from clustlab.parts.units import Units
 from clustlab.types import Artefact
 
@@ -55,6 +57,27 @@ class Heads(nn.Module):
 
         weight, offset = self.linear.weight.detach()[rows], self.linear.bias.detach()[rows]
         return Units(weight, offset, features, log_probabilities)
+
+
+def head_agreement(p: Tensor) -> dict[str, float]:
+    """Mean NMI of the assignments of all pairs of heads, in [0, 1], under its name; no pair, none.
+
+    1 means that all heads divide the items alike, whatever the numbers of their clusters; near 0,
+    one head tells nothing of another. No label is needed.
+
+    Parameters
+    ----------
+    p : Tensor
+        Cluster probabilities (n_heads, n, k) of all items.
+    """
+    n_heads, _, k = p.shape
+    if n_heads < 2:
+        return {}
+    numbers = p.argmax(2)
+    pairs = combinations(numbers, 2)
+    tables = torch.stack([torch.bincount(a * k + b, minlength=k * k) for a, b in pairs])
+    counts = tables.view(-1, k, k).cpu().numpy()
+    return {"head_agreement": float(np.mean([agreement_of(table) for table in counts]))}
 
 
 def loss_bars(losses: list[float], chosen: int) -> Artefact:

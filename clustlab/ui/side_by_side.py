@@ -17,6 +17,7 @@ from clustlab.ui import (
     inspector,
     nav,
     panels,
+    room,
     session,
     summaries,
 )
@@ -98,6 +99,7 @@ def _panes(sides: Sequence[Side]) -> None:
             session.pick(int(pick[0]["index"]))
 
     with st.container(key="compare-panes"):
+        across = room.width("compare-room", panes.ENOUGH)
         by_keys.area(
             "panes",
             {a: (table[f"x{a}"].to_numpy(), table[f"y{a}"].to_numpy()) for a in letters},
@@ -113,6 +115,7 @@ def _panes(sides: Sequence[Side]) -> None:
             ids=np.unique(np.concatenate([side.ids for side in sides])),
             image_url=item_url(first.run.id) if first.dataset.is_image else None,
             extent=first.timeline.extent(),
+            room=across,
             key=key,
             on_select=chosen,
             select=["brush", "pick"],

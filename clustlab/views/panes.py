@@ -14,6 +14,9 @@ from clustlab.views import charts, theme
 LETTERS = "ABCD"
 MAX_DOTS = 2000  # in each pane
 SIZES = {1: (388, 310), 2: (388, 310), 3: (254, 254), 4: (187, 200)}  # by the number of panes
+SPACE = 14  # pixels between two panes
+ENOUGH = 790  # pixels across in which all panes stand beside each other
+MARGIN = 16  # pixels around all panes
 MAX_RINGS = 20  # clusters that get their number written at their middle
 INK = "#22252b"  # letters on a light ground of their own
 
@@ -60,7 +63,8 @@ def linked(
     ids: Sequence[int] | Array = (),
     image_url: str | None = None,
     extent: float = 1.15,
-) -> alt.HConcatChart:
+    room: int = ENOUGH,
+) -> alt.ConcatChart:
     """The same items in the embedding of each run, a pane each.
 
     Reading: one colour is one cluster in all panes, matched by the items that runs share. Drag a
@@ -81,13 +85,15 @@ def linked(
         Address of an item's image for the hover, with `{index}` in it.
     extent : float
         Half the shorter side of what is shown around the origin; dots further out lie at the rim.
+    room : int
+        Pixels across. With less than `ENOUGH`, two panes stand beside each other, others below.
 
     Selections: interval `brush` over the coordinates of the pane it was drawn in, point `pick`
     with the field `index`.
     """
     few = _drawn(table, selected)
     letters = [name[1] for name in table.columns if len(name) == 2 and name[0] == "x"]
-    width, height = SIZES[len(titles)]
+    columns, (width, height) = layout(len(titles), room)
     reach = extent / min(width, height)  # one unit is as long on both axes
     known = np.union1d(ids, np.unique(table[[f"cluster{a}" for a in letters]])).astype(np.int64)
     colours = charts.scale(known.tolist())
@@ -115,14 +121,25 @@ def linked(
             title, anchor="start", offset=2
         )  # set, here and below, since Altair's own way copies the whole chart
         panes.append(pane)
-    chart = alt.hconcat(*panes, data=few, spacing=14)
-    chart.params = _params([pane.layer[0].name for pane in chart.hconcat])
+    chart = alt.concat(*panes, data=few, spacing=SPACE, columns=columns)
+    chart.params = _params([pane.layer[0].name for pane in chart.concat])
     if image_url is not None:
         before, after = (json.dumps(part) for part in image_url.split("{index}", 1))
         address = f"{before} + datum.index + {after}"
         chart.transform = [alt.CalculateTransform(calculate=address, **{"as": "image"})]
     chart.usermeta = {"embedOptions": {"renderer": "canvas"}}
     return charts.finish(chart, "", theme.shown(len(few), len(table), "images"))
+
+
+def layout(n: int, room: int = ENOUGH) -> tuple[int, tuple[int, int]]:
+    """Panes in a row, and width and height of each, for `n` panes in so many pixels across."""
+    width, height = SIZES[n]
+    if room >= ENOUGH:
+        return n, (width, height)
+    columns = min(n, 2)
+    wide = max((room - MARGIN - SPACE * (columns - 1)) // columns, 60)
+    share = min(wide, SIZES[2][0]) / width
+    return columns, (int(width * share), int(height * share))
 
 
 def _params(panes: list[str]) -> list[Any]:
