@@ -214,6 +214,20 @@ def test_deepcluster(page, address):
     assert without < repaired
     see(page, rf"{without:g} of 6 are in use")
 
+    on(page, "deepcluster", 7)  # the guarded run is there already
+    see(page, "^Beside the guarded run: nothing switched yet")
+    page.get_by_text("Augmentation", exact=True).click()
+    see(page, "^Beside the guarded run: augmentation off")
+    train(page)
+    text = predict(page, "With a higher loss")
+    mine, guarded, right, usual = numbers(
+        "at # of a guess instead of #, and # of the images are right instead of #", text
+    )
+    assert mine < guarded / 2
+    assert right < usual - 0.05
+    assert "It is: With a lower loss, and fewer images right" in text
+    see(page, rf"\$?\d+ of 1797 images|{usual:.3f}")
+
 
 def test_honest_pictures(page, address):
     page.goto(f"{address}/learn?lesson=honest-pictures")

@@ -1,12 +1,13 @@
 """The figures of the lesson on DeepCluster, on cases solved by hand."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from clustlab.analysis.metrics import entropy
-from clustlab.course import Material
+from clustlab.course import Material, Numbers
 from clustlab.lessons import deepcluster as lesson
 
 
@@ -53,3 +54,65 @@ def test_each_guard_gives_every_cluster_a_quarter(balance):
 def test_a_far_centre_dies_without_repair_and_lives_with_it():
     assert len(np.unique(lesson.occupied(lesson.CENTERS, repair=False)[1])) == 5
     assert len(np.unique(lesson.occupied(lesson.CENTERS, repair=True)[1])) == 6
+
+
+class MadeTimeline:
+    """Rows of figures, by step."""
+
+    def __init__(self, rows):
+        self.row = rows.__getitem__
+
+
+def made(losses, purity, acc, *, merged=True):
+    """A run of a start and some rounds, with a merge at the end or before it."""
+    run = MadeRun(["start", *["train"] * len(losses), *["merge"] * merged])
+    for record, loss in zip(run.log[1:], losses, strict=False):
+        record["scalars"] = {"cross_entropy": loss, "cross_entropy_guessing": 2.0}
+    row = {"nmi_previous": 0.75, "purity": purity, "acc": acc}
+    data = SimpleNamespace(items=np.zeros((200, 8, 8, 1), np.uint8))
+    return Material(run, data, MadeTimeline([row] * len(run)))
+
+
+ALL_ON = {"whitening": True, "augment": True, "sobel": False}
+
+
+def test_one_run_is_needed_as_long_as_nothing_is_switched():
+    assert lesson.beside(ALL_ON) == [lesson.run_of()]
+    values = {**ALL_ON, "augment": False, "sobel": True}
+    assert lesson.switched(values) == {"augment": False, "sobel": True}
+    assert lesson.beside(values) == [lesson.run_of(), lesson.run_of(augment=False, sobel=True)]
+
+
+def test_the_end_of_a_run_is_its_last_round_and_its_merge():
+    assert lesson.ends(made([1.8, 1.0], 0.9, 0.7)) == {
+        "cross-entropy": 0.5,
+        "labels kept": 0.75,
+        "purity of 30": 0.9,
+        "right in 10": 0.7,
+    }
+    assert lesson.ends(made([1.8], 0.9, 0.7, merged=False)) == {}
+    assert lesson.ends(made([], 0.9, 0.7)) == {}
+
+
+@pytest.mark.parametrize(
+    ("loss", "acc", "option"), [(1.4, 0.9, 0), (0.3, 0.6, 1), (1.02, 0.2, 2), (0.3, 0.9, 3)]
+)
+def test_the_verdict_on_augmentation_compares_both_runs(loss, acc, option):
+    guarded, mine = made([1.8, 1.0], 0.9, 0.9), made([1.8, loss], 0.9, acc)
+    found, why = lesson._without_changes({**ALL_ON, "augment": False}, [guarded, mine])
+    assert found == option
+    assert f"at {loss / 2:.2f} of a guess instead of 0.50, and {acc:.2f} of" in why
+
+
+def test_the_figure_grows_with_the_runs_and_counts_images():
+    values = {**ALL_ON, "augment": False}
+    begun = lesson._inputs(values, [made([], 0.9, 0.9), made([], 0.9, 0.9)])
+    assert [type(part).__name__ for part in begun] == ["Words"]
+    assert "**augmentation off**" in begun[0].text
+    parts = lesson._inputs(values, [made([1.0], 0.9, 0.9), made([0.3], 0.85, 0.6)])
+    (table,) = (part for part in parts if isinstance(part, Numbers))
+    assert list(table.table.index) == ["guarded", "as switched"]
+    assert "$120$ of $200$ images are in the cluster of their digit" in table.arithmetic(
+        1, "right in 10"
+    )
+    assert "$170$ of $200$" in table.arithmetic(1, "purity of 30")

@@ -324,6 +324,84 @@ def _dead_center(values: Values, materials: Sequence[Material]) -> tuple[int, st
     )
 
 
+# -- 7: what the clusters may be about -------------------------------------------------------------
+USUAL = {"whitening": True, "augment": True, "sobel": False}
+CALLED = {"whitening": "whitening", "augment": "augmentation", "sobel": "Sobel edges"}
+
+
+def switched(values: Values) -> dict[str, bool]:
+    """Settings of the input that differ from those of the guarded run."""
+    return {name: bool(values[name]) for name, usual in USUAL.items() if values[name] != usual}
+
+
+def beside(values: Values) -> list[RunSpec]:
+    """The guarded run, and the one as it is switched if that is another."""
+    changes = switched(values)
+    return [run_of(), *([run_of(**changes)] if changes else [])]
+
+
+def ends(material: Material) -> dict[str, float]:
+    """Figures of the last round of training and of the merge; nothing before both are done."""
+    steps, last = rounds(material), len(material.run) - 1
+    shares = guessing(material)["share"]
+    if not len(shares) or steps[-1] == last:
+        return {}
+    trained, merged = (material.timeline.row(int(i)) for i in (steps[-1], last))
+    return {
+        "cross-entropy": float(shares.iloc[-1]),
+        "labels kept": trained["nmi_previous"],
+        "purity of 30": trained["purity"],
+        "right in 10": merged["acc"],
+    }
+
+
+def _inputs(values: Values, materials: Sequence[Material]) -> list[Element]:
+    names = ("guarded", "as switched")[: len(materials)]
+    both = zip(names, materials, strict=True)
+    table = pd.concat([guessing(m).assign(run=name) for name, m in both])
+    found = {n: ends(m) for n, m in zip(names, materials, strict=True) if ends(m)}
+    off = ", ".join(f"{CALLED[n]} {'on' if on else 'off'}" for n, on in switched(values).items())
+    parts: list[Element] = [Words(f"Beside the guarded run: **{off or 'nothing switched yet'}**.")]
+    if found:
+        parts.append(_end_table(pd.DataFrame(found).T, materials[0]))
+    if len(table):
+        axes = ("round", "share of a guess")
+        chart = teaching.lines(table, x="round", y="share", by="run", title=axes, height=270)
+        parts.append(Chart(chart, "Cross-entropy over the rounds, guarded and as switched"))
+    return parts
+
+
+def _end_table(table: pd.DataFrame, material: Material) -> Numbers:
+    n = len(material.dataset.items)
+
+    def arithmetic(row: int, column: str) -> str:
+        value = float(table[column].iloc[row])
+        if column == "cross-entropy":
+            return f"Loss of the last round: ${value:.3f}$ of what a guess among its clusters costs"
+        if column == "labels kept":
+            return f"NMI of the last 2 clusterings: ${value:.3f}$; 1 if no label moved"
+        where = (
+            "a cluster mostly of their digit"
+            if column == "purity of 30"
+            else "the cluster of their digit"
+        )
+        return f"${round(value * n)}$ of ${n}$ images are in {where}: ${value:.3f}$"
+
+    return Numbers(table, arithmetic, "The end of each run", start=(0, "right in 10"))
+
+
+def _without_changes(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    guarded, mine = (ends(m) for m in (materials[0], materials[-1]))
+    loss, right = (mine[name] - guarded[name] for name in ("cross-entropy", "right in 10"))
+    option = 2 if abs(loss) < 0.05 else 0 if loss > 0 else 1 if right < -0.05 else 3
+    return option, (
+        f"The loss ends at {mine['cross-entropy']:.2f} of a guess instead of "
+        f"{guarded['cross-entropy']:.2f}, and {mine['right in 10']:.2f} of the images are right "
+        f"instead of {guarded['right in 10']:.2f}. An image that never changes can be told by any "
+        "detail: an easy task that is not about digits."
+    )
+
+
 LESSON = Lesson(
     5,
     "deepcluster",
@@ -378,7 +456,7 @@ LESSON = Lesson(
             ),
             (Slider("half", "Half-steps done", 0, 20, 1, 1),),
             needs=lambda values: [run_of()],
-            explains=("deepcluster.epochs", "deepcluster.n_components", "deepcluster.whitening"),
+            explains=("deepcluster.epochs", "deepcluster.n_components"),
         ),
         LessonStep(
             "Why the head is new each round",
@@ -450,6 +528,43 @@ LESSON = Lesson(
             ),
             explains=("deepcluster.repair_empty",),
             alarms=("empty",),
+        ),
+        LessonStep(
+            "What the clusters may be about",
+            "Whitening, augmentation and Sobel edges decide what clusters can be about. Switch each "
+            "in a real run. On these digits, with three seeds, 0.80 to 0.94 of all are right as usual, 0.71 "
+            "to 0.80 without whitening, and 0.80 to 0.89 on Sobel edges: no gain, since there is no "
+            "colour to take away.",
+            r"\begin{gathered} z_i \propto \Lambda^{-1/2} V^\top f_\theta(S x_i), \quad "
+            r"\lVert z_i \rVert = 1 \\"
+            r"\min_{\theta, W} \tfrac1n \textstyle\sum_i \ell(W f_\theta(S\, t_i(x_i)), y_i) "
+            r"\end{gathered}",
+            {
+                r"V, \Lambda": "directions and variances of whitening",
+                "S": "Sobel edges, or nothing",
+                "t_i": "random change of an image",
+                "z_i": "what is clustered",
+            },
+            _inputs,
+            Try(
+                "Augmentation is off: the network trains on the very images it has clustered. How "
+                "does it end?",
+                (
+                    "With a higher loss",
+                    "With a lower loss, and fewer images right",
+                    "With about the same loss",
+                    "With a lower loss, and as many right",
+                ),
+                {"whitening": True, "augment": False, "sobel": False},
+                _without_changes,
+            ),
+            (
+                Switch("whitening", "Whitening", value=True),
+                Switch("augment", "Augmentation", value=True),
+                Switch("sobel", "Sobel edges", value=False),
+            ),
+            needs=beside,
+            explains=("deepcluster.whitening", "deepcluster.augment", "deepcluster.sobel"),
         ),
     ),
 )
