@@ -62,7 +62,7 @@ from clustlab.parts.augment import Augmentation, side_by_side
 from clustlab.parts.heads import Heads, head_agreement, loss_bars
 from clustlab.parts.information import joint_artefacts, overlap
 from clustlab.parts.inputs import Inputs
-from clustlab.parts.interventions import ALL, Offer, Wanted, of_clusters
+from clustlab.parts.interventions import ALL, Offer, Wanted
 from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.networks import embed, forward_cost, pass_size
 from clustlab.parts.pca import principal
@@ -280,9 +280,9 @@ class _Run:
         """Change the learning rate, or the clusters of the head that is shown, from then on."""
         network, size = self.network, self.settings.batch_size
         units = network.main.units(self.chosen.value, network.trunk, lambda: self._pass().features)
-        Learner(network, self.optimiser, self.inputs, size).intervene(units, wanted, self.ctx)
+        learner = Learner(network, self.optimiser, self.inputs, size)
         # another head may have the lower loss now, which would hide what was changed
-        self.changed.value |= bool(of_clusters(wanted))
+        self.changed.value |= learner.intervene(units, wanted, self.ctx)
 
     def epoch(self) -> dict[str, float]:
         """Mean losses of one pass over all items, by name."""

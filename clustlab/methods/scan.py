@@ -69,15 +69,7 @@ from clustlab.parts.code_clusters import COMPONENTS, ROUNDS, STARTS, FeatureClus
 from clustlab.parts.contrast import VIEWS, Projection, nt_xent, view_pairs
 from clustlab.parts.heads import Heads, confidence_artefacts, head_agreement, loss_bars
 from clustlab.parts.inputs import Inputs
-from clustlab.parts.interventions import (
-    ALL,
-    RATE,
-    Offer,
-    Wanted,
-    change_rate,
-    changed_answers,
-    of_clusters,
-)
+from clustlab.parts.interventions import ALL, RATE, Offer, Wanted, change_rate, changed_answers
 from clustlab.parts.kmeans import check_enough_items
 from clustlab.parts.neighbours import nearest, neighbour_sheet, shown_items
 from clustlab.parts.networks import descend, embed, forward_cost
@@ -318,9 +310,10 @@ class _Run:
         mixed = [each for each in wanted if labelled and each.kind == "scramble"]
         learner = Learner(self.network, optimiser, self.inputs, self.settings.batch_size)
         units = heads.units(chosen, trunk, self.clusters.features)
-        learner.intervene(units, [each for each in wanted if each not in mixed], self.ctx)
-        self.changed.value |= bool(of_clusters(wanted))
-        if labelled and of_clusters(wanted):
+        others = [each for each in wanted if each not in mixed]
+        touched = learner.intervene(units, others, self.ctx) or bool(mixed)
+        self.changed.value |= touched
+        if labelled and touched:
             features = self.clusters.features()
             p = heads(features).detach()[chosen]
             self.p.value = changed_answers(features, p, mixed, self.ctx)

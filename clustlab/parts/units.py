@@ -52,16 +52,20 @@ class Learner:
     inputs: Inputs
     batch_size: int
 
-    def intervene(self, units: Units, wanted: Wanted, ctx: Context) -> None:
-        """Carry out what is wanted: of the learning rate, then of the units, then `scramble`."""
+    def intervene(self, units: Units, wanted: Wanted, ctx: Context) -> bool:
+        """Carry out what is wanted: of the learning rate, then of the units, then `scramble`.
+
+        True if clusters were changed.
+        """
         change_rate(self.optimiser, wanted)
         if not of_clusters(wanted):
-            return
+            return False
         with torch.no_grad(), torch.autocast(ctx.device.type, enabled=False):
             features = units.features()
             change_units(units.weight, units.offset, features, wanted, ctx)
             assignments = (features @ units.weight.T + units.offset).argmax(1)
         self.scramble(units.log_probabilities, assignments, wanted, ctx)
+        return True
 
     def scramble(
         self,
