@@ -156,11 +156,13 @@ def test_a_change_of_head_says_how_far_all_agree_if_that_was_measured():
     scalars = {"chosen_head": chosen, "head_agreement": agreement}
     (found,) = alarms.find(course(changed=changed, scalars=scalars))
     assert (found.name, found.step) == ("heads", 8)
-    assert found.fact.endswith(
-        "30% of the labels changed at once; the mean NMI of all pairs is 0.81."
+    assert found.fact.endswith("30% of the labels changed at once.")
+    assert found.meaning.startswith(
+        "At step 8 the mean NMI of all pairs of heads is 0.81, and the "
     )
     (old,) = alarms.find(course(changed=changed, scalars={"chosen_head": chosen}))
-    assert old.fact.endswith("30% of the labels changed at once.")
+    assert old.fact == found.fact
+    assert old.meaning.startswith("The heads divide the same features differently")
 
 
 def test_a_loss_far_above_its_beginning_diverges():

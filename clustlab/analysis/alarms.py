@@ -289,14 +289,16 @@ def _changes_of_head(course: Course) -> Iterator[Alarm]:
         before, after, changed = chosen[step - 1], chosen[step], float(course.changed[step])
         if np.isfinite([before, after]).all() and before != after and changed > SWITCHED:
             known = np.isfinite(agreement[step])
-            alike = f"; the mean NMI of all pairs is {agreement[step]:.2f}" if known else ""
+            mean = (
+                f"at step {step} the mean NMI of all pairs of heads is {agreement[step]:.2f}, and "
+            )
             yield Alarm(
                 step,
                 step,
                 "heads",
                 "Heads disagree",
                 f"Head {after:.0f} took over from head {before:.0f} with the lower loss, and "
-                f"{changed:.0%} of the labels changed at once{alike}: {APART}",
+                f"{changed:.0%} of the labels changed at once: {mean if known else ''}{APART}",
                 FEWER_DOUBTS,
             )
 

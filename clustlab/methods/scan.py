@@ -25,8 +25,7 @@ Several heads share the features; the one with the lowest loss over the whole se
   clustering that follows can be much better than its neighbours.
 - **Entropy** next to its ceiling $\ln K$: far below it, clusters are missing.
 - **Neighbours agreeing**: the share that ends up in the same cluster as the image.
-- **Head agreement**: the mean NMI of all pairs of heads over all items. At 1 all divide them alike;
-  far below, the answer depends on which head happens to have the lowest loss.
+- **Head agreement**: mean NMI of all pairs of heads. Far below 1 the answer depends on chance.
 - **Share of confident items**: small at first, it grows while clusters are labelled by themselves.
   A cluster with few confident items is the doubtful one.
 - The pretext shows the clusters of k-means, for comparison.
@@ -251,8 +250,7 @@ class _Run:
 
     def __init__(self, settings: SCAN, items: Array, ctx: Context) -> None:
         self.settings, self.ctx = settings, ctx
-        self.inputs = Inputs(items, ctx.device)
-        self.views = settings.augmentation
+        self.inputs, self.views = Inputs(items, ctx.device), settings.augmentation
         n, k = len(items), settings.n_clusters
         self.network = ctx.keep("network", Network(self.inputs.shape, settings))
         self.pretext = self._adam("pretext optimiser", settings.learning_rate)
@@ -392,5 +390,4 @@ class _Run:
         """Images with their neighbours; nothing for points or before they are mined."""
         if not (self.inputs.is_image and self.neighbours.value.shape[1]):
             return {}
-        found = neighbour_sheet(self.inputs, self.shown.value, self.neighbours.value)
-        return {"neighbours": found}
+        return {"neighbours": neighbour_sheet(self.inputs, self.shown.value, self.neighbours.value)}

@@ -12,7 +12,7 @@ from clustlab.ui.frame import View
 from clustlab.ui.http import item_url
 from clustlab.views import lasso, regions, scatter
 
-SIZE = (760, 560)
+SIZE = (760, 545)
 KINDS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE", "plane": "Plane"}
 TRAIL = 8  # steps back that the selection leaves a trail
 
