@@ -56,6 +56,10 @@ def test_pause_a_run_scramble_a_cluster_and_find_it_on_the_timeline(tmp_path):
         settings = "deepcluster.n_clusters_over=20&deepcluster.epochs=60"
         page.goto(f"{address}/train?dataset=digits&method=deepcluster&{settings}")
         page.get_by_role("button", name="Start", exact=True).click()
+        end = time.monotonic() + PATIENCE / 1000
+        while not any(len(run) for run in store.runs()):  # there is no cluster to change before
+            assert time.monotonic() < end
+            time.sleep(0.2)
         page.get_by_role("button", name="Pause").click()
         page.get_by_role("button", name="Intervene").wait_for()
         settle(page)
