@@ -95,6 +95,7 @@ def comes_from(run: Run, spec: RunSpec) -> bool:
     return (mine.dataset, mine.method, mine.seed) == (spec.dataset, spec.method, spec.seed) and (
         mine.dataset_params == spec.dataset_params
         and mine.method_params == spec.method_params
+        and mine.mixed_precision == spec.mixed_precision
         and set(mine.excluded) == set(spec.excluded)
         and not mine.continues
         and not is_touched(run)

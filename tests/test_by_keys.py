@@ -105,6 +105,17 @@ def _small_app():
     st.text(session.chart_key("letters"))
 
 
+def test_a_text_of_an_earlier_redraw_chooses_nothing(monkeypatch):
+    app = AppTest.from_function(_small_app).run()
+    app.button[0].click().run()
+    shown = app.selectbox[0]
+    shown.options[0] = "the letter a, as it was"
+    monkeypatch.setattr(type(shown), "format_func", str)
+    shown.select_index(0).run()
+    assert not app.exception
+    assert app.session_state["selected"] == ([1], "Letter b")
+
+
 def test_the_box_shows_what_was_clicked():
     app = AppTest.from_function(_small_app).run()
     app.button[0].click().run()

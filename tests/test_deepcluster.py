@@ -69,6 +69,10 @@ def test_sampler_by_count():
     assert len(np.unique(large)) == len(large)  # large clusters leave out, small ones repeat
 
 
+def test_no_items_have_no_weights():
+    assert inverse_size_weights(np.zeros(0, int), 3).tolist() == [0, 0, 0]
+
+
 def test_weights_by_hand():
     weights = inverse_size_weights(np.array([0, 0, 0, 2]), 4)
     assert weights == pytest.approx([4 / (2 * 3), 0, 4 / (2 * 1), 0])

@@ -131,9 +131,11 @@ def test_what_a_later_phase_offers_waits_for_it_and_what_is_gone_is_not_offered(
     assert "waits for the phase" not in words(app)  # the rate can be changed here
     choose(app, "merge").run()
     assert "What you ask for waits for the phase 'cluster'." in words(app)
+    app.button(key="intervene-add").click().run()
+    assert "At the start of the phase 'cluster': **merge cluster" in words(app)
     said = words(visit("train", run=paused("ae-kmeans", phase="cluster").id))
     assert "The rest of this run cannot be changed." in said
-    assert "Autoencoder + k-means offers it in 'pre-train layers' and 'pre-train' only." in said
+    assert "Autoencoder + k-means offers it in 'pre-train' only." in said
 
 
 def test_a_wish_that_was_granted_meanwhile_is_explained(runs, paused):

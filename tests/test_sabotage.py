@@ -83,6 +83,7 @@ def test_the_unbalanced_digits_are_two_kinds_and_a_few_of_each_other(store):
     whole = new_run(store, entry.guarded)  # on all digits, so another run
     assert not comes_from(whole, entry.specs["guarded"])
     assert comes_from(run, dataclasses.replace(run.spec, excluded=run.spec.excluded[::-1]))
+    assert not comes_from(run, dataclasses.replace(run.spec, mixed_precision=True))
     assert len(data.items) == int(entry.items.split()[0])
 
 

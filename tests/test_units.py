@@ -6,11 +6,11 @@ import torch
 
 from clustlab import registry
 from clustlab.context import Context
+from clustlab.params import schema
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.units import GONE, Learner, Units, change_units
 from clustlab.types import Intervention
 from tests.test_interventions import OFFERS, settings, told
-from tests.test_methods import tiny
 
 CORNERS = torch.tensor([[3.0, 0.0], [0.0, 3.0], [-3.0, 0.0], [0.0, -3.0]])
 
@@ -93,6 +93,33 @@ def test_a_lonely_unit_is_left_as_it_is():
     assert offset.tolist() == [0.0]
 
 
+def test_the_last_unit_that_lives_cannot_be_reseeded():
+    items, weight, offset = corners()
+    offset[1:] = GONE
+    change_units(weight, offset, items, [Intervention("re-seed", (0,))], Context())
+    assert torch.equal(weight, CORNERS)
+    assert offset.tolist() == [0.0, GONE, GONE, GONE]
+    change_units(weight, offset, items, [Intervention("re-seed", (1,))], Context())
+    assert (labels(items, weight, offset) == 1).any()
+
+
+def test_nothing_is_trained_towards_a_unit_that_is_gone():
+    items, weight, offset = corners()
+    layer = torch.nn.Linear(2, 4)
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        layer.bias.copy_(offset)
+        layer.bias[1] = GONE
+    inputs = Inputs(items.numpy().astype(np.float32), torch.device("cpu"))
+    learner = Learner(layer, torch.optim.SGD(layer.parameters(), lr=0.3), inputs, 20)
+    members = labels(items, weight, offset)
+    wish = [Intervention("scramble", (2,))]
+    learner.scramble(lambda x: layer(x).log_softmax(1), members, wish, Context())
+    assert torch.equal(layer.weight[1], weight[1])
+    assert layer.bias[1] == GONE
+    assert not torch.equal(layer.weight[2], weight[2])
+
+
 def test_scrambling_unlearns_the_items_of_one_cluster():
     items, weight, offset = corners()
     layer = torch.nn.Linear(2, 4)
@@ -123,18 +150,32 @@ def test_scrambling_unlearns_the_items_of_one_cluster():
 
 # -- in the methods ------------------------------------------------------------------------------
 CLASSIFIERS = [
-    (name, phase)
-    for name, phase in (
-        ("rim", "train"),
-        ("imsat", "train"),
-        ("iic", "train"),
-        ("contrastive-clustering", "train"),
-        ("consensus", "train"),
-        ("scan", "cluster"),
-        ("scan", "self-label"),
-    )
-    if "merge" in OFFERS[name][phase]
+    ("rim", "train"),
+    ("imsat", "train"),
+    ("iic", "train"),
+    ("contrastive-clustering", "train"),
+    ("consensus", "train"),
+    ("scan", "cluster"),
+    ("scan", "self-label"),
 ]
+
+
+def test_every_classifier_can_be_merged_and_scrambled():
+    for name, phase in CLASSIFIERS:
+        assert {"merge", "scramble"} <= set(OFFERS[name][phase]), name
+
+
+@pytest.mark.parametrize(("name", "phase"), [*CLASSIFIERS[:-1], ("dac", "train")])
+def test_scrambling_teaches_a_classifier_and_does_not_only_draw(name, phase, monkeypatch):
+    values = settings(name, phase)
+    untouched, asked = told(name, **values)
+    at = next(step for step, where in asked if where == phase and step)
+    number = int(np.bincount(untouched[at - 1].assignments).argmax())
+    wish = [Intervention("scramble", (number,))]
+    taught, _ = told(name, at, wish, until=at, **values)
+    monkeypatch.setattr("clustlab.parts.units.descend", lambda optimiser, loss: None)
+    drawn, _ = told(name, at, wish, until=at, **values)
+    assert not np.array_equal(taught[at].embedding, drawn[at].embedding)
 
 
 @pytest.mark.parametrize(("name", "phase"), CLASSIFIERS)
@@ -229,4 +270,6 @@ def test_a_finished_pretraining_keeps_its_pace():
 def test_who_is_not_offered_anything_has_neither_rounds_nor_gradients():
     none = {n for n in registry.methods() if n not in OFFERS}
     assert none == {"agglomerative", "hdbscan"}
-    assert all(tiny(name) for name in none)
+    for name in none:
+        fields = {p.name for p in schema(registry.method(name))}
+        assert not fields & {"learning_rate", "epochs", "max_iter"}, name

@@ -167,7 +167,7 @@ class _Run:
         ctx.at("project")
         self.settings, self.ctx = settings, ctx
         self.data = Components(items, settings.n_components, ctx)
-        self.x = self.data.z.double().cpu()
+        self.x = self.data.z.cpu().double()
         k, d = settings.n_clusters, self.x.shape[1]
         blank = maximise(self.x[:k], torch.eye(k).double(), self.x[:k], settings.covariance, 1.0)
         self._weights = ctx.keep("weights", Cell(blank.weights))
@@ -190,7 +190,7 @@ class _Run:
         k = self.settings.n_clusters
         found = kmeans(self.data.z, k, self.ctx, n_init=self.settings.n_init)
         hard = torch.nn.functional.one_hot(found.assignments.cpu(), k).double()
-        self._fit(hard, found.centers.double().cpu())
+        self._fit(hard, found.centers.cpu().double())
         log_likelihood = self._expect()[1]
         return self._snapshot({"log likelihood": log_likelihood})
 

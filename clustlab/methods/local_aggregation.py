@@ -78,7 +78,7 @@ from clustlab.parts.bank import (
 )
 from clustlab.parts.contrast import VIEWS
 from clustlab.parts.inputs import Inputs
-from clustlab.parts.interventions import RATE, Offer, Pace, Wanted
+from clustlab.parts.interventions import RATE, Offer, Pace, Wanted, of_clusters
 from clustlab.parts.kmeans import check_enough_items, follow, kmeans
 from clustlab.parts.neighbours import chosen_first, sheet, shown_items
 from clustlab.parts.networks import descend, embed, forward_cost, settle
@@ -270,6 +270,7 @@ class _Run:
         # before any clustering an item is close to itself alone
         alone = torch.arange(n, device=ctx.device).repeat(settings.n_clusterings, 1)
         self.tables = ctx.keep("fine clusters", Cell(alone), across_runs=False)
+        self.taught = self.tables.value  # the same, with scrambled items in other clusters
         first = torch.zeros(n, dtype=torch.long, device=ctx.device)
         self.assignments = ctx.keep("assignments", Cell(first))
         drawn = ctx.keep("shown items", Cell(shown_items(n, SHOWN, ctx.rng))).value
@@ -302,13 +303,11 @@ class _Run:
     def intervene(self, wanted: Wanted) -> None:
         """Change the rate, or put the items of a cluster into fine ones drawn at random, once."""
         self.pace.take(wanted)
-        tables, k = self.tables.value.clone(), self.settings.n_fine(len(self.inputs))
-        for intervention in wanted:
-            if intervention.kind == "scramble":
-                members = (self.assignments.value == intervention.clusters[0]).nonzero()[:, 0]
-                drawn = self.ctx.rng.integers(k, size=(len(tables), len(members)))
-                tables[:, members] = torch.from_numpy(drawn).to(tables)
-        self.tables.value = tables
+        self.taught, k = self.tables.value.clone(), self.settings.n_fine(len(self.inputs))
+        for intervention in of_clusters(wanted):
+            members = (self.assignments.value == intervention.clusters[0]).nonzero()[:, 0]
+            drawn = self.ctx.rng.integers(k, size=(len(self.taught), len(members)))
+            self.taught[:, members] = torch.from_numpy(drawn).to(self.taught)
 
     def epoch(self, rate: float, *, aggregate: bool) -> tuple[float, float]:
         """Mean loss of one pass over all items, which also renews the bank, and its true rate."""
@@ -322,7 +321,7 @@ class _Run:
             rows = torch.from_numpy(index).to(ctx.device)
             ctx.at("aggregate")
             if aggregate:
-                found = neighbourhood(v, rows, self.bank.value, self.tables.value, s.n_background)
+                found = neighbourhood(v, rows, self.bank.value, self.taught, s.n_background)
                 loss = local_aggregation_loss(found, s.temperature)
             else:
                 loss = instance_loss(v, rows, self.bank.value, s.temperature)

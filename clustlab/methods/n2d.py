@@ -252,7 +252,7 @@ class _Manifold:
     def _fit(self) -> tuple[Mixture, float]:
         """Mixture after one round, and the mean log likelihood of the items."""
         self.ctx.poll()
-        x, answers = self.points.value.double().cpu(), self.answers.value
+        x, answers = self.points.value.cpu().double(), self.answers.value
         means = x.mean(0).expand(answers.shape[1], -1)
         mixture = maximise(x, answers, means, "full", VARIANCE)
         self.ctx.poll()
@@ -297,7 +297,7 @@ class _Manifold:
 
     def _typical(self, mixture: Mixture) -> Artefact:
         """Images whose places are nearest to each mean."""
-        x = self.points.value.double().cpu()
+        x = self.points.value.cpu().double()
         nearest = torch.cdist(mixture.means, x).argsort(dim=1, stable=True)[:, :TYPICAL].T
         images = self.training.inputs[nearest.flatten().numpy()]
         pixels = (images.permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy()

@@ -230,9 +230,9 @@ class SCAN(TrunkSettings):
             run.agree()
             yield run.by_head({}, choose=True)
         for _ in ctx.phase("self-label", self.label_epochs):
-            run.intervene(ctx.interventions(), run.labelling)
             if not bool(run.confident().any()):
                 return
+            run.intervene(ctx.interventions(), run.labelling)
             yield run.by_head({"self_label_loss": run.label()}, choose=False)
 
     def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
@@ -342,7 +342,7 @@ class _Run:
             loss = functional.nll_loss(log_p, pseudo_labels[places[sure]], weight)
             descend(self.labelling, loss)
             total += loss.detach() * len(p)
-        return float(total) / int(confident.sum())
+        return float(total) / max(int(confident.sum()), 1)
 
     def by_head(self, scalars: Mapping[str, float], *, choose: bool) -> Snapshot:
         """Snapshot of the answers of one head: that of lowest loss, or the one chosen before."""

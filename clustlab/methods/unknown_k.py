@@ -316,7 +316,7 @@ class _Stage:
 
     def _scaled(self) -> tuple[Tensor, Tensor, Tensor]:
         """Positions (n, d) centred and of variance 1 on average, their mean, and their scale."""
-        x = self.points.value.double().cpu()
+        x = self.points.value.cpu().double()
         shift = x.mean(0)
         x = x - shift
         scale = x.square().mean().sqrt().clamp_min(1e-12)

@@ -26,5 +26,5 @@ def inverse_size_weights(pseudo_labels: Array, k: int) -> Array:
     Their mean over the items is 1, and every occupied cluster has the same total weight.
     """
     sizes = np.bincount(pseudo_labels, minlength=k)
-    scale = len(pseudo_labels) / np.count_nonzero(sizes)
+    scale = len(pseudo_labels) / max(int(np.count_nonzero(sizes)), 1)
     return np.where(sizes > 0, scale / np.maximum(sizes, 1), 0).astype(np.float32)

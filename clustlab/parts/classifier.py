@@ -99,7 +99,10 @@ def answers(network: Classifier, inputs: Inputs, ctx: Context) -> tuple[Tensor, 
 
 
 def units(network: Classifier, inputs: Inputs, ctx: Context) -> Units:
-    """What users change of a classifier in training."""
+    """What users change of a classifier in training: its last layer, (k, d).
+
+    `inputs` is the whole set, whose hidden activations (n, d) changes are fitted to.
+    """
     return Units(
         network.head.weight.detach(),
         network.head.bias.detach(),

@@ -99,7 +99,15 @@ class Projection(nn.Sequential):
         super().__init__(*mlp((n_features, hidden, width)))
 
     def units(self, trunk: nn.Module, inputs: Inputs, ctx: Context) -> Units:
-        """What users change, where a softmax of what comes out gives the clusters."""
+        """What users change, where a softmax of what comes out, (b, k), gives the clusters.
+
+        Parameters
+        ----------
+        trunk : Module
+            From items (b, *shape) to what comes in, (b, d).
+        inputs : Inputs
+            The whole set.
+        """
         *inner, end = self
         hidden, last = nn.Sequential(trunk, *inner), cast("nn.Linear", end)
         return Units(

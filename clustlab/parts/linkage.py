@@ -22,7 +22,7 @@ Linkage = Literal["ward", "average", "complete", "single"]
 
 def square_distances(x: Tensor, ctx: Context) -> Array:
     """Squared Euclidean distances (n, n) float32 of all pairs of rows (n, d)."""
-    x = x.detach().double().cpu()  # differences of large squares would lose what is close together
+    x = x.detach().cpu().double()  # differences of large squares would lose what is close together
     norms = x.square().sum(1)
     found = np.empty((len(x), len(x)), dtype=np.float32)
     for start in range(0, len(x), CHUNK):

@@ -19,7 +19,7 @@ from clustlab.parts.networks import descend
 from clustlab.parts.trunk import even_batch
 
 GONE = -1e4  # offset of a unit whose softmax is exactly 0, so that no gradient wakes it
-MARGIN = 2.0  # nats between the scores of two halves, and by which a new unit wins its item
+MARGIN = 2.0  # nats by which a new unit wins its item, and by half of which a half wins its centre
 RIDGE = 1e-3  # of the fit of merged scores, as a share of the mean variance of the features
 
 
@@ -76,6 +76,8 @@ class Learner:
     ) -> None:
         """Train for one pass towards clusters drawn at random, on the items of scrambled ones.
 
+        Units that are gone are not drawn.
+
         Parameters
         ----------
         log_probabilities : callable
@@ -99,9 +101,9 @@ class Learner:
             mine = members[rows]
             if bool(mine.any()):
                 found = log_probabilities(self.inputs[index])[mine].float()
-                k = found.shape[1]
-                targets = (chance[rows[mine]] * k).long().clamp_max(k - 1)
-                descend(self.optimiser, functional.nll_loss(found, targets))
+                living = (found > GONE / 2).any(0).nonzero()[:, 0]
+                drawn = (chance[rows[mine]] * len(living)).long().clamp_max(len(living) - 1)
+                descend(self.optimiser, functional.nll_loss(found, living[drawn]))
 
 
 def change_units(
@@ -131,8 +133,8 @@ def change_units(
 def _take_over(weight: Tensor, offset: Tensor, features: Tensor, wish: Tensor, unit: int) -> None:
     """Fit a unit by least squares so that its scores come near a wish (n,)."""
     middle = features.mean(0)
-    x = (features - middle).double().cpu()
-    lacking = (wish - features @ weight[unit] - offset[unit]).double().cpu()
+    x = (features - middle).cpu().double()
+    lacking = (wish - features @ weight[unit] - offset[unit]).cpu().double()
     ridge = RIDGE * x.square().mean() * len(x) + torch.finfo(x.dtype).tiny
     square = x.T @ x + ridge * torch.eye(x.shape[1], dtype=x.dtype)
     step = torch.linalg.solve(square, x.T @ (lacking - lacking.mean())).to(weight)
@@ -163,16 +165,15 @@ def _place(
     weight: Tensor, offset: Tensor, features: Tensor, scores: Tensor, unit: int, ctx: Context
 ) -> None:
     """Draw an item that no other unit is sure of, and let a unit answer to what is like it."""
-    others = [i for i in range(len(offset)) if i != unit]
-    if not others:
+    others = [i for i in range(len(offset)) if i != unit and bool(offset[i] > GONE / 2)]
+    if not others:  # there is nobody to win an item from
         return
     rest = scores[:, others]
     doubt = (1 - rest.softmax(1).amax(1)).cpu().double().numpy() + 1e-12
     item = int(ctx.rng.choice(len(doubt), p=doubt / doubt.sum()))
     middle = features.mean(0)
     away = features[item] - middle
-    living = rest[:, offset[others] > GONE / 2]
-    usual = living.mean()
+    usual = rest.mean()
     step = away / away.square().sum().clamp_min(torch.finfo(away.dtype).tiny)
-    weight[unit] = step * (living[item].amax() + MARGIN - usual)
+    weight[unit] = step * (rest[item].amax() + MARGIN - usual)
     offset[unit] = usual - middle @ weight[unit]

@@ -98,7 +98,7 @@ def change_prior(prior: Prior, z: Tensor, wanted: Wanted, ctx: Context) -> None:
     has no share any more.
     """
     k = len(prior.scores)
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast(z.device.type, enabled=False):
         answers = functional.one_hot(prior(z).argmax(1), k).to(z)
         after = changed_answers(z, answers, wanted, ctx)
         prior.scores.copy_(prior.scores.log_softmax(0))

@@ -63,8 +63,9 @@ class Chooser:
             if value is None:
                 session.clear()
                 return
-            forget_marks(self.key)
-            self.take(value)
+            if value in words:  # not a text of an earlier redraw, which Streamlit hands on as it is
+                forget_marks(self.key)
+                self.take(value)
 
         st.selectbox(
             label,

@@ -8,6 +8,7 @@ import streamlit as st
 
 from clustlab import interventions, registry
 from clustlab.analysis.timeline import Timeline
+from clustlab.params import build
 from clustlab.store import Run
 from clustlab.types import Array, Intervention, InterventionKind
 from clustlab.ui import session
@@ -26,7 +27,7 @@ HELP: dict[InterventionKind, str] = {
     "learning rate": "Later steps are longer or shorter by this factor. A phase with a rate of its "
     "own begins with that one.",
     "merge": "The second gives its items to the first. Unless the method draws its clusters anew, "
-    "it stays empty until it is re-seeded.",
+    "it stays empty until it is re-seeded or others are split or scrambled.",
     "split": "Half of its items go to a cluster without items, or take the place of the smallest.",
     "re-seed": "Its centre is placed on an item far from all centres. If a classifier gives the "
     "clusters, it answers to an item that no other cluster is sure of.",
@@ -73,18 +74,23 @@ def panel(view: "View") -> None:
     if progress["status"] not in ("paused", "running"):
         return
     asked = interventions.wishes(view.run)
+    if progress["status"] == "running" and not asked:
+        return
+    phase, offered = str(progress.get("phase", "")), _possible(view)
     if progress["status"] == "paused":
-        offered = registry.interventions(registry.method(view.run.spec.method))
         with st.container(horizontal=True, vertical_alignment="center", key="intervene"):
             with st.popover("Intervene", icon=":material/tune:", key="intervene-box"):
-                _form(view, offered, str(progress.get("phase", "")))
+                _form(view, offered, phase)
             if not asked:
                 st.caption("Change something in the paused run, and watch whether it recovers.")
     names = view.timeline.mapping(len(view.timeline) - 1)
+    ahead = _ahead(view.run, offered, phase)
     for wish in asked:
         with st.container(horizontal=True, vertical_alignment="center"):
             text = words(wish.intervention, names)
-            st.caption(f"At the start of the next step: **{text}**", width="content")
+            fit = [name for name, kinds in ahead.items() if wish.intervention.kind in kinds]
+            when = f"phase '{fit[0]}'" if fit and phase not in fit else "next step"
+            st.caption(f"At the start of the {when}: **{text}**", width="content")
             st.button(
                 "Undo",
                 icon=":material/undo:",
@@ -92,6 +98,18 @@ def panel(view: "View") -> None:
                 key=f"undo-{wish.name}",
                 on_click=session.later(partial(interventions.take_back, view.run, wish.name)),
             )
+
+
+def _possible(view: "View") -> interventions.Offered:
+    """What the method offers, in the phases of which this run has rounds."""
+    spec, items = view.run.spec, view.dataset.items
+    method = registry.method(spec.method)
+    offered = registry.interventions(method)
+    if not offered:
+        return {}
+    plan = build(method, spec.method_params).plan(len(items), items.shape[1:])
+    rounds = {phase.name for phase in plan if phase.iterations}
+    return {name: kinds for name, kinds in offered.items() if name in rounds}
 
 
 def _form(view: "View", offered: interventions.Offered, phase: str) -> None:
