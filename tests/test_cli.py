@@ -291,10 +291,21 @@ def test_a_terminal_gets_a_progress_bar(cli, store, monkeypatch, capsys):
     assert json.loads(out)["status"] == "done"  # and nothing else
 
 
+def heed_ctrl_c():
+    """Undo what a shell does to its background jobs, which children would inherit."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def child(store, *words, **options):
     command = [sys.executable, "-m", "tests.fake_cli", *words, "--runs", str(store.root)]
     return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_ctrl_c,
+        **options,
     )
 
 

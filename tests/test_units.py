@@ -207,7 +207,7 @@ def test_the_first_gets_what_the_second_had_once_a_classifier_is_sure(name):
         touched, _ = told(name, at, wish, until=at, **TRAINED[name])
         had = np.isin(untouched[at - 1].assignments, (first, second))
         assert (untouched[at - 1].assignments == second).sum() > 10
-        assert np.mean(touched[at].assignments[had] == first) > 0.9
+        assert np.mean(touched[at].assignments[had] == first) > 0.8  # about half without it
 
 
 @pytest.mark.parametrize("name", TRAINED)
