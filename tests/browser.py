@@ -15,6 +15,8 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[1]
 LOCAL = ("localhost", "127.0.0.1", None)
+SIZE = {"width": 1440, "height": 900}
+PATIENCE = 60_000  # ms for what takes a second on a quiet machine
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -59,6 +59,29 @@ def fake(monkeypatch):
     return spec
 
 
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser for all tests of a file."""
+    from tests.browser import browser
+
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture
+def page(chromium):
+    """An empty page of its own, which must not end with an error in its console."""
+    from tests.browser import PATIENCE, SIZE, Watch
+
+    context = chromium.new_context(viewport=SIZE)
+    opened = context.new_page()
+    opened.set_default_timeout(PATIENCE)
+    watch = Watch(opened)
+    yield opened
+    context.close()
+    assert watch.problems == []
+
+
 @pytest.fixture
 def wait_for():
     """Wait until a condition holds, and fail with its name if it never does."""

@@ -5,34 +5,15 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import Watch, browser, server
+from tests.browser import PATIENCE, server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
-SIZE = {"width": 1440, "height": 900}
-PATIENCE = 60_000  # ms for what takes a second on a quiet machine
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
     with server(tmp_path_factory.mktemp("browser") / "runs") as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture
-def page(chromium):
-    context = chromium.new_context(viewport=SIZE)
-    opened = context.new_page()
-    opened.set_default_timeout(PATIENCE)
-    watch = Watch(opened)
-    yield opened
-    context.close()
-    assert watch.problems == []
 
 
 def go(page, name):

@@ -8,10 +8,9 @@ from playwright.sync_api import expect
 
 from clustlab.store import RunStore
 from tests import made_runs
-from tests.browser import Watch, browser, server
+from tests.browser import PATIENCE, Watch, browser, server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
-PATIENCE = 60_000
 N = 300
 TRUE = np.repeat([0, 1, 2], 100)
 HALF = np.where(np.arange(N) < 40, 1, TRUE)

@@ -15,8 +15,8 @@ from clustlab.analysis import failures
 from clustlab.analysis.timeline import Timeline
 from clustlab.runner import execute, new_run
 from clustlab.store import RunSpec, RunStore
-from tests.browser import Watch, browser, server
-from tests.test_browser import PATIENCE, SIZE, see, selected, settle
+from tests.browser import PATIENCE, SIZE, Watch, browser, server
+from tests.test_browser import see, selected, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from clustlab import course
-from tests.browser import Watch, browser, server
-from tests.test_browser import PATIENCE, SIZE, see, settle
+from tests.browser import PATIENCE, server
+from tests.test_browser import see, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -16,23 +16,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 def address(tmp_path_factory):
     with server(tmp_path_factory.mktemp("lessons") / "runs") as where:
         yield where
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture
-def page(chromium):
-    context = chromium.new_context(viewport=SIZE)
-    opened = context.new_page()
-    opened.set_default_timeout(PATIENCE)
-    watch = Watch(opened)
-    yield opened
-    context.close()
-    assert watch.problems == []
 
 
 def predict(page, option, *, patience=PATIENCE):

@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 
 from clustlab.store import RunStore
 from tests import handmade
-from tests.browser import Watch, browser, server
-from tests.test_browser import PATIENCE, SIZE, go, see, selected, settle
+from tests.browser import server
+from tests.test_browser import go, see, selected, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 N = 300
@@ -27,23 +27,6 @@ def address(tmp_path_factory):
     handmade.write(store, [handmade.hard(a, 3, loss=1.0) for a in steps], data, method="dec")
     with server(store.root) as where:
         yield where
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture
-def page(chromium, address):
-    context = chromium.new_context(viewport=SIZE)
-    opened = context.new_page()
-    opened.set_default_timeout(PATIENCE)
-    watch = Watch(opened)
-    yield opened
-    context.close()
-    assert watch.problems == []
 
 
 def tab(page, name):

@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 
 from clustlab.store import RunStore
 from tests import made_runs
-from tests.browser import Watch, browser, server
-from tests.test_browser import PATIENCE, SIZE, see, selected, settle, step_now
+from tests.browser import server
+from tests.test_browser import see, selected, settle, step_now
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 N = 300
@@ -37,23 +37,6 @@ def runs(tmp_path_factory):
 def address(runs):
     with server(runs[0]) as where:
         yield where
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture
-def page(chromium):
-    context = chromium.new_context(viewport=SIZE)
-    opened = context.new_page()
-    opened.set_default_timeout(PATIENCE)
-    watch = Watch(opened)
-    yield opened
-    context.close()
-    assert watch.problems == []
 
 
 def open_at(page, url, words):

@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 
 from clustlab import course
 from clustlab.store import RunStore
-from tests.browser import Watch, browser, server
-from tests.test_browser import PATIENCE, SIZE, settle
+from tests.browser import PATIENCE, server
+from tests.test_browser import settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 TRAINING = 300_000  # milliseconds for a quick run on a busy machine
@@ -27,23 +27,6 @@ WALKED = {
 def address(tmp_path_factory):
     with server(RunStore(tmp_path_factory.mktemp("lessons") / "runs").root) as where:
         yield where
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture
-def page(chromium, address):
-    context = chromium.new_context(viewport=SIZE)
-    opened = context.new_page()
-    opened.set_default_timeout(PATIENCE)
-    watch = Watch(opened)
-    yield opened
-    context.close()
-    assert watch.problems == []
 
 
 def shown(page):

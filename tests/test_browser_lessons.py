@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from clustlab import course
-from tests.browser import Watch, browser, server
-from tests.test_browser import PATIENCE, SIZE, see, settle
+from tests.browser import server
+from tests.test_browser import see, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 LESSON = course.lesson("dec")
@@ -17,16 +17,6 @@ LESSON = course.lesson("dec")
 def address(tmp_path_factory):
     with server(tmp_path_factory.mktemp("learn") / "runs") as where:
         yield where
-
-
-@pytest.fixture
-def page(address):
-    with browser() as chromium:
-        opened = chromium.new_page(viewport=SIZE)
-        opened.set_default_timeout(PATIENCE)
-        watch = Watch(opened)
-        yield opened
-        assert watch.problems == []
 
 
 def fits(page):

@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 
 from clustlab.runner import execute, new_run
 from clustlab.store import RunSpec, RunStore
-from tests.browser import Watch, browser, server
-from tests.test_browser import PATIENCE, SIZE, go, see, settle
+from tests.browser import server
+from tests.test_browser import go, see, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -21,16 +21,6 @@ def address(tmp_path_factory):
     execute(store.root, new_run(store, spec).id)
     with server(store.root) as where:
         yield where
-
-
-@pytest.fixture
-def page(address):
-    with browser() as chromium:
-        opened = chromium.new_context(viewport=SIZE).new_page()
-        opened.set_default_timeout(PATIENCE)
-        watch = Watch(opened)
-        yield opened
-        assert watch.problems == []
 
 
 def test_why_an_image_is_in_its_cluster_and_a_rule_for_all(address, page):

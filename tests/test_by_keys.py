@@ -6,19 +6,10 @@ from streamlit.testing.v1 import AppTest
 
 from clustlab.ui import by_keys, session
 from tests import made_runs
-from tests.test_compare_page import HALF, LABELS, MIXED, TRUE, TURNED, N, ids, tab
+from tests.test_compare_page import N, ids, pair, tab
 from tests.test_pages import runs, trained, visit, words
 
-__all__ = ["runs"]  # the fixture, for pytest
-
-
-@pytest.fixture
-def pair(runs):
-    made_runs.data(runs, n=N, labels=LABELS)
-    return (
-        made_runs.run(runs, [TRUE, HALF, HALF], method="dec"),
-        made_runs.run(runs, [TURNED] * 4 + [MIXED], method="iic"),
-    )
+__all__ = ["pair", "runs"]  # the fixtures, for pytest
 
 
 def box(app, name):

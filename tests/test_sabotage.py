@@ -49,7 +49,7 @@ def test_the_signature_appears_and_the_guard_removes_it(entry, carried_out):
     broken, guarded = (entry.signature.read(*carried_out(spec)) for spec in entry.specs.values())
     assert math.isfinite(broken.value), broken.sentence
     assert math.isfinite(guarded.value), guarded.sentence
-    assert broken.found == entry.shows, broken.sentence
+    assert broken.found, broken.sentence
     assert not guarded.found, guarded.sentence
 
 
@@ -70,7 +70,6 @@ def test_an_entry_is_one_change_and_explains_itself(entry):
         assert words.endswith(".")
         assert words[0].isupper()
     assert entry.seconds < 60
-    assert entry.shows or entry.caveat  # what does not show is said not to
     assert (entry.items == "800 digits") == (entry.left_out is None)
 
 

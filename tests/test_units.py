@@ -26,6 +26,15 @@ def labels(items, weight, offset):
     return (items @ weight.T + offset).argmax(1)
 
 
+def linear(weight, offset):
+    """A layer with these units (k, d), (k,), to be trained."""
+    layer = torch.nn.Linear(*reversed(weight.shape))
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        layer.bias.copy_(offset)
+    return layer
+
+
 def changed(kind, *clusters, seed=0):
     items, weight, offset = corners()
     before = labels(items, weight, offset)
@@ -105,10 +114,8 @@ def test_the_last_unit_that_lives_cannot_be_reseeded():
 
 def test_nothing_is_trained_towards_a_unit_that_is_gone():
     items, weight, offset = corners()
-    layer = torch.nn.Linear(2, 4)
+    layer = linear(weight, offset)
     with torch.no_grad():
-        layer.weight.copy_(weight)
-        layer.bias.copy_(offset)
         layer.bias[1] = GONE
     inputs = Inputs(items.numpy().astype(np.float32), torch.device("cpu"))
     learner = Learner(layer, torch.optim.SGD(layer.parameters(), lr=0.3), inputs, 20)
@@ -122,10 +129,7 @@ def test_nothing_is_trained_towards_a_unit_that_is_gone():
 
 def test_scrambling_unlearns_the_items_of_one_cluster():
     items, weight, offset = corners()
-    layer = torch.nn.Linear(2, 4)
-    with torch.no_grad():
-        layer.weight.copy_(weight)
-        layer.bias.copy_(offset)
+    layer = linear(weight, offset)
     before = labels(items, weight, offset)
     inputs = Inputs(items.numpy().astype(np.float32), torch.device("cpu"))
     optimiser = torch.optim.SGD(layer.parameters(), lr=0.3)

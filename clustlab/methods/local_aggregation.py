@@ -76,10 +76,11 @@ from clustlab.parts.bank import (
     remember,
     similarities,
 )
+from clustlab.parts.code_clusters import ROUNDS, STARTS, clustered
 from clustlab.parts.contrast import VIEWS
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.interventions import RATE, Offer, Pace, Wanted, of_clusters
-from clustlab.parts.kmeans import check_enough_items, follow, kmeans
+from clustlab.parts.kmeans import check_enough_items, kmeans
 from clustlab.parts.neighbours import chosen_first, sheet, shown_items
 from clustlab.parts.networks import descend, embed, forward_cost, settle
 from clustlab.parts.sampling import fixed_order
@@ -90,7 +91,6 @@ from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-4  # as in the paper
 LOWER_AT = (0.8, 0.95)  # of all passes the rate falls to a tenth, as in the authors' code
 KMEANS_ROUNDS = 15  # of each fine clustering
-ROUNDS, STARTS = 10, 10  # of the coarse one after each epoch, and its first restarts
 SHOWN, COLUMNS = 5, 12  # items on the sheet, neighbours of each
 PROFILED = 1000  # items whose neighbours are counted after each epoch
 
@@ -336,11 +336,7 @@ class _Run:
         ctx, k = self.ctx, self.settings.n_clusters
         ctx.at("look")
         z = embed(self.network, self.inputs, ctx)
-        with torch.autocast(ctx.device.type, enabled=False):
-            if fresh:
-                found = kmeans(z, k, ctx, n_init=STARTS)
-            else:
-                found = follow(z, k, self.assignments.value, ctx, max_iter=ROUNDS)
+        found = clustered(z, k, None if fresh else self.assignments.value, ctx)
         self.assignments.value = found.assignments
         some = fixed_order(len(z))[:PROFILED]
         profile = self._around(z, some)

@@ -66,13 +66,7 @@ class CodeClusters:
     ) -> Snapshot:
         """Snapshot of a code and its clusters, with their inertia; they are kept for the next."""
         self._centers.value, self._assignments.value = found.centers, found.assignments
-        return Snapshot(
-            z.cpu().numpy(),
-            found.assignments.cpu().numpy(),
-            {**scalars, "inertia": found.inertia},
-            centers=found.centers.cpu().numpy(),
-            artefacts=artefacts,
-        )
+        return _snapshot(z, found, scalars, artefacts)
 
 
 class FeatureClusters:
@@ -103,19 +97,29 @@ class FeatureClusters:
     ) -> Snapshot:
         """Snapshot of the features; clusters go on from the members of the last unless fresh."""
         z, k, ctx = principal(self.features(), COMPONENTS), self.n_clusters, self.ctx
-        with torch.autocast(ctx.device.type, enabled=False):
-            if fresh:
-                found = kmeans(z, k, ctx, n_init=STARTS)
-            else:
-                found = follow(z, k, self.assignments.value, ctx, max_iter=ROUNDS)
+        found = clustered(z, k, None if fresh else self.assignments.value, ctx)
         self.assignments.value = found.assignments
-        return Snapshot(
-            z.cpu().numpy(),
-            found.assignments.cpu().numpy(),
-            {**scalars, "inertia": found.inertia},
-            centers=found.centers.cpu().numpy(),
-            artefacts=artefacts,
-        )
+        return _snapshot(z, found, scalars, artefacts)
+
+
+def clustered(z: Tensor, k: int, before: Tensor | None, ctx: Context) -> Clustering:
+    """Clusters of rows (n, d), from the means of the members (n,) before if there are any."""
+    with torch.autocast(ctx.device.type, enabled=False):
+        if before is None:
+            return kmeans(z, k, ctx, n_init=STARTS)
+        return follow(z, k, before, ctx, max_iter=ROUNDS)
+
+
+def _snapshot(
+    z: Tensor, found: Clustering, scalars: Mapping[str, float], artefacts: Mapping[str, Artefact]
+) -> Snapshot:
+    return Snapshot(
+        z.cpu().numpy(),
+        found.assignments.cpu().numpy(),
+        {**scalars, "inertia": found.inertia},
+        centers=found.centers.cpu().numpy(),
+        artefacts=artefacts,
+    )
 
 
 def following_cost(n: int, width: int, n_clusters: int) -> Cost:

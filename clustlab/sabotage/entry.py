@@ -57,7 +57,6 @@ class Entry:
     curve: str  # figure of the timeline that shows it best over the steps
     usual: Any  # value of the changed setting that guards, where that is the default
     seconds: int  # that the longer of the two takes about, on two cores
-    shows: bool = True  # whether the signature appears in the broken run on these items
     caveat: str = ""  # what these items do not show
     items: str = "800 digits"  # what both are trained on, in words
     left_out: Callable[[], list[int]] | None = None  # rows that neither sees, found when needed

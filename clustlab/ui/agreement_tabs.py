@@ -84,12 +84,11 @@ def _clusters_of_two(sides: Sequence[Side]) -> None:
         if clicked:
             cells.take((int(clicked[0]["from"]), int(clicked[0]["to"])))
 
-    are_images = a.view.dataset.is_image
-    choices = {
-        (one, other): f"cluster {one} of {a.letter}, {other} of {b.letter}: "
-        + by_keys.images(n, are_images=are_images)
-        for one, other, n in by_keys.filled(contingency(a.clusters, b.clusters))
-    }
+    choices = by_keys.cells(
+        contingency(a.clusters, b.clusters),
+        lambda one, other: f"cluster {one} of {a.letter}, {other} of {b.letter}",
+        are_images=a.view.dataset.is_image,
+    )
     cells.box("Choose a cell", choices, width=360)
     panels.chart(
         matrices.between,

@@ -96,6 +96,16 @@ def filled(counts: Array) -> list[tuple[int, int, int]]:
     return list(zip(rows.tolist(), columns.tolist(), flat[order].tolist(), strict=True))
 
 
+def cells(
+    counts: Array, say: Callable[[int, int], str], *, are_images: bool
+) -> dict[tuple[int, int], str]:
+    """What can be chosen of a table: each cell that is not empty in words, the fullest first."""
+    return {
+        (row, column): f"{say(row, column)}: {images(n, are_images=are_images)}"
+        for row, column, n in filled(counts)
+    }
+
+
 def images(n: int, *, are_images: bool = True) -> str:
     """So many images, or items of another kind, in words."""
     return f"{n:,} {'image' if are_images else 'item'}{'s' * (n != 1)}"

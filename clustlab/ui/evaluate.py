@@ -72,12 +72,11 @@ def chooser(view: View, name: str) -> by_keys.Chooser:
 def choices(view: View) -> dict[tuple[int, int], str]:
     """Words for each class in each cluster that has some of it, the largest first."""
     assert view.labels is not None
-    noun = view.dataset.is_image
-    return {
-        (label, cluster): f"true {inspector.class_name(view, label)} in cluster {cluster}: "
-        + by_keys.images(n, are_images=noun)
-        for label, cluster, n in by_keys.filled(matching.contingency(view.labels, view.clusters))
-    }
+    return by_keys.cells(
+        matching.contingency(view.labels, view.clusters),
+        lambda label, cluster: f"true {inspector.class_name(view, label)} in cluster {cluster}",
+        are_images=view.dataset.is_image,
+    )
 
 
 def matrix(view: View, cells: by_keys.Chooser, **options: Any) -> None:

@@ -159,7 +159,7 @@ def _side(entry: Entry, side: str, run: Run | None) -> None:
         st.caption("It ended before it could show anything.")
         _button("Resume", "play_arrow", side, partial(session.resume, run))
     else:
-        _verdict(_finding(run, entry.name), expected=side == "broken" and entry.shows)
+        _verdict(_finding(run, entry.name), expected=side == "broken")
         st.caption(summaries.line(run))
     with st.container(horizontal=True, key=f"ways-{side}"):
         nav.link("train", "Watch" if run.is_active else "Train", "play_circle", run=run.id)

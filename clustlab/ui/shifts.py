@@ -91,13 +91,12 @@ def _moves(
     view: View, start: int, before: np.ndarray, n_ids: int, shown: set[flow.Link] | None = None
 ) -> dict[tuple[int, int], str]:
     """Words for each group of items by where it was and is, the largest first."""
-    counts = transitions.table(before, view.clusters, n_ids)
-    return {
-        (a, b): (f"stayed in cluster {a}: " if a == b else f"from cluster {a} to {b}: ")
-        + by_keys.images(n, are_images=view.dataset.is_image)
-        for a, b, n in by_keys.filled(counts)
-        if shown is None or (a, b) in shown
-    }
+    found = by_keys.cells(
+        transitions.table(before, view.clusters, n_ids),
+        lambda a, b: f"stayed in cluster {a}" if a == b else f"from cluster {a} to {b}",
+        are_images=view.dataset.is_image,
+    )
+    return {move: words for move, words in found.items() if shown is None or move in shown}
 
 
 def _matrix(view: View, start: int, before: np.ndarray, n_ids: int) -> None:

@@ -262,12 +262,11 @@ def _confusion(side: Side, labels: Array) -> None:
         if clicked:
             cells.take((names.index(str(clicked[0]["true"])), int(clicked[0]["cluster"])))
 
-    are_images = side.view.dataset.is_image
-    words = {
-        (label, cluster): f"true {name(label)} in cluster {cluster}: "
-        + by_keys.images(n, are_images=are_images)
-        for label, cluster, n in by_keys.filled(matching.contingency(labels, side.clusters))
-    }
+    words = by_keys.cells(
+        matching.contingency(labels, side.clusters),
+        lambda label, cluster: f"true {name(label)} in cluster {cluster}",
+        are_images=side.view.dataset.is_image,
+    )
     cells.box("Choose a cell", words)
     panels.chart(
         matrices.confusion,
