@@ -88,7 +88,35 @@ def test_batch_norm_has_no_weights_and_is_not_in_the_first_layer_that_sees_image
     assert len(norms) == 4  # one of encoder and discriminator each, two of the generator
     assert not any(list(m.parameters()) for m in norms)
     assert isinstance(players.encoder.hidden[1], nn.LeakyReLU)
-    assert isinstance(players.generator.layers[1], nn.BatchNorm1d)
+    assert isinstance(players.generator.first[1], nn.BatchNorm1d)
+
+
+def test_codes_lie_where_noise_does():
+    encoder = Players((1, 8, 8), 16, 4).encoder
+    with torch.no_grad():
+        encoder.last[0].weight.mul_(1000)
+        codes = encoder(torch.rand(50, 1, 8, 8))
+    assert float(codes.abs().max()) == pytest.approx(1)
+    assert float(codes.std()) > 0.5
+
+
+def test_the_code_joins_at_the_second_layer_of_both_other_nets():
+    players = Players((1, 8, 8), 16, 4).eval()
+    x, z = torch.rand(3, 1, 8, 8), noise_like(3, 4, torch.device("cpu"))
+    with torch.no_grad():
+        players.discriminator.first[0].weight.zero_()  # blind to images
+        players.generator.first[0].weight.zero_()
+        assert torch.equal(players.discriminator(x, z), players.discriminator(1 - x, z))
+        assert not torch.equal(players.discriminator(x, z), players.discriminator(x, -z))
+        assert not torch.equal(players.generator(z), players.generator(-z))
+
+
+def test_no_layer_has_a_bias_and_weights_start_small():
+    players = Players((1, 8, 8), 64, 4)
+    weights = dict(players.named_parameters())
+    assert not any(name.endswith("bias") for name in weights)
+    for weight in weights.values():
+        assert float(weight.detach().std()) == pytest.approx(0.02, rel=0.35)
 
 
 def test_noise_is_even_between_minus_one_and_one():

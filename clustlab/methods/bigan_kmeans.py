@@ -23,13 +23,13 @@ k-means clusters the last hidden layer of the encoder, or the code itself.
   the strokes and blurs; this one keeps the kind and invents the strokes.
 - **Judgement**: if both kinds of pairs get the same scores, the discriminator guesses and the
   game is even. A **discriminator loss** of 1.39 is guessing, near 0 is a game that is lost.
-- **Code values** of images must stay where noise comes from, between -1 and 1.
+- **Code values** of images should be spread like noise, evenly between -1 and 1. Piled up at the
+  ends they are where the generator hardly ever was.
 
 ## Where it fails
 
 - A game has no valley to roll into. Losses go up and down, and training longer can lose what was
   gained. There is no figure by which to choose the best epoch without labels.
-- If the discriminator wins for good, the other two learn little; features may be of use even so.
 - It needs many steps. The first thousands make features worse than those of the untrained network
   and k-means on them poor; the authors took two hundred thousand.
 
@@ -38,7 +38,8 @@ k-means clusters the last hidden layer of the encoder, or the code itself.
 Donahue, Krähenbühl and Darrell (2017), *Adversarial Feature Learning*, ICLR, eq. 2 and 3, with
 nets and settings of section 4.1; no clustering figure was published for it.
 
-Deviations: half the units, fewer passes, smaller batches, clusters of 32 leading components.
+Deviations: half the units, fewer passes, clusters of 32 leading components. Codes are squashed to
+the range of the noise, and both other nets see them in the second layer, as in the authors' code.
 """
 
 import math
@@ -59,7 +60,7 @@ from clustlab.parts.code_clusters import CodeClusters, best_cost, following_cost
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.interventions import RATE, Offer, Pace
 from clustlab.parts.kmeans import Clustering, check_enough_items
-from clustlab.parts.networks import blank, embed, evaluating, macs, normed_mlp
+from clustlab.parts.networks import blank, embed, evaluating, macs
 from clustlab.parts.pca import principal
 from clustlab.parts.sampling import fixed_order
 from clustlab.parts.scoring import kept, nearest_center, projected, restored
@@ -67,6 +68,7 @@ from clustlab.parts.trunk import even_batch
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 
 SLOPE = 0.2  # of leaky ReLUs below 0
+FIRST_WEIGHTS = 0.02  # standard deviation of untrained weights
 BETAS, WEIGHT_DECAY = (0.5, 0.999), 2.5e-5  # of Adam, as in the authors' code
 LAST_RATE = 0.01  # share of the learning rate that is left at the end of the second half
 EMBEDDING_WIDTH = 32  # principal components that are clustered and kept
@@ -90,20 +92,31 @@ def discriminator_loss(found: Tensor, made: Tensor) -> Tensor:
 
 
 def deceiving_loss(found: Tensor, made: Tensor) -> Tensor:
-    """Loss of encoder and generator: that of the discriminator with the two kinds swapped.
-
-    Unlike the negative of its loss, it has a slope where the discriminator is sure.
-    """
+    """Its loss with the kinds swapped, which has a slope where the discriminator is sure."""
     return discriminator_loss(made, found)
 
 
+def linear(inputs: int, outputs: int) -> nn.Linear:
+    """Layer without bias whose weights start small, as in the authors' code."""
+    layer = nn.Linear(inputs, outputs, bias=False)
+    nn.init.normal_(layer.weight, std=FIRST_WEIGHTS)
+    return layer
+
+
+def norm(units: int) -> nn.BatchNorm1d:
+    """BatchNorm without a scale and a shift of its own."""
+    return nn.BatchNorm1d(units, affine=False)
+
+
 class Encoder(nn.Module):
-    """From images (b, c, h, w) to features (b, units), and to codes (b, code)."""
+    """From images (b, c, h, w) to features (b, units), and to codes (b, code) in (-1, 1)."""
 
     def __init__(self, size: int, units: int, code: int) -> None:
         super().__init__()
-        layers = normed_mlp((size, units, units, code), nn.LeakyReLU(SLOPE), first=False)
-        self.hidden, self.last = layers[:-1], layers[-1]
+        first, second, leaky = linear(size, units), linear(units, units), nn.LeakyReLU(SLOPE)
+        self.hidden = nn.Sequential(first, leaky, second, norm(units), leaky)
+        # codes must lie where noise does: else they grow until nothing is seen of the images
+        self.last = nn.Sequential(linear(units, code), nn.Tanh())
 
     def features(self, x: Tensor) -> Tensor:
         """Last hidden layer (b, units)."""
@@ -115,30 +128,33 @@ class Encoder(nn.Module):
 
 
 class Generator(nn.Module):
-    """From noise (b, code) to images (b, *shape) in [0, 1]."""
+    """From noise (b, code), which both hidden layers see, to images (b, *shape) in [0, 1]."""
 
     def __init__(self, shape: tuple[int, ...], units: int, code: int) -> None:
         super().__init__()
         self.shape = shape
-        size = math.prod(shape)
-        self.layers = normed_mlp((code, units, units, size), nn.ReLU(), first=True)
+        self.first = nn.Sequential(linear(code, units), norm(units), nn.ReLU())
+        self.second, self.again, self.norm = linear(units, units), linear(code, units), norm(units)
+        self.last = linear(units, math.prod(shape))
 
     def forward(self, z: Tensor) -> Tensor:
         """Images (b, *shape)."""
-        return self.layers(z).sigmoid().unflatten(1, self.shape)
+        hidden = self.norm(self.second(self.first(z)) + self.again(z)).relu()
+        return self.last(hidden).sigmoid().unflatten(1, self.shape)
 
 
 class Discriminator(nn.Module):
-    """Scores (b, 1) of pairs of an image and a code: high if the image was there first."""
+    """Scores (b, 1) of pairs, high if the image was there first; codes join at the second layer."""
 
     def __init__(self, size: int, units: int, code: int) -> None:
         super().__init__()
-        sizes = (size + code, units, units, 1)
-        self.layers = normed_mlp(sizes, nn.LeakyReLU(SLOPE), first=False)
+        self.first = nn.Sequential(linear(size, units), nn.LeakyReLU(SLOPE))
+        self.second, self.of_code = linear(units, units), linear(code, units)
+        self.last = nn.Sequential(norm(units), nn.LeakyReLU(SLOPE), linear(units, 1))
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         """Scores (b, 1)."""
-        return self.layers(torch.cat((x.flatten(1), z), 1))
+        return self.last(self.second(self.first(x.flatten(1))) + self.of_code(z))
 
 
 class Players(nn.Module):
@@ -184,9 +200,9 @@ class BiGANKMeans:
     accepts: ClassVar[tuple[str, ...]] = ("images",)
     interventions: ClassVar[Offer] = {"train": RATE}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "quick": {"epochs": 40, "hidden_units": 256},
+        "quick": {"epochs": 40, "hidden_units": 256, "batch_size": 64},
         "standard": {},
-        "paper": {"epochs": 400, "hidden_units": 1024, "batch_size": 128},
+        "paper": {"epochs": 400, "hidden_units": 1024},
     }
 
     n_clusters: int = params.n_clusters()
@@ -206,7 +222,7 @@ class BiGANKMeans:
     n_init: int = params.param(
         20, low=1, high=100, advanced=True, help="Starts of k-means; the best is kept."
     )
-    batch_size: int = params.batch_size(64)
+    batch_size: int = params.batch_size(128)
     learning_rate: float = params.learning_rate(2e-4)
 
     def players(self, shape: tuple[int, ...]) -> Players:
@@ -370,16 +386,14 @@ class _Run:
 
     def _support(self) -> Artefact:
         """Where the codes of all items lie, beside where noise comes from."""
-        values = self._codes.clamp(-2, 2)
-        shares = torch.histc(values, BINS, -2, 2) / values.numel()
-        middles = torch.linspace(-2, 2, 2 * BINS + 1)[1::2]
-        inside = (middles.abs() < 1).to(shares) * (2 / BINS)  # half of the bins have it all
+        shares = torch.histc(self._codes, BINS, -1, 1) / self._codes.numel()
+        noise = torch.full_like(shares, 1 / BINS)
         return Artefact(
             "bars",
-            torch.stack((shares, inside)).cpu().numpy(),
+            torch.stack((shares, noise)).cpu().numpy(),
             "Values of the codes",
-            reading="Codes of images beside noise, which is even between -1 and 1. What lies "
-            "outside, or at the ends, the generator has never seen.",
+            reading="Codes of images beside noise, which is even between -1 and 1. What is piled "
+            "up at the ends lies where the generator has hardly been.",
             rows=("codes", "noise"),
-            columns=tuple(f"{middle:+.1f}" for middle in middles.tolist()),
+            columns=tuple(f"{(2 * i + 1) / BINS - 1:+.2f}" for i in range(BINS)),
         )

@@ -95,21 +95,6 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def normed_mlp(sizes: tuple[int, ...], activation: nn.Module, *, first: bool) -> nn.Sequential:
-    """Linear layers, each but the last followed by an activation, with BatchNorm before it.
-
-    BatchNorm has no scale and shift of its own; the first layer has none unless `first`.
-    """
-    layers: list[nn.Module] = []
-    last = len(sizes) - 2
-    for i, (before, after) in enumerate(itertools.pairwise(sizes)):
-        layers.append(nn.Linear(before, after))
-        if i < last:
-            layers += [nn.BatchNorm1d(after, affine=False)] if first or i > 0 else []
-            layers.append(activation)
-    return nn.Sequential(*layers)
-
-
 class ConvEncoder(nn.Module):
     """Convolutions with BatchNorm and ReLU, flattened to `width` features; images of any size.
 
