@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from clustlab.context import Context
 from clustlab.methods.dac import (
@@ -148,6 +149,18 @@ def test_the_last_two_layers_begin_as_identities():
     head = Network((1, 8, 8), DAC(**TINY)).head
     assert torch.equal(head[3].weight, torch.eye(3))
     assert torch.equal(head[6].weight, torch.eye(3))
+
+
+@pytest.mark.parametrize("k", [2, 3, 4, 10, 40])
+def test_sure_items_of_unlike_clusters_are_dissimilar_for_any_number_of_clusters(k):
+    """In even clusters BatchNorm without weights gives the one score left sqrt(k - 1)."""
+    network = Network((2,), DAC(n_clusters=k, width=4))
+    assert not any(list(m.parameters()) for m in network.head if isinstance(m, nn.BatchNorm1d))
+    network.head = nn.Sequential(nn.BatchNorm1d(k, affine=False), nn.ReLU())
+    scores = network.scores(torch.eye(k).repeat(5, 1))
+    assert float(scores.max()) == pytest.approx(max(1.5, math.sqrt(k - 1)), rel=1e-3)
+    s = similarities(scores[:k])
+    assert float(s[0, 1]) < thresholds(0)[1]
 
 
 # the method -----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from clustlab.analysis.metrics import clustering_accuracy
 from clustlab.context import Context
 from clustlab.params import build
 
-FLOORS = {"kmeans": 0.65, "ae-kmeans": 0.65, "dec": 0.75}
+FLOORS = {"kmeans": 0.65, "ae-kmeans": 0.65, "dec": 0.75, "dac": 0.7}
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ in. When they meet, every pair is decided and training ends.
 
 It works from scratch because even an untrained network maps near-duplicates to nearly the same
 place: on digits only a fifth of the first pairs above 0.95 are right, but twice as many as by
-chance, and after four epochs more than two thirds are.
+chance, and after four epochs two thirds or more are.
 
 ## What to watch
 
@@ -48,9 +48,12 @@ choice of pairs and the loss are in section 3.
 
 Deviations: three strided convolutions instead of six and two poolings, a linear layer in place of
 the 1 x 1 convolution. Pairs are chosen on the unchanged images and learnt on changed copies, as in
-the author's later code; the thresholds are those of a public reimplementation in TensorFlow.
+the author's later code. The thresholds are those of a public reimplementation in TensorFlow, and so
+is a BatchNorm without weights of its own in the last layers: with them scores grow until two kinds
+have become one. Two or three clusters get larger scores, since theirs would all be alike.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -79,6 +82,7 @@ UPPER, LOWER, LOWER_GROWTH = 0.95, 0.455, 0.1  # u = UPPER - lam, l = LOWER + LO
 MEETING = (UPPER - LOWER) / (1 + LOWER_GROWTH)  # lambda at which both are 0.5
 SMOOTHING, MOST_SURE = 0.9, 1e-6  # of RMSprop; a logarithm is never taken of less
 SHOWN, PAIRS, SAMPLE = 32, 12, 500  # items in a matrix, pairs on the sheet, items they come from
+SURE = 1.5  # least score of a sure item, so that two of unlike clusters are below the threshold
 VIEWS = Augmentation(rotation=10, shift=0.1, scale=0.05, shear=0.1, noise=0.1)
 
 
@@ -142,12 +146,19 @@ class Network(nn.Module):
             linear = nn.Linear(before, k, bias=False)
             if before == k:
                 nn.init.eye_(linear.weight)
-            layers += [linear, nn.BatchNorm1d(k, track_running_stats=False), nn.ReLU()]
+            # no weights of its own: else scores grow or die, and kinds merge
+            norm = nn.BatchNorm1d(k, affine=False, track_running_stats=False)
+            layers += [linear, norm, nn.ReLU()]
         self.head = nn.Sequential(*layers)
+        self.gain = max(1.0, SURE / math.sqrt(k - 1))  # BatchNorm makes it sqrt(k - 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores (b, k), at least 0, of a batch of items."""
-        return self.head(self.trunk(x)).float()
+        return self.scores(self.trunk(x))
+
+    def scores(self, features: Tensor) -> Tensor:
+        """Scores (b, k) of features (b, width)."""
+        return self.gain * self.head(features).float()
 
 
 @dataclass(frozen=True)
@@ -172,7 +183,7 @@ class DAC(TrunkSettings):
     interventions: ClassVar[Offer] = {"train": ("learning rate", "scramble")}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 20, "width": 16},
-        "standard": {"passes": 4},  # on 10,000 images; published are 547 updates per threshold
+        "standard": {"passes": 2},
         "paper": {"epochs": 46, "width": 64, "depth": 4, "passes": 10},
     }
 
@@ -292,7 +303,7 @@ class DAC(TrunkSettings):
 
         def everything(x: Tensor) -> Tensor:
             features = network.trunk(x)
-            return torch.cat((features.float(), network.head(features).float()), 1)
+            return torch.cat((features.float(), network.scores(features)), 1)
 
         # every batch must be large and mixed, since BatchNorm uses its statistics
         n = len(inputs)
