@@ -126,10 +126,10 @@ class IMSAT:
     )
     reported: ClassVar[tuple[Reported, ...]] = (
         Reported(
-            "mnist", 0.984, "VAT, all 70,000 by its code, figure not checked", "Hu et al. 2017"
+            "mnist", 0.984, "VAT, all 70,000 by its code; figure from a review", "Hu et al. 2017"
         ),
         Reported(
-            "mnist", 0.896, "RPT, all 70,000 by its code, figure not checked", "Hu et al. 2017"
+            "mnist", 0.896, "RPT; second-hand, the table itself was not read", "Hu et al. 2017"
         ),
     )
     step_unit: ClassVar[str] = "epoch"
