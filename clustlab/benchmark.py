@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from clustlab import registry, results
+from clustlab import params, registry, results
 from clustlab.analysis import neighbours
 from clustlab.errors import ClustlabError, ParameterError
 from clustlab.store import Run, RunSpec, RunStore
@@ -33,7 +33,7 @@ class Row:
     method: str
     dataset: str
     data: str  # parameters of the data set, such as "n_samples=10000"
-    preset: str
+    preset: str  # and what was set besides, such as "standard perturbation=rpt"
     seed: int
     acc: float | None = None
     nmi: float | None = None
@@ -99,18 +99,23 @@ def specs(
     data: Mapping[str, str],
     seeds: Sequence[int],
     preset: str,
+    changes: Mapping[str, str] | None = None,
     device: str = "auto",
 ) -> list[RunSpec]:
     """Runs of a table: each method on each data set that it takes, all seeds of one together.
 
+    What is changed of a preset becomes part of its name, so that it has a line of its own.
+
     Raises
     ------
     ParameterError
-        For a name that is not known, or a method that does not take a data set named.
+        For a name or value that is not known, or a method that does not take a data set named.
     """
+    changes = changes or {}
+    name = " ".join((preset, *(f"{key}={value}" for key, value in sorted(changes.items()))))
     found = []
-    for name in datasets:
-        kind = registry.dataset(name).kind
+    for dataset in datasets:
+        kind = registry.dataset(dataset).kind
         every = [m for m, cls in registry.methods().items() if kind in cls.accepts]
         for method in methods or every:
             presets = registry.method(method).presets
@@ -120,11 +125,13 @@ def specs(
                 )
             if method not in every:
                 raise ParameterError(
-                    f"{method} does not work on {kind}, which {name} holds.",
+                    f"{method} does not work on {kind}, which {dataset} holds.",
                     "Leave it out, or choose another data set.",
                 )
+            values = {**presets[preset], **changes}
+            params.build(registry.method(method), values)
             found += [
-                RunSpec(name, method, dict(data), dict(presets[preset]), preset, seed, device)
+                RunSpec(dataset, method, dict(data), dict(values), name, seed, device)
                 for seed in seeds
             ]
     return found

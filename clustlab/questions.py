@@ -33,6 +33,7 @@ def register(add: Callable[[str, Any, str], argparse.ArgumentParser]) -> None:
     table.add_argument("--data", nargs="+", default=[], metavar="name=value")
     table.add_argument("--seeds", nargs="+", default=["0", "1", "2"])
     table.add_argument("--preset", default="standard", help="quick, standard or paper")
+    table.add_argument("--set", nargs="+", default=[], metavar="name=value")
     table.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     table.add_argument("--out", help="CSV to fill (default: benchmark.csv among the runs)")
     for command in (compare, failure, life):
@@ -80,6 +81,7 @@ def _benchmark(args: argparse.Namespace) -> int:
         dict(pair(word) for word in args.data),
         [_whole("seed", seed) for seed in args.seeds],
         args.preset,
+        dict(pair(word) for word in args.set),
         args.device,
     )
     rows, failed = benchmark.run(

@@ -41,6 +41,22 @@ def test_the_table_is_filled_and_goes_on_where_it_stood(tmp_path, capsys):
     assert "| kmeans | toy" in out.with_suffix(".md").read_text()
 
 
+def test_a_changed_setting_has_a_line_of_its_own(tmp_path, capsys):
+    assert call(tmp_path, "--seeds", "0")[0] == 0
+    code, out = call(tmp_path, "--seeds", "0", "--set", "n_init=2", "n_clusters=4")
+    assert code == 0
+    assert [(r.preset, r.n_occupied) for r in benchmark.read(out)] == [
+        ("quick", 10),
+        ("quick n_clusters=4 n_init=2", 4),
+    ]
+    capsys.readouterr()
+    code, _ = call(tmp_path, "--seeds", "0", "--set", "n_clusters=4", "n_init=2")
+    assert "is there" in capsys.readouterr().err
+    assert call(tmp_path, "--set", "n_clusters=0")[0] == 2
+    assert call(tmp_path, "--set", "width=4")[0] == 2
+    assert "width is not a parameter" in capsys.readouterr().err
+
+
 def test_names_that_are_not_known_are_refused_before_anything_runs(tmp_path, capsys):
     assert call(tmp_path, "--seeds", "two")[0] == 2
     assert "'two'" in capsys.readouterr().err

@@ -69,7 +69,7 @@ def _line(s: Summary) -> dict[str, Any]:
     acc = pd.Series(s.figures["acc"], dtype=float)
     means = {name: pd.Series(values, dtype=float).mean() for name, values in s.figures.items()}
     return {
-        "Method": _title(s.method),
+        "Method": _title(s),
         "Data": f"{s.dataset}, {s.protocol}",
         "Preset": s.preset,
         "Seeds": len(s.seeds),
@@ -86,18 +86,20 @@ def _line(s: Summary) -> dict[str, Any]:
     }
 
 
-def _title(method: str) -> str:
-    known = registry.methods().get(method)
-    return known.title if known else method
+def _title(s: Summary) -> str:
+    """Name of the method, with what was changed of its preset."""
+    known = registry.methods().get(s.method)
+    _, _, changes = s.preset.partition(" ")
+    return " ".join(filter(None, (known.title if known else s.method, changes)))
 
 
 def _dots(rows: Sequence[Summary]) -> pd.DataFrame:
     """One line a seed: method and accuracy."""
-    lines = [(_title(s.method), acc) for s in rows for acc in s.figures["acc"]]
+    lines = [(_title(s), acc) for s in rows for acc in s.figures["acc"]]
     return pd.DataFrame(lines, columns=["method", "acc"])
 
 
 def _marks(rows: Sequence[Summary]) -> pd.DataFrame:
     """One line a published figure: method, accuracy and its words."""
-    lines = [(_title(s.method), r.acc, r.words) for s in rows for r in s.reported]
+    lines = [(_title(s), r.acc, r.words) for s in rows for r in s.reported]
     return pd.DataFrame(lines, columns=["method", "acc", "words"])
