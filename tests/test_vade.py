@@ -12,6 +12,7 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 
 from clustlab.context import Context
 from clustlab.methods.vade import VaDE, fitted_mixture
+from clustlab.parts.augment import Augmentation
 from clustlab.parts.kmeans import kmeans
 from clustlab.parts.variational import (
     FIRST_VARIANCE,
@@ -255,3 +256,17 @@ def test_every_cluster_is_sampled_and_every_unit_measured(run):
     np.testing.assert_allclose(units.data[0], last.embedding.var(0), rtol=1e-4)
     assert last.scalars["active units"] == len(units.marked) > 0
     np.testing.assert_allclose(last.artefacts["shares"].data.sum(1), [1, 1], rtol=1e-5)
+
+
+def test_the_mixture_is_trained_on_the_items_themselves(monkeypatch):
+    changed = []
+    call = Augmentation.__call__
+    monkeypatch.setattr(
+        Augmentation,
+        "__call__",
+        lambda self, x, *a: changed.append(ctx.phase_name) or call(self, x),
+    )
+    ctx = Context()
+    settings = {"hidden_widths": "100-100-400", "batch_size": 100, "n_init": 1, "augmented": True}
+    list(VaDE(epochs=1, cluster_epochs=2, **settings).iterate(digits(), ctx))
+    assert changed == ["pre-train"] * 2

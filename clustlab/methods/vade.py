@@ -43,9 +43,9 @@ clusters is. The start is an autoencoder, and a mixture fitted to its code.
 Jiang, Zheng, Tan, Tang and Zhou (2017), *Variational Deep Embedding: An Unsupervised and
 Generative Approach to Clustering*, IJCAI, section 3; active units as in Burda et al. (2016).
 
-Deviations: end-to-end pre-training and fewer passes; the code is scaled to variance 1 before the
-mixture is fitted, which starts from k-means and is diagonal. The prior $\pi_c$ counts once, not
-once per dimension as in the authors' code.
+Deviations: end-to-end pre-training, on changed copies if wished, and fewer passes; the code is
+scaled to variance 1 before the mixture is fitted, which starts from k-means and is diagonal. The
+prior $\pi_c$ counts once, not once per dimension as in the authors' code.
 """
 
 import math
@@ -62,7 +62,6 @@ from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.autoencoding import (
     TRAINING,
-    VIEWS,
     AutoencoderSettings,
     AutoencoderTraining,
     to_images,
@@ -117,10 +116,15 @@ class VaDE(AutoencoderSettings):
             "epochs": 15,
             "cluster_epochs": 25,
         },
-        "standard": {"augmented": True, "epochs": 70},
+        "standard": {"augmented": True, "epochs": 70, "cluster_epochs": 100},
         "paper": {"epochs": 400, "cluster_epochs": 3000},
     }
 
+    augmented: bool = params.param(
+        False,
+        help="Pre-train on turned and shifted copies. After that the mixture sees the items "
+        "alone, since those are what it has to explain.",
+    )
     batch_size: int = params.batch_size(100)
     cluster_epochs: int = params.epochs(
         60, "How often training of the whole passes over all items, after pre-training."
@@ -252,8 +256,7 @@ class _Generation:
         n = len(inputs)
         total = torch.zeros(2, device=self.ctx.device)
         for index in self.ctx.batches(n, settings.batch_size):
-            x = VIEWS(inputs[index]) if settings.augmented else inputs[index]
-            parts = self._losses(x)
+            parts = self._losses(inputs[index])
             self.optimiser.zero_grad()
             parts.sum().backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
