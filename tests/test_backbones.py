@@ -48,6 +48,23 @@ def test_a_vision_transformer_refuses_batch_normalisation_and_oblong_images():
     assert not any(isinstance(m, nn.LayerNorm) for m in bare.modules())
 
 
+@pytest.mark.parametrize("kind", ["VGG-like", "ResNet-18", "small CNN"])
+def test_the_first_layers_do_not_shrink_small_images_as_for_photographs(kind):
+    """A stem made for 224 pixels leaves 8 of the 32 of a small image before the first block."""
+    network, _ = backbones.encoder(kind, (3, 32, 32), (8, 16))
+    sides = []
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(lambda _, seen, out: sides.append((seen[0], out)))
+    with torch.no_grad():
+        network.eval()(torch.rand(2, 3, 32, 32))
+    (_, first), (second, _), *_ = sides
+    assert first.shape[-1] >= 16
+    assert second.shape[-1] == first.shape[-1]  # nothing is pooled away in between
+    if kind != "small CNN":
+        assert second.shape[-1] == 32
+
+
 def test_statistics_of_the_batch_are_used_where_they_are_asked_for():
     for kind in ("small CNN", "VGG-like", "ResNet-18", "MLP"):
         network, _ = backbones.encoder(kind, (1, 8, 8), (8,), track=False)

@@ -2,13 +2,16 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from clustlab import benchmark
+from clustlab import benchmark, results
 from clustlab.__main__ import main
 from clustlab.benchmark import Row
 from clustlab.errors import ParameterError
+from clustlab.store import RunStore
 from clustlab.views import scores
+from tests import handmade
 
 
 def row(seed, acc, method="dec"):
@@ -79,6 +82,15 @@ def test_a_run_that_fails_is_said_and_does_not_stop_the_others(tmp_path, capsys,
     assert code == 1
     assert "no luck" in capsys.readouterr().err
     assert [r.seed for r in benchmark.read(out)] == [1]
+
+
+def test_the_last_step_counts_even_if_labels_like_an_earlier_one_better(tmp_path):
+    truth = np.arange(12) % 3
+    data = handmade.dataset(12, truth, ("zero", "one", "two"))
+    steps = [handmade.hard(found, 3) for found in (truth * 0, truth, truth // 2)]
+    run = handmade.write(RunStore(tmp_path), steps, data)
+    assert results.of_run(run, data)["acc"] == pytest.approx(8 / 12, abs=1e-5)
+    assert results.scores(run[1].assignments, data.labels).acc == 1
 
 
 def test_summaries_hold_all_seeds_and_what_was_published():

@@ -118,6 +118,17 @@ def test_data_far_from_zero_lose_no_digits():
     assert far.inertia == pytest.approx(near.inertia, rel=0.02)
 
 
+def test_centers_are_the_means_of_all_items_and_not_of_a_part():
+    """Some libraries look at 256 items a cluster by default, unless they are told otherwise."""
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(3000, 2)).astype(np.float32))
+    x[:1000, 0] += 20
+    for init in ("k-means++", "random"):
+        found = kmeans(x, 2, Context(), init=init, max_iter=300, tol=0.0)
+        assert sorted(found.sizes.tolist()) == [1000, 2000]
+        for cluster, center in enumerate(found.centers):
+            torch.testing.assert_close(center, x[found.assignments == cluster].mean(0))
+
+
 def test_chunks_do_not_change_the_result(monkeypatch):
     x, ctx = digits(), Context()
     centers = plus_plus(x, 10, ctx)
