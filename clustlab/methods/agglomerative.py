@@ -85,9 +85,9 @@ class Agglomerative:
     loop: ClassVar[tuple[str, ...]] = ("compare all pairs", "merge nearest", "cut the tree")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "quick": {"first_cut": 25},
+        "quick": {"first_cut": 25, "max_items": 5_000},
         "standard": {},
-        "paper": {"first_cut": 100, "max_items": 10_000},
+        "paper": {"first_cut": 100},
     }
 
     n_clusters: int = params.n_clusters()
@@ -105,7 +105,7 @@ class Agglomerative:
         "number of clusters.",
     )
     n_components: int = n_components()
-    max_items: int = max_items(5_000)
+    max_items: int = max_items()
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c) or (d,)."""

@@ -99,9 +99,9 @@ class Hdbscan:
     )
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "quick": {"n_sizes": 8},
+        "quick": {"n_sizes": 8, "max_items": 5_000},
         "standard": {},
-        "paper": {"n_sizes": 30, "max_items": 10_000},
+        "paper": {"n_sizes": 30},
     }
 
     min_cluster_size: int = params.param(
@@ -126,7 +126,7 @@ class Hdbscan:
         help="How many least sizes are shown on the way from 2 up to the one asked for.",
     )
     n_components: int = n_components()
-    max_items: int = max_items(5_000)
+    max_items: int = max_items()
 
     @property
     def sizes(self) -> list[int]:

@@ -8,13 +8,11 @@ from clustlab.context import Context
 from clustlab.parts.graph import nearest
 from clustlab.types import Array
 
-LIMIT = 10_000
 
-
-def max_items(default: int = LIMIT) -> int:
+def max_items() -> int:
     """Greatest number of items compared with each other, in one wording for all methods."""
     found: int = params.param(
-        default,
+        10_000,
         low=100,
         high=50_000,
         log=True,
