@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from clustlab import params, registry, results
 from clustlab.analysis import neighbours
@@ -46,11 +46,15 @@ class Row:
     seconds: float | None = None
     peak_mb: float | None = None  # memory of the process at its highest, in 10^6 bytes
     protocol: str = ""
+    settings: str = ""  # what the preset set when it was measured; empty if it was not noted
 
     @property
     def key(self) -> tuple[str, str, str, str, int]:
         """What makes a row the same as another."""
         return self.method, self.dataset, self.data, self.preset, self.seed
+
+
+COLUMNS = [f.name for f in fields(Row)]
 
 
 def read(file: Path) -> list[Row]:
@@ -84,13 +88,30 @@ def _value(kind: str, text: str) -> Any:
 
 def append(file: Path, row: Row) -> None:
     """Add a row at once, so that nothing is lost when the next one is interrupted."""
-    fresh = not file.exists()
     file.parent.mkdir(parents=True, exist_ok=True)
+    if _columns(file) != COLUMNS:  # new, or written before there was a column
+        _write(file, read(file))
     with file.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, [f.name for f in fields(Row)], lineterminator="\n")
-        if fresh:
-            writer.writeheader()
-        writer.writerow({k: "" if v is None else v for k, v in asdict(row).items()})
+        _writer(stream).writerow(_cells(row))
+
+
+def _columns(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").partition("\n")[0].split(",") if file.exists() else []
+
+
+def _write(file: Path, rows: Sequence[Row]) -> None:
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = _writer(stream)
+        writer.writeheader()
+        writer.writerows(_cells(row) for row in rows)
+
+
+def _writer(stream: TextIO) -> "csv.DictWriter[str]":
+    return csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+
+
+def _cells(row: Row) -> dict[str, Any]:
+    return {name: "" if value is None else value for name, value in asdict(row).items()}
 
 
 def specs(
@@ -140,13 +161,16 @@ def specs(
 def run(
     file: Path, specs: Sequence[RunSpec], data: str, tell: Callable[[str], None]
 ) -> tuple[list[Row], int]:
-    """Measure what is missing in a table; return all its rows and how many runs failed."""
-    known = {row.key for row in read(file)}
+    """Measure what is missing in a table; return all its rows and how many runs failed.
+
+    A row whose preset has other values today is measured anew and replaced.
+    """
+    known = {row.key: row.settings for row in read(file)}
     failed = 0
     for i, spec in enumerate(specs):
         blank = Row(spec.method, spec.dataset, data, spec.preset, spec.seed)
         words = f"{i + 1}/{len(specs)} {spec.method} on {spec.dataset}, seed {spec.seed}"
-        if blank.key in known:
+        if known.get(blank.key) in ("", _settings(spec)):
             tell(f"{words}: is there")
             continue
         try:
@@ -155,10 +179,19 @@ def run(
             failed += 1
             tell(f"{words}: {error.message}")
             continue
+        if row.key in known:
+            tell(f"{words}: the preset has changed since {known[row.key]!r}, so it is replaced")
+            _write(file, [other for other in read(file) if other.key != row.key])
         append(file, row)
         acc = "" if row.acc is None else f", ACC {row.acc:.3f}"
         tell(f"{words}: {row.seconds:.0f} s{acc}")
     return read(file), failed
+
+
+def _settings(spec: RunSpec) -> str:
+    """Values of a preset in words, never empty."""
+    found = (f"{name}={value}" for name, value in sorted(spec.method_params.items()))
+    return " ".join(found) or "defaults"
 
 
 def measure(spec: RunSpec, data: str) -> Row:
@@ -195,6 +228,7 @@ def measure(spec: RunSpec, data: str) -> Row:
             seconds=state["seconds"],
             peak_mb=_peak(),
             protocol=dataset.protocol,
+            settings=_settings(spec),
         )
 
 

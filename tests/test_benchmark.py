@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from clustlab import benchmark, results
+from clustlab import benchmark, registry, results
 from clustlab.__main__ import main
 from clustlab.benchmark import Row
 from clustlab.errors import ParameterError
@@ -58,6 +58,33 @@ def test_a_changed_setting_has_a_line_of_its_own(tmp_path, capsys):
     assert call(tmp_path, "--set", "n_clusters=0")[0] == 2
     assert call(tmp_path, "--set", "width=4")[0] == 2
     assert "width is not a parameter" in capsys.readouterr().err
+
+
+def test_a_row_is_replaced_if_its_preset_has_changed(tmp_path, capsys, monkeypatch):
+    _, out = call(tmp_path, "--seeds", "0", "1")
+    before = benchmark.read(out)
+    assert {r.settings for r in before} == {"max_iter=30 n_init=1"}
+    cls = registry.method("kmeans")
+    monkeypatch.setattr(cls, "presets", {**cls.presets, "quick": {"n_clusters": 4}})
+    capsys.readouterr()
+    assert call(tmp_path, "--seeds", "0")[0] == 0
+    assert "the preset has changed" in capsys.readouterr().err
+    assert [(r.seed, r.n_occupied, r.settings) for r in benchmark.read(out)] == [
+        (1, before[1].n_occupied, "max_iter=30 n_init=1"),
+        (0, 4, "n_clusters=4"),
+    ]
+    assert call(tmp_path, "--seeds", "0")[0] == 0
+    assert "is there" in capsys.readouterr().err
+
+
+def test_a_table_from_before_there_was_a_column_goes_on(tmp_path):
+    file = tmp_path / "old.csv"
+    file.write_text("method,dataset,data,preset,seed,acc\nkmeans,toy,,quick,0,0.5\n")
+    benchmark.append(file, row(1, 0.6))
+    assert [(r.method, r.acc, r.settings) for r in benchmark.read(file)] == [
+        ("kmeans", 0.5, ""),
+        ("dec", 0.6, ""),
+    ]
 
 
 def test_names_that_are_not_known_are_refused_before_anything_runs(tmp_path, capsys):
