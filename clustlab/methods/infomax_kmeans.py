@@ -48,7 +48,6 @@ codes of unit length for k-means.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -250,9 +249,13 @@ class InfoMaxKMeans:
     batch_size: int = params.batch_size(128)
     learning_rate: float = params.learning_rate(5e-4)
 
+    def build_network(self, shape: tuple[int, ...]) -> Network:
+        """Untrained encoder with its critics, for images of a shape (c, h, w)."""
+        return Network(shape, self)
+
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c)."""
-        network, seen = blank(partial(Network, settings=self), shape)
+        network, seen = blank(self.build_network, shape)
         size = even_batch(n, self.batch_size)
         places = network.encoder.body.width // network.encoder.channels
         pairs = Cost(linear=float(size * (places + 1) * self.critic_units))
@@ -286,7 +289,8 @@ class InfoMaxKMeans:
 
     def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
         """Closeness of the code at unit length to the centres; see `registry.Scoring`."""
-        network = restored(lambda: Network(inputs.shape, self), state, "network", inputs.device)
+        untrained = lambda: self.build_network(inputs.shape)  # noqa: E731
+        network = restored(untrained, state, "network", inputs.device)
         centers = kept(state, "code centers")["tensor"]
         layers = (*network.encoder.body.layers, nn.Flatten(), *network.encoder.head, UnitLength())
         return nearest_center(nn.Sequential(*layers), centers)
@@ -299,7 +303,7 @@ class _Run:
         n = len(items)
         check_enough_items(n, settings.n_clusters)
         self.settings, self.ctx, self.inputs = settings, ctx, Inputs(items, ctx.device)
-        self.network = ctx.keep("network", Network(self.inputs.shape, settings))
+        self.network = ctx.keep("network", settings.build_network(self.inputs.shape))
         prior = mlp((settings.code_size, *PRIOR_WIDTHS, 1))
         self.prior = ctx.keep("prior discriminator", prior)
         rate = settings.learning_rate
