@@ -39,10 +39,8 @@ k-means on the codes, at length one, gives the clusters.
 Hjelm, Fedorov, Lavoie-Marchildon, Grewal, Bachman, Trischler and Bengio (2019), *Learning Deep
 Representations by Mutual Information Estimation and Maximization*, ICLR, eq. 4 to 8.
 
-Deviations: global information too (their code: local 1, prior 0.1), half the channels and an
-eighth of the units, fewer passes with larger steps, BatchNorm on the code and the normal
-distribution instead of the logistic to squash it, products divided by the root of their length,
-codes of unit length for k-means.
+Deviations: global information too, half the channels, an eighth of the units, fewer but larger
+steps, BatchNorm on the code, squashed by the normal distribution, unit length for k-means.
 """
 
 import math
@@ -64,6 +62,7 @@ from clustlab.parts.inputs import Inputs
 from clustlab.parts.interventions import RATE, Offer, change_rate
 from clustlab.parts.kmeans import Clustering, check_enough_items
 from clustlab.parts.networks import ConvEncoder, blank, embed, evaluating, macs, mlp
+from clustlab.parts.prior_matching import deceiving_loss, discriminating_loss, squash
 from clustlab.parts.scoring import UnitLength, kept, nearest_center, restored
 from clustlab.parts.trunk import even_batch
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
@@ -88,11 +87,6 @@ def jensen_shannon(scores: Tensor) -> Tensor:
     if len(scores) == 1:  # there is nobody else
         return belonging
     return belonging - (functional.softplus(scores[~own]) - math.log(2)).mean()
-
-
-def squash(z: Tensor) -> Tensor:
-    """Codes in (0, 1), even if they were standard normal: the distribution function of those."""
-    return torch.special.ndtr(z)
 
 
 def score_table(codes: Tensor, places: Tensor) -> Tensor:
@@ -343,14 +337,14 @@ class _Run:
         z, local_scores, whole_scores = self.network(x)
         local, whole = jensen_shannon(local_scores.float()), jensen_shannon(whole_scores.float())
         squashed = squash(z.float())
-        deceived = functional.softplus(-self.prior(squashed)).mean()
+        deceived = deceiving_loss(self.prior(squashed))
         loss = settings.prior_weight * deceived - settings.local_weight * local
         self.optimiser.zero_grad()
         torch.autograd.backward(loss - settings.global_weight * whole)
         self.optimiser.step()
         self.ctx.at("match prior")
         codes, noise = self.prior(squashed.detach()), self.prior(torch.rand_like(squashed))
-        told = (functional.softplus(codes) + functional.softplus(-noise)).mean() / 2
+        told = discriminating_loss(codes, noise)
         self.prior_optimiser.zero_grad()
         torch.autograd.backward(told)
         self.prior_optimiser.step()
