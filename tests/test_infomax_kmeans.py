@@ -17,8 +17,8 @@ from clustlab.methods.infomax_kmeans import (
     heat_maps,
     jensen_shannon,
     score_table,
-    squash,
 )
+from clustlab.parts.prior_matching import deceiving_loss, discriminating_loss, squash
 
 SMALL = {"width": 8, "hidden_units": 64, "critic_units": 32, "code_size": 16, "batch_size": 32}
 SMALL |= {"n_init": 2, "learning_rate": 2e-3}
@@ -65,6 +65,39 @@ def test_gradient_agrees_with_finite_differences():
     generator = torch.Generator().manual_seed(0)
     scores = torch.randn(3, 3, 2, generator=generator, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(jensen_shannon, (scores,))
+
+
+def test_prior_losses_of_two_codes_and_two_draws_of_noise():
+    codes, noise = torch.tensor([[1.0], [-2.0]]), torch.tensor([[0.5], [3.0]])
+    told = (softplus(1) + softplus(-2) + softplus(-0.5) + softplus(-3)) / 4
+    assert float(discriminating_loss(codes, noise)) == pytest.approx(told)
+    assert float(deceiving_loss(codes)) == pytest.approx((softplus(-1) + softplus(2)) / 2)
+
+
+def test_prior_losses_are_logarithms_of_what_the_discriminator_believes():
+    """Eq. 7: E[ln D(noise)] + E[ln(1 - D(codes))]."""
+    codes, noise = torch.tensor([[0.9], [0.2]]), torch.tensor([[0.6], [0.7]])
+    value = noise.log().mean() + (1 - codes).log().mean()
+    assert float(discriminating_loss(codes.logit(), noise.logit())) == pytest.approx(-value / 2)
+    assert float(deceiving_loss(codes.logit())) == pytest.approx(-float(codes.log().mean()))
+
+
+def test_guessing_costs_both_sides_of_the_prior_game_ln_2():
+    zero = torch.zeros(3, 1)
+    assert float(discriminating_loss(zero, zero)) == pytest.approx(math.log(2))
+    assert float(deceiving_loss(zero)) == pytest.approx(math.log(2))
+
+
+def test_gradients_of_the_prior_game_agree_with_finite_differences():
+    generator = torch.Generator().manual_seed(0)
+    drawn = 3 * torch.randn(2, 4, 1, generator=generator, dtype=torch.float64)
+    codes, noise = (scores.clone().requires_grad_() for scores in drawn)
+    assert torch.autograd.gradcheck(discriminating_loss, (codes, noise))
+    assert torch.autograd.gradcheck(deceiving_loss, (codes,))
+    told = torch.autograd.grad(discriminating_loss(codes, noise), codes)[0]
+    deceived = torch.autograd.grad(deceiving_loss(codes), codes)[0]
+    assert (told > 0).all()  # the discriminator lowers the scores of codes,
+    assert (deceived < 0).all()  # and the encoder raises them
 
 
 def test_a_score_is_the_product_of_a_code_and_a_place():

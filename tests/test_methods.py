@@ -371,7 +371,11 @@ def test_text_has_the_four_headings_and_cites_the_paper(name):
     source = text.split("## Source")[1]
     assert str(cls.paper.year) in source
     assert cls.paper.authors.split()[0].rstrip(",") in source
-    assert "Deviation" in source
+    (deviations,) = re.findall(r"^Deviations: .+?\Z", source.strip(), re.MULTILINE | re.DOTALL)
+    sentence = " ".join(deviations.split())
+    assert len(sentence) <= 220
+    assert "\n\n" not in deviations
+    assert re.fullmatch(r"[^.!?]+(?:[.!?](?! )[^.!?]+)*\.", sentence)  # a stop in 0.05 ends nothing
 
 
 @EVERY

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 
 from clustlab import registry
+from clustlab.parts.networks import blank
 from clustlab.store import RunStore
 from clustlab.ui import rehearsal
 from tests.test_pages import visit, words
 
 IMAGES = np.random.default_rng(0).integers(0, 255, (6, 8, 8, 1), dtype=np.uint8)
+
+CLASSICAL = {"kmeans", "pca-kmeans", "gmm", "spectral", "agglomerative", "hdbscan"}
+VARIANCES = {"spread", "log_variance"}  # layers of VaDE and of the variational autoencoder
 
 
 @pytest.fixture
@@ -42,6 +46,37 @@ def test_layers_of_dec_add_up_by_hand():
     assert table["layer"].eq("linear").all()
 
 
+@pytest.mark.parametrize("name", sorted(set(registry.methods()) - CLASSICAL))
+@pytest.mark.parametrize("shape", [(28, 28, 1), (16, 16, 3), (2,)])
+def test_every_method_that_trains_a_network_shows_its_layers(name, shape):
+    cls = registry.method(name)
+    if len(shape) == 1 and "points" not in cls.accepts:
+        pytest.skip("takes images only")
+    table = rehearsal.layers(cls(), shape)
+    network, _ = blank(cls().build_network, shape)
+    weights = dict(network.named_parameters())
+    # a variational autoencoder draws the mean in this pass, and asks for no variance
+    seen = [p.numel() for key, p in weights.items() if key.split(".")[0] not in VARIANCES]
+    assert table["weights"].sum() == sum(seen) > 0
+    assert (table["weights"] > 0).all()
+
+
+@pytest.mark.parametrize("name", sorted(CLASSICAL))
+def test_methods_without_a_network_promise_none(name):
+    assert not hasattr(registry.method(name), "build_network")
+
+
+def test_layers_of_a_game_add_up_by_hand():
+    """The discriminator sees both kinds of pairs, but its weights are there once."""
+    table = rehearsal.layers(
+        registry.method("bigan-kmeans")(hidden_units=20, code_size=3), (4, 4, 1)
+    )
+    encoder = 16 * 20 + 20 * 20 + 20 * 3
+    generator = 3 * 20 + 20 * 20 + 3 * 20 + 20 * 16
+    discriminator = 16 * 20 + 20 * 20 + 3 * 20 + 20 * 1
+    assert table["weights"].sum() == encoder + generator + discriminator
+
+
 def test_the_page_opens_both(runs):
     app = visit("train", method="iic", dataset="digits")
     app.session_state["fold-texture"] = True
@@ -50,3 +85,11 @@ def test_the_page_opens_both(runs):
     assert not app.exception
     assert "First row: items as they are" in words(app)
     assert "without the heads on top" in words(app)
+
+
+def test_a_classifier_is_shown_with_its_last_layer(runs):
+    app = visit("train", method="rim", dataset="digits")
+    app.session_state["fold-lan"] = True
+    app.run()
+    assert not app.exception
+    assert f"{64 * 10 + 10} weights** in 1 linear layer." in words(app)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from clustlab.context import Context
 from clustlab.methods.scan import SCAN, scan_loss
 from clustlab.parts import neighbours
-from clustlab.parts.heads import confidence_artefacts, loss_bars
+from clustlab.parts.balance import inverse_size_weights
+from clustlab.parts.heads import confidence_artefacts, loss_bars, self_label_loss
 from clustlab.parts.inputs import Inputs
 from clustlab.parts.kmeans import follow
 from clustlab.parts.neighbours import nearest, neighbour_sheet, sheet, shown_items
@@ -84,6 +85,49 @@ def test_gradient_by_finite_differences():
     generator = torch.Generator().manual_seed(0)
     pair = [torch.randn(5, 3, generator=generator).double().requires_grad_() for _ in range(2)]
     assert torch.autograd.gradcheck(lambda a, b: scan_loss(a.softmax(1), b.softmax(1)), pair)
+
+
+# self-labelling -------------------------------------------------------------------------------
+def test_small_clusters_have_the_same_say_in_self_labelling():
+    p = torch.tensor([[0.5, 0.5], [0.25, 0.75], [0.8, 0.2], [0.4, 0.6], [0.1, 0.9]])
+    pseudo_labels = torch.tensor([0, 0, 0, 1, 1])
+    confident = torch.tensor([True, True, True, True, False])
+    weight = torch.from_numpy(inverse_size_weights(pseudo_labels[confident].numpy(), 2))
+    first = -(math.log(0.5) + math.log(0.25) + math.log(0.8)) / 3
+    found = self_label_loss(p, pseudo_labels, confident, weight)
+    assert float(found) == pytest.approx((first - math.log(0.6)) / 2)
+    alike = self_label_loss(p, pseudo_labels, confident, torch.ones(2))
+    assert float(alike) == pytest.approx((3 * first - math.log(0.6)) / 4)
+
+
+def test_without_a_confident_item_there_is_no_loss_and_no_slope():
+    p = A.clone().requires_grad_()
+    none = torch.zeros(4, dtype=torch.bool)
+    loss = self_label_loss(p, torch.arange(4) % 3, none, torch.ones(3).double())
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert not p.grad.any()
+
+
+def test_an_impossible_answer_costs_much_but_not_infinitely():
+    p, everyone = torch.eye(2), torch.ones(2, dtype=torch.bool)
+    loss = self_label_loss(p, torch.tensor([1, 0]), everyone, torch.ones(2))
+    assert 80 < float(loss) < 90
+
+
+def test_gradient_of_self_labelling_by_finite_differences():
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(6, 3, generator=generator).double().requires_grad_()
+    pseudo_labels = torch.tensor([0, 1, 2, 2, 1, 0])
+    confident = torch.tensor([True, False, True, True, False, True])
+    weight = torch.tensor([0.5, 1.0, 2.0]).double()
+
+    def loss(scores):
+        return self_label_loss(scores.softmax(1), pseudo_labels, confident, weight)
+
+    assert torch.autograd.gradcheck(loss, (scores,))
+    (slope,) = torch.autograd.grad(loss(scores), scores)
+    assert not slope[~confident].any()
 
 
 # neighbours -----------------------------------------------------------------------------------

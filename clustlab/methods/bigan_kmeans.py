@@ -38,8 +38,7 @@ k-means clusters the last hidden layer of the encoder, or the code itself.
 Donahue, Krähenbühl and Darrell (2017), *Adversarial Feature Learning*, ICLR, eq. 2 and 3, with
 nets and settings of section 4.1; no clustering figure was published for it.
 
-Deviations: half the units, fewer passes, clusters of 32 leading components. Codes are squashed to
-the range of the noise, and both other nets see them in the second layer, as in the authors' code.
+Deviations: half the units, fewer passes, and k-means on at most 32 principal components.
 """
 
 import math
@@ -168,11 +167,12 @@ class Players(nn.Module):
         self.generator = Generator(shape, units, code)
         self.discriminator = Discriminator(size, units, code)
 
-    def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores (b, 1) of the pairs found for images, and of those made from noise.
+    def forward(self, x: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Scores (b, 1) of pairs found for images, and of those made from noise (new by default).
 
         In two passes, since in one BatchNorm would mix the two kinds.
         """
+        noise = noise_like(len(x), self.code, x.device) if noise is None else noise
         found = self.discriminator(x, self.encoder(x))
         return found, self.discriminator(self.generator(noise), noise)
 
@@ -225,8 +225,8 @@ class BiGANKMeans:
     batch_size: int = params.batch_size(128)
     learning_rate: float = params.learning_rate(2e-4)
 
-    def players(self, shape: tuple[int, ...]) -> Players:
-        """Untrained networks for images of a shape (c, h, w)."""
+    def build_network(self, shape: tuple[int, ...]) -> Players:
+        """All three untrained networks for images of a shape (c, h, w)."""
         return Players(shape, self.hidden_units, self.code_size)
 
     @property
@@ -237,7 +237,7 @@ class BiGANKMeans:
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c)."""
-        players, seen = blank(self.players, shape)
+        players, seen = blank(self.build_network, shape)
         encoding = macs(players.encoder, seen)
         # the three nets are nearly of one size, and the discriminator sees both kinds of pairs
         training = encoding * (4 * TRAINING * n)
@@ -272,7 +272,8 @@ class BiGANKMeans:
 
     def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
         """Closeness to the centres in the space of the embedding; see `registry.Scoring`."""
-        players = restored(lambda: self.players(inputs.shape), state, "players", inputs.device)
+        untrained = lambda: self.build_network(inputs.shape)  # noqa: E731
+        players = restored(untrained, state, "players", inputs.device)
         end = [players.encoder.last] if self.features == "code" else []
         features = nn.Sequential(nn.Flatten(), *players.encoder.hidden, *end).eval()
         space = projected(features, inputs, EMBEDDING_WIDTH)
@@ -286,7 +287,7 @@ class _Run:
         n = len(items)
         check_enough_items(n, settings.n_clusters)
         self.settings, self.ctx, self.inputs = settings, ctx, Inputs(items, ctx.device)
-        self.players = ctx.keep("players", settings.players(self.inputs.shape))
+        self.players = ctx.keep("players", settings.build_network(self.inputs.shape))
         own, judge = (
             Adam(side, settings.learning_rate, BETAS, weight_decay=WEIGHT_DECAY, fused=True)
             for side in self.players.sides()
@@ -317,8 +318,7 @@ class _Run:
         """Losses (2,) of one step of all players, who move at the same time."""
         players = self.players
         self.ctx.at("encode and make")
-        pairs = players(x, noise_like(len(x), players.code, x.device))
-        found, made = (scores.float() for scores in pairs)
+        found, made = (scores.float() for scores in players(x))
         told, deceived = discriminator_loss(found, made), deceiving_loss(found, made)
         self.ctx.at("tell apart")
         for loss, weights in zip((deceived, told), players.sides(), strict=True):

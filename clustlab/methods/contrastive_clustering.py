@@ -40,8 +40,7 @@ Li, Hu, Liu, Peng, Zhou and Peng (2021), *Contrastive Clustering*, AAAI; the ins
 eq. 1 to 3, the cluster loss eq. 4 to 6.
 
 Deviations: three strided convolutions instead of a ResNet-34 at 224 pixels, affine changes and
-light instead of crops, tint and blur, a larger step size, far fewer passes. There is no weight
-decay, as in the paper.
+light instead of crops, tint and blur, larger steps, far fewer passes.
 """
 
 from collections.abc import Iterator, Mapping

@@ -48,11 +48,8 @@ chance, and after four epochs two thirds or more are.
 Chang, Wang, Meng, Xiang and Pan (2017), *Deep Adaptive Image Clustering*, ICCV; label features, the
 choice of pairs and the loss are in section 3.
 
-Deviations: three strided convolutions instead of six and two poolings, a linear layer in place of
-the 1 x 1 convolution. Pairs are chosen on the unchanged images and learnt on changed copies, as in
-the author's later code. The thresholds are those of a public reimplementation in TensorFlow, and so
-is a BatchNorm without weights of its own in the last layers: with them scores grow until two kinds
-have become one. Two or three clusters get larger scores, since theirs would all be alike.
+Deviations: three strided convolutions instead of six and two poolings, pairs chosen on unchanged
+images, and thresholds and a BatchNorm without weights of its own from a public reimplementation.
 """
 
 import math

@@ -41,9 +41,8 @@ last), **balance** (large clusters do not outvote small ones), **edges** instead
 Caron, Bojanowski, Joulin and Douze (2018), *Deep Clustering for Unsupervised Learning of Visual
 Features*, ECCV, sections 3.2 and 3.3; the objectives are eq. 1 and 2.
 
-Deviations: a small network instead of AlexNet or VGG-16, PCA to 32 instead of 256 dimensions,
-k-means++ instead of random first centres, one hidden layer before the classifier and no dropout,
-and the last clustering into the number of clusters asked for, of the features after the ReLU.
+Deviations: a small network instead of AlexNet or VGG-16, PCA to 32 instead of 256 dimensions, one
+hidden layer, no dropout, and a last clustering into the number of clusters asked for.
 """
 
 import math

@@ -42,9 +42,8 @@ noise counts as one more cluster there.
 Campello, Moulavi and Sander (2013), *Density-Based Clustering Based on Hierarchical Density
 Estimates*, PAKDD, sections 3 to 5.
 
-Deviations: images enter as principal components; beyond a limit the tree is grown over a sample,
-and every other item follows its nearest neighbour in it, into noise too; equal distances, which
-are frequent here, are merged in another order than elsewhere, so small clusters may differ.
+Deviations: images enter as principal components; beyond a limit the tree is grown over a sample
+that other items follow; equal distances merge in another order than usual.
 """
 
 import math

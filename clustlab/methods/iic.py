@@ -41,9 +41,7 @@ Ji, Henriques and Vedaldi (2019), *Invariant Information Clustering for Unsuperv
 Classification and Segmentation*, ICCV; the loss is eq. 3, the heads are section 4.
 
 Deviations: three strided convolutions instead of four pooled ones, the full image beside one
-changed copy of it, both kinds of head trained in the same step (the released code never trains
-the auxiliary head on grey images), far fewer passes. BatchNorm uses the batch at hand, as in the
-paper's code; for the result these are large batches in one fixed mixed order.
+changed copy, both kinds of head trained in one step, large mixed batches for results, fewer passes.
 """
 
 import math

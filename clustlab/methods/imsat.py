@@ -184,9 +184,17 @@ class IMSAT:
     batch_size: int = params.batch_size(250)
     learning_rate: float = params.learning_rate(2e-3)
 
+    def build_network(self, shape: tuple[int, ...]) -> Classifier:
+        """Untrained network for items of a shape, (c, h, w) or (d,); it sees pixels in [-1, 1]."""
+        widths = (self.hidden_width, self.hidden_width)
+        if len(shape) == 1:
+            return Classifier(shape, widths, self.n_clusters)
+        middle = torch.full((int(np.prod(shape)),), 0.5)  # as in the authors' code
+        return Classifier(shape, widths, self.n_clusters, shift=middle, factor=2.0)
+
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c) or (d,)."""
-        look = forward_cost(self._network, shape) * n
+        look = forward_cost(self.build_network, shape) * n
         distances = Cost(linear=float(n) * n * int(np.prod(shape)))
         return [
             PlannedPhase("measure", 1, look + distances),
@@ -206,16 +214,8 @@ class IMSAT:
 
     def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
         """Log-probabilities of the network; see `registry.Scoring`."""
-        blank = lambda: self._network(inputs.shape)  # noqa: E731
+        blank = lambda: self.build_network(inputs.shape)  # noqa: E731
         return restored(blank, state, "network", inputs.device).scorer()
-
-    def _network(self, shape: tuple[int, ...]) -> Classifier:
-        """Untrained network; it sees pixels in [-1, 1], as in the authors' code."""
-        widths = (self.hidden_width, self.hidden_width)
-        if len(shape) == 1:
-            return Classifier(shape, widths, self.n_clusters)
-        middle = torch.full((int(np.prod(shape)),), 0.5)
-        return Classifier(shape, widths, self.n_clusters, shift=middle, factor=2.0)
 
 
 class _Training:
@@ -225,7 +225,7 @@ class _Training:
         self.settings, self.ctx = settings, ctx
         self.inputs = Inputs(items, ctx.device)
         check_enough_items(len(self.inputs), settings.n_clusters)
-        self.network = ctx.keep("network", settings._network(self.inputs.shape))
+        self.network = ctx.keep("network", settings.build_network(self.inputs.shape))
         rate, decays = settings.learning_rate, (DECAY, 0.999)
         adam = torch.optim.Adam(self.network.parameters(), lr=rate, betas=decays, fused=True)
         self.optimiser = ctx.keep("optimiser", adam)

@@ -39,16 +39,13 @@ k-means on the codes, at length one, gives the clusters.
 Hjelm, Fedorov, Lavoie-Marchildon, Grewal, Bachman, Trischler and Bengio (2019), *Learning Deep
 Representations by Mutual Information Estimation and Maximization*, ICLR, eq. 4 to 8.
 
-Deviations: global information too (their code: local 1, prior 0.1), half the channels and an
-eighth of the units, fewer passes with larger steps, BatchNorm on the code and the normal
-distribution instead of the logistic to squash it, products divided by the root of their length,
-codes of unit length for k-means.
+Deviations: global information too, half the channels, an eighth of the units, fewer but larger
+steps, BatchNorm on the code, squashed by the normal distribution, unit length for k-means.
 """
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -65,6 +62,7 @@ from clustlab.parts.inputs import Inputs
 from clustlab.parts.interventions import RATE, Offer, change_rate
 from clustlab.parts.kmeans import Clustering, check_enough_items
 from clustlab.parts.networks import ConvEncoder, blank, embed, evaluating, macs, mlp
+from clustlab.parts.prior_matching import deceiving_loss, discriminating_loss, squash
 from clustlab.parts.scoring import UnitLength, kept, nearest_center, restored
 from clustlab.parts.trunk import even_batch
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
@@ -89,11 +87,6 @@ def jensen_shannon(scores: Tensor) -> Tensor:
     if len(scores) == 1:  # there is nobody else
         return belonging
     return belonging - (functional.softplus(scores[~own]) - math.log(2)).mean()
-
-
-def squash(z: Tensor) -> Tensor:
-    """Codes in (0, 1), even if they were standard normal: the distribution function of those."""
-    return torch.special.ndtr(z)
 
 
 def score_table(codes: Tensor, places: Tensor) -> Tensor:
@@ -250,9 +243,13 @@ class InfoMaxKMeans:
     batch_size: int = params.batch_size(128)
     learning_rate: float = params.learning_rate(5e-4)
 
+    def build_network(self, shape: tuple[int, ...]) -> Network:
+        """Untrained encoder with its critics, for images of a shape (c, h, w)."""
+        return Network(shape, self)
+
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c)."""
-        network, seen = blank(partial(Network, settings=self), shape)
+        network, seen = blank(self.build_network, shape)
         size = even_batch(n, self.batch_size)
         places = network.encoder.body.width // network.encoder.channels
         pairs = Cost(linear=float(size * (places + 1) * self.critic_units))
@@ -286,7 +283,8 @@ class InfoMaxKMeans:
 
     def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
         """Closeness of the code at unit length to the centres; see `registry.Scoring`."""
-        network = restored(lambda: Network(inputs.shape, self), state, "network", inputs.device)
+        untrained = lambda: self.build_network(inputs.shape)  # noqa: E731
+        network = restored(untrained, state, "network", inputs.device)
         centers = kept(state, "code centers")["tensor"]
         layers = (*network.encoder.body.layers, nn.Flatten(), *network.encoder.head, UnitLength())
         return nearest_center(nn.Sequential(*layers), centers)
@@ -299,7 +297,7 @@ class _Run:
         n = len(items)
         check_enough_items(n, settings.n_clusters)
         self.settings, self.ctx, self.inputs = settings, ctx, Inputs(items, ctx.device)
-        self.network = ctx.keep("network", Network(self.inputs.shape, settings))
+        self.network = ctx.keep("network", settings.build_network(self.inputs.shape))
         prior = mlp((settings.code_size, *PRIOR_WIDTHS, 1))
         self.prior = ctx.keep("prior discriminator", prior)
         rate = settings.learning_rate
@@ -339,14 +337,14 @@ class _Run:
         z, local_scores, whole_scores = self.network(x)
         local, whole = jensen_shannon(local_scores.float()), jensen_shannon(whole_scores.float())
         squashed = squash(z.float())
-        deceived = functional.softplus(-self.prior(squashed)).mean()
+        deceived = deceiving_loss(self.prior(squashed))
         loss = settings.prior_weight * deceived - settings.local_weight * local
         self.optimiser.zero_grad()
         torch.autograd.backward(loss - settings.global_weight * whole)
         self.optimiser.step()
         self.ctx.at("match prior")
         codes, noise = self.prior(squashed.detach()), self.prior(torch.rand_like(squashed))
-        told = (functional.softplus(codes) + functional.softplus(-noise)).mean() / 2
+        told = discriminating_loss(codes, noise)
         self.prior_optimiser.zero_grad()
         torch.autograd.backward(told)
         self.prior_optimiser.step()

@@ -35,9 +35,8 @@ moving a digit two pixels to the side changes its distance more than changing th
 Lloyd (1982), *Least squares quantization in PCM*, IEEE Transactions on Information Theory 28(2),
 section II; start by Arthur and Vassilvitskii (2007), *k-means++*, SODA.
 
-Deviations: the start takes the best of a few draws per centre, as scikit-learn does. Distances
-use all pixels; the embedding that is kept is their projection on the leading principal
-components, so that snapshots stay small.
+Deviations: each centre of the start is the best of a few draws, as in scikit-learn; distances use
+all pixels, but the embedding that is kept is their leading principal components.
 """
 
 import math

@@ -46,11 +46,8 @@ Zhuang, Zhai and Yamins (2019), *Local Aggregation for Unsupervised Learning of 
 ICCV, section 3; the warm-up is Wu, Xiong, Yu and Lin (2018), *Unsupervised Feature
 Learning via Non-Parametric Instance Discrimination*, CVPR, eq. 2.
 
-Deviations: a small network with BatchNorm after its last layer and a bank that starts from its
-untrained directions, affine changes instead of crops and tint, fine clusters and
-background in proportion to a small set, all rows of the bank instead of sampled noise in the
-warm-up, fresh clusterings at the start of every epoch, an item always among its own background,
-and a last k-means into the number of clusters asked for.
+Deviations: a small network with BatchNorm at its end, affine changes instead of crops and tint, all
+rows of the bank in the warm-up, fresh clusterings every epoch, and a last k-means.
 """
 
 from collections.abc import Iterator, Mapping

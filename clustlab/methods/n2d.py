@@ -40,9 +40,8 @@ McConville, Santos-Rodriguez, Piechocki and Craddock (2020), *N2D: (Not Too) Dee
 Clustering the Local Manifold of an Autoencoded Embedding*, ICPR; UMAP by McInnes, Healy and
 Melville (2018), arXiv 1802.03426.
 
-Deviations: UMAP is written out here, with exact neighbours, edges drawn in batches and a start
-from the code instead of its spectral layout; the layout has no more dimensions than the code; far
-fewer passes of the autoencoder.
+Deviations: UMAP with exact neighbours, edges drawn in batches, a start from the code instead of its
+spectral layout and no more dimensions than the code; far fewer passes of the autoencoder.
 """
 
 from collections.abc import Iterator, Mapping

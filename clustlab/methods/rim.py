@@ -158,10 +158,13 @@ class RIM:
     batch_size: int = params.batch_size(250)
     learning_rate: float = params.learning_rate(2e-3)
 
+    def build_network(self, shape: tuple[int, ...]) -> Classifier:
+        """Untrained classifier for items of a shape, (c, h, w) or (d,), as they are."""
+        return Classifier(shape, HIDDEN[self.network], self.n_clusters)
+
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c) or (d,)."""
-        hidden, k = HIDDEN[self.network], self.n_clusters
-        look = forward_cost(lambda seen: Classifier(seen, hidden, k), shape) * n
+        look = forward_cost(self.build_network, shape) * n
         size = int(np.prod(shape))
         found = Cost(linear=float(n * COMPONENTS * (2 * size + 2 * KMEANS_ROUNDS)))
         fitting = [PlannedPhase("fit k-means", START_EPOCHS, look * (TRAINING + 1) + found * 0.2)]
@@ -210,10 +213,7 @@ class RIM:
 
     def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
         """Log-probabilities of the classifier; see `registry.Scoring`."""
-
-        def blank() -> Classifier:
-            return Classifier(inputs.shape, HIDDEN[self.network], self.n_clusters)
-
+        blank = lambda: self.build_network(inputs.shape)  # noqa: E731
         return restored(blank, state, "network", inputs.device).scorer()
 
     def _network(self, inputs: Inputs) -> Classifier:

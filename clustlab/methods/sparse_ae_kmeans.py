@@ -38,9 +38,8 @@ scaled to length one first, since how many words an image needs says nothing of 
 Ng (2011), *Sparse autoencoder*, CS294A lecture notes, section 3; no clustering figure was
 published for it.
 
-Deviations: Adam on batches instead of L-BFGS on all items, averages over a batch, linear
-reconstruction, units start at the target, codes of unit length for k-means.
-Errors count as if every item had the 784 pixels of MNIST, so that the weights suit any size.
+Deviations: Adam on batches instead of L-BFGS on all items, linear reconstruction, units that start
+at the target, errors scaled as if to 784 pixels, and codes of unit length for k-means.
 """
 
 import math

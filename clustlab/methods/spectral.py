@@ -34,12 +34,11 @@ the items it was made of: a new one has no place in it but beside its neighbours
 ## Source
 
 Ng, Jordan and Weiss (2001), *On Spectral Clustering: Analysis and an algorithm*, NIPS 14, section
-2; weights by local scale from Zelnik-Manor and Perona (2004), NIPS 17, eq. 1.
+2; weights by local scale from Zelnik-Manor and Perona (2004), NIPS 17, eq. 1;
+nearest neighbours as von Luxburg (2007), *A Tutorial on Spectral Clustering*, advises.
 
-Deviations: a graph of nearest neighbours instead of all pairs, as von Luxburg (2007) advises,
-made in one piece by weak ties where it is not; images enter as principal components; beyond a
-limit, the graph is made of a sample, and every other item gets the mean of the rows of its
-nearest neighbours in the sample.
+Deviations: a graph of nearest neighbours joined by weak ties instead of all pairs; images as
+principal components; beyond a limit a sample, and for other items the mean of their neighbours.
 """
 
 import math

@@ -43,8 +43,8 @@ Ronen, Finder and Freifeld (2022), *DeepDPM: Deep Clustering With an Unknown Num
 CVPR; odds in eq. 9, after Chang and Fisher (2013), *Parallel Sampling of DP Mixture Models using
 Sub-Clusters Splits*, NIPS.
 
-Deviations: responsibilities and halves come from the mixture itself and not from networks trained
-towards it; proposals alternate every step; the prior is worth a share of the items.
+Deviations: the mixture itself, not networks trained towards it, gives responsibilities and halves,
+splits and merges take turns every round, and the prior is worth a share of the items.
 """
 
 from collections.abc import Iterator, Mapping
@@ -62,7 +62,7 @@ from clustlab.parts.autoencoding import WIDTHS_HELP, AutoencoderTraining, CodeSe
 from clustlab.parts.fuzzy_layout import Layout, boxed, layout_of
 from clustlab.parts.interventions import Offer, Wanted, relabelled
 from clustlab.parts.kmeans import follow, kmeans
-from clustlab.parts.networks import macs
+from clustlab.parts.networks import Autoencoder, macs
 from clustlab.parts.pca import principal
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 
@@ -164,6 +164,10 @@ class UnknownK:
     batch_size: int = params.batch_size()
     learning_rate: float = params.learning_rate()
 
+    def build_network(self, shape: tuple[int, ...]) -> Autoencoder:
+        """Untrained autoencoder for items of a shape, (c, h, w) or (d,)."""
+        return self.autoencoder(self.n_start).build_network(shape)
+
     def autoencoder(self, n: int) -> CodeSettings:
         """Settings of the autoencoder for n items, with clusters as many as at the start."""
         return CodeSettings(
@@ -186,8 +190,7 @@ class UnknownK:
         settings = self.autoencoder(n)
         network = settings.blank(shape)
         d, epochs = network.code, self.layout_epochs / self.rounds
-        encoding = macs(network, network.shape, network.encode) * n
-        graph = Cost(linear=float(n * n * d)) + encoding
+        graph = Cost(linear=float(n * n * d)) + macs(network, network.shape, network.encode) * n
         layout = Cost(linear=n * EPOCH_WORK * epochs) + graph * (1 / self.rounds)
         k = max(self.n_start, 10)  # of which nobody knows how many there will be
         proposing = split_merge.REFINED + split_merge.ROUNDS

@@ -43,9 +43,8 @@ clusters is. The start is an autoencoder, and a mixture fitted to its code.
 Jiang, Zheng, Tan, Tang and Zhou (2017), *Variational Deep Embedding: An Unsupervised and
 Generative Approach to Clustering*, IJCAI, section 3; active units as in Burda et al. (2016).
 
-Deviations: end-to-end pre-training, on changed copies if wished, and fewer passes; the code is
-scaled to variance 1 before the mixture is fitted, which starts from k-means and is diagonal. The
-prior $\pi_c$ counts once, not once per dimension as in the authors' code.
+Deviations: end-to-end pre-training, fewer passes, a code of variance 1 before k-means starts the
+diagonal mixture, and a prior $\pi_c$ that counts once, not per dimension as in the authors' code.
 """
 
 import math

@@ -156,14 +156,15 @@ def _vit(shape: tuple[int, int, int], normalisation: Normalisation) -> nn.Module
 def layers(network: nn.Module, shape: tuple[int, ...]) -> list[tuple[str, str, int]]:
     """Layers with weights in the order of use: kind, shape of its output, number of weights.
 
-    Found by hooks during one pass of two blank items; see `networks.macs`.
+    Found by hooks during one pass of two blank items; see `networks.macs`. A layer that is used
+    again, as for the two kinds of pairs of a game, is listed once; one that is not, never.
     """
-    found: list[tuple[str, str, int]] = []
+    found: dict[nn.Module, tuple[str, str, int]] = {}
 
     def note(layer: nn.Module, _: Any, output: Any) -> None:
         out = output[0] if isinstance(output, tuple) else output
         weights = sum(p.numel() for p in layer.parameters())
-        found.append((_kind(layer), " x ".join(map(str, out.shape[1:])), weights))
+        found.setdefault(layer, (_kind(layer), " x ".join(map(str, out.shape[1:])), weights))
 
     whole = (nn.MultiheadAttention,)
     inner = {id(m) for w in network.modules() if isinstance(w, whole) for m in w.modules()}
@@ -180,7 +181,7 @@ def layers(network: nn.Module, shape: tuple[int, ...]) -> list[tuple[str, str, i
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return list(found.values())
 
 
 def _kind(layer: nn.Module) -> str:

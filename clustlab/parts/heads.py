@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from clustlab.parts.agreement import agreement_of
 from clustlab.parts.units import Units
@@ -78,6 +79,30 @@ def head_agreement(p: Tensor) -> dict[str, float]:
     tables = torch.stack([torch.bincount(a * k + b, minlength=k * k) for a, b in pairs])
     counts = tables.view(-1, k, k).cpu().numpy()
     return {"head_agreement": float(np.mean([agreement_of(table) for table in counts]))}
+
+
+def self_label_loss(p: Tensor, pseudo_labels: Tensor, confident: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean of -ln p of the pseudo-labels of confident items, a scalar; 0 if none is.
+
+    Van Gansbeke et al. 2020, section 2.3. Weights of one over the size of a cluster give every
+    cluster the same say, see `balance.inverse_size_weights`.
+
+    Parameters
+    ----------
+    p : Tensor
+        Cluster probabilities (n, k) of changed copies of items.
+    pseudo_labels : Tensor
+        Clusters (n,) of the unchanged items, int64.
+    confident : Tensor
+        Which of the items (n,) count as confident, bool.
+    weight : Tensor
+        Weight of each cluster, (k,), by whose sum over the items the loss is divided.
+    """
+    sure = p[confident]
+    if not len(sure):  # the mean over nothing is no number
+        return sure.sum()
+    log_p = sure.clamp_min(torch.finfo(p.dtype).tiny).log()
+    return functional.nll_loss(log_p, pseudo_labels[confident], weight)
 
 
 def loss_bars(losses: list[float], chosen: int) -> Artefact:

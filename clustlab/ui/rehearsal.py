@@ -89,6 +89,8 @@ def changed_copies(method: Any, items: Array, draws: int) -> Array | None:
 
 
 def _network(method: Any, shape: tuple[int, ...]) -> None:
+    from clustlab.parts.trunk import TrunkSettings
+
     table = layers(method, shape)
     total = int(table["weights"].sum())
     convolutions = int(table["layer"].str.startswith("convolution").sum())
@@ -98,7 +100,8 @@ def _network(method: Any, shape: tuple[int, ...]) -> None:
         for n, name in ((convolutions, "convolutional"), (linear, "linear"))
         if n
     ]
-    st.markdown(f"**{total:,} weights** in {' and '.join(parts)}, without the heads on top.")
+    heads = ", without the heads on top" if isinstance(method, TrunkSettings) else ""
+    st.markdown(f"**{total:,} weights** in {' and '.join(parts)}{heads}.")
     st.dataframe(table, hide_index=True, height=260, alt="Layers of the network")
 
 
