@@ -383,3 +383,9 @@ def each_assignment(run: Run) -> Iterator[tuple[Array, int]]:
         with _opened(run, record["step"]) as arrays:
             assignments = arrays["assignments"]
         yield assignments, record["n_clusters"]
+
+
+def probabilities_at(run: Run, step: int) -> Array | None:
+    """Probabilities (n, k) float32 of a step and nothing else; raises like `each_assignment`."""
+    with _opened(run, step) as arrays:
+        return arrays.get("probabilities")

@@ -23,10 +23,12 @@ def test_pairs_are_judged_by_the_two_thresholds():
     np.testing.assert_allclose(pairs.shares(s, 0.45), [2 / 3, 1 / 3, 0])  # both are 0.5
 
 
-def test_precision_counts_the_similar_pairs_of_one_class():
+def test_precision_counts_the_right_ones_of_both_kinds():
     s = np.array([[1.0, 0.96, 0.97], [0.96, 1.0, 0.3], [0.97, 0.3, 1.0]])
-    assert pairs.precision(s, 0.0, np.array([0, 0, 1])) == 0.5
-    assert np.isnan(pairs.precision(np.eye(3), 0.0, np.array([0, 0, 1])))
+    assert pairs.precision(s, 0.0, np.array([0, 0, 1])) == (0.5, 1.0)
+    similar, dissimilar = pairs.precision(np.eye(3), 0.0, np.array([0, 0, 1]))
+    assert np.isnan(similar)
+    assert dissimilar == pytest.approx(2 / 3)
 
 
 @given(st.floats(0, 0.45))
@@ -40,7 +42,7 @@ def test_shares_sum_to_one_and_fewer_are_left_out_later(lam):
 @pytest.mark.parametrize("seed", range(3))
 def test_an_untrained_network_is_better_than_chance_and_far_from_right(seed):
     scores, labels = pairs.some(seed)
-    assert 0.12 < pairs.precision(pairs.cosines(scores), 0.0, labels) < 0.5
+    assert 0.12 < pairs.precision(pairs.cosines(scores), 0.0, labels)[0] < 0.5
 
 
 def test_small_scores_make_all_pairs_similar():

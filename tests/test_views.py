@@ -105,6 +105,7 @@ VIEWS = [
     scatter.embedding,
     lasso.option,
     curves.metrics,
+    curves.right_pairs,
     curves.scalars,
     curves.sparkline,
     matrices.confusion,
@@ -278,6 +279,14 @@ def test_curves_of_many_steps_are_thinned():
     drawn = rows(curves.metrics(table, ["acc"]))
     assert len(drawn) == curves.MAX_STEPS
     assert drawn[-1]["step"] == 19_999
+
+
+def test_right_pairs_reach_from_none_to_all_and_leave_out_what_there_is_none_of():
+    table = pd.DataFrame([(0, 0.2, np.nan), (1, 0.8, 0.9)], columns=["step", *curves.PAIRS])
+    chart = curves.right_pairs(table, step=1)
+    assert sorted(row["value"] for row in rows(chart) if "value" in row) == [0.2, 0.8, 0.9]
+    assert {"step": 1} in rows(chart)
+    assert '"scale": {"domain": [0.0, 1.0]}' in json.dumps(chart.to_dict())
 
 
 def test_empty_metrics_are_drawn_empty():

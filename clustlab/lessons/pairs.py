@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from clustlab.analysis import pairs
 from clustlab.course import (
     Chart,
     Element,
@@ -33,12 +34,9 @@ SAMPLE = 600  # items whose pairs are counted
 
 def cosines(scores: Array) -> Array:
     """Cosines (n, n) of the label features of scores (n, k)."""
-    import torch
+    from scipy.special import softmax
 
-    from clustlab.methods.dac import label_features
-
-    rows = label_features(torch.as_tensor(np.asarray(scores)))
-    return np.asarray(rows @ rows.T)
+    return pairs.cosines(softmax(scores, axis=1))
 
 
 def limits(lam: float) -> tuple[float, float]:
@@ -50,11 +48,7 @@ def limits(lam: float) -> tuple[float, float]:
 
 def kinds(s: Array, lam: float) -> Array:
     """Number in `KINDS` (n, n) of each pair by its cosine; -1 for an item with itself."""
-    import torch
-
-    from clustlab.methods.dac import choose_pairs
-
-    similar, dissimilar = (x.numpy() for x in choose_pairs(torch.as_tensor(s), *limits(lam)))
+    similar, dissimilar = pairs.chosen(s, *limits(lam))
     found = np.where(similar, 0, np.where(dissimilar, 1, 2))
     np.fill_diagonal(found, -1)
     return found
@@ -66,11 +60,9 @@ def shares(s: Array, lam: float) -> Array:
     return np.array([(found == i).sum() for i in range(3)]) / max(1, (found >= 0).sum())
 
 
-def precision(s: Array, lam: float, labels: Array) -> float:
-    """Share of the pairs taken as similar that are of one class; nan if there are none."""
-    same = labels[:, None] == labels[None, :]
-    taken = kinds(s, lam) == 0
-    return float(same[taken].mean()) if taken.any() else float("nan")
+def precision(s: Array, lam: float, labels: Array) -> tuple[float, float]:
+    """Shares of right ones among the similar and the dissimilar pairs; nan where there are none."""
+    return pairs.right(*pairs.chosen(s, *limits(lam)), labels)
 
 
 def by_kind(found: Array, height: int = 150) -> Chart:
@@ -209,7 +201,7 @@ def _untrained(values: Values, materials: Sequence[Material]) -> list[Element]:
         Chart(chart, "Share of pairs of one digit by cosine, in an untrained network"),
         Words(
             f"Taken as similar: **{share[0]:.1%}** of all pairs; of these **"
-            f"{precision(s, 0.0, labels):.1%}** are one digit. By chance it would be about 10 %."
+            f"{precision(s, 0.0, labels)[0]:.1%}** are one digit. By chance it would be about 10 %."
         ),
     ]
 
@@ -217,10 +209,8 @@ def _untrained(values: Values, materials: Sequence[Material]) -> list[Element]:
 def _first_pairs(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     scores, labels = some(int(values["seed"]))
     s = cosines(scores)
-    found = precision(s, 0.0, labels)
+    found, apart = precision(s, 0.0, labels)
     option = 0 if found < 0.13 else 1 if found < 0.5 else 2
-    wrong = labels[:, None] != labels[None, :]
-    apart = float(wrong[kinds(s, 0.0) == 1].mean())
     return option, (
         f"{found:.1%} of them are one digit, and {apart:.1%} of the dissimilar pairs are two. That is "
         f"little more than chance, yet there are {(kinds(s, 0.0) == 0).sum() // 2:,} such pairs here, and what "
@@ -317,8 +307,7 @@ def run_precision(material: Material, step: int) -> float:
     p, labels = material.run[step].probabilities, material.dataset.labels
     assert p is not None
     assert labels is not None
-    logs = np.log(np.maximum(p[:SAMPLE], 1e-12))
-    return precision(cosines(logs), lam_of(step), labels[:SAMPLE])
+    return pairs.precision(p, labels, limits(lam_of(step)), SAMPLE)[0]
 
 
 def _learning(values: Values, materials: Sequence[Material]) -> list[Element]:

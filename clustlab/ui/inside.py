@@ -7,14 +7,15 @@ import numpy as np
 import streamlit as st
 
 from clustlab.types import Array, Artefact
-from clustlab.ui import panels, session, why
+from clustlab.ui import observer, panels, session, why
 from clustlab.ui.frame import View
 from clustlab.views import artefacts, curves, specification
 
 
 def body(view: View) -> None:
-    """Artefacts above, a rule for the clusters between, losses below."""
+    """Artefacts above, then what labels say about them, a rule for the clusters, and losses."""
     artefacts_of(view)
+    observer.pairs_of(view)
     why.clustering(view)
     losses(view)
 

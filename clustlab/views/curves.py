@@ -22,6 +22,7 @@ TITLES = {
     "confidence": "Mean confidence",
     "evenness": "Evenness of sizes",
 }
+PAIRS = ("right among similar", "right among dissimilar")
 MAX_STEPS = 1500  # drawn per curve
 LINES = ("#2f81d6", "#ee7f1b", "#7a74b8", "#4a9d94", "#b0627d", "#8c6d5a")
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [4, 4], [1, 3])
@@ -80,6 +81,25 @@ def metrics(
     )
     marks = _marks(step, phases)
     return charts.finish(charts.layered(*marks, lines, dots), title)
+
+
+def right_pairs(table: pd.DataFrame, *, step: int | None = None) -> alt.LayerChart:
+    """How many of the pairs that a method chose are right by the labels, over the steps.
+
+    Reading: at 1 every pair taken as similar is of one class, or every dissimilar one of two. Most
+    pairs are of two classes anyway, so watch the similar ones: they fall when thresholds close
+    faster than the network learns.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Column `step` and those named in `PAIRS`, in [0, 1]; nan leaves a gap.
+    step : int, optional
+        The step in view.
+
+    Selection: point `at` with the field `step`.
+    """
+    return metrics(table, PAIRS, step=step)
 
 
 def _long(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
