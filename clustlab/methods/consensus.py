@@ -20,8 +20,8 @@ of clusters, so no item is ever compared with another.
 
 ## What to watch
 
-- **Agreement of all pairs**: bright blocks are layers whose divisions repeat each other. Where
-  all is bright, the ensemble has nothing to add.
+- **Agreement of all pairs**: strong blocks are layers whose divisions repeat each other. Where
+  all is strong, the ensemble has nothing to add.
 - **Agreement with the consensus** of each division, its number of clusters, and the mean by
   layer: a layer far below the others does harm, since each layer has the same number of votes.
 - **Together** shows how often items of two groups share a cluster. Light beside the diagonal:

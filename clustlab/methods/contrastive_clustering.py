@@ -18,9 +18,9 @@ probabilities from an even division, $\ln K - H(\bar p)$, is added for each copy
 ## What to watch
 
 - **Columns**: the cosine of each cluster with each cluster of the other copy. It starts evenly
-  bright, since all columns are alike; the diagonal stays bright and the rest goes dark.
-- **Rows**: the same for ten images and their copies. Light beside the diagonal are images that
-  the network takes for each other, often with good reason.
+  strong, since all columns are alike; the diagonal stays strong and the rest pales.
+- **Rows**: the same for ten images and their copies. Strong cells beside the diagonal are images
+  that the network takes for each other, often with good reason.
 - **Imbalance** falls to almost 0 at once. If it stays above 0.5, clusters are missing.
 - **Cluster loss** ends near $\ln(1 + (2K - 2)/e)$, 2.03 for ten clusters at $\tau_C = 1$: that is
   its floor, since a cosine of cluster columns is never below 0.
@@ -308,7 +308,7 @@ def _tables(now: _Pass, shown: Tensor) -> dict[str, Artefact]:
             cosines(now.p.T, now.p_prime.T).cpu().numpy(),
             "Clusters against clusters of the changed copies",
             "Cosine of column i with column j of the other table: only the diagonal should be "
-            "bright. Light beside it: two clusters that share images.",
+            "strong. Others that are: two clusters that share images.",
             cluster_axes=(0, 1),
         ),
         "rows": Artefact(
@@ -316,7 +316,7 @@ def _tables(now: _Pass, shown: Tensor) -> dict[str, Artefact]:
             cosines(now.rows[shown], now.rows_prime[shown]).cpu().numpy(),
             "Images against changed copies",
             "Cosine of the rows of ten images with those of their copies: the diagonal should be "
-            "the brightest of its row.",
+            "the strongest of its row.",
             rows=tuple(str(int(i)) for i in shown),
             columns=tuple(str(int(i)) for i in shown),
         ),

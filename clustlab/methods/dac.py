@@ -24,8 +24,8 @@ chance, and after four epochs two thirds or more are.
 
 - **Thresholds** closing like a pair of scissors, and the shares of **similar**, **dissimilar** and
   **left-out** pairs. With ten even clusters they should end near 10 %, 90 % and nothing.
-- The **similarity** of some images, ordered by cluster: grey at first, black and white blocks at
-  the end. Beside it the **selection**: white similar, black dissimilar, grey left out.
+- The **similarity** of some images, ordered by cluster: all alike at first, strong blocks along the
+  diagonal at the end. Beside it the **selection**: strong similar, pale dissimilar, else left out.
 - **Confidence** ends near 0.67, not at 1: in one of ten even clusters a sure item scores 3 there
   and 0 elsewhere, which the softmax makes 0.69.
 - **Pairs taken as similar**: look whether they are. This is the only check without labels.
@@ -360,7 +360,7 @@ def _artefacts(rows: Tensor, limits: tuple[float, float], sample: Tensor) -> dic
             "matrix",
             s.cpu().numpy(),
             "Cosine of the label features of some items",
-            "Items are ordered by cluster: blocks along the diagonal grow bright, the rest dark.",
+            "Items are ordered by cluster: blocks along the diagonal grow strong, the rest pale.",
             rows=names,
             columns=names,
         ),
@@ -376,7 +376,7 @@ def _artefacts(rows: Tensor, limits: tuple[float, float], sample: Tensor) -> dic
             "matrix",
             rows.cpu().numpy(),
             "Label features of some items",
-            "Each row has length 1; a single bright cell is an item that is sure of its cluster.",
+            "Each row has length 1; a single strong cell is an item that is sure of its cluster.",
             rows=names,
             cluster_axes=(1,),
         ),

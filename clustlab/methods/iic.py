@@ -18,7 +18,7 @@ the whole set is the answer; no label is needed to pick it.
 
 ## What to watch
 
-- The **joint matrix** starts flat and turns into a bright diagonal. Light beside the diagonal:
+- The **joint matrix** starts flat and turns into a strong diagonal. Strong cells beside it:
   two clusters that the changes mix up.
 - **Mutual information** climbs towards $\ln K$ (2.303 for ten clusters) and stops on plateaus.
   A head that put two digits together gets no further than 2.23.

@@ -375,7 +375,7 @@ class _Run:
                 "matrix",
                 local.mean(2).cpu().numpy(),
                 "Scores of codes for images",
-                reading="Row: whose code. Column: whose image, averaged over its places. A bright "
+                reading="Row: whose code. Column: whose image, averaged over its places. A strong "
                 "diagonal means that each code knows its own image.",
                 rows=names,
                 columns=names,

@@ -110,7 +110,7 @@ def overlap(over: Tensor, p: Tensor) -> dict[str, Artefact]:
             "matrix",
             table.float().cpu().numpy(),
             "Fine clusters of an auxiliary head within the clusters",
-            "A row with one bright cell is a style within one cluster; two bright cells straddle.",
+            "A row with one strong cell is a style within one cluster; two strong cells straddle.",
             cluster_axes=(1,),
         )
     }

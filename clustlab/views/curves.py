@@ -26,7 +26,7 @@ PAIRS = ("right among similar", "right among dissimilar")
 MAX_STEPS = 1500  # drawn per curve
 LINES = ("#2f81d6", "#ee7f1b", "#7a74b8", "#4a9d94", "#b0627d", "#8c6d5a")
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [4, 4], [1, 3])
-SMALL = (200, 90)  # width and height of one of many small charts
+SMALL = (160, 90)  # width and height of one of many small charts, of which three fit beside
 IN_A_ROW = 3
 
 
