@@ -75,8 +75,8 @@ def linked(
 
     Reading: the ground of a pane shows to which cluster a new point would belong at each spot:
     as the method scores it, or else as the nearest item has it. One colour is one cluster in all
-    panes. Where a border cuts through a group that another run keeps whole, the first method
-    cannot see its shape. Drag a rectangle in any pane: the same items stay in colour in all.
+    panes. Where a border cuts through a group that another run keeps whole, the first method has
+    not seen its shape. Drag a rectangle in any pane: the same items stay in colour in all.
 
     Parameters
     ----------
