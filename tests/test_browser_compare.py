@@ -171,3 +171,51 @@ def test_a_narrow_window_has_all_panes_in_sight(page, runs):
     page.set_viewport_size({"width": 1440, "height": 900})
     page.wait_for_timeout(3000)
     assert canvas.bounding_box()["height"] == pytest.approx(wide["height"], abs=2)
+
+
+def test_two_moons_start_at_one_click_and_show_their_regions(tmp_path):
+    with server(tmp_path / "runs") as address, browser() as chromium:
+        page = chromium.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(PATIENCE)
+        watch = Watch(page)
+        page.goto(f"{address}/compare")
+        page.get_by_role("button", name="Start both on two moons").click()
+        see(page, "^B: Spectral clustering$")
+        expect(page.get_by_text("done", exact=True)).to_have_count(2, timeout=PATIENCE)
+        page.get_by_text("Ground as the method scores it").wait_for()
+        page.wait_for_timeout(1500)
+        # The ground covers the middle of each pane, where points alone would leave most of it free.
+        for pane in (0, 1):
+            assert drawn(page, pane) > 0.7
+
+        # It does not catch what is meant for the dots: a brush lights the same items in both.
+        brush(page, 1)
+        see(page, "^Brushed in B: ")
+
+        # Another step hands the chart its rows and does not put another one in its place.
+        page.get_by_role("button", name="Clear", exact=True).click()
+        page.wait_for_timeout(1500)
+        page.evaluate("window.before = document.querySelector('.st-key-compare-panes canvas')")
+        page.get_by_role("slider", name="Share of progress").focus()
+        page.keyboard.press("Home")
+        see(page, "^Step 0 of")
+        page.wait_for_timeout(1500)
+        assert page.evaluate(
+            "window.before === document.querySelector('.st-key-compare-panes canvas')"
+        )
+        assert drawn(page, 0) > 0.7
+        assert watch.problems == []
+
+
+def drawn(page, pane):
+    """Share of the pixels of a pane that are not bare."""
+    return page.evaluate(
+        """(pane) => {
+        const canvas = document.querySelector(".st-key-compare-panes canvas");
+        const width = canvas.width / 2;
+        const data = canvas.getContext("2d")
+          .getImageData(pane * width, 30, width, canvas.height - 40).data;
+        return data.filter((v, i) => i % 4 === 3 && v > 0).length / (data.length / 4);
+    }""",
+        pane,
+    )

@@ -1,5 +1,7 @@
 """The page Compare without a browser: what it says, what it starts, and where it leads."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from tests.test_pages import runs, trained, visit, words
 
 __all__ = ["runs"]  # the fixture, for pytest
 
+MOONS = ("kmeans", "spectral")
 N = 60
 TRUE = np.repeat([0, 1, 2], 20)
 LABELS = TRUE.copy()
@@ -197,6 +200,40 @@ def test_an_item_is_told_from_every_run(runs, pair):
     assert "B: IIC: cluster **1** (confidence 0.90), stands for one: wrong" in said
 
 
+# -- points in the plane -------------------------------------------------------------------------
+def in_panes(app):
+    """Panes of the linked maps."""
+    (chart,) = [c for c in app.get("vega_lite_chart") if "dotsA" in c.proto.spec]
+    return json.loads(chart.proto.spec)["concat"]
+
+
+def test_points_in_the_plane_lie_before_the_regions_of_each_run(runs):
+    kmeans, spectral = (trained(runs, m, "toy", n_clusters=2, n_init=1) for m in MOONS)
+    app = visit("compare", runs=ids(kmeans, spectral))
+    assert not app.error
+    for pane in in_panes(app):
+        assert [layer["mark"]["type"] for layer in pane["layer"][:2]] == ["image", "circle"]
+    assert "to which cluster a new point would belong at each spot" in words(app)
+    (scored,) = [t for t in app.toggle if t.key == "scored-ground"]  # k-means can be asked
+    scored.set_value(False).run()
+    assert not app.exception, app.exception
+    assert in_panes(app)[0]["layer"][0]["mark"]["type"] == "image"
+
+    app.slider(key="compare-slider-share").set_value(0).run()
+    assert not app.exception, app.exception
+    assert "scored-ground" not in [t.key for t in app.toggle]
+
+    app.segmented_control(key="compare-map").set_value("embedding").run()
+    assert not app.exception, app.exception
+    assert in_panes(app)[0]["layer"][0]["mark"]["type"] == "circle"
+
+
+def test_images_have_no_regions(runs, pair):
+    app = visit("compare", runs=ids(*pair))
+    assert "compare-map" not in [s.key for s in app.segmented_control]
+    assert all(pane["layer"][0]["mark"]["type"] == "circle" for pane in in_panes(app))
+
+
 # -- what cannot be compared ---------------------------------------------------------------------
 def test_a_run_over_other_items_is_explained_and_trained_again_on_the_same(runs, runner):
     first = trained(runs, max_iter=2, n_init=1)
@@ -269,6 +306,17 @@ def test_three_methods_start_at_one_click_and_are_followed(runs, runner):
     assert {(s.dataset, s.seed, s.preset) for s in specs} == {("digits", 0, "quick")}
     assert asked(app) == runner.given
     assert "waiting for" in " ".join(p.text for p in app.get("progress"))
+
+
+def test_kmeans_and_spectral_start_on_two_moons_at_one_click(runs, runner):
+    app = visit("compare")
+    button(app, "Start both on two moons").click().run()
+    assert not app.exception
+    specs = [runs.run(run_id).spec for run_id in runner.given]
+    assert [spec.method for spec in specs] == ["kmeans", "spectral"]
+    assert all(spec.dataset_params == {"shape": "moons"} for spec in specs)
+    assert all(spec.method_params["n_clusters"] == 2 for spec in specs)
+    assert asked(app) == runner.given
 
 
 def test_three_methods_take_the_items_of_the_run_that_is_compared(runs, runner):

@@ -116,6 +116,21 @@ def three_methods(like: RunSpec, preset: str) -> list[RunSpec]:
     return specs
 
 
+def two_moons() -> list[RunSpec]:
+    """k-means and spectral clustering with two clusters on the same two half moons."""
+    data = {"shape": "moons"}
+    return [
+        RunSpec(
+            "toy",
+            name,
+            data,
+            {**registry.method(name).presets["quick"], "n_clusters": 2},
+            preset="quick",
+        )
+        for name in ("kmeans", "spectral")
+    ]
+
+
 # -- settings ----------------------------------------------------------------------------------
 def method_settings(spec: RunSpec) -> dict[str, Any]:
     """Every setting of the method of a run, defaults included."""

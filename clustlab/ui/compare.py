@@ -117,7 +117,7 @@ def _name(run: Run) -> str:
 
 
 def _nothing_yet(runs: Sequence[Run]) -> None:
-    """Say what will be here, and offer two ways to it."""
+    """Say what will be here, and offer ways to it."""
     st.markdown("### Put runs side by side")
     st.markdown(
         "What does one method see that another does not? Choose two to four runs over the same "
@@ -133,7 +133,10 @@ def _nothing_yet(runs: Sequence[Run]) -> None:
     ):
         _remember([run.id for run in pair])
         st.rerun()
-    with st.container(border=True):
+    learn, points = st.columns(2)
+    with points, st.container(border=True, height="stretch"):
+        contest.moons(_remember)
+    with learn, st.container(border=True, height="stretch"):
         contest.three(start, _remember)
 
 

@@ -103,15 +103,29 @@ def three(like: Run | None, watch: Callable[[Sequence[str]], None]) -> None:
     if times:
         st.caption(f"On this machine: {times}.")
     if st.button("Start all three", type="primary", icon=":material/play_arrow:", key="three"):
-        try:
-            with st.spinner("Loading the library for training (first start only) ..."):
-                specs = comparison.three_methods(base, preset)
-                runs = [session.queue(spec) for spec in specs]
-        except ClustlabError as error:
-            session.show_error(error)
-            return
-        watch([run.id for run in runs])
-        st.rerun()
+        _start(lambda: comparison.three_methods(base, preset), watch)
+
+
+def moons(watch: Callable[[Sequence[str]], None]) -> None:
+    """Start k-means and spectral clustering on two half moons, and follow them."""
+    st.markdown("**What k-means cannot see**")
+    st.markdown(
+        "Two half moons of points that reach into each other: k-means parts them with a straight "
+        "line, spectral clustering follows their shape. See the regions of both, in seconds."
+    )
+    if st.button("Start both on two moons", icon=":material/play_arrow:", key="moons"):
+        _start(comparison.two_moons, watch)
+
+
+def _start(specs: Callable[[], list[RunSpec]], watch: Callable[[Sequence[str]], None]) -> None:
+    try:
+        with st.spinner("Loading the library for training (first start only) ..."):
+            runs = [session.queue(spec) for spec in specs()]
+    except ClustlabError as error:
+        session.show_error(error)
+        return
+    watch([run.id for run in runs])
+    st.rerun()
 
 
 def _times(base: RunSpec, preset: str) -> str:

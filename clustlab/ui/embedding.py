@@ -91,7 +91,7 @@ def _rectangle(view: View, table: Any, colour_by: str, extent: float | None, kin
     in_plane = kind == "plane"
     drawing: tuple[Any, ...] = (scatter.embedding, table)
     if in_plane:
-        drawing = (regions.plane, table, grounds.clusters(view, table))
+        drawing = (regions.plane, table, grounds.clusters(view, grounds.by_scores([view])))
     panels.chart(
         *drawing,
         colour_by=colour_by,

@@ -1,6 +1,6 @@
 """What the page Compare draws: a column for each run, and what they agree on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -15,16 +15,15 @@ from clustlab.ui import (
     clusters,
     frame,
     inspector,
+    linked_maps,
     nav,
     panels,
-    room,
     session,
     summaries,
 )
-from clustlab.ui.http import item_url
 from clustlab.ui.sheet import clickable
 from clustlab.ui.sides import Side, chart_key, select
-from clustlab.views import matrices, panes, sheets, theme
+from clustlab.views import matrices, sheets
 
 ROWS = 10  # clusters on one page of images
 IMAGES = {1: 12, 2: 12, 3: 7, 4: 5}  # of each cluster, by the number of columns
@@ -38,7 +37,7 @@ def draw(sides: Sequence[Side], waiting: Sequence[Run]) -> None:
         for run in waiting:
             st.markdown(f"**{run.title}**")
             frame.waiting(run)
-        _panes(sides)
+        linked_maps.draw(sides)
         _who_is_right(sides)
         panels.tabs(
             {
@@ -73,57 +72,6 @@ def _heads(sides: Sequence[Side]) -> None:
             if record.get("seconds") is not None:
                 words += f" · {record['seconds']:.1f} s"
             st.caption(words)
-
-
-def _panes(sides: Sequence[Side]) -> None:
-    first, letters = sides[0].view, [side.letter for side in sides]
-    table = panes.wide(
-        [side.view.timeline.points(side.view.step) for side in sides],
-        [side.clusters for side in sides],
-        letters=letters,
-        labels=first.labels,
-        class_names=first.dataset.class_names,
-    )
-    key = chart_key("panes")
-
-    def brushed(brush: Mapping[str, Sequence[float]]) -> None:
-        letter = next(iter(brush))[1:]
-        select("panes", panes.brushed(table, brush), f"Brushed in {letter}")
-
-    def chosen() -> None:
-        event = st.session_state[key]["selection"]
-        brush, pick = event.get("brush") or {}, event.get("pick") or []
-        if len(brush) == 2:
-            brushed(brush)
-        elif pick:
-            session.pick(int(pick[0]["index"]))
-
-    with st.container(key="compare-panes"):
-        across = room.width("compare-room", panes.ENOUGH)
-        by_keys.area(
-            "panes",
-            {a: (table[f"x{a}"].to_numpy(), table[f"y{a}"].to_numpy()) for a in letters},
-            (0.0, 0.0, first.timeline.extent()),
-            lambda a, x, y: brushed({f"x{a}": x, f"y{a}": y}),
-            key=key,
-        )
-        panels.chart(
-            panes.linked,
-            table,
-            letters,
-            selected=session.selection()[0],
-            ids=np.unique(np.concatenate([side.ids for side in sides])),
-            image_url=item_url(first.run.id) if first.dataset.is_image else None,
-            extent=first.timeline.extent(),
-            room=across,
-            key=key,
-            on_select=chosen,
-            select=["brush", "pick"],
-            width="content",
-        )
-        few = panes.kept(session.selection()[0])
-        if len(few) < len(session.selection()[0]):
-            st.caption(theme.shown(len(few), len(session.selection()[0]), "selected images") + ".")
 
 
 def _who_is_right(sides: Sequence[Side]) -> None:

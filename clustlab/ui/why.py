@@ -125,16 +125,16 @@ def can_ask(view: "View") -> bool:
     return at_end and hasattr(registry.method(view.run.spec.method), "scorer")
 
 
-def answers(view: "View", points: Array) -> Array | None:
-    """Raw cluster (m,) of each of some points (m, d) by the scores; None if none are kept."""
+def answers(run: Run, step: int, points: Array) -> Array | None:
+    """Raw cluster (m,) of each of some points (m, d) by the scores of a step, if it was kept."""
     from clustlab.explaining.scorers import answered
 
     try:
         with st.spinner("Rebuilding what the method has learnt and asking it ..."):
-            scorer = _scorer(view.run)
+            scorer = _scorer(run)
     except ClustlabError:
         return None
-    return answered(scorer, view.dataset.items, points) if scorer.step == view.step else None
+    return answered(scorer, session.items(run), points) if scorer.step == step else None
 
 
 @lru_cache(maxsize=2)

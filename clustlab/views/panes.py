@@ -63,6 +63,7 @@ def linked(
     ids: Sequence[int] | Array = (),
     image_url: str | None = None,
     extent: float = 1.15,
+    middle: tuple[float, float] = (0.0, 0.0),
     room: int = ENOUGH,
 ) -> alt.ConcatChart:
     """The same items in the embedding of each run, a pane each.
@@ -84,7 +85,9 @@ def linked(
     image_url : str, optional
         Address of an item's image for the hover, with `{index}` in it.
     extent : float
-        Half the shorter side of what is shown around the origin; dots further out lie at the rim.
+        Half the shorter side of what is shown; dots further out lie at the rim.
+    middle : two float
+        What is shown is around this place.
     room : int
         Pixels across. With less than `ENOUGH`, two panes stand beside each other, others below.
 
@@ -92,7 +95,7 @@ def linked(
     with the field `index`.
     """
     few = _drawn(table, selected)
-    letters = [name[1] for name in table.columns if len(name) == 2 and name[0] == "x"]
+    letters = letters_of(table)
     columns, (width, height) = layout(len(titles), room)
     reach = extent / min(width, height)  # one unit is as long on both axes
     known = np.union1d(ids, np.unique(table[[f"cluster{a}" for a in letters]])).astype(np.int64)
@@ -100,8 +103,8 @@ def linked(
     tooltip = _tooltip(table, letters, image_url is not None)
     panes = []
     for letter, title in zip(letters, titles, strict=True):
-        x = _axis(alt.X, f"x{letter}", reach * width)
-        y = _axis(alt.Y, f"y{letter}", reach * height)
+        x = _axis(alt.X, f"x{letter}", middle[0], reach * width)
+        y = _axis(alt.Y, f"y{letter}", middle[1], reach * height)
         dots = (
             alt.Chart(name=f"dots{letter}", width=width, height=height)
             .mark_circle(size=18, aria=False)
@@ -129,6 +132,11 @@ def linked(
         chart.transform = [alt.CalculateTransform(calculate=address, **{"as": "image"})]
     chart.usermeta = {"embedOptions": {"renderer": "canvas"}}
     return charts.finish(chart, "", theme.shown(len(few), len(table), "images"))
+
+
+def letters_of(table: pd.DataFrame) -> list[str]:
+    """Short names of the runs in a table from `wide`."""
+    return [name[1] for name in table.columns if len(name) == 2 and name[0] == "x"]
 
 
 def layout(n: int, room: int = ENOUGH) -> tuple[int, tuple[int, int]]:
@@ -176,8 +184,9 @@ def _grey(value: Any) -> list[Any]:
     return [outside, {"test": "!datum.lit", "value": value}]
 
 
-def _axis(kind: Any, field: str, extent: float) -> Any:
-    scale = alt.Scale(domain=[-extent, extent], nice=False, zero=False, clamp=True)
+def _axis(kind: Any, field: str, middle: float, extent: float) -> Any:
+    domain = [middle - extent, middle + extent]
+    scale = alt.Scale(domain=domain, nice=False, zero=False, clamp=True)
     return kind(f"{field}:Q", scale=scale, axis=None)
 
 
