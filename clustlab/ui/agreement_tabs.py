@@ -66,7 +66,7 @@ def _clusters_of_two(sides: Sequence[Side]) -> None:
     a, b = sides[pair[0]], sides[pair[1]]
     same = int((a.clusters == b.clusters).sum())
     st.markdown(
-        f"**Clusters of {a.name} by clusters of {b.name}**: {same:,} of {len(a.clusters):,} images "
+        f"**Clusters of {a.name} by clusters of {b.name}**: {same:,} of {len(a.clusters):,} items "
         f"({same / max(len(a.clusters), 1):.1%}) lie in clusters of the same number."
     )
     source = f"between-{a.letter}{b.letter}"

@@ -125,7 +125,7 @@ def _in_short(a: Side, b: Side) -> None:
     st.markdown(f"**How far do {a.letter} and {b.letter} agree?**")
     st.markdown(
         f"ARI **{ari[0, 1]:.3f}** · NMI **{nmi[0, 1]:.3f}** · {same:,} of {len(a.clusters):,} "
-        "images in clusters of the same number. The tabs Agreement and Consensus show which."
+        "items in clusters of the same number. The tabs Agreement and Consensus show which."
     )
 
 
