@@ -124,7 +124,7 @@ def test_two_runs_are_compared_as_a_user_would(page, runs):
 
     # Agreement: clusters of one run by those of the other; a reload comes back to all of it.
     page.get_by_role("tab", name="Agreement").click()
-    see(page, "250 of 300 images")
+    see(page, "250 of 300 items")
     page.reload()
     see(page, "^B: IIC$")
     assert one.id in page.url

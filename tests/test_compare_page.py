@@ -120,7 +120,7 @@ def test_the_place_of_the_control_comes_from_the_address(runs, pair):
     ("name", "says"),
     [
         ("Confusion", "**B: IIC**"),
-        ("Agreement", "45 of 60 images (75.0%) lie in clusters of the same number"),
+        ("Agreement", "45 of 60 items (75.0%) lie in clusters of the same number"),
         ("Consensus", "Images on which the runs differ most"),
         ("Curves", "Reading"),
         ("Settings", "Settings that are equal in all runs are left out"),
