@@ -11,7 +11,9 @@ from clustlab.parts.inputs import Inputs
 from clustlab.parts.networks import embed
 from clustlab.parts.units import Units
 
-HIDDEN_START, OUTPUT_START = 0.1, 1e-4  # of weights, times 1 / sqrt(fan_in); as in IMSAT's code
+# Deviation of untrained weights, times 1 / sqrt(fan_in). IMSAT's code asks for 0.1 and 1e-4, of which
+# the version of Chainer that it names takes the square roots.
+HIDDEN_START, OUTPUT_START = math.sqrt(0.1), 0.01
 
 
 class Rescaled(nn.Module):
