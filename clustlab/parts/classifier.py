@@ -11,8 +11,8 @@ from clustlab.parts.inputs import Inputs
 from clustlab.parts.networks import embed
 from clustlab.parts.units import Units
 
-# Deviation of untrained weights, times 1 / sqrt(fan_in). IMSAT's code asks for 0.1 and 1e-4, of which
-# the version of Chainer that it names takes the square roots.
+# Deviation of untrained weights, times 1 / sqrt(fan_in). IMSAT's code asks for 0.1 and 1e-4, of
+# which the version of Chainer that it names takes the square roots.
 HIDDEN_START, OUTPUT_START = math.sqrt(0.1), 0.01
 
 
