@@ -2,46 +2,22 @@
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from clustlab.runner import execute, new_run
-from clustlab.store import RunSpec, RunStore, probabilities_at
+from clustlab.store import probabilities_at
 from clustlab.ui import observer
 from tests import handmade
+from tests.test_pages import runs, trained, visit, words
 
 TINY = {"n_clusters": 4, "epochs": 2, "batch_size": 50, "width": 4}
 TITLE = "How many of the chosen pairs are right"
 LIMITS = {"upper_threshold": 0.95, "lower_threshold": 0.455}
 
+__all__ = ["runs"]  # the fixture, for pytest
 
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """Folder of runs that the page looks at."""
-    monkeypatch.setenv("CLUSTLAB_RUNS", str(tmp_path / "runs"))
+
+@pytest.fixture(autouse=True)
+def nothing_measured():
     observer._measured.cache_clear()
-    return RunStore()
-
-
-def trained(store, dataset="digits", method="dac", **data):
-    run = new_run(store, RunSpec(dataset, method, data, TINY, preset="custom"))
-    execute(store.root, run.id)
-    assert run.status == "done", run.progress
-    return run
-
-
-def visit(**query):
-    app = AppTest.from_file("../clustlab/ui/shell.py", default_timeout=60)
-    app.run()
-    app.switch_page("../../pages/inside.py")
-    app.query_params.update(query)
-    app.run()
-    assert not app.exception, app.exception
-    return app
-
-
-def words(app):
-    kinds = (app.markdown, app.caption, app.info, app.error)
-    return "\n".join(element.value for kind in kinds for element in kind)
 
 
 def is_drawn(app):
@@ -57,8 +33,8 @@ def written(store, labels, steps=2):
 
 
 def test_a_run_of_dac_shows_how_many_pairs_are_right(runs):
-    trained(runs, n_samples=200)
-    app = visit()
+    trained(runs, "dac", **TINY)
+    app = visit("inside")
     said = words(app)
     assert TITLE in said
     assert "At step 2: " in said
@@ -69,7 +45,7 @@ def test_a_run_of_dac_shows_how_many_pairs_are_right(runs):
 
 def test_the_numbers_are_those_of_the_step_in_view(runs):
     written(runs, [0, 1, 1, 2])
-    app = visit(step="1")
+    app = visit("inside", step="1")
     said = words(app)
     assert "similar **0.0%** are of one class (16.7% if drawn blindly)" in said
     assert "dissimilar **50.0%** are of two (83.3% if drawn blindly)" in said
@@ -77,7 +53,7 @@ def test_the_numbers_are_those_of_the_step_in_view(runs):
 
 def test_only_labelled_items_are_counted_and_a_missing_kind_is_said(runs):
     written(runs, [0, -1, 1, 2])
-    said = words(visit())
+    said = words(visit("inside"))
     assert "no pair is taken as similar" in said
     assert "all pairs of 3 items" in said
 
@@ -85,7 +61,7 @@ def test_only_labelled_items_are_counted_and_a_missing_kind_is_said(runs):
 @pytest.mark.parametrize("labels", [None, [-1, -1, -1, -1], [-1, 2, -1, -1]])
 def test_without_labels_nothing_is_drawn(runs, labels):
     written(runs, labels)
-    app = visit()
+    app = visit("inside")
     said = words(app)
     assert TITLE not in said
     assert "cannot be said here" in said
@@ -94,16 +70,16 @@ def test_without_labels_nothing_is_drawn(runs, labels):
 
 def test_before_the_first_epoch_there_are_no_pairs_yet(runs):
     written(runs, [0, 0, 1, 1], steps=1)
-    said = words(visit())
+    said = words(visit("inside"))
     assert TITLE not in said
     assert "labels" not in said
 
 
 def test_each_step_is_measured_once(runs):
     written(runs, [0, 0, 1, 1], steps=5)
-    visit()
+    visit("inside")
     assert observer._measured.cache_info().misses == 5
-    visit(step="2")
+    visit("inside", step="2")
     assert observer._measured.cache_info().misses == 5
 
 

@@ -2,12 +2,14 @@
 
 import pytest
 import torch
-from streamlit.testing.v1 import AppTest
 
-from clustlab.runner import execute, new_run
-from clustlab.store import RunSpec, RunStore, write_status
+from clustlab.store import write_status
 from clustlab.ui import rules, why
 from clustlab.writer import load_checkpoint
+from tests import test_pages
+from tests.test_pages import runs, words
+
+__all__ = ["runs"]  # the fixture, for pytest
 
 SMALL = {
     "kmeans": {"n_init": 1, "max_iter": 30, "n_clusters": 4},
@@ -21,36 +23,17 @@ SMALL = {
 }
 
 
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """Folder of runs that the pages look at."""
-    monkeypatch.setenv("CLUSTLAB_RUNS", str(tmp_path / "runs"))
-    return RunStore()
-
-
 def trained(store, method="kmeans", dataset="digits"):
-    data = {"n_samples": 200} if dataset == "digits" else {"n": 120}
-    run = new_run(store, RunSpec(dataset, method, data, SMALL[method], preset="custom"))
-    execute(store.root, run.id)
-    assert run.status == "done", run.progress
-    return run
+    return test_pages.trained(store, method, dataset, **SMALL[method])
 
 
 def visit(page, picked=None, **state):
-    app = AppTest.from_file("../clustlab/ui/shell.py", default_timeout=60)
-    app.run()
-    app.switch_page(f"../../pages/{page}.py")
-    app.run()
+    app = test_pages.visit(page)
     for name, value in {"picked": picked, **state}.items():
         app.session_state[name] = value
     app.run()
     assert not app.exception, app.exception
     return app
-
-
-def words(app):
-    kinds = (app.markdown, app.caption, app.info, app.error)
-    return "\n".join(element.value for kind in kinds for element in kind)
 
 
 def press(app, key):
