@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import torch
 
-from clustlab.errors import ParameterError
+from clustlab.errors import ClustlabError, ParameterError
 from clustlab.types import Array, Intervention
 
 
@@ -110,6 +110,8 @@ class Context:
         ------
         ParameterError
             If the part of the run that is continued has another shape.
+        ClustlabError
+            If what this run itself has kept has another shape.
         """
         if name in self._parts:
             raise ValueError(f"two parts are kept under the name {name!r}")
@@ -119,7 +121,10 @@ class Context:
             part.device = self.device
         self._parts[name] = part
         if self._saved and name in self._saved["parts"]:
-            part.load_state_dict(self._saved["parts"][name])
+            try:
+                part.load_state_dict(self._saved["parts"][name])
+            except (RuntimeError, ValueError, KeyError) as error:
+                raise other_version(name) from error
         elif across_runs and self._warm and name in self._warm["parts"]:
             _load_warm(name, part, self._warm["parts"][name])
         return part
@@ -233,6 +238,14 @@ class Context:
             torch.cuda.set_rng_state(state["cuda"], self.device)
         if "mps" in state and self.device.type == "mps":
             torch.mps.set_rng_state(state["mps"])
+
+
+def other_version(name: str) -> ClustlabError:
+    """What is said when the parts that a run has kept are not those of the method as it is now."""
+    return ClustlabError(
+        f"The {name} that this run has kept is of another shape: it was made by another version.",
+        "Start it again with the same settings; its steps can still be looked at.",
+    )
 
 
 def _load_warm(name: str, part: Part, state: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clustlab.context import Cell, Context
-from clustlab.errors import Cancelled, ParameterError
+from clustlab.errors import Cancelled, ClustlabError, ParameterError
 from tests.fakes import Fake
 
 POINTS = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
@@ -73,6 +73,17 @@ def test_a_final_checkpoint_leaves_nothing_to_do():
     assert state["finished"] == ["warm up", "train"]
     assert set(state["parts"]) == {"net", "optimiser", "centers"}
     assert list(Fake(epochs=9).iterate(POINTS, fresh(checkpoint=state))) == []
+
+
+def test_a_run_of_another_version_is_named_when_it_is_resumed():
+    ctx = fresh()
+    snapshots = Fake().iterate(POINTS, ctx)
+    next(snapshots)
+    state = through_a_file(ctx.checkpoint())
+    net = state["parts"]["net"]
+    net["renamed"] = net.pop(next(iter(net)))
+    with pytest.raises(ClustlabError, match=r"net that this run has kept.*another version"):
+        next(Fake().iterate(POINTS, fresh(checkpoint=state)))
 
 
 def test_a_warm_start_takes_the_parts_and_counts_anew():

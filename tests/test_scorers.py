@@ -169,6 +169,16 @@ def test_a_run_without_trained_parts_is_named_with_a_way_out(store):
         load_scorer(store, run)
 
 
+def test_a_run_of_another_version_is_named(store):
+    run = trained(store, "imsat", epochs=1, hidden_width=10)
+    state = load_checkpoint(run.path / "checkpoint.pt")
+    network = state["parts"]["network"]
+    network["renamed"] = network.pop("head.weight")
+    torch.save(state, run.path / "checkpoint.pt")
+    with pytest.raises(ClustlabError, match="made by another version"):
+        load_scorer(store, run)
+
+
 def test_a_method_without_a_scorer_says_so(store, fake):
     run = new_run(store, fake())
     execute(store.root, run.id)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clustlab.context import other_version
 from clustlab.errors import ClustlabError
 from clustlab.parts.heads import Heads
 from clustlab.parts.inputs import Inputs
@@ -54,7 +55,10 @@ def restored(make: Callable[[], M], state: Mapping[str, Any], name: str, device:
     """Module with its kept weights, in evaluation mode, its weights without gradients."""
     with torch.device("meta"):  # first weights would be drawn from torch's generator otherwise
         module = make()
-    module.load_state_dict(kept(state, name), assign=True)
+    try:
+        module.load_state_dict(kept(state, name), assign=True)
+    except RuntimeError as error:  # how torch says that sizes or names differ
+        raise other_version(name) from error
     return module.to(device).eval().requires_grad_(False)
 
 
