@@ -84,6 +84,10 @@ class VariationalAutoencoder(Autoencoder):
         nn.init.zeros_(self.log_variance.weight)
         nn.init.zeros_(self.log_variance.bias)
 
+    def forward(self, x: Tensor) -> Tensor:
+        """Reconstruction (b, *shape) of a batch of items, from the means of their codes."""
+        return self.decode(self.posterior(x)[0])
+
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Means and logarithms of variances, (b, code) each, of a batch of items."""
         hidden = self.encoder[:-1](x.flatten(1))

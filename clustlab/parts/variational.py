@@ -31,6 +31,10 @@ class VariationalAutoencoder(Autoencoder):
         nn.init.zeros_(self.spread.weight)
         nn.init.constant_(self.spread.bias, math.log(FIRST_VARIANCE))
 
+    def forward(self, x: Tensor) -> Tensor:
+        """Reconstruction (b, *shape) of a batch of items, from the means of their clouds."""
+        return self.decode(self.cloud(x).chunk(2, 1)[0])
+
     def cloud(self, x: Tensor) -> Tensor:
         """Means and log-variances side by side, (b, 2 code), of a batch of items."""
         hidden = self.encoder[:-1](x.flatten(1))
