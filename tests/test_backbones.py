@@ -76,8 +76,8 @@ def test_statistics_of_the_batch_are_used_where_they_are_asked_for():
 def test_layers_of_a_perceptron_counted_by_hand():
     network, _ = backbones.mlp_encoder(6, (4, 2), "none")
     assert backbones.layers(network, (6,)) == [
-        ("linear", "4", 6 * 4 + 4),
-        ("linear", "2", 4 * 2 + 2),
+        ("1", "linear", "4", 6 * 4 + 4),
+        ("4", "linear", "2", 4 * 2 + 2),
     ]
 
 
@@ -88,7 +88,7 @@ def test_the_table_counts_every_weight_once(kind):
         p.numel() for n, p in network.named_parameters() if "class_token" in n or "pos_" in n
     )
     total = sum(p.numel() for p in network.parameters())
-    assert sum(weights for _, _, weights in backbones.layers(network, (1, 28, 28))) == total - loose
+    assert sum(row[-1] for row in backbones.layers(network, (1, 28, 28))) == total - loose
 
 
 def test_the_default_trunk_is_what_it_was():

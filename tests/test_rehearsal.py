@@ -70,7 +70,19 @@ def test_layers_of_a_game_add_up_by_hand():
     encoder = 16 * 20 + 20 * 20 + 20 * 3
     generator = 3 * 20 + 20 * 20 + 3 * 20 + 20 * 16
     discriminator = 16 * 20 + 20 * 20 + 3 * 20 + 20 * 1
-    assert table["weights"].sum() == encoder + generator + discriminator
+    assert table.groupby("part")["weights"].sum().to_dict() == {
+        "encoder": encoder,
+        "generator": generator,
+        "discriminator": discriminator,
+    }
+
+
+def test_a_network_of_one_part_has_no_column_for_it():
+    assert list(rehearsal.layers(registry.method("dac")(), (28, 28, 1))) == [
+        "layer",
+        "output",
+        "weights",
+    ]
 
 
 def test_the_page_opens_both(runs):

@@ -153,18 +153,22 @@ def _vit(shape: tuple[int, int, int], normalisation: Normalisation) -> nn.Module
     return network
 
 
-def layers(network: nn.Module, shape: tuple[int, ...]) -> list[tuple[str, str, int]]:
-    """Layers with weights in the order of use: kind, shape of its output, number of weights.
+def layers(network: nn.Module, shape: tuple[int, ...]) -> list[tuple[str, str, str, int]]:
+    """Layers with weights in the order of use: part, kind, shape of its output, number of weights.
+
+    A part is what the network itself calls it, such as its encoder.
 
     Found by hooks during one pass of two blank items; see `networks.macs`. A layer that is used
     again, as for the two kinds of pairs of a game, is listed once; one that is not, never.
     """
-    found: dict[nn.Module, tuple[str, str, int]] = {}
+    found: dict[nn.Module, tuple[str, str, str, int]] = {}
+    part = {m: name.split(".")[0].replace("_", " ") for name, m in network.named_modules()}
 
     def note(layer: nn.Module, _: Any, output: Any) -> None:
         out = output[0] if isinstance(output, tuple) else output
         weights = sum(p.numel() for p in layer.parameters())
-        found.setdefault(layer, (_kind(layer), " x ".join(map(str, out.shape[1:])), weights))
+        size = " x ".join(map(str, out.shape[1:]))
+        found.setdefault(layer, (part[layer], _kind(layer), size, weights))
 
     whole = (nn.MultiheadAttention,)
     inner = {id(m) for w in network.modules() if isinstance(w, whole) for m in w.modules()}

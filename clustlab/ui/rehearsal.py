@@ -106,9 +106,10 @@ def _network(method: Any, shape: tuple[int, ...]) -> None:
 
 
 def layers(method: Any, shape: tuple[int, ...]) -> pd.DataFrame:
-    """Layers of a method's network for items of a shape (h, w, c) or (d,)."""
+    """Layers of a method's network for items of a shape (h, w, c) or (d,), part by part."""
     from clustlab.parts import backbones
     from clustlab.parts.networks import blank
 
     rows = backbones.layers(*blank(method.build_network, shape))
-    return pd.DataFrame(rows, columns=["layer", "output", "weights"])
+    table = pd.DataFrame(rows, columns=["part", "layer", "output", "weights"])
+    return table if len(set(table["part"])) > 1 else table.drop(columns="part")
