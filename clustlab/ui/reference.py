@@ -1,6 +1,7 @@
 """The reference pages: methods from their own text and schema, data sets from their items."""
 
 import inspect
+import re
 
 import pandas as pd
 import streamlit as st
@@ -48,7 +49,9 @@ def methods() -> None:
 
 def _text_of(method: type[Method]) -> str:
     module = inspect.getmodule(method)
-    return inspect.cleandoc((module and module.__doc__) or method.__doc__ or "")
+    text = inspect.cleandoc((module and module.__doc__) or method.__doc__ or "")
+    # a formula over several lines is one only if its signs stand on lines of their own
+    return re.sub(r"\$\$(.+?)\$\$", "\n\n$$\n\\1\n$$\n\n", text, flags=re.DOTALL)
 
 
 def _table(params: tuple[Param, ...], method: type[Method]) -> pd.DataFrame:
