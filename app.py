@@ -2,6 +2,6 @@
 
 import streamlit as st
 
-from clustlab.ui.http import lifespan, routes
+from clustlab.ui.server.routes import lifespan, routes
 
 app = st.App("clustlab/ui/shell.py", routes=routes, lifespan=lifespan)

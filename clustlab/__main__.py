@@ -14,9 +14,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from clustlab import questions
+from clustlab.cli import questions
 from clustlab.errors import ClustlabError, ParameterError, RunNotFound
-from clustlab.store import Run, RunSpec, RunStore
+from clustlab.runs.store import Run, RunSpec, RunStore
 
 PATIENCE = 10.0  # seconds for which a cancelled run may take to end
 INTERRUPTED = 130  # what shells expect after Ctrl-C
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
 # -- training ----------------------------------------------------------------------------------
 def _train(args: argparse.Namespace) -> int:
     from clustlab import registry
-    from clustlab.runner import new_run
+    from clustlab.training.runner import new_run
 
     presets = registry.method(args.method).presets
     if args.preset not in presets:
@@ -116,7 +116,7 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _resume(args: argparse.Namespace) -> int:
-    from clustlab.runner import requeue
+    from clustlab.training.runner import requeue
 
     store = RunStore(args.runs)
     run = store.run(args.run)
@@ -125,7 +125,7 @@ def _resume(args: argparse.Namespace) -> int:
 
 
 def _work(args: argparse.Namespace) -> int:
-    from clustlab.runner import execute, yield_to_server
+    from clustlab.training.runner import execute, yield_to_server
 
     yield_to_server()
     store = RunStore(args.runs)
@@ -135,7 +135,7 @@ def _work(args: argparse.Namespace) -> int:
 
 def _carry_out(store: RunStore, run: Run) -> int:
     """Train in a thread and draw a progress bar; Ctrl-C cancels and keeps what is committed."""
-    from clustlab.runner import execute
+    from clustlab.training.runner import execute
 
     ended = threading.Event()  # not Thread.join, which takes an interrupt for the end
 
@@ -176,7 +176,7 @@ def _watch(run: Run, ended: threading.Event) -> None:
 
 def _result(store: RunStore, run: Run) -> dict[str, Any]:
     """Last figures of a run; scores are null where there are no labels or no snapshot."""
-    from clustlab import results
+    from clustlab.analysis import run_scores
 
     state = run.progress
     result: dict[str, Any] = {
@@ -187,7 +187,7 @@ def _result(store: RunStore, run: Run) -> dict[str, Any]:
         **dict.fromkeys(("acc", "nmi", "ari", "n_occupied")),
     }
     with contextlib.suppress(RunNotFound):  # its items or the run itself are gone
-        result.update(results.of_run(run, store.dataset(run)))
+        result.update(run_scores.of_run(run, store.dataset(run)))
     return result
 
 
@@ -221,10 +221,10 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _probe(store: RunStore, run: Run) -> float | None:
-    from clustlab.analysis import neighbours
+    from clustlab.analysis import probes
 
     labels = store.dataset(run).labels if len(run) else None
-    return None if labels is None else neighbours.knn_probe(run[-1].embedding, labels)
+    return None if labels is None else probes.knn_probe(run[-1].embedding, labels)
 
 
 def _list(args: argparse.Namespace) -> int:

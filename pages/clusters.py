@@ -1,5 +1,6 @@
 """Clusters: one row a cluster, with its images."""
 
-from clustlab.ui import clusters, frame
+from clustlab.ui.look import clusters
+from clustlab.ui.run import frame
 
 frame.show(clusters.body)

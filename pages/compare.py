@@ -1,5 +1,5 @@
 """Compare: two to four runs over the same items, side by side."""
 
-from clustlab.ui import compare
+from clustlab.ui.compare import compare
 
 compare.page()

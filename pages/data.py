@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from clustlab.ui import reference
+from clustlab.ui.learn import reference
 
 st.title("Data sets", anchor=False)
 reference.datasets()

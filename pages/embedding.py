@@ -1,5 +1,6 @@
 """Embedding: the projection of every step, and what lies in it."""
 
-from clustlab.ui import embedding, frame
+from clustlab.ui.look import embedding
+from clustlab.ui.run import frame
 
 frame.show(embedding.body)

@@ -1,5 +1,6 @@
 """Evaluate: the clustering against the true classes."""
 
-from clustlab.ui import evaluate, frame
+from clustlab.ui.look import evaluate
+from clustlab.ui.run import frame
 
 frame.show(evaluate.body)

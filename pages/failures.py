@@ -1,5 +1,6 @@
 """Failures: ready questions to a run, and baskets of what they find."""
 
-from clustlab.ui import failures, frame
+from clustlab.ui.look import failures
+from clustlab.ui.run import frame
 
 frame.show(failures.body)

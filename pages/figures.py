@@ -1,5 +1,5 @@
 """Figures: every method measured on the same images, beside what was published."""
 
-from clustlab.ui import figures
+from clustlab.ui.compare import figures
 
 figures.page()

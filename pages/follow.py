@@ -1,5 +1,6 @@
 """Follow: what became of every item and every cluster over the whole run."""
 
-from clustlab.ui import follow, frame
+from clustlab.ui.look import follow
+from clustlab.ui.run import frame
 
 frame.show(follow.body)

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from clustlab.ui import cards, nav, session
+from clustlab.ui import nav, session
+from clustlab.ui.train import cards
 
 st.title("See how deep clustering learns", anchor=False)
 st.markdown(

@@ -1,5 +1,6 @@
 """Inside: what only this method has, its losses, and its loop, at the chosen step."""
 
-from clustlab.ui import frame, inside
+from clustlab.ui.look import inside
+from clustlab.ui.run import frame
 
 frame.show(inside.body)

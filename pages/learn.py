@@ -1,5 +1,5 @@
 """Learn: a course of short lessons that run."""
 
-from clustlab.ui import learn
+from clustlab.ui.learn import learn
 
 learn.body()

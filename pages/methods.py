@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from clustlab.ui import reference
+from clustlab.ui.learn import reference
 
 st.title("Methods", anchor=False)
 reference.methods()

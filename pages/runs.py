@@ -1,5 +1,5 @@
 """Runs: all runs with their figures; open, continue, duplicate, delete with undo."""
 
-from clustlab.ui import runs
+from clustlab.ui.look import runs
 
 runs.page()

@@ -1,5 +1,5 @@
 """Sabotage: runs that are broken on purpose, beside the same runs with their guards."""
 
-from clustlab.ui import sabotage
+from clustlab.ui.learn import sabotage
 
 sabotage.page()

@@ -1,5 +1,6 @@
 """Shifts: who moved between two steps."""
 
-from clustlab.ui import frame, shifts
+from clustlab.ui.look import shifts
+from clustlab.ui.run import frame
 
 frame.show(shifts.body)

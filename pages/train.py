@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-from clustlab.ui import frame, live, session, setup
+from clustlab.ui import session
+from clustlab.ui.run import frame
+from clustlab.ui.train import live, setup
 
 run = session.chosen_run()
 left, right = st.columns([10, 27], gap="medium")

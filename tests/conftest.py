@@ -30,7 +30,7 @@ for name in ("CLUSTLAB_RUNNER", "STREAMLIT_SERVER_PORT", "FORCE_COLOR"):
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
-from clustlab.store import RunSpec, RunStore  # noqa: E402
+from clustlab.runs.store import RunSpec, RunStore  # noqa: E402
 
 hypothesis.settings.register_profile(
     "clustlab", derandomize=True, database=None, deadline=None, print_blob=False
@@ -47,7 +47,7 @@ def store(tmp_path):
 @pytest.fixture
 def fake(monkeypatch):
     """Make the fake method the only one; returns a maker of its specs, small by default."""
-    from tests import fakes
+    from tests.support import fakes
 
     fakes.install(monkeypatch.setattr)
 
@@ -62,7 +62,7 @@ def fake(monkeypatch):
 @pytest.fixture(scope="module")
 def chromium():
     """A browser for all tests of a file."""
-    from tests.browser import browser
+    from tests.support.browser import browser
 
     with browser() as found:
         yield found
@@ -71,7 +71,7 @@ def chromium():
 @pytest.fixture
 def page(chromium):
     """An empty page of its own, which must not end with an error in its console."""
-    from tests.browser import PATIENCE, SIZE, Watch
+    from tests.support.browser import PATIENCE, SIZE, Watch
 
     context = chromium.new_context(viewport=SIZE)
     opened = context.new_page()

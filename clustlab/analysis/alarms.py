@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from clustlab.analysis.timeline import Timeline
-from clustlab.store import Run
+from clustlab.runs.store import Run
 from clustlab.types import REMEDY, Array
 
 PATIENCE = 3  # steps that a state must last: nearly every network passes through bad ones

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from clustlab import rows
-from clustlab.analysis import neighbours, transitions
+from clustlab.analysis import probes, transitions
 from clustlab.analysis.timeline import Timeline
 from clustlab.errors import ParameterError
-from clustlab.store import Run
+from clustlab.runs import item_series
+from clustlab.runs.store import Run
 from clustlab.types import Array, Dataset, Snapshot
 
 NEIGHBOURS = 12
@@ -166,7 +166,7 @@ def _rows(values: Array) -> list[list[float] | None]:
 
 def near(run: Run, timeline: Timeline, index: int, step: int, k: int) -> dict[str, Any]:
     """The k nearest items in the embedding of a step, by rising distance, with their clusters."""
-    found, distances = neighbours.nearest(run[step].embedding, index, k)
+    found, distances = probes.nearest(run[step].embedding, index, k)
     clusters = timeline.stable(step)
     same = clusters[found] == clusters[index]
     return {
@@ -184,7 +184,7 @@ def probability_rows(run: Run, timeline: Timeline, index: int) -> Array:
     Rows of steps at which the method gave none, and ids that nobody held, are nan.
     """
     found = np.full((len(timeline), timeline.n_ids()), np.nan, dtype=np.float32)
-    for step, row in enumerate(rows.of_item(run, "probabilities", index)[: len(timeline)]):
+    for step, row in enumerate(item_series.of_item(run, "probabilities", index)[: len(timeline)]):
         if row is not None:
             found[step, timeline.mapping(step)] = row
     return found

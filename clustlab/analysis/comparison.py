@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from clustlab import registry, results
-from clustlab.analysis import agreement, matching
+from clustlab import registry
+from clustlab.analysis import agreement, matching, run_scores
 from clustlab.errors import ParameterError
 from clustlab.params import schema
-from clustlab.store import Run, RunSpec, RunStore, each_assignment
+from clustlab.runs.store import Run, RunSpec, RunStore, each_assignment
 from clustlab.types import Array
 
 FEWEST, MOST = 2, 4
@@ -262,7 +262,7 @@ def _about(run: Run, clusters: Array, labels: Array | None) -> dict[str, Any]:
         "status": run.status,
         "step": len(log) - 1,
         "seconds": log[-1].get("seconds"),
-        **asdict(results.scores(clusters, labels)),
+        **asdict(run_scores.scores(clusters, labels)),
     }
 
 
@@ -304,7 +304,7 @@ def _consensus(aligned: Sequence[Array], labels: Array | None) -> dict[str, Any]
     return {
         "unanimous": int((share == 1).sum()),
         "mean_share": round(float(share.mean()), 5) if len(share) else None,
-        **asdict(results.scores(ids, labels)),
+        **asdict(run_scores.scores(ids, labels)),
     }
 
 

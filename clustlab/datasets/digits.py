@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from clustlab.params import n_samples
-from clustlab.parts.sampling import drawn_rows, protocol
+from clustlab.parts.inputs.sampling import drawn_rows, protocol
 from clustlab.types import Dataset, Report
 
 INK_LEVELS = 16  # a pixel counts the inked dots in a block of 4 x 4, so it lies in 0..16

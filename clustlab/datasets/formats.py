@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from clustlab.parts.downloads import broken
+from clustlab.data.files import broken
 from clustlab.types import Array
 
 IDX_UBYTE = 0x08  # third byte of an idx file: its values are unsigned bytes

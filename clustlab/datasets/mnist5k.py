@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from clustlab.params import param
-from clustlab.parts.sampling import drawn_rows, protocol
+from clustlab.parts.inputs.sampling import drawn_rows, protocol
 from clustlab.types import Dataset, Report
 
 

@@ -12,10 +12,10 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from clustlab.data.files import data_root, fetch, unpack, verify
 from clustlab.errors import DatasetUnavailable
 from clustlab.params import n_samples, param
-from clustlab.parts.downloads import data_root, fetch, unpack, verify
-from clustlab.parts.sampling import drawn_rows, protocol
+from clustlab.parts.inputs.sampling import drawn_rows, protocol
 from clustlab.types import Array, Dataset, Labelling, Report
 
 SPLIT_HELP = (

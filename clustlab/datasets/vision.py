@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from clustlab.data.files import broken
 from clustlab.datasets import formats
 from clustlab.datasets.published import SPLIT_HELP, Published, PublishedImages
 from clustlab.params import param
-from clustlab.parts.downloads import broken
 from clustlab.types import Array
 
 DIGITS = tuple(str(digit) for digit in range(10))

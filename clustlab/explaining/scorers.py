@@ -11,12 +11,12 @@ from clustlab import registry
 from clustlab.device import choose_device
 from clustlab.errors import ClustlabError, DeviceUnavailable
 from clustlab.params import build
-from clustlab.parts.inputs import Inputs, point_scale
-from clustlab.parts.networks import pass_size
+from clustlab.parts.inputs.network_input import Inputs, point_scale
+from clustlab.parts.networks.autoencoder import pass_size
 from clustlab.registry import Scoring
-from clustlab.store import Run, RunStore
+from clustlab.runs.store import Run, RunStore
+from clustlab.training.writer import load_checkpoint
 from clustlab.types import Array, Snapshot
-from clustlab.writer import load_checkpoint
 
 CHECKED = 2000  # items on which a rebuilt scorer is compared with the step it belongs to
 

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from clustlab.course import (
+from clustlab.course.catalogue import (
     Chart,
     Choice,
     Element,
@@ -22,7 +22,7 @@ from clustlab.course import (
     Values,
     Words,
 )
-from clustlab.lessons.on_points import (
+from clustlab.course.on_points import (
     BELL_NOISE,
     BLOBS_EXTENT,
     N,
@@ -284,7 +284,7 @@ def ties(n_neighbors: int) -> Array:
     import torch
 
     from clustlab.context import Context
-    from clustlab.parts.graph import nearest
+    from clustlab.parts.clustering.neighbour_graph import nearest
 
     points = toy("circles", RING_NOISE).items
     x = torch.as_tensor(points)

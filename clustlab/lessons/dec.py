@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clustlab.course import (
+from clustlab.course.catalogue import (
     Chart,
     Choice,
     Element,
@@ -23,7 +23,7 @@ from clustlab.course import (
     Values,
     Words,
 )
-from clustlab.store import RunSpec
+from clustlab.runs.store import RunSpec
 from clustlab.types import Array
 from clustlab.views import teaching, theme
 
@@ -37,7 +37,7 @@ def shares(points: Array, centers: Array = CENTERS, alpha: float = 1.0) -> Array
     """Soft assignment (n, k) as DEC computes it."""
     import torch
 
-    from clustlab.parts.soft_assignment import soft_assignment
+    from clustlab.parts.losses.soft_assignment import soft_assignment
 
     z, mu = (torch.as_tensor(np.asarray(x, dtype=np.float64)) for x in (points, centers))
     return np.asarray(soft_assignment(z, mu, alpha))
@@ -47,7 +47,7 @@ def target(q: Array, power: float = 2.0, *, divide: bool = True) -> Array:
     """Target (n, k) made of soft assignments, by the exponents of DEC unless told otherwise."""
     import torch
 
-    from clustlab.parts.targets import power_target
+    from clustlab.parts.losses.targets import power_target
 
     return np.asarray(power_target(torch.as_tensor(q), power, 1.0 if divide else 0.0))
 
@@ -219,7 +219,7 @@ def pull(z: Array, centers: Array, p: Array, alpha: float = 1.0) -> Array:
     """Direction (n, d) in which gradient descent moves each code: minus the gradient of the KL."""
     import torch
 
-    from clustlab.parts.soft_assignment import kl_divergence, soft_assignment
+    from clustlab.parts.losses.soft_assignment import kl_divergence, soft_assignment
 
     codes = torch.tensor(z, dtype=torch.float64, requires_grad=True)
     q = soft_assignment(codes, torch.as_tensor(centers, dtype=torch.float64), alpha)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clustlab.course import (
+from clustlab.course.catalogue import (
     Chart,
     Choice,
     Element,
@@ -23,8 +23,8 @@ from clustlab.course import (
     Values,
     Words,
 )
-from clustlab.lessons.on_points import BLOBS_EXTENT, crosses, toy
-from clustlab.store import RunSpec
+from clustlab.course.on_points import BLOBS_EXTENT, crosses, toy
+from clustlab.runs.store import RunSpec
 from clustlab.types import Array
 from clustlab.views import ground, teaching, theme
 
@@ -230,7 +230,7 @@ SIZES = (60, 25, 10, 5)
 
 def says(balance: str) -> Array:
     """Share (4,) that each cluster of `SIZES` has in one round of training."""
-    from clustlab.parts.balance import inverse_size_weights, uniform_draw
+    from clustlab.parts.clustering.balance import inverse_size_weights, uniform_draw
 
     labels = np.repeat(np.arange(len(SIZES)), SIZES)
     counts = np.array(SIZES, dtype=np.float64)
@@ -291,7 +291,7 @@ def occupied(centers: Sequence[Sequence[float]], *, repair: bool) -> tuple[Array
     import torch
 
     from clustlab.context import Context
-    from clustlab.parts.kmeans import lloyd
+    from clustlab.parts.clustering.kmeans import lloyd
 
     x, first = (torch.as_tensor(np.asarray(a, np.float32)) for a in (toy("blobs").items, centers))
     found = lloyd(x, first, Context(0), repair=repair)

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from clustlab.course import (
+from clustlab.course.catalogue import (
     Chart,
     Choice,
     Element,
@@ -20,7 +20,7 @@ from clustlab.course import (
     Values,
     Words,
 )
-from clustlab.lessons.on_points import accuracy, on_shape, toy
+from clustlab.course.on_points import accuracy, on_shape, toy
 from clustlab.types import Array
 from clustlab.views import teaching, theme
 
@@ -34,7 +34,7 @@ SEEDS = 4
 def some_digits(count: int) -> tuple[Array, Array]:
     """Pixels (count, 64) in [0, 1] of some digits, and which digits they are."""
     from clustlab.datasets.digits import Digits
-    from clustlab.parts.inputs import features
+    from clustlab.parts.inputs.network_input import features
 
     data = Digits(n_samples=count).load(0, lambda _text, _share: None)
     assert data.labels is not None
@@ -46,7 +46,7 @@ def laid_out(rows: Array, seed: int, n_neighbors: int = 12) -> Array:
     import torch
 
     from clustlab.context import Context
-    from clustlab.parts.fuzzy_layout import boxed, layout_of
+    from clustlab.parts.clustering.umap_layout import boxed, layout_of
 
     ctx = Context(seed)
     layout = layout_of(torch.as_tensor(rows, dtype=torch.float32), n_neighbors, 0.1, EPOCHS, ctx)
@@ -189,7 +189,7 @@ def _same_size(values: Values, materials: Sequence[Material]) -> tuple[int, str]
 def of_noise(n_clusters: int, seed: int = 0) -> tuple[Array, Array, float]:
     """Evenly spread points, clusters that k-means makes of them, and their silhouette."""
     from clustlab.analysis.metrics import silhouette
-    from clustlab.lessons.on_points import last_of
+    from clustlab.course.on_points import last_of
 
     points = toy("uniform-noise", 0.1, seed).items
     found = last_of("kmeans", points, n_clusters, n_init=3).assignments
@@ -344,7 +344,7 @@ def ten_seeds(n_init: int) -> Array:
 
     from clustlab.analysis.metrics import clustering_accuracy
     from clustlab.context import Context
-    from clustlab.parts.kmeans import kmeans
+    from clustlab.parts.clustering.kmeans import kmeans
 
     rows, labels = some_digits(600)
     x = torch.from_numpy(rows)

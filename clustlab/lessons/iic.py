@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from clustlab.course import (
+from clustlab.course.catalogue import (
     Chart,
     Choice,
     Element,
@@ -22,7 +22,7 @@ from clustlab.course import (
     Values,
     Words,
 )
-from clustlab.lessons.on_digits import digits, pixels, quick_run, step_at
+from clustlab.course.on_digits import digits, pixels, quick_run, step_at
 from clustlab.types import Array
 from clustlab.views import sheets, teaching, theme
 
@@ -39,7 +39,7 @@ def information(joint: Array) -> tuple[float, float]:
     import torch
 
     from clustlab.methods.iic import iic_loss
-    from clustlab.parts.information import row_entropies
+    from clustlab.parts.losses.information import row_entropies
 
     table = torch.as_tensor(np.asarray(joint, dtype=np.float64))
     one_each = torch.eye(len(table), dtype=torch.float64)  # pairs a row with its cluster
@@ -53,7 +53,7 @@ def joint_of(images: Array, copies: Array) -> Array:
     """Joint matrix (k, k) of answers (n, k) to images and to their copies."""
     import torch
 
-    from clustlab.parts.simplex import joint_probabilities
+    from clustlab.parts.losses.simplex import joint_probabilities
 
     return np.asarray(joint_probabilities(torch.as_tensor(images), torch.as_tensor(copies)))
 

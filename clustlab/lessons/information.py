@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from clustlab.course import (
+from clustlab.course.catalogue import (
     Chart,
     Choice,
     Element,
@@ -21,8 +21,8 @@ from clustlab.course import (
     Values,
     Words,
 )
-from clustlab.lessons.on_digits import digits, quick_run, step_at
-from clustlab.store import RunSpec
+from clustlab.course.on_digits import digits, quick_run, step_at
+from clustlab.runs.store import RunSpec
 from clustlab.types import Array
 from clustlab.views import sheets, teaching, theme
 
@@ -34,7 +34,7 @@ def entropies(p: Array) -> tuple[float, float]:
     """H(y) and H(y|x) of answers (n, k) in nats."""
     import torch
 
-    from clustlab.parts.information import conditional_entropy, marginal_entropy
+    from clustlab.parts.losses.information import conditional_entropy, marginal_entropy
 
     rows = torch.as_tensor(np.asarray(p, dtype=np.float64))
     return abs(float(marginal_entropy(rows))), abs(float(conditional_entropy(rows)))
@@ -241,8 +241,8 @@ def _more_information(values: Values, materials: Sequence[Material]) -> tuple[in
 def distances(neighbour: int) -> Array:
     """Distance (1797,) of each digit to its neighbour of this rank, pixels in [0, 1]."""
     from clustlab.context import Context
-    from clustlab.parts.inputs import Inputs
-    from clustlab.parts.reach import neighbour_distances
+    from clustlab.parts.inputs.neighbour_distances import neighbour_distances
+    from clustlab.parts.inputs.network_input import Inputs
 
     ctx = Context()
     return np.asarray(neighbour_distances(Inputs(digits().items, ctx.device), neighbour, ctx))

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from clustlab.course import (
+from clustlab.course.catalogue import (
     Chart,
     Choice,
     Element,
@@ -21,7 +21,7 @@ from clustlab.course import (
     Values,
     Words,
 )
-from clustlab.lessons.on_digits import digits, pixels
+from clustlab.course.on_digits import digits, pixels
 from clustlab.types import Array
 from clustlab.views import sheets, teaching, theme
 
@@ -44,7 +44,7 @@ def background() -> Array:
     import torch
 
     from clustlab.context import Context
-    from clustlab.parts.neighbours import nearest
+    from clustlab.parts.clustering.neighbours import nearest
 
     return np.asarray(nearest(torch.from_numpy(bank()), 300, Context()))
 
@@ -55,7 +55,7 @@ def clustering(k: int, seed: int) -> Array:
     import torch
 
     from clustlab.context import Context
-    from clustlab.parts.kmeans import kmeans
+    from clustlab.parts.clustering.kmeans import kmeans
 
     found = kmeans(torch.from_numpy(bank()), k, Context(seed), max_iter=15)
     return np.asarray(found.assignments)

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from clustlab.course import (
+from clustlab.course.catalogue import (
     Chart,
     Choice,
     Element,
@@ -21,7 +21,7 @@ from clustlab.course import (
     Values,
     Words,
 )
-from clustlab.lessons.on_digits import digits, pixels, quick_run, step_at
+from clustlab.course.on_digits import digits, pixels, quick_run, step_at
 from clustlab.types import Array
 from clustlab.views import sheets, teaching, theme
 
@@ -41,7 +41,7 @@ def finding(copy: float, temperature: float) -> tuple[Array, Array]:
     """Cosine (4,) of the item with its copy and the others, and the share (4,) that each gets."""
     import torch
 
-    from clustlab.parts.contrast import cosines
+    from clustlab.parts.losses.nt_xent import cosines
 
     rows = torch.as_tensor(directions(copy))
     found = np.asarray(cosines(rows[:1], rows[1:])[0], dtype=np.float64)
@@ -101,7 +101,7 @@ def contrast(state: str, n: int, temperature: float = 0.5) -> float:
     """Contrastive loss of n items and their copies when rows lie in a certain way."""
     import torch
 
-    from clustlab.parts.contrast import nt_xent
+    from clustlab.parts.losses.nt_xent import nt_xent
 
     rng = np.random.default_rng(0)
     one, other = rng.normal(size=(2, n, 64))
@@ -142,7 +142,7 @@ def table_of_neighbours() -> Array:
     import torch
 
     from clustlab.context import Context
-    from clustlab.parts.neighbours import nearest
+    from clustlab.parts.clustering.neighbours import nearest
 
     return np.asarray(nearest(torch.from_numpy(pixels()), 50, Context()))
 
@@ -213,7 +213,7 @@ def agreement_costs() -> Array:
     """Consistency term (m,) of each pair in nats."""
     import torch
 
-    from clustlab.parts.simplex import consistency
+    from clustlab.parts.losses.simplex import consistency
 
     _, one, other = agreement_table()
     rows = zip(torch.as_tensor(one), torch.as_tensor(other), strict=True)
@@ -264,7 +264,7 @@ SPOTS = np.array([[-2.0, 0.0], [2.0, 0.0], [0.0, 2.6]])
 @cache
 def toy() -> tuple[Array, Array]:
     """Three groups of 40 points, (120, 2), and the 5 nearest others (120, 5) of each."""
-    from clustlab.analysis.neighbours import nearest
+    from clustlab.analysis.probes import nearest
 
     points = np.repeat(SPOTS, 40, 0) + np.random.default_rng(0).normal(0, 0.5, (120, 2))
     return points, np.array([nearest(points, i, 5)[0] for i in range(len(points))])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.analysis import pairs
-from clustlab.course import (
+from clustlab.course.catalogue import (
     Chart,
     Element,
     Lesson,
@@ -21,8 +21,8 @@ from clustlab.course import (
     Values,
     Words,
 )
-from clustlab.lessons.on_digits import digits, quick_run, step_at
-from clustlab.store import RunSpec
+from clustlab.course.on_digits import digits, quick_run, step_at
+from clustlab.runs.store import RunSpec
 from clustlab.types import Array
 from clustlab.views import sheets, teaching, theme
 
@@ -117,7 +117,7 @@ def untrained(seed: int) -> Array:
 
     from clustlab.context import Context
     from clustlab.methods.dac import DAC, Network
-    from clustlab.parts.inputs import Inputs
+    from clustlab.parts.inputs.network_input import Inputs
 
     ctx = Context(seed)
     inputs = Inputs(digits().items, ctx.device)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clustlab.course import (
+from clustlab.course.catalogue import (
     Chart,
     Element,
     Lesson,
@@ -21,7 +21,7 @@ from clustlab.course import (
     Values,
     Words,
 )
-from clustlab.store import RunSpec
+from clustlab.runs.store import RunSpec
 from clustlab.types import Array
 from clustlab.views import artefacts, sheets, teaching
 
@@ -77,7 +77,7 @@ def digits() -> Array:
 def components(count: int) -> tuple[Array, Array]:
     """Images rebuilt from so many components (n, h, w, 1), and the share of variance of each."""
     from clustlab.context import Context
-    from clustlab.parts.components import Components
+    from clustlab.parts.inputs.components import Components
 
     found = Components(digits(), count, Context(0))
     return found.pictures(found.z), found.variance

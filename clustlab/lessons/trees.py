@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from clustlab.course import (
+from clustlab.course.catalogue import (
     Chart,
     Choice,
     Element,
@@ -35,7 +35,7 @@ def tree_of(points: Array, linkage: str) -> Array:
     import torch
 
     from clustlab.context import Context
-    from clustlab.parts.linkage import square_distances
+    from clustlab.parts.clustering.linkage import square_distances
 
     squares = square_distances(torch.as_tensor(np.asarray(points, dtype=np.float64)), Context())
     return tree_by(squares if linkage == "ward" else np.sqrt(squares), linkage)
@@ -44,7 +44,7 @@ def tree_of(points: Array, linkage: str) -> Array:
 def tree_by(distances: Array, linkage: str) -> Array:
     """Tree (n - 1, 4) of merges by distances (n, n), squared ones for "ward"."""
     from clustlab.context import Context
-    from clustlab.parts.linkage import Linkage, merge_tree
+    from clustlab.parts.clustering.linkage import Linkage, merge_tree
 
     table = np.array(distances, dtype=np.float32)  # written over
     return merge_tree(table, cast("Linkage", linkage), Context())
@@ -52,7 +52,7 @@ def tree_by(distances: Array, linkage: str) -> Array:
 
 def clusters_of(tree: Array, k: int) -> Array:
     """Clusters (n,) of a tree cut into k parts."""
-    from clustlab.parts.linkage import cut
+    from clustlab.parts.clustering.linkage import cut
 
     return cut(tree, k)[0]
 
@@ -175,7 +175,7 @@ def longest_gap(tree: Array, most: int = 12) -> tuple[int, Array]:
 
 
 def _cutting(values: Values, materials: Sequence[Material]) -> list[Element]:
-    from clustlab.parts.linkage import cut, top_nodes
+    from clustlab.parts.clustering.linkage import cut, top_nodes
 
     points, _ = shape("blobs", noise=values["noise"])
     tree = tree_of(points, "ward")
@@ -265,7 +265,7 @@ def base_clusterings(seed: int = 0) -> Array:
     import torch
 
     from clustlab.context import Context
-    from clustlab.parts.kmeans import kmeans
+    from clustlab.parts.clustering.kmeans import kmeans
 
     points, _ = shape("moons")
     x = torch.as_tensor(points, dtype=torch.float32)
@@ -309,7 +309,7 @@ def two_means() -> float:
 
     from clustlab.analysis.metrics import ari
     from clustlab.context import Context
-    from clustlab.parts.kmeans import kmeans
+    from clustlab.parts.clustering.kmeans import kmeans
 
     points, labels = shape("moons")
     x = torch.as_tensor(points, dtype=torch.float32)
@@ -338,7 +338,7 @@ def silhouettes(kind: str, noise: float = 0.15, seed: int = 0) -> Array:
 
     from clustlab.analysis.metrics import silhouette
     from clustlab.context import Context
-    from clustlab.parts.kmeans import kmeans
+    from clustlab.parts.clustering.kmeans import kmeans
 
     data = toy(kind, 120, noise, seed)
     x = torch.as_tensor(data.items)

@@ -43,8 +43,8 @@ from typing import Any, ClassVar
 from torch import nn
 
 from clustlab.context import Context
-from clustlab.parts.autoencoding import AutoencoderSettings, AutoencoderTraining
-from clustlab.parts.inputs import Inputs
+from clustlab.parts.inputs.network_input import Inputs
+from clustlab.parts.stages.autoencoding import AutoencoderSettings, AutoencoderTraining
 from clustlab.types import Array, Paper, PlannedPhase, Reported, Snapshot
 
 

@@ -52,16 +52,16 @@ import numpy as np
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts.components import (
+from clustlab.parts.clustering.kmeans import check_enough_items
+from clustlab.parts.clustering.linkage import cut, merge_tree, square_distances, top_nodes
+from clustlab.parts.inputs.components import (
     Components,
     mean_images,
     means_of,
     n_components,
     pca_cost,
 )
-from clustlab.parts.kmeans import check_enough_items
-from clustlab.parts.linkage import cut, merge_tree, square_distances, top_nodes
-from clustlab.parts.subsets import max_items, owners, sample
+from clustlab.parts.inputs.subsets import max_items, owners, sample
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 
 FEWEST_LEAVES, MOST_LEAVES = 30, 60  # of the tree that is shown

@@ -54,16 +54,16 @@ from torch.optim import Adam
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts.autoencoding import TRAINING, VIEWS, to_images
-from clustlab.parts.code_clusters import CodeClusters, best_cost, following_cost
-from clustlab.parts.inputs import Inputs
-from clustlab.parts.interventions import RATE, Offer, Pace
-from clustlab.parts.kmeans import Clustering, check_enough_items
-from clustlab.parts.networks import blank, embed, evaluating, macs
-from clustlab.parts.pca import principal
-from clustlab.parts.sampling import fixed_order
-from clustlab.parts.scoring import kept, nearest_center, projected, restored
-from clustlab.parts.trunk import even_batch
+from clustlab.parts.clustering.code_clusters import CodeClusters, best_cost, following_cost
+from clustlab.parts.clustering.kmeans import Clustering, check_enough_items
+from clustlab.parts.hooks.interventions import RATE, Offer, Pace
+from clustlab.parts.hooks.scoring import kept, nearest_center, projected, restored
+from clustlab.parts.inputs.network_input import Inputs
+from clustlab.parts.inputs.pca import principal
+from clustlab.parts.inputs.sampling import fixed_order
+from clustlab.parts.networks.autoencoder import blank, embed, evaluating, macs
+from clustlab.parts.networks.encoder import even_batch
+from clustlab.parts.stages.autoencoding import TRAINING, VIEWS, to_images
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 
 SLOPE = 0.2  # of leaky ReLUs below 0

@@ -53,8 +53,15 @@ from torch import Tensor, nn
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts.augment import Augmentation, side_by_side
-from clustlab.parts.contrast import (
+from clustlab.parts.clustering.kmeans import check_enough_items
+from clustlab.parts.hooks.interventions import ALL, Offer
+from clustlab.parts.hooks.output_units import Learner
+from clustlab.parts.hooks.scoring import restored
+from clustlab.parts.inputs.augmentation import Augmentation, side_by_side
+from clustlab.parts.inputs.network_input import Inputs
+from clustlab.parts.inputs.pca import principal
+from clustlab.parts.inputs.sampling import fixed_order
+from clustlab.parts.losses.nt_xent import (
     VIEWS,
     Projection,
     cluster_contrast,
@@ -63,15 +70,8 @@ from clustlab.parts.contrast import (
     nt_xent,
     view_pairs,
 )
-from clustlab.parts.inputs import Inputs
-from clustlab.parts.interventions import ALL, Offer
-from clustlab.parts.kmeans import check_enough_items
-from clustlab.parts.networks import descend, embed, forward_cost
-from clustlab.parts.pca import principal
-from clustlab.parts.sampling import fixed_order
-from clustlab.parts.scoring import restored
-from clustlab.parts.trunk import TrunkSettings
-from clustlab.parts.units import Learner
+from clustlab.parts.networks.autoencoder import descend, embed, forward_cost
+from clustlab.parts.networks.encoder import TrunkSettings
 from clustlab.types import Array, Artefact, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps

@@ -65,15 +65,15 @@ from torch.nn import functional
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts.augment import Augmentation, side_by_side
-from clustlab.parts.inputs import Inputs
-from clustlab.parts.interventions import Offer, Wanted, change_rate, of_clusters
-from clustlab.parts.kmeans import check_enough_items
-from clustlab.parts.networks import descend, embed, forward_cost, pass_size
-from clustlab.parts.pca import principal
-from clustlab.parts.sampling import fixed_order
-from clustlab.parts.trunk import TrunkSettings, even_batch
-from clustlab.parts.units import Learner
+from clustlab.parts.clustering.kmeans import check_enough_items
+from clustlab.parts.hooks.interventions import Offer, Wanted, change_rate, of_clusters
+from clustlab.parts.hooks.output_units import Learner
+from clustlab.parts.inputs.augmentation import Augmentation, side_by_side
+from clustlab.parts.inputs.network_input import Inputs
+from clustlab.parts.inputs.pca import principal
+from clustlab.parts.inputs.sampling import fixed_order
+from clustlab.parts.networks.autoencoder import descend, embed, forward_cost, pass_size
+from clustlab.parts.networks.encoder import TrunkSettings, even_batch
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps

@@ -50,8 +50,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from clustlab.parts.embedded import EmbeddedSettings
-from clustlab.parts.soft_assignment import kl_divergence, soft_assignment, target_distribution
+from clustlab.parts.losses.soft_assignment import (
+    kl_divergence,
+    soft_assignment,
+    target_distribution,
+)
+from clustlab.parts.stages.embedded_clustering import EmbeddedSettings
 from clustlab.types import Paper, Reported
 
 # the formulas of the paper stand in a part, since relatives use them, and are found here as well

@@ -58,12 +58,19 @@ from torch import Tensor, nn
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts.components import Components, n_components, pca_cost
-from clustlab.parts.inputs import Inputs
-from clustlab.parts.interventions import OF_CENTERS, Offer, Wanted, changed_answers
-from clustlab.parts.kmeans import check_enough_items, kmeans
-from clustlab.parts.mixtures import Mixture, Posterior, bic, expect, log_joint, maximise
-from clustlab.parts.scoring import AsRows, kept, projected
+from clustlab.parts.clustering.gaussian_mixture import (
+    Mixture,
+    Posterior,
+    bic,
+    expect,
+    log_joint,
+    maximise,
+)
+from clustlab.parts.clustering.kmeans import check_enough_items, kmeans
+from clustlab.parts.hooks.interventions import OF_CENTERS, Offer, Wanted, changed_answers
+from clustlab.parts.hooks.scoring import AsRows, kept, projected
+from clustlab.parts.inputs.components import Components, n_components, pca_cost
+from clustlab.parts.inputs.network_input import Inputs
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 
 N_SAMPLES = 5  # drawn from each component

@@ -56,19 +56,19 @@ from torch import Tensor, nn
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts.augment import Augmentation, side_by_side
-from clustlab.parts.heads import Heads, head_agreement, loss_bars
-from clustlab.parts.information import joint_artefacts, overlap
-from clustlab.parts.inputs import Inputs
-from clustlab.parts.interventions import ALL, Offer, Wanted
-from clustlab.parts.kmeans import check_enough_items
-from clustlab.parts.networks import embed, forward_cost, pass_size
-from clustlab.parts.pca import principal
-from clustlab.parts.sampling import fixed_order
-from clustlab.parts.scoring import head_scorer, restored
-from clustlab.parts.simplex import joint_probabilities
-from clustlab.parts.trunk import TrunkSettings, even_batch
-from clustlab.parts.units import Learner
+from clustlab.parts.clustering.kmeans import check_enough_items
+from clustlab.parts.hooks.interventions import ALL, Offer, Wanted
+from clustlab.parts.hooks.output_units import Learner
+from clustlab.parts.hooks.scoring import head_scorer, restored
+from clustlab.parts.inputs.augmentation import Augmentation, side_by_side
+from clustlab.parts.inputs.network_input import Inputs
+from clustlab.parts.inputs.pca import principal
+from clustlab.parts.inputs.sampling import fixed_order
+from clustlab.parts.losses.information import joint_artefacts, overlap
+from clustlab.parts.losses.simplex import joint_probabilities
+from clustlab.parts.networks.autoencoder import embed, forward_cost, pass_size
+from clustlab.parts.networks.encoder import TrunkSettings, even_batch
+from clustlab.parts.networks.heads import Heads, head_agreement, loss_bars
 from clustlab.types import Array, Artefact, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps

@@ -49,12 +49,12 @@ import torch
 from torch import Tensor, nn
 
 from clustlab.context import Context
-from clustlab.parts.components import shown_width
-from clustlab.parts.inputs import Inputs, features
-from clustlab.parts.kmeans import Clustering
-from clustlab.parts.pca import principal
-from clustlab.parts.rounds import STARTS, Rounds, RoundsSettings, changes
-from clustlab.parts.scoring import AsRows, in_order, kept, nearest_center, not_kept, phase_of
+from clustlab.parts.clustering.kmeans import Clustering
+from clustlab.parts.clustering.kmeans_steps import STARTS, Rounds, RoundsSettings, changes
+from clustlab.parts.hooks.scoring import AsRows, in_order, kept, nearest_center, not_kept, phase_of
+from clustlab.parts.inputs.components import shown_width
+from clustlab.parts.inputs.network_input import Inputs, features
+from clustlab.parts.inputs.pca import principal
 from clustlab.types import Array, Artefact, Paper, PlannedPhase, Reported, Snapshot
 
 

@@ -55,13 +55,13 @@ from torch.nn import functional
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts.autoencoding import AutoencoderSettings, AutoencoderTraining
-from clustlab.parts.fuzzy_layout import Layout, boxed, layout_of
-from clustlab.parts.interventions import OF_CENTERS, Offer, Wanted, changed_answers
-from clustlab.parts.kmeans import kmeans
-from clustlab.parts.mixtures import Mixture, expect, maximise
-from clustlab.parts.networks import macs
-from clustlab.parts.pca import principal
+from clustlab.parts.clustering.gaussian_mixture import Mixture, expect, maximise
+from clustlab.parts.clustering.kmeans import kmeans
+from clustlab.parts.clustering.umap_layout import Layout, boxed, layout_of
+from clustlab.parts.hooks.interventions import OF_CENTERS, Offer, Wanted, changed_answers
+from clustlab.parts.inputs.pca import principal
+from clustlab.parts.networks.autoencoder import macs
+from clustlab.parts.stages.autoencoding import AutoencoderSettings, AutoencoderTraining
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 SHOWN_ROUNDS = 20  # snapshots of the layout at most

@@ -52,18 +52,11 @@ from torch import Tensor, nn
 
 from clustlab import params
 from clustlab.context import Context
-from clustlab.parts.components import Components, n_components, pca_cost
-from clustlab.parts.inputs import Inputs
-from clustlab.parts.kmeans import Clustering, check_enough_items
-from clustlab.parts.rounds import STARTS, Rounds, RoundsSettings, changes
-from clustlab.parts.scoring import (
-    AsRows,
-    kept,
-    nearest_center,
-    not_kept,
-    phase_of,
-    projected,
-)
+from clustlab.parts.clustering.kmeans import Clustering, check_enough_items
+from clustlab.parts.clustering.kmeans_steps import STARTS, Rounds, RoundsSettings, changes
+from clustlab.parts.hooks.scoring import AsRows, kept, nearest_center, not_kept, phase_of, projected
+from clustlab.parts.inputs.components import Components, n_components, pca_cost
+from clustlab.parts.inputs.network_input import Inputs
 from clustlab.types import Array, Artefact, Paper, PlannedPhase, Snapshot
 
 

@@ -56,21 +56,21 @@ from torch.nn import functional
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts.classifier import Classifier, answers, units
-from clustlab.parts.information import (
+from clustlab.parts.clustering.kmeans import check_enough_items, kmeans
+from clustlab.parts.hooks.interventions import ALL, RATE, Offer, change_rate
+from clustlab.parts.hooks.output_units import Learner
+from clustlab.parts.hooks.scoring import in_order, restored
+from clustlab.parts.inputs.network_input import Inputs, features
+from clustlab.parts.inputs.pca import principal
+from clustlab.parts.losses.information import (
     conditional_entropy,
     entropy_artefacts,
     entropy_scalars,
     marginal_entropy,
 )
-from clustlab.parts.inputs import Inputs, features
-from clustlab.parts.interventions import ALL, RATE, Offer, change_rate
-from clustlab.parts.kmeans import check_enough_items, kmeans
-from clustlab.parts.networks import forward_cost
-from clustlab.parts.pca import principal
-from clustlab.parts.scoring import in_order, restored
-from clustlab.parts.trunk import even_batch
-from clustlab.parts.units import Learner
+from clustlab.parts.networks.autoencoder import forward_cost
+from clustlab.parts.networks.classifier import Classifier, answers, units
+from clustlab.parts.networks.encoder import even_batch
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the scores that a snapshot keeps

@@ -62,27 +62,34 @@ from torch import Tensor, nn
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts.augment import Augmentation
-from clustlab.parts.balance import inverse_size_weights
-from clustlab.parts.code_clusters import COMPONENTS, ROUNDS, STARTS, FeatureClusters
-from clustlab.parts.contrast import VIEWS, Projection, nt_xent, view_pairs
-from clustlab.parts.heads import (
+from clustlab.parts.clustering.balance import inverse_size_weights
+from clustlab.parts.clustering.code_clusters import COMPONENTS, ROUNDS, STARTS, FeatureClusters
+from clustlab.parts.clustering.kmeans import check_enough_items
+from clustlab.parts.clustering.neighbours import nearest, neighbour_sheet, shown_items
+from clustlab.parts.hooks.interventions import (
+    ALL,
+    RATE,
+    Offer,
+    Wanted,
+    change_rate,
+    changed_answers,
+)
+from clustlab.parts.hooks.output_units import Learner
+from clustlab.parts.hooks.scoring import head_scorer, nearest_center, phase_of, projected, restored
+from clustlab.parts.inputs.augmentation import Augmentation
+from clustlab.parts.inputs.network_input import Inputs
+from clustlab.parts.inputs.pca import principal
+from clustlab.parts.losses.nt_xent import VIEWS, Projection, nt_xent, view_pairs
+from clustlab.parts.losses.simplex import consistency, marginal_entropy
+from clustlab.parts.networks.autoencoder import descend, embed, forward_cost
+from clustlab.parts.networks.encoder import TrunkSettings, even_batch
+from clustlab.parts.networks.heads import (
     Heads,
     confidence_artefacts,
     head_agreement,
     loss_bars,
     self_label_loss,
 )
-from clustlab.parts.inputs import Inputs
-from clustlab.parts.interventions import ALL, RATE, Offer, Wanted, change_rate, changed_answers
-from clustlab.parts.kmeans import check_enough_items
-from clustlab.parts.neighbours import nearest, neighbour_sheet, shown_items
-from clustlab.parts.networks import descend, embed, forward_cost
-from clustlab.parts.pca import principal
-from clustlab.parts.scoring import head_scorer, nearest_center, phase_of, projected, restored
-from clustlab.parts.simplex import consistency, marginal_entropy
-from clustlab.parts.trunk import TrunkSettings, even_batch
-from clustlab.parts.units import Learner
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 HIDDEN, PROJECTED, SHOWN = 256, 64, 8  # widths of the projection, items on the sheet

@@ -54,10 +54,10 @@ from torch.nn import functional
 
 from clustlab import params
 from clustlab.context import Context
-from clustlab.parts.autoencoding import WIDTHS_HELP, AutoencoderTraining, CodeSettings
-from clustlab.parts.inputs import Inputs
-from clustlab.parts.networks import Autoencoder, embed, evaluating
-from clustlab.parts.scoring import UnitLength
+from clustlab.parts.hooks.scoring import UnitLength
+from clustlab.parts.inputs.network_input import Inputs
+from clustlab.parts.networks.autoencoder import Autoencoder, embed, evaluating
+from clustlab.parts.stages.autoencoding import WIDTHS_HELP, AutoencoderTraining, CodeSettings
 from clustlab.types import Array, Artefact, Paper, PlannedPhase, Snapshot
 
 PIXELS = 784  # for which the weights of the penalties are meant; other items count as much

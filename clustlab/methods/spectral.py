@@ -53,11 +53,17 @@ from torch.nn import functional
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts import graph
-from clustlab.parts.components import Components, mean_images, n_components, pca_cost, shown_width
-from clustlab.parts.kmeans import Clustering, check_enough_items
-from clustlab.parts.rounds import Rounds, RoundsSettings, changes
-from clustlab.parts.subsets import max_items, sample
+from clustlab.parts.clustering import neighbour_graph
+from clustlab.parts.clustering.kmeans import Clustering, check_enough_items
+from clustlab.parts.clustering.kmeans_steps import Rounds, RoundsSettings, changes
+from clustlab.parts.inputs.components import (
+    Components,
+    mean_images,
+    n_components,
+    pca_cost,
+    shown_width,
+)
+from clustlab.parts.inputs.subsets import max_items, sample
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 
 FEWEST_VALUES, BEYOND = 12, 5  # eigenvalues shown: at least so many, and so many beyond K
@@ -148,19 +154,23 @@ class Spectral(RoundsSettings):
         z = Components(items, self.n_components, ctx).z
         inside, outside = sample(len(z), self.max_items, ctx)
         known = z[inside]
-        neighbours, distances = graph.nearest(known, known, self.n_neighbors, ctx, same=True)
+        neighbours, distances = neighbour_graph.nearest(
+            known, known, self.n_neighbors, ctx, same=True
+        )
         ties, gaps = neighbours.cpu().numpy(), distances.cpu().numpy()
         is_local = self.weights == "local scale"
-        weights = graph.local_weights(ties, gaps) if is_local else np.ones_like(gaps)
-        whole, pieces = graph.joined(graph.neighbour_graph(ties, weights), known, ctx)
+        weights = neighbour_graph.local_weights(ties, gaps) if is_local else np.ones_like(gaps)
+        whole, pieces = neighbour_graph.joined(
+            neighbour_graph.neighbour_graph(ties, weights), known, ctx
+        )
         ctx.at("find smooth functions")
         size = max(FEWEST_VALUES, self.n_clusters + BEYOND)
-        values, vectors = graph.smooth_functions(whole, size, ctx)
+        values, vectors = neighbour_graph.smooth_functions(whole, size, ctx)
         found = torch.from_numpy(vectors[:, : self.n_clusters]).to(z)
         rows = z.new_zeros(len(z), self.n_clusters)
         rows[inside] = functional.normalize(found, dim=1)
         if len(outside):
-            close, _ = graph.nearest(z[outside], known, self.n_neighbors, ctx)
+            close, _ = neighbour_graph.nearest(z[outside], known, self.n_neighbors, ctx)
             rows[outside] = functional.normalize(rows[inside][close].mean(1), dim=1)
         return rows, values, pieces
 

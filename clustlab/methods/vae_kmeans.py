@@ -50,10 +50,10 @@ from torch.nn import functional
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts.autoencoding import AutoencoderTraining, CodeSettings, to_images
-from clustlab.parts.inputs import Inputs
-from clustlab.parts.kmeans import Clustering
-from clustlab.parts.networks import Autoencoder, embed, evaluating
+from clustlab.parts.clustering.kmeans import Clustering
+from clustlab.parts.inputs.network_input import Inputs
+from clustlab.parts.networks.autoencoder import Autoencoder, embed, evaluating
+from clustlab.parts.stages.autoencoding import AutoencoderTraining, CodeSettings, to_images
 from clustlab.types import Array, Artefact, Paper, PlannedPhase, Snapshot
 
 POINT_VARIANCE = 0.05  # of a decoded coordinate, for points at unit scale

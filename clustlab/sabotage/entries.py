@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from clustlab.errors import ParameterError
-from clustlab.parts.sampling import drawn_rows
+from clustlab.parts.inputs.sampling import drawn_rows
+from clustlab.runs.store import RunSpec
 from clustlab.sabotage import measures
 from clustlab.sabotage.entry import Entry, Signature
-from clustlab.store import RunSpec
 
 SEED = 0
 DEC = {

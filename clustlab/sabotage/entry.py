@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from clustlab.analysis.timeline import Timeline
-from clustlab.store import Run, RunSpec
+from clustlab.runs.store import Run, RunSpec
 
 Measure = Callable[[Run, Timeline], float]
 """Figure of a finished run, from its log, its snapshots and its timeline; nothing is drawn."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from clustlab.analysis.timeline import Timeline
-from clustlab.store import Run
+from clustlab.runs.store import Run
 from clustlab.types import Array
 
 OWN = 0.1  # recall below which a class has no cluster of its own

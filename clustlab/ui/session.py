@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from clustlab.errors import ClustlabError, ParameterError, RunNotFound
-from clustlab.interventions import comes_from
-from clustlab.store import Run, RunSpec, RunStore
+from clustlab.runs.interventions import comes_from
+from clustlab.runs.store import Run, RunSpec, RunStore
 from clustlab.types import Array, Dataset
 from clustlab.ui import nav
 
 if TYPE_CHECKING:
     from clustlab.analysis.timeline import Timeline
-    from clustlab.runner import Runner
+    from clustlab.training.runner import Runner
 
 
 def store() -> RunStore:
@@ -44,7 +44,9 @@ def _runner(root: Path) -> "Runner":
 @cache
 def _make_runner(root: Path) -> "Runner":
     from clustlab import registry
-    from clustlab.runner import make_runner  # imports torch: only when something is started
+    from clustlab.training.runner import (
+        make_runner,  # imports torch: only when something is started
+    )
 
     registry.methods()
     spare_imports()
@@ -88,7 +90,7 @@ def first_look(name: str) -> Iterator[None]:
 def prepare_runner() -> None:
     """Import what training needs, so that the first start is quick."""
     _runner(store().root)
-    from clustlab.runner import import_late_parts
+    from clustlab.training.runner import import_late_parts
 
     import_late_parts()
     spare_imports()
@@ -276,7 +278,7 @@ def queue(spec: RunSpec) -> Run:
     ClustlabError
         If the spec is not valid.
     """
-    from clustlab.runner import new_run
+    from clustlab.training.runner import new_run
 
     runner = _runner(store().root)  # first: without one no run must be left waiting
     run = new_run(store(), spec)
@@ -293,7 +295,7 @@ def start(spec: RunSpec) -> Run:
 
 def resume(run: Run) -> None:
     """Queue a stopped run again; if another page was faster, there is nothing to do."""
-    from clustlab.runner import requeue
+    from clustlab.training.runner import requeue
 
     runner = _runner(store().root)
     with contextlib.suppress(ParameterError):
@@ -366,6 +368,6 @@ def duplicate(run: Run, excluded: Sequence[int] | None = None) -> None:
 
 def download(name: str) -> None:
     """Fetch a data set in the background."""
-    from clustlab import downloads
+    from clustlab.data import background_download
 
-    downloads.start(store().root, name)
+    background_download.start(store().root, name)

@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from clustlab.analysis.surrogate import DEPTHS, Node
+from clustlab.analysis.surrogate_tree import DEPTHS, Node
 from clustlab.views import charts, theme
 
 LEVEL = 74  # pixels from one level of a tree to the next

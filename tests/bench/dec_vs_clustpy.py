@@ -19,9 +19,9 @@ import torch
 from clustlab.analysis.metrics import clustering_accuracy
 from clustlab.context import Context
 from clustlab.methods.dec import DEC
-from clustlab.parts.inputs import features
-from clustlab.runner import execute, new_run
-from clustlab.store import RunSpec, RunStore
+from clustlab.parts.inputs.network_input import features
+from clustlab.runs.store import RunSpec, RunStore
+from clustlab.training.runner import execute, new_run
 from tests.bench.harness import ratio, report, rounds
 
 BATCH = 256

@@ -9,10 +9,10 @@ import argparse
 import statistics
 import tempfile
 
-from clustlab import course
+from clustlab.course import catalogue
 from tests.bench import in_page
 from tests.bench.harness import report
-from tests.browser import browser, server
+from tests.support.browser import browser, server
 
 READY = "document.querySelector('.st-key-dot-{} button[kind=primary]')"  # drawn after the figure
 ANSWERED = "document.querySelector('.st-key-lesson-try [data-testid=stAlert]')"
@@ -20,7 +20,7 @@ ANSWERED = "document.querySelector('.st-key-lesson-try [data-testid=stAlert]')"
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lessons", nargs="+", default=list(course.lessons()))
+    parser.add_argument("--lessons", nargs="+", default=list(catalogue.lessons()))
     parser.add_argument("--runs", help="folder with the runs that lessons need")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, browser() as chromium:
@@ -28,14 +28,14 @@ def main() -> int:
         page.set_default_timeout(60_000)
         with server(args.runs or folder) as address:
             rows = [
-                walked(page, address, course.lesson(name), with_runs=bool(args.runs))
+                walked(page, address, catalogue.lesson(name), with_runs=bool(args.runs))
                 for name in args.lessons
             ]
     report("Figures of lessons", rows, **vars(args))
     return 0
 
 
-def walked(page, address: str, lesson: course.Lesson, *, with_runs: bool) -> dict[str, object]:
+def walked(page, address: str, lesson: catalogue.Lesson, *, with_runs: bool) -> dict[str, object]:
     """Times of one lesson, in milliseconds, and its steps that took more than a second."""
     page.goto(f"{address}/learn?lesson={lesson.name}")
     page.locator(".st-key-dot-1 button[kind=primary]").first.wait_for()

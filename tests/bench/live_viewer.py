@@ -18,8 +18,8 @@ from clustlab import registry
 from clustlab.analysis.timeline import Timeline
 from clustlab.context import Context
 from clustlab.params import build
-from clustlab.runner import ProcessRunner, Runner, ThreadRunner, new_run
-from clustlab.store import Run, RunSpec, RunStore
+from clustlab.runs.store import Run, RunSpec, RunStore
+from clustlab.training.runner import ProcessRunner, Runner, ThreadRunner, new_run
 from clustlab.views import curves, matrices, scatter, sheets, specification
 from tests.bench.harness import ratio, report
 

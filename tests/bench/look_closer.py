@@ -9,12 +9,12 @@ import argparse
 import re
 import tempfile
 
-from clustlab.analysis import failures
-from clustlab.store import RunStore
+from clustlab.analysis.failures import catalogue
+from clustlab.runs.store import RunStore
 from tests.bench import in_page
 from tests.bench.harness import report
 from tests.bench.page_latency import made_up
-from tests.browser import browser, server
+from tests.support.browser import browser, server
 
 
 def main() -> int:
@@ -96,7 +96,7 @@ def query(page, address: str, runs: list[str], repeats: int) -> list[float]:
     """Every query once, in turn: the first of a kind also searches for neighbours."""
     opened(page, f"{address}/failures?run={runs[0]}", r"^Step \d+ of")
     times = []
-    for name in failures.names()[1:]:
+    for name in catalogue.names()[1:]:
         button = page.locator(f".st-key-query-{name} button").first
         chosen = f"document.querySelector('.st-key-query-{name} button')?.textContent"
         there = f"{chosen}?.includes('chevron_right')"

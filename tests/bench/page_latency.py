@@ -13,14 +13,14 @@ import time
 
 import numpy as np
 
-from clustlab import library
-from clustlab.runner import new_run
-from clustlab.store import RunSpec, RunStore
+from clustlab.data import library
+from clustlab.runs.store import RunSpec, RunStore
+from clustlab.training.runner import new_run
+from clustlab.training.writer import RunWriter
 from clustlab.types import Artefact, Dataset, Snapshot
-from clustlab.writer import RunWriter
 from tests.bench import in_page
 from tests.bench.harness import report
-from tests.browser import browser, server
+from tests.support.browser import browser, server
 
 K, WIDTH = 10, 10
 WORDS = ".st-key-scrubber [data-testid=stCaptionContainer]"

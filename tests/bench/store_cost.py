@@ -5,9 +5,9 @@ import tempfile
 
 import numpy as np
 
-from clustlab.store import Run, RunSpec, RunStore, each_assignment, snapshot_path
+from clustlab.runs.store import Run, RunSpec, RunStore, each_assignment, snapshot_path
+from clustlab.training.writer import RunWriter
 from clustlab.types import Artefact, Snapshot
-from clustlab.writer import RunWriter
 from tests.bench.harness import milliseconds, report
 
 KINDS = (  # name, width of the embedding, clusters, columns of an array per item

@@ -1,0 +1,281 @@
+"""Ready questions to one step of a run: which items, clusters or classes look wrong.
+
+Each is a pure function from a `Scene` to what it found, ranked, the worst first.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from clustlab.analysis import metrics
+from clustlab.analysis.matching import contingency
+from clustlab.analysis.nearest_neighbours import Neighbours, Twins
+from clustlab.types import Array, Snapshot
+
+K = 10  # neighbours looked at
+UNDECIDED = 0.1  # lead of the first choice over the second
+MANY = 3  # changes of cluster
+LONELY = 0.5  # share of neighbours in the same cluster
+SHARE = 0.2  # of a class, or of a cluster, that counts as a part of its own
+GIANT = 2.0  # times an even share
+WHISKER = 1.5  # times the distance between the quartiles, as in a box plot
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a query may look at. All clusters are lasting numbers."""
+
+    snapshot: Snapshot
+    clusters: Array  # (n,) int32
+    ids: Array  # (k,) int32, clusters there are at this step, occupied or not
+    changes: Array  # (n,) int, how often each item changed its cluster
+    labels: Array | None = None  # (n,) int, -1 where unknown
+    class_of: Array = field(default_factory=lambda: np.zeros(0, np.int64))  # (ids,) -1 for none
+    class_names: Sequence[str] = ()
+    former: Callable[[int], Array] = lambda cluster: np.zeros(0, np.int64)  # last members
+    neighbours: Neighbours | None = None
+    twins: Twins | None = None
+
+    @cached_property
+    def confidence(self) -> Array:
+        """How sure the method is of each item, (n,) float32 in [0, 1]."""
+        return metrics.confidence(self.snapshot)
+
+    @cached_property
+    def wrong(self) -> Array:
+        """Whether an item's class is known and not that of its cluster, (n,) bool."""
+        if self.labels is None:
+            return np.zeros(len(self.clusters), bool)
+        return (self.labels >= 0) & (self.class_of[self.clusters] != self.labels)
+
+    @cached_property
+    def counts(self) -> Array:
+        """Items (classes, clusters) of each class in each cluster."""
+        labels = np.zeros(0, np.int64) if self.labels is None else self.labels
+        clusters = self.clusters[: len(labels)]
+        n_ids = int(max(self.ids.max(initial=-1), self.clusters.max(initial=-1))) + 1
+        return contingency(labels, clusters, n_b=n_ids)
+
+    def name(self, label: int) -> str:
+        """Name of a class."""
+        known = 0 <= label < len(self.class_names)
+        return self.class_names[label] if known else f"class {label}"
+
+    def members(self, cluster: int, label: int | None = None) -> Array:
+        """Items of a cluster, or those of one class in it, the surest first."""
+        chosen = self.clusters == cluster
+        if label is not None and self.labels is not None:
+            chosen &= self.labels == label
+        return _ranked(np.flatnonzero(chosen), -self.confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Items that belong together, to be shown beside others."""
+
+    title: str
+    items: Array  # (m,) int64
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One cluster, class or pair that was found, with its items."""
+
+    title: str
+    score: float
+    sides: tuple[Side, ...]
+    clusters: tuple[int, ...] = ()
+    classes: tuple[int, ...] = ()
+    whole: bool = False  # its items make sense together only
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Items in the order of their rank, each once; with groups where the query asks for those."""
+
+    items: Array  # (m,) int64
+    scores: Array  # (m,) float64
+    groups: tuple[Group, ...] = ()
+
+
+def _ranked(items: Array, value: Array) -> Array:
+    """Items by rising value, equal ones by number."""
+    return items[np.argsort(value[items], kind="stable")]
+
+
+def _by(items: Array, value: Array, sign: int = 1) -> Found:
+    """Items by rising (sign 1) or falling (sign -1) value, which is their score."""
+    items = _ranked(np.sort(items), sign * value)
+    return Found(items, value[items].astype(np.float64))
+
+
+def _grouped(groups: Sequence[Group], parts: Sequence[Array] | None = None) -> Found:
+    """Groups by falling score, and their items, or the named part of them, each once."""
+    order = sorted(range(len(groups)), key=lambda i: -groups[i].score)
+    groups = tuple(groups[i] for i in order)
+    rows = [np.concatenate([s.items for s in g.sides]) for g in groups]
+    if parts is not None:
+        rows = [parts[i] for i in order]
+    items = np.concatenate([np.zeros(0, np.int64), *rows]).astype(np.int64)
+    scores = np.repeat([float(g.score) for g in groups], [len(row) for row in rows])
+    first = np.sort(np.unique(items, return_index=True)[1])
+    return Found(items[first], scores[first], groups)
+
+
+# -- items -------------------------------------------------------------------------------------
+def confidently_wrong(scene: Scene) -> Found:
+    """Wrong items that the method is at least as sure of as of half of all items."""
+    if not len(scene.clusters):
+        return _by(np.zeros(0, np.int64), scene.confidence)
+    sure = scene.confidence >= np.median(scene.confidence)
+    return _by(np.flatnonzero(scene.wrong & sure), scene.confidence, -1)
+
+
+def undecided(scene: Scene) -> Found:
+    """Items whose first choice hardly leads the second."""
+    margin = metrics.margin(scene.snapshot)
+    return _by(np.flatnonzero(margin < UNDECIDED), margin)
+
+
+def flip_floppers(scene: Scene) -> Found:
+    """Items that changed their cluster many times."""
+    return _by(np.flatnonzero(scene.changes >= MANY), scene.changes, -1)
+
+
+def impostors(scene: Scene) -> Found:
+    """Items of whose nearest neighbours few share the cluster."""
+    near = _neighbours(scene)
+    share = np.full(len(scene.clusters), np.inf)
+    if near.found.shape[1]:
+        same = scene.clusters[near.found] == scene.clusters[near.queries][:, None]
+        share[near.queries] = same.mean(1)
+    return _by(np.flatnonzero(share < LONELY), share)
+
+
+def outliers(scene: Scene) -> Found:
+    """Items whose k-th neighbour is further off than the whiskers of a box plot reach."""
+    near = _neighbours(scene)
+    reach = np.full(len(scene.clusters), -np.inf)
+    if not near.distances.size:
+        return _by(np.zeros(0, np.int64), reach)
+    reach[near.queries] = near.distances[:, -1]
+    low, high = np.percentile(near.distances[:, -1], (25, 75))
+    return _by(np.flatnonzero(reach > high + WHISKER * (high - low)), reach, -1)
+
+
+def _neighbours(scene: Scene) -> Neighbours:
+    if scene.neighbours is None:
+        raise ValueError("this query needs the neighbours of the items")
+    return scene.neighbours
+
+
+def near_duplicates_apart(scene: Scene) -> Found:
+    """Pairs of look-alikes in different clusters, the most alike first."""
+    if scene.twins is None:
+        raise ValueError("this query needs the look-alikes among the items")
+    pairs, distances = scene.twins.pairs, scene.twins.distances
+    apart = scene.clusters[pairs[:, 0]] != scene.clusters[pairs[:, 1]]
+    pairs, distances = pairs[apart], distances[apart]
+    groups = [
+        _pair(scene, int(a), int(b), float(gap))
+        for (a, b), gap in zip(pairs.tolist(), distances.tolist(), strict=True)
+    ]
+    flat, first = np.unique(pairs.ravel(), return_index=True)
+    order = np.argsort(first, kind="stable")
+    scores = np.repeat(distances, 2)[first]
+    return Found(flat[order].astype(np.int64), scores[order].astype(np.float64), tuple(groups))
+
+
+def _pair(scene: Scene, a: int, b: int, gap: float) -> Group:
+    ids = tuple(int(scene.clusters[i]) for i in (a, b))
+    labels = () if scene.labels is None else {int(scene.labels[i]) for i in (a, b)}
+    sides = tuple(
+        Side(f"item {i} in cluster {c}", np.array([i])) for i, c in zip((a, b), ids, strict=True)
+    )
+    known = tuple(sorted(label for label in labels if label >= 0))
+    return Group(f"items {a} and {b}", gap, sides, ids, known, whole=True)
+
+
+# -- classes and clusters ----------------------------------------------------------------------
+def split_classes(scene: Scene) -> Found:
+    """Classes of which a good part lies in another cluster than most of the rest."""
+    groups, parts = [], []
+    for label, row in enumerate(scene.counts):
+        order = np.argsort(-row, kind="stable")
+        large = [int(c) for c in order if row[c] and row[c] >= SHARE * row.sum()]
+        if len(large) < 2:
+            continue
+        members = [scene.members(cluster, label) for cluster in large]
+        sides = [
+            Side(f"{scene.name(label)} in cluster {c}: {len(m):,}", m)
+            for c, m in zip(large, members, strict=True)
+        ]
+        score = 1 - row[order[0]] / row.sum()
+        title = f"{scene.name(label)}: clusters {_and(large)}"
+        groups.append(Group(title, float(score), tuple(sides), tuple(large), (label,)))
+        parts.append(np.concatenate(members[1:]))
+    return _grouped(groups, parts)
+
+
+def merged_classes(scene: Scene) -> Found:
+    """Pairs of classes that share a cluster, each with a good part of it."""
+    groups = []
+    for cluster, column in enumerate(scene.counts.T):
+        order = np.argsort(-column, kind="stable")
+        large = [int(c) for c in order if column[c] and column[c] >= SHARE * column.sum()]
+        for i, one in enumerate(large):
+            groups += [_merged(scene, cluster, one, other) for other in large[i + 1 :]]
+    return _grouped(groups)
+
+
+def _merged(scene: Scene, cluster: int, one: int, other: int) -> Group:
+    sides = []
+    for label in (one, other):
+        items = scene.members(cluster, label)
+        sides.append(Side(f"{scene.name(label)}: {len(items):,}", items))
+    column = scene.counts[:, cluster]
+    title = f"{scene.name(one)} and {scene.name(other)} in cluster {cluster}"
+    score = float(column[other] / column.sum())
+    return Group(title, score, tuple(sides), (cluster,), (one, other))
+
+
+def dead_clusters(scene: Scene) -> Found:
+    """Clusters that hold nothing, with the items they held last."""
+    groups = []
+    for cluster in _empty(scene).tolist():
+        items = scene.former(cluster)
+        words = (
+            f"were in cluster {cluster} last: {len(items):,}" if len(items) else "never held any"
+        )
+        title = f"cluster {cluster}"
+        groups.append(Group(title, float(len(items)), (Side(words, items),), (cluster,)))
+    return _grouped(groups)
+
+
+def count_dead(scene: Scene) -> int:
+    """Number of clusters that hold nothing, without looking for what they held."""
+    return len(_empty(scene))
+
+
+def _empty(scene: Scene) -> Array:
+    ids: Array = np.setdiff1d(scene.ids, scene.clusters)
+    return ids
+
+
+def giant_clusters(scene: Scene) -> Found:
+    """Clusters at least twice as large as an even share, the least sure items first."""
+    sizes = np.bincount(scene.clusters, minlength=int(scene.ids.max(initial=-1)) + 1)
+    even = len(scene.clusters) / max(len(scene.ids), 1)
+    groups = []
+    for cluster in np.flatnonzero(sizes >= GIANT * even).tolist() if even else ():
+        side = Side(f"cluster {cluster}: {sizes[cluster]:,}", scene.members(cluster)[::-1])
+        title = f"cluster {cluster}, {sizes[cluster] / even:.1f} times an even share"
+        groups.append(Group(title, float(sizes[cluster] / even), (side,), (cluster,)))
+    return _grouped(groups)
+
+
+def _and(ids: Sequence[int]) -> str:
+    words = [str(i) for i in ids]
+    return f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,0 +1,99 @@
+"""Failures of a run in plain numbers: what a program gets instead of the page."""
+
+from typing import Any
+
+from clustlab.analysis.failures import catalogue
+from clustlab.analysis.failures.queries import Group, Scene
+from clustlab.analysis.failures.search import Filters, Hunt
+from clustlab.analysis.timeline import Steps, Timeline
+from clustlab.errors import ParameterError
+from clustlab.types import Dataset
+
+
+def names() -> list[str]:
+    """Names of all queries."""
+    return catalogue.names()
+
+
+def report(
+    run: Steps,
+    dataset: Dataset,
+    timeline: Timeline,
+    query: str,
+    step: int | None = None,
+    limit: int = 20,
+    filters: Filters | None = None,
+) -> dict[str, Any]:
+    """Answer to a query in plain numbers, lists and text.
+
+    Keys: query, title, meaning, step, unit and count (of that unit), n_items, score (what it is),
+    note (what was left out), items (index, score, cluster, class, class_name, confidence), and
+    groups for queries after clusters, classes and pairs (title, score, clusters, classes, sides of
+    title, count and items). At most `limit` items, groups, and items of a side are listed.
+
+    Parameters
+    ----------
+    step : int, optional
+        By default the last one.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such query or step, labels are missing, or the limit is below 1.
+    """
+    n_steps = timeline.extend()
+    at = n_steps - 1 if step is None else step
+    if not 0 <= at < n_steps:
+        raise ParameterError(
+            f"There is no step {at} in a run of {n_steps} steps.",
+            f"Choose one in [0, {n_steps - 1}]." if n_steps else "Wait for its first step.",
+        )
+    if limit < 1:
+        raise ParameterError(f"The limit must be at least 1, got {limit}.", "Leave it out for 20.")
+    hunt = Hunt(run, dataset, timeline)
+    q = hunt.asked(query)
+    found = hunt.find(query, at, filters)
+    scene = hunt.scene(at)
+    return {
+        "query": q.name,
+        "title": q.title,
+        "meaning": q.meaning,
+        "step": int(at),
+        "unit": q.unit,
+        "count": q.number(found),
+        "n_items": len(found.items),
+        "score": q.score,
+        "note": hunt.note(query),
+        "items": [
+            {"index": int(i), "score": float(s), **_facts(scene, int(i))}
+            for i, s in zip(found.items[:limit], found.scores[:limit], strict=True)
+        ],
+        "groups": [_plain(scene, group, limit) for group in found.groups[:limit]],
+    }
+
+
+def _facts(scene: Scene, index: int) -> dict[str, Any]:
+    label = -1 if scene.labels is None else int(scene.labels[index])
+    return {
+        "cluster": int(scene.clusters[index]),
+        "class": label if label >= 0 else None,
+        "class_name": scene.name(label) if label >= 0 else None,
+        "confidence": float(scene.confidence[index]),
+    }
+
+
+def _plain(scene: Scene, group: Group, limit: int) -> dict[str, Any]:
+    return {
+        "title": group.title,
+        "score": float(group.score),
+        "clusters": [int(c) for c in group.clusters],
+        "classes": [int(c) for c in group.classes],
+        "sides": [
+            {
+                "title": side.title,
+                "count": len(side.items),
+                "items": [{"index": int(i), **_facts(scene, int(i))} for i in side.items[:limit]],
+            }
+            for side in group.sides
+        ],
+    }

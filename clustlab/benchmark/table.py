@@ -1,0 +1,346 @@
+"""The table of figures: methods by data sets by seeds, resumable, in one process.
+
+Each run adds a line to a CSV file as soon as it has ended, so an interrupted table goes on where it
+stood. Methods never see labels, the settings are those of a preset for every seed, and nothing is
+chosen by a score.
+"""
+
+import csv
+import math
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TextIO
+
+from clustlab import params, registry
+from clustlab.analysis import probes, run_scores
+from clustlab.errors import ClustlabError, ParameterError
+from clustlab.runs.store import Run, RunSpec, RunStore
+from clustlab.types import Dataset, Reported
+
+SHIPPED = Path(__file__).with_name("figures.csv")  # measured for the README
+START = "initialise clusters"  # phase after which a method has what it starts from
+MEGABYTE = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One run; None where a figure is not defined."""
+
+    method: str
+    dataset: str
+    data: str  # parameters of the data set, such as "n_samples=10000"
+    preset: str  # and what was set besides, such as "standard perturbation=rpt"
+    seed: int
+    acc: float | None = None
+    nmi: float | None = None
+    ari: float | None = None
+    knn_probe: float | None = None
+    start_acc: float | None = None  # of the clusters that the method then refines
+    over_purity: float | None = None  # purity of its many clusters, before merging
+    n_occupied: int | None = None
+    steps: int | None = None
+    seconds: float | None = None
+    peak_mb: float | None = None  # memory of the process at its highest, in 10^6 bytes
+    protocol: str = ""
+    settings: str = ""  # what the preset set when it was measured; empty if it was not noted
+
+    @property
+    def key(self) -> tuple[str, str, str, str, int]:
+        """What makes a row the same as another."""
+        return self.method, self.dataset, self.data, self.preset, self.seed
+
+
+COLUMNS = [f.name for f in fields(Row)]
+
+
+def read(file: Path) -> list[Row]:
+    """Rows of a table; none if it is not there.
+
+    Raises
+    ------
+    ParameterError
+        If it is not such a table.
+    """
+    if not file.is_file():
+        return []
+    with file.open(newline="", encoding="utf-8") as stream:
+        lines = list(csv.DictReader(stream))
+    kinds = {f.name: str(f.type) for f in fields(Row)}
+    try:
+        return [Row(**{k: _value(kinds[k], v) for k, v in line.items()}) for line in lines]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ParameterError(
+            f"{file.name} is not a table of figures: {error}.", "Choose another file with --out."
+        ) from error
+
+
+def _value(kind: str, text: str) -> Any:
+    if "str" in kind:
+        return text
+    if not text:
+        return None
+    return int(text) if "int" in kind else float(text)
+
+
+def append(file: Path, row: Row) -> None:
+    """Add a row at once, so that nothing is lost when the next one is interrupted."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if _columns(file) != COLUMNS:  # new, or written before there was a column
+        _write(file, read(file))
+    with file.open("a", newline="", encoding="utf-8") as stream:
+        _writer(stream).writerow(_cells(row))
+
+
+def _columns(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").partition("\n")[0].split(",") if file.exists() else []
+
+
+def _write(file: Path, rows: Sequence[Row]) -> None:
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = _writer(stream)
+        writer.writeheader()
+        writer.writerows(_cells(row) for row in rows)
+
+
+def _writer(stream: TextIO) -> "csv.DictWriter[str]":
+    return csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+
+
+def _cells(row: Row) -> dict[str, Any]:
+    return {name: "" if value is None else value for name, value in asdict(row).items()}
+
+
+def specs(
+    methods: Sequence[str] | None,
+    datasets: Sequence[str],
+    data: Mapping[str, str],
+    seeds: Sequence[int],
+    preset: str,
+    changes: Mapping[str, str] | None = None,
+    device: str = "auto",
+) -> list[RunSpec]:
+    """Runs of a table: each method on each data set that it takes, all seeds of one together.
+
+    What is changed of a preset becomes part of its name, so that it has a line of its own.
+
+    Raises
+    ------
+    ParameterError
+        For a name or value that is not known, or a method that does not take a data set named.
+    """
+    changes = changes or {}
+    name = " ".join((preset, *(f"{key}={value}" for key, value in sorted(changes.items()))))
+    found = []
+    for dataset in datasets:
+        kind = registry.dataset(dataset).kind
+        every = [m for m, cls in registry.methods().items() if kind in cls.accepts]
+        for method in methods or every:
+            presets = registry.method(method).presets
+            if preset not in presets:
+                raise ParameterError(
+                    f"There is no preset {preset!r}.", f"Choose one of: {', '.join(presets)}."
+                )
+            if method not in every:
+                raise ParameterError(
+                    f"{method} does not work on {kind}, which {dataset} holds.",
+                    "Leave it out, or choose another data set.",
+                )
+            values = {**presets[preset], **changes}
+            params.build(registry.method(method), values)
+            found += [
+                RunSpec(dataset, method, dict(data), dict(values), name, seed, device)
+                for seed in seeds
+            ]
+    return found
+
+
+def run(
+    file: Path, specs: Sequence[RunSpec], data: str, tell: Callable[[str], None]
+) -> tuple[list[Row], int]:
+    """Measure what is missing in a table; return all its rows and how many runs failed.
+
+    A row whose preset has other values today is measured anew and replaced.
+    """
+    known = {row.key: row.settings for row in read(file)}
+    failed = 0
+    for i, spec in enumerate(specs):
+        blank = Row(spec.method, spec.dataset, data, spec.preset, spec.seed)
+        words = f"{i + 1}/{len(specs)} {spec.method} on {spec.dataset}, seed {spec.seed}"
+        if known.get(blank.key) in ("", _settings(spec)):
+            tell(f"{words}: is there")
+            continue
+        try:
+            row = measure(spec, data)
+        except ClustlabError as error:
+            failed += 1
+            tell(f"{words}: {error.message}")
+            continue
+        if row.key in known:
+            tell(f"{words}: the preset has changed since {known[row.key]!r}, so it is replaced")
+            _write(file, [other for other in read(file) if other.key != row.key])
+        append(file, row)
+        acc = "" if row.acc is None else f", ACC {row.acc:.3f}"
+        tell(f"{words}: {row.seconds:.0f} s{acc}")
+    return read(file), failed
+
+
+def _settings(spec: RunSpec) -> str:
+    """Values of a preset in words, never empty."""
+    found = (f"{name}={value}" for name, value in sorted(spec.method_params.items()))
+    return " ".join(found) or "defaults"
+
+
+def measure(spec: RunSpec, data: str) -> Row:
+    """Train once, and score what it left; the run itself is not kept.
+
+    Raises
+    ------
+    ClustlabError
+        If it cannot be carried out.
+    """
+    from clustlab.training.runner import execute, new_run
+
+    with tempfile.TemporaryDirectory() as folder:
+        store = RunStore(folder)
+        made = new_run(store, spec)
+        _reset_peak()
+        execute(store.root, made.id)
+        state = made.progress
+        if state["status"] != "done":
+            raise ClustlabError(state.get("error") or f"It ended as {state['status']}.")
+        dataset = store.dataset(made)
+        scores = run_scores.of_run(made, dataset)
+        return Row(
+            spec.method,
+            spec.dataset,
+            data,
+            spec.preset,
+            spec.seed,
+            **{name: scores[name] for name in ("acc", "nmi", "ari", "n_occupied")},
+            knn_probe=_probe(made, dataset),
+            start_acc=_start(made, dataset),
+            over_purity=_over_purity(made, dataset),
+            steps=len(made),
+            seconds=state["seconds"],
+            peak_mb=_peak(),
+            protocol=dataset.protocol,
+            settings=_settings(spec),
+        )
+
+
+def _probe(made: Run, dataset: Dataset) -> float | None:
+    if dataset.labels is None:
+        return None
+    found = probes.knn_probe(made[-1].embedding, dataset.labels)
+    return None if math.isnan(found) else round(found, 4)
+
+
+def _start(made: Run, dataset: Dataset) -> float | None:
+    phases = [record["phase"] for record in made.log]
+    if START not in phases:
+        return None
+    return run_scores.scores(made[phases.index(START)].assignments, dataset.labels).acc
+
+
+def _over_purity(made: Run, dataset: Dataset) -> float | None:
+    """Purity at the last step that had more clusters than the end."""
+    counts = [record["n_clusters"] for record in made.log]
+    more = [i for i, count in enumerate(counts) if count > counts[-1]]
+    if not more:
+        return None
+    return run_scores.scores(made[more[-1]].assignments, dataset.labels).purity
+
+
+def _reset_peak() -> None:
+    """Forget how much memory the process has used at its highest (Linux, CUDA)."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    if sys.platform == "linux":
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak() -> float | None:
+    """Memory at its highest since: of the graphics card if there is one, else of the process."""
+    import torch
+
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / MEGABYTE, 1)
+    if sys.platform != "linux":
+        return None
+    lines = Path("/proc/self/status").read_text().splitlines()
+    kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return round(kilobytes * 1024 / MEGABYTE, 1)
+
+
+# -- summing up --------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All seeds of one setting."""
+
+    method: str
+    dataset: str
+    data: str
+    preset: str
+    seeds: tuple[int, ...]
+    figures: Mapping[str, Sequence[float]]  # by name, a value a seed; empty if not defined
+    protocol: str
+    reported: tuple[Reported, ...]
+
+
+NAMES = ("acc", "nmi", "ari", "knn_probe", "start_acc", "over_purity", "seconds", "peak_mb")
+
+
+def summaries(rows: Sequence[Row]) -> list[Summary]:
+    """Rows of the same method, data and preset together, in the order in which they came."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.key[:-1], []).append(row)
+    return [_summary(group) for group in groups.values()]
+
+
+def _summary(group: Sequence[Row]) -> Summary:
+    first = group[0]
+    values = {n: [v for v in (getattr(r, n) for r in group) if v is not None] for n in NAMES}
+    known = registry.methods().get(first.method)
+    reported = tuple(r for r in getattr(known, "reported", ()) if r.dataset == first.dataset)
+    return Summary(
+        first.method,
+        first.dataset,
+        first.data,
+        first.preset,
+        tuple(row.seed for row in group),
+        values,
+        first.protocol.split(", drawn")[0],
+        reported,
+    )
+
+
+def spread(values: Sequence[float], digits: int = 3) -> str:
+    """Mean, standard deviation, least and greatest of some figures in words; empty if none."""
+    if not values:
+        return ""
+    mean = f"{statistics.fmean(values):.{digits}f}"
+    if len(values) == 1:
+        return f"{mean} (one seed)"
+    deviation = f"{statistics.stdev(values):.{digits}f}"
+    return f"{mean} ± {deviation} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The table for reading: one line a method and data set, the published figure beside it."""
+    head = ["Method", "Data", "Preset", "Seeds", "ACC", "NMI", "ARI", "kNN probe", "Seconds"]
+    head += ["Peak MB", "Published ACC"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for s in summaries(rows):
+        cells = [s.method, f"{s.dataset}: {s.protocol}", s.preset, ", ".join(map(str, s.seeds))]
+        cells += [spread(s.figures[n]) for n in ("acc", "nmi", "ari", "knn_probe")]
+        cells += [spread(s.figures[n], 0) for n in ("seconds", "peak_mb")]
+        cells.append("; ".join(r.words for r in s.reported))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,90 @@
+"""Fetching a data set before any run needs it: a background job with progress and cancel.
+
+Like a run, a download talks through files, so that a reload or a second tab sees it.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from clustlab.data import library
+from clustlab.errors import Cancelled, ClustlabError
+from clustlab.runs.store import write_atomically
+
+log = logging.getLogger(__name__)
+
+SILENCE = 30.0  # seconds without a sign of life after which a download counts as stopped
+BEAT_EVERY = 5.0
+
+
+def start(root: Path, name: str) -> None:
+    """Fetch a data set in the background, unless that is under way."""
+    if progress(root, name).get("status") != "running":
+        _request(root, name).unlink(missing_ok=True)
+        _write(root, name, status="running", message="Connecting", fraction=0.0)
+        threading.Thread(target=_fetch, args=(root, name), daemon=True).start()
+
+
+def progress(root: Path, name: str) -> dict[str, Any]:
+    """Status (running, done, failed, cancelled), message and fraction; empty if never started."""
+    file = _status(root, name)
+    try:
+        state: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        silent = time.time() - file.stat().st_mtime
+    except (OSError, ValueError):
+        return {}
+    if state["status"] == "running" and silent > SILENCE:
+        return {"status": "cancelled", "message": "The download stopped.", "fraction": 0.0}
+    return state
+
+
+def cancel(root: Path, name: str) -> None:
+    """Ask a download to stop; files fetched whole are kept."""
+    write_atomically(_request(root, name), "cancel")
+
+
+def _fetch(root: Path, name: str) -> None:
+    def report(message: str, share: float) -> None:
+        if _request(root, name).exists():
+            raise Cancelled
+        _write(root, name, status="running", message=message, fraction=share)
+
+    over = threading.Event()
+
+    def beat() -> None:  # checking or unpacking a large file says nothing for minutes
+        while not over.wait(BEAT_EVERY):
+            with contextlib.suppress(OSError):
+                os.utime(_status(root, name))
+
+    threading.Thread(target=beat, daemon=True).start()
+    try:
+        library.load(root, name, {}, 0, report)
+        _write(root, name, status="done", message="Done.", fraction=1.0)
+    except Cancelled:
+        _write(root, name, status="cancelled", message="Stopped.", fraction=0.0)
+    except ClustlabError as error:
+        _write(root, name, status="failed", error=error.message, hint=error.hint)
+    except Exception as error:  # a full disk, say: the page must hear of it
+        log.exception("download of %s failed", name)
+        hint = "Make room or check the folder, then download again."
+        _write(root, name, status="failed", error=f"{type(error).__name__}: {error}", hint=hint)
+    finally:
+        over.set()
+
+
+def _write(root: Path, name: str, **state: Any) -> None:
+    _status(root, name).parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(_status(root, name), json.dumps(state))
+
+
+def _status(root: Path, name: str) -> Path:
+    return root / "_downloads" / f"{name}.json"
+
+
+def _request(root: Path, name: str) -> Path:
+    return root / "_downloads" / f"{name}.cancel"

@@ -1,0 +1,146 @@
+"""A code that is a cloud instead of a point, and a mixture of Gaussians as what is expected of it.
+
+Kingma and Welling 2014; with the mixture Jiang et al. 2017.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clustlab.context import Context
+from clustlab.parts.hooks.interventions import Wanted, changed_answers
+from clustlab.parts.networks.autoencoder import Autoencoder
+from clustlab.parts.stages.autoencoding import rescale_code
+
+LOG_TWO_PI = math.log(2 * math.pi)
+FIRST_VARIANCE = 0.02  # of the cloud of an item, in a code of variance 1
+SMALLEST_VARIANCE = 1e-3  # of a cluster that is fitted, in the same code
+GONE = -1e4  # score of a share that is exactly 0, so that no gradient wakes it
+POINT_VARIANCE = 0.01  # of a point around its drawing; pixels are drawn with probabilities
+
+
+class VariationalAutoencoder(Autoencoder):
+    """Autoencoder whose encoder also gives a variance; pixels are drawn as probabilities."""
+
+    def __init__(self, shape: tuple[int, ...], widths: Sequence[int], code: int) -> None:
+        super().__init__(shape, widths, code)
+        self.spread = nn.Linear(self.pairs[-1][0].in_features, self.code)
+        nn.init.zeros_(self.spread.weight)
+        nn.init.constant_(self.spread.bias, math.log(FIRST_VARIANCE))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Reconstruction (b, *shape) of a batch of items, from the means of their clouds."""
+        return self.decode(self.cloud(x).chunk(2, 1)[0])
+
+    def cloud(self, x: Tensor) -> Tensor:
+        """Means and log-variances side by side, (b, 2 code), of a batch of items."""
+        hidden = self.encoder[:-1](x.flatten(1))
+        return torch.cat((self.encoder[-1](hidden), self.spread(hidden)), 1).float()
+
+    def scores(self, z: Tensor) -> Tensor:
+        """What the decoder gives before pixels are made of it, (b, *shape)."""
+        return super().decode(z)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Reconstruction (b, *shape) of codes; pixels lie in [0, 1]."""
+        return self.scores(z).sigmoid() if len(self.shape) == 3 else self.scores(z)
+
+    def misfit(self, x: Tensor, z: Tensor) -> Tensor:
+        """-ln p(x | z) summed over pixels or coordinates, (b,) in nats, up to a constant."""
+        scores = self.scores(z).float()
+        if len(self.shape) == 3:
+            each = functional.binary_cross_entropy_with_logits(scores, x, reduction="none")
+        else:
+            each = (scores - x).square() / (2 * POINT_VARIANCE)
+        return each.flatten(1).sum(1)
+
+    def rescale(self, scale: float) -> None:
+        """Multiply every code by a factor, in the weights; drawings stay what they are."""
+        rescale_code(self, scale)
+        with torch.no_grad():
+            self.spread.bias.add_(2 * math.log(scale))
+
+
+class Prior(nn.Module):
+    """The mixture: a share, a mean and a variance per dimension for each of k clusters."""
+
+    def __init__(self, k: int, d: int) -> None:
+        super().__init__()
+        self.scores = nn.Parameter(torch.zeros(k))  # shares are their softmax, so they sum to 1
+        self.means = nn.Parameter(torch.zeros(k, d))
+        self.log_variances = nn.Parameter(torch.zeros(k, d))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Logarithm of share times density, (n, k), of codes (n, d)."""
+        return log_joint(z, self.scores.log_softmax(0), self.means, self.log_variances)
+
+
+def log_joint(z: Tensor, log_shares: Tensor, means: Tensor, log_variances: Tensor) -> Tensor:
+    """ln(pi_c N(z; mu_c, sigma_c^2)), (n, k); its softmax is gamma. Jiang et al. 2017, eq. 16.
+
+    Parameters
+    ----------
+    z : Tensor
+        Codes (n, d).
+    log_shares : Tensor
+        ln pi, (k,).
+    means, log_variances : Tensor
+        mu and ln sigma^2, (k, d).
+    """
+    squares = (z[:, None] - means).square() * (-log_variances).exp()
+    density = -0.5 * (LOG_TWO_PI + log_variances + squares).sum(-1)
+    return log_shares + density  # the share counts once, not in every dimension
+
+
+def change_prior(prior: Prior, z: Tensor, wanted: Wanted, ctx: Context) -> None:
+    """Merge, split, re-seed or scramble clusters of a mixture, in place.
+
+    Those whose items in the code z (n, d) have changed are fitted to them anew; one without items
+    has no share any more.
+    """
+    k = len(prior.scores)
+    with torch.no_grad(), torch.autocast(z.device.type, enabled=False):
+        answers = functional.one_hot(prior(z).argmax(1), k).to(z)
+        after = changed_answers(z, answers, wanted, ctx)
+        prior.scores.copy_(prior.scores.log_softmax(0))
+        for cluster in ((after != answers).any(0)).nonzero()[:, 0].tolist():
+            members = z[after[:, cluster] > 0]
+            prior.scores[cluster] = math.log(len(members) / len(z)) if len(members) else GONE
+            if len(members):
+                variance = members.var(0, correction=0) + SMALLEST_VARIANCE
+                prior.means[cluster] = members.mean(0)
+                prior.log_variances[cluster] = variance.log()
+
+
+def prior_divergence(
+    mean: Tensor,
+    log_variance: Tensor,
+    gamma: Tensor,
+    log_shares: Tensor,
+    means: Tensor,
+    log_variances: Tensor,
+) -> Tensor:
+    """KL of the cloud and the clusters of each item from the mixture, (n,) in nats.
+
+    For one cluster with mean 0 and variance 1 that of a plain variational autoencoder. Jiang et
+    al. 2017, all terms of eq. 12 but the first.
+
+    Parameters
+    ----------
+    mean, log_variance : Tensor
+        Of the cloud of each item, (n, d).
+    gamma : Tensor
+        Cluster probabilities (n, k) of the items.
+    log_shares : Tensor
+        ln pi, (k,).
+    means, log_variances : Tensor
+        mu and ln sigma^2 of the clusters, (k, d).
+    """
+    spread = log_variance.exp()[:, None] + (mean[:, None] - means).square()
+    crossed = (log_variances + spread * (-log_variances).exp()).sum(-1)  # (n, k)
+    tiny = torch.finfo(gamma.dtype).tiny
+    clusters = (gamma * (gamma.clamp_min(tiny).log() - log_shares)).sum(1)
+    return 0.5 * (gamma * crossed).sum(1) - 0.5 * (1 + log_variance).sum(1) + clusters

@@ -1,0 +1,391 @@
+"""Runs on disk: one writer, many readers, nothing else shared.
+
+A run is a folder. `manifest.json` is written once; `status.json` is replaced whole; a snapshot's
+arrays are on disk before its line appears in `log.jsonl`, so a reader who sees line k can open
+snapshot k whatever happens to the writer.
+
+    <run id>/manifest.json   what to run: the spec, titles, package versions
+             status.json     where it stands; its age is the heartbeat
+             log.jsonl       one line a snapshot: the commit mark
+             snapshots/      00000.npz ...
+             checkpoint.pt   from which the rest can be repeated bit for bit
+             warm.pt         checkpoint of the run that this one continues
+             request         from the reader: run, pause, cancel, "until N", or "box N"
+             wishes/         from the reader: changes to make, one file each, until they are made
+             interventions.jsonl  from the worker: each change with its step, before it is made
+             lock            held open by the worker
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import secrets
+import shutil
+import threading
+import time
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, cast, overload
+
+import numpy as np
+
+from clustlab.data import library
+from clustlab.errors import RunNotFound
+from clustlab.runs.liveness import is_orphan, worker_identity
+from clustlab.types import Array, Artefact, Dataset, Snapshot
+
+Status = Literal["queued", "running", "paused", "done", "cancelled", "failed", "lost"]
+ACTIVE: tuple[Status, ...] = ("queued", "running", "paused")
+SCHEMA = 1
+UNUSED_DATA = 3600.0  # seconds for which a loaded data set without a run is kept
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """Everything needed to run it again. Plain JSON, and also the state of the form."""
+
+    dataset: str
+    method: str
+    dataset_params: dict[str, Any] = field(default_factory=dict)
+    method_params: dict[str, Any] = field(default_factory=dict)
+    preset: str = "standard"
+    seed: int = 0
+    device: str = "auto"
+    mixed_precision: bool = False
+    continues: str | None = None  # a finished run whose trained parts this one starts from
+    excluded: list[int] = field(default_factory=list)  # rows of the data set to be left out
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a small file in one step, so that no reader sees half of it."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a new file to write, which takes the place of another if all goes well."""
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # on a full disk half a file is in the way
+
+
+class Run(Sequence[Snapshot]):
+    """A run as a growing sequence of snapshots; cheap to make, safe to keep.
+
+    Raises
+    ------
+    RunNotFound
+        If the folder has no readable manifest.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.id = path.name
+        try:
+            self.manifest: dict[str, Any] = json.loads((path / "manifest.json").read_text("utf-8"))
+            self.spec = RunSpec(**self.manifest["spec"])
+            readable = self.manifest["schema"] <= SCHEMA
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise RunNotFound(
+                f"There is no readable run {path.name!r} in {path.parent}.",
+                "Open the page Runs for those there are, or delete the folder.",
+            ) from error
+        if not readable:
+            raise RunNotFound(
+                f"The run {path.name!r} was made by a newer version.", "Update clustlab to read it."
+            )
+        self._lines: list[dict[str, Any]] = []
+        self._offset = 0
+        self._reading = threading.Lock()  # several pages may share this object
+        self._load = lru_cache(maxsize=24)(self._read_snapshot)
+
+    # -- the log -------------------------------------------------------------------------------
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """One record a committed snapshot: step, phase, time, scalars, artefacts."""
+        with self._reading, contextlib.suppress(FileNotFoundError):  # no step yet, or deleted
+            with (self.path / "log.jsonl").open("rb") as file:
+                file.seek(self._offset)
+                fresh = file.read()
+            end = fresh.rfind(b"\n") + 1  # a half-written last line is not there yet
+            self._offset += end
+            self._lines.extend(json.loads(line) for line in fresh[:end].splitlines())
+        return self._lines
+
+    def __len__(self) -> int:
+        return len(self.log)
+
+    @overload
+    def __getitem__(self, index: int) -> Snapshot: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Snapshot]: ...
+    def __getitem__(self, index: int | slice) -> Snapshot | Sequence[Snapshot]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        n = len(self)
+        if not -n <= index < n:
+            raise IndexError(f"step {index} of {n}")
+        return self._load(index % n)
+
+    def _read_snapshot(self, step: int) -> Snapshot:
+        record = self._lines[step]
+        with _opened(self, step) as arrays:
+            artefacts = {
+                name: _artefact(about, arrays[f"artefact:{name}"])
+                for name, about in record["artefacts"].items()
+            }
+            return Snapshot(
+                embedding=arrays["embedding"],
+                assignments=arrays["assignments"],
+                scalars=record["scalars"],
+                probabilities=arrays.get("probabilities"),
+                centers=arrays.get("centers"),
+                artefacts=artefacts,
+            )
+
+    # -- status --------------------------------------------------------------------------------
+    @property
+    def progress(self) -> dict[str, Any]:
+        """Where the run stands: status, phase, done, total, fraction, eta, error and the rest."""
+        path = self.path / "status.json"
+        try:
+            state: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            age = time.time() - path.stat().st_mtime
+        except (OSError, ValueError):
+            return {"status": "lost"}
+        if state["status"] == "queued" and self._requested == "cancel":
+            state["status"] = "cancelled"  # the worker will see to it when it comes to this run
+        elif state["status"] in ACTIVE and is_orphan(state, age):
+            state["status"] = "lost"
+        return state
+
+    @property
+    def _requested(self) -> str:
+        try:
+            return (self.path / "request").read_text("utf-8").strip()
+        except OSError:
+            return "run"
+
+    @property
+    def status(self) -> Status:
+        """State of the run; `lost` is never written but derived from a silent or dead worker."""
+        return cast(Status, self.progress["status"])
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a worker has it, or will."""
+        return self.status in ACTIVE
+
+    # -- what readers may write ----------------------------------------------------------------
+    def request(self, word: Literal["run", "pause", "cancel"]) -> None:
+        """Ask the worker to go on, hold or stop; raises `RunNotFound` if the run is deleted."""
+        self._request(word)
+
+    def request_step(self) -> None:
+        """Ask the worker for exactly one more snapshot, then to hold; raises like `request`."""
+        self._request(f"until {len(self) + 1}")
+
+    def request_half_step(self) -> None:
+        """Ask the worker to go on to the next box of the method's loop; raises like `request`."""
+        self._request(f"box {int(self.progress.get('boxes', 0)) + 1}")
+
+    def _request(self, text: str) -> None:
+        try:
+            write_atomically(self.path / "request", text)
+        except FileNotFoundError as error:
+            raise RunNotFound(
+                f"The run {self.id!r} is not there any more.", "It may have been deleted."
+            ) from error
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        total = 0
+        for file in self.path.rglob("*"):
+            with contextlib.suppress(OSError):  # a worker replaces files meanwhile
+                total += file.stat().st_size if file.is_file() else 0
+        return total
+
+    @property
+    def title(self) -> str:
+        """Short name for people, such as 'DEC on digits, seed 0'."""
+        m = self.manifest
+        return f"{m['method_title']} on {m['dataset_title']}, seed {self.spec.seed}"
+
+
+@contextlib.contextmanager
+def _opened(run: Run, step: int) -> Iterator[Mapping[str, Array]]:
+    """Arrays of a committed step; raises `RunNotFound` if they are gone."""
+    try:
+        with np.load(snapshot_path(run.path, step), allow_pickle=False) as arrays:
+            yield arrays
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise RunNotFound(
+            f"Step {step} of the run {run.id!r} cannot be read.",
+            "The run was deleted or damaged; open the page Runs for those there are.",
+        ) from error
+
+
+def _artefact(about: Mapping[str, Any], data: Array) -> Artefact:
+    """Artefact from its line in the log, where tuples became lists, and its array."""
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about.items()}
+    return Artefact(data=data, **fields)
+
+
+def snapshot_path(run: Path, step: int) -> Path:
+    """File that holds the arrays of one step."""
+    return run / "snapshots" / f"{step:05d}.npz"
+
+
+class RunStore:
+    """The folder in which runs live."""
+
+    def __init__(self, root: Path | str | None = None) -> None:
+        self.root = Path(root or os.environ.get("CLUSTLAB_RUNS") or "runs").resolve()
+
+    def create(self, spec: RunSpec, *, method_title: str, dataset_title: str, data_key: str) -> Run:
+        """Lay down a new run, queued."""
+        path = self._new_folder(spec)
+        manifest = {
+            "schema": SCHEMA,
+            "spec": dataclasses.asdict(spec),
+            "method_title": method_title,
+            "dataset_title": dataset_title,
+            "data_key": data_key,
+            "created": time.time(),
+        }
+        write_status(path, queued_status())
+        write_atomically(path / "manifest.json", json.dumps(manifest, indent=1))
+        return Run(path)
+
+    def _new_folder(self, spec: RunSpec) -> Path:
+        while True:
+            stamp = time.strftime("%Y%m%d-%H%M%S")
+            path = self.root / f"{stamp}-{spec.method}-{spec.dataset}-{secrets.token_hex(2)}"
+            with contextlib.suppress(FileExistsError):
+                (path / "snapshots").mkdir(parents=True)
+                return path
+
+    def run(self, run_id: str) -> Run:
+        """Run of this id.
+
+        Raises
+        ------
+        RunNotFound
+            If there is none, or the id is not a plain name.
+        """
+        return Run(_child(self.root, run_id))
+
+    def dataset(self, run: Run) -> Dataset:
+        """Items and labels of a run that has started.
+
+        Raises
+        ------
+        RunNotFound
+            If its data are gone from the folder of runs.
+        """
+        folder = self.root / "_data" / run.manifest["data_key"]
+        try:
+            return library.open_folder(folder)
+        except OSError as error:
+            raise RunNotFound(
+                f"The items of {run.id!r} are not in {folder}.",
+                "Resume the run, or duplicate it, to load them again.",
+            ) from error
+
+    def runs(self) -> list[Run]:
+        """All readable runs, newest first."""
+        return self._scan(self.root)
+
+    def _scan(self, folder: Path) -> list[Run]:
+        found = []
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if (path / "manifest.json").is_file() and not path.name.startswith(("_", ".")):
+                with contextlib.suppress(RunNotFound):  # half deleted, or from another program
+                    found.append(Run(path))
+        return sorted(found, key=lambda r: (r.manifest["created"], r.id), reverse=True)
+
+    # -- delete with undo ----------------------------------------------------------------------
+    @property
+    def _bin(self) -> Path:
+        return self.root / "_deleted"
+
+    def delete(self, run_id: str) -> None:
+        """Put a run aside, stopped; `restore` brings it back until `purge`."""
+        run = self.run(run_id)
+        was_active = run.is_active
+        if was_active:
+            run.request("cancel")
+        self._bin.mkdir(exist_ok=True)
+        moved = run.path.rename(self._bin / run_id)
+        if was_active:  # its worker will not find the folder to say so
+            write_status(moved, {**Run(moved).progress, "status": "cancelled", "eta": None})
+
+    def restore(self, run_id: str) -> Run:
+        """Bring back a deleted run; raises `RunNotFound` if it is not among them."""
+        path = _child(self._bin, run_id)
+        if not path.is_dir():
+            raise RunNotFound(f"{run_id!r} is not among the deleted runs.", "It may be purged.")
+        path.rename(self.root / run_id)
+        return self.run(run_id)
+
+    def deleted(self) -> list[Run]:
+        """Runs that can still be restored, newest first."""
+        return self._scan(self._bin)
+
+    def purge(self, older_than: float = 0.0) -> None:
+        """Remove deleted runs for good whose folder has been aside for so many seconds.
+
+        Loaded data sets that no run needs any more go with them.
+        """
+        for path in self._bin.iterdir() if self._bin.is_dir() else ():
+            if time.time() - path.stat().st_ctime >= older_than:
+                shutil.rmtree(path, ignore_errors=True)
+        needed = {run.manifest["data_key"] for run in (*self.runs(), *self.deleted())}
+        library.remove_unused(self.root, needed, max(older_than, UNUSED_DATA))
+
+
+def _child(folder: Path, name: str) -> Path:
+    """Path of a run in a folder; refuses names that lead elsewhere."""
+    path = folder / name
+    if not name or path.parent != folder or name.startswith(("_", ".")):
+        raise RunNotFound(f"{name!r} is not the name of a run.", "Open the page Runs.")
+    return path
+
+
+def queued_status() -> dict[str, Any]:
+    """Status of a run that waits from now on."""
+    return {"status": "queued", "queued": time.time(), **worker_identity()}
+
+
+def write_status(path: Path, state: Mapping[str, Any]) -> None:
+    """Replace the status of a run."""
+    write_atomically(path / "status.json", json.dumps(state))
+
+
+def each_assignment(run: Run) -> Iterator[tuple[Array, int]]:
+    """Assignments (n,) int32 and number of clusters of every committed step, and nothing else.
+
+    Raises
+    ------
+    RunNotFound
+        If the run was deleted or damaged.
+    """
+    for record in list(run.log):
+        with _opened(run, record["step"]) as arrays:
+            assignments = arrays["assignments"]
+        yield assignments, record["n_clusters"]
+
+
+def probabilities_at(run: Run, step: int) -> Array | None:
+    """Probabilities (n, k) float32 of a step and nothing else; raises like `each_assignment`."""
+    with _opened(run, step) as arrays:
+        return arrays.get("probabilities")

@@ -1,0 +1,223 @@
+"""The training of one run: data in, snapshots out, checkpoints and time left on the way."""
+
+import contextlib
+import json
+import platform
+import time
+from collections.abc import Generator, Mapping, Sequence
+from importlib import metadata
+from typing import Any, cast
+
+import torch
+
+from clustlab import registry
+from clustlab.context import Context
+from clustlab.data import library
+from clustlab.device import choose_device
+from clustlab.errors import ParameterError
+from clustlab.params import build
+from clustlab.registry import Method
+from clustlab.runs.interventions import Desk
+from clustlab.runs.store import Run, RunSpec, RunStore, write_atomically
+from clustlab.training.estimate import Machine
+from clustlab.training.writer import RunWriter, load_checkpoint
+from clustlab.types import Dataset, Intervention, PlannedPhase, Snapshot
+
+BFLOAT16 = ("cuda",)  # kinds of device on which half precision pays off
+
+
+def train(store: RunStore, run: Run, writer: RunWriter) -> None:
+    """Carry a run from where it stands to its last snapshot.
+
+    Raises
+    ------
+    ClustlabError
+        If it cannot be done.
+    Cancelled
+        If it was asked to stop.
+    """
+    spec = run.spec
+    writer.poll()
+    device, reason = choose_device(spec.device)
+    writer.report(force=True, device=str(device), device_reason=reason, phase="load data", eta=None)
+    checkpoint = load_checkpoint(run.path / "checkpoint.pt")
+    dataset, method = _prepared(store, spec, writer)
+    if checkpoint and not checkpoint["phase"]:  # killed between its last snapshot and last word
+        writer.report(step=len(run), seconds=round(checkpoint["seconds"], 3), fraction=1.0)
+        return
+    _record_environment(run, store, device, reason)
+    machine = Machine(store.root, device.type)
+    machine.measure()
+    phases = method.plan(len(dataset.items), dataset.items.shape[1:])
+    clock = _Clock(machine, spec.method, phases, writer, checkpoint)
+
+    def poll() -> None:
+        clock.tick(ctx)  # first, so that a run that is held here says where it is
+        writer.boxes = ctx.boxes
+        writer.poll()
+
+    warm = _state_continued(run)
+    step = int(checkpoint["step"]) if checkpoint else 0
+    desk = Desk(run, registry.interventions(registry.method(spec.method)))
+
+    def interventions() -> list[Intervention]:
+        return desk.take(step, ctx.phase_name, is_new=step >= writer.committed)
+
+    ctx = Context(
+        spec.seed,
+        device,
+        poll=poll,
+        interventions=interventions,
+        checkpoint=checkpoint,
+        warm=warm,
+    )
+    iterations = cast("Generator[Snapshot]", method.iterate(dataset.items, ctx))
+    snapshots = _with_precision(iterations, device, spec)
+    with contextlib.closing(snapshots):
+        for snapshot in snapshots:
+            if not ctx.in_phase:  # it would come twice after a resume
+                raise ValueError("a snapshot was yielded outside the body of a phase")
+            record = {"phase": ctx.phase_name, "done": ctx.done + 1, "total": ctx.total}
+            record |= desk.record(step)
+            writer.append(step, snapshot, {**record, "seconds": round(clock.seconds, 4)})
+            step += 1
+            writer.report(force=True, step=step, done=ctx.done + 1)
+            if writer.checkpoint_due():
+                writer.save_checkpoint({**ctx.checkpoint(), "step": step, "seconds": clock.seconds})
+            writer.poll()
+    writer.save_checkpoint({**ctx.final_checkpoint(), "step": step, "seconds": clock.seconds})
+    writer.report(seconds=round(clock.seconds, 3), fraction=1.0)
+    if not checkpoint and not warm:
+        machine.learn(spec.method, _carried_out(run, phases), clock.seconds)
+
+
+def _prepared(store: RunStore, spec: RunSpec, writer: RunWriter) -> tuple[Dataset, Method]:
+    """Load the items, which may take a download, and build the method."""
+
+    def report(message: str, share: float) -> None:
+        writer.poll()
+        writer.report(phase=message, fraction=share)
+
+    dataset = library.load(
+        store.root, spec.dataset, spec.dataset_params, spec.seed, report, spec.excluded
+    )
+    writer.poll()
+    method = build(registry.method(spec.method), spec.method_params)
+    wanted = getattr(method, "n_clusters", 2)
+    if len(dataset.items) < wanted:
+        raise ParameterError(
+            f"n_clusters is {wanted}, but there are only {len(dataset.items)} items.",
+            "Ask for fewer clusters or more samples.",
+        )
+    return dataset, method
+
+
+def _state_continued(run: Run) -> dict[str, Any] | None:
+    """Return the state of the run that this one continues; None if it continues none."""
+    state = load_checkpoint(run.path / "warm.pt")
+    if run.spec.continues and not state:
+        raise ParameterError(
+            f"The trained parts of {run.spec.continues!r} were not copied to this run.",
+            "Continue that run once more.",
+        )
+    return state
+
+
+def _carried_out(run: Run, phases: Sequence[PlannedPhase]) -> list[PlannedPhase]:
+    """Return the plan with the number of iterations that really took place."""
+    done = {record["phase"]: record["done"] for record in run.log}
+    return [PlannedPhase(p.name, done.get(p.name, 0), p.cost) for p in phases]
+
+
+def _with_precision(
+    snapshots: Generator[Snapshot], device: torch.device, spec: RunSpec
+) -> Generator[Snapshot]:
+    """Advance a method under mixed precision where it is asked for and helps.
+
+    The body of a generator runs in the context of the `next` that drives it, so methods need not
+    know. bfloat16 keeps the range of float32: no loss scaling, and so no state to checkpoint.
+    """
+    use = spec.mixed_precision and device.type in BFLOAT16
+    with contextlib.closing(snapshots):
+        while True:
+            with _autocast(device) if use else contextlib.nullcontext():
+                snapshot = next(snapshots, None)
+            if snapshot is None:
+                return
+            yield snapshot
+
+
+def _autocast(device: torch.device) -> torch.autocast:
+    """Mixed precision without a cache, which would go on using the weights of the first batch."""
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+
+
+class _Clock:
+    """Measures training time and turns the plan into the time that is left."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        method: str,
+        phases: Sequence[PlannedPhase],
+        writer: RunWriter,
+        checkpoint: Mapping[str, Any] | None,
+    ) -> None:
+        self._machine, self._method, self._phases, self._writer = machine, method, phases, writer
+        self._before = float(checkpoint["seconds"]) if checkpoint else 0.0
+        self._start = time.monotonic() - writer.paused_seconds  # paused while loading
+        self._phase, self._phase_start, self._phase_first = "", 0.0, 0
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far, without pauses, including the time before a resume."""
+        return self._before + time.monotonic() - self._start - self._writer.paused_seconds
+
+    def tick(self, ctx: Context) -> None:
+        """Report where the method is; cheap enough for every batch."""
+        if ctx.phase_name != self._phase:
+            self._phase, self._phase_start = ctx.phase_name, self.seconds
+            self._phase_first = ctx.done
+        share = ctx.batch / ctx.n_batches if ctx.n_batches else 0.0
+        left, whole = self._left(ctx, share)
+        self._writer.report(
+            phase=ctx.phase_name,
+            done=ctx.done,
+            total=ctx.total,
+            active=ctx.active,
+            boxes=ctx.boxes,
+            seconds=round(self.seconds, 2),
+            eta=round(left, 1),
+            fraction=round(min(1.0, 1 - left / whole), 4) if whole > 0 else 0.0,
+        )
+
+    def _left(self, ctx: Context, share: float) -> tuple[float, float]:
+        """Seconds left and in all, from the pace of the current phase and the plan for the rest."""
+        names = [p.name for p in self._phases]
+        position = names.index(ctx.phase_name) if ctx.phase_name in names else -1
+        worked = ctx.done - self._phase_first + share
+        if position < 0:
+            return 0.0, 0.0
+        planned = self._machine.phase_seconds(self._method, self._phases[position])
+        pace = (self.seconds - self._phase_start) / worked if worked >= 1 else planned
+        left = pace * max(0.0, ctx.total - ctx.done - share)
+        drift = min(5.0, max(0.2, pace / planned)) if planned > 0 else 1.0
+        for phase in self._phases[position + 1 :]:
+            left += drift * self._machine.phase_seconds(self._method, phase) * phase.iterations
+        return left, left + self.seconds
+
+
+def _record_environment(run: Run, store: RunStore, device: torch.device, reason: str) -> None:
+    """Write down what the result may depend on besides the spec."""
+    spec = run.spec
+    about = {
+        "threads": torch.get_num_threads(),
+        "device": str(device),
+        "device_reason": reason,
+        "python": platform.python_version(),
+        "packages": {p: metadata.version(p) for p in ("torch", "numpy", "scikit-learn")},
+        "fingerprint": library.fingerprint(
+            store.root, spec.dataset, spec.dataset_params, spec.seed, spec.excluded
+        ),
+    }
+    write_atomically(run.path / "environment.json", json.dumps(about, indent=1))

@@ -1,0 +1,219 @@
+"""The one writer of a run: commits snapshots, reports progress, obeys requests."""
+
+import contextlib
+import dataclasses
+import errno
+import io
+import json
+import math
+import os
+import pickle
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import torch
+
+from clustlab.errors import Cancelled, ClustlabError
+from clustlab.runs.liveness import worker_identity
+from clustlab.runs.store import Run, Status, replacing, snapshot_path, write_status
+from clustlab.types import Artefact, Snapshot
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+POLL_EVERY = 0.1  # seconds between looks at the request file
+BEAT_EVERY = 5.0  # seconds between touches of the status file
+HOLD_FOR = 0.05  # seconds between looks at it while paused
+REPORT_EVERY = 0.25  # seconds between writes of the status
+CHECKPOINT_SHARE = 0.05  # share of the training time that checkpoints may take
+CHECKPOINT_AFTER = 1.0  # seconds before which one is not worth its time
+CHECKPOINT_EVERY = 30.0  # seconds after which one is due in any case
+
+
+class RunWriter:
+    """Context manager around the training of one run.
+
+    The status file is touched by a small thread, so that a long uninterruptible step (an import,
+    a first compilation) does not make the run look lost.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.path = run.path
+        self.committed = len(run)
+        self.state: dict[str, Any] = {**worker_identity(), "status": "running"}
+        self.paused_seconds = 0.0
+        self.boxes = 0  # of the method's loop that have begun, as the context counts them
+        self._last_box = math.inf
+        self._looked = self._reported = 0.0
+        self._saved = time.monotonic()
+        self._save_cost = 0.0
+        self._closed = threading.Event()
+
+    def __enter__(self) -> Self:
+        for left_over in (*self.path.glob("snapshots/*.tmp"), *self.path.glob("*.pt.*.tmp")):
+            left_over.unlink(missing_ok=True)  # of a worker that was killed
+        self.report(force=True)
+        threading.Thread(target=self._beat, name="clustlab-heartbeat", daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self._closed.set()
+
+    def _beat(self) -> None:
+        while not self._closed.wait(BEAT_EVERY):
+            beat(self.path)
+
+    # -- status --------------------------------------------------------------------------------
+    def report(self, *, force: bool = False, **changes: Any) -> None:
+        """Update the status; written at most four times a second unless forced."""
+        self.state.update(changes)
+        now = time.monotonic()
+        if force or now - self._reported >= REPORT_EVERY:
+            self._reported = now
+            write_status(self.path, self.state)
+
+    def finish(self, status: Status, **changes: Any) -> None:
+        """Write the last status, also where the disk has no room for a new file."""
+        try:
+            self.report(force=True, status=status, finished=time.time(), eta=None, **changes)
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            text = json.dumps({k: v for k, v in self.state.items() if k != "traceback"})
+            with (self.path / "status.json").open("r+", encoding="utf-8") as file:
+                file.write(text)
+                file.truncate()
+
+    # -- requests ------------------------------------------------------------------------------
+    def poll(self) -> None:
+        """Hold while asked to pause; raise `Cancelled` when asked to stop.
+
+        A deleted folder counts as a request to stop.
+        """
+        now = time.monotonic()
+        if now - self._looked < POLL_EVERY and self.boxes < self._last_box:
+            return
+        self._looked = now
+        if self._should_hold():
+            self.report(force=True, status="paused")
+            while self._should_hold():
+                time.sleep(HOLD_FOR)
+            self.paused_seconds += time.monotonic() - now
+            self.report(force=True, status="running")
+
+    def _should_hold(self) -> bool:
+        word = self._requested()
+        self._last_box = math.inf
+        if word == "cancel":
+            raise Cancelled
+        if word.startswith("box "):
+            self._last_box = int(word.removeprefix("box "))
+            return self.boxes >= self._last_box
+        if word.startswith("until "):
+            return self.committed >= int(word.removeprefix("until "))
+        return word == "pause"
+
+    def _requested(self) -> str:
+        try:
+            return (self.path / "request").read_text("utf-8").strip()
+        except FileNotFoundError:
+            return "run" if self.path.is_dir() else "cancel"
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the run was asked to stop or deleted."""
+        return self._requested() == "cancel"
+
+    # -- snapshots -----------------------------------------------------------------------------
+    def append(self, step: int, snapshot: Snapshot, record: Mapping[str, Any]) -> None:
+        """Commit a snapshot. One that is committed already, before a resume, is left as it is."""
+        if step < self.committed:
+            return
+        arrays = {
+            "embedding": snapshot.embedding,
+            "assignments": snapshot.assignments,
+            "probabilities": snapshot.probabilities,
+            "centers": snapshot.centers,
+            **{f"artefact:{name}": a.data for name, a in snapshot.artefacts.items()},
+        }
+        with replacing(snapshot_path(self.path, step)) as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **{k: v for k, v in arrays.items() if v is not None})
+        line = {
+            "step": step,
+            "time": time.time(),
+            "n_clusters": snapshot.n_clusters,
+            **record,
+            "scalars": dict(snapshot.scalars),
+            "artefacts": {name: _about(a) for name, a in snapshot.artefacts.items()},
+        }
+        self._append_line(json.dumps(line, allow_nan=False) + "\n")
+        self.committed = step + 1
+        self._looked = 0.0  # a single step must hold at once
+
+    def _append_line(self, line: str) -> None:
+        with (self.path / "log.jsonl").open("a+b") as file:
+            size = file.tell()
+            file.seek(max(0, size - 1))
+            if file.read() not in (b"", b"\n"):  # a crash has left half a line: cut it off
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
+            file.write(line.encode())
+
+    # -- checkpoints ---------------------------------------------------------------------------
+    def checkpoint_due(self) -> bool:
+        """Whether saving now keeps the cost of checkpoints within their share of the time."""
+        waited = time.monotonic() - self._saved
+        enough = max(CHECKPOINT_AFTER, self._save_cost / CHECKPOINT_SHARE)
+        return waited >= min(CHECKPOINT_EVERY, enough)
+
+    def save_checkpoint(self, state: Mapping[str, Any]) -> None:
+        """Replace the checkpoint."""
+        start = time.monotonic()
+        buffer = io.BytesIO()  # torch hides the reason if it cannot write a file itself
+        torch.save(dict(state), buffer)
+        with replacing(self.path / "checkpoint.pt") as temporary:
+            temporary.write_bytes(buffer.getbuffer())
+        self._saved = time.monotonic()
+        self._save_cost = self._saved - start
+
+
+def beat(path: Path) -> None:
+    """Show that a run's worker, or the queue it waits in, is alive."""
+    with contextlib.suppress(OSError):
+        os.utime(path / "status.json")
+
+
+def _about(artefact: Artefact) -> dict[str, Any]:
+    """Everything of an artefact but its data."""
+    names = (f.name for f in dataclasses.fields(artefact))
+    return {name: getattr(artefact, name) for name in names if name != "data"}
+
+
+def load_checkpoint(file: Path) -> dict[str, Any] | None:
+    """Checkpoint in a file, on the CPU and without unpickling code; None if there is none.
+
+    Parts take their state to the device they are on; generator states belong on the CPU.
+
+    Raises
+    ------
+    ClustlabError
+        If it cannot be read.
+    """
+    if not file.is_file():
+        return None
+    try:
+        return dict(torch.load(file, map_location="cpu", weights_only=True))
+    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise ClustlabError(
+            f"The saved state {file.name} of the run {file.parent.name!r} cannot be read.",
+            "Duplicate the run to start it from the beginning.",
+        ) from error

@@ -1,0 +1,272 @@
+"""Tabs of the page Compare that look at all runs together."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from clustlab.analysis import agreement, comparison, learning_curves, run_scores
+from clustlab.analysis.matching import contingency
+from clustlab.runs.store import Run
+from clustlab.types import Array
+from clustlab.ui import session
+from clustlab.ui.compare.compared_run import Side, chart_key, select
+from clustlab.ui.widgets import keyboard_choice, panels
+from clustlab.ui.widgets.clickable_sheet import clickable
+from clustlab.views import curves, matrices, overlay, sheets
+
+DISPUTED = 60  # images in sight on which runs differ most
+TAKEN = 300  # of them that are selected at a click
+ROWS, IMAGES = 10, 14  # of the consensus clusters
+LABELLED = ("acc", "nmi", "ari", "purity")
+FREE = ("changed", "nmi_previous", "n_occupied", "evenness")  # figures that need no labels
+
+
+# -- agreement ---------------------------------------------------------------------------------
+def agreement_of(sides: Sequence[Side]) -> None:
+    """ARI and NMI of all runs, and the clusters of two of them against each other."""
+    names = [side.name for side in sides]
+    scores = agreement.scores([side.clusters for side in sides])
+    columns = st.columns(2, gap="medium")
+    for column, title, values in zip(columns, ("ARI", "NMI"), scores, strict=True):
+        with column:
+            st.markdown(f"**{title}** between runs")
+            panels.chart(
+                matrices.pairwise,
+                values,
+                names,
+                key=f"pairwise-{title}",
+                with_guide=title == "NMI",
+                alt=_in_words(title, values, names),
+            )
+    if len(sides) > 1:
+        _clusters_of_two(sides)
+
+
+def _in_words(title: str, values: Array, names: Sequence[str]) -> str:
+    pairs = combinations(range(len(names)), 2)
+    said = [f"{names[i]} and {names[j]} {values[i, j]:.3f}" for i, j in pairs]
+    return f"{title} between runs. {'; '.join(said)}"
+
+
+def _clusters_of_two(sides: Sequence[Side]) -> None:
+    pairs = list(combinations(range(len(sides)), 2))
+
+    def words(pair: tuple[int, int]) -> str:
+        return f"{sides[pair[0]].name} and {sides[pair[1]].name}"
+
+    pair = pairs[0]
+    if len(pairs) > 1:
+        pair = st.selectbox("Clusters of", pairs, format_func=words, key="compare-pair", width=360)
+    a, b = sides[pair[0]], sides[pair[1]]
+    same = int((a.clusters == b.clusters).sum())
+    st.markdown(
+        f"**Clusters of {a.name} by clusters of {b.name}**: {same:,} of {len(a.clusters):,} items "
+        f"({same / max(len(a.clusters), 1):.1%}) lie in clusters of the same number."
+    )
+    source = f"between-{a.letter}{b.letter}"
+    key = chart_key(source)
+
+    def choose(cell: tuple[int, int]) -> None:
+        one, other = cell
+        rows = np.flatnonzero((a.clusters == one) & (b.clusters == other))
+        select(source, rows, f"Cluster {one} of {a.letter}, {other} of {b.letter}")
+
+    cells = keyboard_choice.Chooser(source, key, choose)
+
+    def chosen() -> None:
+        clicked = st.session_state[key]["selection"].get("cell") or []
+        if clicked:
+            cells.take((int(clicked[0]["from"]), int(clicked[0]["to"])))
+
+    choices = keyboard_choice.cells(
+        contingency(a.clusters, b.clusters),
+        lambda one, other: f"cluster {one} of {a.letter}, {other} of {b.letter}",
+        are_images=a.view.dataset.is_image,
+    )
+    cells.box("Choose a cell", choices, width=360)
+    panels.chart(
+        matrices.between,
+        a.clusters,
+        b.clusters,
+        (a.name, b.name),
+        key=key,
+        select="cell",
+        on_select=chosen,
+    )
+
+
+# -- consensus ---------------------------------------------------------------------------------
+def consensus_of(sides: Sequence[Side]) -> None:
+    """What most runs say, and the images on which they differ most."""
+    own = [side.clusters for side in sides]
+    ids, share = agreement.consensus(own)
+    apart = agreement.disagreement(own)
+    labels = sides[0].view.labels
+    scores = run_scores.scores(ids, labels)
+    with st.container(horizontal=True):
+        st.metric("All runs agree on", f"{(share == 1).mean():.1%}", help="Same common number.")
+        st.metric("Clusters by majority", scores.n_occupied)
+        if scores.acc is not None:
+            st.metric("ACC of the majority", f"{scores.acc:.3f}")
+            st.metric("NMI of the majority", f"{scores.nmi:.3f}")
+    _disputed(sides, ids, apart)
+    st.markdown("**Consensus clusters**: the images that the runs see most alike first")
+    used, sizes = np.unique(ids, return_counts=True)
+    shown = used[np.argsort(-sizes, kind="stable")][:ROWS]
+    rising = np.argsort(apart, kind="stable")
+    rows = [rising[ids[rising] == i][:IMAGES] for i in shown]
+    sheet = sheets.cluster_rows(
+        sides[0].view.dataset.items, rows, clusters=shown, tile=28, columns=IMAGES
+    )
+    _sheet(sides, sheet, "compare-consensus", "Images of each consensus cluster, a row each")
+    left_out = f" Shown are the {ROWS} largest of {len(used)}." if len(used) > ROWS else ""
+    st.caption(
+        "An image belongs to the cluster that most runs give it; where all differ, the first run "
+        f"decides.{left_out}"
+    )
+
+
+def _disputed(sides: Sequence[Side], ids: Array, apart: Array) -> None:
+    order = np.argsort(-apart, kind="stable")
+    order = order[apart[order] > 0]
+    st.markdown("**Images on which the runs differ most**")
+    if not len(order):
+        st.caption("None: every image has the same company in all runs.")
+        return
+    items = sides[0].view.dataset.items
+    few = order[:DISPUTED]
+    sheet = sheets.atlas(items, few, tile=28, columns=20, clusters=ids[few])
+    _sheet(sides, sheet, "compare-disputed", f"The {len(few)} most disputed images")
+    taken = order[:TAKEN]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            f"Select the first {len(taken):,}",
+            key="select-disputed",
+            icon=":material/select_all:",
+            on_click=select,
+            args=("disputed", taken, "Most disputed"),
+        )
+        st.caption(
+            f"Showing {len(few):,} of {len(order):,}. Two runs differ on an image by the share of "
+            "its company in either of them that it does not keep in both; borders are the "
+            "consensus."
+        )
+
+
+def _sheet(sides: Sequence[Side], sheet: sheets.Sheet, key: str, alt: str) -> None:
+    def label(index: int) -> str:
+        seen = ", ".join(f"{side.letter} {side.clusters[index]}" for side in sides)
+        return f"item {index} · cluster in {seen}"
+
+    clickable(sheet, key=key, alt=alt, label=label, on_pick=session.pick)
+
+
+# -- curves ------------------------------------------------------------------------------------
+@lru_cache(maxsize=32)
+def _curve(folder: Path, run_id: str, steps: int) -> pd.DataFrame:
+    run = session.open_run(run_id)
+    data = session.dataset(run)
+    return learning_curves.curve(run, len(data.items), data.labels)
+
+
+def curves_of(sides: Sequence[Side]) -> None:
+    """One figure of all runs along one axis; seeds of one setting as mean and range."""
+    labelled = sides[0].view.labels is not None
+    names = [*(LABELLED if labelled else ()), *FREE]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        figure = st.selectbox(
+            "Figure", names, format_func=curves.TITLES.__getitem__, key="compare-figure", width=220
+        )
+        axis = st.segmented_control(
+            "Against",
+            learning_curves.AXES,
+            default="step",
+            required=True,
+            format_func=overlay.AXES.__getitem__,
+            key="compare-axis",
+        )
+        with_seeds = st.toggle(
+            "Other seeds of the same settings",
+            key="compare-seeds",
+            help="Adds finished runs that differ in nothing but the seed. Their items may differ, "
+            "so they take part in the curves only.",
+        )
+    with st.spinner("Reading the curves ..."):
+        groups = _groups(sides, with_seeds=with_seeds)
+        members = {run.id: run for group in groups.values() for run in group}
+        tables = {
+            run_id: _curve(run.path.parent, run_id, len(run)) for run_id, run in members.items()
+        }
+    ids = {name: [run.id for run in group] for name, group in groups.items()}
+    table = learning_curves.bands(tables, ids, axis, figure)
+    steps = {side.view.run.id: side.view.step for side in sides}
+    at = [_place(tables, group, steps, axis) for group in groups.values()]
+    panels.chart(
+        overlay.overlaid, table, list(groups), figure=figure, axis=axis, at=at, key="overlaid"
+    )
+    for name in sorted(set(groups) - set(table["group"])):
+        st.caption(f"{name} has no curve here. {_why_not(groups[name], axis)}")
+
+
+def _groups(sides: Sequence[Side], *, with_seeds: bool) -> dict[str, list[Run]]:
+    """Runs of each line, by the words of the legend."""
+    letters = {side.view.run.id: side.letter for side in sides}
+    runs = [side.view.run for side in sides]
+    others = [session.open_run(r.id) for r in session.store().runs()] if with_seeds else []
+    found = {}
+    for group in comparison.seeds(runs, others):
+        own = ", ".join(letters[run.id] for run in group if run.id in letters)
+        count = f", {len(group)} seeds" if len(group) > 1 else ""
+        found[f"{own}: {group[0].manifest['method_title']}{count}"] = group
+    return found
+
+
+def _place(
+    tables: dict[str, pd.DataFrame], group: Sequence[Run], steps: dict[str, int], axis: str
+) -> float:
+    """Where a line stands now; nan for a mean over seeds."""
+    if len(group) > 1 or steps[group[0].id] >= len(tables[group[0].id]):
+        return float("nan")
+    return float(tables[group[0].id][axis].iloc[steps[group[0].id]])
+
+
+def _why_not(group: Sequence[Run], axis: str) -> str:
+    if axis == "samples":
+        for run in group:
+            _, reason = learning_curves.samples_seen(run, len(session.dataset(run).items))
+            if reason:
+                return reason
+    if axis == "seconds" and any(learning_curves.clock(run).seconds is None for run in group):
+        return "Its log has no training times."
+    return "The figure is not defined for it."
+
+
+# -- settings ----------------------------------------------------------------------------------
+def settings_of(sides: Sequence[Side]) -> None:
+    """Settings in which the runs differ, and nothing else."""
+    runs = [side.view.run for side in sides]
+    rows: list[dict[str, Any]] = []
+    for row in comparison.differing(runs):
+        values = {side.name: _word(row["values"], side.view.run.id) for side in sides}
+        rows.append({"setting": row["name"].replace("_", " "), **values})
+    if not rows:
+        st.info("These runs have the same settings; they differ in nothing but chance.")
+        return
+    height = min(36 * (len(rows) + 1) + 4, 520)
+    st.dataframe(
+        pd.DataFrame(rows), hide_index=True, height=height, alt="Settings in which the runs differ"
+    )
+    st.caption("Settings that are equal in all runs are left out; a dash: the method has none.")
+
+
+def _word(values: dict[str, Any], run_id: str) -> str:
+    if run_id not in values:
+        return "–"
+    value = values[run_id]
+    return "none" if value is None else str(value)

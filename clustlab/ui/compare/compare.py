@@ -1,0 +1,278 @@
+"""Body of the page Compare: which runs, whether they can be compared, and one control for all."""
+
+import math
+from collections.abc import Sequence
+
+import streamlit as st
+
+from clustlab.analysis import comparison, learning_curves
+from clustlab.errors import ClustlabError, ParameterError, RunNotFound
+from clustlab.runs.store import Run
+from clustlab.ui import session
+from clustlab.ui.compare import side_by_side
+from clustlab.ui.compare.compared_run import Side, common_ids
+from clustlab.ui.run import frame
+from clustlab.ui.train import start_comparison
+from clustlab.views.panes import LETTERS
+
+BY: dict[learning_curves.By, str] = {
+    "share": "Share of progress",
+    "step": "Step",
+    "seconds": "Seconds",
+}
+
+
+def page() -> None:
+    """Choose runs, then see them side by side, or why that is not possible."""
+    runs, problems = _chosen()
+    _picker(runs)
+    for problem in problems:
+        session.show_error(problem)
+    if len(runs) < comparison.FEWEST:
+        _nothing_yet(runs)
+        return
+    odd = comparison.strangers(session.store(), runs)
+    if odd:
+        start_comparison.explain(runs, odd, replace)
+        return
+    if st.session_state.get("run") not in [run.id for run in runs]:
+        session.choose(runs[0].id)  # so that every page speaks of the same images
+        st.query_params.pop("run", None)
+    if st.session_state.get("compare-at") is not None:  # links from other pages do not carry it
+        st.query_params["at"] = f"{st.session_state['compare-at']:g}"
+    active = any(run.is_active for run in runs)
+    every = frame.BODY_TICK if active else None
+    st.fragment(session.guarded(_ticking), run_every=every)([run.id for run in runs])
+
+
+# -- which runs --------------------------------------------------------------------------------
+def _chosen() -> tuple[list[Run], list[ClustlabError]]:
+    """Runs named in the address, else those compared last; and what is wrong with the rest."""
+    known = list(st.session_state.get("compared", []))
+    address = st.query_params.get("runs")
+    ids = known if address is None else list(dict.fromkeys(filter(None, address.split(","))))
+    runs, problems = [], []
+    for run_id in ids[: comparison.MOST]:
+        try:
+            runs.append(session.open_run(run_id))
+        except RunNotFound as error:
+            problems.append(error)
+    left_out: list[ClustlabError] = list(problems)
+    if len(ids) > comparison.MOST:
+        left_out.append(
+            ParameterError(
+                f"A comparison takes up to {comparison.MOST} runs, the address names {len(ids)}.",
+                f"Shown are the first {comparison.MOST}.",
+            )
+        )
+    _remember([run.id for run in runs])
+    return runs, left_out
+
+
+def _remember(ids: Sequence[str]) -> None:
+    if list(ids) != st.session_state.get("compared", []):
+        st.session_state["compared"] = list(ids)
+        st.session_state.pop("compare-at", None)
+        session.clear_charts()
+    if ids:
+        st.query_params["runs"] = ",".join(ids)
+    else:
+        st.query_params.pop("runs", None)
+
+
+def replace(old: str, new: str | None) -> None:
+    """Put another run in the place of one, or leave it out."""
+    ids = [new if run == old else run for run in st.session_state.get("compared", [])]
+    _remember([run for run in ids if run is not None])
+
+
+def _picker(runs: Sequence[Run]) -> None:
+    every = {run.id: run for run in session.store().runs()}
+    every |= {run.id: run for run in runs}
+    st.session_state["compare-pick"] = [run.id for run in runs]
+    pick, more = st.columns([7, 3], vertical_alignment="bottom")
+    with pick:
+        st.multiselect(
+            "Runs to compare",
+            list(every),
+            format_func=lambda run_id: _name(every[run_id]),
+            key="compare-pick",
+            max_selections=comparison.MOST,
+            placeholder="Choose 2 to 4 runs over the same items",
+            select_all=False,
+            on_change=lambda: _remember(st.session_state["compare-pick"]),
+        )
+    if len(runs) >= comparison.FEWEST:
+        with more:
+            box = st.popover(
+                "Three methods, one click",
+                icon=":material/rocket_launch:",
+                key=f"three-{','.join(run.id for run in runs)}",  # closed when others are shown
+                on_change="rerun",
+            )
+            if box.open:
+                with box:
+                    start_comparison.three(runs[0], _remember)
+
+
+def _name(run: Run) -> str:
+    return f"{run.title}, {run.spec.preset} ({run.id[-4:]})"
+
+
+def _nothing_yet(runs: Sequence[Run]) -> None:
+    """Say what will be here, and offer ways to it."""
+    st.markdown("### Put runs side by side")
+    st.markdown(
+        "What does one method see that another does not? Choose two to four runs over the same "
+        "items above: their clusters are matched, one step control moves all of them, and every "
+        "image can be followed from one to the other."
+    )
+    start = runs[0] if runs else None
+    pair = start_comparison.pair(start)
+    if pair and st.button(
+        "Compare the newest two" if start is None else "Compare with the newest on the same items",
+        icon=":material/compare_arrows:",
+        help=" and ".join(_name(run) for run in pair),
+    ):
+        _remember([run.id for run in pair])
+        st.rerun()
+    learn, points = st.columns(2)
+    with points, st.container(border=True, height="stretch"):
+        start_comparison.moons(_remember)
+    with learn, st.container(border=True, height="stretch"):
+        start_comparison.three(start, _remember)
+
+
+# -- the body ----------------------------------------------------------------------------------
+def _ticking(ids: Sequence[str]) -> None:
+    runs = [session.open_run(run_id) for run_id in ids]
+    statuses = [run.status for run in runs]
+    if statuses != st.session_state.get("compare-status"):
+        first = st.session_state.get("compare-status") is None
+        st.session_state["compare-status"] = statuses
+        if not first:
+            st.rerun()  # another pace
+    begun = [run for run in runs if len(run)]
+    if not begun:
+        for letter, run in zip(LETTERS, runs, strict=False):
+            st.markdown(f"**{letter}** {run.title}")
+            frame.waiting(run)
+        return
+    _follow(begun)
+    clocks = [learning_curves.clock(run) for run in begun]
+    steps = dict(zip((run.id for run in begun), _control(clocks), strict=True))
+    side_by_side.draw(sides(runs, steps), [run for run in runs if run.id not in steps])
+
+
+def _follow(runs: Sequence[Run]) -> None:
+    """Bring what is derived from the steps of all runs up to date, with a bar if it takes long."""
+    timelines = [session.timeline(run) for run in runs]
+    behind = sum(len(run) - len(t) for run, t in zip(runs, timelines, strict=True))
+    place = st.empty()  # always, or all below would move up and lose the focus of the keyboard
+    bar = place.progress(0.0, "Following the clusters through all steps") if behind > 20 else None
+    for i, timeline in enumerate(timelines):
+
+        def tell(words: str, share: float, done: int = i) -> None:
+            if bar is not None:
+                bar.progress(min((done + share) / len(timelines), 1.0), words)
+
+        timeline.extend(report=tell)
+    if bar is not None:
+        bar.empty()
+
+
+def sides(runs: Sequence[Run], steps: dict[str, int]) -> list[Side]:
+    """Runs that have begun, at their steps, with clusters under common numbers.
+
+    Clusters are matched at the last step of each run and keep their numbers at all others, so
+    that a colour means one cluster over time as well as across runs.
+    """
+    begun = [(i, run) for i, run in enumerate(runs) if run.id in steps]
+    maps = common_ids([run for _, run in begun])
+    found = []
+    for (i, run), ids in zip(begun, maps, strict=True):
+        view = frame.View(run, steps[run.id], session.timeline(run), session.dataset(run))
+        found.append(Side(LETTERS[i], view, ids))
+    return found
+
+
+# -- one control for all -----------------------------------------------------------------------
+def _control(clocks: Sequence[learning_curves.Clock]) -> list[int]:
+    """Slider over all runs; the step of each that belongs to its place."""
+    kinds = [k for k in BY if k != "seconds" or all(c.seconds is not None for c in clocks)]
+    with st.container(key="compare-control"):
+        choice, track = st.columns([4, 7], vertical_alignment="bottom")
+        with choice:
+            by = st.segmented_control(
+                "Bring runs together by",
+                kinds,
+                default="share",
+                required=True,
+                format_func=BY.__getitem__,
+                key="by",
+                bind="query-params",
+                on_change=lambda: _move(None),
+            )
+        with track:
+            at = _slider(by, clocks)
+    return [learning_curves.step_at(clock, by, at) for clock in clocks]
+
+
+def _slider(by: learning_curves.By, clocks: Sequence[learning_curves.Clock]) -> float:
+    """Place of the common control: a share, a step or seconds, the end unless one was chosen."""
+    last = _end(by, clocks)
+    wanted = _wanted()
+    at = last if wanted is None else min(max(wanted, 0.0), last)
+    if not last:
+        st.caption("Every run has one step so far.")
+        return 0.0
+    step: float = {"share": 1, "step": 1, "seconds": max(round(last / 100, 2), 0.01)}[by]
+    kind = float if by == "seconds" else int
+    st.session_state[f"compare-slider-{by}"] = kind(at)
+    st.slider(
+        BY[by],
+        kind(0),
+        kind(last),
+        step=kind(step),
+        format={"share": "%d %%", "step": "%d", "seconds": "%.1f s"}[by],
+        key=f"compare-slider-{by}",
+        label_visibility="collapsed",
+        on_change=lambda: _moved(by, last),
+    )
+    return at / 100 if by == "share" else at
+
+
+def _end(by: learning_curves.By, clocks: Sequence[learning_curves.Clock]) -> float:
+    if by == "share":
+        return 100.0 if max(clock.n_steps for clock in clocks) > 1 else 0.0
+    if by == "step":
+        return float(max(clock.n_steps for clock in clocks) - 1)
+    ends = [float(clock.seconds[-1]) for clock in clocks if clock.seconds is not None]
+    return math.ceil(max(ends) * 100) / 100
+
+
+def _wanted() -> float | None:
+    """Place asked for: by the slider, else by the address; None for the end."""
+    if "compare-at" not in st.session_state:
+        try:
+            at = float(st.query_params.get("at", ""))
+        except ValueError:
+            at = math.nan
+        st.session_state["compare-at"] = at if math.isfinite(at) else None
+    value: float | None = st.session_state["compare-at"]
+    return value
+
+
+def _moved(by: str, last: float) -> None:
+    value = float(st.session_state[f"compare-slider-{by}"])
+    _move(None if value >= last else value)
+
+
+def _move(value: float | None) -> None:
+    if st.session_state.get("marked"):  # a frame or a cell of another step would mislead
+        session.clear_charts()
+    st.session_state["compare-at"] = value
+    if value is None:
+        st.query_params.pop("at", None)
+    else:
+        st.query_params["at"] = f"{value:g}"

@@ -1,0 +1,107 @@
+"""Body of the page Figures: the table of the benchmark, and its seeds as dots."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from clustlab import registry
+from clustlab.benchmark import table
+from clustlab.benchmark.table import Summary
+from clustlab.ui import session
+from clustlab.ui.widgets import panels
+from clustlab.views import scores
+
+COLUMNS = {
+    "Method": st.column_config.TextColumn(width=190, pinned=True),
+    "ACC": st.column_config.NumberColumn(format="%.3f", help="1-to-1 matching, last step"),
+    "±": st.column_config.NumberColumn(format="%.3f", help="Standard deviation over the seeds"),
+    "Least": st.column_config.NumberColumn(format="%.3f"),
+    "Most": st.column_config.NumberColumn(format="%.3f"),
+    "NMI": st.column_config.NumberColumn(format="%.3f"),
+    "ARI": st.column_config.NumberColumn(format="%.3f"),
+    "kNN probe": st.column_config.NumberColumn(format="%.3f"),
+    "Seconds": st.column_config.NumberColumn(format="%.0f"),
+    "Peak MB": st.column_config.NumberColumn(format="%.0f"),
+    "Published ACC": st.column_config.TextColumn(width="large"),
+}
+
+
+def page() -> None:
+    """What was measured with this project, and what this machine has measured itself."""
+    st.title("Figures", anchor=False)
+    st.markdown(
+        "Methods on the same images, settings equal for all seeds, no label seen in training. "
+        "Published figures stand beside them with what they were measured on."
+    )
+    own = session.store().root / "benchmark.csv"
+    files = {"Shipped with clustlab": table.SHIPPED}
+    if own.is_file():
+        files["Measured here"] = own
+    panels.tabs({title: partial(_table, file) for title, file in files.items()})
+    if not own.is_file():
+        st.markdown("Measure your own; it goes on where it stood, and is shown here:")
+        st.code("python -m clustlab benchmark --datasets digits --preset quick", language=None)
+
+
+def _table(file: Path) -> None:
+    rows = table.summaries(table.read(file))
+    if not rows:
+        st.info("The table has no line yet.")
+        return
+    known = sorted({(s.dataset, s.data) for s in rows})
+    st.dataframe(
+        pd.DataFrame([_line(s) for s in rows]).dropna(axis=1, how="all"),
+        hide_index=True,
+        column_config=COLUMNS,
+        placeholder="",  # of what was not measured
+        alt="Figures of all methods, one line a method and data set",
+    )
+    chosen = st.selectbox(
+        "Data", known, format_func=lambda k: " ".join(filter(None, k)), key="figures-data"
+    )
+    mine = [s for s in rows if (s.dataset, s.data) == chosen and s.figures["acc"]]
+    panels.chart(scores.seeds, _dots(mine), _marks(mine), key="figures-seeds")
+
+
+def _line(s: Summary) -> dict[str, Any]:
+    acc = pd.Series(s.figures["acc"], dtype=float)
+    means = {name: pd.Series(values, dtype=float).mean() for name, values in s.figures.items()}
+    return {
+        "Method": _title(s),
+        "Data": f"{s.dataset}, {s.protocol}",
+        "Preset": s.preset,
+        "Seeds": len(s.seeds),
+        "ACC": acc.mean(),
+        "±": acc.std(),
+        "Least": acc.min(),
+        "Most": acc.max(),
+        "NMI": means["nmi"],
+        "ARI": means["ari"],
+        "kNN probe": means["knn_probe"],
+        "Seconds": means["seconds"],
+        "Peak MB": means["peak_mb"],
+        "Published ACC": "; ".join(r.words for r in s.reported),
+    }
+
+
+def _title(s: Summary) -> str:
+    """Name of the method, with what was changed of its preset."""
+    known = registry.methods().get(s.method)
+    _, _, changes = s.preset.partition(" ")
+    return " ".join(filter(None, (known.title if known else s.method, changes)))
+
+
+def _dots(rows: Sequence[Summary]) -> pd.DataFrame:
+    """One line a seed: method and accuracy."""
+    lines = [(_title(s), acc) for s in rows for acc in s.figures["acc"]]
+    return pd.DataFrame(lines, columns=["method", "acc"])
+
+
+def _marks(rows: Sequence[Summary]) -> pd.DataFrame:
+    """One line a published figure: method, accuracy and its words."""
+    lines = [(_title(s), r.acc, r.words) for s in rows for r in s.reported]
+    return pd.DataFrame(lines, columns=["method", "acc", "words"])

@@ -1,0 +1,247 @@
+"""What the page Compare draws: a column for each run, and what they agree on."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import streamlit as st
+
+from clustlab.analysis import agreement, matching
+from clustlab.runs.store import Run
+from clustlab.types import Array
+from clustlab.ui import nav, session
+from clustlab.ui.compare import agreement_tabs, linked_maps
+from clustlab.ui.compare.compared_run import Side, chart_key, select
+from clustlab.ui.look import clusters
+from clustlab.ui.run import frame, inspector, summaries
+from clustlab.ui.widgets import keyboard_choice, panels
+from clustlab.ui.widgets.clickable_sheet import clickable
+from clustlab.views import matrices, sheets
+
+ROWS = 10  # clusters on one page of images
+IMAGES = {1: 12, 2: 12, 3: 7, 4: 5}  # of each cluster, by the number of columns
+
+
+def draw(sides: Sequence[Side], waiting: Sequence[Run]) -> None:
+    """Columns, the tabs below them, and the inspector beside."""
+    main, beside = st.columns([7, 3], gap="medium")
+    with main:
+        _heads(sides)
+        for run in waiting:
+            st.markdown(f"**{run.title}**")
+            frame.waiting(run)
+        linked_maps.draw(sides)
+        _who_is_right(sides)
+        panels.tabs(
+            {
+                "Images": lambda: _images(sides),
+                "Confusion": lambda: _confusions(sides),
+                "Agreement": lambda: agreement_tabs.agreement_of(sides),
+                "Consensus": lambda: agreement_tabs.consensus_of(sides),
+                "Curves": lambda: agreement_tabs.curves_of(sides),
+                "Settings": lambda: agreement_tabs.settings_of(sides),
+            }
+        )
+    with beside:
+        _inspect(sides)
+
+
+# -- columns -----------------------------------------------------------------------------------
+def _heads(sides: Sequence[Side]) -> None:
+    for column, side in zip(st.columns(len(sides), gap="small"), sides, strict=True):
+        with column, st.container(gap="xsmall"):
+            run, row = side.view.run, side.view.timeline.row(side.view.step)
+            with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+                st.markdown(f"**{side.name}**", width="content", help=run.title)
+                st.badge(run.status, color=summaries.STATUS_COLORS[run.status])
+                nav.link("embedding", "Open", "open_in_new", run=run.id)
+            names = ("acc", "nmi", "ari") if row["acc"] == row["acc"] else ("confidence",)
+            scores = [f"{name.upper()} **{row[name]:.3f}**" for name in names]
+            scores.append(f"**{row['n_occupied']:.0f}** clusters")
+            few = scores if len(sides) < 3 else scores[:2]  # narrow columns
+            st.markdown(" · ".join(few), help=", ".join(scores).replace("*", ""))
+            record = run.log[side.view.step]
+            words = f"Step {side.view.step} of {len(run) - 1} · {record['phase']} {record['done']}"
+            if record.get("seconds") is not None:
+                words += f" · {record['seconds']:.1f} s"
+            st.caption(words)
+
+
+def _who_is_right(sides: Sequence[Side]) -> None:
+    """Between neighbours: how many images both, one or neither puts with their class."""
+    labels = sides[0].view.labels
+    if labels is None or not (labels >= 0).any() or len(sides) < 2:
+        return
+    pairs = list(pairwise(sides))
+    columns = st.columns(max(len(pairs), 2), gap="medium")
+    for column, (a, b) in zip(columns, pairs, strict=False):
+        with column, st.container(key=f"right-{a.letter}{b.letter}", gap="xsmall"):
+            st.markdown(f"**Who is right, {a.letter} or {b.letter}?**", help=RIGHT)
+            found = agreement.who_is_right(labels, ~a.view.wrong, ~b.view.wrong)
+            rows = (("both", "only_a"), ("only_b", "neither"))
+            for row in rows:
+                for cell, name in zip(st.columns(2, gap="xsmall"), row, strict=True):
+                    with cell:
+                        _cell(name, getattr(found, name), a.letter, b.letter)
+    if len(pairs) == 1:
+        with columns[1]:
+            _in_short(*pairs[0])
+
+
+RIGHT = (
+    "An image is right in a run if its true class is the one that its cluster stands for (1-to-1 "
+    "matching; the majority where there are more clusters than classes). Click for the images."
+)
+CELLS = {  # what the button says, and the title of what it selects
+    "both": ("Both right", "Right in {a} and {b}"),
+    "only_a": ("Only {a}", "Right in {a}, wrong in {b}"),
+    "only_b": ("Only {b}", "Right in {b}, wrong in {a}"),
+    "neither": ("Both wrong", "Wrong in {a} and {b}"),
+}
+
+
+def _cell(name: str, items: Array, a: str, b: str) -> None:
+    words, title = (text.format(a=a, b=b) for text in CELLS[name])
+    st.button(
+        f"{words}: {len(items):,}",
+        key=f"cell-{a}{b}-{name}",
+        width="stretch",
+        disabled=not len(items),
+        on_click=select,
+        args=("right", items, title),
+    )
+
+
+def _in_short(a: Side, b: Side) -> None:
+    ari, nmi = agreement.scores([a.clusters, b.clusters])
+    same = int((a.clusters == b.clusters).sum())
+    st.markdown(f"**How far do {a.letter} and {b.letter} agree?**")
+    st.markdown(
+        f"ARI **{ari[0, 1]:.3f}** · NMI **{nmi[0, 1]:.3f}** · {same:,} of {len(a.clusters):,} "
+        "items in clusters of the same number. The tabs Agreement and Consensus show which."
+    )
+
+
+def _images(sides: Sequence[Side]) -> None:
+    order = _order(sides)
+    page = 1
+    if len(order) > ROWS:
+        page = st.pagination(-(-len(order) // ROWS), key="compare-images-page") or 1
+    shown = order[(page - 1) * ROWS : page * ROWS]
+    limit = IMAGES[len(sides)]
+    for column, side in zip(st.columns(len(sides), gap="small"), sides, strict=True):
+        view = side.view
+        rows = [
+            sheets.order("central", np.flatnonzero(side.clusters == i), view.snapshot, limit=limit)
+            for i in shown
+        ]
+        sheet = sheets.cluster_rows(
+            view.dataset.items, rows, clusters=shown, tile=24, columns=limit, wrong=view.wrong
+        )
+        with column:
+            alt = f"Images of each cluster of {side.name}, a row each"
+            sheet_of(side, sheet, key=f"compare-rows-{side.letter}", alt=alt)
+    st.caption(
+        "Each row is one cluster in all columns, matched by shared items; an empty row is a "
+        "cluster that the run does not have."
+    )
+    panels.guide(sheets.cluster_rows)
+
+
+def _order(sides: Sequence[Side]) -> Array:
+    """Clusters in the order of the first run, then those that only others have."""
+    first = sides[0].ids[clusters.ordered(sides[0].view)]
+    used = np.unique(np.concatenate([side.clusters for side in sides]))
+    return np.concatenate([first[np.isin(first, used)], np.setdiff1d(used, first)])
+
+
+def sheet_of(side: Side, sheet: sheets.Sheet, *, key: str, alt: str) -> None:
+    """Clickable sheet that names clusters by their common numbers."""
+
+    def label(index: int) -> str:
+        own = f"cluster {side.clusters[index]} in {side.letter}"
+        labels = side.view.labels
+        if labels is None or labels[index] < 0:
+            return f"item {index} · {own}"
+        return f"item {index} · {inspector.class_name(side.view, int(labels[index]))} · {own}"
+
+    clickable(sheet, key=key, alt=alt, label=label, on_pick=session.pick)
+
+
+def _confusions(sides: Sequence[Side]) -> None:
+    labels = sides[0].view.labels
+    if labels is None or not (labels >= 0).any():
+        st.info(
+            "These items have no labels, so no run can be right or wrong. The tab Agreement "
+            "shows how far the runs agree."
+        )
+        return
+    for column, side in zip(st.columns(len(sides), gap="small"), sides, strict=True):
+        with column:
+            st.markdown(f"**{side.name}**")
+            _confusion(side, labels)
+    panels.guide(matrices.confusion)
+
+
+def _confusion(side: Side, labels: Array) -> None:
+    names = list(side.view.dataset.class_names)
+    source = f"confusion-{side.letter}"
+    key = chart_key(source)
+
+    def name(label: int) -> str:
+        return inspector.class_name(side.view, label)
+
+    def choose(cell: tuple[int, int]) -> None:
+        label, cluster = cell
+        rows = np.flatnonzero((labels == label) & (side.clusters == cluster))
+        select(source, rows, f"{name(label)} in cluster {cluster} of {side.letter}")
+
+    cells = keyboard_choice.Chooser(source, key, choose)
+
+    def chosen() -> None:
+        clicked = st.session_state[key]["selection"].get("cell") or []
+        if clicked:
+            cells.take((names.index(str(clicked[0]["true"])), int(clicked[0]["cluster"])))
+
+    words = keyboard_choice.cells(
+        matching.contingency(labels, side.clusters),
+        lambda label, cluster: f"true {name(label)} in cluster {cluster}",
+        are_images=side.view.dataset.is_image,
+    )
+    cells.box("Choose a cell", words)
+    panels.chart(
+        matrices.confusion,
+        labels,
+        side.clusters,
+        names,
+        classes=side.class_of,
+        ids=side.present,
+        key=key,
+        select="cell",
+        on_select=chosen,
+        with_guide=False,
+        height=320,
+        alt=f"Confusion matrix of {side.name}",
+    )
+
+
+# -- the inspector -----------------------------------------------------------------------------
+def _inspect(sides: Sequence[Side]) -> None:
+    index = session.picked()
+    if index is not None and index < len(sides[0].clusters) and len(sides) > 1:
+        with st.container(border=True):
+            st.markdown(f"**Item {index} in each run**")
+            st.markdown("\n\n".join(_verdict(side, index) for side in sides))
+    inspector.draw(sides[0].view)
+    if len(sides) > 1 and (index is not None or session.selection()[0]):
+        st.caption(f"Frames, corners and facts of the images are those of {sides[0].name}.")
+
+
+def _verdict(side: Side, index: int) -> str:
+    view, cluster = side.view, int(side.clusters[index])
+    words = f"{side.name}: cluster **{cluster}** (confidence {view.confidence[index]:.2f})"
+    if view.labels is None or view.labels[index] < 0:
+        return words
+    meant = int(side.class_of[cluster])
+    stands = f"stands for {inspector.class_name(view, meant)}" if meant >= 0 else "without a class"
+    return f"{words}, {stands}: {'wrong' if view.wrong[index] else 'right'}"

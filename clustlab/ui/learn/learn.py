@@ -1,0 +1,295 @@
+"""The page Learn: the course, and one step of a lesson at a time.
+
+The address holds everything: lesson, step, the values of the controls and the prediction.
+`lock=alpha,try` fixes controls for a class, `hide=...` leaves them out, `lock=all` fixes all.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from clustlab.course import catalogue
+from clustlab.course.catalogue import Control, Lesson, LessonStep
+from clustlab.errors import ParameterError
+from clustlab.ui import nav, session
+from clustlab.ui.learn import lesson_figure, lesson_runs
+
+OWN = ("lesson", "step", "said", "lock", "hide", "run")
+
+
+def body() -> None:
+    """The lesson that the address asks for, or the list of all."""
+    name = st.query_params.get("lesson")
+    if name is None:
+        _overview()
+    elif name == "glossary":
+        _glossary()
+    else:
+        try:
+            _lesson(catalogue.lesson(name))
+        except ParameterError as error:  # of the address: say so, and lead on
+            session.show_error(error)
+            _door("All lessons", "apps", None)
+
+
+def _overview() -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.title("Learn", anchor=False)
+        _door("Glossary: the words of the field", "dictionary", "glossary")
+    st.markdown(
+        "Short lessons that run on this machine: read two sentences, move something, predict what "
+        "happens, see it. Every figure is computed while you look."
+    )
+    known = list(catalogue.lessons().values())
+    for start in range(0, len(known), 3):
+        for column, lesson in zip(st.columns(3), known[start : start + 3], strict=False):
+            with column, st.container(border=True, height="stretch"):
+                _card(lesson)
+
+
+def _door(label: str, icon: str, lesson: str | None) -> None:
+    """Button to another part of this page: a link to the page one is on would do nothing."""
+    st.button(
+        label,
+        key=f"door-{lesson}-{label}",
+        icon=f":material/{icon}:",
+        type="tertiary",
+        on_click=_open,
+        args=(lesson,),
+    )
+
+
+def _open(lesson: str | None) -> None:
+    kept = {k: v for k, v in st.query_params.to_dict().items() if k in ("run", "lock", "hide")}
+    st.query_params.from_dict({**kept, **({"lesson": lesson} if lesson else {})})
+
+
+def _card(lesson: Lesson) -> None:
+    st.markdown(f"**{lesson.number}. {lesson.title}**")
+    st.caption(lesson.idea)
+    _door(f"Begin · {len(lesson.steps)} steps", "school", lesson.name)
+
+
+def _glossary() -> None:
+    _door("All lessons", "apps", None)
+    st.title("Glossary", anchor=False)
+    wanted = st.text_input("Find a term", key="glossary-filter").strip().lower()
+    found = {t: m for t, m in catalogue.glossary().items() if wanted in f"{t} {m[0]}".lower()}
+    if not found:
+        st.info(f"No term contains {wanted!r}. Clear the field to see all.")
+    columns = st.columns(2, gap="medium")
+    for place, (term, (meaning, lesson)) in enumerate(found.items()):
+        with columns[place % 2]:
+            st.markdown(f"**{term}** — {meaning}")
+            _door(f"{term}: lesson {catalogue.lesson(lesson).number}", "school", lesson)
+
+
+def _lesson(lesson: Lesson) -> None:
+    number = _number(lesson)
+    step = lesson.steps[number - 1]
+    st.markdown(f"##### Lesson {lesson.number} · {lesson.title}")
+    values = _values(step)
+    text, figure = st.columns([5, 9], gap="medium")
+    with text:
+        st.markdown(f"#### {number}. {step.title}")
+        st.markdown(step.text)
+        st.latex(step.formula)
+        symbols = " · ".join(f"${s}$ {meaning}" for s, meaning in step.symbols.items())
+        st.caption(symbols)
+        prediction = st.container()
+    with figure:
+        values = _controls(lesson, number, step, values)
+        lesson_runs.draw(
+            lambda materials: lesson_figure.draw(step, values, materials, _mover(step)),
+            step.needs(values) if step.needs else (),
+            key=f"{lesson.name}-{number}",
+        )
+    with prediction:
+        _try(lesson, number, step)
+    _ways(lesson, number)
+
+
+def _number(lesson: Lesson) -> int:
+    text = st.query_params.get("step", "1")
+    if text.isdecimal() and 1 <= int(text) <= len(lesson.steps):
+        return int(text)
+    raise ParameterError(
+        f"The lesson {lesson.name!r} has no step {text!r}.",
+        f"Its steps are 1 to {len(lesson.steps)}.",
+    )
+
+
+# -- controls ------------------------------------------------------------------------------------
+def _values(step: LessonStep) -> dict[str, Any]:
+    """Values of the controls: from the address, else the defaults."""
+    values = {}
+    for control in step.controls:
+        text = st.query_params.get(control.name)
+        values[control.name] = control.value
+        if text is not None:
+            try:
+                values[control.name] = control.read(text)
+            except ParameterError as error:
+                st.warning(f"{error.message} {error.hint} The default is used.")
+    return values
+
+
+def _mentioned(word: str) -> set[str]:
+    return {name for name in st.query_params.get(word, "").split(",") if name}
+
+
+def _is_locked(name: str) -> bool:
+    return not {name, "all"}.isdisjoint(_mentioned("lock"))
+
+
+def _controls(
+    lesson: Lesson, number: int, step: LessonStep, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Draw the controls in a row; return their values."""
+    found = dict(values)
+    shown = [c for c in step.controls if c.name not in _mentioned("hide")]
+    shown = [c for c in shown if not isinstance(c, catalogue.Places)]  # the figure holds these
+    if not shown:
+        return found
+    for column, control in zip(st.columns(len(shown)), shown, strict=True):
+        with column:
+            key = f"lesson-{lesson.name}-{number}-{control.name}"
+            found[control.name] = _widget(control, values[control.name], key)
+    for control in shown:
+        if found[control.name] != control.value:
+            st.query_params[control.name] = control.write(found[control.name])
+        else:
+            st.query_params.pop(control.name, None)
+    return found
+
+
+def _widget(control: Control, value: Any, key: str) -> Any:
+    locked = _is_locked(control.name)
+    if isinstance(control, catalogue.Grid):  # an editor takes its state from nobody
+        return lesson_figure.grid(control, value, key=key, locked=locked)
+    st.session_state.setdefault(key, value)
+    common: dict[str, Any] = {"key": key, "disabled": locked}
+    if isinstance(control, catalogue.Slider):
+        number = int if control.is_whole else float
+        st.session_state[key] = number(st.session_state[key])
+        low, high, step = map(number, (control.low, control.high, control.step))
+        return st.slider(control.label, low, high, step=step, **common)
+    if isinstance(control, catalogue.Choice):
+        return st.segmented_control(control.label, control.options, required=True, **common)
+    assert isinstance(control, catalogue.Switch)  # places are drawn in the figure
+    return st.toggle(control.label, **common)
+
+
+def _mover(step: LessonStep) -> lesson_figure.Mover | None:
+    """What happens when a point was dragged; None if they are locked."""
+    places = [c for c in step.controls if isinstance(c, catalogue.Places)]
+    if any(_is_locked(control.name) for control in places):
+        return None
+
+    def move(name: str, value: tuple[tuple[float, float], ...]) -> None:
+        control = next(c for c in places if c.name == name)
+        st.query_params[name] = control.write(value)
+
+    return move
+
+
+def _set(lesson: Lesson, number: int, step: LessonStep, values: Mapping[str, Any]) -> None:
+    """Set controls as if the user had."""
+    for control in step.controls:
+        if control.name in values:
+            value = values[control.name]
+            st.query_params[control.name] = control.write(value)
+            key = f"lesson-{lesson.name}-{number}-{control.name}"
+            if isinstance(control, catalogue.Grid):
+                st.session_state.pop(key, None)  # an editor holds changes, not values
+            else:
+                st.session_state[key] = value
+
+
+# -- the prediction --------------------------------------------------------------------------------
+def _try(lesson: Lesson, number: int, step: LessonStep) -> None:
+    with st.container(border=True, key="lesson-try"):
+        st.markdown(f":material/experiment: **Predict, then see.** {step.try_it.text}")
+        said = st.query_params.get("said", "")
+        options = step.try_it.options
+        if not said.isdecimal() or int(said) >= len(options):
+            for i, option in enumerate(options):
+                st.button(
+                    option,
+                    key=f"say-{lesson.name}-{number}-{i}",
+                    width="stretch",
+                    disabled=_is_locked("try"),
+                    on_click=_say,
+                    args=(lesson, number, step, i),
+                )
+            return
+        _verdict(step, int(said))
+        st.button("Predict again", icon=":material/undo:", type="tertiary", on_click=_unsay)
+
+
+def _say(lesson: Lesson, number: int, step: LessonStep, option: int) -> None:
+    st.query_params["said"] = str(option)
+    _set(lesson, number, step, step.try_it.sets)
+
+
+def _unsay() -> None:
+    st.query_params.pop("said", None)
+
+
+def _verdict(step: LessonStep, said: int) -> None:
+    values = {c.name: c.value for c in step.controls} | dict(step.try_it.sets)
+    materials = lesson_runs.found(step.needs(values)) if step.needs else ()
+    if materials is None:
+        st.caption("The answer comes when the run beside is done.")
+        return
+    right, why = step.try_it.outcome(values, materials)
+    option = step.try_it.options[said]
+    if said == right:
+        st.success(f"**{option}**: yes. {why}", icon=":material/check:")
+    else:
+        truth = step.try_it.options[right]
+        st.info(f"You said: {option}. It is: **{truth}**. {why}", icon=":material/lightbulb:")
+
+
+# -- ways ----------------------------------------------------------------------------------------
+def _ways(lesson: Lesson, number: int) -> None:
+    """Dots of the steps, back and on."""
+    with st.container(horizontal=True, key="lesson-ways", vertical_alignment="center"):
+        _door("All lessons", "apps", None)
+        if number > 1:
+            st.button("Back", icon=":material/chevron_left:", on_click=_go, args=(number - 1,))
+        for i, step in enumerate(lesson.steps, 1):
+            st.button(
+                str(i),
+                key=f"dot-{i}",
+                help=step.title,
+                type="primary" if i == number else "tertiary",
+                on_click=_go,
+                args=(i,),
+            )
+        if number < len(lesson.steps):
+            st.button(
+                "On",
+                icon=":material/chevron_right:",
+                icon_position="right",
+                type="primary",
+                on_click=_go,
+                args=(number + 1,),
+            )
+        else:
+            _onward(lesson)
+
+
+def _go(number: int) -> None:
+    """Go to another step; what belonged to this one leaves the address."""
+    kept = {k: v for k, v in st.query_params.to_dict().items() if k in OWN and k != "said"}
+    st.query_params.from_dict({**kept, "step": str(number)})
+
+
+def _onward(lesson: Lesson) -> None:
+    following = [x for x in catalogue.lessons().values() if x.number > lesson.number]
+    if following:
+        _door(f"Next: {following[0].title}", "school", following[0].name)
+    if lesson.methods:
+        nav.link("train", "Train it yourself", "play_circle", method=lesson.methods[0])

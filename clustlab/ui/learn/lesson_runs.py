@@ -1,0 +1,94 @@
+"""Runs that a lesson needs: real ones, trained here once and found again later."""
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from clustlab.course.catalogue import Material
+from clustlab.runs.store import Run, RunSpec
+from clustlab.ui import nav, session
+
+TICK = 1.0  # seconds between looks at the state of a run
+
+Draw = Callable[[Sequence[Material]], None]
+
+
+def find(spec: RunSpec) -> Run | None:
+    """Newest run of these settings that has come to its end or is on its way there."""
+    whole = (run for run in session.runs_of(spec) if run.status == "done" or run.is_active)
+    return next(whole, None)
+
+
+def found(specs: Sequence[RunSpec]) -> list[Material] | None:
+    """What the runs of these settings have learned; None unless all are done."""
+    runs = [find(spec) for spec in specs]
+    if not all(run is not None and run.status == "done" for run in runs):
+        return None
+    return [_material(run) for run in runs if run is not None]
+
+
+def _material(run: Run) -> Material:
+    timeline = session.timeline(run)
+    timeline.extend()
+    return Material(run, session.dataset(run), timeline)
+
+
+def draw(figure: Draw, specs: Sequence[RunSpec], *, key: str) -> None:
+    """Draw a figure once each of its runs has a step.
+
+    Until then there is a button to start them, then their progress, while the figure grows.
+    """
+    if not specs:
+        figure(())
+        return
+    runs = [find(spec) for spec in specs]
+    missing = [spec for spec, run in zip(specs, runs, strict=True) if run is None]
+    if missing:
+        _offer(missing, key)
+        return
+    active = any(run.is_active for run in runs if run is not None)  # an empty run is false
+    view = session.guarded(_growing)
+    st.fragment(view, run_every=TICK if active else None)(figure, specs, key, active)
+
+
+def _growing(figure: Draw, specs: Sequence[RunSpec], key: str, expected: bool) -> None:
+    """Progress and figure of runs; `expected`: one was active when the page was drawn."""
+    runs = [run for run in map(find, specs) if run is not None]
+    active = [run for run in runs if run.is_active]
+    for run in active:
+        progress = run.progress
+        words = f"{run.title}: {progress.get('phase') or progress['status']}"
+        st.progress(float(progress.get("fraction") or 0.0), words)
+    if len(runs) == len(specs) and all(len(run) for run in runs):
+        figure([_material(run) for run in runs])
+        with st.container(horizontal=True):
+            for run in runs:
+                nav.link("embedding", f"Look inside: {run.title}", "open_in_new", run=run.id)
+    if expected and not active:
+        st.rerun()  # the prediction can be judged now, or a run that failed be offered again
+
+
+def _offer(missing: Sequence[RunSpec], key: str) -> None:
+    many = f"{len(missing)} short runs" if len(missing) > 1 else "a short run"
+    st.info(f"This figure is drawn from {many} on this machine, kept on the page Runs.")
+    failed = [run for run in map(_failed, missing) if run is not None]
+    if failed:
+        session.show_error(failed[0].progress)
+
+    def begin() -> None:
+        for spec in missing:
+            session.queue(spec)
+
+    st.button(
+        "Train it here",
+        type="primary",
+        icon=":material/play_arrow:",
+        key=f"{key}-go",
+        on_click=session.later(begin),  # a callback: another click cannot cut it short
+    )
+
+
+def _failed(spec: RunSpec) -> Run | None:
+    """Newest run of these settings, if it came to a bad end."""
+    newest = next(iter(session.runs_of(spec)), None)
+    return newest if newest is not None and newest.status == "failed" else None

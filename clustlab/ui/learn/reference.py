@@ -1,0 +1,124 @@
+"""The reference pages: methods from their own text and schema, data sets from their items."""
+
+import inspect
+import re
+
+import pandas as pd
+import streamlit as st
+
+from clustlab import registry
+from clustlab.course import catalogue
+from clustlab.errors import ClustlabError
+from clustlab.params import Param, schema
+from clustlab.registry import DatasetSpec, Method
+from clustlab.types import Dataset
+from clustlab.ui import nav, session
+from clustlab.ui.train import setup
+from clustlab.ui.widgets import panels
+from clustlab.views import bars, sheets
+
+SHEET = 112  # random items on the sheet of a data set
+
+
+def methods() -> None:
+    """Page of one method, chosen in the URL."""
+    known = registry.methods()
+    name = st.selectbox(
+        "Method",
+        list(known),
+        key="about",
+        bind="query-params",
+    )
+    method = known[name]
+    text, facts = st.columns([3, 2], gap="large")
+    with text:
+        st.markdown(_text_of(method))
+    with facts:
+        panels.loop_diagram(method)
+        paper = method.paper
+        st.caption(f"{paper.authors} ({paper.year}). {paper.title}. {paper.venue}.")
+        lesson = catalogue.about_method(name)
+        if lesson:
+            nav.lesson_link(lesson, f"Lesson: {catalogue.lesson(lesson[0]).title}")
+        st.markdown("#### Settings")
+        st.dataframe(
+            _table(schema(method), method), hide_index=True, alt=f"Settings of {method.title}"
+        )
+        if st.button(f"Train {method.title}", icon=":material/play_arrow:", type="primary"):
+            st.session_state["method"] = name
+            st.session_state["form-open"] = True
+            nav.go("train")
+
+
+def _text_of(method: type[Method]) -> str:
+    module = inspect.getmodule(method)
+    text = inspect.cleandoc((module and module.__doc__) or method.__doc__ or "")
+    # a formula over several lines is one only if its signs stand on lines of their own
+    return re.sub(r"\$\$(.+?)\$\$", "\n\n$$\n\\1\n$$\n\n", text, flags=re.DOTALL)
+
+
+def _table(params: tuple[Param, ...], method: type[Method]) -> pd.DataFrame:
+    rows = []
+    for p in params:
+        row = {"setting": p.label}
+        for preset, values in method.presets.items():
+            value = values.get(p.name, p.default)
+            row[preset] = p.none_word if value is None else str(value)
+        rows.append({**row, "meaning": p.help})
+    return pd.DataFrame(rows)
+
+
+def datasets() -> None:
+    """Page of one data set, chosen in the URL."""
+    known = registry.datasets()
+    name = st.selectbox(
+        "Data set",
+        list(known),
+        key="about-data",
+        bind="query-params",
+    )
+    spec = known[name]
+    st.markdown(inspect.cleandoc(spec.__doc__ or ""))
+    st.caption(f"Licence: {spec.licence} · Source: {spec.source}")
+    try:
+        data = setup.loaded(spec, {}, seed=0)
+    except ClustlabError as error:
+        session.show_error(error)
+        return
+    if data is None:
+        download(spec)
+        return
+    _items(data)
+    if st.button("Train on it", icon=":material/play_arrow:", type="primary"):
+        st.session_state["dataset"] = name
+        st.session_state["form-open"] = True
+        nav.go("train")
+
+
+def _items(data: Dataset) -> None:
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        size = " x ".join(map(str, data.items.shape[1:]))
+        st.markdown(f"**{len(data.items):,} items** of {size} · {data.protocol}")
+        if data.labels is None:
+            st.info("This data set has no labels: pages show what needs none.")
+        else:
+            panels.chart(bars.class_balance, data.labels, data.class_names, key="balance")
+    with right:
+        if data.is_image:
+            sheet = sheets.random_sheet(data.items, SHEET, columns=16)
+            st.image(
+                sheets.png(sheet.pixels),
+                width="stretch",
+                alt=f"{SHEET} random items of {data.name}",
+            )
+        else:
+            panels.chart(bars.points, data.items, data.labels, key="points")
+
+
+def download(spec: type[DatasetSpec]) -> None:
+    """Offer to fetch a data set that is not on this machine, with progress and a way to stop."""
+    st.info(f"{spec.title} is not on this machine yet.", icon=":material/download:")
+    if st.button("Download", type="primary", icon=":material/download:"):
+        session.download(spec.name)
+    panels.downloading(spec.name)

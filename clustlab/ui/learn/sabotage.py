@@ -1,0 +1,241 @@
+"""Body of the page Sabotage: broken runs beside guarded ones, and whether the signature shows."""
+
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from clustlab.course import catalogue
+from clustlab.errors import ClustlabError, ParameterError
+from clustlab.runs.store import Run, RunSpec
+from clustlab.sabotage import entries
+from clustlab.sabotage.entry import Entry, Finding
+from clustlab.training import estimate
+from clustlab.ui import nav, session
+from clustlab.ui.run import frame, summaries
+from clustlab.ui.widgets import panels
+from clustlab.views import curves
+
+SIDES = ("broken", "guarded")
+HEIGHT = 250
+TITLES = {  # of the methods, which a page need not import
+    "dec": "DEC",
+    "deepcluster": "DeepCluster",
+    "iic": "IIC",
+    "imsat": "IMSAT",
+    "kmeans": "k-means",
+}
+STOPPED = ("cancelled", "failed", "lost")
+
+Pair = dict[str, Run | None]
+
+
+def page() -> None:
+    """List of broken runs on the left, the chosen one beside its guarded twin on the right."""
+    st.title("Sabotage", anchor=False)
+    left, right = st.columns([3, 8], gap="large")
+    with left:
+        st.markdown(
+            "Every guard in a method is there because something goes wrong without it. Break one, "
+            "and learn the signature, before you meet it in a run of your own."
+        )
+        entry = _chosen()
+        _lesson(entry)
+    with right:
+        _about(entry)
+        active = any(run is not None and run.is_active for run in _pair(entry).values())
+        every = frame.TICK if active else None
+        st.fragment(session.guarded(_ticking), run_every=every)(entry.name)
+
+
+def _chosen() -> Entry:
+    """Entry of the list, which stands in the address under its name and not its title."""
+    state, shown = st.session_state, st.session_state.get("sabotage-shown", entries.NAMES[0])
+    wanted = st.query_params.get("entry", shown)
+    if wanted not in entries.NAMES:
+        try:
+            entries.of(wanted)
+        except ParameterError as error:
+            session.show_error(error)
+    elif wanted != shown or "sabotage-entry" not in state:
+        state["sabotage-entry"] = wanted  # by a link, or back from another page
+    name = st.radio(
+        "What to break",
+        entries.NAMES,
+        format_func=lambda name: entries.of(name).title,
+        key="sabotage-entry",
+    )
+    state["sabotage-shown"] = st.query_params["entry"] = str(name)
+    return entries.of(str(name))
+
+
+def _lesson(entry: Entry) -> None:
+    """Way to the lesson on the setting that is broken."""
+    setting = next(iter(entry.changes), "")
+    lesson = catalogue.about_parameter(entry.broken.method, setting)
+    if lesson:
+        nav.lesson_link(lesson, f"Lesson: {catalogue.lesson(lesson[0]).title}")
+
+
+def _about(entry: Entry) -> None:
+    """What is broken, what guards against it, and what to look for."""
+    st.subheader(entry.title, anchor=False)
+    st.markdown(f"**Broken.** {entry.broken_by}")
+    st.markdown(f"**Guard.** {entry.guard}")
+    st.markdown(f"**Look for.** {entry.signature.look_for}")
+    if entry.caveat:
+        st.caption(f":material/info: {entry.caveat}")
+    words = ", ".join(
+        f"**{name}** is {broken} instead of {guarded}"
+        for name, (broken, guarded) in entry.changes.items()
+    )
+    st.caption(
+        f"{TITLES[entry.broken.method]} on {entry.items}, seed {entry.broken.seed}. The two runs "
+        f"differ in one setting: {words}."
+    )
+
+
+# -- the two runs --------------------------------------------------------------------------------
+def _pair(entry: Entry) -> Pair:
+    """Newest run of each side, if there is any; one that was stopped counts only if no other."""
+    found: Pair = {}
+    for side, spec in entry.specs.items():
+        mine = session.runs_of(spec)
+        whole = [run for run in mine if run.status not in STOPPED]
+        found[side] = next(iter(whole or mine), None)
+    return found
+
+
+def _start(*specs: RunSpec) -> None:
+    for spec in specs:
+        session.queue(spec)
+
+
+def _ticking(name: str) -> None:
+    entry = entries.of(name)
+    pair = _pair(entry)
+    active = any(run is not None and run.is_active for run in pair.values())
+    key = f"sabotage-active-{name}"
+    if st.session_state.get(key, active) != active:
+        st.session_state[key] = active
+        st.rerun()  # at another pace
+    st.session_state[key] = active
+    missing = [spec for side, spec in entry.specs.items() if pair[side] is None]
+    if missing:
+        st.button(
+            "Start both runs" if len(missing) == len(SIDES) else "Start the other run, too",
+            type="primary",
+            icon=":material/play_arrow:",
+            key="start-missing",
+            help=f"The longer one takes {estimate.words(entry.seconds)}",
+            on_click=session.later(partial(_start, *missing)),
+        )
+    for column, side in zip(st.columns(len(SIDES), gap="medium"), SIDES, strict=True):
+        with column, st.container(border=True, key=f"side-{side}"):
+            _side(entry, side, pair[side])
+    _together(entry, pair)
+
+
+def _side(entry: Entry, side: str, run: Run | None) -> None:
+    """State of one of the two runs, and what it shows of the signature once it is done."""
+    status = "not started" if run is None else run.status
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{side.capitalize()}**", width="content")
+        st.badge(status, color="gray" if run is None else summaries.STATUS_COLORS[run.status])
+    if run is None:
+        st.caption(
+            "Its scores and whether the signature shows will stand here."
+            if side == "broken"
+            else "The same run with its guard, for comparison."
+        )
+        _button(f"Start the {side} run", "play_arrow", side, partial(_start, entry.specs[side]))
+        return
+    progress = run.progress
+    if run.is_active:
+        st.progress(float(progress.get("fraction") or 0.0), frame.describe(run, progress))
+    elif progress["status"] == "failed":
+        session.show_error(progress)
+    elif progress["status"] in STOPPED:
+        st.caption("It ended before it could show anything.")
+        _button("Resume", "play_arrow", side, partial(session.resume, run))
+    else:
+        _verdict(_finding(run, entry.name), expected=side == "broken")
+        st.caption(summaries.line(run))
+    with st.container(horizontal=True, key=f"ways-{side}"):
+        nav.link("train", "Watch" if run.is_active else "Train", "play_circle", run=run.id)
+        if len(run):
+            nav.link("embedding", "Embedding", "scatter_plot", run=run.id)
+
+
+def _button(label: str, icon: str, side: str, action: Any) -> None:
+    st.button(
+        label, icon=f":material/{icon}:", key=f"{label}-{side}", on_click=session.later(action)
+    )
+
+
+def _verdict(finding: Finding, *, expected: bool) -> None:
+    """Whether the signature shows, with the figure behind it."""
+    if finding.found:
+        word, icon = "The signature is there.", "troubleshoot"
+    else:
+        word, icon = "No trace of the signature.", "check"
+    colour = "orange" if finding.found else "blue"
+    st.markdown(f":{colour}[:material/{icon}:] **{word}**")
+    st.caption(finding.sentence)
+    if finding.found != expected:
+        st.caption("That is not what was expected here: look at the run itself.")
+
+
+@lru_cache(maxsize=64)
+def _read(folder: Path, run_id: str, name: str, steps: int) -> Finding:
+    run = session.open_run(run_id)
+    timeline = session.timeline(run)
+    timeline.extend()
+    return entries.of(name).signature.read(run, timeline)
+
+
+def _finding(run: Run, name: str) -> Finding:
+    return _read(run.path.parent, run.id, name, len(run))
+
+
+# -- both together -------------------------------------------------------------------------------
+def _together(entry: Entry, pair: Pair) -> None:
+    """The telling figure of both runs over their steps, and the way to Compare."""
+    runs = {side: run for side, run in pair.items() if run is not None and len(run)}
+    if not runs:
+        return
+    try:
+        table = _curves(runs, entry.curve)
+    except ClustlabError:  # deleted meanwhile, or its items are gone
+        return
+    if len(table) > 1:
+        st.markdown(f"**{curves.TITLES[entry.curve]}** over the steps")
+        panels.chart(
+            curves.metrics,
+            table,
+            list(runs),
+            key="sabotage-curves",
+            height=HEIGHT,
+            with_guide=False,
+            alt=f"{curves.TITLES[entry.curve]} of both runs at each step",
+        )
+    if len(runs) == len(SIDES):
+        ids = ",".join(run.id for run in runs.values())
+        nav.link("compare", "Compare the two, image by image", "compare_arrows", runs=ids)
+
+
+def _curves(runs: dict[str, Run], name: str) -> pd.DataFrame:
+    """Figure of the timeline of each run by step, nan where a run is over."""
+    columns = {}
+    for side, run in runs.items():
+        timeline = session.timeline(run)
+        timeline.extend()
+        columns[side] = timeline.metrics()[name].to_numpy(dtype=np.float64)
+    longest = max(len(values) for values in columns.values())
+    table = pd.DataFrame({"step": np.arange(longest)})
+    for side, values in columns.items():
+        table[side] = np.concatenate([values, np.full(longest - len(values), np.nan)])
+    return table

@@ -1,0 +1,198 @@
+"""Baskets on a page: look, select, combine, note, export, and run again without their items."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import streamlit as st
+
+from clustlab.errors import ClustlabError
+from clustlab.runs import exports
+from clustlab.runs.baskets import LONGEST, OPERATIONS, Basket
+from clustlab.types import Array
+from clustlab.ui import session
+from clustlab.ui.run import inspector, save_basket
+from clustlab.ui.run.frame import View
+
+SHOWN = 54
+COLUMNS = 18
+WORDS = {
+    "union": "in either",
+    "intersection": "in both",
+    "difference": "in the first only",
+}
+
+
+def panel(view: View) -> None:
+    """The baskets of these items: one in detail, and what can be made of two."""
+    _undo(view)
+    found = save_basket.of(view).all()
+    if not found:
+        st.markdown(
+            "No basket yet. Select images, on any page, and press **Save as basket** beside them: "
+            "a basket keeps them under a name, for all runs on the same items."
+        )
+        return
+    by_slug = {basket.slug: basket for basket in found}
+    slug = st.selectbox(
+        "Basket",
+        list(by_slug),
+        format_func=lambda s: f"{by_slug[s].name} ({len(by_slug[s]):,})",
+        key="basket",
+    )
+    _problem()
+    _detail(view, by_slug[str(slug)])
+    if len(found) > 1:
+        _combine(view, found)
+
+
+def _guarded(action: Callable[[], object]) -> Callable[[], None]:
+    """Callback whose error is shown in the panel."""
+
+    def inner() -> None:
+        try:
+            action()
+        except ClustlabError as error:
+            st.session_state["baskets-problem"] = error
+
+    return inner
+
+
+def _problem() -> None:
+    if problem := st.session_state.pop("baskets-problem", None):
+        session.show_error(problem)
+
+
+def _undo(view: View) -> None:
+    """Offer to bring back the basket deleted last."""
+    slug, name = st.session_state.get("basket-deleted", ("", ""))
+    if not slug:
+        return
+
+    def restore() -> None:
+        st.session_state.pop("basket-deleted")
+        save_basket.of(view).restore(slug)
+        st.session_state["basket"] = slug
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.info(f"Deleted the basket {name!r}.", width="stretch")
+        st.button("Undo", icon=":material/undo:", key="undo-basket", on_click=_guarded(restore))
+
+
+# -- one basket --------------------------------------------------------------------------------
+def _detail(view: View, basket: Basket) -> None:
+    rows = np.array([i for i in basket.indices if i < len(view.clusters)], dtype=np.int64)
+    if basket.note:
+        st.caption(f":material/edit_note: {basket.note}")
+    alt = f"Basket {basket.name}: {min(len(rows), SHOWN)} images"
+    inspector.image_sheet(view, rows[:SHOWN], key="basket-sheet", alt=alt, columns=COLUMNS)
+    if len(rows) > SHOWN:
+        st.caption(f"Showing {SHOWN} of {len(rows):,}; everything else uses all.")
+    with st.container(horizontal=True, key="basket-actions"):
+        st.button(
+            f"Select all {len(rows):,}",
+            icon=":material/select_all:",
+            key="select-basket",
+            on_click=session.select,
+            args=(rows, f"Basket {basket.name}"),
+        )
+        _edit(view, basket)
+        _export(view, basket, rows)
+        st.button(
+            "Delete",
+            icon=":material/delete:",
+            key="delete-basket",
+            on_click=_guarded(lambda: _delete(view, basket)),
+        )
+    _without(view, rows)
+
+
+def _delete(view: View, basket: Basket) -> None:
+    save_basket.of(view).delete(basket.slug)
+    st.session_state["basket-deleted"] = (basket.slug, basket.name)
+
+
+def _edit(view: View, basket: Basket) -> None:
+    name_key, note_key = f"rename-{basket.slug}", f"note-{basket.slug}"
+
+    def change() -> None:
+        kept = save_basket.of(view)
+        slug = kept.rename(basket.slug, st.session_state[name_key]).slug
+        kept.annotate(slug, st.session_state[note_key])
+        st.session_state["basket"] = slug
+
+    with (
+        st.popover("Rename, note", icon=":material/edit:"),
+        st.form(f"edit-{basket.slug}", border=False),
+    ):
+        st.text_input("Name", basket.name, key=name_key, max_chars=LONGEST)
+        st.text_area("Note", basket.note, key=note_key, height=100)
+        st.form_submit_button("Keep", type="primary", on_click=_guarded(change))
+
+
+def _export(view: View, basket: Basket, rows: Array) -> None:
+    """Files to download, each made when its button is pressed."""
+    with st.popover("Export", icon=":material/download:"):
+        st.caption(f"All {len(rows):,} items, with their clusters at step {view.step}.")
+
+        def button(label: str, ending: str, mime: str, make: Callable[[], bytes]) -> None:
+            st.download_button(
+                label,
+                make,
+                file_name=f"{basket.slug}.{ending}",
+                mime=mime,
+                key=f"export-{ending}",
+                on_click="ignore",
+                disabled=ending == "zip" and not view.dataset.is_image,
+                help=None if view.dataset.is_image else "These items are points, not images.",
+                width="stretch",
+            )
+
+        table = inspector.table
+        button("CSV", "csv", "text/csv", lambda: exports.csv(table(view, rows)))
+        kind = "application/vnd.apache.parquet"
+        button("Parquet", "parquet", kind, lambda: exports.parquet(table(view, rows)))
+        pack = "application/zip"
+        button(
+            "ZIP of images", "zip", pack, lambda: exports.images(view.dataset, table(view, rows))
+        )
+
+
+def _without(view: View, rows: Array) -> None:
+    """Way to the form, with these items left out."""
+    if st.button(
+        f"Run again without these {len(rows):,} items",
+        icon=":material/filter_alt:",
+        key="run-without",
+        disabled=len(rows) >= len(view.clusters),
+        help="Opens the form with the settings of this run, less these items.",
+    ):
+        session.duplicate(view.run, left_out(view, rows))
+        st.rerun()
+
+
+def left_out(view: View, rows: Sequence[int] | Array) -> list[int]:
+    """Rows of the whole draw that a run without these items leaves out, by rising number."""
+    original = view.dataset.original
+    fresh = np.asarray(rows) if original is None else original[np.asarray(rows)]
+    return sorted({*view.run.spec.excluded, *(int(i) for i in fresh)})
+
+
+# -- two baskets -------------------------------------------------------------------------------
+def _combine(view: View, found: Sequence[Basket]) -> None:
+    names = {basket.slug: basket.name for basket in found}
+
+    def make() -> None:
+        state = st.session_state
+        made = save_basket.of(view).combine(
+            state["combine-name"], state["combine-how"], state["combine-a"], state["combine-b"]
+        )
+        state["basket"], state["combine-name"] = made.slug, ""
+
+    with st.expander("Make a basket of two"), st.form("combine", border=False):
+        first, how, second = st.columns(3)
+        slugs = list(names)
+        first.selectbox("First", slugs, format_func=names.__getitem__, key="combine-a")
+        how.selectbox("Items", list(OPERATIONS), format_func=WORDS.__getitem__, key="combine-how")
+        second.selectbox("Second", slugs, 1, format_func=names.__getitem__, key="combine-b")
+        st.text_input("Name of the new basket", key="combine-name", max_chars=LONGEST)
+        st.form_submit_button("Make", type="primary", on_click=_guarded(make))

@@ -1,0 +1,107 @@
+"""Body of the page Clusters: one row a cluster, its images from central to doubtful."""
+
+import numpy as np
+import streamlit as st
+
+from clustlab.types import Array
+from clustlab.ui import session
+from clustlab.ui.run import inspector
+from clustlab.ui.run.frame import View
+from clustlab.ui.widgets import panels
+from clustlab.views import bars, sheets
+
+PER_PAGE = 10
+IMAGES = 16
+ORDERS = {
+    "central": "Nearest to the centre",
+    "doubtful": "Least confident",
+    "random": "Random",
+    "changed": "Changed since the last step",
+}
+
+
+def body(view: View) -> None:
+    """Rows of clusters, ten a page."""
+    order = st.segmented_control(
+        "Images shown",
+        list(ORDERS),
+        default="central",
+        required=True,
+        format_func=ORDERS.__getitem__,
+        key="order",
+        bind="query-params",
+    )
+    ids = ordered(view)
+    page = 1
+    if len(ids) > PER_PAGE:
+        page = st.pagination(-(-len(ids) // PER_PAGE), key="cluster-page") or 1
+    with st.container(key="cluster-rows"):
+        for cluster in ids[(page - 1) * PER_PAGE : page * PER_PAGE]:
+            _row(view, int(cluster), str(order))
+    panels.guide(sheets.atlas)
+
+
+def ordered(view: View) -> Array:
+    """Clusters by their matched class, then the unmatched by size; empty ones last."""
+    ids = np.unique(view.timeline.mapping(view.step))
+    sizes = np.bincount(view.clusters, minlength=int(ids.max()) + 1)
+    classes = view.class_of
+    keys = [(sizes[i] == 0, classes[i] < 0, classes[i], -sizes[i]) for i in ids]
+    return ids[sorted(range(len(ids)), key=lambda j: keys[j])]
+
+
+def _row(view: View, cluster: int, order: str) -> None:
+    members = np.flatnonzero(view.clusters == cluster)
+    facts, images, more = st.columns([5, 14, 2], vertical_alignment="center", gap="small")
+    with facts:
+        counts = class_counts(view, members)
+        names = view.dataset.class_names
+        words = describe(view, len(members), counts)
+        st.html(bars.chip(cluster, len(members), len(view.clusters), counts, names, words))
+    with more:
+        st.button(
+            "All",
+            key=f"all-{cluster}",
+            type="tertiary",
+            help=f"Select all items of cluster {cluster}",
+            disabled=not len(members),
+            on_click=session.select,
+            args=(members, f"Cluster {cluster}"),
+        )
+    with images:
+        _images(view, cluster, members, order)
+
+
+def _images(view: View, cluster: int, members: Array, order: str) -> None:
+    if not len(members):
+        st.caption("Empty: no item is assigned to this cluster at this step.")
+        return
+    chosen = _choose(view, members, order)
+    if not len(chosen):
+        st.caption("No item moved into this cluster at this step.")
+        return
+    alt = f"Images of cluster {cluster}, {ORDERS[order].lower()}"
+    inspector.image_sheet(view, chosen, key=f"row-{cluster}", alt=alt, tile=28, columns=IMAGES)
+
+
+def _choose(view: View, members: Array, order: str) -> Array:
+    before = view.timeline.stable(view.step - 1) if view.step else None
+    return sheets.order(
+        order, members, view.snapshot, clusters=view.clusters, previous=before, limit=IMAGES
+    )
+
+
+def class_counts(view: View, members: Array) -> Array:
+    """Number of members of each true class; empty without labels."""
+    if view.labels is None:
+        return np.zeros(0, np.int64)
+    known = view.labels[members]
+    return np.bincount(known[known >= 0])
+
+
+def describe(view: View, size: int, counts: Array) -> str:
+    """Size, and which class most of the members have, in a line."""
+    if not counts.sum():
+        return f"{size:,} items"
+    top = int(counts.argmax())
+    return f"{size:,} · {counts[top] / counts.sum():.0%} are {inspector.class_name(view, top)}"

@@ -1,0 +1,62 @@
+"""Which cluster each spot of the plane belongs to, for data sets of points in the plane."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from clustlab.types import Array
+from clustlab.ui import session
+from clustlab.ui.run import explanation
+from clustlab.views import regions
+
+if TYPE_CHECKING:
+    from clustlab.ui.run.frame import View
+
+KEPT = 8  # runs whose spots are remembered
+
+
+def has_plane(view: "View") -> bool:
+    """Whether the items are points in the plane."""
+    return view.dataset.items.ndim == 2 and view.dataset.items.shape[1] == 2
+
+
+def by_scores(views: Sequence["View"]) -> bool:
+    """Whether methods shall be asked about each spot: a switch, if any of them can be asked.
+
+    Scores need what the method has learnt, which a run keeps of its last step.
+    """
+    return any(explanation.can_ask(view) for view in views) and st.toggle(
+        "Ground as the method scores it",
+        value=True,
+        key="scored-ground",
+        bind="query-params",
+        help="Ask the method itself about every spot, instead of taking the cluster of the "
+        "nearest item as at all other steps.",
+    )
+
+
+def clusters(view: "View", scored: bool) -> Array:
+    """Stable cluster of each spot of the square of the items: as scored, or of the nearest item."""
+    folder, run_id = view.run.path.parent, view.run.id
+    if scored and explanation.can_ask(view):
+        answers = _answers(folder, run_id, view.step)
+        if answers is not None:
+            return view.timeline.mapping(view.step)[answers]
+    found: Array = view.clusters[_nearest(folder, run_id)]
+    return found
+
+
+@lru_cache(maxsize=KEPT)
+def _answers(folder: Path, run_id: str, step: int) -> Array | None:
+    run = session.open_run(run_id)
+    return explanation.answers(run, step, regions.spots(regions.square_of(session.items(run))))
+
+
+@lru_cache(maxsize=KEPT)
+def _nearest(folder: Path, run_id: str) -> Array:
+    """Number of the item nearest to each spot; the items lie where they lie at every step."""
+    items = session.items(session.open_run(run_id))
+    return regions.nearest(items, regions.spots(regions.square_of(items)))

@@ -1,0 +1,161 @@
+"""Body of the page Evaluate: the clustering against the true classes."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from clustlab.analysis import matching, probes
+from clustlab.ui import session
+from clustlab.ui.run import inspector
+from clustlab.ui.run.frame import View
+from clustlab.ui.widgets import keyboard_choice, panels
+from clustlab.views import bars, curves, matrices
+
+SCORES = {"acc": "ACC", "nmi": "NMI", "ari": "ARI", "purity": "Purity"}
+
+
+def body(view: View) -> None:
+    """Confusion matrix, scores over time, recall per class, probes."""
+    if view.labels is None or not (view.labels >= 0).any():
+        _without_labels(view)
+        return
+    row = view.timeline.row(view.step)
+    with st.container(horizontal=True):
+        for name, title in SCORES.items():
+            st.metric(title, f"{row[name]:.3f}", help=view.dataset.protocol)
+    panels.tabs({"Confusion matrix": lambda: _confusion(view), "Over time": lambda: _curves(view)})
+    _probes(view)
+
+
+def _without_labels(view: View) -> None:
+    st.info(
+        "These items have no labels, so accuracy and its like are not defined. "
+        "Shown is what needs none."
+    )
+    row = view.timeline.row(view.step)
+    with st.container(horizontal=True):
+        st.metric("Clusters in use", int(row["n_occupied"]))
+        st.metric("Confidence", f"{row['confidence']:.3f}")
+        st.metric("Silhouette", f"{view.timeline.silhouette(view.step):.3f}")
+    names = ["changed", "nmi_previous", "confidence", "evenness"]
+    panels.chart(
+        curves.metrics, view.timeline.metrics(), names, step=view.step, key="curves-unlabelled"
+    )
+
+
+def _confusion(view: View) -> None:
+    cells = chooser(view, "confusion")
+    cells.box("Choose a cell", choices(view), width=250)
+    matrix(view, cells)
+    found = view.class_of
+    pairs = [f"{c} → {inspector.class_name(view, int(k))}" for c, k in enumerate(found) if k >= 0]
+    if view.timeline.row(view.step)["n_occupied"] > view.timeline.n_classes:
+        st.caption(
+            "There are more clusters than classes: outlined is the majority class of each cluster, "
+            "which adds up to purity. ACC counts only one cluster for each class."
+        )
+    else:
+        st.caption("Matching (cluster → class): " + ", ".join(pairs))
+
+
+def chooser(view: View, name: str) -> keyboard_choice.Chooser:
+    """Way to select the items of a class in a cluster."""
+
+    def choose(cell: tuple[int, int]) -> None:
+        label, cluster = cell
+        rows = np.flatnonzero((view.labels == label) & (view.clusters == cluster))
+        session.select(rows, f"{inspector.class_name(view, label)} in cluster {cluster}")
+
+    return keyboard_choice.Chooser(name, session.chart_key(name), choose)
+
+
+def choices(view: View) -> dict[tuple[int, int], str]:
+    """Words for each class in each cluster that has some of it, the largest first."""
+    assert view.labels is not None
+    return keyboard_choice.cells(
+        matching.contingency(view.labels, view.clusters),
+        lambda label, cluster: f"true {inspector.class_name(view, label)} in cluster {cluster}",
+        are_images=view.dataset.is_image,
+    )
+
+
+def matrix(view: View, cells: keyboard_choice.Chooser, **options: Any) -> None:
+    """Confusion matrix; a click on a cell selects its items."""
+
+    def chosen() -> None:
+        clicked = st.session_state[cells.key]["selection"].get("cell") or []
+        if clicked:
+            names = list(view.dataset.class_names)
+            cells.take((names.index(str(clicked[0]["true"])), int(clicked[0]["cluster"])))
+
+    panels.chart(
+        matrices.confusion,
+        view.labels,
+        view.clusters,
+        view.dataset.class_names,
+        classes=view.class_of,
+        ids=view.timeline.mapping(view.step),
+        key=cells.key,
+        select="cell",
+        on_select=chosen,
+        **options,
+    )
+
+
+def _curves(view: View) -> None:
+    frame = view.timeline.metrics()
+    panels.chart(curves.metrics, frame, list(SCORES), step=view.step, key="scores", height=230)
+    st.markdown("**Recall of each class**")
+    recall = view.timeline.recall()
+    left, right = st.columns(2)
+    with left:
+        shares = recall[view.step]
+        panels.chart(bars.recall, shares, view.dataset.class_names, key="recall", height=230)
+    with right:
+        names = [inspector.class_name(view, i) for i in range(recall.shape[1])]
+        table = pd.DataFrame(recall, columns=names).rename_axis("step").reset_index()
+        panels.chart(curves.metrics, table, names[:10], step=view.step, key="recalls", height=230)
+    _silhouettes(view)
+
+
+def _silhouettes(view: View) -> None:
+    """Silhouette over all steps: too slow for every step at once, so on demand."""
+    key = f"silhouettes-{view.run.id}"
+    steps = len(view.timeline)
+    if st.button("Silhouette over all steps", icon=":material/insights:"):
+        bar = st.progress(0.0, "Measuring silhouettes")
+        values = []
+        for i in range(steps):
+            values.append(view.timeline.silhouette(i))
+            bar.progress((i + 1) / steps)
+        bar.empty()
+        st.session_state[key] = values
+    if key in st.session_state:
+        values = st.session_state[key]
+        table = pd.DataFrame({"step": range(len(values)), "silhouette": values})
+        panels.chart(
+            curves.metrics, table, ["silhouette"], step=view.step, key="silhouettes", height=200
+        )
+
+
+def _probes(view: View) -> None:
+    """Scores that read classes from the embedding; computed when asked for."""
+    with st.expander("Probes: how much do the codes know about the classes?"):
+        st.caption(
+            "A probe is trained with labels on the frozen embedding. High probe, low ACC: the "
+            "classes are there, but they are not what the clusters follow."
+        )
+        key = f"probes-{view.run.id}-{view.step}"
+        if st.button("Measure at this step", icon=":material/speed:"):
+            with st.spinner("kNN probe, then linear probe ..."):
+                embedding, labels = view.snapshot.embedding, view.dataset.labels
+                assert labels is not None
+                st.session_state[key] = {
+                    "kNN probe": probes.knn_probe(embedding, labels),
+                    "Linear probe": probes.linear_probe(embedding, labels),
+                    "Silhouette": view.timeline.silhouette(view.step),
+                }
+        for name, value in st.session_state.get(key, {}).items():
+            st.metric(name, f"{value:.3f}")

@@ -1,0 +1,257 @@
+"""Body of the page Failures: ready questions, what they find, and baskets of it."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from clustlab.analysis.failures import catalogue
+from clustlab.analysis.failures.catalogue import QUERIES, Query
+from clustlab.analysis.failures.queries import Found, Side
+from clustlab.analysis.failures.search import Filters, Hunt
+from clustlab.analysis.timeline import Timeline
+from clustlab.errors import ParameterError
+from clustlab.types import Array, Dataset, Report
+from clustlab.ui import session
+from clustlab.ui.look import baskets, failure_filters
+from clustlab.ui.run import inspector
+from clustlab.ui.run.frame import View
+from clustlab.ui.widgets import panels
+from clustlab.views import counts, sheets
+from clustlab.views.theme import reading
+
+PER_PAGE = 60
+COLUMNS = 12
+TILE = 32
+PAIRS = 20  # of look-alikes on a page
+PAIRS_IN_A_ROW = 4
+SIDE = 30  # images of one side of a contrast
+NO_LABELS = "Needs true classes, and these items have none."
+UNASKED = "Choose it to count: it compares all items with one another."
+
+
+def body(view: View) -> None:
+    """Questions with their answers, and the baskets."""
+    panels.tabs({"Queries": lambda: _queries(view), "Baskets": lambda: baskets.panel(view)})
+
+
+@lru_cache(maxsize=6)
+def _hunt(folder: Path, run_id: str, timeline: Timeline) -> Hunt:
+    run = session.open_run(run_id)
+    return Hunt(run, session.dataset(run), timeline)
+
+
+def _queries(view: View) -> None:
+    hunt = _hunt(view.run.path.parent, view.run.id, view.timeline)
+    hunt.forget_after(len(view.timeline))
+    q = _chosen(hunt)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="filters"):
+        filters = failure_filters.fields(view)
+        select = st.container(width="content")
+    listing, answer = st.columns([4, 9], gap="small")
+    with listing:
+        place = st.container(key="query-list", gap="xxsmall")
+    with answer, st.container(gap="xsmall"):
+        _answer(view, hunt, q, filters, select)
+    with place:  # last, since the answer may bring a count
+        _list(view, hunt, q)
+
+
+# -- the questions -----------------------------------------------------------------------------
+def _chosen(hunt: Hunt) -> Query:
+    """Query in the address, else the first that can be asked."""
+    wanted = st.query_params.get("query") or st.session_state.get("query")
+    first = next(q for q in QUERIES if hunt.available(q))
+    try:
+        found = first if wanted is None else catalogue.query(wanted)
+    except ParameterError as error:
+        session.show_error(error)
+        found = first
+    return found if hunt.available(found) else first
+
+
+def _choose(name: str) -> None:
+    st.session_state["query"] = name
+    st.query_params["query"] = name
+
+
+def _list(view: View, hunt: Hunt, chosen: Query) -> None:
+    """A button for each query: a sentence with its count at this step."""
+    for q in QUERIES:
+        known = hunt.available(q)
+        count = hunt.count(q.name, view.step)
+        help_text = None if count is not None else UNASKED if known else NO_LABELS
+        st.button(
+            sentence(q, count, view.dataset),
+            key=f"query-{q.name}",
+            type="secondary" if q is chosen else "tertiary",
+            icon=":material/chevron_right:" if q is chosen else None,
+            on_click=_choose,
+            args=(q.name,),
+            disabled=not known,
+            help=help_text,
+            width="stretch",
+        )
+    if not hunt.is_labelled:
+        st.caption(f"Greyed out: {NO_LABELS[0].lower()}{NO_LABELS[1:]}")
+
+
+def sentence(q: Query, count: int | None, dataset: Dataset) -> str:
+    """Query as a sentence, such as `132 images: sure and wrong`; … stands for a count to come."""
+    item = "image" if dataset.is_image else "item"
+    number = "…" if count is None else f"{count:,}"
+    return f"{number} {q.units(2 if count is None else count, item)}: {q.phrase}"
+
+
+# -- the answer --------------------------------------------------------------------------------
+def _answer(view: View, hunt: Hunt, q: Query, filters: Filters, select: Any) -> None:
+    note = hunt.note(q.name)
+    st.markdown(f"**{q.title}**")
+    st.caption(f"{q.meaning} {note + '.' if note else ''}")
+    place = st.empty()
+    found = hunt.find(q.name, view.step, filters, _progress(place, hunt.is_ready(q, view.step)))
+    place.empty()
+    title = f"{q.title}, step {view.step}{failure_filters.words(view, filters)}"
+    select.button(
+        f"Select all {len(found.items):,}",
+        key="select-all",
+        icon=":material/select_all:",
+        disabled=not len(found.items),
+        on_click=session.select,
+        args=(found.items, title),
+    )
+    if not q.number(found):
+        narrowed = filters != Filters()
+        st.markdown("Nothing is left by the filters." if narrowed else "None at this step.")
+    elif q.needs == "twins":
+        _look_alikes(view, found)
+    elif q.unit == "item":
+        _sheet(view, found, q)
+    else:
+        _contrast(view, found, q)
+    _over_time(view, hunt, q, filters)
+
+
+def _progress(place: Any, ready: bool) -> Report | None:
+    """Progress bar in a place, for what takes long."""
+    if ready:
+        return None
+    place.progress(0.0, "Comparing items")
+    return lambda words, share: place.progress(min(share, 1.0), words)
+
+
+def _sheet(view: View, found: Found, q: Query) -> None:
+    items, first = _page(found.items, PER_PAGE)
+    alt = f"{q.title}: {len(items)} images from rank {first + 1}"
+    inspector.image_sheet(view, items, key="answer", alt=alt, tile=TILE, columns=COLUMNS)
+    st.caption(f"Ranked by {q.score}, the worst first.")
+
+
+def _page(items: Any, per_page: int) -> tuple[Any, int]:
+    """Part of a list that is on the chosen page, and the rank at which it begins."""
+    pages = -(-len(items) // per_page)
+    page = 1
+    if pages > 1:
+        page = min(st.pagination(pages, key="answer-page") or 1, pages)
+    first = (page - 1) * per_page
+    return items[first : first + per_page], first
+
+
+def _look_alikes(view: View, found: Found) -> None:
+    """Pairs, each two side by side."""
+    groups, first = _page(found.groups, PAIRS)
+    twos = np.array([[int(side.items[0]) for side in group.sides] for group in groups])
+    sheet = sheets.pairs(
+        view.dataset.items,
+        twos,
+        tile=TILE,
+        columns=PAIRS_IN_A_ROW,
+        clusters=view.clusters,
+        wrong=view.wrong,
+    )
+    alt = f"{len(twos)} pairs of look-alikes from rank {first + 1}"
+    inspector.show_sheet(view, sheet, key="answer", alt=alt)
+    panels.guide(sheets.pairs)
+
+
+def _contrast(view: View, found: Found, q: Query) -> None:
+    """One group at a time, its sides next to one another."""
+    titles = [group.title for group in found.groups]
+    chosen = st.selectbox(f"Which {q.unit}", titles, key="group", bind="query-params")
+    group = found.groups[titles.index(chosen) if chosen in titles else 0]
+    st.caption(f"{q.score[0].upper()}{q.score[1:]}: {group.score:.3g}")
+    wide = len(group.sides) == 1
+    columns = st.columns(min(len(group.sides), 3))
+    for i, side in enumerate(group.sides):
+        with columns[i % len(columns)]:
+            _side(view, side, i, COLUMNS if wide else COLUMNS // len(columns))
+
+
+def _side(view: View, side: Side, number: int, columns: int) -> None:
+    st.button(
+        side.title,
+        key=f"side-{number}",
+        type="tertiary",
+        icon=":material/select_all:",
+        help="Select these",
+        disabled=not len(side.items),
+        on_click=session.select,
+        args=(side.items, side.title),
+    )
+    rows = side.items[:SIDE]
+    if len(rows):
+        alt = f"{side.title}, {len(rows)} images"
+        key = f"side-sheet-{number}"
+        inspector.image_sheet(view, rows, key=key, alt=alt, tile=TILE, columns=columns)
+    if len(side.items) > SIDE:
+        st.caption(f"Showing {SIDE} of {len(side.items):,}.")
+
+
+# -- over time ---------------------------------------------------------------------------------
+def _over_time(view: View, hunt: Hunt, q: Query, filters: Filters) -> None:
+    missing = hunt.missing(q.name, filters)
+    place = st.empty()
+    if (
+        q.needs == "neighbours"
+        and missing
+        and not place.button("Count over time", icon=":material/insights:", key="count-over-time")
+    ):
+        return
+    slow = missing > 20 or (missing and q.needs == "neighbours")
+    steps, found = hunt.history(q.name, filters, _progress(place, not slow))
+    place.empty()
+    last = len(view.timeline) - 1
+    if last < 1:
+        return
+    left_out = len(steps) <= last
+    of_steps = f" ({len(steps)} of {last + 1} steps)" if left_out else ""
+    st.markdown(
+        f"**Over time**{failure_filters.words(view, filters)}{of_steps}",
+        help=reading(counts.over_time),
+    )
+    _chart(view, steps, found, last)
+
+
+def _chart(view: View, steps: Array, found: Array, last: int) -> None:
+    key = session.chart_key("failures-over-time")
+
+    def go() -> None:
+        at = st.session_state[key]["selection"].get("at") or []
+        if at:
+            step = int(at[0]["step"])
+            session.set_step(None if step >= last else step)
+
+    panels.chart(
+        counts.over_time,
+        steps,
+        found,
+        step=view.step,
+        last=last,
+        key=key,
+        height=130,
+        select="at",
+        on_select=go,
+        with_guide=False,
+    )

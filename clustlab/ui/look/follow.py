@@ -1,0 +1,288 @@
+"""Body of the page Follow: all items, all clusters and every score over the whole run."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from clustlab.analysis import genealogy, rematch
+from clustlab.types import Array
+from clustlab.ui import session
+from clustlab.ui.look import shifts
+from clustlab.ui.run import alarms, inspector
+from clustlab.ui.run.frame import View
+from clustlab.ui.widgets import keyboard_choice, panels
+from clustlab.ui.widgets.clickable_sheet import clickable
+from clustlab.views import lineage, raster
+from clustlab.views.theme import shown
+
+EVENTS = 8  # in sight at once
+HEIGHT = 430
+MAX_LEGEND = 40  # clusters; more are no help
+
+
+def body(view: View) -> None:
+    """Four ways to look at the whole run."""
+    if len(view.timeline) < 2:
+        st.info("To follow labels takes two steps; the second is on its way.")
+        return
+    panels.tabs(
+        {
+            "Items": lambda: _raster(view),
+            "Clusters": lambda: _genealogy(view),
+            "Matching": lambda: _matching(view),
+            "Alarms": lambda: alarms.listing(view),
+        },
+        name=alarms.TABS,
+    )
+
+
+# -- raster ----------------------------------------------------------------------------------------
+def _raster(view: View) -> None:
+    kinds = [kind for kind in raster.ORDERS if kind != "class" or _has_labels(view)]
+    ids = np.unique(view.timeline.assignments())
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        by = st.segmented_control(
+            "Sort items by",
+            kinds,
+            default="stable",
+            required=True,
+            format_func=raster.ORDERS.__getitem__,
+            key="raster-order",
+        )
+        if len(ids) <= MAX_LEGEND:
+            st.html(raster.legend(ids))
+    assignments = view.timeline.assignments()
+    ranking = raster.order(assignments, str(by), view.labels)
+    n = len(ranking)
+    selected = np.array([i for i in session.selection()[0] if i < n], dtype=np.int64)
+    drawn = raster.raster(assignments, ranking, step=view.step, selected=selected)
+    words = raster.ORDERS[str(by)].lower()
+
+    def chosen(first: int, end: int) -> None:
+        session.select(ranking[first:end], f"Rows {first:,} to {end - 1:,} by {words}")
+
+    def band(number: int) -> None:
+        first, end = (int(place) for place in drawn.spans[number])
+        st.session_state["raster-rows"] = (first, end - 1)
+        chosen(first, end)
+
+    def slid() -> None:
+        first, last = st.session_state["raster-rows"]
+        chosen(first, last + 1)
+
+    clickable(
+        drawn.sheet,
+        key="raster",
+        alt=f"Clusters of {drawn.drawn:,} items over {len(assignments)} steps, by {words}",
+        label=lambda i: f"rows {drawn.spans[i, 0]:,} to {drawn.spans[i, 1] - 1:,}",
+        on_pick=band,
+    )
+    first, last = st.session_state.get("raster-rows", (0, n - 1))
+    st.session_state["raster-rows"] = (min(first, n - 1), min(last, n - 1))
+    if n > 1:
+        st.slider("Rows to show as images", 0, n - 1, key="raster-rows", on_change=slid)
+    st.caption(
+        " ".join(
+            part
+            for part in (
+                "Click into the picture, or move the ends of the slider, for the images.",
+                _sampled(drawn.drawn, n),
+            )
+            if part
+        )
+    )
+    panels.guide(raster.raster)
+
+
+def _sampled(drawn: int, n: int) -> str:
+    words = shown(drawn, n, "items")
+    return words and f"{words}, drawn by chance; a choice takes all {n:,}."
+
+
+def _has_labels(view: View) -> bool:
+    return view.labels is not None and bool((view.labels >= 0).any())
+
+
+# -- genealogy -------------------------------------------------------------------------------------
+@lru_cache(maxsize=8)
+def _events(folder: Path, run_id: str, steps: int) -> tuple[genealogy.Event, ...]:
+    known = session.timeline(session.open_run(run_id)).assignments()[:steps]
+    return tuple(genealogy.events(known, genealogy.thinned(steps)))
+
+
+def _genealogy(view: View) -> None:
+    assignments = view.timeline.assignments()
+    columns = genealogy.thinned(len(assignments))
+    controls = st.container(horizontal=True, vertical_alignment="bottom")
+    with controls:
+        members = _traced(view)
+    counts = genealogy.flows(assignments, columns)
+    mine = None if members is None else genealogy.flows(assignments, columns, members)
+    option, links = lineage.sankey(counts, columns, mine)
+    key = session.chart_key("lineage")
+    bands = keyboard_choice.Chooser(
+        "lineage", key, lambda band: _select_band(assignments, columns, band)
+    )
+
+    def chosen() -> None:
+        for group in st.session_state[key]["selection"]["selected"]:
+            for i in group["data_indices"] if group.get("data_type") == "edge" else ():
+                if links[i] is not None:
+                    bands.take(links[i])
+
+    with controls:
+        words = _bands(counts, columns, links, are_images=view.dataset.is_image)
+        bands.box("Choose a band", words, width=250)
+    says = f"Flow of items between clusters over steps {', '.join(map(str, columns))}"
+    st.echarts_chart(option, height=HEIGHT, key=key, on_select=chosen, renderer="svg", alt=says)
+    if thinned := shown(len(columns), len(assignments), "steps"):
+        st.caption(f"{thinned}; events are looked for in between, too.")
+    panels.guide(lineage.sankey)
+    _event_list(view)
+
+
+def _traced(view: View) -> Array | None:
+    """Members of the cluster to trace, as it is at the step in view; None without one."""
+    ids = np.unique(view.clusters).tolist()
+    cluster = st.selectbox(
+        "Trace the members of",
+        [None, *ids],
+        format_func=lambda i: "no cluster" if i is None else f"cluster {i}, as it is now",
+        key="traced",
+        help="A cluster as it is at the step in view.",
+        width=220,
+    )
+    members = None if cluster is None else np.flatnonzero(view.clusters == cluster)
+    st.button(
+        "Select them",
+        icon=":material/select_all:",
+        disabled=members is None,
+        on_click=session.select,
+        args=([] if members is None else members, f"Cluster {cluster} at step {view.step}"),
+    )
+    return members
+
+
+def _bands(
+    counts: list[Array], columns: Array, links: list[lineage.Link], *, are_images: bool
+) -> dict[tuple[int, int, int], str]:
+    """Words for each band of the flow but the grey ones, the largest first."""
+    sizes = {link: int(counts[link[0]][link[1:]]) for link in links if link is not None}
+    largest = sorted(sizes, key=lambda link: (-sizes[link], link))[: keyboard_choice.MOST]
+    return {
+        (column, a, b): f"steps {columns[column]} to {columns[column + 1]}, "
+        + (f"stayed in {a}: " if a == b else f"cluster {a} to {b}: ")
+        + keyboard_choice.images(sizes[column, a, b], are_images=are_images)
+        for column, a, b in largest
+    }
+
+
+def _select_band(assignments: Array, columns: Array, band: tuple[int, int, int]) -> None:
+    column, a, b = band
+    first, last = (int(step) for step in columns[column : column + 2])
+    rows = np.flatnonzero((assignments[first] == a) & (assignments[last] == b))
+    session.select(rows, f"Cluster {a} → {b}, steps {first} to {last}")
+
+
+def _event_list(view: View) -> None:
+    found = _events(view.run.path.parent, view.run.id, len(view.timeline))
+    if not found:
+        st.markdown("No cluster appeared, emptied, split or merged.")
+        return
+    st.markdown(f"**{len(found)} event{'s' * (len(found) > 1)}**")
+    _event_rows(view, found[:EVENTS], 0)
+    if len(found) > EVENTS:
+        with st.expander(f"{len(found) - EVENTS} more"):
+            _event_rows(view, found[EVENTS:], EVENTS)
+
+
+def _event_rows(view: View, found: tuple[genealogy.Event, ...], start: int) -> None:
+    with st.container(key=f"events-{start}", gap="xsmall"):
+        for i, event in enumerate(found):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.button(
+                    f"Step {event.step}",
+                    key=f"event-{start + i}",
+                    type="tertiary",
+                    on_click=session.set_step,
+                    args=(event.step,),
+                )
+                st.markdown(event.sentence)
+
+
+# -- matching --------------------------------------------------------------------------------------
+@lru_cache(maxsize=8)
+def _over_time(folder: Path, run_id: str, steps: int) -> pd.DataFrame:
+    run = session.open_run(run_id)
+    timeline, labels = session.timeline(run), session.dataset(run).labels
+    assert labels is not None
+    return rematch.over_time(labels, timeline.assignments()[:steps], timeline.n_classes)
+
+
+def _matching(view: View) -> None:
+    if not _has_labels(view):
+        st.info(
+            "These items have no labels, so no cluster is matched to a class. "
+            "The other tabs need none."
+        )
+        return
+    start = shifts.earlier_step(view)
+    if start == view.step:
+        st.info("Choose two different steps: the scrubber sets the later one.")
+    else:
+        _decomposed(view, start)
+    st.markdown("**Every step against the one before**")
+    with st.spinner("Matching clusters and classes at every step"):
+        table = _over_time(view.run.path.parent, view.run.id, len(view.timeline))
+    panels.chart(lineage.jumps, table, view.step, key="jumps", height=260)
+
+
+def _decomposed(view: View, start: int) -> None:
+    assert view.labels is not None
+    before = view.timeline.stable(start)
+    found = rematch.decompose(view.labels, before, view.clusters, view.timeline.n_classes)
+    with st.container(horizontal=True):
+        st.metric(f"ACC at step {start}", f"{found.acc_before:.3f}")
+        st.metric(
+            "Items that moved",
+            f"{found.moved:+.3f}",
+            help=f"By the matching of step {start}, {found.n_gained:,} items became right and "
+            f"{found.n_lost:,} wrong.",
+        )
+        st.metric(
+            "Another matching",
+            f"{found.rematched:+.3f}",
+            help="What the best matching of the later step adds. It never takes away.",
+        )
+        st.metric(f"ACC at step {view.step}", f"{found.acc_after:.3f}")
+    st.markdown(found.sentence)
+    _changes(view, start, found)
+
+
+def _changes(view: View, start: int, found: rematch.Rematch) -> None:
+    """Table of the clusters that stand for another class."""
+    if not found.changed:
+        st.caption("Every cluster stands for the same class at both steps.")
+        return
+    sizes = np.bincount(view.clusters, minlength=len(found.classes_after))
+    named = [
+        {
+            "cluster": cluster,
+            f"class at step {start}": _class(view, before),
+            f"class at step {view.step}": _class(view, after),
+            "items now": int(sizes[cluster]),
+        }
+        for cluster, before, after in found.changed
+    ]
+    st.dataframe(
+        pd.DataFrame(named),
+        hide_index=True,
+        alt=f"Clusters that stand for another class at step {view.step} than at step {start}",
+    )
+
+
+def _class(view: View, number: int) -> str:
+    return "none" if number < 0 else inspector.class_name(view, number)

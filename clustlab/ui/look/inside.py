@@ -1,0 +1,57 @@
+"""Body of the page Inside: losses and artefacts of the method at one step."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from clustlab.types import Array, Artefact
+from clustlab.ui import session
+from clustlab.ui.look import pair_precision
+from clustlab.ui.run import explanation
+from clustlab.ui.run.frame import View
+from clustlab.ui.widgets import panels
+from clustlab.views import artefacts, curves, specification
+
+
+def body(view: View) -> None:
+    """Artefacts above, then what labels say about them, a rule for the clusters, and losses."""
+    artefacts_of(view)
+    pair_precision.pairs_of(view)
+    explanation.clustering(view)
+    losses(view)
+
+
+def losses(view: View) -> None:
+    """Every figure that the method reports, over the steps."""
+    frame = curves.scalar_frame(view.run.log)
+    panels.chart(curves.scalars, frame, step=view.step, key="losses")
+
+
+def artefacts_of(view: View) -> None:
+    """What only this method has at this step, one tab each."""
+    found = view.snapshot.artefacts
+    if not found:
+        st.caption("At this step the method has nothing beyond what the other pages show.")
+        return
+    mapping = view.timeline.mapping(view.step)
+    panels.tabs(
+        {a.title: partial(_artefact, a, name, mapping) for name, a in found.items()},
+    )
+
+
+def _artefact(artefact: Artefact, name: str, mapping: Array) -> None:
+    """One artefact, and how to read it."""
+    _place(artefacts.show(artefact, mapping, item=session.picked()), name, artefact.title)
+    if artefact.reading:
+        st.caption(f":material/visibility: {artefact.reading}")
+
+
+def _place(shown: Any, name: str, title: str) -> None:
+    """A picture or a chart, whichever the artefact became."""
+    if isinstance(shown, np.ndarray):
+        st.image(shown, output_format="PNG", alt=title)
+    else:
+        spec = specification.of(shown)
+        st.vega_lite_chart(spec, width="stretch", key=f"artefact-{name}", alt=title)

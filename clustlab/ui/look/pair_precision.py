@@ -1,0 +1,99 @@
+"""What the labels say about choices that a method made without them, on the page Inside."""
+
+import math
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from clustlab.analysis import pairs
+from clustlab.runs.store import probabilities_at
+from clustlab.types import Array
+from clustlab.ui import session
+from clustlab.ui.run.frame import View
+from clustlab.ui.widgets import panels
+from clustlab.views import curves
+
+MOST_STEPS = 64  # measured for a curve; a step of many items takes a twentieth of a second
+HEIGHT = 260  # pixels
+
+
+def pairs_of(view: View) -> None:
+    """How many pairs above and below the thresholds are right; nothing for methods without."""
+    limits = pairs.thresholds(view.run.log)
+    if not limits:
+        return
+    labels = view.labels
+    if labels is None or len(pairs.sample(labels)) < 2:
+        st.caption(
+            "Whether the chosen pairs are right cannot be said here: these items have no labels."
+        )
+        return
+    st.markdown("**How many of the chosen pairs are right**")
+    table = _table(view, limits)
+    _words(view, labels, table)
+    panels.chart(curves.right_pairs, table, step=view.step, key="right-pairs", height=HEIGHT)
+    _said(labels)
+
+
+def _table(view: View, limits: list[tuple[float, float]]) -> pd.DataFrame:
+    """Shares of right pairs at some steps, the one in view among them."""
+    # the timeline may be shorter than the log, which grows meanwhile
+    steps = sorted({*drawn(len(view.timeline)), view.step})
+    with st.spinner("Comparing pairs with labels ..."):  # shown only if it takes long
+        folder, name = view.run.path.parent, view.run.id
+        rows = [(i, *_measured(folder, name, i, limits[i])) for i in steps]
+    return pd.DataFrame(rows, columns=["step", *curves.PAIRS])
+
+
+def drawn(n_steps: int) -> list[int]:
+    """Numbers of at most 64 evenly spaced steps and of the newest.
+
+    Their distance is a power of two: when a run grows, those measured before are needed again.
+    """
+    distance = 1
+    while n_steps > MOST_STEPS * distance:
+        distance *= 2
+    return [*range(0, max(n_steps - 1, 0), distance), *([n_steps - 1] if n_steps else [])]
+
+
+@lru_cache(maxsize=4096)
+def _measured(
+    folder: Path, run_id: str, step: int, limits: tuple[float, float]
+) -> tuple[float, float]:
+    run = session.open_run(run_id)
+    p, labels = probabilities_at(run, step), session.dataset(run).labels
+    if p is None or labels is None:
+        return math.nan, math.nan
+    return pairs.precision(p, labels, limits)
+
+
+def _words(view: View, labels: Array, table: pd.DataFrame) -> None:
+    """The shares at the step in view, beside those of pairs drawn blindly."""
+    row = table.loc[table["step"] == view.step, list(curves.PAIRS)]
+    similar, dissimilar = (float(value) for value in row.to_numpy()[0])
+    one, two = pairs.by_chance(labels)
+    st.markdown(
+        f"At step {view.step}: {_share(similar, 'similar', 'one class', one)}; "
+        f"{_share(dissimilar, 'dissimilar', 'two', two)}."
+    )
+
+
+def _share(value: float, kind: str, right: str, blindly: float) -> str:
+    if math.isnan(value):
+        return f"no pair is taken as {kind}"
+    return (
+        f"of the pairs taken as {kind} **{value:.1%}** are of {right} "
+        f"({blindly:.1%} if drawn blindly)"
+    )
+
+
+def _said(labels: Array) -> None:
+    """That the method knows nothing of this, and what was counted."""
+    known, used = int((labels >= 0).sum()), len(pairs.sample(labels))
+    among = f"all pairs of {used:,} items" + f" out of {known:,}" * (used < known)
+    st.caption(
+        f":material/lock: Labels are only looked on here, the method never sees them. Counted are "
+        f"{among}, by the answers and thresholds of each step."
+    )

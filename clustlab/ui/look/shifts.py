@@ -1,0 +1,121 @@
+"""Body of the page Shifts: who moved between two steps."""
+
+import numpy as np
+import streamlit as st
+
+from clustlab.analysis import transitions
+from clustlab.ui import session
+from clustlab.ui.run.frame import View
+from clustlab.ui.widgets import keyboard_choice, panels
+from clustlab.views import curves, flow, matrices
+
+
+def body(view: View) -> None:
+    """Flow and transition matrix from an earlier step to the one of the scrubber."""
+    if len(view.timeline) < 2:
+        st.info("Shifts need two steps; the second is on its way.")
+        return
+    frame = view.timeline.metrics()
+    panels.chart(
+        curves.metrics,
+        frame,
+        ["changed", "nmi_previous"],
+        step=view.step,
+        key="churn",
+        height=190,
+    )
+    start = earlier_step(view)
+    if start == view.step:
+        st.info("Choose two different steps: the scrubber sets the later one.")
+        return
+    before, after = view.timeline.stable(start), view.clusters
+    n_ids = view.timeline.n_ids()
+    moved = np.flatnonzero(before != after)
+    st.markdown(
+        f"From step **{start}** to step **{view.step}**: **{len(moved):,}** of {len(after):,} "
+        f"items changed their cluster ({len(moved) / max(len(after), 1):.1%})."
+    )
+    panels.tabs(
+        {
+            "Flow": lambda: _flow(view, start, before, n_ids),
+            "Matrix": lambda: _matrix(view, start, before, n_ids),
+        }
+    )
+    st.markdown(transitions.events(before, after).sentence)
+
+
+def earlier_step(view: View) -> int:
+    """Step to compare the one in view with, chosen by a slider."""
+    last = len(view.timeline) - 1
+    wanted = st.session_state.get("from_step")
+    default = max(0, view.step - 1) if wanted is None else min(int(wanted), last)
+    st.session_state["from-slider"] = default
+
+    def moved() -> None:
+        st.session_state["from_step"] = st.session_state["from-slider"]
+
+    return st.slider("Compare with step", 0, last, key="from-slider", on_change=moved)
+
+
+def _pick(view: View, start: int, source: int, target: int) -> None:
+    before = view.timeline.stable(start)
+    rows = np.flatnonzero((before == source) & (view.clusters == target))
+    session.select(rows, f"Cluster {source} → {target}, steps {start} to {view.step}")
+
+
+def _flow(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
+    option, links = flow.sankey(
+        before, view.clusters, n_ids, words=(f"at step {start}", f"at step {view.step}")
+    )
+    key = session.chart_key("flow")
+    bands = keyboard_choice.Chooser("flow", key, lambda band: _pick(view, start, *band))
+
+    def chosen() -> None:
+        for group in st.session_state[key]["selection"]["selected"]:
+            for i in group["data_indices"] if group.get("data_type") == "edge" else ():
+                if links[i] is not None:
+                    bands.take(links[i])
+
+    bands.box("Choose a band", _moves(view, start, before, n_ids, set(links)), width=250)
+    st.echarts_chart(
+        option,
+        height=460,
+        key=key,
+        on_select=chosen,
+        renderer="svg",
+        alt=f"Flow of items between clusters from step {start} to step {view.step}",
+    )
+    panels.guide(flow.sankey)
+
+
+def _moves(
+    view: View, start: int, before: np.ndarray, n_ids: int, shown: set[flow.Link] | None = None
+) -> dict[tuple[int, int], str]:
+    """Words for each group of items by where it was and is, the largest first."""
+    found = keyboard_choice.cells(
+        transitions.table(before, view.clusters, n_ids),
+        lambda a, b: f"stayed in cluster {a}" if a == b else f"from cluster {a} to {b}",
+        are_images=view.dataset.is_image,
+    )
+    return {move: words for move, words in found.items() if shown is None or move in shown}
+
+
+def _matrix(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
+    key = session.chart_key("transition")
+    cells = keyboard_choice.Chooser("transition", key, lambda cell: _pick(view, start, *cell))
+
+    def chosen() -> None:
+        clicked = st.session_state[key]["selection"].get("cell") or []
+        if clicked:
+            cells.take((int(clicked[0]["from"]), int(clicked[0]["to"])))
+
+    cells.box("Choose a cell", _moves(view, start, before, n_ids), width=250)
+    panels.chart(
+        matrices.transition,
+        before,
+        view.clusters,
+        n_ids,
+        key=key,
+        select="cell",
+        on_select=chosen,
+    )

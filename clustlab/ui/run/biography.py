@@ -1,0 +1,233 @@
+"""The biography of one item: what it is now, where it was, and what went with it."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from clustlab.analysis import biography
+from clustlab.types import Array
+from clustlab.ui import nav, session
+from clustlab.ui.run import explanation, inspector
+from clustlab.ui.widgets import panels
+from clustlab.views import bars, life, sheets
+from clustlab.views.theme import reading
+
+if TYPE_CHECKING:
+    from clustlab.ui.run.frame import View
+
+PICTURE, SMALL = 140, 72  # pixels
+SHOWN = 36  # images of what flipped with it
+
+
+def draw(view: "View", index: int) -> None:
+    """Card of one item: picture, facts and its clusters over time at once, the rest in tabs."""
+    with st.container(border=True):
+        picture, facts = st.columns([1, 2], vertical_alignment="top")
+        with picture:
+            image = sheets.png(sheets.tile(view.dataset.items, index, size=PICTURE))
+            st.image(image, alt=inspector.describe(view, index), width="stretch")
+        with facts:
+            st.markdown(f"**Item {index}**")
+            _facts(view, index)
+            st.button("Close", icon=":material/close:", type="tertiary", on_click=session.close)
+        _strip(view, index)
+        panels.tabs(
+            {
+                "Now": lambda: _now(view, index),
+                "Over time": lambda: _over_time(view, index),
+                "Flips": lambda: _flips(view, index),
+                "Neighbours then and now": lambda: _neighbours(view, index),
+            }
+        )
+        explanation.item(view, index)
+
+
+def _facts(view: "View", index: int) -> None:
+    sure = float(view.confidence[index])
+    lines = [f"Cluster **{view.clusters[index]}** (confidence {sure:.2f})"]
+    if view.labels is not None and view.labels[index] >= 0:
+        known = inspector.class_name(view, int(view.labels[index]))
+        verdict = "not the class its cluster stands for" if view.wrong[index] else "as its cluster"
+        lines.append(f"True class **{known}**: {verdict}")
+    flips = int(view.timeline.flips(view.step)[index])
+    lines.append(f"Changed its cluster {flips} time{'s' * (flips != 1)} up to this step")
+    st.markdown("\n\n".join(lines))
+
+
+def _strip(view: "View", index: int) -> None:
+    history = view.timeline.history(index)
+    if len(history) > 1:
+        st.markdown("**Its cluster at each step**", help=reading(bars.history))
+        panels.chart(
+            bars.history,
+            history,
+            view.step,
+            key=f"history-{view.run.id}",
+            height=54,
+            with_guide=False,
+            alt=f"Cluster of item {index} at each step: {_in_words(history)}",
+        )
+
+
+def _in_words(history: Array) -> str:
+    """The clusters of an item as a list of stretches, for those who do not see the strip."""
+    starts = np.flatnonzero(np.diff(history, prepend=-1))
+    parts = [f"{history[i]} from step {i}" for i in starts[:12].tolist()]
+    return ", ".join(parts) + (" and so on" if len(starts) > 12 else "")
+
+
+# -- tabs ------------------------------------------------------------------------------------------
+def _now(view: "View", index: int) -> None:
+    snapshot = view.snapshot
+    if snapshot.probabilities is not None:
+        mapping = view.timeline.mapping(view.step)
+        row = snapshot.probabilities[index]
+        _small(bars.probabilities, row, mapping, title="Its probabilities", key="row", height=150)
+    _near(view, index, view.step, key="neighbours")
+    _restored(view, index)
+
+
+def _near(view: "View", index: int, step: int, *, key: str) -> list[int]:
+    """Sheet of the nearest items at a step; returns them."""
+    found = biography.near(view.run, view.timeline, index, step, biography.NEIGHBOURS)
+    when = "" if step == view.step else f" of step {step}"
+    share = found["same_cluster"]
+    if share is None:
+        st.caption("There is no other item.")
+        return []
+    st.caption(f"Nearest in the embedding{when}: {share:.0%} share its cluster")
+    alt = f"Nearest neighbours of item {index} at step {step}"
+    items = np.array(found["items"])
+    clusters = np.array(found["clusters"])  # as they were then
+    sheet = sheets.atlas(
+        view.dataset.items, items, tile=32, columns=inspector.COLUMNS, clusters=clusters
+    )
+    inspector.show_sheet(view, sheet, key=key, alt=alt)
+    return list(found["items"])
+
+
+def _restored(view: "View", index: int) -> None:
+    """What the decoder of a method with one makes of the item."""
+    found = biography.restored(view.snapshot, index)
+    if not found:
+        return
+    words = {
+        "reconstruction": "Its reconstruction: what the code kept of it",
+        "center": f"Decoded centre of cluster {view.clusters[index]}",
+    }
+    for name in (name for name in words if name in found):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            image = sheets.png(sheets.tile(found[name][None], 0, size=SMALL))
+            st.image(image, alt=f"{words[name]}, item {index}", width=SMALL)
+            st.caption(words[name], width="content")
+    if "reconstruction" not in found:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(
+                "The run keeps reconstructions of a few items only, and this is none of them."
+            )
+            nav.link("inside", "See those", "settings_input_component")
+
+
+def _over_time(view: "View", index: int) -> None:
+    steps = len(view.timeline)
+    if steps < 2:
+        st.caption("There is one step so far.")
+        return
+    sure = view.timeline.certainty(index)
+    _small(life.certainty, sure, view.step, title="How sure the method was", key="certainty")
+    rows = _probability_rows(view.run.path.parent, view.run.id, index, steps)
+    if not np.isnan(rows).all():
+        _small(life.spread, rows, view.step, title="Its probabilities", key="spread")
+    _small(
+        life.path,
+        view.timeline.path(index),
+        view.timeline.history(index),
+        view.timeline.points(view.step),
+        view.step,
+        extent=view.timeline.extent(),
+        title="Its path in the embedding",
+        key="path",
+    )
+
+
+def _small(chart: Callable[..., Any], *args: Any, title: str, key: str, **options: Any) -> None:
+    """A chart of the card: title above, the way to read it on hover."""
+    st.markdown(f"**{title}**", help=reading(chart))
+    panels.chart(chart, *args, key=f"life-{key}", with_guide=False, **options)
+
+
+@lru_cache(maxsize=32)
+def _probability_rows(folder: Path, run_id: str, index: int, steps: int) -> Array:
+    run = session.open_run(run_id)
+    return biography.probability_rows(run, session.timeline(run), index)[:steps]
+
+
+def _flips(view: "View", index: int) -> None:
+    found = biography.flips(view.timeline, index)
+    if not found:
+        st.caption("It never changed its cluster.")
+        return
+    passed = [i for i, flip in enumerate(found) if flip["step"] <= view.step]
+    key = f"flip-{view.run.id}-{index}"
+    place = st.selectbox(
+        f"{len(found)} flip{'s' * (len(found) != 1)}",
+        range(len(found)),
+        index=passed[-1] if passed else 0,
+        format_func=lambda i: _move(found[i]),
+        key=key,
+    )
+    flip = found[place]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            f"Go to step {flip['step']}",
+            icon=":material/timeline:",
+            type="tertiary",
+            key="flip-step",
+            on_click=session.set_step,
+            args=(flip["step"],),
+        )
+        together = [index, *flip["together"]]
+        st.button(
+            f"Select all {len(together)}",
+            type="tertiary",
+            key="flip-select",
+            disabled=not flip["together"],
+            on_click=_select,
+            args=(together, f"{_move(flip, short=True)} with item {index}", index),
+        )
+    if not flip["together"]:
+        st.caption("No other item made this move at this step.")
+        return
+    rows = np.array(flip["together"][:SHOWN])
+    more = f", {SHOWN} shown" if flip["n_together"] > SHOWN else ""
+    st.caption(f"Flipped with it: {flip['n_together']:,} items{more}")
+    inspector.image_sheet(view, rows, key="together", alt=f"Items that flipped with item {index}")
+
+
+def _move(flip: dict[str, Any], *, short: bool = False) -> str:
+    words = f"Step {flip['step']}: {flip['from']} → {flip['to']}"
+    others = flip["n_together"]
+    if short:
+        return words
+    return (
+        f"{words}, alone" if not others else f"{words}, with {others:,} other{'s' * (others > 1)}"
+    )
+
+
+def _select(items: list[int], title: str, index: int) -> None:
+    """Select items and leave the biography open."""
+    session.select(items, title)
+    session.pick(index)
+
+
+def _neighbours(view: "View", index: int) -> None:
+    then = _near(view, index, 0, key="neighbours-then")
+    if view.step == 0:
+        return
+    now = _near(view, index, view.step, key="neighbours-now")
+    kept = len(set(then) & set(now))
+    st.markdown(f"**{kept} of {len(now)}** were its neighbours at the first step already.")

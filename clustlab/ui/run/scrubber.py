@@ -1,0 +1,105 @@
+"""The scrubber: where things happened, and which step is shown."""
+
+import time
+from collections.abc import Callable
+
+import streamlit as st
+
+from clustlab.analysis.timeline import Timeline
+from clustlab.runs.store import Run
+from clustlab.ui import session
+from clustlab.ui.run import alarms, intervene
+from clustlab.ui.widgets import panels
+from clustlab.views import curves
+
+FRAME = 0.6  # seconds a step is shown while replaying
+
+
+def draw(run: Run, timeline: Timeline, step: int) -> None:
+    """Sparkline of the share of changed labels, and the step slider with its buttons."""
+    steps = len(timeline)
+    last = steps - 1
+    with st.container(key="scrubber"):
+        buttons, track, words = st.columns([3, 8, 4], vertical_alignment="center")
+        with buttons, st.container(horizontal=True, wrap=False, gap="xsmall"):
+            _button("First step", "first_page", lambda: _set(0, last), step > 0)
+            _button("Step back", "chevron_left", lambda: _set(step - 1, last), step > 0)
+            playing = st.session_state.get("playing", False)
+            if playing:
+                _button("Hold", "pause", _hold, enabled=True)
+            else:
+                _button("Replay", "play_arrow", lambda: _play(step, last), steps > 1)
+            _button("Step on", "chevron_right", lambda: _set(step + 1, last), step < last)
+            _button("Newest step", "last_page", lambda: _set(last, last), step < last)
+        with track:
+            if steps > 1:
+                panels.chart(
+                    curves.sparkline_at,
+                    timeline.metrics()["changed"].to_numpy(),
+                    step,
+                    alarms=[alarm.step for alarm in alarms.found(run, timeline)],
+                    interventions=intervene.steps(run, steps),
+                    height=34,
+                    key="sparkline",
+                    alt="Share of labels changed at each step, marks at alarms and changes",
+                    with_guide=False,
+                )
+                st.session_state["scrub"] = step
+                st.slider(
+                    "Step",
+                    0,
+                    last,
+                    key="scrub",
+                    label_visibility="collapsed",
+                    on_change=lambda: _set(st.session_state["scrub"], last),
+                )
+        with words:
+            record = run.log[step]
+            changed = timeline.row(step)["changed"]
+            share = "" if changed != changed else f" · {changed:.1%} of labels changed"
+            st.caption(f"Step {step} of {last} · {record['phase']} {record['done']}{share}")
+        alarms.line(run, timeline, step)
+        intervene.line(run, timeline, step)
+    _advance(step, last)
+
+
+def _button(label: str, icon: str, action: Callable[[], None], enabled: bool = True) -> None:
+    st.button(
+        label,  # for screen readers; the style sheet shows the icon only
+        icon=f":material/{icon}:",
+        key=f"scrub-{label}",
+        help=label,
+        on_click=action,
+        disabled=not enabled,
+        type="tertiary",
+    )
+
+
+def _set(value: int, last: int) -> None:
+    st.session_state["playing"] = False
+    session.set_step(None if value >= last else value)
+
+
+def _play(step: int, last: int) -> None:
+    st.session_state["playing"] = True
+    session.set_step(0 if step >= last else step)
+
+
+def _hold() -> None:
+    st.session_state["playing"] = False
+
+
+def _advance(step: int, last: int) -> None:
+    """Move on by one at each tick while replaying; change the page's pace when that changes."""
+    playing = st.session_state.get("playing", False)
+    if playing != st.session_state.get("was-playing", False):
+        st.session_state["was-playing"] = playing
+        st.rerun()
+    due = st.session_state.get("frame-due", 0.0)  # other reruns come in between
+    if playing and time.monotonic() >= due:
+        st.session_state["frame-due"] = time.monotonic() + FRAME * 0.9
+        if step >= last:
+            _hold()
+            session.set_step(None)
+        else:
+            session.set_step(step + 1)

@@ -1,0 +1,107 @@
+"""A simple rule for the clusters: a shallow tree over named figures, and how far it gets."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from clustlab.analysis import features
+from clustlab.analysis.surrogate_tree import DEPTHS, Surrogate, fitted, rules, sample
+from clustlab.types import Array, Report
+from clustlab.ui import session
+from clustlab.ui.widgets import panels
+from clustlab.views import trees
+
+if TYPE_CHECKING:
+    from clustlab.ui.run.frame import View
+
+
+def clustering(view: "View") -> None:
+    """The rule, folded away: nothing is measured before it is opened."""
+    box = st.expander(
+        "A simple rule for these clusters",
+        icon=":material/account_tree:",
+        key="simple-rule",
+        on_change="rerun",
+    )
+    if box.open:
+        with box:
+            _draw(view)
+
+
+def _draw(view: "View") -> None:
+    found = _surrogate(view)
+    depth = st.slider("Depth of the tree", DEPTHS[0], DEPTHS[-1], 3, key="rule-depth")
+    share = found.fidelity[DEPTHS.index(depth)]
+    of = f"{found.n_used:,} of {found.n_total:,} items" if found.n_used < found.n_total else "all"
+    st.markdown(
+        f"With {depth} question{'s' * (depth > 1)} in a row a tree puts **{share:.1%}** of the "
+        f"items into their cluster; naming the largest cluster every time gets "
+        f"**{found.baseline:.1%}**."
+    )
+    st.caption(
+        f"Measured on items that it was not built from: half of {of} build the tree, the others "
+        "test it."
+    )
+    panels.tabs(
+        {
+            "Drawn": lambda: panels.chart(
+                trees.tree, found.tree(depth), key=f"rule-tree-{depth}", height=74 * (depth + 1)
+            ),
+            "In words": lambda: _words(found, depth),
+            "Fidelity": lambda: panels.chart(
+                trees.fidelity,
+                found.fidelity,
+                found.baseline,
+                depth,
+                key="rule-fidelity",
+                height=240,
+            ),
+        }
+    )
+
+
+def _words(found: Surrogate, depth: int) -> None:
+    st.code(rules(found.tree(depth)), language=None)
+
+
+def _surrogate(view: "View") -> Surrogate:
+    """Trees for the clusters of the step; figures of the items are measured once a run."""
+    folder, run_id = view.run.path.parent, view.run.id
+    return _fitted(folder, run_id, view.step)
+
+
+@lru_cache(maxsize=2)
+def _figures(folder: Path, run_id: str) -> tuple[Array, Array, tuple[str, ...]]:
+    """Items looked at (m,), their figures (m, f), and the names of these."""
+    items = session.items(session.open_run(run_id))
+    rows = sample(len(items))
+    with _progress("Measuring items") as report:
+        x, names = features.named(items, rows, report)
+    return rows, x, names
+
+
+@lru_cache(maxsize=16)
+def _fitted(folder: Path, run_id: str, step: int) -> Surrogate:
+    rows, x, names = _figures(folder, run_id)
+    run = session.open_run(run_id)
+    clusters = session.timeline(run).stable(step)
+    with _progress("Growing trees") as report:
+        return fitted(x, names, clusters[rows], len(clusters), report)
+
+
+@contextmanager
+def _progress(words: str) -> Iterator[Report]:
+    """A bar while something is computed."""
+    bar = st.progress(0.0, words)
+
+    def report(says: str, share: float) -> None:
+        bar.progress(min(share, 1.0), says)
+
+    try:
+        yield report
+    finally:
+        bar.empty()

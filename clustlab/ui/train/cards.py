@@ -1,0 +1,87 @@
+"""Cards on the home page: quick starts and the last runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from clustlab.errors import ClustlabError
+from clustlab.runs.store import Run, RunSpec
+from clustlab.ui import nav, session
+from clustlab.ui.run import summaries
+
+
+@dataclass(frozen=True)
+class QuickStart:
+    """A run that is worth watching and short."""
+
+    method: str
+    title: str
+    idea: str
+
+
+QUICK_STARTS = (
+    QuickStart(
+        "dec",
+        "Watch DEC learn digits",
+        "Learns a code for each image, then pulls the codes towards cluster centres.",
+    ),
+    QuickStart(
+        "iic",
+        "Watch IIC learn digits",
+        "Looks at two versions of each image and learns to give both the same cluster.",
+    ),
+    QuickStart(
+        "deepcluster",
+        "Watch DeepCluster learn digits",
+        "Clusters, takes the clusters for classes, learns to tell them apart, and repeats.",
+    ),
+)
+
+
+def quick_start(start: QuickStart) -> None:
+    """Button that starts a short run on the digits and goes to watch it."""
+    with st.container(border=True, height="stretch"):
+        clicked = st.button(
+            f"{start.title} (under 30 s)",
+            type="primary",
+            icon=":material/play_arrow:",
+            width="stretch",
+            key=f"start-{start.method}",
+        )
+        st.caption(start.idea)
+    if clicked:
+        with st.spinner("Loading the library for training (first start only) ..."):
+            from clustlab import registry
+
+            params = dict(registry.method(start.method).presets["quick"])
+        spec = RunSpec("digits", start.method, method_params=params, preset="quick")
+        st.session_state["prefill"] = session.start(spec).id
+        nav.go("train")
+
+
+def last_runs(runs: Sequence[Run]) -> None:
+    """Cards of runs with a thumbnail of their embedding."""
+    columns = st.columns(3)
+    for i, run in enumerate(runs):
+        with columns[i % 3], st.container(border=True):
+            _card(run)
+
+
+def _card(run: Run) -> None:
+    picture, text = st.columns([2, 3], vertical_alignment="center")
+    with picture:
+        try:
+            png = summaries.thumbnail(run)
+        except ClustlabError:
+            png = None
+        if png:
+            st.image(png, width="stretch", alt=f"Map of the embedding of {run.title}")
+        else:
+            st.caption("No picture yet")
+    with text:
+        st.markdown(f"**{run.title}**")
+        st.caption(summaries.line(run))
+        if st.button("Open", key=f"open-{run.id}", icon=":material/open_in_new:"):
+            session.choose(run.id)
+            nav.go("train" if run.is_active else "embedding")

@@ -1,0 +1,166 @@
+"""Body of the page Train: four views at once, the loop, the curves, the artefacts."""
+
+import numpy as np
+import streamlit as st
+
+from clustlab import registry
+from clustlab.analysis import verdict
+from clustlab.course import catalogue
+from clustlab.ui import nav, session
+from clustlab.ui.look import clusters, embedding, evaluate, inside
+from clustlab.ui.run import inspector, intervene
+from clustlab.ui.run.frame import View
+from clustlab.ui.train import start_comparison
+from clustlab.ui.widgets import panels
+from clustlab.views import curves, matrices, scatter, sheets
+from clustlab.views.theme import reading
+
+HEIGHT = 236  # of each of the four views, so that all are in sight at 900 pixels
+ROW_IMAGES, TILE = 16, 20
+ROWS = 10
+
+
+def four_views(view: View) -> None:
+    """Embedding, images of each cluster, confusion and shifts of one step."""
+    diagram, words = st.columns([5, 7], gap="medium", vertical_alignment="center")
+    with diagram:
+        _loop(view)
+    with words:
+        _ending(view)
+        intervene.panel(view)
+    upper, lower = st.columns(2, gap="medium"), st.columns(2, gap="medium")
+    with upper[0]:
+        _embedding(view)
+    with upper[1]:
+        _cluster_rows(view)
+    with lower[0]:
+        _confusion(view)
+    with lower[1]:
+        _shifts(view)
+    if session.picked() is not None or session.selection()[0]:
+        inspector.draw(view)
+    scores = ["acc", "nmi", "ari"] if view.labels is not None else ["confidence", "evenness"]
+    st.markdown("**Scores over time**", help=reading(curves.metrics))
+    panels.chart(
+        curves.metrics,
+        view.timeline.metrics(),
+        scores,
+        step=view.step,
+        key="live-scores",
+        height=200,
+        with_guide=False,
+    )
+    more = st.expander("Losses, and what only this method has", key="live-more", on_change="rerun")
+    if more.open:  # what nobody sees costs no time
+        with more:
+            inside.losses(view)
+            inside.artefacts_of(view)
+
+
+def _loop(view: View) -> None:
+    progress = view.run.progress
+    at_work = progress["status"] in ("running", "paused")
+    active = str(progress.get("active") or "") if at_work else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        panels.loop_diagram(registry.method(view.run.spec.method), active)
+        if progress["status"] == "paused":
+            st.button(
+                "Half a step",
+                icon=":material/step_over:",
+                key="half-step",
+                help="Goes on until the next box of the loop begins, then holds again. "
+                "The views change when the whole step is done.",
+                on_click=session.later(view.run.request_half_step),
+            )
+
+
+def _ending(view: View) -> None:
+    """What came out, in words, with ways onward."""
+    progress = view.run.progress
+    if progress["status"] == "failed":
+        session.show_error(progress)
+    if progress["status"] != "done":
+        return
+    found = verdict.of(
+        view.run[len(view.run) - 1],
+        view.labels,
+        view.dataset.class_names,
+        mapping=view.timeline.mapping(len(view.timeline) - 1),
+    )
+    title = view.run.manifest["method_title"]
+    st.markdown(f"**{title}** {found.sentence}")
+    with st.container(horizontal=True, key="ways-onward"):
+        nav.link("evaluate", "What was mixed up?", "grid_on")
+        nav.link("embedding", "Replay it", "replay")
+        other = start_comparison.partner(view.run)
+        if other is not None:
+            runs = f"{view.run.id},{other.id}"
+            nav.link("compare", "Compare", "compare_arrows", runs=runs)
+        lesson = catalogue.about_method(view.run.spec.method)
+        if lesson:
+            nav.lesson_link(lesson, "How does it work?")
+        else:
+            nav.link("methods", "How does it work?", "menu_book", about=view.run.spec.method)
+
+
+def _embedding(view: View) -> None:
+    table = scatter.dots(view.timeline.points(view.step), view.clusters)
+    key = session.chart_key("live-embedding")
+    with st.container(key="head-embedding", horizontal=True, vertical_alignment="center"):
+        st.markdown("**Embedding**", help=reading(scatter.embedding), width="content")
+        embedding.by_numbers("live-embedding", table, view.timeline.extent(), key)
+    panels.chart(
+        scatter.embedding,
+        table,
+        selected=session.selection()[0],
+        extent=view.timeline.extent(),
+        size=(400, HEIGHT - 40),
+        key=key,
+        on_select=embedding.chooser(key, table),
+        select=["brush", "pick"],
+        height=HEIGHT,
+        with_guide=False,
+    )
+
+
+def _cluster_rows(view: View) -> None:
+    st.markdown(
+        "**Images of each cluster**, nearest to the centre first",
+        help=reading(sheets.cluster_rows),
+    )
+    ids = clusters.ordered(view)[:ROWS]
+    rows = [
+        sheets.order("central", np.flatnonzero(view.clusters == i), view.snapshot, limit=ROW_IMAGES)
+        for i in ids
+    ]
+    sheet = sheets.cluster_rows(
+        view.dataset.items, rows, clusters=ids, tile=TILE, columns=ROW_IMAGES, wrong=view.wrong
+    )
+    inspector.show_sheet(view, sheet, key="live-rows", alt="Images of each cluster, a row each")
+
+
+def _confusion(view: View) -> None:
+    if view.labels is None:
+        st.markdown("**No labels**: there is nothing to compare the clusters with.")
+        return
+    cells = evaluate.chooser(view, "live-confusion")
+    with st.container(key="head-confusion", horizontal=True, vertical_alignment="center"):
+        st.markdown("**Confusion matrix**", help=reading(matrices.confusion), width="content")
+        cells.box("Choose a cell", evaluate.choices(view), width=220)
+    evaluate.matrix(view, cells, height=HEIGHT, with_guide=False)
+
+
+def _shifts(view: View) -> None:
+    if len(view.timeline) < 2:
+        st.caption("Shifts are shown from the second step on.")
+        return
+    st.markdown("**Label shifts**", help=reading(curves.metrics))
+    panels.chart(
+        curves.metrics,
+        view.timeline.metrics(),
+        ["changed", "nmi_previous"],
+        step=view.step,
+        key="live-churn",
+        height=HEIGHT,
+        with_guide=False,
+    )

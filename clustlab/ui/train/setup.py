@@ -1,0 +1,327 @@
+"""The form of the page Train: data set, method, preset, parameters, device, seed, Start."""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from clustlab import registry
+from clustlab.data import library
+from clustlab.device import NAMES, choose_device
+from clustlab.errors import ClustlabError
+from clustlab.params import Param, build, schema
+from clustlab.registry import DatasetSpec, Method
+from clustlab.runs.store import Run, RunSpec
+from clustlab.training import estimate
+from clustlab.types import Dataset, PlannedPhase
+from clustlab.ui import session
+from clustlab.ui.train import form as forms
+from clustlab.ui.train import preview as before_start
+from clustlab.ui.widgets import panels
+from clustlab.views import sheets
+
+DEFAULT_DATASET, DEFAULT_METHOD = "mnist-5k", "dec"
+SHOWN, DATA_SHOWN = 4, 2  # parameters in sight; the rest are folded
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the form says now."""
+
+    dataset: type[DatasetSpec]
+    dataset_params: dict[str, Any]
+    method: type[Method]
+    method_params: dict[str, Any]
+    preset: str
+    seed: int
+    device: str
+    mixed_precision: bool
+    excluded: list[int]
+
+    @property
+    def spec(self) -> RunSpec:
+        """The choice as a run to be."""
+        return RunSpec(
+            dataset=self.dataset.name,
+            method=self.method.name,
+            dataset_params=self.dataset_params,
+            method_params=self.method_params,
+            preset=self.preset,
+            seed=self.seed,
+            device=self.device,
+            mixed_precision=self.mixed_precision,
+            excluded=self.excluded,
+        )
+
+
+def form(run: Run | None) -> Choice:
+    """Draw the form, with the button that starts what it says; return that."""
+    seen = st.session_state.get("form-seen", False)
+    st.session_state["form-seen"] = True
+    if wanted := st.session_state.pop("prefill", None):
+        prefill(wanted)
+    elif run is not None and not seen and "dataset" not in st.query_params:
+        with contextlib.suppress(ClustlabError):  # of a method that is not there any more
+            prefill(run.id)  # one change, and Start again
+    choice = fields()
+    try:
+        build(choice.dataset, choice.dataset_params)
+        build(choice.method, choice.method_params)
+        problem = None
+    except ClustlabError as error:
+        problem = error
+        session.show_error(error)
+    busy = run is not None and run.is_active
+    if st.button(
+        "Queue this run" if busy else "Start",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        disabled=problem is not None,
+    ):
+        try:
+            session.start(choice.spec)
+        except ClustlabError as error:
+            session.show_error(error)
+        else:
+            st.session_state["form-open"] = False
+            st.rerun()
+    waiting(run)
+    return choice
+
+
+def waiting(run: Run | None) -> None:
+    """Runs that train or wait, each with a way to watch it."""
+    active = [r for r in reversed(session.store().runs()) if r.is_active]
+    others = [r for r in active if run is None or r.id != run.id]
+    if others:
+        st.markdown("**Also in the queue**")
+    for other in others:
+        st.button(
+            f"{other.title}: {other.status}",
+            key=f"watch-{other.id}",
+            type="tertiary",
+            icon=":material/visibility:",
+            on_click=session.choose,
+            args=(other.id,),
+        )
+
+
+def fields() -> Choice:
+    """Draw the fields of the form; return what they say."""
+    dataset = _choose("dataset", "Data set", registry.datasets(), DEFAULT_DATASET)
+    dataset_params = forms.fields(dataset.name, schema(dataset), {}, shown=DATA_SHOWN)
+    data = samples(dataset, dataset_params, int(st.session_state.get("seed", 0)))
+    excluded = left_out(dataset, dataset_params)
+    method = _choose("method", "Method", registry.methods(), DEFAULT_METHOD)
+    st.caption(f"**{method.title}.** {method.idea}")
+    preset = _preset(method, data)
+    params = forms.fields(method.name, schema(method), method.presets[preset], SHOWN)
+    if params != {p.name: v for p, v in _of_preset(method, preset)}:
+        preset = "custom"
+        st.caption(f"Changed settings: {time_words(method, params, data)} on this machine.")
+    seed, device = st.columns(2)
+    with seed:
+        number = st.number_input(
+            "Seed",
+            0,
+            2**32 - 1,
+            0,
+            key="seed",
+            **forms.LASTING,
+            help="Decides every random draw: same settings and seed, same result.",
+        )
+    with device:
+        name = st.selectbox(
+            "Device",
+            NAMES,
+            key="device",
+            **forms.LASTING,
+            help="'auto' takes CUDA if it is there, then MPS, then the CPU.",
+        )
+    mixed = name in ("auto", "cuda") and _has_cuda()
+    if mixed:
+        mixed = st.toggle("Mixed precision", key="mixed", **forms.LASTING, help="bfloat16.")
+    return Choice(
+        dataset, dataset_params, method, params, preset, int(number), name, mixed, excluded
+    )
+
+
+def left_out(dataset: type[DatasetSpec], params: Mapping[str, Any]) -> list[int]:
+    """Rows that the next run is to do without; they hold for one draw of one data set only."""
+    kept = st.session_state.get("left-out")
+    if not kept or not kept["rows"]:
+        return []
+    words = f"{len(kept['rows']):,} items"
+    try:
+        key = library.key(dataset.name, params, int(st.session_state.get("seed", 0)))
+    except ClustlabError:  # said beside the button that starts
+        return []
+    if key != kept["key"]:
+        st.caption(f"The {words} left out belong to another data set or draw: this one is whole.")
+        return []
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f":material/filter_alt: Without {words} that you left out.", width="stretch")
+        st.button(
+            "Take them back", type="tertiary", on_click=st.session_state.pop, args=["left-out"]
+        )
+    return list(kept["rows"])
+
+
+def _of_preset(method: type[Method], preset: str) -> list[tuple[Param, Any]]:
+    """Parameters of a preset that differ from the defaults of the method."""
+    values = method.presets[preset]
+    changed = (p for p in schema(method) if values.get(p.name, p.default) != p.default)
+    return [(p, values[p.name]) for p in changed]
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _choose(key: str, label: str, known: Mapping[str, Any], default: str) -> Any:
+    names = list(known)
+    name = st.selectbox(
+        label,
+        names,
+        index=names.index(default) if default in names else 0,
+        key=key,
+        **forms.LASTING,
+    )
+    return known[name]
+
+
+def _preset(method: type[Method], data: Dataset | None) -> str:
+    """Three buttons, each with its time; choosing one sets every parameter to it."""
+    key = f"{method.name}.preset"
+
+    def apply() -> None:
+        forms.reset(method.name, schema(method), method.presets[st.session_state[key]])
+
+    chosen = st.segmented_control(
+        "Preset",
+        list(method.presets),
+        default="quick",
+        required=True,
+        key=key,
+        on_change=apply,
+        **forms.LASTING,
+        help="Quick: minutes on a CPU. Standard: the settings of our own figures. "
+        "Paper: the published settings, meant for a GPU.",
+        width="stretch",
+    )
+    times = {p: time_words(method, values, data) for p, values in method.presets.items()}
+    if all(times.values()):
+        st.caption("On this machine " + ", ".join(f"{p} {t}" for p, t in times.items()))
+    return str(chosen)
+
+
+def prefill(run_id: str) -> None:
+    """Take over the settings of a run that is to be changed and run again."""
+    spec = session.open_run(run_id).spec
+    dataset, method = registry.dataset(spec.dataset), registry.method(spec.method)
+    state = st.session_state
+    state["dataset"], state["method"], state["seed"] = spec.dataset, spec.method, spec.seed
+    state["device"] = spec.device
+    state["mixed"] = spec.mixed_precision
+    state[f"{method.name}.preset"] = spec.preset if spec.preset in method.presets else "quick"
+    forms.reset(dataset.name, schema(dataset), spec.dataset_params)
+    forms.reset(method.name, schema(method), spec.method_params)
+    key = library.key(spec.dataset, spec.dataset_params, spec.seed)
+    state["left-out"] = {"key": key, "rows": state.pop("prefill-excluded", spec.excluded)}
+
+
+# -- what the data look like -------------------------------------------------------------------
+def loaded(dataset: type[DatasetSpec], params: Mapping[str, Any], seed: int) -> Dataset | None:
+    """Data set of the form, if it can be had without a download; None otherwise.
+
+    Raises
+    ------
+    ClustlabError
+        If a parameter is not valid or a file is broken.
+    """
+    root = session.store().root
+    kept = library.is_loaded(root, dataset.name, params, seed)
+    if kept or build(dataset, params).is_ready():
+        return library.load(root, dataset.name, params, seed)
+    return None
+
+
+def samples(dataset: type[DatasetSpec], params: Mapping[str, Any], seed: int) -> Dataset | None:
+    """Show a strip of twelve items, or the note that they are to be downloaded."""
+    try:
+        data = loaded(dataset, params, seed)
+    except ClustlabError as error:
+        session.show_error(error)
+        return None
+    if data is None:
+        st.info(
+            f"{dataset.title} is not on this machine yet. Start downloads it first, "
+            "with a progress bar; Stop cancels.",
+            icon=":material/download:",
+        )
+        return None
+    if len(data.items):
+        strip = sheets.png(sheets.strip(data.items))
+        st.image(strip, width="stretch", alt=f"Twelve items of {dataset.title}")
+    st.caption(f"**{dataset.title}.** {data.protocol}")
+    return data
+
+
+def time_words(method: type[Method], params: Mapping[str, Any], data: Dataset | None) -> str:
+    """Estimated training time in words; empty if the data or a parameter are missing."""
+    if data is None:
+        return ""
+    try:
+        seconds = _seconds(
+            session.store().root,
+            method.name,
+            tuple(sorted(params.items(), key=str)),
+            len(data.items),
+            data.items.shape[1:],
+        )
+    except ClustlabError:
+        return ""
+    return estimate.words(seconds)
+
+
+@lru_cache(maxsize=256)
+def _plan(
+    method: str, params: tuple[tuple[str, Any], ...], n: int, shape: tuple[int, ...]
+) -> list[PlannedPhase]:
+    return build(registry.method(method), dict(params)).plan(n, shape)
+
+
+def _seconds(
+    root: Path, method: str, params: tuple[tuple[str, Any], ...], n: int, shape: tuple[int, ...]
+) -> float:
+    device = choose_device(str(st.session_state.get("device", "auto")))[0]
+    machine = estimate.Machine(root, device.type)
+    if not any(run.is_active for run in session.store().runs()):  # a busy machine looks slow
+        machine.measure()
+    return machine.seconds(method, _plan(method, params, n, shape))
+
+
+# -- before the start --------------------------------------------------------------------------
+def preview(choice: Choice) -> None:
+    """What the method will do, as a diagram, before anything runs."""
+    method = choice.method
+    if st.session_state.get("run"):
+        st.button(
+            "Back to the run",
+            icon=":material/arrow_back:",
+            on_click=lambda: st.session_state.update({"form-open": False}),
+        )
+    st.subheader(method.title, anchor=False)
+    st.markdown(method.idea)
+    panels.loop_diagram(method)
+    st.caption(f"Each step of the slider will be one {method.step_unit}.")
+    with contextlib.suppress(ClustlabError):  # said in the form
+        data = loaded(choice.dataset, choice.dataset_params, choice.seed)
+        before_start.draw(method, choice.method_params, data)

@@ -1,0 +1,96 @@
+"""Parts that several pages place: a chart with its reading guide, the download bar, a table."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from clustlab.data import background_download
+from clustlab.registry import Method
+from clustlab.ui import session
+from clustlab.views import loop, specification
+from clustlab.views.theme import reading
+
+LOOP_WIDTH = 330  # pixels
+
+
+def guide(view: Callable[..., Any]) -> None:
+    """One quiet line under a chart that says how to read it."""
+    text = reading(view)
+    if text:
+        text = text[0].upper() + text[1:]
+        st.caption(f":material/visibility: {text}")
+
+
+def chart(view: Callable[..., Any], *args: Any, key: str, alt: str = "", **options: Any) -> Any:
+    """Draw a chart from its view, with the guide below; return its selection, if it has one.
+
+    Keep what varies with the step in the data of a chart, out of its title and its key: then
+    Streamlit hands the new rows to the chart that is there, instead of building another one.
+    `select` names the selections to react to, `height` fixes the height in pixels; charts that are
+    several side by side have a `width` of their own ("content").
+    """
+    select = options.pop("select", None)
+    height, width = options.pop("height", None), options.pop("width", "stretch")
+    with_guide = options.pop("with_guide", True)
+    on_select = options.pop("on_select", "rerun" if select else "ignore")
+    drawn = view(*args, **options)
+    event = st.vega_lite_chart(
+        drawn if isinstance(drawn, dict) else specification.of(drawn),
+        width=width,
+        height=height or "content",
+        key=key,
+        on_select=on_select,
+        selection_mode=select,
+        alt=alt or reading(view),
+    )
+    if with_guide:
+        guide(view)
+    return event if on_select != "ignore" else None
+
+
+def tabs(contents: Mapping[str, Callable[[], None]], *, name: str = "") -> None:
+    """Tabs of which only the open one is drawn: what nobody sees costs no time.
+
+    With a name, the open tab stands under it in the URL, so that a link can lead there.
+    """
+    labels = list(contents)
+    if name:
+        drawn = st.tabs(labels, key=name, on_change="rerun", bind="query-params")
+    else:
+        drawn = st.tabs(labels, key="tabs-" + "-".join(contents), on_change="rerun")
+    for tab, draw in zip(drawn, contents.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw()
+
+
+def loop_diagram(method: type[Method], active: str = "") -> None:
+    """The loop of a method as boxes, the one at work filled."""
+    says = f"The loop of {method.title}: {', '.join(method.loop)}, and again"
+    st.image(loop.svg(method.loop, active=active), width=LOOP_WIDTH, alt=says)
+
+
+def downloading(name: str) -> None:
+    """Progress of a download, while there is one."""
+    state = background_download.progress(session.store().root, name)
+    running = state.get("status") == "running"
+    st.fragment(_download_bar, run_every=1.0 if running else None)(name)
+
+
+def _download_bar(name: str) -> None:
+    root = session.store().root
+    state = background_download.progress(root, name)
+    status = state.get("status")
+    if status == "running":
+        st.progress(float(state["fraction"]), state["message"])
+        st.button(
+            "Stop", icon=":material/stop:", on_click=background_download.cancel, args=(root, name)
+        )
+        st.session_state["downloading"] = name
+    elif status == "failed":
+        session.show_error(state)
+    elif status == "cancelled":
+        st.caption(state["message"])
+    if status != "running" and st.session_state.pop("downloading", None) == name:
+        st.rerun()

@@ -1,0 +1,127 @@
+import math
+
+import numpy as np
+import pytest
+
+from clustlab.analysis import probes, verdict
+from clustlab.types import Snapshot
+
+DIGITS = tuple("0123456789")
+
+
+def snapshot(assignments, k):
+    n = len(assignments)
+    return Snapshot(np.zeros((n, 2)), assignments, {}, centers=np.zeros((k, 2)))
+
+
+def test_two_digits_that_share_a_cluster():
+    labels = np.repeat(np.arange(10), 20)
+    clusters = labels.copy()
+    clusters[labels == 9] = 4
+    clusters[180:183] = 9
+    found = verdict.of(snapshot(clusters, 10), labels, DIGITS)
+    assert found.sentence == "found 9 of 10 digits; 4 and 9 share a cluster; accuracy 0.915."
+    assert found.merged == ((4, 9),)
+    assert 9 not in found.found
+
+
+def test_everything_found():
+    labels = np.repeat([0, 1, 2], 5)
+    found = verdict.of(snapshot(2 - labels, 3), labels, ("cat", "dog", "owl"))
+    assert found.sentence == "found all 3 classes; accuracy 1.000."
+    assert found.found == (0, 1, 2)
+
+
+def test_a_split_class_and_a_scattered_one():
+    labels = np.repeat([0, 1, 2, 3], 20)
+    clusters = np.concatenate([[0] * 10 + [1] * 10, [2] * 20, [3] * 20, [0, 1, 2, 3] * 5])
+    found = verdict.of(snapshot(clusters, 4), labels, ("a", "b", "c", "d"))
+    assert found.split == (0,)
+    assert found.scattered == (3,)
+    assert "a is split; d is scattered" in found.sentence
+
+
+def test_a_collapse_is_called_one():
+    found = verdict.of(snapshot(np.zeros(9, dtype=int), 10), np.arange(9), DIGITS)
+    assert found.sentence == "put every item into one cluster: it collapsed."
+
+
+def test_more_clusters_than_classes_are_judged_by_purity():
+    labels = np.repeat([0, 1, 2], 10)
+    clusters = np.repeat(np.arange(6), 5)
+    clusters[20:] = [4, 4, 4, 4, 0, 0, 0, 0, 1, 1]
+    clusters[15:20] = 5
+    found = verdict.of(snapshot(clusters, 8), labels, ("a", "b", "c"))
+    assert (
+        found.sentence == "made 5 clusters for 3 classes, 80% pure; every class has at least one."
+    )
+    labels[labels == 2] = 1
+    labels[24] = 2
+    found = verdict.of(snapshot(clusters, 8), labels, ("a", "b", "c"))
+    assert found.scattered == (2,)
+    assert "no cluster belongs to c" in found.sentence
+
+
+def test_without_labels_sizes_are_told():
+    clusters = np.repeat([0, 2], [30, 10])
+    found = verdict.of(snapshot(clusters, 3), mapping=np.array([5, 6, 7]), changed=0.125)
+    assert found.sentence == (
+        "made 3 clusters, 2 in use; the largest, cluster 5, holds 75% of the items, "
+        "the smallest 25.0%; 12.5% of the items changed their cluster in the last step."
+    )
+    same = verdict.of(snapshot(clusters, 3), np.full(40, -1), ("a",))
+    assert same.sentence.startswith("made 3 clusters, 2 in use")
+
+
+def test_no_items():
+    assert "no items" in verdict.of(snapshot(np.zeros(0, dtype=int), 3)).sentence
+
+
+def test_nearest_items_rise_in_distance_and_leave_out_oneself():
+    line = np.array([[0.0], [10.0], [1.0], [3.0]])
+    found, distances = probes.nearest(line, 0, 2)
+    assert found.tolist() == [2, 3]
+    assert distances.tolist() == [1, 3]
+    assert probes.nearest(line, 1, 99)[0].tolist() == [3, 2, 0]
+    assert len(probes.nearest(line[:1], 0)[0]) == 0
+
+
+def groups(seed=0):
+    rng = np.random.default_rng(seed)
+    labels = np.repeat([0, 1, 2], 30)
+    return np.eye(3)[labels] * 8 + rng.normal(size=(90, 3)), labels
+
+
+def test_probes_read_separable_classes():
+    embedding, labels = groups()
+    assert probes.knn_probe(embedding, labels) > 0.95
+    assert probes.linear_probe(embedding, labels) > 0.95
+
+
+def test_probes_guess_shuffled_classes_badly():
+    embedding, labels = groups()
+    shuffled = np.random.default_rng(1).permutation(labels)
+    assert probes.knn_probe(embedding, shuffled) < 0.6
+    assert probes.linear_probe(embedding, shuffled) < 0.6
+
+
+def test_probes_ignore_unlabelled_items_and_need_two_classes():
+    embedding, labels = groups()
+    more = np.concatenate([embedding, np.full((50, 3), 99.0)])
+    partly = np.concatenate([labels, np.full(50, -1)])
+    assert probes.knn_probe(more, partly) == probes.knn_probe(embedding, labels)
+    assert math.isnan(probes.knn_probe(embedding, np.full(90, -1)))
+    assert math.isnan(probes.linear_probe(embedding, np.zeros(90, dtype=int)))
+
+
+def test_a_neighbour_does_not_vote_for_itself():
+    # two items of different classes: each sees only the other one
+    assert probes.knn_probe(np.eye(2), np.array([0, 1])) == 0
+
+
+def test_large_sets_are_sampled_by_seed(monkeypatch):
+    embedding, labels = groups()
+    monkeypatch.setattr(probes, "PROBE_QUERIES", 20)
+    shares = {probes.knn_probe(embedding, labels) * 20 for _ in range(2)}
+    assert len(shares) == 1
+    assert shares.pop() == pytest.approx(round(probes.knn_probe(embedding, labels) * 20))

@@ -1,0 +1,221 @@
+"""The page Compare in a real browser: brush one pane, move the control, ask who is right."""
+
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from clustlab.runs.store import RunStore
+from tests.support import made_runs
+from tests.support.browser import PATIENCE, Watch, browser, server
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+N = 300
+TRUE = np.repeat([0, 1, 2], 100)
+HALF = np.where(np.arange(N) < 40, 1, TRUE)
+TURNED = (TRUE + 1) % 3
+MIXED = np.where(np.arange(N) >= 290, 2, TURNED)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two runs over the same items, which differ on the first 40 and the last 10."""
+    store = RunStore(tmp_path_factory.mktemp("compare") / "runs")
+    made_runs.data(store, n=N, labels=TRUE)
+    one = made_runs.run(store, [TRUE, TRUE, HALF], method="dec")
+    other = made_runs.run(store, [TURNED] * 4 + [MIXED], method="iic")
+    made_runs.run(store, [HALF] * 2, method="deepcluster")
+    return store.root, one, other
+
+
+@pytest.fixture
+def page(runs):
+    root, one, other = runs
+    with server(root) as address, browser() as chromium:
+        opened = chromium.new_page(viewport={"width": 1440, "height": 900})
+        opened.set_default_timeout(PATIENCE)
+        watch = Watch(opened)
+        opened.goto(f"{address}/compare?runs={one.id},{other.id}")
+        yield opened
+        assert watch.problems == []
+
+
+def see(page, words):
+    expect(page.get_by_text(re.compile(words)).first).to_be_visible(timeout=PATIENCE)
+
+
+def colours(page, pane):
+    """How many pixels of a pane are coloured, and how many are grey."""
+    counts = page.evaluate(
+        """(pane) => {
+        const canvas = document.querySelector(".st-key-compare-panes canvas");
+        const width = canvas.width / 2;
+        const data = canvas.getContext("2d")
+          .getImageData(pane * width, 60, width, canvas.height - 60).data;
+        let bright = 0, grey = 0;
+        for (let i = 0; i < data.length; i += 4) {
+          if (data[i + 3] < 40) continue;
+          const [r, g, b] = data.slice(i, i + 3);
+          if (Math.max(r, g, b) - Math.min(r, g, b) > 60) bright++; else grey++;
+        }
+        return [bright, grey];
+    }""",
+        pane,
+    )
+    return tuple(counts)
+
+
+def brush(page, pane):
+    """Drag over the upper left quarter of a pane."""
+    box = page.locator(".st-key-compare-panes canvas").bounding_box()
+    left = box["x"] + pane * box["width"] / 2 + 30
+    page.mouse.move(left, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(left + box["width"] / 4, box["y"] + box["height"] / 2, steps=6)
+    page.mouse.up()
+
+
+def test_two_runs_are_compared_as_a_user_would(page, runs):
+    _, one, other = runs
+    see(page, "^A: DEC$")
+    see(page, "^Step 2 of 2")
+    see(page, "^Step 4 of 4")
+    page.locator(".st-key-compare-panes canvas").wait_for()
+    page.wait_for_timeout(1000)
+    before = [colours(page, pane) for pane in (0, 1)]
+    assert min(bright for bright, _ in before) > 500
+
+    # A brush in the second pane lights the same images in both, the others stay in sight in grey.
+    brush(page, 1)
+    see(page, "^Brushed in B: ")
+    page.wait_for_timeout(1000)
+    for pane in (0, 1):
+        bright, grey = colours(page, pane)
+        assert 0 < bright < before[pane][0]
+        assert grey > before[pane][1]
+    assert page.locator("#sheet").first.is_visible()
+
+    # One control moves both runs.
+    page.get_by_role("slider", name="Share of progress").focus()
+    page.keyboard.press("Home")
+    see(page, "^Step 0 of 2")
+    see(page, "^Step 0 of 4")
+    page.get_by_role("button", name="Step", exact=True).or_(
+        page.get_by_role("radio", name="Step", exact=True)
+    ).first.click()
+    see(page, "^Step 2 of 2")
+    page.get_by_role("slider", name="Step").focus()
+    page.keyboard.press("ArrowLeft")
+    see(page, "^Step 3 of 4")
+    see(page, "^Step 2 of 2")  # it has no more
+    assert re.search(r"at=3", page.url)
+    page.keyboard.press("ArrowRight")
+    see(page, "^Step 4 of 4")
+
+    # Who is right: the images of a cell, each told from both runs.
+    see(page, "^Both right: 250$")
+    page.get_by_role("button", name="Only B: 40").click()
+    see(page, "^Right in B, wrong in A: 40 items$")
+    page.locator("#sheet").last.click(position={"x": 20, "y": 20})
+    see(page, r"^Item \d+ in each run$")
+    see(page, r"^A: DEC: cluster \d .* wrong$")
+    see(page, r"^B: IIC: cluster \d .* right$")
+
+    # Agreement: clusters of one run by those of the other; a reload comes back to all of it.
+    page.get_by_role("tab", name="Agreement").click()
+    see(page, "250 of 300 items")
+    page.reload()
+    see(page, "^B: IIC$")
+    assert one.id in page.url
+    assert other.id in page.url
+
+
+def room(page):
+    """Right edges of the panes and of what they stand in; and whether the page scrolls sideways."""
+    return page.evaluate(
+        """() => {
+        const edge = (name) => document.querySelector(name).getBoundingClientRect().right;
+        const main = document.querySelector("[data-testid=stMain]");
+        return [edge(".st-key-compare-panes canvas"), edge(".st-key-compare-panes"),
+                main.scrollWidth > main.clientWidth];
+    }"""
+    )
+
+
+def test_a_narrow_window_has_all_panes_in_sight(page, runs):
+    root, one, other = runs
+    third = next(run.id for run in RunStore(root).runs() if run.spec.method == "deepcluster")
+    page.goto(page.url.split("/compare")[0] + f"/compare?runs={one.id},{other.id},{third}")
+    canvas = page.locator(".st-key-compare-panes canvas")
+    canvas.wait_for()
+    page.wait_for_timeout(1500)
+    wide = canvas.bounding_box()
+    page.set_viewport_size({"width": 1000, "height": 900})
+    page.wait_for_timeout(3000)
+    see(page, "^C: DeepCluster$")
+    narrow = canvas.bounding_box()
+    assert narrow["height"] > 1.5 * wide["height"]  # two rows
+    panes, place, sideways = room(page)
+    assert panes <= place
+    assert not sideways
+
+    # The third pane stands below the first; a brush there reaches it.
+    page.mouse.move(narrow["x"] + 20, narrow["y"] + 0.6 * narrow["height"])
+    page.mouse.down()
+    to = narrow["x"] + narrow["width"] * 0.45, narrow["y"] + narrow["height"] - 10
+    page.mouse.move(*to, steps=6)
+    page.mouse.up()
+    see(page, "^Brushed in C: ")
+
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.wait_for_timeout(3000)
+    assert canvas.bounding_box()["height"] == pytest.approx(wide["height"], abs=2)
+
+
+def test_two_moons_start_at_one_click_and_show_their_regions(tmp_path):
+    with server(tmp_path / "runs") as address, browser() as chromium:
+        page = chromium.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(PATIENCE)
+        watch = Watch(page)
+        page.goto(f"{address}/compare")
+        page.get_by_role("button", name="Start both on two moons").click()
+        see(page, "^B: Spectral clustering$")
+        expect(page.get_by_text("done", exact=True)).to_have_count(2, timeout=PATIENCE)
+        page.get_by_text("Ground as the method scores it").wait_for()
+        page.wait_for_timeout(1500)
+        # The ground covers the middle of each pane, where points alone would leave most of it free.
+        for pane in (0, 1):
+            assert drawn(page, pane) > 0.7
+
+        # It does not catch what is meant for the dots: a brush lights the same items in both.
+        brush(page, 1)
+        see(page, "^Brushed in B: ")
+
+        # Another step hands the chart its rows and does not put another one in its place.
+        page.get_by_role("button", name="Clear", exact=True).click()
+        page.wait_for_timeout(1500)
+        page.evaluate("window.before = document.querySelector('.st-key-compare-panes canvas')")
+        page.get_by_role("slider", name="Share of progress").focus()
+        page.keyboard.press("Home")
+        see(page, "^Step 0 of")
+        page.wait_for_timeout(1500)
+        assert page.evaluate(
+            "window.before === document.querySelector('.st-key-compare-panes canvas')"
+        )
+        assert drawn(page, 0) > 0.7
+        assert watch.problems == []
+
+
+def drawn(page, pane):
+    """Share of the pixels of a pane that are not bare."""
+    return page.evaluate(
+        """(pane) => {
+        const canvas = document.querySelector(".st-key-compare-panes canvas");
+        const width = canvas.width / 2;
+        const data = canvas.getContext("2d")
+          .getImageData(pane * width, 30, width, canvas.height - 40).data;
+        return data.filter((v, i) => i % 4 === 3 && v > 0).length / (data.length / 4);
+    }""",
+        pane,
+    )

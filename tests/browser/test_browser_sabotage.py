@@ -1,0 +1,80 @@
+"""A broken run and its guarded twin in a real browser: started, watched, judged, compared."""
+
+import time
+
+import pytest
+
+from clustlab.runs import interventions
+from tests.browser.test_browser import see, settle
+from tests.support.browser import PATIENCE, SIZE, server
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def address(store):
+    with server(store.root) as where:
+        yield where
+
+
+def test_break_a_run_and_find_the_signature(address, page):
+    page.goto(f"{address}/sabotage")
+
+    # The list leads to an entry, and the address with it.
+    page.get_by_text("Wrong number of clusters", exact=True).click()
+    see(page, "Five clusters are asked for")
+    settle(page)
+    assert "entry=wrong-k" in page.url
+
+    # One click starts both; the verdicts come by themselves.
+    page.get_by_role("button", name="Start both runs").click()
+    see(page, r"The signature is there\.")
+    see(page, r"No trace of the signature\.")
+    see(page, "^Digits without a cluster of their own")
+    page.locator("[data-testid=stVegaLiteChart]").first.wait_for()
+    settle(page)
+    box = page.get_by_role("link", name="Compare the two, image by image").bounding_box()
+    assert box["y"] + box["height"] < SIZE["height"]  # all of it on one screen
+
+    # A reload comes back to the same entry and the same verdicts; Compare takes both runs.
+    page.reload()
+    see(page, r"The signature is there\.")
+    page.get_by_role("link", name="Compare the two, image by image").click()
+    see(page, "Who is right|Both right|Bring runs together by")
+    assert "runs=" in page.url
+
+
+def test_pause_a_run_scramble_a_cluster_and_find_it_on_the_timeline(store, address, page):
+    settings = "deepcluster.n_clusters_over=20&deepcluster.epochs=60"
+    page.goto(f"{address}/train?dataset=digits&method=deepcluster&{settings}")
+    page.get_by_role("button", name="Start", exact=True).click()
+    end = time.monotonic() + PATIENCE / 1000
+    while not any(len(run) for run in store.runs()):  # there is no cluster to change before
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Intervene").wait_for()
+    settle(page)
+
+    # What is asked for waits, and can be taken back.
+    page.get_by_role("button", name="Intervene").click()
+    page.get_by_text("Scramble", exact=True).click()
+    see(page, r"trained towards random clusters once")
+    page.get_by_role("button", name="Add", exact=True).click()
+    see(page, r"At the start of the next step")
+    (run,) = store.runs()
+    (wish,) = interventions.wishes(run)
+    assert wish.intervention.kind == "scramble"
+
+    # It is made at the next step but one at most, and stands under the scrubber there.
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Resume").click()
+    end = time.monotonic() + PATIENCE / 1000
+    while not (at := [i for i, r in enumerate(run.log) if interventions.at_step(r)]):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    assert wish.n_steps <= at[0] <= wish.n_steps + 1
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Change and run again").wait_for()
+    page.goto(f"{address}/train?run={run.id}&step={at[0]}")
+    see(page, r"You changed this run here:.* scramble cluster \d+")

@@ -1,0 +1,154 @@
+"""The table of figures: measured, kept as it comes, summed up beside what was published."""
+
+import json
+
+import numpy as np
+import pytest
+
+from clustlab import registry
+from clustlab.__main__ import main
+from clustlab.analysis import run_scores
+from clustlab.benchmark import table
+from clustlab.benchmark.table import Row
+from clustlab.errors import ParameterError
+from clustlab.runs.store import RunStore
+from clustlab.views import scores
+from tests.support import handmade
+
+
+def row(seed, acc, method="dec"):
+    return Row(method, "mnist", "n_samples=all", "standard", seed, acc=acc, protocol="train, all")
+
+
+def call(tmp_path, *words):
+    out = tmp_path / "table.csv"
+    fixed = ["--methods", "kmeans", "--datasets", "toy", "--data", "n=90", "--preset", "quick"]
+    where = ["--out", str(out), "--runs", str(tmp_path / "runs")]
+    code = main(["benchmark", *fixed, *where, *words])
+    return code, out
+
+
+def test_the_table_is_filled_and_goes_on_where_it_stood(tmp_path, capsys):
+    code, out = call(tmp_path, "--seeds", "0", "1")
+    assert code == 0
+    first = table.read(out)
+    assert [(r.method, r.dataset, r.data, r.seed) for r in first] == [
+        ("kmeans", "toy", "n=90", 0),
+        ("kmeans", "toy", "n=90", 1),
+    ]
+    assert all(0 < r.acc <= 1 and r.seconds > 0 and r.steps > 1 for r in first)
+    capsys.readouterr()
+    code, _ = call(tmp_path, "--seeds", "1", "2")
+    told = capsys.readouterr()
+    assert "seed 1: is there" in told.err
+    assert json.loads(told.out)["rows"] == 3
+    assert table.read(out)[:2] == first
+    assert "| kmeans | toy" in out.with_suffix(".md").read_text()
+
+
+def test_a_changed_setting_has_a_line_of_its_own(tmp_path, capsys):
+    assert call(tmp_path, "--seeds", "0")[0] == 0
+    code, out = call(tmp_path, "--seeds", "0", "--set", "n_init=2", "n_clusters=4")
+    assert code == 0
+    assert [(r.preset, r.n_occupied) for r in table.read(out)] == [
+        ("quick", 10),
+        ("quick n_clusters=4 n_init=2", 4),
+    ]
+    capsys.readouterr()
+    code, _ = call(tmp_path, "--seeds", "0", "--set", "n_clusters=4", "n_init=2")
+    assert "is there" in capsys.readouterr().err
+    assert call(tmp_path, "--set", "n_clusters=0")[0] == 2
+    assert call(tmp_path, "--set", "width=4")[0] == 2
+    assert "width is not a parameter" in capsys.readouterr().err
+
+
+def test_a_row_is_replaced_if_its_preset_has_changed(tmp_path, capsys, monkeypatch):
+    _, out = call(tmp_path, "--seeds", "0", "1")
+    before = table.read(out)
+    assert {r.settings for r in before} == {"max_iter=30 n_init=1"}
+    cls = registry.method("kmeans")
+    monkeypatch.setattr(cls, "presets", {**cls.presets, "quick": {"n_clusters": 4}})
+    capsys.readouterr()
+    assert call(tmp_path, "--seeds", "0")[0] == 0
+    assert "the preset has changed" in capsys.readouterr().err
+    assert [(r.seed, r.n_occupied, r.settings) for r in table.read(out)] == [
+        (1, before[1].n_occupied, "max_iter=30 n_init=1"),
+        (0, 4, "n_clusters=4"),
+    ]
+    assert call(tmp_path, "--seeds", "0")[0] == 0
+    assert "is there" in capsys.readouterr().err
+
+
+def test_a_table_from_before_there_was_a_column_goes_on(tmp_path):
+    file = tmp_path / "old.csv"
+    file.write_text("method,dataset,data,preset,seed,acc\nkmeans,toy,,quick,0,0.5\n")
+    table.append(file, row(1, 0.6))
+    assert [(r.method, r.acc, r.settings) for r in table.read(file)] == [
+        ("kmeans", 0.5, ""),
+        ("dec", 0.6, ""),
+    ]
+
+
+def test_names_that_are_not_known_are_refused_before_anything_runs(tmp_path, capsys):
+    assert call(tmp_path, "--seeds", "two")[0] == 2
+    assert "'two'" in capsys.readouterr().err
+    assert call(tmp_path, "--methods", "guessing")[0] == 2
+    assert "guessing" in capsys.readouterr().err
+    assert call(tmp_path, "--preset", "best")[0] == 2
+    assert not (tmp_path / "table.csv").exists()
+
+
+def test_a_run_that_fails_is_said_and_does_not_stop_the_others(tmp_path, capsys, monkeypatch):
+    real = table.measure
+
+    def measure(spec, data):
+        if spec.seed == 0:
+            raise ParameterError("no luck")
+        return real(spec, data)
+
+    monkeypatch.setattr(table, "measure", measure)
+    code, out = call(tmp_path, "--seeds", "0", "1")
+    assert code == 1
+    assert "no luck" in capsys.readouterr().err
+    assert [r.seed for r in table.read(out)] == [1]
+
+
+def test_the_last_step_counts_even_if_labels_like_an_earlier_one_better(tmp_path):
+    truth = np.arange(12) % 3
+    data = handmade.dataset(12, truth, ("zero", "one", "two"))
+    steps = [handmade.hard(found, 3) for found in (truth * 0, truth, truth // 2)]
+    run = handmade.write(RunStore(tmp_path), steps, data)
+    assert run_scores.of_run(run, data)["acc"] == pytest.approx(8 / 12, abs=1e-5)
+    assert run_scores.scores(run[1].assignments, data.labels).acc == 1
+
+
+def test_summaries_hold_all_seeds_and_what_was_published():
+    found = table.summaries([row(0, 0.5), row(0, 0.9, "kmeans"), row(1, 0.7)])
+    assert [(s.method, s.seeds, s.figures["acc"]) for s in found] == [
+        ("dec", (0, 1), [0.5, 0.7]),
+        ("kmeans", (0,), [0.9]),
+    ]
+    assert 0.843 in [r.acc for r in found[0].reported]
+    assert table.spread([0.5, 0.7]) == "0.600 ± 0.141 (0.500 to 0.700)"
+    assert table.spread([0.5]) == "0.500 (one seed)"
+    assert table.spread([]) == ""
+
+
+def test_another_table_is_named_as_such(tmp_path):
+    file = tmp_path / "other.csv"
+    file.write_text("name,age\nAda,36\n")
+    with pytest.raises(ParameterError, match=r"other\.csv is not a table of figures"):
+        table.read(file)
+
+
+def test_the_shipped_table_can_be_read_and_drawn():
+    rows = table.read(table.SHIPPED)
+    assert {"kmeans", "dec", "iic", "deepcluster"} <= {r.method for r in rows}
+    assert len({r.key for r in rows}) == len(rows)
+    printed = table.markdown(rows)
+    assert "0.843 (all 70,000, one run, last update, by their code; Xie et al. 2016)" in printed
+    import pandas as pd
+
+    measured = pd.DataFrame({"method": [r.method for r in rows], "acc": [r.acc for r in rows]})
+    published = pd.DataFrame({"method": ["dec"], "acc": [0.843], "words": ["0.843"]})
+    assert scores.seeds(measured, published).to_dict()["layer"]

@@ -1,9 +1,0 @@
-"""The command line with the fake method, for child processes."""
-
-import sys
-
-from clustlab.__main__ import main
-from tests.fakes import install
-
-install()
-sys.exit(main())

@@ -1,0 +1,118 @@
+"""The figures of the lesson on DeepCluster, on cases solved by hand."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from clustlab.analysis.metrics import entropy
+from clustlab.course.catalogue import Material, Numbers
+from clustlab.lessons import deepcluster as lesson
+
+
+class MadeRun(list):
+    """A run of which only the log is read."""
+
+    def __init__(self, phases):
+        super().__init__(phases)
+        self.log = [{"phase": phase, "scalars": {}} for phase in phases]
+
+
+def test_half_steps_move_features_first_and_labels_after():
+    run = MadeRun(["start", "train", "train", "merge"])
+    found = [lesson.half_step(Material(run, None, None), half) for half in range(6)]
+    assert found == [
+        (0, 0, "start"),
+        (1, 0, "train only"),
+        (1, 1, "cluster only"),
+        (2, 1, "train only"),
+        (2, 2, "cluster only"),
+        (2, 2, "cluster only"),  # there are no more
+    ]
+
+
+def test_blind_clusters_of_two_even_classes_are_little_purer_than_half():
+    labels = np.arange(4000) % 2
+    assert lesson.purity_of_chance(labels, np.arange(4000) // 2000) == pytest.approx(0.5, abs=0.03)
+    assert lesson.purity_of_chance(np.zeros(10, int), np.arange(10) % 3) == 1
+
+
+def test_the_best_constant_answer_costs_the_entropy_of_the_sizes():
+    assert entropy(lesson.sizes_with(0.1)) == pytest.approx(math.log(10))
+    assert lesson.sizes_with(0.95).sum() == pytest.approx(1)
+    table = lesson._trivial({"share": 95.0}, ())[1].table
+    assert table["adds"].sum() == pytest.approx(entropy(lesson.sizes_with(0.95)))
+
+
+@pytest.mark.parametrize("balance", ["uniform sampler", "inverse weights"])
+def test_each_guard_gives_every_cluster_a_quarter(balance):
+    np.testing.assert_allclose(lesson.says(balance), 0.25, atol=0.02)
+    np.testing.assert_allclose(lesson.says("none"), [0.6, 0.25, 0.1, 0.05])
+
+
+def test_a_far_centre_dies_without_repair_and_lives_with_it():
+    assert len(np.unique(lesson.occupied(lesson.CENTERS, repair=False)[1])) == 5
+    assert len(np.unique(lesson.occupied(lesson.CENTERS, repair=True)[1])) == 6
+
+
+class MadeTimeline:
+    """Rows of figures, by step."""
+
+    def __init__(self, rows):
+        self.row = rows.__getitem__
+
+
+def made(losses, purity, acc, *, merged=True):
+    """A run of a start and some rounds, with a merge at the end or before it."""
+    run = MadeRun(["start", *["train"] * len(losses), *["merge"] * merged])
+    for record, loss in zip(run.log[1:], losses, strict=False):
+        record["scalars"] = {"cross_entropy": loss, "cross_entropy_guessing": 2.0}
+    row = {"nmi_previous": 0.75, "purity": purity, "acc": acc}
+    data = SimpleNamespace(items=np.zeros((200, 8, 8, 1), np.uint8))
+    return Material(run, data, MadeTimeline([row] * len(run)))
+
+
+ALL_ON = {"whitening": True, "augment": True, "sobel": False}
+
+
+def test_one_run_is_needed_as_long_as_nothing_is_switched():
+    assert lesson.beside(ALL_ON) == [lesson.run_of()]
+    values = {**ALL_ON, "augment": False, "sobel": True}
+    assert lesson.switched(values) == {"augment": False, "sobel": True}
+    assert lesson.beside(values) == [lesson.run_of(), lesson.run_of(augment=False, sobel=True)]
+
+
+def test_the_end_of_a_run_is_its_last_round_and_its_merge():
+    assert lesson.ends(made([1.8, 1.0], 0.9, 0.7)) == {
+        "cross-entropy": 0.5,
+        "labels kept": 0.75,
+        "purity of 30": 0.9,
+        "right in 10": 0.7,
+    }
+    assert lesson.ends(made([1.8], 0.9, 0.7, merged=False)) == {}
+    assert lesson.ends(made([], 0.9, 0.7)) == {}
+
+
+@pytest.mark.parametrize(
+    ("loss", "acc", "option"), [(1.4, 0.9, 0), (0.3, 0.6, 1), (1.02, 0.2, 2), (0.3, 0.9, 3)]
+)
+def test_the_verdict_on_augmentation_compares_both_runs(loss, acc, option):
+    guarded, mine = made([1.8, 1.0], 0.9, 0.9), made([1.8, loss], 0.9, acc)
+    found, why = lesson._without_changes({**ALL_ON, "augment": False}, [guarded, mine])
+    assert found == option
+    assert f"at {loss / 2:.2f} of a guess instead of 0.50, and {acc:.2f} of" in why
+
+
+def test_the_figure_grows_with_the_runs_and_counts_images():
+    values = {**ALL_ON, "augment": False}
+    begun = lesson._inputs(values, [made([], 0.9, 0.9), made([], 0.9, 0.9)])
+    assert [type(part).__name__ for part in begun] == ["Words"]
+    assert "**augmentation off**" in begun[0].text
+    parts = lesson._inputs(values, [made([1.0], 0.9, 0.9), made([0.3], 0.85, 0.6)])
+    (table,) = (part for part in parts if isinstance(part, Numbers))
+    assert list(table.table.index) == ["guarded", "as switched"]
+    assert "$120$ of $200$ images are in the cluster of their digit" in table.arithmetic(
+        1, "right in 10"
+    )
+    assert "$170$ of $200$" in table.arithmetic(1, "purity of 30")

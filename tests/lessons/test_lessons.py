@@ -1,0 +1,176 @@
+"""One suite over all lessons: every step can be read, drawn, tried out and linked to."""
+
+import re
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from clustlab import registry
+from clustlab.analysis.timeline import Timeline
+from clustlab.course import catalogue
+from clustlab.errors import ParameterError
+from clustlab.params import schema
+from clustlab.runs.store import RunStore
+from clustlab.training.runner import execute, new_run
+
+LESSONS = catalogue.lessons()
+STEPS = [
+    pytest.param(lesson, number, step, id=f"{lesson.name}-{number}")
+    for lesson in LESSONS.values()
+    for number, step in enumerate(lesson.steps, 1)
+]
+_known = {}
+
+
+@pytest.fixture(scope="session")
+def lesson_store(tmp_path_factory):
+    return RunStore(tmp_path_factory.mktemp("lesson-runs"))
+
+
+def materials(store, step, values):
+    """Runs that a figure needs, trained once for all tests."""
+    found = []
+    for spec in step.needs(values) if step.needs else ():
+        key = repr(spec)
+        if key not in _known:
+            run = new_run(store, spec)
+            execute(store.root, run.id)
+            assert run.status == "done", run.progress
+            data = store.dataset(run)
+            timeline = Timeline(run, data.labels, n_classes=len(data.class_names))
+            timeline.extend()
+            _known[key] = catalogue.Material(run, data, timeline)
+        found.append(_known[key])
+    return found
+
+
+def defaults(step):
+    return {control.name: control.value for control in step.controls}
+
+
+def test_there_are_lessons_in_order():
+    numbers = [lesson.number for lesson in LESSONS.values()]
+    assert numbers
+    assert numbers == sorted(set(numbers))
+    assert all(name == lesson.name for name, lesson in LESSONS.items())
+
+
+@pytest.mark.parametrize("lesson", LESSONS.values(), ids=lambda lesson: lesson.name)
+def test_a_lesson_is_short_and_names_what_exists(lesson):
+    assert 5 <= len(lesson.steps) <= 10
+    assert len({step.title for step in lesson.steps}) == len(lesson.steps)
+    assert set(lesson.methods) <= set(registry.methods())
+    assert lesson.terms, "no word for the glossary"
+
+
+@pytest.mark.parametrize(("lesson", "number", "step"), STEPS)
+def test_a_step_is_no_wall_of_text(lesson, number, step):
+    assert len(re.findall(r"[.!?](?:\s|$)", step.text)) <= 4
+    assert len(step.text) <= 340
+    assert step.formula
+    assert step.symbols
+    assert 2 <= len(step.try_it.options) <= 4
+    assert set(step.try_it.sets) <= set(defaults(step))
+
+
+@pytest.mark.parametrize(("lesson", "number", "step"), STEPS)
+def test_each_setting_of_a_control_survives_the_address(lesson, number, step):
+    for control in step.controls:
+        for value in (control.value, step.try_it.sets.get(control.name, control.value)):
+            assert control.read(control.write(value)) == value
+        with pytest.raises(ParameterError, match=control.name):
+            control.read("no such value")
+        assert control.name not in ("lesson", "step", "said", "lock", "hide", "run")
+
+
+def test_a_slider_of_whole_numbers_takes_no_fraction():
+    slider = catalogue.Slider("k", "Clusters", 2, 9, 3)
+    assert slider.read("4") == 4
+    with pytest.raises(ParameterError) as caught:
+        slider.read("4.5")
+    assert caught.value.hint == "Use a whole number from 2 to 9."
+    assert catalogue.Slider("x", "Share", 0, 1, 0.5, 0.1).read("0.5") == 0.5
+
+
+@pytest.mark.parametrize(("lesson", "number", "step"), STEPS)
+def test_a_figure_is_drawn_and_can_be_read_out(lesson, number, step, lesson_store):
+    for values in (defaults(step), {**defaults(step), **step.try_it.sets}):
+        parts = step.figure(values, materials(lesson_store, step, values))
+        assert parts
+        for part in parts:
+            if isinstance(part, catalogue.Chart):
+                assert part.alt
+                part.chart.to_dict()  # Altair checks it against the schema of Vega-Lite
+            elif isinstance(part, catalogue.Numbers):
+                assert isinstance(part.table, pd.DataFrame)
+                for row in (0, len(part.table) - 1):
+                    for column in part.table.columns:
+                        assert any(c.isdigit() for c in part.arithmetic(row, column)), column
+            elif isinstance(part, catalogue.Plane):
+                assert len(part.colours) == len(values[part.control])
+            elif isinstance(part, catalogue.Picture):
+                assert part.alt
+                assert part.pixels.ndim == 3
+            else:
+                assert part.text
+
+
+@pytest.mark.parametrize(("lesson", "number", "step"), STEPS)
+def test_the_answer_is_computed_and_says_why(lesson, number, step, lesson_store):
+    values = {**defaults(step), **step.try_it.sets}
+    right, why = step.try_it.outcome(values, materials(lesson_store, step, values))
+    assert 0 <= right < len(step.try_it.options)
+    assert any(c.isdigit() for c in why)
+    assert "nan" not in why
+
+
+def test_what_lessons_explain_exists():
+    from clustlab.analysis import alarms
+
+    source = alarms.__loader__.get_source(alarms.__name__)
+    for topic, (name, number) in catalogue.explained().items():
+        assert number <= len(LESSONS[name].steps)
+        if "." in topic:
+            method, parameter = topic.split(".")
+            assert parameter in {p.name for p in schema(registry.method(method))}, topic
+        else:
+            assert f'"{topic}",' in source, f"no alarm is called {topic}"
+
+
+@pytest.mark.parametrize("name", registry.methods())
+def test_every_method_has_a_lesson(name):
+    lesson, step = catalogue.about_method(name)
+    assert name in LESSONS[lesson].methods
+    assert step == 1
+
+
+def test_every_alarm_has_a_lesson():
+    from clustlab.analysis import alarms
+
+    source = alarms.__loader__.get_source(alarms.__name__)
+    known = set(re.findall(r'"([a-z]+)",\s+"[A-Z]', source))
+    assert known == {"collapse", "empty", "uniform", "still", "churn", "heads", "divergence"}
+    assert known <= set(catalogue.explained())
+
+
+def test_an_unknown_lesson_is_named_with_those_there_are():
+    with pytest.raises(ParameterError, match="nonsense") as caught:
+        catalogue.lesson("nonsense")
+    assert "dec" in caught.value.hint
+
+
+def test_the_course_can_be_listed_without_torch():
+    code = (
+        "import sys; from clustlab.course.catalogue import lessons; lessons(); "
+        "print('torch' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "False"
+
+
+def test_the_glossary_is_sorted_and_leads_to_lessons():
+    words = catalogue.glossary()
+    assert list(words) == sorted(words, key=str.lower)
+    assert all(meaning.endswith(".") and lesson in LESSONS for meaning, lesson in words.values())

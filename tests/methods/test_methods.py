@@ -1,0 +1,414 @@
+"""What every method promises, checked on all that are registered: a new one needs no edit here."""
+
+import ast
+import inspect
+import io
+import itertools
+import json
+import random
+import re
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from clustlab import registry
+from clustlab.context import Context
+from clustlab.errors import Cancelled, ParameterError
+from clustlab.params import build, schema
+from clustlab.types import Cost, Snapshot
+
+METHODS = registry.methods()
+EVERY = pytest.mark.parametrize("name", METHODS)
+HEADINGS = ["Idea", "What to watch", "Where it fails", "Source"]
+N = 120
+
+# Small values by the name of the parameter; the rest keeps its default.
+SMALL = {
+    "n_clusters": 5,
+    "n_init": 2,
+    "batch_size": 32,
+    "update_interval": 2,
+    "hidden_widths": "100-100-400",
+}
+SMALL_ENDINGS = {"epochs": 2, "max_iter": 2, "updates": 2}
+# What a method needs beyond that, to be small.
+OVERRIDES: dict[str, dict[str, Any]] = {"deepcluster": {"n_clusters_over": 10}}
+# Methods that draw nothing as long as all items fit: another seed must change nothing.
+DRAWS_NOTHING = {"agglomerative", "hdbscan"}
+# Methods that are told the number of clusters; the others find it.
+CHOOSES_K = [n for n in METHODS if "n_clusters" in {p.name for p in schema(METHODS[n])}]
+
+
+def tiny(name: str, **values: Any) -> Any:
+    """Method with settings that train in moments."""
+    names = [p.name for p in schema(registry.method(name))]
+    small = {n: small_value(n) for n in names if small_value(n) is not None}
+    if name not in CHOOSES_K:
+        values.pop("n_clusters", None)
+    return build(registry.method(name), {**small, **OVERRIDES.get(name, {}), **values})
+
+
+def small_value(parameter: str) -> Any:
+    by_ending = (v for ending, v in SMALL_ENDINGS.items() if parameter.endswith(ending))
+    by_start = 8 if parameter.startswith("n_clusters_") else None  # over-clustering
+    return SMALL.get(parameter, next(by_ending, by_start))
+
+
+@cache
+def digits(n: int = N) -> np.ndarray:
+    items = (load_digits().images[:n] * 255 / 16).round().astype(np.uint8)[..., None]
+    items.flags.writeable = False  # as they come out of the library of data sets
+    return items
+
+
+@cache
+def points(n: int = N) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    items = (rng.normal(size=(n, 2)) + 5 * rng.integers(0, 3, (n, 1))).astype(np.float32)
+    items.flags.writeable = False
+    return items
+
+
+@cache
+def noise(side: int, channels: int, n: int) -> np.ndarray:
+    shape = (n, side, side, channels)
+    items = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    items.flags.writeable = False
+    return items
+
+
+def usual_items(name: str) -> np.ndarray:
+    return digits() if "images" in registry.method(name).accepts else points()
+
+
+@dataclass
+class Told:
+    """One uninterrupted run and what was seen of it."""
+
+    snapshots: list[Snapshot] = field(default_factory=list)
+    checkpoints: list[bytes] = field(default_factory=list)
+    phases: list[tuple[str, int, int]] = field(default_factory=list)
+    boxes: set[str] = field(default_factory=set)
+    polls: int = 0
+    longest: float = 0.0  # seconds of work between two pause points
+    final: bytes = b""
+
+
+def packed(state: Any) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
+
+
+def unpacked(data: bytes) -> Any:
+    return torch.load(io.BytesIO(data), weights_only=True)
+
+
+def tell(method: Any, items: np.ndarray, seed: int = 0, warm: Any = None) -> Told:
+    told = Told()
+    last: float | None = None  # not before the first pause point: torch may import more of itself
+
+    def poll() -> None:
+        nonlocal last
+        now = time.thread_time()
+        told.polls += 1
+        told.longest = max(told.longest, now - (last or now))
+        told.boxes.add(ctx.active)
+        last = now
+
+    ctx = Context(seed, poll=poll, warm=warm)
+    for snapshot in method.iterate(items, ctx):
+        told.snapshots.append(snapshot)
+        told.phases.append((ctx.phase_name, ctx.done, ctx.total))
+        told.checkpoints.append(packed(ctx.checkpoint()))
+        last = time.thread_time()  # packing is not the work of the method
+    told.final = packed(ctx.final_checkpoint())
+    return told
+
+
+@cache
+def usual(name: str) -> Told:
+    return tell(tiny(name), usual_items(name))
+
+
+def arrays(snapshot: Snapshot) -> dict[str, np.ndarray]:
+    named = {
+        "embedding": snapshot.embedding,
+        "assignments": snapshot.assignments,
+        "probabilities": snapshot.probabilities,
+        "centers": snapshot.centers,
+        **{f"artefact {name}": a.data for name, a in snapshot.artefacts.items()},
+    }
+    return {name: array for name, array in named.items() if array is not None}
+
+
+def assert_same(a: Snapshot, b: Snapshot) -> None:
+    assert a.scalars == b.scalars
+    ours, theirs = arrays(a), arrays(b)
+    assert ours.keys() == theirs.keys()
+    for name, array in ours.items():
+        assert array.dtype == theirs[name].dtype, name
+        assert array.tobytes() == theirs[name].tobytes(), name
+
+
+def test_the_methods_of_the_first_version_are_there():
+    assert {"kmeans", "ae-kmeans", "dec"} <= set(METHODS)
+
+
+# -- what a run is -------------------------------------------------------------------------------
+@EVERY
+def test_same_seed_gives_the_same_bytes(name):
+    told = usual(name)
+    again = tell(tiny(name), usual_items(name))
+    assert len(told.snapshots) == len(again.snapshots) > 1
+    for a, b in zip(told.snapshots, again.snapshots, strict=True):
+        assert_same(a, b)
+
+
+@EVERY
+def test_another_seed_gives_another_run(name):
+    first = arrays(usual(name).snapshots[0])
+    other = arrays(next(iter(tiny(name).iterate(usual_items(name), Context(seed=1)))))
+    differs = any(other[key].tobytes() != value.tobytes() for key, value in first.items())
+    assert differs == (name not in DRAWS_NOTHING)
+
+
+@EVERY
+def test_resuming_at_any_step_cannot_be_told_from_going_on(name):
+    told = usual(name)
+    for i, saved in enumerate(told.checkpoints):
+        ctx = Context(0, checkpoint=unpacked(saved))
+        rest = list(tiny(name).iterate(usual_items(name), ctx))
+        assert len(rest) == len(told.snapshots) - i - 1, f"after step {i}"
+        for a, b in zip(told.snapshots[i + 1 :], rest, strict=True):
+            assert_same(a, b)
+
+
+@EVERY
+def test_a_finished_run_can_be_continued_and_that_one_resumed(name):
+    finished = usual(name).final
+    told = tell(tiny(name), usual_items(name), warm=unpacked(finished))
+    assert told.snapshots
+    half = len(told.snapshots) // 2
+    ctx = Context(0, checkpoint=unpacked(told.checkpoints[half]), warm=unpacked(finished))
+    rest = list(tiny(name).iterate(usual_items(name), ctx))
+    assert len(rest) == len(told.snapshots) - half - 1
+    for a, b in zip(told.snapshots[half + 1 :], rest, strict=True):
+        assert_same(a, b)
+
+
+@EVERY
+def test_snapshots_are_whole_and_frozen(name):
+    items = usual_items(name)
+    for snapshot in usual(name).snapshots:
+        assert snapshot.scalars
+        assert all(np.isfinite(value) for value in snapshot.scalars.values())
+        assert len(snapshot.embedding) == len(snapshot.assignments) == len(items)
+        for key, array in arrays(snapshot).items():
+            assert not array.flags.writeable, key
+            assert np.isfinite(array).all(), key
+        for key, artefact in snapshot.artefacts.items():
+            assert artefact.title, key
+            assert artefact.reading.endswith("."), key
+            if artefact.kind == "per_item":
+                assert len(artefact.data) == len(items), key
+            for axis in artefact.cluster_axes:
+                assert artefact.data.shape[axis] == snapshot.n_clusters, key
+            if artefact.kind != "per_item":
+                assert len(artefact.rows) in (0, artefact.data.shape[0]), key
+            assert len(artefact.columns) in (0, artefact.data.shape[1]), key
+
+
+@pytest.mark.parametrize("name", CHOOSES_K)
+def test_the_last_snapshot_has_the_clusters_asked_for(name):
+    assert usual(name).snapshots[-1].n_clusters == tiny(name).n_clusters
+    *_, last = tiny(name, n_clusters=2).iterate(usual_items(name), Context())
+    assert last.n_clusters == 2
+
+
+@EVERY
+def test_phases_are_those_of_the_plan_in_its_order(name):
+    items = usual_items(name)
+    plan = tiny(name).plan(len(items), items.shape[1:])
+    planned = {phase.name: phase.iterations for phase in plan}
+    assert len(planned) == len(plan)
+    assert all(p.cost.linear + p.cost.conv > 0 for p in plan)
+    told = usual(name)
+    carried_out = [phase for phase, _ in itertools.groupby(told.phases, lambda p: p[0])]
+    left = iter(planned)
+    assert all(phase in left for phase in carried_out)  # a subsequence: `in` moves on
+    for phase, done, total in told.phases:
+        assert done < total == planned[phase]
+
+
+@EVERY
+def test_a_larger_set_costs_more(name):
+    def total(n: int) -> Cost:
+        phases = tiny(name).plan(n, usual_items(name).shape[1:])
+        return sum((p.cost * p.iterations for p in phases), Cost())
+
+    small, large = total(1000), total(10_000)
+    assert large.linear + large.conv > 2 * (small.linear + small.conv)
+
+
+@EVERY
+def test_planning_draws_nothing(name):
+    Context()
+    state = torch.random.get_rng_state()
+    tiny(name).plan(500, usual_items(name).shape[1:])
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+# -- pausing and stopping ------------------------------------------------------------------------
+@EVERY
+def test_cancelling_takes_effect_at_any_pause_point(name):
+    told = usual(name)
+    for share in (0.0, 0.3, 0.6, 0.95):
+        at, calls = int(share * told.polls), itertools.count()
+
+        def poll(at: int = at, calls: Iterator[int] = calls) -> None:
+            if next(calls) == at:
+                raise Cancelled
+
+        with pytest.raises(Cancelled):
+            list(tiny(name).iterate(usual_items(name), Context(poll=poll)))
+        assert next(calls) == at + 1
+
+
+@EVERY
+def test_pause_points_are_close_together(name):
+    told = usual(name)
+    assert told.longest < 1.0
+    assert told.polls > 2 * len(told.snapshots)
+
+
+@EVERY
+def test_the_box_at_work_is_one_of_the_loop(name):
+    boxes = usual(name).boxes - {""}
+    assert boxes
+    assert boxes <= set(registry.method(name).loop)
+
+
+# -- what goes in --------------------------------------------------------------------------------
+@EVERY
+@pytest.mark.parametrize(("side", "channels", "n"), [(28, 1, 40), (32, 3, 24), (96, 3, 12)])
+def test_images_of_any_size_are_accepted(name, side, channels, n):
+    if "images" not in registry.method(name).accepts:
+        pytest.skip("does not accept images")
+    few = {p.name: 1 for p in schema(registry.method(name)) if p.name.endswith("epochs")}
+    method = tiny(name, n_clusters=3, **few)
+    snapshots = list(method.iterate(noise(side, channels, n), Context()))
+    assert len(snapshots[-1].assignments) == n
+
+
+@EVERY
+def test_points_are_accepted_by_those_that_say_so(name):
+    if "points" not in registry.method(name).accepts:
+        pytest.skip("does not accept points")
+    told = tell(tiny(name, n_clusters=3), points())
+    resumed = Context(0, checkpoint=unpacked(told.checkpoints[1]))
+    rest = list(tiny(name, n_clusters=3).iterate(points(), resumed))
+    for a, b in zip(told.snapshots[2:], rest, strict=True):
+        assert_same(a, b)
+
+
+@EVERY
+def test_items_and_foreign_generators_are_left_alone(name):
+    items = usual_items(name)
+    before = items.tobytes(), random.getstate(), np.random.get_state()[1].tobytes()  # noqa: NPY002
+    next(iter(tiny(name).iterate(items, Context())))
+    after = items.tobytes(), random.getstate(), np.random.get_state()[1].tobytes()  # noqa: NPY002
+    assert before == after
+
+
+@EVERY
+def test_equal_items_do_no_harm(name):
+    items = np.repeat(usual_items(name)[:1], 40, axis=0)
+    last = list(tiny(name, n_clusters=3).iterate(items, Context()))[-1]
+    assert np.isfinite(last.embedding).all()
+
+
+@pytest.mark.parametrize("name", CHOOSES_K)
+def test_fewer_items_than_clusters_are_refused_or_do_no_harm(name):
+    few, refused = usual_items(name)[:10], ""
+    try:
+        *_, last = tiny(name, n_clusters=20).iterate(few, Context())
+    except ParameterError as error:
+        refused = str(error)
+    assert "n_clusters" in refused if refused else last.n_clusters == 20
+
+
+@EVERY
+def test_no_method_sees_labels_or_another_method(name):
+    cls = registry.method(name)
+    assert list(inspect.signature(cls.iterate).parameters) == ["self", "items", "ctx"]
+    tree = ast.parse(inspect.getsource(sys.modules[cls.__module__]))
+    imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported |= {
+        a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names
+    }
+    forbidden = ("clustlab.methods", "clustlab.datasets", "clustlab.analysis", "clustlab.data")
+    strangers = {module for module in imported if module.startswith(forbidden)}
+    assert not {m for m in strangers if not m.startswith(f"{cls.__module__}.")}
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    used |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not used & {"labels", "y_true", "class_names"}
+
+
+# -- what a method says of itself ----------------------------------------------------------------
+@EVERY
+def test_text_has_the_four_headings_and_cites_the_paper(name):
+    cls = registry.method(name)
+    text = sys.modules[cls.__module__].__doc__
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == HEADINGS
+    source = text.split("## Source")[1]
+    assert str(cls.paper.year) in source
+    assert cls.paper.authors.split()[0].rstrip(",") in source
+    (deviations,) = re.findall(r"^Deviations: .+?\Z", source.strip(), re.MULTILINE | re.DOTALL)
+    sentence = " ".join(deviations.split())
+    assert len(sentence) <= 220
+    assert "\n\n" not in deviations
+    assert re.fullmatch(r"[^.!?]+(?:[.!?](?! )[^.!?]+)*\.", sentence)  # a stop in 0.05 ends nothing
+
+
+@EVERY
+def test_descriptions_are_complete(name):
+    cls = registry.method(name)
+    assert cls.name == name
+    assert cls.title
+    assert cls.step_unit
+    assert re.fullmatch(r"[A-Z].+\.", cls.idea)
+    assert set(cls.accepts) <= {"images", "points"}
+    assert cls.accepts
+    assert 2 <= len(cls.loop) <= 6
+
+
+@EVERY
+def test_every_parameter_has_help_and_a_default_within_its_bounds(name):
+    params = schema(registry.method(name))
+    assert (params[0].name == "n_clusters") == (name in CHOOSES_K)
+    for p in params:
+        assert p.help.endswith("."), p.name
+    defaults = {p.name: p.default for p in params}
+    assert build(registry.method(name), json.loads(json.dumps(defaults))) == build(
+        registry.method(name), {}
+    )
+
+
+@EVERY
+def test_the_presets_build_and_differ(name):
+    cls = registry.method(name)
+    assert list(cls.presets) == ["quick", "standard", "paper"]
+    built = [build(cls, values) for values in cls.presets.values()]
+    assert len({json.dumps(vars(b), sort_keys=True) for b in built}) == 3
+    work = [sum((p.cost * p.iterations for p in b.plan(1797, (8, 8, 1))), Cost()) for b in built]
+    total = [w.linear + w.conv for w in work]
+    assert total[0] < total[1] < total[2]

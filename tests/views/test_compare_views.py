@@ -1,0 +1,168 @@
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clustlab.analysis import learning_curves
+from clustlab.views import matrices, overlay, panes, theme
+
+RNG = np.random.default_rng(0)
+N = 60
+POINTS = [RNG.normal(size=(N, 2)).astype(np.float32) * 0.4 for _ in range(4)]
+CLUSTERS = [np.repeat([0, 1, 2], 20), np.repeat([0, 2, 1], 20), np.arange(N) % 5]
+
+
+def rows(chart):
+    return list(itertools.chain.from_iterable(chart.to_dict()["datasets"].values()))
+
+
+def table(n=2, count=N):
+    keep = np.arange(count) % N
+    return panes.wide([p[keep] for p in POINTS[:n]], [c[keep] for c in CLUSTERS[:n]])
+
+
+# -- panes ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_each_run_has_a_pane_and_one_brush_serves_all(n):
+    spec = panes.linked(table(n), list("ABC"[:n])).to_dict()
+    assert [pane["title"]["text"] for pane in spec["concat"]] == list("ABC"[:n])
+    names = [pane["layer"][0]["name"] for pane in spec["concat"]]
+    found = {p["name"]: p for p in spec["params"]}
+    assert found["brush"]["views"] == found["pick"]["views"] == names
+    assert found["brush"]["select"]["encodings"] == ["x", "y"]
+    for letter, pane in zip("ABC", spec["concat"], strict=False):
+        dots = pane["layer"][0]["encoding"]
+        assert (dots["x"]["field"], dots["y"]["field"]) == (f"x{letter}", f"y{letter}")
+        outside, unlit = dots["color"]["condition"]
+        assert outside["test"] == {"not": {"param": "brush"}}
+        assert outside["value"] == unlit["value"] == theme.GREY
+        # one unit is as long on both axes
+        x, y = (dots[axis]["scale"]["domain"][1] for axis in "xy")
+        width, height = pane["width"], pane["height"]
+        assert x / width == pytest.approx(y / height)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+@pytest.mark.parametrize("room", [320, 480, 640, 780])
+def test_panes_without_room_beside_each_other_stand_two_in_a_row(n, room):
+    columns, (width, height) = panes.layout(n, room)
+    assert columns == min(n, 2)
+    assert columns * width + (columns - 1) * panes.SPACE + panes.MARGIN <= room
+    wide, high = panes.SIZES[n]
+    assert width / height == pytest.approx(wide / high, rel=0.02)  # so that units stay equal
+    assert panes.layout(n, panes.ENOUGH) == panes.layout(n) == (n, (wide, high))
+
+
+def test_fewer_columns_change_nothing_but_the_size():
+    table_of_three = table(3)
+    wide, narrow = (
+        panes.linked(table_of_three, list("ABC"), room=room).to_dict()
+        for room in (panes.ENOUGH, 480)
+    )
+    assert (wide["columns"], narrow["columns"]) == (3, 2)
+    assert narrow["concat"][2]["width"] == 225
+    assert wide["params"] == narrow["params"]
+
+
+def test_a_colour_is_one_cluster_in_every_pane_and_at_every_step():
+    spec = panes.linked(table(), ["A", "B"], ids=[0, 1, 2, 3]).to_dict()
+    scales = [pane["layer"][0]["encoding"]["color"]["scale"] for pane in spec["concat"]]
+    assert scales[0] == scales[1]
+    assert scales[0]["domain"] == [0, 1, 2, 3]
+    assert scales[0]["range"][2] == theme.colour(2)
+
+
+def test_all_is_lit_unless_something_is_selected():
+    lit = [row["lit"] for row in rows(panes.linked(table(), ["A", "B"])) if "lit" in row]
+    assert all(lit)
+    chart = panes.linked(table(), ["A", "B"], selected=[3, 4])
+    found = [row["index"] for row in rows(chart) if row.get("lit")]
+    assert found == [3, 4]
+
+
+def test_a_large_run_is_thinned_with_a_word_and_keeps_the_selection():
+    chart = panes.linked(table(count=5000), ["A", "B"], selected=[4999, 17])
+    drawn = [row for row in rows(chart) if "lit" in row]
+    assert len(drawn) == panes.MAX_DOTS
+    assert {row["index"] for row in drawn if row["lit"]} == {4999, 17}
+    assert chart.to_dict()["title"]["text"] == ["2,000 of 5,000 images shown"]
+
+
+def test_a_large_selection_leaves_room_for_the_rest_in_grey():
+    chosen = np.arange(4000)
+    drawn = rows(panes.linked(table(count=5000), ["A", "B"], selected=chosen))
+    lit = [row["lit"] for row in drawn if "lit" in row]
+    assert len(lit) == panes.MAX_DOTS
+    assert len(panes.kept(chosen)) == 1000 <= sum(lit) < panes.MAX_DOTS
+    assert panes.kept([5, 3]).tolist() == [5, 3]
+
+
+def test_a_brush_in_any_pane_finds_all_items_in_it():
+    frame = table()
+    found = panes.brushed(frame, {"xB": [0.5, 0.0], "yB": [-1, 1]})
+    x, y = POINTS[1].T
+    assert found.tolist() == np.flatnonzero((x >= 0) & (x <= 0.5) & (y >= -1) & (y <= 1)).tolist()
+    assert panes.brushed(frame, {}).tolist() == []
+
+
+def test_labels_and_images_are_named_on_hover():
+    frame = panes.wide(POINTS[:2], CLUSTERS[:2], labels=np.repeat([0, -1, 1], 20), class_names="ab")
+    spec = panes.linked(frame, ["A", "B"], image_url="/item/{index}.png").to_dict()
+    assert spec["transform"] == [
+        {"calculate": '"/item/" + datum.index + ".png"', "as": "image"},
+    ]
+    fields = [t["field"] for t in spec["concat"][0]["layer"][0]["encoding"]["tooltip"]]
+    assert fields == ["index", "class", "clusterA", "clusterB", "image"]
+    assert frame["class"].tolist()[::20] == ["a", "unknown", "b"]
+
+
+# -- matrices ------------------------------------------------------------------------------------
+def test_clusters_of_two_runs_are_crossed_with_equal_numbers_outlined():
+    a, b = np.array([0, 0, 1, 1, 3]), np.array([0, 2, 2, 2, 3])
+    cells = {
+        (row["from"], row["to"]): row["count"]
+        for row in rows(matrices.between(a, b))
+        if "share" in row
+    }
+    assert cells[0, 0] == cells[0, 2] == cells[3, 3] == 1
+    assert cells[1, 2] == 2
+    assert {k for k, _ in cells} == {0, 1, 3}
+    outlined = {(r["from"], r["to"]) for r in rows(matrices.between(a, b)) if r.get("matched")}
+    assert outlined == {(0, 0), (3, 3)}
+
+
+def test_a_matrix_of_scores_has_each_pair():
+    values = np.array([[1, 0.25], [0.25, 1]])
+    found = {(r["a"], r["b"]): r["score"] for r in rows(matrices.pairwise(values, ["A", "B"]))}
+    assert found == {("A", "A"): 1, ("A", "B"): 0.25, ("B", "A"): 0.25, ("B", "B"): 1}
+
+
+def test_numbers_that_do_not_fit_into_narrow_cells_are_hidden():
+    spec = matrices.confusion(CLUSTERS[0], CLUSTERS[0], list("abc")).to_dict()
+    texts = [layer["mark"] for layer in spec["layer"] if layer["mark"]["type"] == "text"]
+    assert {text["opacity"]["expr"] for text in texts} == {"width > 60 ? 1 : 0"}
+
+
+# -- curves --------------------------------------------------------------------------------------
+def test_curves_have_a_band_for_seeds_and_a_mark_for_each_place():
+    curves = {
+        name: pd.DataFrame({"step": [0, 1, 2], "acc": values})
+        for name, values in {"a": [0.1, 0.2, 0.3], "b": [0.3, 0.4, 0.5], "c": [1, 1, 1]}.items()
+    }
+    groups = {"A: DEC, 2 seeds": ["a", "b"], "B: IIC": ["c"]}
+    found = learning_curves.bands(curves, groups, "step", "acc")
+    chart = overlay.overlaid(found, list(groups), figure="acc", at=[np.nan, 2.0])
+    spec = chart.to_dict()
+    assert [layer["mark"]["type"] for layer in spec["layer"]] == ["rule", "area", "line", "circle"]
+    drawn = [row for row in rows(chart) if "mean" in row]
+    assert [row["mean"] for row in drawn] == pytest.approx([0.2, 0.3, 0.4, 1, 1, 1])
+    assert [row["low"] for row in drawn[:3]] == pytest.approx([0.1, 0.2, 0.3])
+    assert [row for row in rows(chart) if "mean" not in row] == [{"group": "B: IIC", "x": 2.0}]
+
+
+@pytest.mark.parametrize("axis", learning_curves.AXES)
+def test_curves_without_a_row_are_an_empty_chart(axis):
+    empty = learning_curves.bands({}, {}, axis, "acc")
+    spec = overlay.overlaid(empty, ["A"], figure="acc", axis=axis).to_dict()
+    assert spec["layer"][1]["encoding"]["x"]["title"] == overlay.AXES[axis]
