@@ -184,7 +184,7 @@ def _result(store: RunStore, run: Run) -> dict[str, Any]:
         "status": state["status"],
         "steps": len(run),
         "seconds": state.get("seconds"),
-        **dict.fromkeys(("acc", "nmi", "ari", "n_occupied")),
+        **dict.fromkeys(("acc", "nmi", "ari", "n_occupied", "share_clustered")),
     }
     with contextlib.suppress(RunNotFound):  # its items or the run itself are gone
         result.update(run_scores.of_run(run, store.dataset(run)))

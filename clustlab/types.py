@@ -12,6 +12,8 @@ from clustlab.errors import Diverged, ParameterError
 
 Array = NDArray[Any]  # dtype and shape are stated per field and checked once
 
+NOISE = -1  # in place of a cluster: the item belongs to none
+
 REMEDY = "Lower the learning rate, or check the scale of the input."
 
 InterventionKind = Literal["learning rate", "merge", "split", "re-seed", "scramble"]
@@ -100,6 +102,8 @@ class Artefact:
     | bars | (series, bars) float32 |
     | per_item | (n, m) float32, one row per item |
     | tree | (nodes, 4) float32: parent, height, items, cluster; see `views.dendrogram.tree` |
+
+    An axis that counts clusters may have one entry more than there are: the last one is noise.
     """
 
     kind: ArtefactKind
@@ -141,6 +145,10 @@ class Artefact:
 class Snapshot:
     """One iteration of a method, checked and frozen at construction.
 
+    An item may be noise (-1) instead of belonging to a cluster. Noise is a state of its own: it
+    counts as no cluster, has no center and no column of probabilities. Only methods that declare
+    `emits_noise` may say so.
+
     Raises
     ------
     Diverged
@@ -150,9 +158,9 @@ class Snapshot:
     """
 
     embedding: Array  # (n, d) float32
-    assignments: Array  # (n,) int32 in [0, k)
+    assignments: Array  # (n,) int32 in [0, k), or NOISE (-1)
     scalars: Mapping[str, float]  # losses and schedules by name, finite
-    probabilities: Array | None = None  # (n, k) float32, rows sum to 1; None for hard methods
+    probabilities: Array | None = None  # (n, k) float32 or None; rows sum to 1, noise to less
     centers: Array | None = None  # (k, d) float32, in the space of the embedding
     artefacts: Mapping[str, Artefact] = field(default_factory=dict)
 
@@ -186,14 +194,17 @@ class Snapshot:
         if len(self.assignments) != n:
             raise ValueError(f"{n} rows of embedding, {len(self.assignments)} assignments")
         k = self.n_clusters
-        if n and not 0 <= self.assignments.min() <= self.assignments.max() < k:
-            raise ValueError(f"assignments must lie in [0, {k})")
+        if n and not NOISE <= self.assignments.min() <= self.assignments.max() < k:
+            raise ValueError(f"assignments must lie in [0, {k}), or be {NOISE} for noise")
         if self.probabilities is not None:
             if len(self.probabilities) != n:
                 raise ValueError(f"{n} rows of embedding, {len(self.probabilities)} probabilities")
-            off = abs(self.probabilities.sum(1) - 1).max() > 1e-3 if n else False
-            if off or (n and self.probabilities.min() < 0):
-                raise ValueError("rows of probabilities must be at least 0 and sum to 1")
+            off = self.probabilities.sum(1) - 1
+            off = np.where(self.is_noise, np.maximum(off, 0), abs(off))
+            if off.max(initial=0) > 1e-3 or self.probabilities.min(initial=0) < 0:
+                raise ValueError(
+                    "rows of probabilities must be at least 0 and sum to 1 (of noise to at most 1)"
+                )
         if self.centers is not None and self.centers.shape != (k, width):
             raise ValueError(
                 f"centers of shape {self.centers.shape} do not fit {k} clusters "
@@ -201,8 +212,13 @@ class Snapshot:
             )
 
     @property
+    def is_noise(self) -> Array:
+        """Whether each item belongs to no cluster, (n,) bool."""
+        return self.assignments == NOISE
+
+    @property
     def n_clusters(self) -> int:
-        """Number of clusters k, occupied or not."""
+        """Number of clusters k, occupied or not, without noise; 0 if all items are noise."""
         if self.probabilities is not None:
             return int(self.probabilities.shape[1])
         if self.centers is not None:

@@ -16,7 +16,17 @@ from clustlab.types import Array
 
 By = Literal["share", "step", "seconds"]
 AXES = ("step", "seconds", "samples")
-FIGURES = ("acc", "nmi", "ari", "purity", "n_occupied", "changed", "nmi_previous", "evenness")
+FIGURES = (
+    "acc",
+    "nmi",
+    "ari",
+    "purity",
+    "n_occupied",
+    "share_clustered",
+    "changed",
+    "nmi_previous",
+    "evenness",
+)
 UNTRAINED = ("start", "initialise clusters", "merge")  # phases that only look at the items
 GRID = 300  # places along a mean over seeds
 
@@ -115,8 +125,12 @@ def curve(run: Run, n_items: int, labels: Array | None = None) -> pd.DataFrame:
 def _figures(
     assignments: Array, k: int, before: Array | None, now: Array, labels: Array | None
 ) -> dict[str, float]:
-    sizes = np.bincount(assignments, minlength=k)
-    row = {"n_occupied": float((sizes > 0).sum()), "evenness": metrics.marginal_entropy(sizes)}
+    sizes = matching.sizes_of(assignments, k)
+    row = {
+        "n_occupied": float((sizes > 0).sum()),
+        "share_clustered": metrics.share_clustered(assignments),
+        "evenness": metrics.marginal_entropy(sizes),
+    }
     if before is not None:
         row["changed"] = metrics.share_changed(before, now)
         row["nmi_previous"] = metrics.nmi_of(matching.contingency(before, now))

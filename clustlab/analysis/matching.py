@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from clustlab.types import Array
+from clustlab.types import NOISE, Array
 
 
 def contingency(a: Array, b: Array, n_a: int | None = None, n_b: int | None = None) -> Array:
     """Counts (n_a, n_b) int64 of items that carry number i in `a` and number j in `b`.
 
-    Items with a negative number in either (unlabelled) are left out. Without `n_a` or `n_b` the
-    largest number seen decides; numbers that nobody carries keep a row or column of zeros.
+    Items with a negative number in either (unlabelled, or noise) are left out. Without `n_a` or
+    `n_b` the largest number seen decides; numbers that nobody carries keep a row or column of
+    zeros.
 
     Raises
     ------
@@ -30,6 +31,30 @@ def contingency(a: Array, b: Array, n_a: int | None = None, n_b: int | None = No
         )
     counts = np.bincount(a * columns + b, minlength=rows * columns)
     return counts.reshape(rows, columns)
+
+
+def with_noise(a: Array, b: Array, n_a: int, n_b: int) -> Array:
+    """Counts (n_a + 1, n_b + 1) int64 like `contingency`, where the last row and column are noise.
+
+    No item is left out: the counts sum to n.
+    """
+    a, b = np.asarray(a), np.asarray(b)
+    return contingency(np.where(a < 0, n_a, a), np.where(b < 0, n_b, b), n_a + 1, n_b + 1)
+
+
+def sizes_of(assignments: Array, n_clusters: int = 0) -> Array:
+    """Items (at least n_clusters,) int64 in each cluster, noise in none."""
+    assignments = np.asarray(assignments, dtype=np.int64)
+    return np.bincount(assignments[assignments >= 0], minlength=n_clusters)
+
+
+def looked_up(assignments: Array, values: Array) -> Array:
+    """Value (n,) of each item's cluster in (k,) values, such as its lasting number; noise has -1.
+
+    Indexing by the assignments themselves would give noise the value of the last cluster.
+    """
+    values = np.asarray(values)
+    return np.append(values, values.dtype.type(NOISE))[np.asarray(assignments)]
 
 
 def hungarian(counts: Array) -> Array:
@@ -82,9 +107,9 @@ def align(
     Parameters
     ----------
     previous : (n,) int
-        Stable ids of the items one step earlier, in [0, k_previous).
+        Stable ids of the items one step earlier, in [0, k_previous), or -1 for noise.
     current : (n,) int
-        Raw assignments now, in [0, k_current).
+        Raw assignments now, in [0, k_current), or -1. Items that are noise in either have no say.
     k_previous, k_current : int
         Number of ids in use before, and of raw clusters now; they may differ.
     last : (k,) int, optional
@@ -120,10 +145,12 @@ def follow(
 ) -> tuple[Array, Array]:
     """Stable ids (n,) int32 of the items at the next step, and the map (k,) raw -> stable.
 
+    Noise stays noise (-1).
+
     Parameters
     ----------
     assignments : (n,) int
-        Raw clusters at this step, in [0, k).
+        Raw clusters at this step, in [0, k), or -1 for noise.
     stable, mapping : array, optional
         What this function returned for the step before; without them ids are the raw numbers.
     """
@@ -132,7 +159,7 @@ def follow(
     else:
         ids = int(max(mapping.max(initial=-1), stable.max(initial=-1))) + 1
         fresh = align(stable, assignments, ids, k, mapping)
-    return np.asarray(fresh[assignments], dtype=np.int32), fresh
+    return looked_up(assignments, fresh).astype(np.int32), fresh
 
 
 def column_order(counts: Array, classes: Array) -> Array:

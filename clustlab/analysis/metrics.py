@@ -1,14 +1,15 @@
 """Figures that readers compute from a snapshot; methods never see them.
 
-Unlabelled items (label -1) are left out everywhere. Where a figure is not defined, because nothing
-is labelled or there is a single cluster, the value is nan.
+Unlabelled items (label -1) are left out everywhere, and so are items that a method calls noise
+(cluster -1): beside each score stands `share_clustered`, as users of HDBSCAN report it. Where a
+figure is not defined, because nothing is labelled or there is a single cluster, the value is nan.
 """
 
 import math
 
 import numpy as np
 
-from clustlab.analysis.matching import contingency, hungarian
+from clustlab.analysis.matching import contingency, hungarian, sizes_of
 from clustlab.types import Array, Snapshot
 
 SILHOUETTE_SAMPLE = 2000  # all pairs of them are compared
@@ -45,7 +46,7 @@ def _table(labels: Array, assignments: Array) -> Array:
     labels, assignments = np.asarray(labels), np.asarray(assignments)
     if labels.shape != assignments.shape:
         raise ValueError(f"{labels.shape} labels but {assignments.shape} assignments")
-    known = labels >= 0
+    known = (labels >= 0) & (assignments >= 0)
     _, rows = np.unique(labels[known], return_inverse=True)
     _, columns = np.unique(assignments[known], return_inverse=True)
     return contingency(rows, columns)
@@ -108,7 +109,7 @@ def entropy(shares: Array) -> float:
 
 
 def silhouette(embedding: Array, assignments: Array, seed: int = 0) -> float:
-    """Mean silhouette in [-1, 1] over at most 2,000 items drawn by a fixed seed.
+    """Mean silhouette in [-1, 1] over at most 2,000 items drawn by a fixed seed, without noise.
 
     How much nearer an item is to its own cluster than to the next one, in the space of the
     embedding; figures from two embeddings cannot be compared. Undefined (nan) unless the sample
@@ -117,6 +118,9 @@ def silhouette(embedding: Array, assignments: Array, seed: int = 0) -> float:
     from sklearn.metrics import silhouette_score
 
     embedding, assignments = np.asarray(embedding), np.asarray(assignments)
+    clustered = assignments >= 0
+    if not clustered.all():
+        embedding, assignments = embedding[clustered], assignments[clustered]
     if len(embedding) > SILHOUETTE_SAMPLE:
         draw = np.random.default_rng(seed).choice(len(embedding), SILHOUETTE_SAMPLE, replace=False)
         embedding, assignments = embedding[draw], assignments[draw]
@@ -126,7 +130,7 @@ def silhouette(embedding: Array, assignments: Array, seed: int = 0) -> float:
 
 
 def recall_per_class(counts: Array, classes: Array | None = None) -> Array:
-    """Share (n_classes,) float64 of each class that lies in the cluster matched to it.
+    """Share (n_classes,) float64 of each class's clustered items in the cluster matched to it.
 
     Parameters
     ----------
@@ -150,10 +154,10 @@ def confidence(snapshot: Snapshot) -> Array:
     """How sure the method is of each item, (n,) float32 in [0, 1].
 
     The greatest probability; for a method without probabilities 1 - a/b, where a is the distance
-    to the own center and b that to the nearest other one (see `distance_margin`).
+    to the own center and b that to the nearest other one (see `distance_margin`). Noise has 0.
     """
     if snapshot.probabilities is not None:
-        return snapshot.probabilities.max(1, initial=0.0)
+        return np.where(snapshot.is_noise, 0, snapshot.probabilities.max(1, initial=0.0))
     return distance_margin(snapshot.embedding, snapshot.assignments, snapshot.centers)
 
 
@@ -161,25 +165,30 @@ def margin(snapshot: Snapshot) -> Array:
     """Lead of the first choice over the second, (n,) float32 in [0, 1].
 
     The difference of the two greatest probabilities; without probabilities as in `confidence`.
+    Noise has 0.
     """
     p = snapshot.probabilities
     if p is None:
         return distance_margin(snapshot.embedding, snapshot.assignments, snapshot.centers)
     if p.shape[1] < 2:
-        return np.ones(len(p), dtype=np.float32)
+        return (~snapshot.is_noise).astype(np.float32)
     top = np.partition(p, p.shape[1] - 2, axis=1)[:, -2:]
-    return top[:, 1] - top[:, 0]
+    return np.where(snapshot.is_noise, 0, top[:, 1] - top[:, 0])
 
 
 def distance_margin(embedding: Array, assignments: Array, centers: Array | None = None) -> Array:
     """1 - a/b of each item, (n,) float32 in [0, 1]: a to its own center, b to the nearest other.
 
     1 on the center, 0 on the border and beyond it. Without centers the means of the clusters are
-    used; with fewer than two occupied clusters every item has 1.
+    used; with fewer than two occupied clusters every item has 1. Noise has 0 in any case.
     """
-    occupied = np.unique(assignments)
-    if len(occupied) < 2:
-        return np.ones(len(assignments), dtype=np.float32)
+    clustered = assignments >= 0
+    if n_occupied(assignments) < 2:
+        return clustered.astype(np.float32)
+    if not clustered.all():
+        margins = np.zeros(len(assignments), dtype=np.float32)
+        margins[clustered] = distance_margin(embedding[clustered], assignments[clustered], centers)
+        return margins
     if centers is None:
         centers, assignments = _means(embedding, assignments)
     squares = (
@@ -205,12 +214,21 @@ def _means(embedding: Array, assignments: Array) -> tuple[Array, Array]:
 
 
 def n_occupied(assignments: Array) -> int:
-    """Number of clusters that hold at least one item."""
-    return len(np.unique(assignments))
+    """Number of clusters that hold at least one item; noise is none."""
+    return int((sizes_of(assignments) > 0).sum())
+
+
+def share_clustered(assignments: Array) -> float:
+    """Share in [0, 1] of items that belong to a cluster rather than to noise; nan without items."""
+    assignments = np.asarray(assignments)
+    return float((assignments >= 0).mean()) if len(assignments) else math.nan
 
 
 def share_changed(previous: Array, current: Array) -> float:
-    """Share in [0, 1] of items whose (aligned) cluster differs between two steps; nan if none."""
+    """Share in [0, 1] of items whose (aligned) cluster differs between two steps; nan if none.
+
+    To become noise, or to leave it, is a change.
+    """
     previous, current = np.asarray(previous), np.asarray(current)
     return float((previous != current).mean()) if len(current) else math.nan
 

@@ -3,8 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from clustlab.analysis import metrics
 from clustlab.runs.store import Run
 from clustlab.types import Array, Dataset
@@ -12,9 +10,13 @@ from clustlab.types import Array, Dataset
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Agreement with the true classes, in [0, 1]; None where there are no labels."""
+    """Agreement of the clustered items with the true classes, in [0, 1].
+
+    None where there are no labels, or nothing labelled is clustered.
+    """
 
     n_occupied: int
+    share_clustered: float  # of all items in [0, 1]: less than 1 if a method leaves some as noise
     acc: float | None = None
     nmi: float | None = None
     ari: float | None = None
@@ -22,12 +24,12 @@ class Scores:
 
 
 def scores(assignments: Array, labels: Array | None) -> Scores:
-    """Scores of one assignment; items labelled -1 do not count."""
-    occupied = len(np.unique(assignments))
-    if labels is None or not (np.asarray(labels) >= 0).any():
-        return Scores(occupied)
+    """Scores of one assignment; items labelled -1, or -1 for noise, do not count."""
+    about = metrics.n_occupied(assignments), round(metrics.share_clustered(assignments), 5)
+    if labels is None or not ((labels >= 0) & (assignments >= 0)).any():
+        return Scores(*about)
     return Scores(
-        occupied,
+        *about,
         acc=round(metrics.clustering_accuracy(labels, assignments), 5),
         nmi=round(metrics.nmi(labels, assignments), 5),
         ari=round(metrics.ari(labels, assignments), 5),

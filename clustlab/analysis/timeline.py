@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.analysis import metrics
-from clustlab.analysis.matching import contingency, follow
+from clustlab.analysis.matching import contingency, follow, sizes_of
 from clustlab.analysis.projection import carry, pca_2d, procrustes
 from clustlab.types import Array, Report, Snapshot
 
@@ -20,6 +20,7 @@ COLUMNS = (
     "ari",
     "purity",
     "n_occupied",
+    "share_clustered",
     "changed",
     "nmi_previous",
     "confidence",
@@ -42,7 +43,7 @@ class Steps(Protocol):
 class _Step:
     """What is kept of one step: a few bytes per item."""
 
-    stable: Array  # (n,) int16
+    stable: Array  # (n,) int16, -1 for noise
     mapping: Array  # (k,) int32, raw -> stable
     points: Array  # (n, 2) float32
     flips: Array  # (n,) int16, label changes so far
@@ -103,7 +104,7 @@ class Timeline:
             return len(self._steps)
 
     def stable(self, step: int) -> Array:
-        """Stable cluster ids (n,) int32 of the items at a step."""
+        """Stable cluster ids (n,) int32 of the items at a step, -1 for noise."""
         return self._at(step).stable.astype(np.int32)
 
     def mapping(self, step: int) -> Array:
@@ -124,20 +125,21 @@ class Timeline:
         hold nothing at this step are nan.
         """
         snapshot, at = self._run[step], self._at(step)
-        found = np.full((int(at.mapping.max(initial=-1)) + 1, 2), np.nan, dtype=np.float32)
+        places = np.full((int(at.mapping.max(initial=-1)) + 1, 2), np.nan, dtype=np.float32)
         if not len(at.points):
-            return found
+            return places
         if (
             snapshot.centers is not None
             and snapshot.centers.shape[1] == snapshot.embedding.shape[1]
         ):
-            found[at.mapping] = carry(snapshot.embedding, at.points, snapshot.centers)
-            return found
-        sizes = np.bincount(at.stable, minlength=len(found))
+            places[at.mapping] = carry(snapshot.embedding, at.points, snapshot.centers)
+            return places
+        sizes, clustered = sizes_of(at.stable, len(places)), at.stable >= 0
         for axis in (0, 1):
-            sums = np.bincount(at.stable, weights=at.points[:, axis], minlength=len(found))
-            np.divide(sums, sizes, out=found[:, axis], where=sizes > 0, casting="unsafe")
-        return found
+            weights = at.points[clustered, axis]
+            sums = np.bincount(at.stable[clustered], weights=weights, minlength=len(places))
+            np.divide(sums, sizes, out=places[:, axis], where=sizes > 0, casting="unsafe")
+        return places
 
     def flips(self, step: int) -> Array:
         """How often each item changed its stable cluster up to a step, (n,) int32."""
@@ -160,7 +162,7 @@ class Timeline:
         return np.array(rows).reshape(len(rows), self.n_classes)
 
     def history(self, item: int) -> Array:
-        """Stable cluster (steps,) int32 of one item over all known steps."""
+        """Stable cluster (steps,) int32 of one item over all known steps, -1 where it is noise."""
         with self._lock:
             return np.array([s.stable[item] for s in self._steps], dtype=np.int32)
 
@@ -180,7 +182,7 @@ class Timeline:
             return np.array([s.soft for s in self._steps], dtype=bool)
 
     def assignments(self) -> Array:
-        """Stable clusters (steps, n) int16 of all items over all known steps."""
+        """Stable clusters (steps, n) int16 of all items over all known steps, -1 for noise."""
         with self._lock:
             return np.array([s.stable for s in self._steps], dtype=np.int16)
 
@@ -270,12 +272,14 @@ def _row(
         "purity": metrics.purity_of,
     }
     row = {name: math.nan if counts is None else f(counts) for name, f in scored.items()}
-    sizes = np.bincount(snapshot.assignments, minlength=snapshot.n_clusters)
+    sizes, clustered = sizes_of(snapshot.assignments, snapshot.n_clusters), stable >= 0
     row["n_occupied"] = float((sizes > 0).sum())
+    row["share_clustered"] = metrics.share_clustered(stable)
     row["changed"], row["nmi_previous"] = math.nan, math.nan
     if previous is not None:
         row["changed"] = metrics.share_changed(previous, stable)
         row["nmi_previous"] = metrics.nmi_of(contingency(previous, stable))
-    row["confidence"] = float(confidence.mean()) if len(confidence) else math.nan
+    sure = confidence[clustered]
+    row["confidence"] = float(sure.mean()) if len(sure) else math.nan
     row["evenness"] = metrics.marginal_entropy(sizes)
     return row

@@ -17,6 +17,7 @@ TITLES = {
     "ari": "ARI",
     "purity": "Purity",
     "n_occupied": "Clusters in use",
+    "share_clustered": "Share clustered",
     "changed": "Share of labels changed",
     "nmi_previous": "NMI with the step before",
     "confidence": "Mean confidence",

@@ -59,7 +59,7 @@ def test_a_loss_that_is_not_finite_has_diverged_and_is_named():
         ({"embedding": np.zeros(3)}, "embedding must have 2 axes"),
         ({"assignments": np.array([0, 1])}, "3 rows of embedding, 2 assignments"),
         ({"assignments": np.array([0, 1, 2])}, r"assignments must lie in \[0, 2\)"),
-        ({"assignments": np.array([0, 1, -1])}, r"assignments must lie in \[0, 2\)"),
+        ({"assignments": np.array([0, 1, -2])}, r"assignments must lie in \[0, 2\)"),
         ({"probabilities": np.full((2, 2), 0.5)}, "3 rows of embedding, 2 probabilities"),
         ({"probabilities": np.full((3, 2), 0.4)}, "at least 0 and sum to 1"),
         ({"probabilities": np.array([[1.5, -0.5]] * 3)}, "at least 0 and sum to 1"),
