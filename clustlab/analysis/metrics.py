@@ -6,6 +6,7 @@ figure is not defined, because nothing is labelled or there is a single cluster,
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -41,6 +42,32 @@ def purity(labels: Array, assignments: Array) -> float:
     return purity_of(_table(labels, assignments))
 
 
+def ami(labels: Array, assignments: Array) -> float:
+    """Mutual information adjusted for chance: 1 for equal partitions, about 0 for random ones.
+
+    Normalised by the arithmetic mean of both entropies, like `nmi`; may fall a little below 0.
+    """
+    return ami_of(_table(labels, assignments))
+
+
+def homogeneity(labels: Array, assignments: Array) -> float:
+    """How far each cluster holds one class only, in [0, 1]: 1 - H(class | cluster) / H(class)."""
+    return homogeneity_of(_table(labels, assignments))
+
+
+def completeness(labels: Array, assignments: Array) -> float:
+    """How far each class lies in one cluster only, in [0, 1]: homogeneity with the roles changed."""
+    return completeness_of(_table(labels, assignments))
+
+
+def v_measure(labels: Array, assignments: Array, beta: float = 1.0) -> float:
+    """Weighted harmonic mean of homogeneity and completeness, in [0, 1].
+
+    With `beta` 1, both count alike and the value is that of `nmi`.
+    """
+    return v_measure_of(_table(labels, assignments), beta)
+
+
 def _table(labels: Array, assignments: Array) -> Array:
     """Counts (classes, clusters) over numbers that occur, however large the numbers are."""
     labels, assignments = np.asarray(labels), np.asarray(assignments)
@@ -70,18 +97,94 @@ def purity_of(counts: Array) -> float:
 
 def nmi_of(counts: Array) -> float:
     """NMI (arithmetic) from a table of counts; two partitions without any cut count as equal."""
-    total = counts.sum()
-    if not total:
+    if not counts.sum():
         return math.nan
-    joint = counts / total
-    rows, columns = joint.sum(1), joint.sum(0)
-    mean = (entropy(rows) + entropy(columns)) / 2
-    if mean == 0:
+    information, of_rows, of_columns = _information(counts)
+    mean = (of_rows + of_columns) / 2
+    return 1.0 if mean == 0 else min(max(information / mean, 0.0), 1.0)
+
+
+def homogeneity_of(counts: Array) -> float:
+    """Homogeneity from a table of counts (classes, clusters); a single class is never mixed."""
+    if not counts.sum():
+        return math.nan
+    information, of_rows, _ = _information(counts)
+    return 1.0 if of_rows == 0 else min(max(information / of_rows, 0.0), 1.0)
+
+
+def completeness_of(counts: Array) -> float:
+    """Completeness from a table of counts (classes, clusters); one cluster parts no class."""
+    return homogeneity_of(counts.T)
+
+
+def v_measure_of(counts: Array, beta: float = 1.0) -> float:
+    """V-measure from a table of counts (classes, clusters); `beta` above 1 favours completeness."""
+    pure, whole = homogeneity_of(counts), completeness_of(counts)
+    return (1 + beta) * pure * whole / (beta * pure + whole) if pure + whole else 0.0
+
+
+def ami_of(counts: Array) -> float:
+    """AMI (arithmetic) from a table of counts; partitions that chance alone makes equal have 1."""
+    if not counts.sum():
+        return math.nan
+    information, of_rows, of_columns = _information(counts)
+    expected = expected_information(counts.sum(1), counts.sum(0))
+    best = (of_rows + of_columns) / 2
+    if best - expected < 1e-12:  # no cut at all, or each item alone: there is but one such partition
         return 1.0
+    return min((information - expected) / (best - expected), 1.0)
+
+
+def _information(counts: Array) -> tuple[float, float, float]:
+    """Mutual information of rows and columns, entropy of the rows, of the columns, in nats."""
+    total = counts.sum()
+    # shares from whole numbers, so that a single part has exactly 1 and no entropy
+    joint, rows, columns = counts / total, counts.sum(1) / total, counts.sum(0) / total
     filled = joint > 0
     outer = np.outer(rows, columns)
     information = float((joint[filled] * np.log(joint[filled] / outer[filled])).sum())
-    return min(max(information / mean, 0.0), 1.0)
+    return information, entropy(rows), entropy(columns)
+
+
+def expected_information(rows: Array, columns: Array) -> float:
+    """Mutual information in nats that partitions of these sizes have by chance, on average.
+
+    Parameters
+    ----------
+    rows, columns : (r,) and (c,) int
+        Sizes of the parts of two partitions of the same n items, which are dealt out at random.
+
+    Notes
+    -----
+    How many items two parts share is then hypergeometric. Terms further from the mean than ten
+    standard deviations and twenty items weigh less than 1e-12 together and are left out, and equal
+    pairs of sizes are computed once, so that a table of 10 by 10 takes about as many terms for
+    70,000 items as for 5,000.
+    """
+    a_sizes, a_times = np.unique(rows[rows > 0], return_counts=True)
+    b_sizes, b_times = np.unique(columns[columns > 0], return_counts=True)
+    n = int((a_sizes * a_times).sum())
+    a, b = (grid.ravel() for grid in np.meshgrid(a_sizes, b_sizes, indexing="ij"))
+    times = np.outer(a_times, b_times).ravel()
+    mean = a * (b / n)
+    reach = 10 * np.sqrt(mean * (1 - a / n) * (1 - b / n) * n / max(n - 1, 1)) + 20
+    low = np.maximum(np.maximum(1, a + b - n), np.floor(mean - reach).astype(np.int64))
+    high = np.minimum(np.minimum(a, b), np.ceil(mean + reach).astype(np.int64))
+    lengths = high - low + 1
+    pair = np.repeat(np.arange(len(a)), lengths)
+    shared = np.arange(len(pair)) - np.repeat(np.cumsum(lengths) - lengths - low, lengths)
+    log_factorial = _log_factorials(n)
+    of_pair = log_factorial[[a, b, n - a, n - b]].sum(0) - log_factorial[n]
+    a, b = a[pair], b[pair]
+    rest = log_factorial[[shared, a - shared, b - shared, n - a - b + shared]].sum(0)
+    share = np.exp(of_pair[pair] - rest) * times[pair]
+    return float((share * (shared / n) * np.log(shared * (n / a) / b)).sum())
+
+
+@lru_cache(maxsize=8)
+def _log_factorials(n: int) -> Array:
+    """Logarithms of 0! to n!, (n + 1,) float64."""
+    return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
 
 
 def ari_of(counts: Array) -> float:

@@ -4,13 +4,31 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.metrics import (
+    adjusted_mutual_info_score,
+    adjusted_rand_score,
+    completeness_score,
+    homogeneity_score,
+    normalized_mutual_info_score,
+    v_measure_score,
+)
 
 from clustlab.analysis import metrics
 from clustlab.types import Snapshot
 
 LABELS = np.repeat([0, 1], 50)
 CLUSTERS = np.repeat([0, 1, 2], [30, 20, 50])
+
+BY_LABELS = (
+    metrics.clustering_accuracy,
+    metrics.nmi,
+    metrics.ari,
+    metrics.purity,
+    metrics.ami,
+    metrics.homogeneity,
+    metrics.completeness,
+    metrics.v_measure,
+)
 
 partitions = st.integers(2, 60).flatmap(
     lambda n: st.tuples(
@@ -29,7 +47,7 @@ def test_golden_figures_of_a_split_class():
 def test_unlabelled_items_change_nothing():
     labels = np.concatenate([LABELS, np.full(40, -1)])
     clusters = np.concatenate([CLUSTERS, np.arange(40) % 3])
-    for figure in (metrics.clustering_accuracy, metrics.nmi, metrics.ari, metrics.purity):
+    for figure in BY_LABELS:
         assert figure(labels, clusters) == pytest.approx(figure(LABELS, CLUSTERS))
 
 
@@ -39,7 +57,7 @@ def test_numbers_need_not_be_dense():
 
 def test_nothing_labelled_is_nan():
     unknown = np.full(5, -1)
-    for figure in (metrics.clustering_accuracy, metrics.nmi, metrics.ari, metrics.purity):
+    for figure in BY_LABELS:
         assert math.isnan(figure(unknown, np.arange(5)))
 
 
@@ -52,13 +70,77 @@ def test_figures_agree_with_scikit_learn(pair):
     assert metrics.ari(labels, clusters) == pytest.approx(
         adjusted_rand_score(labels, clusters), abs=1e-9
     )
+    assert metrics.homogeneity(labels, clusters) == pytest.approx(
+        homogeneity_score(labels, clusters), abs=1e-9
+    )
+    assert metrics.completeness(labels, clusters) == pytest.approx(
+        completeness_score(labels, clusters), abs=1e-9
+    )
+    for beta in (0.3, 1.0, 2.0):
+        assert metrics.v_measure(labels, clusters, beta) == pytest.approx(
+            v_measure_score(labels, clusters, beta=beta), abs=1e-9
+        )
+
+
+@given(partitions)
+def test_ami_agrees_with_scikit_learn(pair):
+    assert metrics.ami(*pair) == pytest.approx(adjusted_mutual_info_score(*pair), abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "classes", "clusters"), [(9000, 10, 10), (4000, 3, 900)])
+def test_ami_of_many_items_agrees_with_scikit_learn(n, classes, clusters):
+    """Where terms far from the mean are left out."""
+    rng = np.random.default_rng(0)
+    labels, found = rng.integers(classes, size=n), rng.integers(clusters, size=n)
+    found = np.where(rng.random(n) < 0.3, labels, found)
+    assert metrics.ami(labels, found) == pytest.approx(
+        adjusted_mutual_info_score(labels, found), abs=1e-9
+    )
+
+
+def test_v_measure_is_our_nmi():
+    """Both divide the mutual information by the arithmetic mean of the two entropies."""
+    rng = np.random.default_rng(1)
+    for k in (2, 5, 30):
+        labels, clusters = rng.integers(4, size=200), rng.integers(k, size=200)
+        assert metrics.v_measure(labels, clusters) == pytest.approx(
+            metrics.nmi(labels, clusters), abs=1e-12
+        )
+
+
+def test_scores_of_a_cut_class_by_hand():
+    # each cluster holds one class: H(class | cluster) = 0. Class 0 is cut 30 : 20, so that
+    # H(cluster | class) = 0.5 H(0.6, 0.4) = 0.336506, H(class) = ln 2, H(cluster) = 1.029653
+    assert metrics.homogeneity(LABELS, CLUSTERS) == 1
+    assert metrics.completeness(LABELS, CLUSTERS) == pytest.approx(0.693147 / 1.029653, abs=1e-6)
+    assert metrics.v_measure(LABELS, CLUSTERS) == pytest.approx(0.804675, abs=1e-6)
+
+
+def test_ami_by_hand():
+    # two pairs: of the three ways to pair four items, one gives ln 2 and two give 0
+    labels, crossed = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
+    assert metrics.expected_information(np.array([2, 2]), np.array([2, 2])) == pytest.approx(
+        math.log(2) / 3
+    )
+    assert metrics.ami(labels, labels) == pytest.approx(1)
+    assert metrics.ami(labels, crossed) == pytest.approx(-0.5)  # -(ln 2)/3 over 2 (ln 2)/3
+
+
+def test_scores_of_a_single_class_or_cluster():
+    one, two = np.zeros(6, dtype=int), np.array([0, 0, 0, 1, 1, 1])
+    assert metrics.homogeneity(one, two) == metrics.completeness(two, one) == 1
+    assert metrics.completeness(one, two) == metrics.homogeneity(two, one) == 0
+    assert metrics.v_measure(one, two) == metrics.v_measure(two, one) == 0
+    assert metrics.ami(one, one) == metrics.ami(np.arange(6), np.arange(6)) == 1
+    assert metrics.ami(one, two) == pytest.approx(0)
+    assert metrics.homogeneity(np.zeros(59, int), np.arange(59)) == 1  # 59 x 1/59 is not 1
 
 
 @given(partitions, st.permutations(range(5)))
 def test_figures_ignore_how_clusters_are_numbered(pair, permutation):
     labels, clusters = pair
     renumbered = np.array(permutation)[clusters]
-    for figure in (metrics.clustering_accuracy, metrics.nmi, metrics.ari, metrics.purity):
+    for figure in BY_LABELS:
         assert figure(labels, renumbered) == pytest.approx(figure(labels, clusters))
 
 
