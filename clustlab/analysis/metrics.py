@@ -56,7 +56,7 @@ def homogeneity(labels: Array, assignments: Array) -> float:
 
 
 def completeness(labels: Array, assignments: Array) -> float:
-    """How far each class lies in one cluster only, in [0, 1]: homogeneity with the roles changed."""
+    """How far each class lies in one cluster only, in [0, 1]: homogeneity the other way."""
     return completeness_of(_table(labels, assignments))
 
 
@@ -130,7 +130,7 @@ def ami_of(counts: Array) -> float:
     information, of_rows, of_columns = _information(counts)
     expected = expected_information(counts.sum(1), counts.sum(0))
     best = (of_rows + of_columns) / 2
-    if best - expected < 1e-12:  # no cut at all, or each item alone: there is but one such partition
+    if best - expected < 1e-12:  # no cut, or each item alone: there is but one such partition
         return 1.0
     return min((information - expected) / (best - expected), 1.0)
 
