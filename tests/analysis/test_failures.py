@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustlab.analysis import matching, metrics, nearest_neighbours
+from clustlab.analysis import metrics, nearest_neighbours
 from clustlab.analysis.failures import queries, report
 from clustlab.analysis.failures.catalogue import QUERIES, query
 from clustlab.analysis.failures.queries import Scene
@@ -24,25 +24,21 @@ def hard(confidence, clusters, k):
     return p
 
 
-def scene(clusters, *, labels=None, confidence=None, embedding=None, k=None, **more):
+def scene(clusters, *, labels=None, confidence=None, embedding=None, k=None, before=(), **compared):
+    """The last step of a run; `before` are the clusters at the steps that led to it."""
     clusters = np.array(clusters)
     k = k or int(clusters.max()) + 1
     n = len(clusters)
     rows = np.zeros((n, 1)) if embedding is None else np.array(embedding, dtype=float)
     sure = [0.9] * n if confidence is None else confidence
-    snapshot = Snapshot(rows, clusters, {}, hard(sure, clusters, k))
-    truth = None if labels is None else np.array(labels)
+    snapshots = [
+        Snapshot(rows, np.array(each), {}, hard(sure, np.array(each), k))
+        for each in (*before, clusters)
+    ]
+    truth = None if labels is None else np.array(labels, dtype=np.int32)
     classes = 0 if truth is None else int(truth.max()) + 1
-    fields = {"changes": np.zeros(n, int), **more}
-    return Scene(
-        snapshot,
-        clusters,
-        np.arange(k),
-        labels=truth,
-        class_of=matching.classes_of(truth, clusters, k, classes),
-        class_names=tuple("abcdefg"[:classes]),
-        **fields,
-    )
+    dataset = Dataset("made", rows.astype(np.float32), truth, tuple("abcdefg"[:classes]))
+    return Scene(snapshots, len(before), Timeline(snapshots, truth), dataset, **compared)
 
 
 # One case each, solved by hand --------------------------------------------------------------------
@@ -73,7 +69,14 @@ def test_undecided_have_a_small_lead_the_smallest_first():
 
 
 def test_flip_floppers_changed_three_times_the_most_restless_first():
-    found = queries.flip_floppers(scene([0, 0, 1, 1], changes=np.array([2, 3, 7, 0])))
+    still = [0] * 5 + [1] * 5  # so many that the clusters keep their numbers
+    run = [
+        [*flips, 1, *still]
+        for flips in zip(
+            [0, 1, 0, 0, 0, 0, 0, 0], [0, 1, 0, 1, 1, 1, 1, 1], [0, 1] * 4, strict=True
+        )
+    ]
+    found = queries.flip_floppers(scene(run[-1], before=run[:-1]))
     assert found.items.tolist() == [2, 1]
     assert found.scores.tolist() == [7, 3]
 
@@ -147,8 +150,9 @@ def test_three_classes_in_one_cluster_make_three_pairs():
 
 
 def test_dead_clusters_show_what_was_in_them_last():
-    former = {1: np.array([0, 2]), 3: np.zeros(0, int)}
-    found = queries.dead_clusters(scene([0, 0, 2, 2], k=4, former=former.__getitem__))
+    found = queries.dead_clusters(
+        scene([0, 0, 2, 0, 0, 2, 2], k=4, before=[[1, 0, 1, 0, 0, 2, 2], [0, 0, 2, 0, 0, 2, 2]])
+    )
     assert [(g.title, g.score) for g in found.groups] == [("cluster 1", 2), ("cluster 3", 0)]
     assert found.items.tolist() == [0, 2]
     assert found.groups[1].sides[0].title == "never held any"

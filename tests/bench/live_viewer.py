@@ -23,7 +23,7 @@ from clustlab.training.runner import ProcessRunner, Runner, ThreadRunner, new_ru
 from clustlab.views import curves, matrices, scatter, sheets, specification
 from tests.bench.harness import ratio, report
 
-EVERY = 2.0  # seconds, as on the page: see BODY_TICK in clustlab/ui/frame.py
+EVERY = 2.0  # seconds, as on the page: see BODY_TICK in clustlab/ui/run/frame.py
 ENDED = ("done", "failed", "cancelled", "lost")
 
 

@@ -3,16 +3,18 @@
 Each is a pure function from a `Scene` to what it found, ranked, the worst first.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from clustlab.analysis import metrics
-from clustlab.analysis.matching import contingency
 from clustlab.analysis.nearest_neighbours import Neighbours, Twins
-from clustlab.types import Array, Snapshot
+from clustlab.analysis.step_view import StepView
+from clustlab.analysis.timeline import Timeline
+from clustlab.errors import ParameterError
+from clustlab.types import Array
 
 K = 10  # neighbours looked at
 UNDECIDED = 0.1  # lead of the first choice over the second
@@ -24,51 +26,19 @@ WHISKER = 1.5  # times the distance between the quartiles, as in a box plot
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What a query may look at. All clusters are lasting numbers."""
+class Scene(StepView):
+    """What a query may look at: a step, and what takes long, as far as the query needs it."""
 
-    snapshot: Snapshot
-    clusters: Array  # (n,) int32
-    ids: Array  # (k,) int32, clusters there are at this step, occupied or not
-    changes: Array  # (n,) int, how often each item changed its cluster
-    labels: Array | None = None  # (n,) int, -1 where unknown
-    class_of: Array = field(default_factory=lambda: np.zeros(0, np.int64))  # (ids,) -1 for none
-    class_names: Sequence[str] = ()
-    former: Callable[[int], Array] = lambda cluster: np.zeros(0, np.int64)  # last members
     neighbours: Neighbours | None = None
     twins: Twins | None = None
+    within: tuple[int, int] | None = None  # steps whose changes of cluster count; None for all
 
     @cached_property
-    def confidence(self) -> Array:
-        """How sure the method is of each item, (n,) float32 in [0, 1]."""
-        return metrics.confidence(self.snapshot)
-
-    @cached_property
-    def wrong(self) -> Array:
-        """Whether an item's class is known and not that of its cluster, (n,) bool."""
-        if self.labels is None:
-            return np.zeros(len(self.clusters), bool)
-        return (self.labels >= 0) & (self.class_of[self.clusters] != self.labels)
-
-    @cached_property
-    def counts(self) -> Array:
-        """Items (classes, clusters) of each class in each cluster."""
-        labels = np.zeros(0, np.int64) if self.labels is None else self.labels
-        clusters = self.clusters[: len(labels)]
-        n_ids = int(max(self.ids.max(initial=-1), self.clusters.max(initial=-1))) + 1
-        return contingency(labels, clusters, n_b=n_ids)
-
-    def name(self, label: int) -> str:
-        """Name of a class."""
-        known = 0 <= label < len(self.class_names)
-        return self.class_names[label] if known else f"class {label}"
-
-    def members(self, cluster: int, label: int | None = None) -> Array:
-        """Items of a cluster, or those of one class in it, the surest first."""
-        chosen = self.clusters == cluster
-        if label is not None and self.labels is not None:
-            chosen &= self.labels == label
-        return _ranked(np.flatnonzero(chosen), -self.confidence)
+    def changes(self) -> Array:
+        """How often each item changed its cluster up to this step, or within the given steps."""
+        return (
+            super().changes if self.within is None else changed_within(self.timeline, self.within)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +68,25 @@ class Found:
     items: Array  # (m,) int64
     scores: Array  # (m,) float64
     groups: tuple[Group, ...] = ()
+
+
+def changed_within(timeline: Timeline, steps: tuple[int, int]) -> Array:
+    """How often each item changed its cluster in a range of steps, both ends included.
+
+    Raises
+    ------
+    ParameterError
+        If the range is empty or leaves the run.
+    """
+    first, last = steps
+    known = timeline.extend()
+    if not 0 <= first <= last < known:
+        raise ParameterError(
+            f"There are no steps {first} to {last} in a run of {known} steps.",
+            f"Choose a range in [0, {known - 1}].",
+        )
+    changes = timeline.flips(last)
+    return changes - timeline.flips(first - 1) if first else changes
 
 
 def _ranked(items: Array, value: Array) -> Array:
@@ -209,11 +198,11 @@ def split_classes(scene: Scene) -> Found:
             continue
         members = [scene.members(cluster, label) for cluster in large]
         sides = [
-            Side(f"{scene.name(label)} in cluster {c}: {len(m):,}", m)
+            Side(f"{scene.class_name(label)} in cluster {c}: {len(m):,}", m)
             for c, m in zip(large, members, strict=True)
         ]
         score = 1 - row[order[0]] / row.sum()
-        title = f"{scene.name(label)}: clusters {_and(large)}"
+        title = f"{scene.class_name(label)}: clusters {_and(large)}"
         groups.append(Group(title, float(score), tuple(sides), tuple(large), (label,)))
         parts.append(np.concatenate(members[1:]))
     return _grouped(groups, parts)
@@ -234,9 +223,9 @@ def _merged(scene: Scene, cluster: int, one: int, other: int) -> Group:
     sides = []
     for label in (one, other):
         items = scene.members(cluster, label)
-        sides.append(Side(f"{scene.name(label)}: {len(items):,}", items))
+        sides.append(Side(f"{scene.class_name(label)}: {len(items):,}", items))
     column = scene.counts[:, cluster]
-    title = f"{scene.name(one)} and {scene.name(other)} in cluster {cluster}"
+    title = f"{scene.class_name(one)} and {scene.class_name(other)} in cluster {cluster}"
     score = float(column[other] / column.sum())
     return Group(title, score, tuple(sides), (cluster,), (one, other))
 
@@ -245,7 +234,7 @@ def dead_clusters(scene: Scene) -> Found:
     """Clusters that hold nothing, with the items they held last."""
     groups = []
     for cluster in _empty(scene).tolist():
-        items = scene.former(cluster)
+        items = scene.former_members(cluster)
         words = (
             f"were in cluster {cluster} last: {len(items):,}" if len(items) else "never held any"
         )

@@ -77,7 +77,7 @@ def _facts(scene: Scene, index: int) -> dict[str, Any]:
     return {
         "cluster": int(scene.clusters[index]),
         "class": label if label >= 0 else None,
-        "class_name": scene.name(label) if label >= 0 else None,
+        "class_name": scene.class_name(label) if label >= 0 else None,
         "confidence": float(scene.confidence[index]),
     }
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from clustlab.analysis import matching, nearest_neighbours
+from clustlab.analysis import nearest_neighbours
 from clustlab.analysis.failures import catalogue, queries
-from clustlab.analysis.failures.queries import Found, Group, Scene, Side
+from clustlab.analysis.failures.queries import Found, Group, Scene, Side, changed_within
 from clustlab.analysis.timeline import Steps, Timeline
 from clustlab.errors import ParameterError
 from clustlab.types import Array, Dataset, Report
@@ -154,11 +154,11 @@ class Hunt:
     def _count(self, step: int) -> None:
         """Count every query that can be answered quickly at a step, loading it once."""
         scene = self.scene(step)
+        scene = replace(scene, neighbours=self._neighbours.get(step), twins=self._twins)
         for q in catalogue.QUERIES:
             if self.available(q) and self.is_ready(q, step) and (q.name, step) not in self._counts:
-                ready = replace(scene, neighbours=self._neighbours.get(step), twins=self._twins)
                 dead = q.find is queries.dead_clusters
-                number = queries.count_dead(scene) if dead else q.number(q.find(ready))
+                number = queries.count_dead(scene) if dead else q.number(q.find(scene))
                 self._counts[q.name, step] = number
 
     def scene(
@@ -169,21 +169,8 @@ class Hunt:
         report: Report | None = None,
     ) -> Scene:
         """What queries look at at a step; with what takes long only as far as `q` needs it."""
-        labels = self.dataset.labels if self.is_labelled else None
-        clusters, timeline = self.timeline.stable(step), self.timeline
-        changes = timeline.flips(step)
-        if filters and filters.steps:
-            changes = changed_within(timeline, filters.steps)
-        scene = Scene(
-            self.run[step],
-            clusters,
-            np.unique(timeline.mapping(step)),
-            changes,
-            labels,
-            matching.classes_of(labels, clusters, timeline.n_ids(), timeline.n_classes),
-            self.dataset.class_names,
-            lambda cluster: _former(timeline, cluster, step),
-        )
+        within = filters.steps if filters else None
+        scene = Scene(self.run, step, self.timeline, self.dataset, within=within)
         if q is None or not q.needs:
             return scene
         self._with(q, step, report)
@@ -211,34 +198,6 @@ class Hunt:
                 self._neighbours.move_to_end(step)
                 while len(self._neighbours) > KEPT:
                     self._neighbours.popitem(last=False)
-
-
-def changed_within(timeline: Timeline, steps: tuple[int, int]) -> Array:
-    """How often each item changed its cluster in a range of steps, both ends included.
-
-    Raises
-    ------
-    ParameterError
-        If the range is empty or leaves the run.
-    """
-    first, last = steps
-    known = timeline.extend()
-    if not 0 <= first <= last < known:
-        raise ParameterError(
-            f"There are no steps {first} to {last} in a run of {known} steps.",
-            f"Choose a range in [0, {known - 1}].",
-        )
-    changes = timeline.flips(last)
-    return changes - timeline.flips(first - 1) if first else changes
-
-
-def _former(timeline: Timeline, cluster: int, step: int) -> Array:
-    """Items that an empty cluster held when it held any last; none if it never did."""
-    for earlier in reversed(range(step)):
-        items = np.flatnonzero(timeline.stable(earlier) == cluster)
-        if len(items):
-            return items
-    return np.zeros(0, np.int64)
 
 
 def _narrowed(found: Found, scene: Scene, filters: Filters, timeline: Timeline) -> Found:

@@ -12,6 +12,7 @@ from clustlab.ui import session
 from clustlab.ui.compare import side_by_side
 from clustlab.ui.compare.compared_run import Side, common_ids
 from clustlab.ui.run import frame
+from clustlab.ui.run.view import View
 from clustlab.ui.train import start_comparison
 from clustlab.views.panes import LETTERS
 
@@ -191,7 +192,7 @@ def sides(runs: Sequence[Run], steps: dict[str, int]) -> list[Side]:
     maps = common_ids([run for _, run in begun])
     found = []
     for (i, run), ids in zip(begun, maps, strict=True):
-        view = frame.View(run, steps[run.id], session.timeline(run), session.dataset(run))
+        view = View(run, steps[run.id], session.timeline(run), session.dataset(run))
         found.append(Side(LETTERS[i], view, ids))
     return found
 

@@ -11,7 +11,7 @@ from clustlab.analysis import agreement
 from clustlab.runs.store import Run
 from clustlab.types import Array
 from clustlab.ui import session
-from clustlab.ui.run.frame import View
+from clustlab.ui.run.view import View
 
 
 @dataclass(frozen=True)

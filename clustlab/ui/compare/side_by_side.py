@@ -163,7 +163,7 @@ def sheet_of(side: Side, sheet: sheets.Sheet, *, key: str, alt: str) -> None:
         labels = side.view.labels
         if labels is None or labels[index] < 0:
             return f"item {index} · {own}"
-        return f"item {index} · {inspector.class_name(side.view, int(labels[index]))} · {own}"
+        return f"item {index} · {side.view.class_name(int(labels[index]))} · {own}"
 
     clickable(sheet, key=key, alt=alt, label=label, on_pick=session.pick)
 
@@ -189,7 +189,7 @@ def _confusion(side: Side, labels: Array) -> None:
     key = chart_key(source)
 
     def name(label: int) -> str:
-        return inspector.class_name(side.view, label)
+        return side.view.class_name(label)
 
     def choose(cell: tuple[int, int]) -> None:
         label, cluster = cell
@@ -243,5 +243,5 @@ def _verdict(side: Side, index: int) -> str:
     if view.labels is None or view.labels[index] < 0:
         return words
     meant = int(side.class_of[cluster])
-    stands = f"stands for {inspector.class_name(view, meant)}" if meant >= 0 else "without a class"
+    stands = f"stands for {view.class_name(meant)}" if meant >= 0 else "without a class"
     return f"{words}, {stands}: {'wrong' if view.wrong[index] else 'right'}"

@@ -15,7 +15,7 @@ from clustlab.sabotage import entries
 from clustlab.sabotage.entry import Entry, Finding
 from clustlab.training import estimate
 from clustlab.ui import nav, session
-from clustlab.ui.run import frame, summaries
+from clustlab.ui.run import run_bar, summaries
 from clustlab.ui.widgets import panels
 from clustlab.views import curves
 
@@ -47,7 +47,7 @@ def page() -> None:
     with right:
         _about(entry)
         active = any(run is not None and run.is_active for run in _pair(entry).values())
-        every = frame.TICK if active else None
+        every = run_bar.TICK if active else None
         st.fragment(session.guarded(_ticking), run_every=every)(entry.name)
 
 
@@ -155,7 +155,7 @@ def _side(entry: Entry, side: str, run: Run | None) -> None:
         return
     progress = run.progress
     if run.is_active:
-        st.progress(float(progress.get("fraction") or 0.0), frame.describe(run, progress))
+        st.progress(float(progress.get("fraction") or 0.0), run_bar.whereabouts(run, progress))
     elif progress["status"] == "failed":
         session.show_error(progress)
     elif progress["status"] in STOPPED:

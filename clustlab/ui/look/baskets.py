@@ -10,8 +10,8 @@ from clustlab.runs import exports
 from clustlab.runs.baskets import LONGEST, OPERATIONS, Basket
 from clustlab.types import Array
 from clustlab.ui import session
-from clustlab.ui.run import inspector, save_basket
-from clustlab.ui.run.frame import View
+from clustlab.ui.run import item_sheet, save_basket
+from clustlab.ui.run.view import View
 
 SHOWN = 54
 COLUMNS = 18
@@ -84,7 +84,7 @@ def _detail(view: View, basket: Basket) -> None:
     if basket.note:
         st.caption(f":material/edit_note: {basket.note}")
     alt = f"Basket {basket.name}: {min(len(rows), SHOWN)} images"
-    inspector.image_sheet(view, rows[:SHOWN], key="basket-sheet", alt=alt, columns=COLUMNS)
+    item_sheet.image_sheet(view, rows[:SHOWN], key="basket-sheet", alt=alt, columns=COLUMNS)
     if len(rows) > SHOWN:
         st.caption(f"Showing {SHOWN} of {len(rows):,}; everything else uses all.")
     with st.container(horizontal=True, key="basket-actions"):
@@ -147,7 +147,7 @@ def _export(view: View, basket: Basket, rows: Array) -> None:
                 width="stretch",
             )
 
-        table = inspector.table
+        table = item_sheet.item_table
         button("CSV", "csv", "text/csv", lambda: exports.csv(table(view, rows)))
         kind = "application/vnd.apache.parquet"
         button("Parquet", "parquet", kind, lambda: exports.parquet(table(view, rows)))

@@ -5,8 +5,8 @@ import streamlit as st
 
 from clustlab.types import Array
 from clustlab.ui import session
-from clustlab.ui.run import inspector
-from clustlab.ui.run.frame import View
+from clustlab.ui.run import item_sheet
+from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
 from clustlab.views import bars, sheets
 
@@ -81,7 +81,7 @@ def _images(view: View, cluster: int, members: Array, order: str) -> None:
         st.caption("No item moved into this cluster at this step.")
         return
     alt = f"Images of cluster {cluster}, {ORDERS[order].lower()}"
-    inspector.image_sheet(view, chosen, key=f"row-{cluster}", alt=alt, tile=28, columns=IMAGES)
+    item_sheet.image_sheet(view, chosen, key=f"row-{cluster}", alt=alt, tile=28, columns=IMAGES)
 
 
 def _choose(view: View, members: Array, order: str) -> Array:
@@ -104,4 +104,4 @@ def describe(view: View, size: int, counts: Array) -> str:
     if not counts.sum():
         return f"{size:,} items"
     top = int(counts.argmax())
-    return f"{size:,} · {counts[top] / counts.sum():.0%} are {inspector.class_name(view, top)}"
+    return f"{size:,} · {counts[top] / counts.sum():.0%} are {view.class_name(top)}"

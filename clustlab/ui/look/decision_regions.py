@@ -13,7 +13,7 @@ from clustlab.ui.run import explanation
 from clustlab.views import regions
 
 if TYPE_CHECKING:
-    from clustlab.ui.run.frame import View
+    from clustlab.ui.run.view import View
 
 KEPT = 8  # runs whose spots are remembered
 

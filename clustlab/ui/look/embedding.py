@@ -9,7 +9,7 @@ import streamlit as st
 from clustlab.types import Array
 from clustlab.ui import session
 from clustlab.ui.look import decision_regions, projections
-from clustlab.ui.run.frame import View
+from clustlab.ui.run.view import View
 from clustlab.ui.server.routes import item_url
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.views import lasso, regions, scatter

@@ -8,8 +8,7 @@ import streamlit as st
 
 from clustlab.analysis import matching, probes
 from clustlab.ui import session
-from clustlab.ui.run import inspector
-from clustlab.ui.run.frame import View
+from clustlab.ui.run.view import View
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.views import bars, curves, matrices
 
@@ -50,7 +49,7 @@ def _confusion(view: View) -> None:
     cells.box("Choose a cell", choices(view), width=250)
     matrix(view, cells)
     found = view.class_of
-    pairs = [f"{c} → {inspector.class_name(view, int(k))}" for c, k in enumerate(found) if k >= 0]
+    pairs = [f"{c} → {view.class_name(int(k))}" for c, k in enumerate(found) if k >= 0]
     if view.timeline.row(view.step)["n_occupied"] > view.timeline.n_classes:
         st.caption(
             "There are more clusters than classes: outlined is the majority class of each cluster, "
@@ -66,7 +65,7 @@ def chooser(view: View, name: str) -> keyboard_choice.Chooser:
     def choose(cell: tuple[int, int]) -> None:
         label, cluster = cell
         rows = np.flatnonzero((view.labels == label) & (view.clusters == cluster))
-        session.select(rows, f"{inspector.class_name(view, label)} in cluster {cluster}")
+        session.select(rows, f"{view.class_name(label)} in cluster {cluster}")
 
     return keyboard_choice.Chooser(name, session.chart_key(name), choose)
 
@@ -76,7 +75,7 @@ def choices(view: View) -> dict[tuple[int, int], str]:
     assert view.labels is not None
     return keyboard_choice.cells(
         matching.contingency(view.labels, view.clusters),
-        lambda label, cluster: f"true {inspector.class_name(view, label)} in cluster {cluster}",
+        lambda label, cluster: f"true {view.class_name(label)} in cluster {cluster}",
         are_images=view.dataset.is_image,
     )
 
@@ -114,7 +113,7 @@ def _curves(view: View) -> None:
         shares = recall[view.step]
         panels.chart(bars.recall, shares, view.dataset.class_names, key="recall", height=230)
     with right:
-        names = [inspector.class_name(view, i) for i in range(recall.shape[1])]
+        names = [view.class_name(i) for i in range(recall.shape[1])]
         table = pd.DataFrame(recall, columns=names).rename_axis("step").reset_index()
         panels.chart(curves.metrics, table, names[:10], step=view.step, key="recalls", height=230)
     _silhouettes(view)

@@ -7,8 +7,7 @@ import streamlit as st
 from clustlab.analysis.failures.search import Filters, is_labelled
 from clustlab.errors import ClustlabError, ParameterError
 from clustlab.ui import session
-from clustlab.ui.run import inspector
-from clustlab.ui.run.frame import View
+from clustlab.ui.run.view import View
 
 
 def fields(view: View) -> Filters:
@@ -17,7 +16,7 @@ def fields(view: View) -> Filters:
     cluster = st.selectbox("Cluster", ids, key="in_cluster", bind="query-params", width=84)
     names, label = ["any"], None
     if is_labelled(view.dataset):
-        names += [inspector.class_name(view, i) for i in range(view.timeline.n_classes)]
+        names += [view.class_name(i) for i in range(view.timeline.n_classes)]
         label = st.selectbox("Class", names, key="of_class", bind="query-params", width=100)
     low, high = st.slider(
         "Confidence", 0.0, 1.0, (0.0, 1.0), 0.05, key="sure", bind="query-params", width=140
@@ -69,7 +68,7 @@ def words(view: View, filters: Filters) -> str:
     if filters.cluster is not None:
         parts.append(f"cluster {filters.cluster}")
     if filters.label is not None:
-        parts.append(inspector.class_name(view, filters.label))
+        parts.append(view.class_name(filters.label))
     if filters.confidence:
         parts.append(f"confidence {filters.confidence[0]:g} to {filters.confidence[1]:g}")
     if filters.steps:

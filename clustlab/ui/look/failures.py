@@ -16,8 +16,8 @@ from clustlab.errors import ParameterError
 from clustlab.types import Array, Dataset, Report
 from clustlab.ui import session
 from clustlab.ui.look import baskets, failure_filters
-from clustlab.ui.run import inspector
-from clustlab.ui.run.frame import View
+from clustlab.ui.run import item_sheet
+from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
 from clustlab.views import counts, sheets
 from clustlab.views.theme import reading
@@ -145,7 +145,7 @@ def _progress(place: Any, ready: bool) -> Report | None:
 def _sheet(view: View, found: Found, q: Query) -> None:
     items, first = _page(found.items, PER_PAGE)
     alt = f"{q.title}: {len(items)} images from rank {first + 1}"
-    inspector.image_sheet(view, items, key="answer", alt=alt, tile=TILE, columns=COLUMNS)
+    item_sheet.image_sheet(view, items, key="answer", alt=alt, tile=TILE, columns=COLUMNS)
     st.caption(f"Ranked by {q.score}, the worst first.")
 
 
@@ -172,7 +172,7 @@ def _look_alikes(view: View, found: Found) -> None:
         wrong=view.wrong,
     )
     alt = f"{len(twos)} pairs of look-alikes from rank {first + 1}"
-    inspector.show_sheet(view, sheet, key="answer", alt=alt)
+    item_sheet.show_sheet(view, sheet, key="answer", alt=alt)
     panels.guide(sheets.pairs)
 
 
@@ -204,7 +204,7 @@ def _side(view: View, side: Side, number: int, columns: int) -> None:
     if len(rows):
         alt = f"{side.title}, {len(rows)} images"
         key = f"side-sheet-{number}"
-        inspector.image_sheet(view, rows, key=key, alt=alt, tile=TILE, columns=columns)
+        item_sheet.image_sheet(view, rows, key=key, alt=alt, tile=TILE, columns=columns)
     if len(side.items) > SIDE:
         st.caption(f"Showing {SIDE} of {len(side.items):,}.")
 

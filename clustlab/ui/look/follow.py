@@ -11,8 +11,8 @@ from clustlab.analysis import genealogy, rematch
 from clustlab.types import Array
 from clustlab.ui import session
 from clustlab.ui.look import shifts
-from clustlab.ui.run import alarms, inspector
-from clustlab.ui.run.frame import View
+from clustlab.ui.run import alarms
+from clustlab.ui.run.view import View
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.ui.widgets.clickable_sheet import clickable
 from clustlab.views import lineage, raster
@@ -285,4 +285,4 @@ def _changes(view: View, start: int, found: rematch.Rematch) -> None:
 
 
 def _class(view: View, number: int) -> str:
-    return "none" if number < 0 else inspector.class_name(view, number)
+    return "none" if number < 0 else view.class_name(number)

@@ -9,8 +9,8 @@ import streamlit as st
 from clustlab.types import Array, Artefact
 from clustlab.ui import session
 from clustlab.ui.look import pair_precision
-from clustlab.ui.run import explanation
-from clustlab.ui.run.frame import View
+from clustlab.ui.run import surrogate_tree
+from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
 from clustlab.views import artefacts, curves, specification
 
@@ -19,7 +19,7 @@ def body(view: View) -> None:
     """Artefacts above, then what labels say about them, a rule for the clusters, and losses."""
     artefacts_of(view)
     pair_precision.pairs_of(view)
-    explanation.clustering(view)
+    surrogate_tree.clustering(view)
     losses(view)
 
 

@@ -11,7 +11,7 @@ from clustlab.analysis import pairs
 from clustlab.runs.store import probabilities_at
 from clustlab.types import Array
 from clustlab.ui import session
-from clustlab.ui.run.frame import View
+from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
 from clustlab.views import curves
 

@@ -17,7 +17,7 @@ from clustlab.errors import Cancelled
 from clustlab.runs.store import Run, replacing
 from clustlab.types import Array
 from clustlab.ui import session
-from clustlab.ui.run.frame import View
+from clustlab.ui.run.view import View
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import streamlit as st
 
 from clustlab.analysis import transitions
 from clustlab.ui import session
-from clustlab.ui.run.frame import View
+from clustlab.ui.run.view import View
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.views import curves, flow, matrices
 

@@ -3,7 +3,6 @@
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -13,9 +12,7 @@ from clustlab.analysis.timeline import Timeline
 from clustlab.course import catalogue
 from clustlab.runs.store import Run
 from clustlab.ui import nav, session
-
-if TYPE_CHECKING:
-    from clustlab.ui.run.frame import View
+from clustlab.ui.run.view import View
 
 TABS = "look"  # name of the tabs of the page Follow in the URL
 BUTTONS = 12  # steps of one kind of alarm that have a line each
@@ -45,7 +42,7 @@ def line(run: Run, timeline: Timeline, step: int) -> None:
         nav.link("follow", "What this means", "timeline", **{TABS: "Alarms"})
 
 
-def listing(view: "View") -> None:
+def listing(view: View) -> None:
     """Every alarm with its step to go to, what it means and what guards against it."""
     known = sorted(found(view.run, view.timeline), key=lambda alarm: (alarm.name, alarm.step))
     if not known:
@@ -66,7 +63,7 @@ def listing(view: "View") -> None:
     )
 
 
-def _group(view: "View", group: list[Alarm]) -> None:
+def _group(view: View, group: list[Alarm]) -> None:
     """Alarms of one kind: the explanation once, the steps to go to one below the other."""
     first = group[0]
     with st.container(border=True, key=f"alarm-{first.name}"):

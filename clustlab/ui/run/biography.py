@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -11,25 +11,23 @@ import streamlit as st
 from clustlab.analysis import biography
 from clustlab.types import Array
 from clustlab.ui import nav, session
-from clustlab.ui.run import explanation, inspector
+from clustlab.ui.run import explanation, item_sheet
+from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
 from clustlab.views import bars, life, sheets
 from clustlab.views.theme import reading
-
-if TYPE_CHECKING:
-    from clustlab.ui.run.frame import View
 
 PICTURE, SMALL = 140, 72  # pixels
 SHOWN = 36  # images of what flipped with it
 
 
-def draw(view: "View", index: int) -> None:
+def draw(view: View, index: int) -> None:
     """Card of one item: picture, facts and its clusters over time at once, the rest in tabs."""
     with st.container(border=True):
         picture, facts = st.columns([1, 2], vertical_alignment="top")
         with picture:
             image = sheets.png(sheets.tile(view.dataset.items, index, size=PICTURE))
-            st.image(image, alt=inspector.describe(view, index), width="stretch")
+            st.image(image, alt=item_sheet.item_line(view, index), width="stretch")
         with facts:
             st.markdown(f"**Item {index}**")
             _facts(view, index)
@@ -46,11 +44,11 @@ def draw(view: "View", index: int) -> None:
         explanation.item(view, index)
 
 
-def _facts(view: "View", index: int) -> None:
+def _facts(view: View, index: int) -> None:
     sure = float(view.confidence[index])
     lines = [f"Cluster **{view.clusters[index]}** (confidence {sure:.2f})"]
     if view.labels is not None and view.labels[index] >= 0:
-        known = inspector.class_name(view, int(view.labels[index]))
+        known = view.class_name(int(view.labels[index]))
         verdict = "not the class its cluster stands for" if view.wrong[index] else "as its cluster"
         lines.append(f"True class **{known}**: {verdict}")
     flips = int(view.timeline.flips(view.step)[index])
@@ -58,7 +56,7 @@ def _facts(view: "View", index: int) -> None:
     st.markdown("\n\n".join(lines))
 
 
-def _strip(view: "View", index: int) -> None:
+def _strip(view: View, index: int) -> None:
     history = view.timeline.history(index)
     if len(history) > 1:
         st.markdown("**Its cluster at each step**", help=reading(bars.history))
@@ -81,7 +79,7 @@ def _in_words(history: Array) -> str:
 
 
 # -- tabs ------------------------------------------------------------------------------------------
-def _now(view: "View", index: int) -> None:
+def _now(view: View, index: int) -> None:
     snapshot = view.snapshot
     if snapshot.probabilities is not None:
         mapping = view.timeline.mapping(view.step)
@@ -91,7 +89,7 @@ def _now(view: "View", index: int) -> None:
     _restored(view, index)
 
 
-def _near(view: "View", index: int, step: int, *, key: str) -> list[int]:
+def _near(view: View, index: int, step: int, *, key: str) -> list[int]:
     """Sheet of the nearest items at a step; returns them."""
     found = biography.near(view.run, view.timeline, index, step, biography.NEIGHBOURS)
     when = "" if step == view.step else f" of step {step}"
@@ -104,13 +102,13 @@ def _near(view: "View", index: int, step: int, *, key: str) -> list[int]:
     items = np.array(found["items"])
     clusters = np.array(found["clusters"])  # as they were then
     sheet = sheets.atlas(
-        view.dataset.items, items, tile=32, columns=inspector.COLUMNS, clusters=clusters
+        view.dataset.items, items, tile=32, columns=item_sheet.COLUMNS, clusters=clusters
     )
-    inspector.show_sheet(view, sheet, key=key, alt=alt)
+    item_sheet.show_sheet(view, sheet, key=key, alt=alt)
     return list(found["items"])
 
 
-def _restored(view: "View", index: int) -> None:
+def _restored(view: View, index: int) -> None:
     """What the decoder of a method with one makes of the item."""
     found = biography.restored(view.snapshot, index)
     if not found:
@@ -132,7 +130,7 @@ def _restored(view: "View", index: int) -> None:
             nav.link("inside", "See those", "settings_input_component")
 
 
-def _over_time(view: "View", index: int) -> None:
+def _over_time(view: View, index: int) -> None:
     steps = len(view.timeline)
     if steps < 2:
         st.caption("There is one step so far.")
@@ -166,7 +164,7 @@ def _probability_rows(folder: Path, run_id: str, index: int, steps: int) -> Arra
     return biography.probability_rows(run, session.timeline(run), index)[:steps]
 
 
-def _flips(view: "View", index: int) -> None:
+def _flips(view: View, index: int) -> None:
     found = biography.flips(view.timeline, index)
     if not found:
         st.caption("It never changed its cluster.")
@@ -205,7 +203,7 @@ def _flips(view: "View", index: int) -> None:
     rows = np.array(flip["together"][:SHOWN])
     more = f", {SHOWN} shown" if flip["n_together"] > SHOWN else ""
     st.caption(f"Flipped with it: {flip['n_together']:,} items{more}")
-    inspector.image_sheet(view, rows, key="together", alt=f"Items that flipped with item {index}")
+    item_sheet.image_sheet(view, rows, key="together", alt=f"Items that flipped with item {index}")
 
 
 def _move(flip: dict[str, Any], *, short: bool = False) -> str:
@@ -224,7 +222,7 @@ def _select(items: list[int], title: str, index: int) -> None:
     session.pick(index)
 
 
-def _neighbours(view: "View", index: int) -> None:
+def _neighbours(view: View, index: int) -> None:
     then = _near(view, index, 0, key="neighbours-then")
     if view.step == 0:
         return

@@ -15,21 +15,18 @@ from clustlab.errors import ClustlabError
 from clustlab.runs.store import ACTIVE, Run, RunStore
 from clustlab.types import Array
 from clustlab.ui import session
-from clustlab.ui.run.surrogate_tree import clustering
+from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
 from clustlab.views import maps
 
 if TYPE_CHECKING:
     from clustlab.explaining.scorers import Scorer
-    from clustlab.ui.run.frame import View
 
 TITLES = {
     "gradient": "gradient",
     "integrated-gradients": "integrated gradients",
     "guided-backpropagation": "guided backpropagation",
 }
-__all__ = ["clustering", "item"]
-
 ANY = -1  # the nearest other cluster, whichever it is
 SEED = 0  # of the random weights
 
@@ -59,13 +56,13 @@ class Move:
     steps: int
 
 
-def item(view: "View", index: int) -> None:
+def item(view: View, index: int) -> None:
     """The explanation of one item, folded away until asked for."""
     with st.expander("Why this cluster?", icon=":material/psychology_alt:"):
         session.guarded(_item)(view, index)
 
 
-def _item(view: "View", index: int) -> None:
+def _item(view: View, index: int) -> None:
     run, status = view.run, view.run.status
     if status in ACTIVE:
         st.caption("Explanations need trained parts that stand still: stop the run, or wait.")
@@ -120,7 +117,7 @@ def _scorer(run: Run) -> "Scorer":
         return _loaded(run.path.parent, run.id, stamp)
 
 
-def can_ask(view: "View") -> bool:
+def can_ask(view: View) -> bool:
     """Whether the method of a run can say how it scores an item, and the run has kept this step."""
     at_end = view.run.status == "done" and view.step == len(view.run) - 1
     return at_end and hasattr(registry.method(view.run.spec.method), "scorer")
@@ -190,7 +187,7 @@ def _moved(scorer: "Scorer", index: int, cluster: int, target: int, beyond: int)
 
 
 # -- drawing -------------------------------------------------------------------------------------
-def _explain(view: "View", index: int, scorer: "Scorer") -> None:
+def _explain(view: View, index: int, scorer: "Scorer") -> None:
     mapping = view.timeline.mapping(view.step)
     names = {int(stable): raw for raw, stable in enumerate(mapping)}
     own = int(view.clusters[index])
@@ -210,7 +207,7 @@ def _explain(view: "View", index: int, scorer: "Scorer") -> None:
     _counterfactual(view, index, scorer, found, names)
 
 
-def _maps(view: "View", index: int, found: Explanation) -> None:
+def _maps(view: View, index: int, found: Explanation) -> None:
     if not view.dataset.is_image:
         table = pd.DataFrame({"coordinate": _coordinates(view)})
         for kind, (trained, random, _) in found.maps.items():
@@ -247,7 +244,7 @@ def _trust(found: Explanation, scorer: "Scorer") -> None:
 
 
 def _counterfactual(
-    view: "View", index: int, scorer: "Scorer", found: Explanation, names: dict[int, int]
+    view: View, index: int, scorer: "Scorer", found: Explanation, names: dict[int, int]
 ) -> None:
     st.markdown("**The smallest change that moves it**")
     mapping = view.timeline.mapping(view.step)
@@ -283,7 +280,7 @@ def _counterfactual(
         panels.guide(maps.change)
 
 
-def _nearest(view: "View", index: int, raw: int) -> int:
+def _nearest(view: View, index: int, raw: int) -> int:
     """The nearest item of a cluster in the embedding, where a search can start; -1 for none."""
     members = np.flatnonzero(view.snapshot.assignments == raw)
     if raw == ANY or not len(members):
@@ -292,13 +289,13 @@ def _nearest(view: "View", index: int, raw: int) -> int:
     return int(members[(gap * gap).sum(1).argmin()])
 
 
-def _coordinates(view: "View") -> list[str]:
+def _coordinates(view: View) -> list[str]:
     from clustlab.analysis.features import coordinates
 
     return list(coordinates(view.dataset.items.shape[1]))
 
 
-def _coordinates_before_and_after(view: "View", index: int, move: Move) -> None:
+def _coordinates_before_and_after(view: View, index: int, move: Move) -> None:
     from clustlab.parts.inputs.network_input import point_scale
 
     mean, scale = point_scale(np.asarray(view.dataset.items))

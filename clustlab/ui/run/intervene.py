@@ -1,7 +1,6 @@
 """Interventions: asked for on Train while a run is paused, and told under the scrubber."""
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -13,9 +12,7 @@ from clustlab.runs import interventions
 from clustlab.runs.store import Run
 from clustlab.types import Array, Intervention, InterventionKind
 from clustlab.ui import session
-
-if TYPE_CHECKING:
-    from clustlab.ui.run.frame import View
+from clustlab.ui.run.view import View
 
 LABELS: dict[InterventionKind, str] = {
     "learning rate": "Learning rate",
@@ -69,7 +66,7 @@ def words(intervention: Intervention, names: Array) -> str:
 
 
 # -- what can be done ----------------------------------------------------------------------------
-def panel(view: "View") -> None:
+def panel(view: View) -> None:
     """What to change in a paused run, and what an active one is going to change."""
     progress = view.run.progress
     if progress["status"] not in ("paused", "running"):
@@ -101,7 +98,7 @@ def panel(view: "View") -> None:
             )
 
 
-def _possible(view: "View") -> interventions.Offered:
+def _possible(view: View) -> interventions.Offered:
     """What the method offers, in the phases of which this run has rounds."""
     spec, items = view.run.spec, view.dataset.items
     method = registry.method(spec.method)
@@ -113,7 +110,7 @@ def _possible(view: "View") -> interventions.Offered:
     return {name: kinds for name, kinds in offered.items() if name in rounds}
 
 
-def _form(view: "View", offered: interventions.Offered, phase: str) -> None:
+def _form(view: View, offered: interventions.Offered, phase: str) -> None:
     """Choice of what to change, with a word for what this method or phase does not offer."""
     title = view.run.manifest["method_title"]
     kinds = list(dict.fromkeys(kind for each in offered.values() for kind in each))
@@ -165,7 +162,7 @@ def _listed(names: list[str], word: str = "or") -> str:
     return f" {word} ".join(", ".join(names).rsplit(", ", 1))
 
 
-def _ask(view: "View", kind: InterventionKind) -> None:
+def _ask(view: View, kind: InterventionKind) -> None:
     """Fields of one kind, and the button that asks for it."""
     chosen: list[int] = []
     factor = 1.0
@@ -182,7 +179,7 @@ def _ask(view: "View", kind: InterventionKind) -> None:
     )
 
 
-def _clusters(view: "View", number: int) -> list[int]:
+def _clusters(view: View, number: int) -> list[int]:
     """Raw numbers of the chosen clusters of the newest step, which are shown by lasting ones."""
     last = len(view.timeline) - 1
     names = view.timeline.mapping(last)

@@ -1,25 +1,22 @@
 """Saving what is selected as a basket."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from clustlab.errors import ClustlabError
 from clustlab.runs.baskets import LONGEST, Baskets
 from clustlab.ui import session
-
-if TYPE_CHECKING:
-    from clustlab.ui.run.frame import View
+from clustlab.ui.run.view import View
 
 
-def of(view: "View") -> Baskets:
+def of(view: View) -> Baskets:
     """Baskets of the items in view; all runs on them share these."""
     root, key = session.store().root, view.run.manifest["data_key"]
     return Baskets(root, key, len(view.clusters))
 
 
-def save(view: "View", indices: Sequence[int], title: str) -> None:
+def save(view: View, indices: Sequence[int], title: str) -> None:
     """Button that opens a small form: a name and a note, and Save.
 
     Without a name the basket is called what the selection is.

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -12,14 +11,12 @@ from clustlab.analysis import features
 from clustlab.analysis.surrogate_tree import DEPTHS, Surrogate, fitted, rules, sample
 from clustlab.types import Array, Report
 from clustlab.ui import session
+from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
 from clustlab.views import trees
 
-if TYPE_CHECKING:
-    from clustlab.ui.run.frame import View
 
-
-def clustering(view: "View") -> None:
+def clustering(view: View) -> None:
     """The rule, folded away: nothing is measured before it is opened."""
     box = st.expander(
         "A simple rule for these clusters",
@@ -32,7 +29,7 @@ def clustering(view: "View") -> None:
             _draw(view)
 
 
-def _draw(view: "View") -> None:
+def _draw(view: View) -> None:
     found = _surrogate(view)
     depth = st.slider("Depth of the tree", DEPTHS[0], DEPTHS[-1], 3, key="rule-depth")
     share = found.fidelity[DEPTHS.index(depth)]
@@ -68,7 +65,7 @@ def _words(found: Surrogate, depth: int) -> None:
     st.code(rules(found.tree(depth)), language=None)
 
 
-def _surrogate(view: "View") -> Surrogate:
+def _surrogate(view: View) -> Surrogate:
     """Trees for the clusters of the step; figures of the items are measured once a run."""
     folder, run_id = view.run.path.parent, view.run.id
     return _fitted(folder, run_id, view.step)

@@ -8,8 +8,8 @@ from clustlab.analysis import verdict
 from clustlab.course import catalogue
 from clustlab.ui import nav, session
 from clustlab.ui.look import clusters, embedding, evaluate, inside
-from clustlab.ui.run import inspector, intervene
-from clustlab.ui.run.frame import View
+from clustlab.ui.run import inspector, intervene, item_sheet
+from clustlab.ui.run.view import View
 from clustlab.ui.train import start_comparison
 from clustlab.ui.widgets import panels
 from clustlab.views import curves, matrices, scatter, sheets
@@ -136,7 +136,7 @@ def _cluster_rows(view: View) -> None:
     sheet = sheets.cluster_rows(
         view.dataset.items, rows, clusters=ids, tile=TILE, columns=ROW_IMAGES, wrong=view.wrong
     )
-    inspector.show_sheet(view, sheet, key="live-rows", alt="Images of each cluster, a row each")
+    item_sheet.show_sheet(view, sheet, key="live-rows", alt="Images of each cluster, a row each")
 
 
 def _confusion(view: View) -> None:

@@ -1,0 +1,51 @@
+"""Items of a run as sheets of images to click, and as a table."""
+
+import pandas as pd
+
+from clustlab.types import Array
+from clustlab.ui import session
+from clustlab.ui.run.view import View
+from clustlab.ui.widgets.clickable_sheet import clickable
+from clustlab.views import sheets
+
+COLUMNS = 12
+
+
+def item_line(view: View, index: int) -> str:
+    """One item in a line: number, class, cluster."""
+    words = [f"item {index}", f"cluster {view.clusters[index]}"]
+    if view.labels is not None and view.labels[index] >= 0:
+        words.insert(1, view.class_name(int(view.labels[index])))
+    return " · ".join(words)
+
+
+def image_sheet(
+    view: View, indices: Array, *, key: str, alt: str, tile: int = 32, columns: int = COLUMNS
+) -> None:
+    """Clickable sheet of items, each framed in the colour of its cluster."""
+    sheet = sheets.atlas(
+        view.dataset.items,
+        indices,
+        tile=tile,
+        columns=columns,
+        clusters=view.clusters[indices],
+        wrong=view.wrong[indices],
+    )
+    show_sheet(view, sheet, key=key, alt=alt)
+
+
+def show_sheet(view: View, sheet: sheets.Sheet, *, key: str, alt: str) -> None:
+    """Clickable sheet; a click opens the item in the inspector."""
+    clickable(sheet, key=key, alt=alt, label=lambda i: item_line(view, i), on_pick=session.pick)
+
+
+def item_table(view: View, indices: Array) -> pd.DataFrame:
+    """Facts about items, one row each."""
+    frame = pd.DataFrame({"item": indices, "cluster": view.clusters[indices]})
+    if view.labels is not None:
+        frame["class"] = [view.class_name(int(c)) for c in view.labels[indices]]
+    frame["confidence"] = view.confidence[indices].round(3)
+    if view.dataset.original is not None:  # items were left out
+        frame["row in the whole draw"] = view.dataset.original[indices]
+    frame["label changes"] = view.timeline.flips(view.step)[indices]
+    return frame

@@ -1,0 +1,88 @@
+"""The run bar: name, state and scores of a run, and the buttons that steer it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from clustlab.runs.store import Run
+from clustlab.training import estimate
+from clustlab.ui import session
+from clustlab.ui.run import summaries
+
+TICK = 1.0  # seconds between looks at the state of an active run
+
+
+def run_bar(run: Run) -> None:
+    """Name, state and scores of the run, and the buttons that steer it."""
+    with st.container(key="run-bar"):
+        text, buttons = st.columns([3, 2], vertical_alignment="center")
+        with text:
+            st.fragment(session.guarded(_state), run_every=TICK if run.is_active else None)(run.id)
+        with buttons, st.container(horizontal=True, horizontal_alignment="right"):
+            controls(run)
+
+
+def _state(run_id: str) -> None:
+    run = session.open_run(run_id)
+    progress = run.progress
+    status = progress["status"]
+    where = whereabouts(run, progress)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{run.title}**", width="content")
+        st.badge(status, color=summaries.STATUS_COLORS[status])
+        if where:
+            st.caption(where, width="content")
+        found = summaries.scores(run)
+        for name in ("acc", "nmi"):
+            if found.get(name) is not None:
+                st.markdown(f"{name.upper()} **{found[name]:.3f}**", width="content")
+    if st.session_state.get("status-of") != (run_id, status):
+        first = st.session_state.get("status-of", (None,))[0] != run_id
+        st.session_state["status-of"] = (run_id, status)
+        if not first:
+            st.rerun()  # other buttons, and another pace
+
+
+def whereabouts(run: Run, progress: dict[str, Any]) -> str:
+    """Where an active run stands, in words."""
+    status = progress["status"]
+    if status == "queued":
+        ahead = session.queue_position(run)
+        return f"waiting for {ahead} other run{'s' * (ahead > 1)}" if ahead else "starting"
+    if status == "lost":
+        return "the process that trained it is gone; what it committed is safe"
+    if status not in ("running", "paused"):
+        return ""
+    words = str(progress.get("phase") or "starting")
+    if progress.get("total"):
+        words += f" {min(progress['done'] + 1, progress['total'])}/{progress['total']}"
+    if progress.get("eta") and status == "running":
+        words += f" · {estimate.words(progress['eta'])} left"
+    return words
+
+
+def controls(run: Run) -> None:
+    """Buttons that make sense in the run's state."""
+    status = run.status
+    if status == "running":
+        _button("Pause", "pause", lambda: run.request("pause"))
+        _button("Stop", "stop", lambda: run.request("cancel"))
+    elif status == "paused":
+        _button("Resume", "play_arrow", lambda: run.request("run"))
+        _button("One step", "skip_next", run.request_step)
+        _button("Stop", "stop", lambda: run.request("cancel"))
+    elif status == "queued":
+        _button("Stop", "stop", lambda: run.request("cancel"))
+    elif status in ("cancelled", "failed", "lost"):
+        _button("Resume", "play_arrow", lambda: session.resume(run))
+    elif status == "done":
+        _button("Train longer", "fast_forward", lambda: session.train_longer(run))
+    if status not in ("running", "paused", "queued"):
+        _button("Change and run again", "edit", lambda: session.duplicate(run))
+
+
+def _button(label: str, icon: str, action: Callable[[], None]) -> None:
+    st.button(
+        label, icon=f":material/{icon}:", on_click=session.later(action), key=f"control-{label}"
+    )

@@ -1,0 +1,35 @@
+"""What a page needs to draw one step of one run."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from clustlab.analysis.step_view import StepView
+from clustlab.runs.store import Run
+from clustlab.ui import session
+
+
+@dataclass(frozen=True)
+class View(StepView):
+    """One step of a stored run, as a page draws it."""
+
+    run: Run
+
+
+def chosen_step(run: Run) -> View:
+    """View of the chosen step, with everything derived up to the newest."""
+    timeline = session.timeline(run)
+    behind = len(run) - len(timeline)
+    place = st.empty()  # always, or all below would move up and lose the focus of the keyboard
+    if behind > 20:
+        bar = place.progress(0.0, "Following the clusters through all steps")
+        timeline.extend(report=lambda words, share: _tell(bar, words, share))
+        bar.empty()
+    else:
+        timeline.extend()
+    return View(run, session.step(len(timeline)), timeline, session.dataset(run))
+
+
+def _tell(bar: Any, words: str, share: float) -> None:
+    bar.progress(min(share, 1.0), words)
