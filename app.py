@@ -2,6 +2,7 @@
 
 import streamlit as st
 
-from clustlab.ui.server.routes import lifespan, routes
+from clustlab.ui.server.routes import routes
+from clustlab.ui.server.warm_up import lifespan
 
 app = st.App("clustlab/ui/shell.py", routes=routes, lifespan=lifespan)

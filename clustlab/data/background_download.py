@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from clustlab.data import library
+from clustlab.data.atomic import write_atomically
 from clustlab.errors import Cancelled, ClustlabError
-from clustlab.runs.store import write_atomically
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from clustlab.data.atomic import write_atomically
 from clustlab.errors import ParameterError
-from clustlab.runs.store import write_atomically
 from clustlab.types import Array
 
 OPERATIONS: dict[str, Callable[[set[int], set[int]], set[int]]] = {

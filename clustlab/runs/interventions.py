@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from clustlab.data.atomic import write_atomically
 from clustlab.errors import ClustlabError, ParameterError, RunNotFound
-from clustlab.runs.store import Run, RunSpec, write_atomically
+from clustlab.runs.store import Run, RunSpec
 from clustlab.types import Intervention, InterventionKind, Snapshot
 
 FILE = "interventions.jsonl"

@@ -34,6 +34,7 @@ from typing import Any, Literal, cast, overload
 import numpy as np
 
 from clustlab.data import library
+from clustlab.data.atomic import write_atomically
 from clustlab.errors import RunNotFound
 from clustlab.runs.liveness import is_orphan, worker_identity
 from clustlab.types import Array, Artefact, Dataset, Snapshot
@@ -58,23 +59,6 @@ class RunSpec:
     mixed_precision: bool = False
     continues: str | None = None  # a finished run whose trained parts this one starts from
     excluded: list[int] = field(default_factory=list)  # rows of the data set to be left out
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a small file in one step, so that no reader sees half of it."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a new file to write, which takes the place of another if all goes well."""
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)  # on a full disk half a file is in the way
 
 
 class Run(Sequence[Snapshot]):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clustlab.runs.store import write_atomically
+from clustlab.data.atomic import write_atomically
 from clustlab.types import Cost, PlannedPhase
 
 KEPT_RATIOS = 7  # measured runs per method that correct the estimate

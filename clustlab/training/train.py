@@ -13,12 +13,13 @@ import torch
 from clustlab import registry
 from clustlab.context import Context
 from clustlab.data import library
+from clustlab.data.atomic import write_atomically
 from clustlab.device import choose_device
 from clustlab.errors import ParameterError
 from clustlab.params import build
 from clustlab.registry import Method
 from clustlab.runs.interventions import Desk
-from clustlab.runs.store import Run, RunSpec, RunStore, write_atomically
+from clustlab.runs.store import Run, RunSpec, RunStore
 from clustlab.training.estimate import Machine
 from clustlab.training.writer import RunWriter, load_checkpoint
 from clustlab.types import Dataset, Intervention, PlannedPhase, Snapshot

@@ -18,9 +18,10 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+from clustlab.data.atomic import replacing
 from clustlab.errors import Cancelled, ClustlabError
 from clustlab.runs.liveness import worker_identity
-from clustlab.runs.store import Run, Status, replacing, snapshot_path, write_status
+from clustlab.runs.store import Run, Status, snapshot_path, write_status
 from clustlab.types import Artefact, Snapshot
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from clustlab.data import library
+from clustlab.data.atomic import write_atomically
 from clustlab.errors import RunNotFound
 from clustlab.runs import liveness
 from clustlab.runs.liveness import claim, worker_identity
@@ -21,7 +22,6 @@ from clustlab.runs.store import (
     RunStore,
     each_assignment,
     snapshot_path,
-    write_atomically,
     write_status,
 )
 from clustlab.training.writer import RunWriter

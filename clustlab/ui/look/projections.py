@@ -13,8 +13,9 @@ import numpy as np
 import streamlit as st
 
 from clustlab.analysis import projection
+from clustlab.data.atomic import replacing
 from clustlab.errors import Cancelled
-from clustlab.runs.store import Run, replacing
+from clustlab.runs.store import Run
 from clustlab.types import Array
 from clustlab.ui import session
 from clustlab.ui.run.view import View

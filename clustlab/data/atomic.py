@@ -1,0 +1,23 @@
+"""Files that are replaced in one step, so that nobody reads half of one."""
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a small file in one step, so that no reader sees half of it."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a new file to write, which takes the place of another if all goes well."""
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # on a full disk half a file is in the way
