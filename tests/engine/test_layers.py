@@ -1,11 +1,16 @@
-"""Who may import whom: the source is read, and fresh interpreters are asked."""
+"""Who may import whom: the contracts of pyproject.toml, the source, and fresh interpreters."""
 
 import ast
+import graphlib
+import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -13,6 +18,16 @@ PACKAGE = ROOT / "clustlab"
 SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "pages").glob("*.py"), ROOT / "app.py"])
 TRAINING = tuple(f"clustlab.training.{name}" for name in ("train", "runner", "writer"))
 HEAVY = ("torch", "torchvision", "umap", "sklearn", "numba")
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+CONTRACTS = [contract["name"] for contract in SETTINGS["tool"]["importlinter"]["contracts"]]
+BREACHES = {  # an import for each contract that forbids it
+    "analysis/matching.py": "clustlab.analysis.timeline",
+    "analysis/verdict.py": "altair, streamlit, clustlab.training.train",
+    "cli/questions.py": "clustlab.views.theme",
+    "lessons/dec.py": "clustlab.lessons.iic",
+    "methods/dec.py": "clustlab.methods.idec, clustlab.registry",
+    "runs/store.py": "clustlab.methods.dec",
+}
 
 
 def name_of(file):
@@ -35,18 +50,6 @@ def _imports(file, tree, top_level):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def importers(library):
-    return {
-        name_of(file)
-        for file in SOURCES
-        if any(name == library or name.startswith(f"{library}.") for name in imports(file))
-    }
-
-
-def below(folder):
-    return {name_of(file) for file in SOURCES if name_of(file).startswith(folder)}
-
-
 def test_the_reader_of_imports_finds_them(tmp_path):
     file = tmp_path / "a.py"
     file.write_text("import a.b\nfrom c import d\ndef f():\n    import e\n")
@@ -54,48 +57,41 @@ def test_the_reader_of_imports_finds_them(tmp_path):
     assert imports(file, top_level=True) == ["a.b", "c", "c.d"]
 
 
-def test_only_the_face_imports_streamlit():
-    assert importers("streamlit") <= below("clustlab/ui/") | below("pages/") | {"app.py"}
+# -- contracts -------------------------------------------------------------------------------------
+def broken(folder):
+    """Names of the contracts that the package in a folder breaks, and all that is said of them."""
+    code = "from importlinter.cli import lint_imports; lint_imports(no_cache=True, no_logo=True)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+    )
+    listed = re.findall(r"^(.+) (KEPT|BROKEN)", run.stdout, re.MULTILINE)
+    assert [name for name, _ in listed] == CONTRACTS, run.stdout + run.stderr
+    return [name for name, state in listed if state == "BROKEN"], run.stdout
 
 
-def test_only_views_and_the_face_import_altair():
-    assert importers("altair") <= below("clustlab/views/") | below("clustlab/ui/")
+def test_rooms_import_only_what_the_contracts_allow():
+    names, says = broken(ROOT)
+    assert names == [], says
 
 
-def test_the_face_is_imported_by_the_face_only():
-    assert importers("clustlab.ui") <= below("clustlab/ui/") | below("pages/") | {"app.py"}
-    allowed = below("clustlab/views/") | below("clustlab/ui/") | below("pages/")
-    allowed |= below("clustlab/lessons/") | below("clustlab/course/")  # they know no pages
-    assert importers("clustlab.views") <= allowed
+def test_every_contract_notices_a_breach(tmp_path):
+    shutil.copytree(PACKAGE, tmp_path / "clustlab", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name, imported in BREACHES.items():
+        file = tmp_path / "clustlab" / name
+        file.write_text(f"{file.read_text('utf-8')}\nimport {imported}\n", "utf-8")
+    assert broken(tmp_path)[0] == CONTRACTS
 
 
-METHODS = [file for file in SOURCES if name_of(file).startswith("clustlab/methods/")]
-PARTS = [file for file in SOURCES if name_of(file).startswith("clustlab/parts/")]
+def test_no_file_imports_itself_through_others():
+    graph = grimp.build_graph("clustlab", cache_dir=None)  # lazy imports included
+    needs = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    needs["clustlab.training.runner"] -= {"clustlab.training.ray_runner"}  # until it is split
+    assert needs["clustlab.ui.run.frame"]
+    graphlib.TopologicalSorter(needs).prepare()  # a CycleError names the files of a circle
 
 
-@pytest.mark.parametrize("file", METHODS, ids=name_of)
-def test_a_method_knows_parts_and_its_own_package_only(file):
-    allowed = ("types", "params", "context", "errors", "parts")
-    own = (f"clustlab.methods.{file.parent.name}",)
-    for module in imports(file):
-        if module.startswith("clustlab.") and not module.startswith(own):
-            assert module.split(".")[1] in allowed, f"{name_of(file)} imports {module}"
-
-
-@pytest.mark.parametrize("file", PARTS, ids=name_of)
-def test_a_part_knows_no_method_no_run_and_no_label(file):
-    allowed = ("types", "params", "context", "errors", "parts")
-    for module in imports(file):
-        if module.startswith("clustlab."):
-            assert module.split(".")[1] in allowed, f"{name_of(file)} imports {module}"
-
-
-def test_analysis_and_views_do_not_know_how_to_train():
-    for folder in ("clustlab/analysis/", "clustlab/views/"):
-        for trainer in ("training", "context", "methods"):
-            assert not importers(f"clustlab.{trainer}") & below(folder)
-
-
+# -- what is loaded when ---------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "file",
     [f for f in SOURCES if name_of(f).startswith(("clustlab/datasets", "clustlab/ui", "pages"))],
