@@ -96,7 +96,9 @@ def maximise(
     means : Tensor
         (k, d), kept by components that answer for nothing.
     regularisation : float
-        Added to every variance, so that no component can shrink to a point.
+        Added to every variance, so that no component can shrink to a point. A round then never
+        lowers the likelihood less the ridge's pull on the covariances; the likelihood alone may
+        fall by as much as the pull does.
     """
     sizes = responsibilities.sum(0)
     held = sizes.clamp_min(10 * torch.finfo(x.dtype).eps)
