@@ -1,5 +1,7 @@
 import os
 
+__version__ = "0.2.0"  # the one place; written into every new run
+
 # Threads of a parallel loop wait asleep, not spinning: training shares its cores with the server
 # and the browser, and spinning threads cost both sides several times the work itself. Must be set
 # before torch loads its thread library.

@@ -1,7 +1,7 @@
 """Whether runs can be compared, in which settings they differ, and how far they agree."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import combinations
 from typing import Any
@@ -11,14 +11,15 @@ import numpy as np
 from clustlab import registry
 from clustlab.analysis import agreement, matching, run_scores
 from clustlab.errors import ParameterError
-from clustlab.params import schema
+from clustlab.runs import identity
+from clustlab.runs.identity import Identity
 from clustlab.runs.store import Run, RunSpec, RunStore, each_assignment
 from clustlab.types import Array
 
 FEWEST, MOST = 2, 4
 THREE = ("dec", "iic", "deepcluster")
 FEW = 20  # items listed on which runs differ most
-SEED_ASIDE = ("seed", "preset", "device", "mixed_precision")  # may differ between equal settings
+ROWS_NAMED = 5  # of items left out, in the table of settings
 
 
 # -- the same items ----------------------------------------------------------------------------
@@ -86,6 +87,7 @@ def rerun_spec(run: Run, like: Run) -> RunSpec:
         dataset_params=dict(like.spec.dataset_params),
         seed=like.spec.seed,
         continues=None,
+        excluded=list(like.spec.excluded),
     )
 
 
@@ -132,49 +134,43 @@ def two_moons() -> list[RunSpec]:
 
 
 # -- settings ----------------------------------------------------------------------------------
-def method_settings(spec: RunSpec) -> dict[str, Any]:
-    """Every setting of the method of a run, defaults included."""
-    return _full(registry.method, spec.method, spec.method_params)
-
-
-def _full(find: Callable[[str], Any], name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return {p.name: given.get(p.name, p.default) for p in schema(find(name))}
-    except ParameterError:  # a plug-in that is not here any more
-        return dict(given)
-
-
-def settings(run: Run) -> dict[str, Any]:
-    """Everything that was chosen for a run, by name; data settings begin with `data.`."""
-    spec = run.spec
-    data = _full(registry.dataset, spec.dataset, spec.dataset_params)
-    return {
-        "method": spec.method,
-        "preset": spec.preset,
-        "seed": spec.seed,
-        "dataset": spec.dataset,
-        **{f"data.{name}": value for name, value in data.items()},
-        **method_settings(spec),
-        "device": spec.device,
-        "mixed_precision": spec.mixed_precision,
-        "continues": spec.continues,
-    }
-
-
 def differing(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Settings in which runs differ: `name`, and `values` by run id without those that have none.
 
-    Those that all runs have come first.
+    Those that all runs have come first. Preset and device are told, too, although runs that differ
+    in nothing else are the same.
     """
-    chosen = {run.id: settings(run) for run in runs}
+    chosen = {run.id: _facts(run) for run in runs}
     names = list(dict.fromkeys(name for one in chosen.values() for name in one))
-    found = []
+    rows = []
     for name in names:
         values = {run: one[name] for run, one in chosen.items() if name in one}
         same = len(values) == len(runs) and all(v == values[runs[0].id] for v in values.values())
         if not same:
-            found.append({"name": name, "values": values})
-    return sorted(found, key=lambda row: len(row["values"]) < len(runs))
+            told = {run: _told(name, value) for run, value in values.items()}
+            rows.append({"name": name, "values": told})
+    return sorted(rows, key=lambda row: len(row["values"]) < len(runs))
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    facts = identity.identity_of(run).facts
+    return {
+        "method": facts["method"],
+        "preset": run.spec.preset,
+        **facts,
+        "device": run.spec.device,
+    }
+
+
+def _told(name: str, value: Any) -> Any:
+    """Value of a fact in plain JSON; lists in words."""
+    if name == "excluded":
+        few = ", ".join(map(str, value[:ROWS_NAMED]))
+        more = f" and {len(value) - ROWS_NAMED:,} more" if len(value) > ROWS_NAMED else ""
+        return f"{len(value):,} items: rows {few}{more}" if value else "none"
+    if name == "interventions":
+        return "; ".join(map(str, value)) or "none"
+    return value
 
 
 def seeds(runs: Sequence[Run], others: Sequence[Run] = ()) -> list[list[Run]]:
@@ -182,14 +178,14 @@ def seeds(runs: Sequence[Run], others: Sequence[Run] = ()) -> list[list[Run]]:
 
     Finished runs out of `others` join the groups; items drawn by another seed may differ.
     """
-    groups: list[tuple[dict[str, Any], list[Run]]] = []
+    groups: list[tuple[Identity, list[Run]]] = []
     known = {run.id for run in runs}
     for run in [*runs, *(r for r in others if r.id not in known)]:
-        setting = {k: v for k, v in settings(run).items() if k not in SEED_ASIDE}
-        mates = next((members for found, members in groups if found == setting), None)
+        mine = identity.identity_of(run)
+        mates = next((m for other, m in groups if identity.same_settings(mine, other)), None)
         if run.id in known:
             if mates is None:
-                groups.append((setting, [run]))
+                groups.append((mine, [run]))
             else:
                 mates.append(run)
         elif mates is not None and run.status == "done":

@@ -9,8 +9,8 @@ import pandas as pd
 
 from clustlab import registry
 from clustlab.analysis import matching, metrics
-from clustlab.analysis.comparison import method_settings
 from clustlab.errors import ParameterError
+from clustlab.runs.identity import method_settings
 from clustlab.runs.store import Run, each_assignment
 from clustlab.types import Array
 

@@ -19,10 +19,10 @@ import numpy as np
 
 from clustlab.data.atomic import write_atomically
 from clustlab.errors import ClustlabError, ParameterError, RunNotFound
-from clustlab.runs.store import Run, RunSpec
+from clustlab.runs.identity import INTERVENTIONS
+from clustlab.runs.store import Run
 from clustlab.types import Intervention, InterventionKind, Snapshot
 
-FILE = "interventions.jsonl"
 Offered = Mapping[str, tuple[InterventionKind, ...]]
 """Kinds of intervention by phase, in the order of the phases."""
 
@@ -85,24 +85,6 @@ def wishes(run: Run) -> list[Wish]:
     return found
 
 
-def is_touched(run: Run) -> bool:
-    """Whether anything was changed, or refused, while the run was under way."""
-    return (run.path / FILE).is_file()
-
-
-def comes_from(run: Run, spec: RunSpec) -> bool:
-    """Whether a run comes from a spec, with nothing changed before or while it ran."""
-    mine = run.spec
-    return (mine.dataset, mine.method, mine.seed) == (spec.dataset, spec.method, spec.seed) and (
-        mine.dataset_params == spec.dataset_params
-        and mine.method_params == spec.method_params
-        and mine.mixed_precision == spec.mixed_precision
-        and set(mine.excluded) == set(spec.excluded)
-        and not mine.continues
-        and not is_touched(run)
-    )
-
-
 def at_step(record: Mapping[str, Any]) -> list[Intervention]:
     """Interventions that were made at the start of a step, from its record in the log."""
     return [_from(about) for about in record.get("interventions", ())]
@@ -118,7 +100,7 @@ class Desk:
 
     def __init__(self, run: Run, offered: Offered) -> None:
         self.run, self.offered = run, offered
-        self._file = run.path / FILE
+        self._file = run.path / INTERVENTIONS
         self._made = _lines(self._file)
 
     def take(self, step: int, phase: str, *, is_new: bool) -> list[Intervention]:

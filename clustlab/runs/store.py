@@ -26,39 +26,25 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, cast, overload
 
 import numpy as np
 
+import clustlab
 from clustlab.data import library
 from clustlab.data.atomic import write_atomically
 from clustlab.errors import RunNotFound
+from clustlab.runs import titles
 from clustlab.runs.liveness import is_orphan, worker_identity
+from clustlab.runs.spec import RunSpec as RunSpec  # readers of runs find it here, too
 from clustlab.types import Array, Artefact, Dataset, Snapshot
 
 Status = Literal["queued", "running", "paused", "done", "cancelled", "failed", "lost"]
 ACTIVE: tuple[Status, ...] = ("queued", "running", "paused")
 SCHEMA = 1
 UNUSED_DATA = 3600.0  # seconds for which a loaded data set without a run is kept
-
-
-@dataclass(frozen=True, slots=True)
-class RunSpec:
-    """Everything needed to run it again. Plain JSON, and also the state of the form."""
-
-    dataset: str
-    method: str
-    dataset_params: dict[str, Any] = field(default_factory=dict)
-    method_params: dict[str, Any] = field(default_factory=dict)
-    preset: str = "standard"
-    seed: int = 0
-    device: str = "auto"
-    mixed_precision: bool = False
-    continues: str | None = None  # a finished run whose trained parts this one starts from
-    excluded: list[int] = field(default_factory=list)  # rows of the data set to be left out
 
 
 class Run(Sequence[Snapshot]):
@@ -200,9 +186,8 @@ class Run(Sequence[Snapshot]):
 
     @property
     def title(self) -> str:
-        """Short name for people, such as 'DEC on digits, seed 0'."""
-        m = self.manifest
-        return f"{m['method_title']} on {m['dataset_title']}, seed {self.spec.seed}"
+        """Short name for people, such as 'DEC on digits, seed 0, without 41 items'."""
+        return titles.title(self)
 
 
 @contextlib.contextmanager
@@ -235,8 +220,19 @@ class RunStore:
     def __init__(self, root: Path | str | None = None) -> None:
         self.root = Path(root or os.environ.get("CLUSTLAB_RUNS") or "runs").resolve()
 
-    def create(self, spec: RunSpec, *, method_title: str, dataset_title: str, data_key: str) -> Run:
-        """Lay down a new run, queued."""
+    def create(
+        self,
+        spec: RunSpec,
+        *,
+        method_title: str,
+        dataset_title: str,
+        data_key: str,
+        changed: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """Lay down a new run, queued; `changed` are its settings that are not those of its preset.
+
+        Without them, a reader works them out.
+        """
         path = self._new_folder(spec)
         manifest = {
             "schema": SCHEMA,
@@ -245,7 +241,10 @@ class RunStore:
             "dataset_title": dataset_title,
             "data_key": data_key,
             "created": time.time(),
+            "version": clustlab.__version__,
         }
+        if changed is not None:
+            manifest["changed"] = dict(changed)
         write_status(path, queued_status())
         write_atomically(path / "manifest.json", json.dumps(manifest, indent=1))
         return Run(path)

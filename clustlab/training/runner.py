@@ -27,6 +27,7 @@ from clustlab.data import library
 from clustlab.device import choose_device
 from clustlab.errors import Cancelled, ClustlabError, ParameterError
 from clustlab.params import build
+from clustlab.runs.identity import changed_from_preset
 from clustlab.runs.liveness import claim
 from clustlab.runs.store import Run, RunSpec, RunStore, Status, queued_status, write_status
 from clustlab.training.train import train
@@ -83,6 +84,7 @@ def new_run(store: RunStore, spec: RunSpec) -> Run:
         method_title=method.title,
         dataset_title=dataset.title,
         data_key=library.key(spec.dataset, spec.dataset_params, spec.seed, spec.excluded),
+        changed=changed_from_preset(spec),
     )
     if state:
         shutil.copyfile(state, run.path / "warm.pt")

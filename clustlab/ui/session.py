@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from clustlab.errors import ClustlabError, ParameterError, RunNotFound
-from clustlab.runs.interventions import comes_from
+from clustlab.runs.identity import comes_from
 from clustlab.runs.store import Run, RunSpec, RunStore
 from clustlab.types import Array, Dataset
 from clustlab.ui import nav

@@ -75,6 +75,9 @@ def test_running_again_takes_items_and_seed_of_the_other_run_and_keeps_the_rest(
     )
     spec = comparison.rerun_spec(run, pair[0])
     assert spec == RunSpec("digits", "kmeans", {}, {"n_clusters": 4}, preset="quick", seed=0)
+    left_out = made_runs.run(store, [TRUE], excluded=[4])
+    again = comparison.rerun_spec(made_runs.run(store, [TRUE], seed=9, excluded=[2]), left_out)
+    assert again.excluded == [4]  # rows of one draw mean nothing in another
 
 
 def test_three_methods_share_items_seed_and_preset():

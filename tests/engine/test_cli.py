@@ -221,7 +221,7 @@ def test_list_tells_every_run_with_its_figures(cli):
     code, rows, _ = cli("list", "--json")
     assert code == 0
     assert [row["run"] for row in rows] == [second["run"], first["run"]]
-    assert rows[1]["title"] == "Fake on Toy points, seed 0"
+    assert rows[1]["title"] == "Fake on Toy points, seed 0, 40 items"
     assert rows[1]["bytes"] > 1000
     assert {key: rows[1][key] for key in KEYS} == {key: first[key] for key in KEYS}
     assert cli("list")[1] == rows  # JSON where no person looks
@@ -232,7 +232,7 @@ def test_list_is_a_table_on_a_terminal(cli, store, capsys, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main(["list", "--runs", str(store.root)]) == 0
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.split()[1:] == ["done", "6", "Fake", "on", "Toy", "points,", "seed", "0"]
+    assert line.split(maxsplit=3)[1:] == ["done", "6", "Fake on Toy points, seed 0, 40 items"]
 
 
 def test_show_tells_settings_progress_and_protocol(cli, store):

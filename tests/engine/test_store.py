@@ -30,7 +30,8 @@ from clustlab.types import Artefact, Dataset, Labelling, Snapshot
 
 def new(store, method="dec", seed=0):
     spec = RunSpec("toy", method, {"n": 3}, {}, seed=seed)
-    return store.create(spec, method_title="DEC", dataset_title="Toy points", data_key="toy-1")
+    titles = {"method_title": "DEC", "dataset_title": "Toy points"}
+    return store.create(spec, **titles, data_key="toy-1", changed={})
 
 
 def snapshot(i=0):
@@ -78,7 +79,7 @@ def test_a_new_run_is_queued_and_empty(store):
     assert run.is_active
     assert len(run) == 0
     assert run.log == []
-    assert run.title == "DEC on Toy points, seed 0"
+    assert run.title == "DEC on Toy points, seed 0, 3 items"
     assert run.spec == RunSpec("toy", "dec", {"n": 3}, {})
     assert store.run(run.id).manifest == run.manifest
     assert list(each_assignment(run)) == []

@@ -11,7 +11,7 @@ from clustlab import registry
 from clustlab.analysis.timeline import Timeline
 from clustlab.errors import ParameterError
 from clustlab.params import build, schema
-from clustlab.runs.interventions import comes_from
+from clustlab.runs.identity import comes_from
 from clustlab.runs.store import RunStore
 from clustlab.sabotage import measures
 from clustlab.sabotage.entries import ENTRIES, NAMES, of

@@ -1,11 +1,13 @@
 """The page Learn without a browser: every lesson, its address, its locks, its errors."""
 
+import json
+
 import pytest
 
 from clustlab import registry
 from clustlab.course import catalogue
 from clustlab.params import schema
-from clustlab.runs import interventions
+from clustlab.runs.identity import INTERVENTIONS
 from clustlab.runs.store import RunSpec, RunStore
 from clustlab.training.runner import execute, new_run
 from clustlab.ui.learn import lesson_runs
@@ -129,5 +131,6 @@ def test_a_run_that_was_changed_by_hand_is_no_material_for_a_lesson(runs):
     run = new_run(runs, spec)
     execute(runs.root, run.id)
     assert lesson_runs.find(spec).id == run.id
-    (run.path / interventions.FILE).write_text("{}\n")
+    change = {"step": 1, "reason": "", "kind": "merge", "clusters": [0, 1], "value": 1.0}
+    (run.path / INTERVENTIONS).write_text(json.dumps(change) + "\n")
     assert lesson_runs.find(spec) is None

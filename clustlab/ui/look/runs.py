@@ -8,7 +8,7 @@ import streamlit as st
 
 from clustlab.analysis import comparison
 from clustlab.errors import ClustlabError
-from clustlab.runs.interventions import is_touched
+from clustlab.runs.identity import carried_out
 from clustlab.runs.store import Run
 from clustlab.ui import nav, session
 from clustlab.ui.run import summaries
@@ -103,8 +103,7 @@ def settings(run: Run) -> str:
         pairs.append(f"continues {spec.continues}")
     if spec.excluded:
         pairs.append(f"without {len(spec.excluded):,} items")
-    if is_touched(run):
-        pairs.append("changed by hand while it ran")
+    pairs += map(str, carried_out(run))
     return ", ".join(pairs)
 
 

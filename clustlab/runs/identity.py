@@ -1,0 +1,206 @@
+"""Which run it is: everything that its figures depend on, in one record that can be compared.
+
+Two runs of one identity were asked the same and had the same done to them. Titles, groups of seeds,
+comparisons, lessons and the benchmark all ask here.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import clustlab
+from clustlab import registry
+from clustlab.errors import ParameterError
+from clustlab.params import Param, check, schema
+from clustlab.runs.spec import RunSpec
+
+INTERVENTIONS = "interventions.jsonl"  # in the folder of a run; see `clustlab.runs.interventions`
+UNKNOWN = "unknown"  # version of the code of runs that did not note it
+
+Settings = tuple[tuple[str, Any], ...]
+"""Names and values in the order of their declaration, defaults included."""
+
+
+class RunRecord(Protocol):
+    """What of a run says which one it is."""
+
+    path: Path
+    manifest: dict[str, Any]
+    spec: RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An intervention that was carried out, with the step at whose start it was."""
+
+    step: int
+    kind: str
+    clusters: tuple[int, ...]  # raw numbers at that step
+    value: float
+
+    def __str__(self) -> str:
+        """The change in words."""
+        what = " and ".join(map(str, self.clusters)) or f"x {self.value:g}"
+        return f"{self.kind} {what} at step {self.step}"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Everything that the figures of a run depend on, but for the machine."""
+
+    dataset: str
+    data: Settings
+    seed: int  # of the draw of the items and of the training
+    excluded: tuple[int, ...]  # rows of the whole draw, rising
+    method: str
+    settings: Settings
+    mixed_precision: bool
+    continues: str | None
+    interventions: tuple[Change, ...]  # what was done, not what was asked for or refused
+    version: str  # of the code
+    preset: str = field(compare=False)  # a name only: its values are among the settings
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All that is compared, by name; settings of the data begin with `data.`."""
+        return {
+            "method": self.method,
+            "seed": self.seed,
+            "dataset": self.dataset,
+            **{f"data.{name}": value for name, value in self.data},
+            "excluded": self.excluded,
+            **dict(self.settings),
+            "mixed_precision": self.mixed_precision,
+            "continues": self.continues,
+            "interventions": self.interventions,
+            "version": self.version,
+        }
+
+
+def identity_of(run: RunRecord) -> Identity:
+    """Identity of a run as it stands; an intervention adds to it."""
+    return replace(
+        planned(run.spec, run.manifest.get("version", UNKNOWN)), interventions=carried_out(run)
+    )
+
+
+def planned(spec: RunSpec, version: str = clustlab.__version__) -> Identity:
+    """Identity of a run of a spec in which nobody intervenes."""
+    return Identity(
+        dataset=spec.dataset,
+        data=_filled(registry.dataset, spec.dataset, spec.dataset_params),
+        seed=spec.seed,
+        excluded=tuple(sorted(set(spec.excluded))),
+        method=spec.method,
+        settings=_filled(registry.method, spec.method, spec.method_params),
+        mixed_precision=spec.mixed_precision,
+        continues=spec.continues,
+        interventions=(),
+        version=version,
+        preset=spec.preset,
+    )
+
+
+def differences(a: Identity, b: Identity) -> list[str]:
+    """Names of the facts in which two runs differ; empty if they are the same run twice."""
+    mine, other = a.facts, b.facts
+    names = dict.fromkeys([*mine, *other])
+    return [n for n in names if n not in mine or n not in other or mine[n] != other[n]]
+
+
+def same_settings(a: Identity, b: Identity) -> bool:
+    """Whether two runs differ in nothing but the seed, so that they may be averaged.
+
+    Code of an unknown version is the same as code of an unknown version only.
+    """
+    return not set(differences(a, b)) - {"seed"}
+
+
+def comes_from(run: RunRecord, spec: RunSpec) -> bool:
+    """Whether a run carries out a spec, with nothing changed by hand.
+
+    A spec says nothing of the version of the code, so a run of any version carries it out.
+    """
+    mine = run.spec
+    if (mine.dataset, mine.method, mine.seed) != (spec.dataset, spec.method, spec.seed):
+        return False  # quick, for the long lists in which one is looked for
+    return not set(differences(identity_of(run), planned(spec))) - {"version"}
+
+
+def carried_out(run: RunRecord) -> tuple[Change, ...]:
+    """Interventions of a run that were made, in their order."""
+    try:
+        text = (run.path / INTERVENTIONS).read_bytes()
+    except OSError:
+        return ()
+    lines = text[: text.rfind(b"\n") + 1].splitlines()  # the last one may be half-written
+    return tuple(
+        Change(about["step"], about["kind"], tuple(about["clusters"]), about["value"])
+        for about in map(json.loads, lines)
+        if about.get("reason") == ""
+    )
+
+
+# -- settings ----------------------------------------------------------------------------------
+def method_settings(spec: RunSpec) -> dict[str, Any]:
+    """Every setting of the method of a run, defaults included."""
+    return dict(_filled(registry.method, spec.method, spec.method_params))
+
+
+def changed_settings(run: RunRecord) -> dict[str, Any]:
+    """Settings of the method of a run that are not those of its preset.
+
+    A run notes them when it is laid down. For older ones, and for a preset that has no name here,
+    the nearest preset of the method counts: the one that differs in the fewest settings.
+    """
+    noted: dict[str, Any] | None = run.manifest.get("changed")
+    return changed_from_preset(run.spec) if noted is None else noted
+
+
+def changed_from_preset(spec: RunSpec) -> dict[str, Any]:
+    """Settings of a spec that are not those of its preset, or of the nearest one."""
+    try:
+        presets = registry.method(spec.method).presets
+    except ParameterError:  # a plug-in that is not here any more
+        return {}
+    named = spec.preset.partition(" ")[0]  # a table of figures says "quick n_clusters=4"
+    mine = method_settings(spec)
+
+    def changed(preset: str) -> dict[str, Any]:
+        usual = dict(_filled(registry.method, spec.method, presets[preset]))
+        return {name: value for name, value in mine.items() if usual.get(name) != value}
+
+    return min(map(changed, [named] if named in presets else presets), key=len)
+
+
+def changed_data(spec: RunSpec) -> dict[str, Any]:
+    """Settings of the data of a spec that are not the defaults."""
+    usual = dict(_filled(registry.dataset, spec.dataset, {}))
+    given = _filled(registry.dataset, spec.dataset, spec.dataset_params)
+    return {name: value for name, value in given if name not in usual or usual[name] != value}
+
+
+def _filled(find: Callable[[str], Any], name: str, given: Mapping[str, Any]) -> Settings:
+    """Settings with their defaults; those that are not declared (any more) come last."""
+    try:
+        declared = _declared(find(name))
+    except ParameterError:  # a plug-in that is not here any more
+        return tuple(sorted(given.items()))
+    known = {p.name for p in declared}
+    return (
+        *((p.name, _value(p, given[p.name]) if p.name in given else p.default) for p in declared),
+        *sorted((name, value) for name, value in given.items() if name not in known),
+    )
+
+
+_declared: Callable[[type], Sequence[Param]] = lru_cache(maxsize=256)(schema)
+
+
+def _value(p: Param, value: Any) -> Any:
+    try:
+        return check(p, value)
+    except ParameterError:  # allowed when the run was made
+        return value
