@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.run import frame
 from clustlab.ui.train import live, setup
 
@@ -11,7 +11,7 @@ left, right = st.columns([10, 27], gap="medium")
 with left:
     choice = setup.form(run)
 with right:
-    if run is None or st.session_state.get("form-open"):
+    if run is None or state.IS_FORM_OPEN.get():
         setup.preview(choice)
     else:
         frame.show(live.four_views, with_inspector=False)

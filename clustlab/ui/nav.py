@@ -6,6 +6,8 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
+from clustlab.ui import state
+
 PAGES = Path(__file__).parents[2] / "pages"
 
 
@@ -19,7 +21,7 @@ def side_bar(pages: Mapping[str, Sequence[Any]]) -> None:
 
     Streamlit's own list puts section titles where screen readers expect links.
     """
-    query = {"run": st.session_state["run"]} if "run" in st.session_state else {}
+    query = _chosen_run()
     with st.sidebar, st.container(key="side-bar"):
         for section, members in pages.items():
             if section:
@@ -30,19 +32,17 @@ def side_bar(pages: Mapping[str, Sequence[Any]]) -> None:
 
 def go(name: str, **query: str) -> NoReturn:
     """Switch to a page; the chosen run goes along."""
-    if "run" in st.session_state:
-        query.setdefault("run", st.session_state["run"])
-    st.switch_page(path(name), query_params=query)
+    st.switch_page(path(name), query_params=_chosen_run() | query)
 
 
 def go_next(name: str) -> None:
     """Switch to a page at the next rerun: for callbacks, which run before pages are known."""
-    st.session_state["go-next"] = name
+    state.NEXT_PAGE.set(name)
 
 
 def follow() -> None:
     """Carry out what `go_next` asked for."""
-    name = st.session_state.pop("go-next", None)
+    name = state.NEXT_PAGE.take()
     if name:
         go(name)
 
@@ -59,8 +59,14 @@ def lesson_link(where: tuple[str, int], label: str) -> None:
 
 def link(name: str, label: str, icon: str | None = None, **query: str) -> None:
     """Link to a page; the chosen run goes along."""
-    if "run" in st.session_state:
-        query.setdefault("run", st.session_state["run"])
     st.page_link(
-        path(name), label=label, icon=f":material/{icon}:" if icon else None, query_params=query
+        path(name),
+        label=label,
+        icon=f":material/{icon}:" if icon else None,
+        query_params=_chosen_run() | query,
     )
+
+
+def _chosen_run() -> dict[str, str]:
+    run = state.RUN.get()
+    return {} if run is None else {state.RUN_IN_ADDRESS.key: run}

@@ -20,7 +20,7 @@ from clustlab.errors import ClustlabError, ParameterError, RunNotFound
 from clustlab.runs.identity import comes_from
 from clustlab.runs.store import Run, RunSpec, RunStore
 from clustlab.types import Array, Dataset
-from clustlab.ui import nav
+from clustlab.ui import nav, state
 
 if TYPE_CHECKING:
     from clustlab.analysis.timeline import Timeline
@@ -160,7 +160,7 @@ def chosen_run() -> Run | None:
     RunNotFound
         If the URL names one that is not there.
     """
-    wanted = st.query_params.get("run") or st.session_state.get("run")
+    wanted = state.RUN_IN_ADDRESS.get() or state.RUN.get()
     if wanted is None:
         newest = store().runs()
         if not newest:
@@ -171,79 +171,79 @@ def chosen_run() -> Run | None:
     except RunNotFound:
         forget()
         raise
-    if st.session_state.get("run") != run.id:
-        wanted_step = st.query_params.get("step", "")
+    if state.RUN.get() != run.id:
+        wanted_step = state.STEP_IN_ADDRESS.get()
         known = wanted_step.isascii() and wanted_step.isdecimal() and len(wanted_step) < 9
-        form_open = st.session_state.get("form-open", False)
+        form_open = state.IS_FORM_OPEN.get()
         choose(run.id, int(wanted_step) if known else None)
-        st.session_state["form-open"] = form_open
-    st.query_params["run"] = run.id
-    if st.session_state.get("step") is not None:  # links carry only the run
-        st.query_params["step"] = str(st.session_state["step"])
+        state.IS_FORM_OPEN.set(form_open)
+    state.RUN_IN_ADDRESS.set(run.id)
+    if state.STEP.get() is not None:  # links carry only the run
+        state.STEP_IN_ADDRESS.set(str(state.STEP.get()))
     return run
 
 
 def choose(run_id: str, step: int | None = None) -> None:
     """Look at another run from now on; None follows its newest step."""
-    st.session_state["run"] = run_id
-    for name in ("step", "picked", "selected", "from_step", "playing", "form-open"):
-        st.session_state.pop(name, None)
+    state.RUN.set(run_id)
+    for value in state.OF_ONE_RUN:
+        value.forget()
     clear_charts()
-    st.query_params.pop("step", None)
-    st.query_params["run"] = run_id
+    state.STEP_IN_ADDRESS.drop()
+    state.RUN_IN_ADDRESS.set(run_id)
     if step is not None:
         set_step(step)
 
 
 def forget() -> None:
     """Let go of the chosen run."""
-    for name in ("run", "step"):
-        st.session_state.pop(name, None)
-        st.query_params.pop(name, None)
+    state.RUN.forget()
+    state.STEP.forget()
+    state.RUN_IN_ADDRESS.drop()
+    state.STEP_IN_ADDRESS.drop()
 
 
 # -- the chosen step ---------------------------------------------------------------------------
 def step(n_steps: int) -> int:
     """Step to look at, in [0, n_steps); the newest unless one was chosen."""
-    wanted = st.session_state.get("step")
-    return n_steps - 1 if wanted is None else max(0, min(int(wanted), n_steps - 1))
+    wanted = state.STEP.get()
+    return n_steps - 1 if wanted is None else max(0, min(wanted, n_steps - 1))
 
 
 def set_step(value: int | None) -> None:
     """Stay at a step; None follows the newest."""
-    if st.session_state.get("marked"):  # a frame or a cell of another step would mislead
+    if state.HAS_MARKS.get():  # a frame or a cell of another step would mislead
         clear_charts()
-    st.session_state["step"] = value
+    state.STEP.set(value)
     if value is None:
-        st.query_params.pop("step", None)
+        state.STEP_IN_ADDRESS.drop()
     else:
-        st.query_params["step"] = str(value)
+        state.STEP_IN_ADDRESS.set(str(value))
 
 
 # -- the selection -----------------------------------------------------------------------------
 def selection() -> tuple[list[int], str]:
     """Selected items and what they are, in words."""
-    indices, title = st.session_state.get("selected", ([], ""))
+    indices, title = state.SELECTED.get()
     return list(indices), title
 
 
 def select(indices: Sequence[int] | Array, title: str) -> None:
     """Show these items in the inspector, on every page, until others are selected."""
-    st.session_state["selected"] = ([int(i) for i in indices], title)
-    st.session_state["picked"] = None  # the newest choice is on top
-    st.session_state["marked"] = True
+    state.SELECTED.set(([int(i) for i in indices], title))
+    state.PICKED.set(None)  # the newest choice is on top
+    state.HAS_MARKS.set(True)
 
 
 def pick(index: int | None) -> None:
     """Open one item in the inspector."""
-    st.session_state["picked"] = index
-    st.session_state["marked"] = index is not None
+    state.PICKED.set(index)
+    state.HAS_MARKS.set(index is not None)
 
 
 def picked() -> int | None:
     """Item that is open in the inspector."""
-    value = st.session_state.get("picked")
-    return None if value is None else int(value)
+    return state.PICKED.get()
 
 
 def clear() -> None:
@@ -260,13 +260,13 @@ def close() -> None:
 
 def clear_charts() -> None:
     """Let charts forget what is marked in them, so that it can be chosen again: see `chart_key`."""
-    st.session_state["cleared"] = st.session_state.get("cleared", 0) + 1
-    st.session_state["marked"] = False
+    state.TIMES_CLEARED.set(state.TIMES_CLEARED.get() + 1)
+    state.HAS_MARKS.set(False)
 
 
 def chart_key(name: str) -> str:
     """Key of a chart to select in; a new one, and so a new chart, when marks are to be gone."""
-    return f"{name}-{st.session_state.get('cleared', 0)}"
+    return f"{name}-{state.TIMES_CLEARED.get()}"
 
 
 # -- starting ----------------------------------------------------------------------------------
@@ -332,7 +332,7 @@ def later(action: Callable[[], None]) -> Callable[[], None]:
         try:
             action()
         except ClustlabError as error:
-            st.session_state["callback-error"] = error
+            state.CALLBACK_ERROR.set(error)
 
     return inner
 
@@ -360,9 +360,9 @@ def duplicate(run: Run, excluded: Sequence[int] | None = None) -> None:
 
     `excluded` are the rows of its data set to leave out, by default those it left out.
     """
-    st.session_state["prefill"] = run.id
-    st.session_state["form-open"] = True
-    st.session_state["prefill-excluded"] = run.spec.excluded if excluded is None else excluded
+    state.PREFILL.set(run.id)
+    state.IS_FORM_OPEN.set(True)
+    state.PREFILL_EXCLUDED.set(run.spec.excluded if excluded is None else excluded)
     nav.go_next("train")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from clustlab.errors import ClustlabError
-from clustlab.ui import nav, session
+from clustlab.ui import nav, session, state
 
 
 def page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page:
@@ -54,7 +54,7 @@ chosen = st.navigation(pages, position="hidden")
 nav.side_bar(pages)
 st.html(HERE / "style.css")
 nav.follow()
-if problem := st.session_state.pop("callback-error", None):
+if problem := state.CALLBACK_ERROR.take():
     session.show_error(problem)
 try:
     with session.first_look(chosen.url_path):

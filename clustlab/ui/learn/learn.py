@@ -12,16 +12,17 @@ import streamlit as st
 from clustlab.course import catalogue
 from clustlab.course.catalogue import Control, Lesson, LessonStep
 from clustlab.errors import ParameterError
-from clustlab.ui import nav, session
+from clustlab.ui import nav, session, state
 from clustlab.ui.learn import lesson_figure, lesson_runs
+from clustlab.ui.state import QueryValue, SessionValue
 
-OWN = ("lesson", "step", "said", "lock", "hide", "run")
+OF_ALL_LESSONS = (state.RUN_IN_ADDRESS.key, state.LOCKED.key, state.HIDDEN.key)
 
 
 def body() -> None:
     """The lesson that the address asks for, or the list of all."""
-    name = st.query_params.get("lesson")
-    if name is None:
+    name = state.LESSON.get()
+    if not name:
         _overview()
     elif name == "glossary":
         _glossary()
@@ -61,8 +62,7 @@ def _door(label: str, icon: str, lesson: str | None) -> None:
 
 
 def _open(lesson: str | None) -> None:
-    kept = {k: v for k, v in st.query_params.to_dict().items() if k in ("run", "lock", "hide")}
-    st.query_params.from_dict({**kept, **({"lesson": lesson} if lesson else {})})
+    state.keep_in_address(OF_ALL_LESSONS, **({state.LESSON.key: lesson} if lesson else {}))
 
 
 def _card(lesson: Lesson) -> None:
@@ -111,7 +111,7 @@ def _lesson(lesson: Lesson) -> None:
 
 
 def _number(lesson: Lesson) -> int:
-    text = st.query_params.get("step", "1")
+    text = state.LESSON_STEP.get() or "1"
     if text.isdecimal() and 1 <= int(text) <= len(lesson.steps):
         return int(text)
     raise ParameterError(
@@ -125,22 +125,22 @@ def _values(step: LessonStep) -> dict[str, Any]:
     """Values of the controls: from the address, else the defaults."""
     values = {}
     for control in step.controls:
-        text = st.query_params.get(control.name)
+        asked = QueryValue(control.name)
         values[control.name] = control.value
-        if text is not None:
+        if asked.is_set():
             try:
-                values[control.name] = control.read(text)
+                values[control.name] = control.read(asked.get())
             except ParameterError as error:
                 st.warning(f"{error.message} {error.hint} The default is used.")
     return values
 
 
-def _mentioned(word: str) -> set[str]:
-    return {name for name in st.query_params.get(word, "").split(",") if name}
+def _mentioned(parameter: QueryValue) -> set[str]:
+    return {name for name in parameter.get().split(",") if name}
 
 
 def _is_locked(name: str) -> bool:
-    return not {name, "all"}.isdisjoint(_mentioned("lock"))
+    return not {name, "all"}.isdisjoint(_mentioned(state.LOCKED))
 
 
 def _controls(
@@ -148,7 +148,7 @@ def _controls(
 ) -> dict[str, Any]:
     """Draw the controls in a row; return their values."""
     found = dict(values)
-    shown = [c for c in step.controls if c.name not in _mentioned("hide")]
+    shown = [c for c in step.controls if c.name not in _mentioned(state.HIDDEN)]
     shown = [c for c in shown if not isinstance(c, catalogue.Places)]  # the figure holds these
     if not shown:
         return found
@@ -158,9 +158,9 @@ def _controls(
             found[control.name] = _widget(control, values[control.name], key)
     for control in shown:
         if found[control.name] != control.value:
-            st.query_params[control.name] = control.write(found[control.name])
+            QueryValue(control.name).set(control.write(found[control.name]))
         else:
-            st.query_params.pop(control.name, None)
+            QueryValue(control.name).drop()
     return found
 
 
@@ -168,11 +168,13 @@ def _widget(control: Control, value: Any, key: str) -> Any:
     locked = _is_locked(control.name)
     if isinstance(control, catalogue.Grid):  # an editor takes its state from nobody
         return lesson_figure.grid(control, value, key=key, locked=locked)
-    st.session_state.setdefault(key, value)
+    kept = SessionValue(key, value)
+    if not kept.is_set():
+        kept.set(value)
     common: dict[str, Any] = {"key": key, "disabled": locked}
     if isinstance(control, catalogue.Slider):
         number = int if control.is_whole else float
-        st.session_state[key] = number(st.session_state[key])
+        kept.set(number(kept.get()))
         low, high, step = map(number, (control.low, control.high, control.step))
         return st.slider(control.label, low, high, step=step, **common)
     if isinstance(control, catalogue.Choice):
@@ -189,7 +191,7 @@ def _mover(step: LessonStep) -> lesson_figure.Mover | None:
 
     def move(name: str, value: tuple[tuple[float, float], ...]) -> None:
         control = next(c for c in places if c.name == name)
-        st.query_params[name] = control.write(value)
+        QueryValue(name).set(control.write(value))
 
     return move
 
@@ -199,19 +201,19 @@ def _set(lesson: Lesson, number: int, step: LessonStep, values: Mapping[str, Any
     for control in step.controls:
         if control.name in values:
             value = values[control.name]
-            st.query_params[control.name] = control.write(value)
-            key = f"lesson-{lesson.name}-{number}-{control.name}"
+            QueryValue(control.name).set(control.write(value))
+            drawn = state.widget(f"lesson-{lesson.name}-{number}-{control.name}")
             if isinstance(control, catalogue.Grid):
-                st.session_state.pop(key, None)  # an editor holds changes, not values
+                drawn.forget()  # an editor holds changes, not values
             else:
-                st.session_state[key] = value
+                drawn.set(value)
 
 
 # -- the prediction --------------------------------------------------------------------------------
 def _try(lesson: Lesson, number: int, step: LessonStep) -> None:
     with st.container(border=True, key="lesson-try"):
         st.markdown(f":material/experiment: **Predict, then see.** {step.try_it.text}")
-        said = st.query_params.get("said", "")
+        said = state.SAID.get()
         options = step.try_it.options
         if not said.isdecimal() or int(said) >= len(options):
             for i, option in enumerate(options):
@@ -225,16 +227,14 @@ def _try(lesson: Lesson, number: int, step: LessonStep) -> None:
                 )
             return
         _verdict(step, int(said))
-        st.button("Predict again", icon=":material/undo:", type="tertiary", on_click=_unsay)
+        st.button(
+            "Predict again", icon=":material/undo:", type="tertiary", on_click=state.SAID.drop
+        )
 
 
 def _say(lesson: Lesson, number: int, step: LessonStep, option: int) -> None:
-    st.query_params["said"] = str(option)
+    state.SAID.set(str(option))
     _set(lesson, number, step, step.try_it.sets)
-
-
-def _unsay() -> None:
-    st.query_params.pop("said", None)
 
 
 def _verdict(step: LessonStep, said: int) -> None:
@@ -283,8 +283,8 @@ def _ways(lesson: Lesson, number: int) -> None:
 
 def _go(number: int) -> None:
     """Go to another step; what belonged to this one leaves the address."""
-    kept = {k: v for k, v in st.query_params.to_dict().items() if k in OWN and k != "said"}
-    st.query_params.from_dict({**kept, "step": str(number)})
+    kept = (*OF_ALL_LESSONS, state.LESSON.key)
+    state.keep_in_address(kept, **{state.LESSON_STEP.key: str(number)})
 
 
 def _onward(lesson: Lesson) -> None:

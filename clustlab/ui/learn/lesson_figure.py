@@ -9,7 +9,9 @@ import streamlit as st
 
 from clustlab.course import catalogue
 from clustlab.course.catalogue import Element, LessonStep, Material, Values
+from clustlab.ui import state
 from clustlab.ui.learn import plane
+from clustlab.ui.state import SessionValue
 from clustlab.views import specification
 
 Mover = Callable[[str, tuple[tuple[float, float], ...]], None]
@@ -74,11 +76,11 @@ def _numbers(part: catalogue.Numbers, key: str) -> None:
 
 def grid(control: catalogue.Grid, value: Any, *, key: str, locked: bool) -> Any:
     """A table to edit; returns its numbers as tuples."""
-    base = f"{key}-base"
-    if key not in st.session_state:
-        st.session_state[base] = value
+    base = SessionValue(f"{key}-base", value)
+    if not state.widget(key).is_set():
+        base.set(value)
     table = pd.DataFrame(
-        [list(map(float, row)) for row in st.session_state.get(base, value)],
+        [list(map(float, row)) for row in base.get()],
         index=list(control.rows),
         columns=list(control.columns),
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from clustlab.course.catalogue import Plane
+from clustlab.ui import state
 from clustlab.views.sheets import png
 
 _HTML = """<svg id="plane" role="application" viewBox="0 0 640 420"></svg>"""
@@ -92,7 +93,7 @@ def draw(
     """
 
     def moved() -> None:
-        value = st.session_state[key].moved
+        value = state.widget(key).get().moved
         if value and on_move:
             on_move(tuple((float(x), float(y)) for x, y in value))
 

@@ -12,7 +12,7 @@ from clustlab.errors import ClustlabError
 from clustlab.params import Param, schema
 from clustlab.registry import DatasetSpec, Method
 from clustlab.types import Dataset
-from clustlab.ui import nav, session
+from clustlab.ui import nav, session, state
 from clustlab.ui.train import setup
 from clustlab.ui.widgets import panels
 from clustlab.views import bars, sheets
@@ -45,8 +45,8 @@ def methods() -> None:
             _table(schema(method), method), hide_index=True, alt=f"Settings of {method.title}"
         )
         if st.button(f"Train {method.title}", icon=":material/play_arrow:", type="primary"):
-            st.session_state["method"] = name
-            st.session_state["form-open"] = True
+            state.METHOD.set(name)
+            state.IS_FORM_OPEN.set(True)
             nav.go("train")
 
 
@@ -90,8 +90,8 @@ def datasets() -> None:
         return
     _items(data)
     if st.button("Train on it", icon=":material/play_arrow:", type="primary"):
-        st.session_state["dataset"] = name
-        st.session_state["form-open"] = True
+        state.DATASET.set(name)
+        state.IS_FORM_OPEN.set(True)
         nav.go("train")
 
 

@@ -14,8 +14,9 @@ from clustlab.runs.store import Run, RunSpec
 from clustlab.sabotage import entries
 from clustlab.sabotage.entry import Entry, Finding
 from clustlab.training import estimate
-from clustlab.ui import nav, session
+from clustlab.ui import nav, session, state
 from clustlab.ui.run import run_bar, summaries
+from clustlab.ui.state import SessionValue
 from clustlab.ui.widgets import panels
 from clustlab.views import curves
 
@@ -53,22 +54,23 @@ def page() -> None:
 
 def _chosen() -> Entry:
     """Entry of the list, which stands in the address under its name and not its title."""
-    state, shown = st.session_state, st.session_state.get("sabotage-shown", entries.NAMES[0])
-    wanted = st.query_params.get("entry", shown)
+    shown = state.SABOTAGE_SHOWN.get() or entries.NAMES[0]
+    wanted = state.SABOTAGE_IN_ADDRESS.get() or shown
     if wanted not in entries.NAMES:
         try:
             entries.of(wanted)
         except ParameterError as error:
             session.show_error(error)
-    elif wanted != shown or "sabotage-entry" not in state:
-        state["sabotage-entry"] = wanted  # by a link, or back from another page
+    elif wanted != shown or not state.SABOTAGE.is_set():
+        state.SABOTAGE.set(wanted)  # by a link, or back from another page
     name = st.radio(
         "What to break",
         entries.NAMES,
         format_func=lambda name: entries.of(name).title,
-        key="sabotage-entry",
+        key=state.SABOTAGE.key,
     )
-    state["sabotage-shown"] = st.query_params["entry"] = str(name)
+    state.SABOTAGE_SHOWN.set(str(name))
+    state.SABOTAGE_IN_ADDRESS.set(str(name))
     return entries.of(str(name))
 
 
@@ -118,11 +120,11 @@ def _ticking(name: str) -> None:
     entry = entries.of(name)
     pair = _pair(entry)
     active = any(run is not None and run.is_active for run in pair.values())
-    key = f"sabotage-active-{name}"
-    if st.session_state.get(key, active) != active:
-        st.session_state[key] = active
+    was_active = SessionValue(f"sabotage-active-{name}", active)
+    changed = was_active.get() != active
+    was_active.set(active)
+    if changed:
         st.rerun()  # at another pace
-    st.session_state[key] = active
     missing = [spec for side, spec in entry.specs.items() if pair[side] is None]
     if missing:
         st.button(

@@ -9,7 +9,7 @@ from clustlab.errors import ClustlabError
 from clustlab.runs import exports
 from clustlab.runs.baskets import LONGEST, OPERATIONS, Basket
 from clustlab.types import Array
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.run import item_sheet, save_basket
 from clustlab.ui.run.view import View
 
@@ -37,7 +37,7 @@ def panel(view: View) -> None:
         "Basket",
         list(by_slug),
         format_func=lambda s: f"{by_slug[s].name} ({len(by_slug[s]):,})",
-        key="basket",
+        key=state.BASKET.key,
     )
     _problem()
     _detail(view, by_slug[str(slug)])
@@ -52,26 +52,26 @@ def _guarded(action: Callable[[], object]) -> Callable[[], None]:
         try:
             action()
         except ClustlabError as error:
-            st.session_state["baskets-problem"] = error
+            state.BASKETS_PROBLEM.set(error)
 
     return inner
 
 
 def _problem() -> None:
-    if problem := st.session_state.pop("baskets-problem", None):
+    if problem := state.BASKETS_PROBLEM.take():
         session.show_error(problem)
 
 
 def _undo(view: View) -> None:
     """Offer to bring back the basket deleted last."""
-    slug, name = st.session_state.get("basket-deleted", ("", ""))
+    slug, name = state.DELETED_BASKET.get()
     if not slug:
         return
 
     def restore() -> None:
-        st.session_state.pop("basket-deleted")
+        state.DELETED_BASKET.forget()
         save_basket.of(view).restore(slug)
-        st.session_state["basket"] = slug
+        state.BASKET.set(slug)
 
     with st.container(horizontal=True, vertical_alignment="center"):
         st.info(f"Deleted the basket {name!r}.", width="stretch")
@@ -108,7 +108,7 @@ def _detail(view: View, basket: Basket) -> None:
 
 def _delete(view: View, basket: Basket) -> None:
     save_basket.of(view).delete(basket.slug)
-    st.session_state["basket-deleted"] = (basket.slug, basket.name)
+    state.DELETED_BASKET.set((basket.slug, basket.name))
 
 
 def _edit(view: View, basket: Basket) -> None:
@@ -116,9 +116,9 @@ def _edit(view: View, basket: Basket) -> None:
 
     def change() -> None:
         kept = save_basket.of(view)
-        slug = kept.rename(basket.slug, st.session_state[name_key]).slug
-        kept.annotate(slug, st.session_state[note_key])
-        st.session_state["basket"] = slug
+        slug = kept.rename(basket.slug, state.widget(name_key).get()).slug
+        kept.annotate(slug, state.widget(note_key).get())
+        state.BASKET.set(slug)
 
     with (
         st.popover("Rename, note", icon=":material/edit:"),
@@ -182,17 +182,24 @@ def _combine(view: View, found: Sequence[Basket]) -> None:
     names = {basket.slug: basket.name for basket in found}
 
     def make() -> None:
-        state = st.session_state
         made = save_basket.of(view).combine(
-            state["combine-name"], state["combine-how"], state["combine-a"], state["combine-b"]
+            state.COMBINED_NAME.get(),
+            state.COMBINED_HOW.get(),
+            state.COMBINED_FIRST.get(),
+            state.COMBINED_SECOND.get(),
         )
-        state["basket"], state["combine-name"] = made.slug, ""
+        state.BASKET.set(made.slug)
+        state.COMBINED_NAME.set("")
 
     with st.expander("Make a basket of two"), st.form("combine", border=False):
         first, how, second = st.columns(3)
         slugs = list(names)
-        first.selectbox("First", slugs, format_func=names.__getitem__, key="combine-a")
-        how.selectbox("Items", list(OPERATIONS), format_func=WORDS.__getitem__, key="combine-how")
-        second.selectbox("Second", slugs, 1, format_func=names.__getitem__, key="combine-b")
-        st.text_input("Name of the new basket", key="combine-name", max_chars=LONGEST)
+        first.selectbox("First", slugs, format_func=names.__getitem__, key=state.COMBINED_FIRST.key)
+        how.selectbox(
+            "Items", list(OPERATIONS), format_func=WORDS.__getitem__, key=state.COMBINED_HOW.key
+        )
+        second.selectbox(
+            "Second", slugs, 1, format_func=names.__getitem__, key=state.COMBINED_SECOND.key
+        )
+        st.text_input("Name of the new basket", key=state.COMBINED_NAME.key, max_chars=LONGEST)
         st.form_submit_button("Make", type="primary", on_click=_guarded(make))

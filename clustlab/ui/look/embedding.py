@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from clustlab.types import Array
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.look import decision_regions, projections
 from clustlab.ui.run.view import View
 from clustlab.ui.server.routes import item_url
@@ -22,8 +22,8 @@ TRAIL = 8  # steps back that the selection leaves a trail
 def body(view: View) -> None:
     """Choices above, the map below."""
     kinds = [k for k in KINDS if k != "plane" or decision_regions.has_plane(view)]
-    if st.session_state.get("projection") not in (None, *kinds):
-        del st.session_state["projection"]  # of a run on points, before one on images was opened
+    if state.PROJECTION.get() not in (None, *kinds):
+        state.PROJECTION.forget()  # of a run on points, before one on images was opened
     controls = st.container(horizontal=True, vertical_alignment="bottom")
     with controls:
         kind = st.segmented_control(
@@ -32,7 +32,7 @@ def body(view: View) -> None:
             default="plane" if "plane" in kinds else "pca",
             required=True,
             format_func=KINDS.__getitem__,
-            key="projection",
+            key=state.PROJECTION.key,
             bind="query-params",
         )
         table = table_of(view, view.timeline.points(view.step))
@@ -119,8 +119,7 @@ def chooser(key: str, table: Any) -> Callable[[], None]:
     """Action that takes over what was brushed or clicked in a chart of dots."""
 
     def chosen() -> None:
-        event = st.session_state[key]["selection"]
-        brush, pick = event.get("brush") or {}, event.get("pick") or []
+        brush, pick = state.marked(key, "brush") or {}, state.marked(key, "pick")
         if brush.get("x") and brush.get("y"):
             _brush(table, brush["x"], brush["y"])
         elif pick:
@@ -164,7 +163,7 @@ def _lasso(view: View, table: Any, colour_by: str, extent: float | None, kind: s
     )
 
     def chosen() -> None:
-        areas = st.session_state[key]["selection"].get("areas") or []
+        areas = state.marked(key, "areas")
         found = [
             lasso.lassoed(table, a["coord_range"]) for a in areas if a["brush_type"] == "polygon"
         ]

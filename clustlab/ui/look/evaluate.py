@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from clustlab.analysis import matching, probes
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.views import bars, curves, matrices
@@ -84,7 +84,7 @@ def matrix(view: View, cells: keyboard_choice.Chooser, **options: Any) -> None:
     """Confusion matrix; a click on a cell selects its items."""
 
     def chosen() -> None:
-        clicked = st.session_state[cells.key]["selection"].get("cell") or []
+        clicked = state.marked(cells.key, "cell")
         if clicked:
             names = list(view.dataset.class_names)
             cells.take((names.index(str(clicked[0]["true"])), int(clicked[0]["cluster"])))
@@ -121,7 +121,7 @@ def _curves(view: View) -> None:
 
 def _silhouettes(view: View) -> None:
     """Silhouette over all steps: too slow for every step at once, so on demand."""
-    key = f"silhouettes-{view.run.id}"
+    kept = state.widget(f"silhouettes-{view.run.id}")
     steps = len(view.timeline)
     if st.button("Silhouette over all steps", icon=":material/insights:"):
         bar = st.progress(0.0, "Measuring silhouettes")
@@ -130,9 +130,9 @@ def _silhouettes(view: View) -> None:
             values.append(view.timeline.silhouette(i))
             bar.progress((i + 1) / steps)
         bar.empty()
-        st.session_state[key] = values
-    if key in st.session_state:
-        values = st.session_state[key]
+        kept.set(values)
+    if kept.is_set():
+        values = kept.get()
         table = pd.DataFrame({"step": range(len(values)), "silhouette": values})
         panels.chart(
             curves.metrics, table, ["silhouette"], step=view.step, key="silhouettes", height=200
@@ -146,15 +146,17 @@ def _probes(view: View) -> None:
             "A probe is trained with labels on the frozen embedding. High probe, low ACC: the "
             "classes are there, but they are not what the clusters follow."
         )
-        key = f"probes-{view.run.id}-{view.step}"
+        kept = state.widget(f"probes-{view.run.id}-{view.step}")
         if st.button("Measure at this step", icon=":material/speed:"):
             with st.spinner("kNN probe, then linear probe ..."):
                 embedding, labels = view.snapshot.embedding, view.dataset.labels
                 assert labels is not None
-                st.session_state[key] = {
-                    "kNN probe": probes.knn_probe(embedding, labels),
-                    "Linear probe": probes.linear_probe(embedding, labels),
-                    "Silhouette": view.timeline.silhouette(view.step),
-                }
-        for name, value in st.session_state.get(key, {}).items():
+                kept.set(
+                    {
+                        "kNN probe": probes.knn_probe(embedding, labels),
+                        "Linear probe": probes.linear_probe(embedding, labels),
+                        "Silhouette": view.timeline.silhouette(view.step),
+                    }
+                )
+        for name, value in (kept.get() or {}).items():
             st.metric(name, f"{value:.3f}")

@@ -14,7 +14,7 @@ from clustlab.analysis.failures.search import Filters, Hunt
 from clustlab.analysis.timeline import Timeline
 from clustlab.errors import ParameterError
 from clustlab.types import Array, Dataset, Report
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.look import baskets, failure_filters
 from clustlab.ui.run import item_sheet
 from clustlab.ui.run.view import View
@@ -62,7 +62,7 @@ def _queries(view: View) -> None:
 # -- the questions -----------------------------------------------------------------------------
 def _chosen(hunt: Hunt) -> Query:
     """Query in the address, else the first that can be asked."""
-    wanted = st.query_params.get("query") or st.session_state.get("query")
+    wanted = state.QUERY_IN_ADDRESS.get() or state.QUERY.get()
     first = next(q for q in QUERIES if hunt.available(q))
     try:
         found = first if wanted is None else catalogue.query(wanted)
@@ -73,8 +73,8 @@ def _chosen(hunt: Hunt) -> Query:
 
 
 def _choose(name: str) -> None:
-    st.session_state["query"] = name
-    st.query_params["query"] = name
+    state.QUERY.set(name)
+    state.QUERY_IN_ADDRESS.set(name)
 
 
 def _list(view: View, hunt: Hunt, chosen: Query) -> None:
@@ -238,9 +238,9 @@ def _chart(view: View, steps: Array, found: Array, last: int) -> None:
     key = session.chart_key("failures-over-time")
 
     def go() -> None:
-        at = st.session_state[key]["selection"].get("at") or []
-        if at:
-            step = int(at[0]["step"])
+        steps_marked = state.marked(key, "at")
+        if steps_marked:
+            step = int(steps_marked[0]["step"])
             session.set_step(None if step >= last else step)
 
     panels.chart(

@@ -9,7 +9,7 @@ import streamlit as st
 
 from clustlab.analysis import genealogy, rematch
 from clustlab.types import Array
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.look import shifts
 from clustlab.ui.run import alarms
 from clustlab.ui.run.view import View
@@ -66,11 +66,11 @@ def _raster(view: View) -> None:
 
     def band(number: int) -> None:
         first, end = (int(place) for place in drawn.spans[number])
-        st.session_state["raster-rows"] = (first, end - 1)
+        state.RASTER_ROWS.set((first, end - 1))
         chosen(first, end)
 
     def slid() -> None:
-        first, last = st.session_state["raster-rows"]
+        first, last = state.RASTER_ROWS.get() or (0, n - 1)
         chosen(first, last + 1)
 
     clickable(
@@ -80,10 +80,10 @@ def _raster(view: View) -> None:
         label=lambda i: f"rows {drawn.spans[i, 0]:,} to {drawn.spans[i, 1] - 1:,}",
         on_pick=band,
     )
-    first, last = st.session_state.get("raster-rows", (0, n - 1))
-    st.session_state["raster-rows"] = (min(first, n - 1), min(last, n - 1))
+    first, last = state.RASTER_ROWS.get() or (0, n - 1)
+    state.RASTER_ROWS.set((min(first, n - 1), min(last, n - 1)))
     if n > 1:
-        st.slider("Rows to show as images", 0, n - 1, key="raster-rows", on_change=slid)
+        st.slider("Rows to show as images", 0, n - 1, key=state.RASTER_ROWS.key, on_change=slid)
     st.caption(
         " ".join(
             part
@@ -128,7 +128,7 @@ def _genealogy(view: View) -> None:
     )
 
     def chosen() -> None:
-        for group in st.session_state[key]["selection"]["selected"]:
+        for group in state.marked(key, "selected"):
             for i in group["data_indices"] if group.get("data_type") == "edge" else ():
                 if links[i] is not None:
                     bands.take(links[i])

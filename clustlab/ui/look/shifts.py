@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from clustlab.analysis import transitions
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.views import curves, flow, matrices
@@ -47,14 +47,14 @@ def body(view: View) -> None:
 def earlier_step(view: View) -> int:
     """Step to compare the one in view with, chosen by a slider."""
     last = len(view.timeline) - 1
-    wanted = st.session_state.get("from_step")
-    default = max(0, view.step - 1) if wanted is None else min(int(wanted), last)
-    st.session_state["from-slider"] = default
+    wanted = state.EARLIER_STEP.get()
+    default = max(0, view.step - 1) if wanted is None else min(wanted, last)
+    state.EARLIER_SLIDER.set(default)
 
     def moved() -> None:
-        st.session_state["from_step"] = st.session_state["from-slider"]
+        state.EARLIER_STEP.set(state.EARLIER_SLIDER.get())
 
-    return st.slider("Compare with step", 0, last, key="from-slider", on_change=moved)
+    return st.slider("Compare with step", 0, last, key=state.EARLIER_SLIDER.key, on_change=moved)
 
 
 def _pick(view: View, start: int, source: int, target: int) -> None:
@@ -71,7 +71,7 @@ def _flow(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
     bands = keyboard_choice.Chooser("flow", key, lambda band: _pick(view, start, *band))
 
     def chosen() -> None:
-        for group in st.session_state[key]["selection"]["selected"]:
+        for group in state.marked(key, "selected"):
             for i in group["data_indices"] if group.get("data_type") == "edge" else ():
                 if links[i] is not None:
                     bands.take(links[i])
@@ -105,7 +105,7 @@ def _matrix(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
     cells = keyboard_choice.Chooser("transition", key, lambda cell: _pick(view, start, *cell))
 
     def chosen() -> None:
-        clicked = st.session_state[key]["selection"].get("cell") or []
+        clicked = state.marked(key, "cell")
         if clicked:
             cells.take((int(clicked[0]["from"]), int(clicked[0]["to"])))
 

@@ -14,7 +14,7 @@ from clustlab import registry
 from clustlab.errors import ClustlabError
 from clustlab.runs.store import ACTIVE, Run, RunStore
 from clustlab.types import Array
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
 from clustlab.views import maps
@@ -72,7 +72,7 @@ def _item(view: View, index: int) -> None:
         _elsewhere(last, last)
         return
     asked = (run.id, view.step, index)
-    if st.session_state.get("why-asked") != asked:
+    if state.EXPLAINED.get() != asked:
         st.caption("Ask the trained network which pixels count, and what would change its mind.")
         st.button(
             "Explain",
@@ -91,7 +91,7 @@ def _item(view: View, index: int) -> None:
 
 
 def _ask(asked: tuple[str, int, int]) -> None:
-    st.session_state["why-asked"] = asked
+    state.EXPLAINED.set(asked)
 
 
 def _elsewhere(step: int, last: int) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from clustlab.runs.store import Run
-from clustlab.ui import nav, session
+from clustlab.ui import nav, session, state
 from clustlab.ui.run import inspector, run_bar, scrubber
 from clustlab.ui.run.view import View, chosen_step
 
@@ -33,7 +33,7 @@ def show(body: Callable[[View], None], *, with_inspector: bool = True) -> None:
 
 def _pace(run: Run, waits: bool) -> float | None:
     """Seconds between two drawings of the views; None if nothing moves."""
-    if st.session_state.get("playing", False):
+    if state.IS_PLAYING.get():
         return scrubber.FRAME
     if not run.is_active:
         return None

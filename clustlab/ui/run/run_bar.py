@@ -7,7 +7,7 @@ import streamlit as st
 
 from clustlab.runs.store import Run
 from clustlab.training import estimate
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.run import summaries
 
 TICK = 1.0  # seconds between looks at the state of an active run
@@ -37,10 +37,10 @@ def _state(run_id: str) -> None:
         for name in ("acc", "nmi"):
             if found.get(name) is not None:
                 st.markdown(f"{name.upper()} **{found[name]:.3f}**", width="content")
-    if st.session_state.get("status-of") != (run_id, status):
-        first = st.session_state.get("status-of", (None,))[0] != run_id
-        st.session_state["status-of"] = (run_id, status)
-        if not first:
+    seen = state.SEEN_STATUS.get()
+    if seen != (run_id, status):
+        state.SEEN_STATUS.set((run_id, status))
+        if seen is not None and seen[0] == run_id:
             st.rerun()  # other buttons, and another pace
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from clustlab.errors import ClustlabError
 from clustlab.runs.baskets import LONGEST, Baskets
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.run.view import View
 
 
@@ -23,24 +23,27 @@ def save(view: View, indices: Sequence[int], title: str) -> None:
     """
 
     def keep() -> None:
-        state = st.session_state
         try:
-            name = state["basket-name"].strip() or title[:LONGEST]
-            made = of(view).save(name, indices, state["basket-note"])
+            name = state.BASKET_NAME.get().strip() or title[:LONGEST]
+            made = of(view).save(name, indices, state.BASKET_NOTE.get())
         except ClustlabError as error:
-            state["basket-problem"] = error
+            state.BASKET_PROBLEM.set(error)
             return
-        state["basket-name"] = state["basket-note"] = ""
-        state["basket-saved"] = f"Saved {len(made):,} items as the basket {made.name!r}."
+        state.BASKET_NAME.set("")
+        state.BASKET_NOTE.set("")
+        state.BASKET_SAVED.set(f"Saved {len(made):,} items as the basket {made.name!r}.")
 
     with st.popover("Save as basket", icon=":material/shopping_basket:", type="tertiary"):
         with st.form("save-basket", border=False):
             st.text_input(
-                "Name of the basket", key="basket-name", max_chars=LONGEST, placeholder=title
+                "Name of the basket",
+                key=state.BASKET_NAME.key,
+                max_chars=LONGEST,
+                placeholder=title,
             )
-            st.text_area("Note", key="basket-note", height=80)
+            st.text_area("Note", key=state.BASKET_NOTE.key, height=80)
             st.form_submit_button("Save", type="primary", on_click=keep)
-        if problem := st.session_state.pop("basket-problem", None):
+        if problem := state.BASKET_PROBLEM.take():
             session.show_error(problem)
-        if words := st.session_state.pop("basket-saved", None):
+        if words := state.BASKET_SAVED.take():
             st.success(f"{words} It is on the page Failures, under Baskets.")

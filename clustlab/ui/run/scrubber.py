@@ -7,7 +7,7 @@ import streamlit as st
 
 from clustlab.analysis.timeline import Timeline
 from clustlab.runs.store import Run
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.run import alarms, intervene
 from clustlab.ui.widgets import panels
 from clustlab.views import curves
@@ -24,7 +24,7 @@ def draw(run: Run, timeline: Timeline, step: int) -> None:
         with buttons, st.container(horizontal=True, wrap=False, gap="xsmall"):
             _button("First step", "first_page", lambda: _set(0, last), step > 0)
             _button("Step back", "chevron_left", lambda: _set(step - 1, last), step > 0)
-            playing = st.session_state.get("playing", False)
+            playing = state.IS_PLAYING.get()
             if playing:
                 _button("Hold", "pause", _hold, enabled=True)
             else:
@@ -44,14 +44,14 @@ def draw(run: Run, timeline: Timeline, step: int) -> None:
                     alt="Share of labels changed at each step, marks at alarms and changes",
                     with_guide=False,
                 )
-                st.session_state["scrub"] = step
+                state.SCRUBBER.set(step)
                 st.slider(
                     "Step",
                     0,
                     last,
-                    key="scrub",
+                    key=state.SCRUBBER.key,
                     label_visibility="collapsed",
-                    on_change=lambda: _set(st.session_state["scrub"], last),
+                    on_change=lambda: _set(state.SCRUBBER.get(), last),
                 )
         with words:
             record = run.log[step]
@@ -76,28 +76,28 @@ def _button(label: str, icon: str, action: Callable[[], None], enabled: bool = T
 
 
 def _set(value: int, last: int) -> None:
-    st.session_state["playing"] = False
+    state.IS_PLAYING.set(False)
     session.set_step(None if value >= last else value)
 
 
 def _play(step: int, last: int) -> None:
-    st.session_state["playing"] = True
+    state.IS_PLAYING.set(True)
     session.set_step(0 if step >= last else step)
 
 
 def _hold() -> None:
-    st.session_state["playing"] = False
+    state.IS_PLAYING.set(False)
 
 
 def _advance(step: int, last: int) -> None:
     """Move on by one at each tick while replaying; change the page's pace when that changes."""
-    playing = st.session_state.get("playing", False)
-    if playing != st.session_state.get("was-playing", False):
-        st.session_state["was-playing"] = playing
+    playing = state.IS_PLAYING.get()
+    if playing != state.WAS_PLAYING.get():
+        state.WAS_PLAYING.set(playing)
         st.rerun()
-    due = st.session_state.get("frame-due", 0.0)  # other reruns come in between
+    due = state.NEXT_FRAME.get()  # other reruns come in between
     if playing and time.monotonic() >= due:
-        st.session_state["frame-due"] = time.monotonic() + FRAME * 0.9
+        state.NEXT_FRAME.set(time.monotonic() + FRAME * 0.9)
         if step >= last:
             _hold()
             session.set_step(None)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from clustlab.errors import ClustlabError
 from clustlab.runs.store import Run, RunSpec
-from clustlab.ui import nav, session
+from clustlab.ui import nav, session, state
 from clustlab.ui.run import summaries
 
 
@@ -56,7 +56,7 @@ def quick_start(start: QuickStart) -> None:
 
             params = dict(registry.method(start.method).presets["quick"])
         spec = RunSpec("digits", start.method, method_params=params, preset="quick")
-        st.session_state["prefill"] = session.start(spec).id
+        state.PREFILL.set(session.start(spec).id)
         nav.go("train")
 
 

@@ -8,7 +8,8 @@ import streamlit as st
 from clustlab.course import catalogue
 from clustlab.errors import ParameterError
 from clustlab.params import Param, check
-from clustlab.ui import nav
+from clustlab.ui import nav, state
+from clustlab.ui.state import SessionValue
 
 # Values live in the URL while the form is in sight, and in the session while another page is.
 LASTING: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
@@ -45,7 +46,7 @@ def reset(owner: str, params: Sequence[Param], values: Mapping[str, Any]) -> Non
     """Set every widget of an owner to a preset; to be called before they are drawn."""
     for p in params:
         value = values.get(p.name, p.default)
-        st.session_state[key_of(owner, p.name)] = _to_widget(p, value)
+        state.widget(key_of(owner, p.name)).set(_to_widget(p, value))
 
 
 def _help(owner: str, p: Param) -> str:
@@ -58,9 +59,9 @@ def _help(owner: str, p: Param) -> str:
 
 
 def _is_changed(owner: str, p: Param, defaults: Mapping[str, Any]) -> bool:
-    key = key_of(owner, p.name)
     default = _to_widget(p, defaults.get(p.name, p.default))
-    return bool(st.session_state.get(key, default) != default)
+    value = SessionValue(key_of(owner, p.name), default)
+    return bool(value.get() != default)
 
 
 def _to_widget(p: Param, value: Any) -> Any:

@@ -11,7 +11,7 @@ from clustlab.errors import ClustlabError
 from clustlab.params import build
 from clustlab.registry import Method
 from clustlab.types import Array, Dataset
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.views import sheets, theme
 
 COLUMNS, ROWS, TILE = 12, 5, 44  # items, changed copies of each, side of a tile
@@ -51,7 +51,7 @@ def _folded(title: str, icon: str, body: Callable[[], None]) -> None:
 
 def _copies(method: Any, items: Array) -> None:
     """Items in the first row, what changes make of them below."""
-    draws = st.session_state.get("rehearsal-draws", 0)
+    draws = state.COPIES_DRAWN.get()
     pictures = changed_copies(method, items[theme.thin(len(items), limit=COLUMNS)], draws)
     if pictures is None:
         st.caption("Copies are not changed: all switches are off, or the strength is 0.")
@@ -69,7 +69,8 @@ def _copies(method: Any, items: Array) -> None:
     st.button(
         "Other copies",
         icon=":material/refresh:",
-        on_click=lambda: st.session_state.update({"rehearsal-draws": draws + 1}),
+        on_click=state.COPIES_DRAWN.set,
+        args=(draws + 1,),
     )
 
 

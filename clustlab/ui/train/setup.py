@@ -18,7 +18,7 @@ from clustlab.registry import DatasetSpec, Method
 from clustlab.runs.store import Run, RunSpec
 from clustlab.training import estimate
 from clustlab.types import Dataset, PlannedPhase
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.train import form as forms
 from clustlab.ui.train import preview as before_start
 from clustlab.ui.widgets import panels
@@ -60,11 +60,11 @@ class Choice:
 
 def form(run: Run | None) -> Choice:
     """Draw the form, with the button that starts what it says; return that."""
-    seen = st.session_state.get("form-seen", False)
-    st.session_state["form-seen"] = True
-    if wanted := st.session_state.pop("prefill", None):
+    seen = state.IS_FORM_SEEN.get()
+    state.IS_FORM_SEEN.set(True)
+    if wanted := state.PREFILL.take():
         prefill(wanted)
-    elif run is not None and not seen and "dataset" not in st.query_params:
+    elif run is not None and not seen and not state.DATASET_IN_ADDRESS.is_set():
         with contextlib.suppress(ClustlabError):  # of a method that is not there any more
             prefill(run.id)  # one change, and Start again
     choice = fields()
@@ -88,7 +88,7 @@ def form(run: Run | None) -> Choice:
         except ClustlabError as error:
             session.show_error(error)
         else:
-            st.session_state["form-open"] = False
+            state.IS_FORM_OPEN.set(False)
             st.rerun()
     waiting(run)
     return choice
@@ -113,11 +113,11 @@ def waiting(run: Run | None) -> None:
 
 def fields() -> Choice:
     """Draw the fields of the form; return what they say."""
-    dataset = _choose("dataset", "Data set", registry.datasets(), DEFAULT_DATASET)
+    dataset = _choose(state.DATASET.key, "Data set", registry.datasets(), DEFAULT_DATASET)
     dataset_params = forms.fields(dataset.name, schema(dataset), {}, shown=DATA_SHOWN)
-    data = samples(dataset, dataset_params, int(st.session_state.get("seed", 0)))
+    data = samples(dataset, dataset_params, state.SEED.get())
     excluded = left_out(dataset, dataset_params)
-    method = _choose("method", "Method", registry.methods(), DEFAULT_METHOD)
+    method = _choose(state.METHOD.key, "Method", registry.methods(), DEFAULT_METHOD)
     st.caption(f"**{method.title}.** {method.idea}")
     preset = _preset(method, data)
     params = forms.fields(method.name, schema(method), method.presets[preset], SHOWN)
@@ -131,7 +131,7 @@ def fields() -> Choice:
             0,
             2**32 - 1,
             0,
-            key="seed",
+            key=state.SEED.key,
             **forms.LASTING,
             help="Decides every random draw: same settings and seed, same result.",
         )
@@ -139,13 +139,15 @@ def fields() -> Choice:
         name = st.selectbox(
             "Device",
             NAMES,
-            key="device",
+            key=state.DEVICE.key,
             **forms.LASTING,
             help="'auto' takes CUDA if it is there, then MPS, then the CPU.",
         )
     mixed = name in ("auto", "cuda") and _has_cuda()
     if mixed:
-        mixed = st.toggle("Mixed precision", key="mixed", **forms.LASTING, help="bfloat16.")
+        mixed = st.toggle(
+            "Mixed precision", key=state.IS_MIXED.key, **forms.LASTING, help="bfloat16."
+        )
     return Choice(
         dataset, dataset_params, method, params, preset, int(number), name, mixed, excluded
     )
@@ -153,12 +155,12 @@ def fields() -> Choice:
 
 def left_out(dataset: type[DatasetSpec], params: Mapping[str, Any]) -> list[int]:
     """Rows that the next run is to do without; they hold for one draw of one data set only."""
-    kept = st.session_state.get("left-out")
+    kept = state.LEFT_OUT.get()
     if not kept or not kept["rows"]:
         return []
     words = f"{len(kept['rows']):,} items"
     try:
-        key = library.key(dataset.name, params, int(st.session_state.get("seed", 0)))
+        key = library.key(dataset.name, params, state.SEED.get())
     except ClustlabError:  # said beside the button that starts
         return []
     if key != kept["key"]:
@@ -166,9 +168,7 @@ def left_out(dataset: type[DatasetSpec], params: Mapping[str, Any]) -> list[int]
         return []
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f":material/filter_alt: Without {words} that you left out.", width="stretch")
-        st.button(
-            "Take them back", type="tertiary", on_click=st.session_state.pop, args=["left-out"]
-        )
+        st.button("Take them back", type="tertiary", on_click=state.LEFT_OUT.forget)
     return list(kept["rows"])
 
 
@@ -202,7 +202,7 @@ def _preset(method: type[Method], data: Dataset | None) -> str:
     key = f"{method.name}.preset"
 
     def apply() -> None:
-        forms.reset(method.name, schema(method), method.presets[st.session_state[key]])
+        forms.reset(method.name, schema(method), method.presets[state.widget(key).get()])
 
     chosen = st.segmented_control(
         "Preset",
@@ -226,15 +226,18 @@ def prefill(run_id: str) -> None:
     """Take over the settings of a run that is to be changed and run again."""
     spec = session.open_run(run_id).spec
     dataset, method = registry.dataset(spec.dataset), registry.method(spec.method)
-    state = st.session_state
-    state["dataset"], state["method"], state["seed"] = spec.dataset, spec.method, spec.seed
-    state["device"] = spec.device
-    state["mixed"] = spec.mixed_precision
-    state[f"{method.name}.preset"] = spec.preset if spec.preset in method.presets else "quick"
+    state.DATASET.set(spec.dataset)
+    state.METHOD.set(spec.method)
+    state.SEED.set(spec.seed)
+    state.DEVICE.set(spec.device)
+    state.IS_MIXED.set(spec.mixed_precision)
+    preset = spec.preset if spec.preset in method.presets else "quick"
+    state.widget(f"{method.name}.preset").set(preset)
     forms.reset(dataset.name, schema(dataset), spec.dataset_params)
     forms.reset(method.name, schema(method), spec.method_params)
     key = library.key(spec.dataset, spec.dataset_params, spec.seed)
-    state["left-out"] = {"key": key, "rows": state.pop("prefill-excluded", spec.excluded)}
+    excluded = state.PREFILL_EXCLUDED.take()
+    state.LEFT_OUT.set({"key": key, "rows": spec.excluded if excluded is None else excluded})
 
 
 # -- what the data look like -------------------------------------------------------------------
@@ -301,7 +304,7 @@ def _plan(
 def _seconds(
     root: Path, method: str, params: tuple[tuple[str, Any], ...], n: int, shape: tuple[int, ...]
 ) -> float:
-    device = choose_device(str(st.session_state.get("device", "auto")))[0]
+    device = choose_device(state.DEVICE.get())[0]
     machine = estimate.Machine(root, device.type)
     if not any(run.is_active for run in session.store().runs()):  # a busy machine looks slow
         machine.measure()
@@ -312,11 +315,12 @@ def _seconds(
 def preview(choice: Choice) -> None:
     """What the method will do, as a diagram, before anything runs."""
     method = choice.method
-    if st.session_state.get("run"):
+    if state.RUN.get():
         st.button(
             "Back to the run",
             icon=":material/arrow_back:",
-            on_click=lambda: st.session_state.update({"form-open": False}),
+            on_click=state.IS_FORM_OPEN.set,
+            args=(False,),
         )
     st.subheader(method.title, anchor=False)
     st.markdown(method.idea)

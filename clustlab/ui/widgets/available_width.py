@@ -2,6 +2,9 @@
 
 import streamlit as st
 
+from clustlab.ui import state
+from clustlab.ui.state import SessionValue
+
 STEP = 20  # pixels; smaller changes are not worth drawing anew
 
 _HTML = '<div id="room"></div>'
@@ -34,16 +37,16 @@ def width(key: str, enough: int) -> int:
 
     So many it is until the browser has said that there are fewer; then all is drawn anew.
     """
-    known = int(st.session_state.get(f"{key}-known", enough))
+    fits = SessionValue(f"{key}-known", enough)
 
     def measured() -> None:
-        value = st.session_state[key].measured
+        value = state.widget(key).get().measured
         if value is not None:
-            st.session_state[f"{key}-known"] = int(value)
+            fits.set(int(value))
 
     _component(
         key=key,
-        data={"enough": enough, "known": known, "step": STEP},
+        data={"enough": enough, "known": fits.get(), "step": STEP},
         on_measured_change=measured,
     )
-    return known
+    return fits.get()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from clustlab.ui import state
 from clustlab.views.sheets import Sheet, png
 
 _HTML = """
@@ -94,7 +95,7 @@ def clickable(
     """
 
     def picked() -> None:
-        value = st.session_state[key].picked
+        value = state.widget(key).get().picked
         if value is not None:
             on_pick(int(value))
 

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from clustlab.types import Array
-from clustlab.ui import session
+from clustlab.ui import session, state
 
 MOST = 1000  # choices in a box; beyond them lie the smallest cells of a very large table
 WHOLE = (0, 100)  # percent
@@ -33,11 +33,11 @@ class Chooser:
         """Choose what was clicked."""
         self.choose(value)
         title = session.selection()[1]
-        st.session_state["chosen"] = (session.chart_key(self.name), value, title)
+        state.CHOSEN_BY_KEYS.set((session.chart_key(self.name), value, title))
 
     def current(self) -> Hashable:
         """What is selected now, if it was chosen here; else None."""
-        key, value, title = st.session_state.get("chosen", ("", None, ""))
+        key, value, title = state.CHOSEN_BY_KEYS.get()
         here = key == session.chart_key(self.name) and title == session.selection()[1]
         return value if here else None
 
@@ -52,14 +52,14 @@ class Chooser:
 
         The style sheet lifts it into the line of the tabs where it is the first in one of them.
         """
-        key = f"box-{self.name}"
+        box = state.widget(f"box-{self.name}")
         now = self.current()
         now = now if now in words else None
-        if st.session_state.get(key) != now or key not in st.session_state:
-            st.session_state[key] = now
+        if box.get() != now or not box.is_set():
+            box.set(now)
 
         def chosen() -> None:
-            value = st.session_state[key]
+            value = box.get()
             if value is None:
                 session.clear()
                 return
@@ -72,7 +72,7 @@ class Chooser:
             list(words),
             index=None,
             format_func=lambda value: words.get(value, ""),
-            key=key,
+            key=box.key,
             placeholder=label,
             disabled=not words,
             width=width,
@@ -83,8 +83,8 @@ class Chooser:
 
 def forget_marks(key: str) -> None:
     """Take out of a chart what was marked in it by mouse, before something else is chosen."""
-    state = st.session_state.get(key)
-    if state and any(state["selection"].values()):
+    chart = state.widget(key).get()
+    if chart and any(chart["selection"].values()):
         session.clear_charts()
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from clustlab.data import background_download
 from clustlab.registry import Method
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.views import loop, specification
 from clustlab.views.theme import reading
 
@@ -73,24 +73,24 @@ def loop_diagram(method: type[Method], active: str = "") -> None:
 
 def downloading(name: str) -> None:
     """Progress of a download, while there is one."""
-    state = background_download.progress(session.store().root, name)
-    running = state.get("status") == "running"
+    download = background_download.progress(session.store().root, name)
+    running = download.get("status") == "running"
     st.fragment(_download_bar, run_every=1.0 if running else None)(name)
 
 
 def _download_bar(name: str) -> None:
     root = session.store().root
-    state = background_download.progress(root, name)
-    status = state.get("status")
+    download = background_download.progress(root, name)
+    status = download.get("status")
     if status == "running":
-        st.progress(float(state["fraction"]), state["message"])
+        st.progress(float(download["fraction"]), download["message"])
         st.button(
             "Stop", icon=":material/stop:", on_click=background_download.cancel, args=(root, name)
         )
-        st.session_state["downloading"] = name
+        state.DOWNLOADING.set(name)
     elif status == "failed":
-        session.show_error(state)
+        session.show_error(download)
     elif status == "cancelled":
-        st.caption(state["message"])
-    if status != "running" and st.session_state.pop("downloading", None) == name:
+        st.caption(download["message"])
+    if status != "running" and state.DOWNLOADING.take() == name:
         st.rerun()

@@ -1,0 +1,155 @@
+"""All that the session and the address hold, by name: nobody else spells a key.
+
+A value of the session lasts until the tab is closed. What stands in the address lasts longer, and
+can be sent to others. Keys of widgets that exist in many copies are made where they are drawn;
+`widget` reads those.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import streamlit as st
+
+from clustlab.errors import ClustlabError
+from clustlab.runs.store import Status
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SessionValue(Generic[T]):
+    """One value of the session, under a key of its own; the default until it is set."""
+
+    key: str
+    default: T
+
+    def get(self) -> T:
+        """Value of the session."""
+        value: T = st.session_state.get(self.key, self.default)
+        return value
+
+    def set(self, value: T) -> None:
+        """Keep a value; that of a widget must be set before it is drawn."""
+        st.session_state[self.key] = value
+
+    def take(self) -> T:
+        """Value of the session, which is forgotten."""
+        value: T = st.session_state.pop(self.key, self.default)
+        return value
+
+    def forget(self) -> None:
+        """Go back to the default."""
+        st.session_state.pop(self.key, None)
+
+    def is_set(self) -> bool:
+        """Whether there is a value."""
+        return self.key in st.session_state
+
+
+@dataclass(frozen=True)
+class QueryValue:
+    """One parameter of the address; empty unless it is there."""
+
+    key: str
+
+    def get(self) -> str:
+        """Text of the parameter."""
+        return str(st.query_params.get(self.key, ""))
+
+    def set(self, text: str) -> None:
+        """Let the address carry a text."""
+        st.query_params[self.key] = text
+
+    def drop(self) -> None:
+        """Take the parameter out of the address."""
+        st.query_params.pop(self.key, None)
+
+    def is_set(self) -> bool:
+        """Whether the address carries the parameter."""
+        return self.key in st.query_params
+
+
+def widget(key: str) -> SessionValue[Any]:
+    """Value of a widget of which there are many, or what belongs to it; None if not drawn yet."""
+    return SessionValue(key, None)
+
+
+def marked(key: str, name: str) -> Any:
+    """What is marked in a chart by its selection of this name; empty if nothing is."""
+    return st.session_state[key]["selection"].get(name) or []
+
+
+def keep_in_address(names: Sequence[str], **others: str) -> None:
+    """Leave of the address only these parameters, and set the others."""
+    known = st.query_params.to_dict()
+    st.query_params.from_dict({k: v for k, v in known.items() if k in names} | others)
+
+
+# -- the run that is looked at -----------------------------------------------------------------
+RUN = SessionValue[str | None]("run", None)
+STEP = SessionValue[int | None]("step", None)  # None follows the newest
+RUN_IN_ADDRESS, STEP_IN_ADDRESS = QueryValue("run"), QueryValue("step")
+EARLIER_STEP = SessionValue[int | None]("from_step", None)  # to compare with the one in view
+EARLIER_SLIDER = SessionValue[int]("from-slider", 0)
+SEEN_STATUS = SessionValue[tuple[str, Status] | None]("status-of", None)  # of which run, and what
+
+# -- playing through the steps -----------------------------------------------------------------
+SCRUBBER = SessionValue[int]("scrub", 0)
+IS_PLAYING = SessionValue("playing", False)
+WAS_PLAYING = SessionValue("was-playing", False)
+NEXT_FRAME = SessionValue("frame-due", 0.0)  # seconds of the monotonic clock
+
+# -- what is selected --------------------------------------------------------------------------
+SELECTED = SessionValue[tuple[list[int], str]]("selected", ([], ""))  # items, and what they are
+PICKED = SessionValue[int | None]("picked", None)
+HAS_MARKS = SessionValue("marked", False)  # in charts
+TIMES_CLEARED = SessionValue("cleared", 0)
+CHOSEN_BY_KEYS = SessionValue[tuple[str, Any, str]]("chosen", ("", None, ""))  # chart, what, title
+
+# -- from one page to the next -----------------------------------------------------------------
+NEXT_PAGE = SessionValue[str | None]("go-next", None)
+CALLBACK_ERROR = SessionValue[ClustlabError | None]("callback-error", None)
+
+# -- the form of the page Train ----------------------------------------------------------------
+DATASET = SessionValue("dataset", "")
+DATASET_IN_ADDRESS = QueryValue("dataset")
+METHOD = SessionValue("method", "")
+SEED = SessionValue("seed", 0)
+DEVICE = SessionValue("device", "auto")
+IS_MIXED = SessionValue("mixed", False)
+IS_FORM_OPEN = SessionValue("form-open", False)
+IS_FORM_SEEN = SessionValue("form-seen", False)
+PREFILL = SessionValue[str | None]("prefill", None)  # the run whose settings to take over
+PREFILL_EXCLUDED = SessionValue[Sequence[int] | None]("prefill-excluded", None)
+LEFT_OUT = SessionValue[Mapping[str, Any] | None]("left-out", None)  # key of the draw, and rows
+COPIES_DRAWN = SessionValue("rehearsal-draws", 0)
+
+# -- other pages -------------------------------------------------------------------------------
+PROJECTION = SessionValue[str | None]("projection", None)
+RASTER_ROWS = SessionValue[tuple[int, int] | None]("raster-rows", None)
+EXPLAINED = SessionValue[tuple[str, int, int] | None]("why-asked", None)  # run, step, item
+QUERY = SessionValue[str | None]("query", None)
+QUERY_IN_ADDRESS = QueryValue("query")
+BASKET = SessionValue[str | None]("basket", None)
+BASKET_NAME, BASKET_NOTE = SessionValue("basket-name", ""), SessionValue("basket-note", "")
+BASKET_SAVED = SessionValue[str | None]("basket-saved", None)
+BASKET_PROBLEM = SessionValue[ClustlabError | None]("basket-problem", None)
+BASKETS_PROBLEM = SessionValue[ClustlabError | None]("baskets-problem", None)
+DELETED_BASKET = SessionValue[tuple[str, str]]("basket-deleted", ("", ""))  # slug and name
+COMBINED_NAME = SessionValue("combine-name", "")
+COMBINED_HOW = SessionValue("combine-how", "")
+COMBINED_FIRST, COMBINED_SECOND = SessionValue("combine-a", ""), SessionValue("combine-b", "")
+DOWNLOADING = SessionValue[str | None]("downloading", None)
+SABOTAGE = SessionValue[str | None]("sabotage-entry", None)
+SABOTAGE_SHOWN = SessionValue[str | None]("sabotage-shown", None)
+SABOTAGE_IN_ADDRESS = QueryValue("entry")
+
+# -- lessons -----------------------------------------------------------------------------------
+LESSON, LESSON_STEP, SAID = QueryValue("lesson"), QueryValue("step"), QueryValue("said")
+LOCKED, HIDDEN = QueryValue("lock"), QueryValue("hide")
+
+OF_ONE_RUN: tuple[SessionValue[Any], ...] = (
+    *(STEP, EARLIER_STEP, PICKED, SELECTED, IS_PLAYING, IS_FORM_OPEN),
+)
+"""What is forgotten when another run is looked at."""
