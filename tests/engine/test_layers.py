@@ -23,7 +23,7 @@ CONTRACTS = [contract["name"] for contract in SETTINGS["tool"]["importlinter"]["
 BREACHES = {  # an import for each contract that forbids it
     "analysis/matching.py": "clustlab.analysis.timeline",
     "analysis/verdict.py": "altair, streamlit, clustlab.training.train",
-    "cli/questions.py": "clustlab.views.theme",
+    "cli/failures.py": "clustlab.views.theme",
     "lessons/dec.py": "clustlab.lessons.iic",
     "methods/dec.py": "clustlab.methods.idec, clustlab.registry",
     "runs/store.py": "clustlab.methods.dec",

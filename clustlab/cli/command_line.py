@@ -1,0 +1,68 @@
+"""The engine without a browser: `python -m clustlab train ...`.
+
+The last line of standard output is JSON; progress goes to standard error. Exit code 0 means done,
+1 that the run ended otherwise, 2 that the input was not valid.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from clustlab.cli import benchmark, biography, compare, failures, listings, runs, training
+from clustlab.cli.output import complain
+from clustlab.errors import ClustlabError
+
+INTERRUPTED = 130  # what shells expect after Ctrl-C
+COMMANDS = (  # in the order of --help
+    training.TRAIN,
+    training.RESUME,
+    runs.SHOW,
+    training.WORK,
+    compare.COMPARE,
+    failures.FAILURES,
+    biography.BIOGRAPHY,
+    benchmark.BENCHMARK,
+    runs.LIST,
+    listings.METHODS,
+    listings.DATASETS,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    logging.getLogger("clustlab").addHandler(logging.NullHandler())  # the run keeps tracebacks
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.command(args))
+    except ClustlabError as error:
+        complain(str(error))
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:  # most likely a folder of runs that cannot be written
+        complain(f"{error}. Choose another folder with --runs.")
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """Parser that complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        complain(f"{message}. Run '{self.prog} --help' for what there is.")
+        raise SystemExit(2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m clustlab", description=__doc__)
+    subparsers = parser.add_subparsers(required=True, metavar="command")
+    for command in COMMANDS:
+        sub = subparsers.add_parser(command.name, help=command.help, description=command.help)
+        sub.add_argument("--runs", help="folder of runs (default: CLUSTLAB_RUNS, or ./runs)")
+        command.add_arguments(sub)
+        sub.set_defaults(command=command.execute)
+    return parser

@@ -1,0 +1,122 @@
+"""Commands that train: `train`, `resume`, and `work`, which carries out a queued run."""
+
+import argparse
+import contextlib
+import sys
+import threading
+
+from clustlab.cli.command import Command, named_values, whole_number
+from clustlab.cli.output import complain, print_answer
+from clustlab.cli.runs import last_figures
+from clustlab.errors import ParameterError, RunNotFound
+from clustlab.runs.store import Run, RunSpec, RunStore
+
+PATIENCE = 10.0  # seconds for which a cancelled run may take to end
+
+
+def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--method", required=True)
+    parser.add_argument("--preset", default="standard", help="quick, standard or paper")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="name=value")
+    parser.add_argument("--data", nargs="+", action="extend", default=[], metavar="name=value")
+    parser.add_argument("--seed", default="0", help="a whole number; same seed, same result")
+    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    parser.add_argument("--mixed-precision", action="store_true", help="bfloat16, on CUDA only")
+    parser.add_argument(
+        "--continue-from", metavar="RUN", help="start from a finished run's network"
+    )
+
+
+def _train(args: argparse.Namespace) -> int:
+    from clustlab import registry
+    from clustlab.training.runner import new_run
+
+    presets = registry.method(args.method).presets
+    if args.preset not in presets:
+        raise ParameterError(
+            f"There is no preset {args.preset!r}.", f"Choose one of: {', '.join(presets)}."
+        )
+    spec = RunSpec(
+        dataset=args.dataset,
+        method=args.method,
+        dataset_params=named_values(args.data),
+        method_params={**presets[args.preset], **named_values(args.set)},
+        preset=args.preset,
+        seed=whole_number("seed", args.seed, "--seed 1"),
+        device=args.device,
+        mixed_precision=args.mixed_precision,
+        continues=args.continue_from,
+    )
+    store = RunStore(args.runs)
+    return _carry_out(store, new_run(store, spec))
+
+
+def _add_run_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run")
+
+
+def _resume(args: argparse.Namespace) -> int:
+    from clustlab.training.runner import requeue
+
+    store = RunStore(args.runs)
+    run = store.run(args.run)
+    requeue(run)
+    return _carry_out(store, run)
+
+
+def _work(args: argparse.Namespace) -> int:
+    from clustlab.training.runner import execute, yield_to_server
+
+    yield_to_server()
+    store = RunStore(args.runs)
+    execute(store.root, store.run(args.run).id)
+    return 0
+
+
+def _carry_out(store: RunStore, run: Run) -> int:
+    """Train in a thread and draw a progress bar; Ctrl-C cancels and keeps what is committed."""
+    from clustlab.training.runner import execute
+
+    ended = threading.Event()  # not Thread.join, which takes an interrupt for the end
+
+    def work() -> None:
+        try:
+            execute(store.root, run.id)
+        finally:
+            ended.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        _watch(run, ended)
+    except KeyboardInterrupt:
+        with contextlib.suppress(RunNotFound):  # deleted meanwhile
+            run.request("cancel")
+        ended.wait(PATIENCE)
+    figures = last_figures(store, run)
+    print_answer(figures)
+    state = run.progress
+    if state.get("error"):
+        complain(f"{state['error']} {state.get('hint', '')}")
+    return 0 if figures["status"] == "done" else 1
+
+
+def _watch(run: Run, ended: threading.Event) -> None:
+    from tqdm import tqdm
+
+    bar_format = "{desc} {percentage:3.0f}%|{bar}| {postfix}"
+    with tqdm(total=1.0, bar_format=bar_format, disable=not sys.stderr.isatty()) as bar:
+        while not ended.wait(0.2):
+            state = run.progress
+            bar.n = float(state.get("fraction") or 0.0)
+            bar.set_description_str(f"{state.get('phase', '')} {state.get('done', '')}".strip())
+            if state.get("eta") is not None:
+                bar.set_postfix_str(f"{state['eta']:.0f} s left")
+            bar.refresh()
+
+
+TRAIN = Command("train", "Train a method on a data set.", _train, _add_train_arguments)
+RESUME = Command("resume", "Go on with a run that was stopped.", _resume, _add_run_argument)
+WORK = Command(
+    "work", "Carry out a queued run (what the process runner calls).", _work, _add_run_argument
+)
