@@ -17,6 +17,7 @@ NOISE = -1  # in place of a cluster: the item belongs to none
 REMEDY = "Lower the learning rate, or check the scale of the input."
 
 InterventionKind = Literal["learning rate", "merge", "split", "re-seed", "scramble"]
+Better = Literal["higher", "lower", "neither"]  # which way a score or a scalar gets better
 ArtefactKind = Literal["matrix", "images", "bars", "per_item", "tree"]
 
 Report = Callable[[str, float], None]

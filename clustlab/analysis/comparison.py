@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -258,7 +258,7 @@ def _about(run: Run, clusters: Array, labels: Array | None) -> dict[str, Any]:
         "status": run.status,
         "step": len(log) - 1,
         "seconds": log[-1].get("seconds"),
-        **asdict(run_scores.scores(clusters, labels)),
+        **run_scores.scores(clusters, labels),
     }
 
 
@@ -300,7 +300,7 @@ def _consensus(aligned: Sequence[Array], labels: Array | None) -> dict[str, Any]
     return {
         "unanimous": int((share == 1).sum()),
         "mean_share": round(float(share.mean()), 5) if len(share) else None,
-        **asdict(run_scores.scores(ids, labels)),
+        **run_scores.scores(ids, labels),
     }
 
 

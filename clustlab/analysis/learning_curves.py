@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from clustlab import registry
-from clustlab.analysis import matching, metrics
+from clustlab.analysis import matching, score_catalogue
+from clustlab.analysis.score_catalogue import FROM_ASSIGNMENTS, Division
 from clustlab.errors import ParameterError
 from clustlab.runs.identity import method_settings
 from clustlab.runs.store import Run, each_assignment
@@ -16,17 +17,6 @@ from clustlab.types import Array
 
 By = Literal["share", "step", "seconds"]
 AXES = ("step", "seconds", "samples")
-FIGURES = (
-    "acc",
-    "nmi",
-    "ari",
-    "purity",
-    "n_occupied",
-    "share_clustered",
-    "changed",
-    "nmi_previous",
-    "evenness",
-)
 UNTRAINED = ("start", "initialise clusters", "merge")  # phases that only look at the items
 GRID = 300  # places along a mean over seeds
 
@@ -100,7 +90,7 @@ def step_at(clock: Clock, by: By, value: float) -> int:
 
 # -- curves ------------------------------------------------------------------------------------
 def curve(run: Run, n_items: int, labels: Array | None = None) -> pd.DataFrame:
-    """Figures of each step by `AXES` and `FIGURES`; nan where one is not defined or known.
+    """`AXES` and scores of each step; nan where one is not defined or known.
 
     Reads assignments only, so it is quick for runs that nobody looks at otherwise.
     """
@@ -110,8 +100,10 @@ def curve(run: Run, n_items: int, labels: Array | None = None) -> pd.DataFrame:
     for assignments, k in each_assignment(run):
         before = stable
         stable, mapping = matching.follow(assignments, k, stable, mapping)
-        rows.append(_figures(assignments, k, before, stable, labels))
-    table = pd.DataFrame(rows, columns=list(FIGURES), dtype=float)
+        counts = None if labels is None else matching.contingency(labels, stable)
+        division = Division(matching.sizes_of(assignments, k), stable, before, counts)
+        rows.append(score_catalogue.values(division, FROM_ASSIGNMENTS))
+    table = pd.DataFrame(rows, columns=list(FROM_ASSIGNMENTS), dtype=float)
     missing = np.full(len(table), np.nan)
     for name, values in (
         ("samples", samples_seen(run, n_items)[0]),
@@ -120,25 +112,6 @@ def curve(run: Run, n_items: int, labels: Array | None = None) -> pd.DataFrame:
         table.insert(0, name, (missing if values is None else values)[: len(table)])
     table.insert(0, "step", np.arange(len(table)))
     return table
-
-
-def _figures(
-    assignments: Array, k: int, before: Array | None, now: Array, labels: Array | None
-) -> dict[str, float]:
-    sizes = matching.sizes_of(assignments, k)
-    row = {
-        "n_occupied": float((sizes > 0).sum()),
-        "share_clustered": metrics.share_clustered(assignments),
-        "evenness": metrics.marginal_entropy(sizes),
-    }
-    if before is not None:
-        row["changed"] = metrics.share_changed(before, now)
-        row["nmi_previous"] = metrics.nmi_of(matching.contingency(before, now))
-    if labels is not None:
-        counts = matching.contingency(labels, assignments)
-        row["acc"], row["nmi"] = metrics.accuracy_of(counts), metrics.nmi_of(counts)
-        row["ari"], row["purity"] = metrics.ari_of(counts), metrics.purity_of(counts)
-    return row
 
 
 def bands(

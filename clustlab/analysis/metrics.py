@@ -21,17 +21,17 @@ def clustering_accuracy(labels: Array, assignments: Array) -> float:
 
     Items in unmatched clusters count as errors. Matching and score use the same items.
     """
-    return accuracy_of(_table(labels, assignments))
+    return accuracy_of(counts_by_class(labels, assignments))
 
 
 def nmi(labels: Array, assignments: Array) -> float:
     """Normalised mutual information in [0, 1], with the arithmetic mean of both entropies."""
-    return nmi_of(_table(labels, assignments))
+    return nmi_of(counts_by_class(labels, assignments))
 
 
 def ari(labels: Array, assignments: Array) -> float:
     """Rand index adjusted for chance: 1 for equal partitions, about 0 for random ones."""
-    return ari_of(_table(labels, assignments))
+    return ari_of(counts_by_class(labels, assignments))
 
 
 def purity(labels: Array, assignments: Array) -> float:
@@ -39,7 +39,7 @@ def purity(labels: Array, assignments: Array) -> float:
 
     Many-to-one, so it never falls below the accuracy and grows with the number of clusters.
     """
-    return purity_of(_table(labels, assignments))
+    return purity_of(counts_by_class(labels, assignments))
 
 
 def ami(labels: Array, assignments: Array) -> float:
@@ -47,17 +47,17 @@ def ami(labels: Array, assignments: Array) -> float:
 
     Normalised by the arithmetic mean of both entropies, like `nmi`; may fall a little below 0.
     """
-    return ami_of(_table(labels, assignments))
+    return ami_of(counts_by_class(labels, assignments))
 
 
 def homogeneity(labels: Array, assignments: Array) -> float:
     """How far each cluster holds one class only, in [0, 1]: 1 - H(class | cluster) / H(class)."""
-    return homogeneity_of(_table(labels, assignments))
+    return homogeneity_of(counts_by_class(labels, assignments))
 
 
 def completeness(labels: Array, assignments: Array) -> float:
     """How far each class lies in one cluster only, in [0, 1]: homogeneity the other way."""
-    return completeness_of(_table(labels, assignments))
+    return completeness_of(counts_by_class(labels, assignments))
 
 
 def v_measure(labels: Array, assignments: Array, beta: float = 1.0) -> float:
@@ -65,11 +65,11 @@ def v_measure(labels: Array, assignments: Array, beta: float = 1.0) -> float:
 
     With `beta` 1, both count alike and the value is that of `nmi`.
     """
-    return v_measure_of(_table(labels, assignments), beta)
+    return v_measure_of(counts_by_class(labels, assignments), beta)
 
 
-def _table(labels: Array, assignments: Array) -> Array:
-    """Counts (classes, clusters) over numbers that occur, however large the numbers are."""
+def counts_by_class(labels: Array, assignments: Array) -> Array:
+    """Counts (classes, clusters) int64 over the numbers that occur, however large they are."""
     labels, assignments = np.asarray(labels), np.asarray(assignments)
     if labels.shape != assignments.shape:
         raise ValueError(f"{labels.shape} labels but {assignments.shape} assignments")

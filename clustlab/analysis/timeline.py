@@ -1,32 +1,17 @@
 """What changes over the steps of a run, computed once per step and kept while the run grows."""
 
-import math
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
-from clustlab.analysis import metrics
+from clustlab.analysis import metrics, score_catalogue
 from clustlab.analysis.matching import contingency, follow, sizes_of
 from clustlab.analysis.projection import carry, pca_2d, procrustes
+from clustlab.analysis.score_catalogue import SCORES, Division
 from clustlab.types import Array, Report, Snapshot
-
-COLUMNS = (
-    "acc",
-    "nmi",
-    "ari",
-    "purity",
-    "n_occupied",
-    "share_clustered",
-    "changed",
-    "nmi_previous",
-    "confidence",
-    "evenness",
-)
-
 
 REACH = 99.5  # percentile of the distance from the origin that is scaled to 1
 ROOM = 1.15  # what is shown of the plane, in the same unit
@@ -49,7 +34,7 @@ class _Step:
     flips: Array  # (n,) int16, label changes so far
     sure: Array  # (n, 2) float16, confidence and margin
     soft: bool  # whether the method gave probabilities
-    row: dict[str, float]
+    row: dict[str, float]  # scores by key
     recall: Array  # (n_classes,) float64, empty without labels
 
 
@@ -146,14 +131,14 @@ class Timeline:
         return self._at(step).flips.astype(np.int32)
 
     def row(self, step: int) -> dict[str, float]:
-        """Figures of one step by name, see `COLUMNS`; nan where one is not defined."""
+        """Scores of one step by key, in the order of `SCORES`; nan where one is not defined."""
         return dict(self._at(step).row)
 
     def metrics(self) -> pd.DataFrame:
-        """Figures of all known steps: column `step`, then `COLUMNS`."""
+        """Scores of all known steps: column `step`, then one for each of `SCORES`."""
         with self._lock:
             rows = [{"step": i, **s.row} for i, s in enumerate(self._steps)]
-        return pd.DataFrame(rows, columns=["step", *COLUMNS])
+        return pd.DataFrame(rows, columns=["step", *SCORES])
 
     def recall(self) -> Array:
         """Recall (steps, n_classes) float64 of each class; nan for classes without items."""
@@ -224,7 +209,8 @@ class Timeline:
         counts, recall = self._scored(stable)
         sure, soft = _sure(snapshot), snapshot.probabilities is not None
         past = None if before is None else before.stable
-        row = _row(snapshot, stable, past, counts, sure[:, 0])
+        division = Division(sizes_of(snapshot.assignments, k), stable, past, counts, sure[:, 0])
+        row = score_catalogue.values(division)
         points, sure = self._aligned(snapshot, before), sure.astype(np.float16)
         return _Step(stable, mapping, points, flips, sure, soft, row, recall)
 
@@ -255,31 +241,3 @@ def _sure(snapshot: Snapshot) -> Array:
     confidence = metrics.confidence(snapshot)
     hard = snapshot.probabilities is None  # then both are the same figure
     return np.stack([confidence, confidence if hard else metrics.margin(snapshot)], axis=1)
-
-
-def _row(
-    snapshot: Snapshot,
-    stable: Array,
-    previous: Array | None,
-    counts: Array | None,
-    confidence: Array,
-) -> dict[str, float]:
-    """Figures of one step, in the order of `COLUMNS`."""
-    scored: dict[str, Callable[[Array], float]] = {
-        "acc": metrics.accuracy_of,
-        "nmi": metrics.nmi_of,
-        "ari": metrics.ari_of,
-        "purity": metrics.purity_of,
-    }
-    row = {name: math.nan if counts is None else f(counts) for name, f in scored.items()}
-    sizes, clustered = sizes_of(snapshot.assignments, snapshot.n_clusters), stable >= 0
-    row["n_occupied"] = float((sizes > 0).sum())
-    row["share_clustered"] = metrics.share_clustered(stable)
-    row["changed"], row["nmi_previous"] = math.nan, math.nan
-    if previous is not None:
-        row["changed"] = metrics.share_changed(previous, stable)
-        row["nmi_previous"] = metrics.nmi_of(contingency(previous, stable))
-    sure = confidence[clustered]
-    row["confidence"] = float(sure.mean()) if len(sure) else math.nan
-    row["evenness"] = metrics.marginal_entropy(sizes)
-    return row

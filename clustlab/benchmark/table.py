@@ -11,16 +11,19 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TextIO
 
 from clustlab import params, registry
 from clustlab.analysis import probes, run_scores
+from clustlab.analysis.run_scores import Scores
+from clustlab.analysis.score_catalogue import LABELLED, OF_ONE_STEP, SCORES
 from clustlab.errors import ClustlabError, ParameterError
 from clustlab.runs.store import Run, RunSpec, RunStore
 from clustlab.types import Dataset, Reported
 
+ROUNDED = ("seconds", "peak_mb")  # figures shown without decimals
 SHIPPED = Path(__file__).with_name("figures.csv")  # measured for the README
 START = "initialise clusters"  # phase after which a method has what it starts from
 MEGABYTE = 1e6
@@ -35,13 +38,10 @@ class Row:
     data: str  # parameters of the data set, such as "n_samples=10000"
     preset: str  # and what was set besides, such as "standard perturbation=rpt"
     seed: int
-    acc: float | None = None
-    nmi: float | None = None
-    ari: float | None = None
+    scores: Scores = field(default_factory=dict)  # by key, of the last step
     knn_probe: float | None = None
     start_acc: float | None = None  # of the clusters that the method then refines
     over_purity: float | None = None  # purity of its many clusters, before merging
-    n_occupied: int | None = None
     steps: int | None = None
     seconds: float | None = None
     peak_mb: float | None = None  # memory of the process at its highest, in 10^6 bytes
@@ -54,7 +54,15 @@ class Row:
         return self.method, self.dataset, self.data, self.preset, self.seed
 
 
-COLUMNS = [f.name for f in fields(Row)]
+KINDS = {f.name: str(f.type) for f in fields(Row) if f.name != "scores"}
+COLUMNS = [*list(KINDS)[:5], *OF_ONE_STEP, *list(KINDS)[5:]]  # scores after what makes the key
+OTHER_FIGURES = ("knn_probe", "start_acc", "over_purity", "seconds", "peak_mb")
+HEADINGS = {  # above the columns of a table for reading
+    **{key: SCORES[key].short for key in LABELLED},
+    "knn_probe": "kNN probe",
+    "seconds": "Seconds",
+    "peak_mb": "Peak MB",
+}
 
 
 def read(file: Path) -> list[Row]:
@@ -69,13 +77,19 @@ def read(file: Path) -> list[Row]:
         return []
     with file.open(newline="", encoding="utf-8") as stream:
         lines = list(csv.DictReader(stream))
-    kinds = {f.name: str(f.type) for f in fields(Row)}
     try:
-        return [Row(**{k: _value(kinds[k], v) for k, v in line.items()}) for line in lines]
+        return [_row(line) for line in lines]
     except (KeyError, TypeError, ValueError) as error:
         raise ParameterError(
             f"{file.name} is not a table of figures: {error}.", "Choose another file with --out."
         ) from error
+
+
+def _row(line: Mapping[str, str]) -> Row:
+    """Row of a line; scores that the file has no column for, or that are blank, are left out."""
+    scores = {k: v for k, v in line.items() if k in OF_ONE_STEP}
+    others = {k: _value(KINDS[k], v) for k, v in line.items() if k not in scores}
+    return Row(**others, scores={k: SCORES[k].stored(float(v)) for k, v in scores.items() if v})
 
 
 def _value(kind: str, text: str) -> Any:
@@ -111,7 +125,8 @@ def _writer(stream: TextIO) -> "csv.DictWriter[str]":
 
 
 def _cells(row: Row) -> dict[str, Any]:
-    return {name: "" if value is None else value for name, value in asdict(row).items()}
+    values = {**{name: getattr(row, name) for name in KINDS}, **row.scores}
+    return {name: "" if value is None else value for name, value in values.items()}
 
 
 def specs(
@@ -183,8 +198,8 @@ def run(
             tell(f"{words}: the preset has changed since {known[row.key]!r}, so it is replaced")
             _write(file, [other for other in read(file) if other.key != row.key])
         append(file, row)
-        acc = "" if row.acc is None else f", ACC {row.acc:.3f}"
-        tell(f"{words}: {row.seconds:.0f} s{acc}")
+        reached = row.scores.get("acc")
+        tell(f"{words}: {row.seconds:.0f} s" + ("" if reached is None else f", ACC {reached:.3f}"))
     return read(file), failed
 
 
@@ -213,14 +228,13 @@ def measure(spec: RunSpec, data: str) -> Row:
         if state["status"] != "done":
             raise ClustlabError(state.get("error") or f"It ended as {state['status']}.")
         dataset = store.dataset(made)
-        scores = run_scores.of_run(made, dataset)
         return Row(
             spec.method,
             spec.dataset,
             data,
             spec.preset,
             spec.seed,
-            **{name: scores[name] for name in ("acc", "nmi", "ari", "n_occupied")},
+            run_scores.of_run(made, dataset),
             knn_probe=_probe(made, dataset),
             start_acc=_start(made, dataset),
             over_purity=_over_purity(made, dataset),
@@ -243,7 +257,7 @@ def _start(made: Run, dataset: Dataset) -> float | None:
     phases = [record["phase"] for record in made.log]
     if START not in phases:
         return None
-    return run_scores.scores(made[phases.index(START)].assignments, dataset.labels).acc
+    return run_scores.scores(made[phases.index(START)].assignments, dataset.labels)["acc"]
 
 
 def _over_purity(made: Run, dataset: Dataset) -> float | None:
@@ -252,7 +266,7 @@ def _over_purity(made: Run, dataset: Dataset) -> float | None:
     more = [i for i, count in enumerate(counts) if count > counts[-1]]
     if not more:
         return None
-    return run_scores.scores(made[more[-1]].assignments, dataset.labels).purity
+    return run_scores.scores(made[more[-1]].assignments, dataset.labels)["purity"]
 
 
 def _reset_peak() -> None:
@@ -293,9 +307,6 @@ class Summary:
     reported: tuple[Reported, ...]
 
 
-NAMES = ("acc", "nmi", "ari", "knn_probe", "start_acc", "over_purity", "seconds", "peak_mb")
-
-
 def summaries(rows: Sequence[Row]) -> list[Summary]:
     """Rows of the same method, data and preset together, in the order in which they came."""
     groups: dict[tuple[str, ...], list[Row]] = {}
@@ -306,7 +317,11 @@ def summaries(rows: Sequence[Row]) -> list[Summary]:
 
 def _summary(group: Sequence[Row]) -> Summary:
     first = group[0]
-    values = {n: [v for v in (getattr(r, n) for r in group) if v is not None] for n in NAMES}
+    values = {key: [row.scores.get(key) for row in group] for key in OF_ONE_STEP}
+    values |= {name: [getattr(row, name) for row in group] for name in OTHER_FIGURES}
+    known_values = {
+        name: [value for value in every if value is not None] for name, every in values.items()
+    }
     known = registry.methods().get(first.method)
     reported = tuple(r for r in getattr(known, "reported", ()) if r.dataset == first.dataset)
     return Summary(
@@ -315,10 +330,16 @@ def _summary(group: Sequence[Row]) -> Summary:
         first.data,
         first.preset,
         tuple(row.seed for row in group),
-        values,
+        known_values,
         first.protocol.split(", drawn")[0],
         reported,
     )
+
+
+def shown_figures(rows: Sequence[Row]) -> dict[str, str]:
+    """Figures that a table of these rows has columns for, with their headings: those measured."""
+    every = summaries(rows)
+    return {name: text for name, text in HEADINGS.items() if any(s.figures[name] for s in every)}
 
 
 def spread(values: Sequence[float], digits: int = 3) -> str:
@@ -334,13 +355,12 @@ def spread(values: Sequence[float], digits: int = 3) -> str:
 
 def markdown(rows: Sequence[Row]) -> str:
     """The table for reading: one line a method and data set, the published figure beside it."""
-    head = ["Method", "Data", "Preset", "Seeds", "ACC", "NMI", "ARI", "kNN probe", "Seconds"]
-    head += ["Peak MB", "Published ACC"]
+    headings = shown_figures(rows)
+    head = ["Method", "Data", "Preset", "Seeds", *headings.values(), "Published ACC"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for s in summaries(rows):
         cells = [s.method, f"{s.dataset}: {s.protocol}", s.preset, ", ".join(map(str, s.seeds))]
-        cells += [spread(s.figures[n]) for n in ("acc", "nmi", "ari", "knn_probe")]
-        cells += [spread(s.figures[n], 0) for n in ("seconds", "peak_mb")]
+        cells += [spread(s.figures[n], 0 if n in ROUNDED else 3) for n in headings]
         cells.append("; ".join(r.words for r in s.reported))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

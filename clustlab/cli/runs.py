@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def last_figures(store: RunStore, run: Run) -> dict[str, Any]:
     """Last figures of a run; scores are null where there are no labels or no snapshot."""
     from clustlab.analysis import run_scores
+    from clustlab.analysis.score_catalogue import OF_ONE_STEP
 
     state = run.progress
     figures: dict[str, Any] = {
@@ -25,7 +26,7 @@ def last_figures(store: RunStore, run: Run) -> dict[str, Any]:
         "status": state["status"],
         "steps": len(run),
         "seconds": state.get("seconds"),
-        **dict.fromkeys(("acc", "nmi", "ari", "n_occupied", "share_clustered")),
+        **dict.fromkeys(OF_ONE_STEP),
     }
     with contextlib.suppress(RunNotFound):  # its items or the run itself are gone
         figures.update(run_scores.of_run(run, store.dataset(run)))

@@ -8,27 +8,21 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from clustlab.analysis.score_catalogue import SCORES
 from clustlab.types import Array
 from clustlab.views import charts, specification, theme
 
-TITLES = {
-    "acc": "Accuracy",
-    "nmi": "NMI",
-    "ari": "ARI",
-    "purity": "Purity",
-    "n_occupied": "Clusters in use",
-    "share_clustered": "Share clustered",
-    "changed": "Share of labels changed",
-    "nmi_previous": "NMI with the step before",
-    "confidence": "Mean confidence",
-    "evenness": "Evenness of sizes",
-}
 PAIRS = ("right among similar", "right among dissimilar")
 MAX_STEPS = 1500  # drawn per curve
 LINES = ("#2f81d6", "#ee7f1b", "#7a74b8", "#4a9d94", "#b0627d", "#8c6d5a")
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [4, 4], [1, 3])
 SMALL = (160, 90)  # width and height of one of many small charts, of which three fit beside
 IN_A_ROW = 3
+
+
+def title_of(name: str) -> str:
+    """Words for a column of figures: those of the score with this key, else the name itself."""
+    return SCORES[name].title if name in SCORES else name
 
 
 def metrics(
@@ -58,7 +52,7 @@ def metrics(
     Selection: point `at` with the field `step`.
     """
     rows = _long(table, names)
-    words = [TITLES.get(name, name) for name in names]
+    words = [title_of(name) for name in names]
     lowest = min(0.0, float(rows["value"].min())) if len(rows) else 0.0
     highest = max(1.0, float(rows["value"].max())) if len(rows) else 1.0
     order = [i % len(LINES) for i in range(len(names))]
@@ -108,7 +102,7 @@ def _long(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     thin = np.unique(np.linspace(0, len(table) - 1, MAX_STEPS).round().astype(np.int64))
     few = table if len(table) <= MAX_STEPS else table.iloc[thin]
     parts = [
-        pd.DataFrame({"step": few["step"], "name": TITLES.get(name, name), "value": few[name]})
+        pd.DataFrame({"step": few["step"], "name": title_of(name), "value": few[name]})
         for name in names
     ]
     empty = pd.DataFrame({"step": [], "name": [], "value": []})

@@ -6,8 +6,9 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from clustlab.analysis.score_catalogue import SCORES
 from clustlab.views import charts
-from clustlab.views.curves import DASHES, LINES, TITLES
+from clustlab.views.curves import DASHES, LINES
 
 AXES = {"step": "step", "seconds": "seconds of training", "samples": "samples seen"}
 
@@ -54,9 +55,9 @@ def overlaid(
     colour = alt.Color("group:N", scale=colours, legend=legend)
     base = alt.Chart(table).encode(x=x, color=colour)
     band = base.mark_area(opacity=0.22).encode(
-        y=alt.Y("low:Q", scale=bounds, title=TITLES.get(figure, figure)), y2="high:Q"
+        y=alt.Y("low:Q", scale=bounds, title=SCORES[figure].title), y2="high:Q"
     )
-    y = alt.Y("mean:Q", scale=bounds, title=TITLES.get(figure, figure))
+    y = alt.Y("mean:Q", scale=bounds, title=SCORES[figure].title)
     line = base.mark_line(strokeWidth=2).encode(
         y=y, strokeDash=alt.StrokeDash("group:N", scale=dashes, legend=legend)
     )

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clustlab.analysis import learning_curves, matching, metrics, run_scores
+from clustlab.analysis.score_catalogue import LABELLED
 from clustlab.analysis.timeline import Timeline
 from clustlab.types import NOISE, Snapshot
+from tests.support import made_runs
 
 CLASSES = np.repeat([0, 1, 2], 20)
 PARTLY = np.where(np.arange(60) % 20 < 5, NOISE, CLASSES)  # a quarter of each class is noise
@@ -105,20 +107,19 @@ def test_scores_are_those_of_the_clustered_items_alone(clusters):
     labels = np.arange(len(clusters)) % 3
     kept = clusters >= 0
     found = run_scores.scores(clusters, labels)
-    assert found.share_clustered == pytest.approx(kept.mean(), abs=1e-5)
-    assert found.n_occupied == len(set(clusters[kept].tolist()))
+    assert found["share_clustered"] == pytest.approx(kept.mean(), abs=1e-5)
+    assert found["n_occupied"] == len(set(clusters[kept].tolist()))
     if not kept.any():
-        assert (found.acc, found.nmi, found.ari, found.purity) == (None, None, None, None)
+        assert {found[key] for key in LABELLED} == {None}
         return
     alone = run_scores.scores(clusters[kept], labels[kept])
-    assert (found.acc, found.nmi, found.ari) == (alone.acc, alone.nmi, alone.ari)
-    assert found.purity == alone.purity
+    assert {key: found[key] for key in LABELLED} == {key: alone[key] for key in LABELLED}
 
 
 def test_perfect_on_a_part_is_perfect_and_says_how_large_the_part_is():
     found = run_scores.scores(PARTLY, CLASSES)
-    assert (found.acc, found.nmi, found.ari, found.purity) == (1, 1, 1, 1)
-    assert (found.n_occupied, found.share_clustered) == (3, 0.75)
+    assert {found[key] for key in LABELLED} == {1}
+    assert (found["n_occupied"], found["share_clustered"]) == (3, 0.75)
 
 
 def test_all_noise_has_no_score():
@@ -177,11 +178,11 @@ def test_centers_of_a_timeline_are_means_of_clusters_without_noise():
         assert places[cluster] == pytest.approx(mean, abs=1e-6)
 
 
-def test_curves_know_the_share_that_is_clustered():
-    steps = [(CLASSES, 3), (PARTLY, 3), (np.full(60, NOISE), 0)]
-    row = learning_curves._figures(*steps[1], None, PARTLY, CLASSES)
-    assert (row["acc"], row["n_occupied"], row["share_clustered"]) == (1, 3, 0.75)
-    row = learning_curves._figures(*steps[2], PARTLY, steps[2][0], CLASSES)
-    assert math.isnan(row["acc"])
-    assert math.isnan(row["evenness"])
-    assert (row["n_occupied"], row["share_clustered"]) == (0, 0)
+def test_curves_know_the_share_that_is_clustered(store):
+    made_runs.data(store, n=60, labels=CLASSES)
+    run = made_runs.run(store, [CLASSES, PARTLY, np.full(60, NOISE)])
+    curve = learning_curves.curve(run, 60, CLASSES)
+    assert curve["acc"].tolist() == pytest.approx([1, 1, math.nan], nan_ok=True)
+    assert curve["n_occupied"].tolist() == [3, 3, 0]
+    assert curve["share_clustered"].tolist() == [1, 0.75, 0]
+    assert math.isnan(curve["evenness"][2])

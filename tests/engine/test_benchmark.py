@@ -17,7 +17,9 @@ from tests.support import handmade
 
 
 def row(seed, acc, method="dec"):
-    return Row(method, "mnist", "n_samples=all", "standard", seed, acc=acc, protocol="train, all")
+    return Row(
+        method, "mnist", "n_samples=all", "standard", seed, {"acc": acc}, protocol="train, all"
+    )
 
 
 def call(tmp_path, *words):
@@ -36,7 +38,7 @@ def test_the_table_is_filled_and_goes_on_where_it_stood(tmp_path, capsys):
         ("kmeans", "toy", "n=90", 0),
         ("kmeans", "toy", "n=90", 1),
     ]
-    assert all(0 < r.acc <= 1 and r.seconds > 0 and r.steps > 1 for r in first)
+    assert all(0 < r.scores["acc"] <= 1 and r.seconds > 0 and r.steps > 1 for r in first)
     capsys.readouterr()
     code, _ = call(tmp_path, "--seeds", "1", "2")
     told = capsys.readouterr()
@@ -50,7 +52,7 @@ def test_a_changed_setting_has_a_line_of_its_own(tmp_path, capsys):
     assert call(tmp_path, "--seeds", "0")[0] == 0
     code, out = call(tmp_path, "--seeds", "0", "--set", "n_init=2", "n_clusters=4")
     assert code == 0
-    assert [(r.preset, r.n_occupied) for r in table.read(out)] == [
+    assert [(r.preset, r.scores["n_occupied"]) for r in table.read(out)] == [
         ("quick", 10),
         ("quick n_clusters=4 n_init=2", 4),
     ]
@@ -71,8 +73,8 @@ def test_a_row_is_replaced_if_its_preset_has_changed(tmp_path, capsys, monkeypat
     capsys.readouterr()
     assert call(tmp_path, "--seeds", "0")[0] == 0
     assert "the preset has changed" in capsys.readouterr().err
-    assert [(r.seed, r.n_occupied, r.settings) for r in table.read(out)] == [
-        (1, before[1].n_occupied, "max_iter=30 n_init=1"),
+    assert [(r.seed, r.scores["n_occupied"], r.settings) for r in table.read(out)] == [
+        (1, before[1].scores["n_occupied"], "max_iter=30 n_init=1"),
         (0, 4, "n_clusters=4"),
     ]
     assert call(tmp_path, "--seeds", "0")[0] == 0
@@ -82,8 +84,11 @@ def test_a_row_is_replaced_if_its_preset_has_changed(tmp_path, capsys, monkeypat
 def test_a_table_from_before_there_was_a_column_goes_on(tmp_path):
     file = tmp_path / "old.csv"
     file.write_text("method,dataset,data,preset,seed,acc\nkmeans,toy,,quick,0,0.5\n")
-    table.append(file, row(1, 0.6))
-    assert [(r.method, r.acc, r.settings) for r in table.read(file)] == [
+    assert "AMI" not in table.markdown(table.read(file))
+    table.append(file, Row("dec", "mnist", "", "quick", 1, {"acc": 0.6, "ami": 0.4}))
+    assert [r.scores.get("ami") for r in table.read(file)] == [None, 0.4]  # nothing is invented
+    assert "| 0.400 (one seed) |" in table.markdown(table.read(file))
+    assert [(r.method, r.scores["acc"], r.settings) for r in table.read(file)] == [
         ("kmeans", 0.5, ""),
         ("dec", 0.6, ""),
     ]
@@ -119,7 +124,7 @@ def test_the_last_step_counts_even_if_labels_like_an_earlier_one_better(tmp_path
     steps = [handmade.hard(found, 3) for found in (truth * 0, truth, truth // 2)]
     run = handmade.write(RunStore(tmp_path), steps, data)
     assert run_scores.of_run(run, data)["acc"] == pytest.approx(8 / 12, abs=1e-5)
-    assert run_scores.scores(run[1].assignments, data.labels).acc == 1
+    assert run_scores.scores(run[1].assignments, data.labels)["acc"] == 1
 
 
 def test_summaries_hold_all_seeds_and_what_was_published():
@@ -149,6 +154,8 @@ def test_the_shipped_table_can_be_read_and_drawn():
     assert "0.843 (all 70,000, one run, last update, by their code; Xie et al. 2016)" in printed
     import pandas as pd
 
-    measured = pd.DataFrame({"method": [r.method for r in rows], "acc": [r.acc for r in rows]})
+    measured = pd.DataFrame(
+        {"method": [r.method for r in rows], "acc": [r.scores["acc"] for r in rows]}
+    )
     published = pd.DataFrame({"method": ["dec"], "acc": [0.843], "words": ["0.843"]})
     assert scores.seeds(measured, published).to_dict()["layer"]

@@ -173,7 +173,7 @@ def test_runs_without_labels_are_compared_too(runs):
     made_runs.data(runs, n=N)
     chosen = [made_runs.run(runs, [c], method=m) for c, m in ((TRUE, "dec"), (MIXED, "iic"))]
     app = visit("compare", runs=ids(*chosen))
-    assert "CONFIDENCE" in words(app)
+    assert "Confidence" in words(app)
     assert not [b for b in app.button if str(b.key).startswith("cell-")]
     assert "have no labels" in words(tab(app, "Confusion"))
     assert "91.7%" in words(tab(app, "Agreement"))

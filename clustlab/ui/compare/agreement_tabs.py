@@ -12,19 +12,18 @@ import streamlit as st
 
 from clustlab.analysis import agreement, comparison, learning_curves, run_scores
 from clustlab.analysis.matching import contingency
+from clustlab.analysis.score_catalogue import FROM_ASSIGNMENTS, LABELLED, SCORES
 from clustlab.runs.store import Run
 from clustlab.types import Array
 from clustlab.ui import session
 from clustlab.ui.compare.compared_run import Side, chart_key, select
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.ui.widgets.clickable_sheet import clickable
-from clustlab.views import curves, matrices, overlay, sheets
+from clustlab.views import matrices, overlay, sheets
 
 DISPUTED = 60  # images in sight on which runs differ most
 TAKEN = 300  # of them that are selected at a click
 ROWS, IMAGES = 10, 14  # of the consensus clusters
-LABELLED = ("acc", "nmi", "ari", "purity")
-FREE = ("changed", "nmi_previous", "n_occupied", "evenness")  # figures that need no labels
 
 
 # -- agreement ---------------------------------------------------------------------------------
@@ -111,10 +110,11 @@ def consensus_of(sides: Sequence[Side]) -> None:
     scores = run_scores.scores(ids, labels)
     with st.container(horizontal=True):
         st.metric("All runs agree on", f"{(share == 1).mean():.1%}", help="Same common number.")
-        st.metric("Clusters by majority", scores.n_occupied)
-        if scores.acc is not None:
-            st.metric("ACC of the majority", f"{scores.acc:.3f}")
-            st.metric("NMI of the majority", f"{scores.nmi:.3f}")
+        st.metric("Clusters by majority", scores["n_occupied"])
+        for score in (SCORES[key] for key in LABELLED[:2]):
+            value = scores[score.key]
+            if value is not None:
+                st.metric(f"{score.short} of the majority", score.written(value))
     _disputed(sides, ids, apart)
     st.markdown("**Consensus clusters**: the images that the runs see most alike first")
     used, sizes = np.unique(ids, return_counts=True)
@@ -178,10 +178,14 @@ def _curve(folder: Path, run_id: str, steps: int) -> pd.DataFrame:
 def curves_of(sides: Sequence[Side]) -> None:
     """One figure of all runs along one axis; seeds of one setting as mean and range."""
     labelled = sides[0].view.labels is not None
-    names = [*(LABELLED if labelled else ()), *FREE]
+    names = [key for key in FROM_ASSIGNMENTS if labelled or not SCORES[key].needs_labels]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         figure = st.selectbox(
-            "Figure", names, format_func=curves.TITLES.__getitem__, key="compare-figure", width=220
+            "Figure",
+            names,
+            format_func=lambda key: SCORES[key].title,
+            key="compare-figure",
+            width=220,
         )
         axis = st.segmented_control(
             "Against",

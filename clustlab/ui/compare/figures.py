@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from clustlab import registry
+from clustlab.analysis.score_catalogue import LABELLED, SCORES
 from clustlab.benchmark import table
 from clustlab.benchmark.table import Summary
 from clustlab.ui import session
@@ -17,12 +18,13 @@ from clustlab.views import scores
 
 COLUMNS = {
     "Method": st.column_config.TextColumn(width=190, pinned=True),
-    "ACC": st.column_config.NumberColumn(format="%.3f", help="1-to-1 matching, last step"),
+    **{
+        SCORES[key].short: st.column_config.NumberColumn(format="%.3f", help=SCORES[key].meaning)
+        for key in LABELLED
+    },
     "±": st.column_config.NumberColumn(format="%.3f", help="Standard deviation over the seeds"),
     "Least": st.column_config.NumberColumn(format="%.3f"),
     "Most": st.column_config.NumberColumn(format="%.3f"),
-    "NMI": st.column_config.NumberColumn(format="%.3f"),
-    "ARI": st.column_config.NumberColumn(format="%.3f"),
     "kNN probe": st.column_config.NumberColumn(format="%.3f"),
     "Seconds": st.column_config.NumberColumn(format="%.0f"),
     "Peak MB": st.column_config.NumberColumn(format="%.0f"),
@@ -69,21 +71,20 @@ def _table(file: Path) -> None:
 
 def _line(s: Summary) -> dict[str, Any]:
     acc = pd.Series(s.figures["acc"], dtype=float)
-    means = {name: pd.Series(values, dtype=float).mean() for name, values in s.figures.items()}
+    means = {
+        heading: pd.Series(s.figures[name], dtype=float).mean()
+        for name, heading in table.HEADINGS.items()
+    }
     return {
         "Method": _title(s),
         "Data": f"{s.dataset}, {s.protocol}",
         "Preset": s.preset,
         "Seeds": len(s.seeds),
-        "ACC": acc.mean(),
+        SCORES["acc"].short: acc.mean(),
         "±": acc.std(),
         "Least": acc.min(),
         "Most": acc.max(),
-        "NMI": means["nmi"],
-        "ARI": means["ari"],
-        "kNN probe": means["knn_probe"],
-        "Seconds": means["seconds"],
-        "Peak MB": means["peak_mb"],
+        **means,
         "Published ACC": "; ".join(r.words for r in s.reported),
     }
 

@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 
 from clustlab.analysis import agreement, matching
+from clustlab.analysis.score_catalogue import LABELLED, SCORES
 from clustlab.runs.store import Run
 from clustlab.types import Array
 from clustlab.ui import nav, session
@@ -55,8 +56,9 @@ def _heads(sides: Sequence[Side]) -> None:
                 st.markdown(f"**{side.name}**", width="content", help=run.title)
                 st.badge(run.status, color=summaries.STATUS_COLORS[run.status])
                 nav.link("embedding", "Open", "open_in_new", run=run.id)
-            names = ("acc", "nmi", "ari") if row["acc"] == row["acc"] else ("confidence",)
-            scores = [f"{name.upper()} **{row[name]:.3f}**" for name in names]
+            names = LABELLED[:3] if row["acc"] == row["acc"] else ("confidence",)
+            told = [SCORES[name] for name in names]
+            scores = [f"{score.short} **{score.written(row[score.key])}**" for score in told]
             scores.append(f"**{row['n_occupied']:.0f}** clusters")
             few = scores if len(sides) < 3 else scores[:2]  # narrow columns
             st.markdown(" · ".join(few), help=", ".join(scores).replace("*", ""))

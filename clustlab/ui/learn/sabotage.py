@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from clustlab.analysis.score_catalogue import SCORES
 from clustlab.course import catalogue
 from clustlab.errors import ClustlabError, ParameterError
 from clustlab.runs.store import Run, RunSpec
@@ -214,7 +215,7 @@ def _together(entry: Entry, pair: Pair) -> None:
     except ClustlabError:  # deleted meanwhile, or its items are gone
         return
     if len(table) > 1:
-        st.markdown(f"**{curves.TITLES[entry.curve]}** over the steps")
+        st.markdown(f"**{SCORES[entry.curve].title}** over the steps")
         panels.chart(
             curves.metrics,
             table,
@@ -222,7 +223,7 @@ def _together(entry: Entry, pair: Pair) -> None:
             key="sabotage-curves",
             height=HEIGHT,
             with_guide=False,
-            alt=f"{curves.TITLES[entry.curve]} of both runs at each step",
+            alt=f"{SCORES[entry.curve].title} of both runs at each step",
         )
     if len(runs) == len(SIDES):
         ids = ",".join(run.id for run in runs.values())

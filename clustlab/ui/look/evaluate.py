@@ -7,12 +7,13 @@ import pandas as pd
 import streamlit as st
 
 from clustlab.analysis import matching, probes
+from clustlab.analysis.score_catalogue import LABELLED, SCORES, UNLABELLED
 from clustlab.ui import session, state
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.views import bars, curves, matrices
 
-SCORES = {"acc": "ACC", "nmi": "NMI", "ari": "ARI", "purity": "Purity"}
+DRAWN = LABELLED[:4]  # scores that the curves begin with; the others can be added
 
 
 def body(view: View) -> None:
@@ -22,8 +23,11 @@ def body(view: View) -> None:
         return
     row = view.timeline.row(view.step)
     with st.container(horizontal=True):
-        for name, title in SCORES.items():
-            st.metric(title, f"{row[name]:.3f}", help=view.dataset.protocol)
+        for score in (SCORES[key] for key in LABELLED):
+            tip = f"{score.meaning} {view.dataset.protocol}".strip()
+            st.metric(score.short, score.written(row[score.key]), help=tip)
+    if row["share_clustered"] < 1:
+        st.caption(f"Over the {row['share_clustered']:.1%} of the items that are clustered.")
     panels.tabs({"Confusion matrix": lambda: _confusion(view), "Over time": lambda: _curves(view)})
     _probes(view)
 
@@ -35,12 +39,12 @@ def _without_labels(view: View) -> None:
     )
     row = view.timeline.row(view.step)
     with st.container(horizontal=True):
-        st.metric("Clusters in use", int(row["n_occupied"]))
-        st.metric("Confidence", f"{row['confidence']:.3f}")
+        for score in (SCORES["n_occupied"], SCORES["confidence"]):
+            st.metric(score.title, score.written(row[score.key]), help=score.meaning)
         st.metric("Silhouette", f"{view.timeline.silhouette(view.step):.3f}")
-    names = ["changed", "nmi_previous", "confidence", "evenness"]
+    shares = [key for key in UNLABELLED if not SCORES[key].is_count]
     panels.chart(
-        curves.metrics, view.timeline.metrics(), names, step=view.step, key="curves-unlabelled"
+        curves.metrics, view.timeline.metrics(), shares, step=view.step, key="curves-unlabelled"
     )
 
 
@@ -105,7 +109,14 @@ def matrix(view: View, cells: keyboard_choice.Chooser, **options: Any) -> None:
 
 def _curves(view: View) -> None:
     frame = view.timeline.metrics()
-    panels.chart(curves.metrics, frame, list(SCORES), step=view.step, key="scores", height=230)
+    drawn = st.pills(
+        "Scores",
+        LABELLED,
+        default=DRAWN,
+        selection_mode="multi",
+        format_func=lambda key: SCORES[key].title,
+    )
+    panels.chart(curves.metrics, frame, drawn, step=view.step, key="scores", height=230)
     st.markdown("**Recall of each class**")
     recall = view.timeline.recall()
     left, right = st.columns(2)

@@ -7,22 +7,29 @@ import pandas as pd
 import streamlit as st
 
 from clustlab.analysis import comparison
+from clustlab.analysis.score_catalogue import LABELLED, SCORES
 from clustlab.errors import ClustlabError
 from clustlab.runs.identity import carried_out
 from clustlab.runs.store import Run
 from clustlab.ui import nav, session
 from clustlab.ui.run import summaries
 
+SHOWN = [SCORES[key] for key in (*LABELLED[:3], "n_occupied")]
 COLUMNS = {
     "picture": st.column_config.ImageColumn("Picture", width="small"),
     "run": st.column_config.TextColumn("Run", width="medium"),
     "status": st.column_config.TextColumn("Status", width="small"),
     "preset": st.column_config.TextColumn("Preset", width="small"),
     "steps": st.column_config.NumberColumn("Steps", width="small"),
-    "acc": st.column_config.NumberColumn("ACC", format="%.3f", width="small"),
-    "nmi": st.column_config.NumberColumn("NMI", format="%.3f", width="small"),
-    "ari": st.column_config.NumberColumn("ARI", format="%.3f", width="small"),
-    "clusters": st.column_config.NumberColumn("Clusters", width="small"),
+    **{
+        score.key: st.column_config.NumberColumn(
+            score.short,
+            format="%d" if score.is_count else "%.3f",
+            width="small",
+            help=score.meaning,
+        )
+        for score in SHOWN
+    },
     "seconds": st.column_config.NumberColumn("Training, s", format="%.0f", width="small"),
     "size": st.column_config.NumberColumn("On disk, MB", format="%.1f", width="small"),
     "settings": st.column_config.TextColumn("Changed settings", width="large"),
@@ -84,10 +91,7 @@ def _row(run: Run) -> dict[str, Any]:
         "status": progress["status"],
         "preset": run.spec.preset,
         "steps": len(run),
-        "acc": found.get("acc"),
-        "nmi": found.get("nmi"),
-        "ari": found.get("ari"),
-        "clusters": found.get("n_occupied"),
+        **{score.key: found.get(score.key) for score in SHOWN},
         "seconds": progress.get("seconds"),
         "size": run.size / 1e6,
         "settings": settings(run),

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from clustlab.analysis.score_catalogue import LABELLED, SCORES
 from clustlab.runs.store import Run
 from clustlab.training import estimate
 from clustlab.ui import session, state
@@ -34,9 +35,10 @@ def _state(run_id: str) -> None:
         if where:
             st.caption(where, width="content")
         found = summaries.scores(run)
-        for name in ("acc", "nmi"):
-            if found.get(name) is not None:
-                st.markdown(f"{name.upper()} **{found[name]:.3f}**", width="content")
+        for score in (SCORES[key] for key in LABELLED[:2]):
+            value = found.get(score.key)
+            if value is not None:
+                st.markdown(f"{score.short} **{score.written(value)}**", width="content")
     seen = state.SEEN_STATUS.get()
     if seen != (run_id, status):
         state.SEEN_STATUS.set((run_id, status))

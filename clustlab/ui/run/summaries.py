@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from clustlab.analysis import matching, run_scores
+from clustlab.analysis.score_catalogue import LABELLED, SCORES
 from clustlab.errors import ClustlabError
 from clustlab.runs.store import Run, Status, each_assignment
 from clustlab.ui import session
@@ -57,8 +58,9 @@ def line(run: Run) -> str:
     """Status and scores in one line."""
     parts = [f"{run.status}, {len(run)} steps"]
     found = scores(run)
-    if found.get("acc") is not None:
-        parts.append(f"ACC {found['acc']:.3f}")
+    leading = SCORES[LABELLED[0]]
+    if found.get(leading.key) is not None:
+        parts.append(f"{leading.short} {leading.written(found[leading.key])}")
     elif found:
         parts.append(f"{found['n_occupied']} clusters")
     return " · ".join(parts)

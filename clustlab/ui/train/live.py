@@ -5,6 +5,7 @@ import streamlit as st
 
 from clustlab import registry
 from clustlab.analysis import verdict
+from clustlab.analysis.score_catalogue import LABELLED
 from clustlab.course import catalogue
 from clustlab.ui import nav, session
 from clustlab.ui.look import clusters, embedding, evaluate, inside
@@ -39,7 +40,7 @@ def four_views(view: View) -> None:
         _shifts(view)
     if session.picked() is not None or session.selection()[0]:
         inspector.draw(view)
-    scores = ["acc", "nmi", "ari"] if view.labels is not None else ["confidence", "evenness"]
+    scores = LABELLED[:3] if view.labels is not None else ("confidence", "evenness")
     st.markdown("**Scores over time**", help=reading(curves.metrics))
     panels.chart(
         curves.metrics,

@@ -1,0 +1,250 @@
+"""Every score of a division of the items, declared once.
+
+Timelines, learning curves, the command line, tables and pages read from here which scores there
+are, what they are called and how they are computed; a new one is one more entry.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from clustlab.analysis import metrics
+from clustlab.analysis.matching import contingency
+from clustlab.types import Array, Better
+
+Reads = Literal["classes", "clusters", "sizes", "step before", "certainty"]
+"""What a score needs: the true classes; the clusters of the items alone; how large all clusters
+are, empty ones too; the clusters one step before; or how sure the method is of each item."""
+
+Unit = Literal["", "share of items", "clusters"]
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """What the scores of one division of n items are computed from; None where there is nothing."""
+
+    sizes: Array  # (k,) int64, items in each cluster, occupied or not
+    clusters: Array  # (n,) int, by the numbers that `before` uses; -1 for noise
+    before: Array | None = None  # (n,) int, clusters one step before
+    counts: Array | None = None  # (classes, clusters) int64 of items with a class and a cluster
+    certainty: Array | None = None  # (n,) float32 in [0, 1], how sure the method is of each item
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A score: its name for programs, its words for people, and how to compute it."""
+
+    key: str
+    title: str  # on axes and in lists, such as "Accuracy"
+    short: str  # on tiles and above columns, such as "ACC"
+    meaning: str  # one sentence or two
+    reads: Reads
+    compute: Callable[[Division], float]  # nan where it is not defined
+    better: Better = "higher"
+    low: float = 0.0  # the least and the greatest value possible
+    high: float = 1.0
+    unit: Unit = ""
+    lesson: tuple[str, int] | None = None  # lesson and step (from 1) that explain it
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether it is defined for labelled items only."""
+        return self.reads == "classes"
+
+    @property
+    def needs_snapshot(self) -> bool:
+        """Whether it takes more of a step than the assignments."""
+        return self.reads == "certainty"
+
+    @property
+    def is_count(self) -> bool:
+        """Whether its values are whole numbers."""
+        return self.unit == "clusters"
+
+    def written(self, value: float) -> str:
+        """A value for people, such as "0.812" or "10"; a dash where it is not defined."""
+        return "–" if math.isnan(value) else f"{value:.{0 if self.is_count else 3}f}"
+
+    def stored(self, value: float) -> float | int | None:
+        """A value for files and JSON: five decimals, or a whole number; None for nan."""
+        if math.isnan(value):
+            return None
+        return int(value) if self.is_count else round(value, 5)
+
+
+def _by_classes(compute: Callable[[Array], float]) -> Callable[[Division], float]:
+    def score(division: Division) -> float:
+        return math.nan if division.counts is None else compute(division.counts)
+
+    return score
+
+
+def _by_change(compute: Callable[[Array, Array], float]) -> Callable[[Division], float]:
+    def score(division: Division) -> float:
+        return math.nan if division.before is None else compute(division.before, division.clusters)
+
+    return score
+
+
+def _mean_certainty(division: Division) -> float:
+    if division.certainty is None:
+        return math.nan
+    sure = division.certainty[division.clusters >= 0]
+    return float(sure.mean()) if len(sure) else math.nan
+
+
+SCORES: Mapping[str, Score] = MappingProxyType(
+    {
+        score.key: score
+        for score in (
+            Score(
+                "acc",
+                "Accuracy",
+                "ACC",
+                "Share of items in the cluster that is matched to their class, one cluster for "
+                "each class (Hungarian method).",
+                "classes",
+                _by_classes(metrics.accuracy_of),
+                unit="share of items",
+                lesson=("honest-pictures", 5),
+            ),
+            Score(
+                "nmi",
+                "NMI",
+                "NMI",
+                "What clusters and classes tell of each other, over the mean of both entropies. "
+                "Grows with the number of clusters.",
+                "classes",
+                _by_classes(metrics.nmi_of),
+            ),
+            Score(
+                "ari",
+                "ARI",
+                "ARI",
+                "Share of pairs on which clusters and classes agree, adjusted for chance: random "
+                "clusters have 0.",
+                "classes",
+                _by_classes(metrics.ari_of),
+                low=-0.5,
+            ),
+            Score(
+                "purity",
+                "Purity",
+                "Purity",
+                "Share of items that belong to the most frequent class of their cluster. Grows "
+                "with the number of clusters.",
+                "classes",
+                _by_classes(metrics.purity_of),
+                unit="share of items",
+            ),
+            Score(
+                "ami",
+                "AMI",
+                "AMI",
+                "NMI adjusted for chance: random clusters have 0, however many there are.",
+                "classes",
+                _by_classes(metrics.ami_of),
+                low=-math.inf,
+            ),
+            Score(
+                "homogeneity",
+                "Homogeneity",
+                "Homogeneity",
+                "How far each cluster holds one class only: what clusters tell of the class, over "
+                "the entropy of the classes.",
+                "classes",
+                _by_classes(metrics.homogeneity_of),
+            ),
+            Score(
+                "completeness",
+                "Completeness",
+                "Completeness",
+                "How far each class lies in one cluster only: what classes tell of the cluster, "
+                "over the entropy of the clusters.",
+                "classes",
+                _by_classes(metrics.completeness_of),
+            ),
+            Score(
+                "v_measure",
+                "V-measure",
+                "V-measure",
+                "Harmonic mean of homogeneity and completeness. As both count alike here, it is "
+                "the same number as NMI.",
+                "classes",
+                _by_classes(metrics.v_measure_of),
+            ),
+            Score(
+                "n_occupied",
+                "Clusters in use",
+                "Clusters",
+                "Clusters that hold at least one item.",
+                "clusters",
+                lambda division: float((division.sizes > 0).sum()),
+                better="neither",
+                high=math.inf,
+                unit="clusters",
+            ),
+            Score(
+                "share_clustered",
+                "Share clustered",
+                "Clustered",
+                "Share of items that belong to a cluster rather than to noise. Other scores leave "
+                "noise out.",
+                "clusters",
+                lambda division: metrics.share_clustered(division.clusters),
+                unit="share of items",
+            ),
+            Score(
+                "changed",
+                "Share of labels changed",
+                "Changed",
+                "Share of items in another cluster than one step before.",
+                "step before",
+                _by_change(metrics.share_changed),
+                better="lower",
+                unit="share of items",
+                lesson=("dec", 7),
+            ),
+            Score(
+                "nmi_previous",
+                "NMI with the step before",
+                "NMI before",
+                "What the clusters tell of those one step before, as NMI.",
+                "step before",
+                _by_change(lambda before, now: metrics.nmi_of(contingency(before, now))),
+            ),
+            Score(
+                "confidence",
+                "Mean confidence",
+                "Confidence",
+                "Greatest probability of an item, on average without noise; where there are no "
+                "probabilities, how much nearer it is to its own centre than to the next.",
+                "certainty",
+                _mean_certainty,
+            ),
+            Score(
+                "evenness",
+                "Evenness of sizes",
+                "Evenness",
+                "Entropy of the sizes of clusters over its greatest value: 1 if all are equally "
+                "large, 0 if one holds everything.",
+                "sizes",
+                lambda division: metrics.marginal_entropy(division.sizes),
+                better="neither",
+            ),
+        )
+    }
+)
+LABELLED = tuple(key for key, score in SCORES.items() if score.needs_labels)  # leading ones first
+UNLABELLED = tuple(key for key, score in SCORES.items() if not score.needs_labels)
+FROM_ASSIGNMENTS = tuple(key for key, score in SCORES.items() if not score.needs_snapshot)
+OF_ONE_STEP = tuple(
+    key for key, score in SCORES.items() if score.reads in ("classes", "clusters")
+)  # what is known from the clusters of the items alone
+
+
+def values(division: Division, keys: Iterable[str] = SCORES) -> dict[str, float]:
+    """Scores of a division by key, in the order of `keys`; nan where one is not defined."""
+    return {key: SCORES[key].compute(division) for key in keys}
