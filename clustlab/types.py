@@ -19,6 +19,16 @@ REMEDY = "Lower the learning rate, or check the scale of the input."
 InterventionKind = Literal["learning rate", "merge", "split", "re-seed", "scramble"]
 Better = Literal["higher", "lower", "neither"]  # which way a score or a scalar gets better
 ArtefactKind = Literal["matrix", "images", "bars", "per_item", "tree"]
+Role = Literal["initialise", "pretrain", "train", "read_off"]
+"""What a phase is for.
+
+| role | what its iterations do |
+|---|---|
+| initialise | look at what there is before training, or put the first clusters in place |
+| pretrain | train towards something else than the clusters of the method, which come later |
+| train | form the clusters of the method |
+| read_off | take clusters or neighbours from what was trained, and train nothing |
+"""
 
 Report = Callable[[str, float], None]
 """Progress of a long task: what is done now, and the share in [0, 1]. May raise Cancelled."""
@@ -274,8 +284,18 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class PlannedPhase:
-    """One named loop of a method: how many iterations at most, and what one of them costs."""
+    """One named loop of a method: what it is for, how often it runs at most, what that takes.
+
+    `samples` is the number of items that one iteration draws in batches of training, in
+    [0, inf). An item counts each time that it is drawn: once a pass, whatever the number of changed
+    copies that are made of it, and once more if it is drawn beside another item, as its neighbour.
+    Items count although their loss is weighted with 0, since they pass through the network. It is
+    0 where no batches are drawn: in phases that only look, and where all items are fitted at once.
+    A pass that a user asks for by an intervention is not counted.
+    """
 
     name: str
     iterations: int
     cost: Cost  # of one iteration
+    role: Role
+    samples: int = 0  # of one iteration

@@ -20,12 +20,12 @@ from clustlab.analysis import probes, run_scores
 from clustlab.analysis.run_scores import Scores
 from clustlab.analysis.score_catalogue import LABELLED, OF_ONE_STEP, SCORES
 from clustlab.errors import ClustlabError, ParameterError
+from clustlab.runs.phases import first_step_refined
 from clustlab.runs.store import Run, RunSpec, RunStore
 from clustlab.types import Dataset, Reported
 
 ROUNDED = ("seconds", "peak_mb")  # figures shown without decimals
 SHIPPED = Path(__file__).with_name("figures.csv")  # measured for the README
-START = "initialise clusters"  # phase after which a method has what it starts from
 MEGABYTE = 1e6
 
 
@@ -254,10 +254,10 @@ def _probe(made: Run, dataset: Dataset) -> float | None:
 
 
 def _start(made: Run, dataset: Dataset) -> float | None:
-    phases = [record["phase"] for record in made.log]
-    if START not in phases:
+    step = first_step_refined(made)
+    if step is None:
         return None
-    return run_scores.scores(made[phases.index(START)].assignments, dataset.labels)["acc"]
+    return run_scores.scores(made[step].assignments, dataset.labels)["acc"]
 
 
 def _over_purity(made: Run, dataset: Dataset) -> float | None:

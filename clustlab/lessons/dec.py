@@ -23,6 +23,7 @@ from clustlab.course.catalogue import (
     Values,
     Words,
 )
+from clustlab.runs.phases import first_step_refined
 from clustlab.runs.store import RunSpec
 from clustlab.types import Array
 from clustlab.views import teaching, theme
@@ -279,8 +280,8 @@ def run_of(**changes: Any) -> RunSpec:
 
 def clustering_steps(material: Material) -> Array:
     """Steps of a run at which DEC itself worked, the start by k-means first."""
-    phases = np.array([record["phase"] for record in material.run.log])
-    return np.flatnonzero(np.isin(phases, ["initialise clusters", "cluster"]))
+    first = first_step_refined(material.run)
+    return np.arange(len(material.run) if first is None else first, len(material.run))
 
 
 def confidence(material: Material, step: int) -> float:

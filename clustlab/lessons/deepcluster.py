@@ -24,6 +24,7 @@ from clustlab.course.catalogue import (
     Words,
 )
 from clustlab.course.on_points import BLOBS_EXTENT, crosses, toy
+from clustlab.runs.phases import steps_with_role
 from clustlab.runs.store import RunSpec
 from clustlab.types import Array
 from clustlab.views import ground, teaching, theme
@@ -41,8 +42,7 @@ def run_of(**changes: Any) -> RunSpec:
 
 def rounds(material: Material) -> Array:
     """Steps at which the many clusters were formed, that of the untrained network first."""
-    phases = np.array([record["phase"] for record in material.run.log])
-    return np.flatnonzero(np.isin(phases, ["start", "train"]))
+    return np.array(steps_with_role(material.run, "initialise", "train"), dtype=np.int64)
 
 
 # -- 1: an untrained network -----------------------------------------------------------------------

@@ -327,13 +327,13 @@ def _no_entropy(values: Values, materials: Sequence[Material]) -> tuple[int, str
 
 # -- 6: SCAN on digits -----------------------------------------------------------------------------
 def course_of(material: Material) -> pd.DataFrame:
-    """Accuracy and clusters in use at each step: columns step, phase, acc, used."""
+    """Each step's accuracy and clusters in use: columns step, phase, self_labelled, acc, used."""
     rows = [
-        (i, record["phase"], row["acc"], row["n_occupied"])
+        (i, record["phase"], "self_label_loss" in record["scalars"], row["acc"], row["n_occupied"])
         for i, record in enumerate(material.run.log[: len(material.timeline)])
         for row in [material.timeline.row(i)]
     ]
-    return pd.DataFrame(rows, columns=["step", "phase", "acc", "used"])
+    return pd.DataFrame(rows, columns=["step", "phase", "self_labelled", "acc", "used"])
 
 
 def _phases(values: Values, materials: Sequence[Material]) -> list[Element]:
@@ -356,7 +356,7 @@ def _phases(values: Values, materials: Sequence[Material]) -> list[Element]:
 
 def _self_labels(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     table = course_of(materials[0])
-    labelled = table[table["phase"] == "self-label"]
+    labelled = table[table["self_labelled"]]
     if not len(labelled):
         return 2, f"It did not take place: 0 of {len(digits().items):,} answers were sure enough."
     first = int(labelled["step"].iloc[0])

@@ -112,10 +112,11 @@ class Agglomerative:
         width = math.prod(shape)
         d, m = min(self.n_components, n, width), min(n, self.max_items)
         merging = Cost(linear=float(m * m * (d + WORK) + n * m * d))
+        growing = pca_cost(n, width, d) + merging
         looking = Cost(linear=float(n * (d + width)))
         return [
-            PlannedPhase("grow the tree", 1, pca_cost(n, width, d) + merging + looking),
-            PlannedPhase("cut lower", self._first(m) - self.n_clusters, looking),
+            PlannedPhase("grow the tree", 1, growing + looking, "train"),
+            PlannedPhase("cut lower", self._first(m) - self.n_clusters, looking, "read_off"),
         ]
 
     def _first(self, m: int) -> int:

@@ -56,7 +56,7 @@ from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.clustering.code_clusters import CodeClusters, best_cost, following_cost
 from clustlab.parts.clustering.kmeans import Clustering, check_enough_items
-from clustlab.parts.hooks.interventions import RATE, Offer, Pace
+from clustlab.parts.hooks.interventions import RATE, LearningRateFactor, Offer
 from clustlab.parts.hooks.scoring import kept, nearest_center, projected, restored
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.pca import principal
@@ -245,9 +245,9 @@ class BiGANKMeans:
         look = encoding * n + reduction + following_cost(n, self.width, self.n_clusters)
         best = best_cost(n, self.width, self.n_clusters, self.n_init)
         return [
-            PlannedPhase("start", 1, look),
-            PlannedPhase("train", self.epochs, training + look),
-            PlannedPhase("cluster", 1, look + best),
+            PlannedPhase("start", 1, look, "initialise"),
+            PlannedPhase("train", self.epochs, training + look, "pretrain", n),
+            PlannedPhase("cluster", 1, look + best, "read_off"),
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
@@ -257,7 +257,7 @@ class BiGANKMeans:
             z = run.embedding()
             yield run.snapshot(z, run.clusters.first(z), {})
         for done in ctx.phase("train", self.epochs):
-            run.pace.take(ctx.interventions())
+            run.rate_factor.take(ctx.interventions())
             scalars = run.epoch(self.rate(done))
             z = run.embedding()
             yield run.snapshot(z, run.clusters.next(z), scalars)
@@ -294,7 +294,7 @@ class _Run:
         )
         self.optimiser = ctx.keep("optimiser", own)
         self.judge_optimiser = ctx.keep("discriminator optimiser", judge)
-        self.pace = Pace("pace", ctx)
+        self.rate_factor = LearningRateFactor("pace", ctx)
         shown = np.sort(ctx.rng.choice(n, min(n, SHOWN), replace=False))
         self._shown: Array = ctx.keep("shown items", Cell(shown)).value
         noise = noise_like(JUDGED, settings.code_size, torch.device("cpu")).to(ctx.device)
@@ -305,7 +305,7 @@ class _Run:
 
     def epoch(self, rate: float) -> dict[str, float]:
         """Mean losses over one pass of training at a learning rate, by name."""
-        rate = self.pace.set(rate, self.optimiser, self.judge_optimiser)
+        rate = self.rate_factor.set(rate, self.optimiser, self.judge_optimiser)
         n, total = len(self.inputs), torch.zeros(2, device=self.ctx.device)
         self.players.train()
         for index in self.ctx.batches(n, even_batch(n, self.settings.batch_size)):

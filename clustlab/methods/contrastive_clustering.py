@@ -194,9 +194,9 @@ class ContrastiveClustering(TrunkSettings):
         forward = forward_cost(partial(Network, settings=self), shape)
         evaluation = forward * (2 * n)
         return [
-            PlannedPhase("start", 1, evaluation),
+            PlannedPhase("start", 1, evaluation, "initialise"),
             # backward costs about two forwards, and there are two copies
-            PlannedPhase("train", self.epochs, forward * (6 * n) + evaluation),
+            PlannedPhase("train", self.epochs, forward * (6 * n) + evaluation, "train", n),
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:

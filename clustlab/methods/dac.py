@@ -220,9 +220,10 @@ class DAC(TrunkSettings):
         look = forward_cost(partial(Network, settings=self), shape) * n
         pairs = Cost(linear=float(2 * n * min(n, self.batch_size) * self.n_clusters))
         # choosing takes a forward pass, learning one more and about two for its backward
+        epoch = (look * 4 + pairs) * self.passes + look
         return [
-            PlannedPhase("start", 1, look),
-            PlannedPhase("train", self.epochs, (look * 4 + pairs) * self.passes + look),
+            PlannedPhase("start", 1, look, "initialise"),
+            PlannedPhase("train", self.epochs, epoch, "train", n * self.passes),
         ]
 
     def growth(self) -> float:

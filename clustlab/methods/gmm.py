@@ -138,9 +138,10 @@ class GaussianMixture:
         square = d if self.covariance in ("full", "tied") else 1
         one_round = Cost(linear=float(n * self.n_clusters * d * (2 * square + 2)))
         starts = Cost(linear=float(2 * USUAL_ROUNDS * self.n_init * n * self.n_clusters * d))
+        first = pca_cost(n, width, d) + starts + one_round
         return [
-            PlannedPhase("place bells", 1, pca_cost(n, width, d) + starts + one_round),
-            PlannedPhase("expect and maximise", self.max_iter, one_round),
+            PlannedPhase("place bells", 1, first, "initialise"),
+            PlannedPhase("expect and maximise", self.max_iter, one_round, "train"),
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:

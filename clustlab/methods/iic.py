@@ -237,8 +237,8 @@ class IIC(TrunkSettings):
         evaluation = forward * (2 * n)
         training = forward * (3 * n * (1 + self.repeats))  # backward costs about two forwards
         return [
-            PlannedPhase("start", 1, evaluation),
-            PlannedPhase("train", self.epochs, training + evaluation),
+            PlannedPhase("start", 1, evaluation, "initialise"),
+            PlannedPhase("train", self.epochs, training + evaluation, "train", n),
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:

@@ -165,8 +165,8 @@ class N2D(AutoencoderSettings):
         layout = Cost(linear=n * EPOCH_WORK * epochs) + graph * (1 / self.rounds) + fit * FITS
         return [
             *self.pretraining_plan(n, shape),
-            PlannedPhase("lay out", self.rounds, layout),
-            PlannedPhase("fit mixture", self.max_iter, fit),
+            PlannedPhase("lay out", self.rounds, layout, "pretrain"),
+            PlannedPhase("fit mixture", self.max_iter, fit, "train"),
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:

@@ -167,11 +167,12 @@ class RIM:
         look = forward_cost(self.build_network, shape) * n
         size = int(np.prod(shape))
         found = Cost(linear=float(n * COMPONENTS * (2 * size + 2 * KMEANS_ROUNDS)))
-        fitting = [PlannedPhase("fit k-means", START_EPOCHS, look * (TRAINING + 1) + found * 0.2)]
+        epoch = look * (TRAINING + 1)
+        fitting = PlannedPhase("fit k-means", START_EPOCHS, epoch + found * 0.2, "pretrain", n)
         return [
-            PlannedPhase("start", 1, look),
-            *(fitting if self.start == "k-means" else []),
-            PlannedPhase("train", self.epochs, look * (TRAINING + 1)),
+            PlannedPhase("start", 1, look, "initialise"),
+            *([fitting] if self.start == "k-means" else []),
+            PlannedPhase("train", self.epochs, epoch, "train", n),
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:

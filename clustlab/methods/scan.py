@@ -214,15 +214,16 @@ class SCAN(TrunkSettings):
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
         forward = forward_cost(partial(Network, settings=self), shape)  # backward costs two
-        look = forward * n
+        look, pairs = forward * n, forward * (6 * n) + forward * n
         rounds = Cost(linear=float(2 * ROUNDS * n * self.n_clusters * COMPONENTS))
         compare = Cost(linear=float(n * n * PROJECTED))
         return [
-            PlannedPhase("start", 1, look + rounds * STARTS),
-            PlannedPhase("pretext", self.epochs, forward * (6 * n) + look + rounds),
-            PlannedPhase("mine neighbours", 1, look * 2 + rounds * STARTS + compare),
-            PlannedPhase("cluster", self.cluster_epochs, forward * (6 * n) + look),
-            PlannedPhase("self-label", self.label_epochs, forward * (3 * n) + look),
+            PlannedPhase("start", 1, look + rounds * STARTS, "initialise"),
+            PlannedPhase("pretext", self.epochs, pairs + rounds, "pretrain", n),
+            PlannedPhase("mine neighbours", 1, look * 2 + rounds * STARTS + compare, "read_off"),
+            # each item is drawn, and a neighbour of it
+            PlannedPhase("cluster", self.cluster_epochs, pairs, "train", 2 * n),
+            PlannedPhase("self-label", self.label_epochs, forward * (3 * n) + look, "train", n),
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:

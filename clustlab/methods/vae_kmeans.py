@@ -149,7 +149,8 @@ class VAEKMeans(CodeSettings):
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c) or (d,)."""
-        return [*self.pretraining_plan(n, shape), self.initialisation_plan("cluster", n, shape)]
+        last = self.clustering_plan("cluster", "read_off", n, shape)
+        return [*self.pretraining_plan(n, shape), last]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
         """One snapshot per epoch, and a last one with the best of several runs of k-means."""

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from clustlab.analysis.timeline import Timeline
+from clustlab.runs.phases import first_step_refined, steps_with_role
 from clustlab.runs.store import Run
 from clustlab.types import Array
 
@@ -14,19 +15,14 @@ FIRST = 3  # updates of a target, or epochs, that count as the first ones
 
 def scalars(run: Run, name: str) -> Array:
     """What the method reports under a name, at the steps that have it, (m,) float64."""
-    found = [record["scalars"][name] for record in run.log if name in record["scalars"]]
-    return np.array(found, dtype=np.float64)
+    values = [record["scalars"][name] for record in run.log if name in record["scalars"]]
+    return np.array(values, dtype=np.float64)
 
 
-def steps_of(run: Run, phase: str) -> list[int]:
-    """Steps of a phase, in order."""
-    return [record["step"] for record in run.log if record["phase"] == phase]
-
-
-def at_start_of_clusters(run: Run, timeline: Timeline) -> float:
+def nmi_at_start_of_clusters(run: Run, timeline: Timeline) -> float:
     """NMI with the true classes of the clusters that DEC begins with."""
-    steps = steps_of(run, "initialise clusters")
-    return timeline.row(steps[0])["nmi"] if steps else math.nan
+    step = first_step_refined(run)
+    return math.nan if step is None else timeline.row(step)["nmi"]
 
 
 def first_confidence(run: Run, timeline: Timeline) -> float:
@@ -40,7 +36,7 @@ def sharpening(run: Run, timeline: Timeline) -> float:
     The middle value over the updates; the target of all items is what the step before shows.
     """
     shares = []
-    for step in steps_of(run, "cluster"):
+    for step in steps_with_role(run, "train"):
         before = run[step - 1]
         target, q = before.artefacts.get("target"), before.probabilities
         if target is None or q is None:
@@ -63,18 +59,9 @@ def agreement_of_rounds(run: Run, timeline: Timeline) -> float:
     return float(np.median(found)) if len(found) else math.nan
 
 
-def largest_cluster(run: Run, timeline: Timeline) -> float:
-    """Size of the largest cluster in the last round of training, in mean cluster sizes."""
-    steps = steps_of(run, "train")
-    if not steps:
-        return math.nan
-    sizes = np.bincount(run[steps[-1]].assignments, minlength=run[steps[-1]].n_clusters)
-    return float(sizes.max() / sizes.mean())
-
-
 def empty_in_training(run: Run, timeline: Timeline) -> float:
     """Greatest number of clusters without items that training had to do with."""
-    steps = steps_of(run, "train")
+    steps = steps_with_role(run, "train")
     empty = [len(timeline.mapping(i)) - timeline.row(i)["n_occupied"] for i in steps]
     return max(empty, default=math.nan)
 
@@ -111,11 +98,6 @@ def gap_of_first_epoch(run: Run, timeline: Timeline) -> float:
 def last_information(run: Run, timeline: Timeline) -> float:
     """Mutual information of an image and its changed copy at the end, in nats."""
     return _last(scalars(run, "mutual_information"))
-
-
-def last_reconstruction(run: Run, timeline: Timeline) -> float:
-    """Error of the drawings at the end of pre-training."""
-    return _last(scalars(run, "reconstruction"))
 
 
 def last_evenness(run: Run, timeline: Timeline) -> float:

@@ -1,6 +1,7 @@
 """The training of one run: data in, snapshots out, checkpoints and time left on the way."""
 
 import contextlib
+import dataclasses
 import json
 import platform
 import time
@@ -50,6 +51,7 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
     machine = Machine(store.root, device.type)
     machine.measure()
     phases = method.plan(len(dataset.items), dataset.items.shape[1:])
+    planned = {phase.name: phase for phase in phases}
     clock = _Clock(machine, spec.method, phases, writer, checkpoint)
 
     def poll() -> None:
@@ -78,8 +80,11 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
         for snapshot in snapshots:
             if not ctx.in_phase:  # it would come twice after a resume
                 raise ValueError("a snapshot was yielded outside the body of a phase")
-            record = {"phase": ctx.phase_name, "done": ctx.done + 1, "total": ctx.total}
-            record |= desk.record(step)
+            if ctx.phase_name not in planned:
+                raise ValueError(f"the phase {ctx.phase_name!r} is not in the plan")
+            phase = planned[ctx.phase_name]
+            record = {"phase": phase.name, "role": phase.role, "samples": phase.samples}
+            record |= {"done": ctx.done + 1, "total": ctx.total, **desk.record(step)}
             writer.append(step, snapshot, {**record, "seconds": round(clock.seconds, 4)})
             step += 1
             writer.report(force=True, step=step, done=ctx.done + 1)
@@ -127,7 +132,7 @@ def _state_continued(run: Run) -> dict[str, Any] | None:
 def _carried_out(run: Run, phases: Sequence[PlannedPhase]) -> list[PlannedPhase]:
     """Return the plan with the number of iterations that really took place."""
     done = {record["phase"]: record["done"] for record in run.log}
-    return [PlannedPhase(p.name, done.get(p.name, 0), p.cost) for p in phases]
+    return [dataclasses.replace(p, iterations=done.get(p.name, 0)) for p in phases]
 
 
 def _with_precision(

@@ -32,7 +32,7 @@ def overlaid(
     Parameters
     ----------
     table : DataFrame
-        Columns `group`, `x`, `mean`, `low`, `high` and `runs`, as from `pace.bands`.
+        Columns `group`, `x`, `mean`, `low`, `high` and `runs`, as from `learning_curves.bands`.
     groups : sequence of str
         All groups, in the order of their colours, also those without rows.
     figure, axis : str

@@ -2,8 +2,6 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from clustlab.analysis import comparison, learning_curves
 from clustlab.errors import ParameterError, RunNotFound
@@ -93,88 +91,15 @@ def test_three_methods_share_items_seed_and_preset():
         comparison.three_methods(like, "custom")
 
 
-# -- one control for all -------------------------------------------------------------------------
-CLOCK = learning_curves.Clock(5, np.array([1.0, 2.0, 4.0, 8.0, 16.0]))
-
-
-@pytest.mark.parametrize(
-    ("by", "value", "step"),
-    [
-        ("share", 0, 0),
-        ("share", 0.5, 2),
-        ("share", 1, 4),
-        ("share", 7, 4),
-        ("step", 3, 3),
-        ("step", 99, 4),
-        ("step", -1, 0),
-        ("seconds", 0.5, 0),
-        ("seconds", 4.0, 2),
-        ("seconds", 7.9, 2),
-        ("seconds", 99, 4),
-    ],
-)
-def test_a_position_of_the_control_is_a_step_of_each_run(by, value, step):
-    assert learning_curves.step_at(CLOCK, by, value) == step
-
-
-@given(
-    st.lists(st.floats(0, 100), min_size=1, max_size=30),
-    st.sampled_from(["share", "step", "seconds"]),
-    st.floats(-10, 200),
-    st.floats(0, 50),
-)
-def test_moving_the_control_on_never_goes_back(paces, by, value, more):
-    clock = learning_curves.Clock(len(paces), np.cumsum(paces))
-    assert (
-        0
-        <= learning_curves.step_at(clock, by, value)
-        <= learning_curves.step_at(clock, by, value + more)
-    )
-    assert learning_curves.step_at(clock, by, 1e9) == len(paces) - 1
-
-
-def test_samples_are_counted_from_epochs_and_updates(store):
-    made_runs.data(store)
-    phases = ["start", "pre-train", "pre-train", "initialise clusters", "cluster", "cluster"]
-    dec = made_runs.run(
-        store,
-        [TRUE] * 6,
-        method="dec",
-        phases=phases,
-        method_params={"update_interval": 5, "batch_size": 8},
-    )
-    assert learning_curves.samples_seen(dec, 12)[0].tolist() == [0, 12, 24, 24, 64, 104]
-    assert learning_curves.samples_seen(dec, 4)[0].tolist() == [
-        0,
-        4,
-        8,
-        8,
-        28,
-        48,
-    ]  # no batch is larger
-    over = made_runs.run(
-        store, [TRUE] * 4, method="deepcluster", phases=["start", "train", "train", "merge"]
-    )
-    assert learning_curves.samples_seen(over, 12)[0].tolist() == [0, 12, 24, 24]
-    assert learning_curves.clock(over).seconds.tolist() == [1, 2, 3, 4]
-
-
-def test_samples_are_left_out_where_a_step_does_not_tell_them(store):
-    made_runs.data(store)
-    found, reason = learning_curves.samples_seen(made_runs.run(store, [TRUE] * 2), 12)
-    assert found is None
-    assert reason == ("A step of k-means is a round, which does not say how many items it used.")
-
-
 # -- curves --------------------------------------------------------------------------------------
 def test_a_curve_has_the_figures_of_each_step(store, pair):
-    table = learning_curves.curve(pair[0], 12, np.array(LABELS))
+    table = learning_curves.curve(pair[0], np.array(LABELS))
     assert table["step"].tolist() == [0, 1]
     assert table["seconds"].tolist() == [1, 2]
     assert table["acc"].tolist() == pytest.approx([1, 10 / 11])
     assert table["changed"].tolist() == pytest.approx([np.nan, 1 / 12], nan_ok=True)
     assert table["n_occupied"].tolist() == [3, 3]
-    bare = learning_curves.curve(pair[0], 12)
+    bare = learning_curves.curve(pair[0])
     assert bare["acc"].isna().all()
     assert bare["evenness"][0] == pytest.approx(1)
 
@@ -187,7 +112,7 @@ def test_seeds_are_a_mean_with_their_range_where_all_have_values(store):
     c = made_runs.run(store, [TRUE], method="iic", method_params={"epochs": 4})
     assert comparison.seeds([a, c], [b, c]) == [[a, b], [c]]
     assert comparison.seeds([a, b, c]) == [[a, b], [c]]
-    curves = {run.id: learning_curves.curve(run, 12, np.array(LABELS)) for run in (a, b, c)}
+    curves = {run.id: learning_curves.curve(run, np.array(LABELS)) for run in (a, b, c)}
     groups = {"A": [a.id, b.id], "C": [c.id]}
     found = learning_curves.bands(curves, groups, "seconds", "acc")
     low = 10 / 11
@@ -203,10 +128,12 @@ def test_seeds_are_a_mean_with_their_range_where_all_have_values(store):
 
 
 def test_figures_and_axes_that_are_not_known_leave_no_curve(store, pair):
-    curves = {pair[0].id: learning_curves.curve(pair[0], 12)}
+    curves = {pair[0].id: learning_curves.curve(pair[0])}
     for axis, figure in (("step", "acc"), ("step", "nmi")):
         assert len(learning_curves.bands(curves, {"A": [pair[0].id]}, axis, figure)) == 0
-    assert len(learning_curves.bands(curves, {"A": [pair[0].id]}, "samples", "evenness")) == 2
+    dec = made_runs.run(store, [TRUE] * 2, method="dec", phases=["start", "pre-train"])
+    known = {dec.id: learning_curves.curve(dec)}
+    assert len(learning_curves.bands(known, {"A": [dec.id]}, "samples", "evenness")) == 2
 
 
 # -- settings ------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from clustlab.training.estimate import KEPT_RATIOS, Machine, words
 from clustlab.types import Cost, PlannedPhase
 
 PLAN = [
-    PlannedPhase("pretrain", 10, Cost(linear=2e9)),
-    PlannedPhase("cluster", 5, Cost(linear=1e9, conv=3e9)),
+    PlannedPhase("pretrain", 10, Cost(linear=2e9), "pretrain", 100),
+    PlannedPhase("cluster", 5, Cost(linear=1e9, conv=3e9), "train", 100),
 ]
 
 
@@ -77,7 +77,7 @@ def test_two_workers_learn_side_by_side(machine, tmp_path):
     assert set(mine["ratios"]) == {"dec", "iic"}
 
 
-@pytest.mark.parametrize("plan", [[], [PlannedPhase("none", 0, Cost(linear=1.0))]])
+@pytest.mark.parametrize("plan", [[], [PlannedPhase("none", 0, Cost(linear=1.0), "train")]])
 def test_a_run_that_did_nothing_teaches_nothing(machine, plan):
     before = machine.seconds("dec", PLAN)
     machine.learn("dec", plan, 5.0)

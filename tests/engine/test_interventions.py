@@ -17,7 +17,7 @@ from clustlab.context import Context
 from clustlab.errors import ParameterError, RunNotFound
 from clustlab.params import schema
 from clustlab.parts.hooks.interventions import (
-    Pace,
+    LearningRateFactor,
     change_rate,
     changed_answers,
     moved_centers,
@@ -103,16 +103,16 @@ def test_the_rate_is_multiplied():
     assert optimiser.param_groups[0]["lr"] == pytest.approx(0.05)
 
 
-def test_a_pace_multiplies_a_schedule_and_is_kept():
+def test_a_factor_multiplies_a_schedule_and_is_kept():
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=9.0)
     ctx = Context()
-    pace = Pace("pace", ctx)
-    assert pace.set(0.5, optimiser) == 0.5  # exactly, or an untouched run would differ
-    pace.take([*wanted("learning rate", value=0.1), *wanted("learning rate", value=4.0)])
-    assert pace.set(0.5, optimiser) == pytest.approx(0.2)
+    factor = LearningRateFactor("pace", ctx)
+    assert factor.set(0.5, optimiser) == 0.5  # exactly, or an untouched run would differ
+    factor.take([*wanted("learning rate", value=0.1), *wanted("learning rate", value=4.0)])
+    assert factor.set(0.5, optimiser) == pytest.approx(0.2)
     assert optimiser.param_groups[0]["lr"] == pytest.approx(0.2)
     saved = {"finished": [], "phase": "", "parts": ctx._states()}
-    resumed = Pace("pace", Context(checkpoint=saved))
+    resumed = LearningRateFactor("pace", Context(checkpoint=saved))
     assert resumed.set(0.5, optimiser) == pytest.approx(0.2)
 
 

@@ -12,18 +12,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from clustlab import registry
 from clustlab.context import Context
 from clustlab.errors import Cancelled, ParameterError
 from clustlab.params import build, schema
-from clustlab.types import Cost, Snapshot
+from clustlab.parts.inputs.network_input import Inputs
+from clustlab.types import Cost, Role, Snapshot
 
 METHODS = registry.methods()
 EVERY = pytest.mark.parametrize("name", METHODS)
@@ -247,6 +249,73 @@ def test_phases_are_those_of_the_plan_in_its_order(name):
     assert all(phase in left for phase in carried_out)  # a subsequence: `in` moves on
     for phase, done, total in told.phases:
         assert done < total == planned[phase]
+
+
+class Drawn:
+    """Items of all batches that were followed by a step of an optimiser, since the last look."""
+
+    def __init__(self, monkeypatch):
+        self.waiting = self.trained_on = 0
+        handing_out = Inputs.__getitem__
+
+        def counted(inputs, index):
+            if torch.is_grad_enabled():  # else it is a look at the items
+                self.waiting += len(index)
+            return handing_out(inputs, index)
+
+        def stepped(*_):
+            self.trained_on, self.waiting = self.trained_on + self.waiting, 0
+
+        monkeypatch.setattr(Inputs, "__getitem__", counted)
+        self.hook = register_optimizer_step_post_hook(stepped)
+
+    def look(self):
+        drawn, self.trained_on, self.waiting = self.trained_on, 0, 0
+        return drawn
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    drawn = Drawn(monkeypatch)
+    yield drawn
+    drawn.hook.remove()
+
+
+# so that every phase has some rounds, and that batches of DEC go round all items more than once
+ALL_PHASES = {
+    "tolerance": 0.0,
+    "threshold": 0.15,
+    "pretraining": "layer-wise",
+    "layer_epochs": 1,
+    "update_interval": 5,
+}
+
+
+@EVERY
+def test_every_iteration_draws_as_many_samples_as_its_phase_declares(name, drawn):
+    known = {p.name for p in schema(registry.method(name))}
+    method = tiny(name, **{key: value for key, value in ALL_PHASES.items() if key in known})
+    final = unpacked(usual(name).final)
+    seen: set[str] = set()
+    for n, warm in ((N, None), (65, None), (N, final)):  # 65: a batch of one joins another
+        items = usual_items(name)[:n]
+        plan = {phase.name: phase for phase in method.plan(n, items.shape[1:])}
+        ctx = Context(0, warm=warm)
+        drawn.look()
+        for _ in method.iterate(items, ctx):
+            seen.add(ctx.phase_name)
+            assert drawn.look() == plan[ctx.phase_name].samples, (ctx.phase_name, ctx.done)
+    assert seen == {phase.name for phase in method.plan(N, (8, 8, 1)) if phase.iterations}
+
+
+@EVERY
+def test_the_role_of_a_phase_and_its_samples_do_not_depend_on_the_shape_of_an_item(name):
+    one, other = (
+        [(p.name, p.role, p.samples) for p in tiny(name).plan(500, shape)]
+        for shape in ((8, 8, 1), (32, 32, 3))
+    )
+    assert one == other
+    assert {role for _, role, _ in one} <= set(get_args(Role))
 
 
 @EVERY

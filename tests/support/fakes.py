@@ -52,8 +52,8 @@ class Fake:
     def plan(self, n, shape):
         cost = Cost(linear=float(3 * n * 8))
         return [
-            PlannedPhase("warm up", self.warm_up, cost),
-            PlannedPhase("train", self.epochs, cost),
+            PlannedPhase("warm up", self.warm_up, cost, "pretrain", n),
+            PlannedPhase("train", self.epochs, cost, "train", n),
         ]
 
     def iterate(self, items, ctx):

@@ -17,8 +17,8 @@ def dataset(n, labels=None, names=(), side=8):
     return Dataset("digits", items, labels, tuple(names), "made up for a test")
 
 
-def write(store, snapshots, data, *, method="kmeans", phases=None):
-    """A finished run of these snapshots; `phases` names the phase of each."""
+def write(store, snapshots, data, *, method="kmeans", phases=None, roles=None):
+    """A finished run of these snapshots; `phases` names the phase of each, `roles` its role."""
     spec = RunSpec("digits", method, preset="quick")
     library._save(store.root / "_data" / library.key(spec.dataset, {}, 0), data)
     run = new_run(store, spec)
@@ -26,6 +26,7 @@ def write(store, snapshots, data, *, method="kmeans", phases=None):
     with RunWriter(run) as writer:
         for step, snapshot in enumerate(snapshots):
             record = {"phase": phases[step], "done": phases[: step + 1].count(phases[step])}
+            record |= {"role": roles[step], "samples": 0} if roles else {}
             writer.append(step, snapshot, {**record, "total": phases.count(phases[step])})
         writer.finish("done", seconds=1.0)
     return run

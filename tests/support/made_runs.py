@@ -2,12 +2,11 @@
 
 import numpy as np
 
+from clustlab import registry
 from clustlab.data import library
 from clustlab.runs.store import RunSpec
 from clustlab.training.writer import RunWriter
 from clustlab.types import Dataset, Snapshot
-
-TITLES = {"dec": "DEC", "iic": "IIC", "kmeans": "k-means", "deepcluster": "DeepCluster"}
 
 
 def data(store, key="made", n=12, labels=None, names=("zero", "one", "two"), seed=0):
@@ -24,7 +23,7 @@ def run(store, steps, key="made", *, method="kmeans", k=3, phases=None, paces=No
     """Finished run with these assignments (steps, n), a second for each step."""
     made = store.create(
         RunSpec("digits", method, **{"preset": "quick", **spec}),
-        method_title=TITLES[method],
+        method_title=registry.method(method).title,
         dataset_title="Made",
         data_key=key,
     )

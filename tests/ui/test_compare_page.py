@@ -152,11 +152,13 @@ def test_settings_list_what_differs_only(runs, pair):
 
 
 def test_curves_say_why_a_run_has_no_samples(runs, pair):
-    lloyd = made_runs.run(runs, [TRUE, HALF])
-    app = tab(visit("compare", runs=ids(pair[1], lloyd)), "Curves")
+    lloyd = made_runs.run(runs, [TRUE, HALF], phases=["try starts", "assign and move"])
+    n2d = made_runs.run(runs, [TRUE, HALF], method="n2d", phases=["pre-train", "lay out"])
+    app = tab(visit("compare", runs=ids(pair[1], lloyd, n2d)), "Curves")
     app.segmented_control(key="compare-axis").set_value("samples").run()
     said = words(app)
-    assert "B: k-means has no curve here. A step of k-means is a round" in said
+    assert "B: k-means has no curve here. k-means has drawn no batches: its steps look" in said
+    assert "C: N2D: the steps of 'lay out' look at all items at once" in said
     assert "A: IIC has no curve" not in said
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clustlab.analysis import learning_curves
+from clustlab.analysis import learning_curves, progress_axis
 from clustlab.views import matrices, overlay, panes, theme
 
 RNG = np.random.default_rng(0)
@@ -161,7 +161,7 @@ def test_curves_have_a_band_for_seeds_and_a_mark_for_each_place():
     assert [row for row in rows(chart) if "mean" not in row] == [{"group": "B: IIC", "x": 2.0}]
 
 
-@pytest.mark.parametrize("axis", learning_curves.AXES)
+@pytest.mark.parametrize("axis", progress_axis.AXES)
 def test_curves_without_a_row_are_an_empty_chart(axis):
     empty = learning_curves.bands({}, {}, axis, "acc")
     spec = overlay.overlaid(empty, ["A"], figure="acc", axis=axis).to_dict()

@@ -209,11 +209,11 @@ class CoHiClust(TrunkSettings):
         pictures = Cost(linear=float(n * self.n_leaves * math.prod(shape)))
         epoch = train + look + pictures
         return [
-            PlannedPhase("start", 1, look + rounds * STARTS),
-            PlannedPhase("pretext", self.epochs, train + look + rounds),
-            PlannedPhase("grow tree", self.tree_epochs, epoch),
-            PlannedPhase("prune", self.n_leaves - self.n_clusters, epoch),
-            PlannedPhase("settle", self.settle_epochs, epoch),
+            PlannedPhase("start", 1, look + rounds * STARTS, "initialise"),
+            PlannedPhase("pretext", self.epochs, train + look + rounds, "pretrain", n),
+            PlannedPhase("grow tree", self.tree_epochs, epoch, "train", n),
+            PlannedPhase("prune", self.n_leaves - self.n_clusters, epoch, "train", n),
+            PlannedPhase("settle", self.settle_epochs, epoch, "train", n),
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:

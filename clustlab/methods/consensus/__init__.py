@@ -178,10 +178,10 @@ class Consensus(TrunkSettings):
         cut = n * (self.n_members**2 + clusters * self.n_clusters) + clusters**3
         member = Cost(linear=float(divide + cut)) + forward * (n / self.n_rounds)
         return [
-            PlannedPhase("start", 1, forward * n),
+            PlannedPhase("start", 1, forward * n, "initialise"),
             # backward costs about two forwards, and there are two copies
-            PlannedPhase("train", self.epochs, forward * (7 * n)),
-            PlannedPhase("consensus", self.n_rounds, member),
+            PlannedPhase("train", self.epochs, forward * (7 * n), "train", n),
+            PlannedPhase("consensus", self.n_rounds, member, "read_off"),
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:

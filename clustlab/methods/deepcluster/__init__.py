@@ -210,9 +210,9 @@ class DeepCluster(TrunkSettings):
         clustering = Cost(linear=n * (reduction + rounds * self.n_clusters_over * d))
         last = Cost(linear=n * (reduction + FINAL_STARTS * 2 * KMEANS_ROUNDS * self.n_clusters * d))
         return [
-            PlannedPhase("start", 1, forward * n + clustering),
-            PlannedPhase("train", self.epochs, forward * (4 * n) + clustering),
-            PlannedPhase("merge", 1, forward * n + last),
+            PlannedPhase("start", 1, forward * n + clustering, "initialise"),
+            PlannedPhase("train", self.epochs, forward * (4 * n) + clustering, "train", n),
+            PlannedPhase("merge", 1, forward * n + last, "read_off"),
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:

@@ -144,10 +144,11 @@ class Hdbscan:
         width = math.prod(shape)
         d, m = min(self.n_components, n, width), min(n, self.max_items)
         merging = Cost(linear=float(m * m * (d + WORK) + n * m * d))
+        growing = pca_cost(n, width, d) + merging
         looking = Cost(linear=float(n * (d + width) * WORK))
         return [
-            PlannedPhase("grow the tree", 1, pca_cost(n, width, d) + merging + looking),
-            PlannedPhase("ask for larger", len(self.sizes) - 1, looking),
+            PlannedPhase("grow the tree", 1, growing + looking, "train"),
+            PlannedPhase("ask for larger", len(self.sizes) - 1, looking, "read_off"),
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:

@@ -196,9 +196,10 @@ class IMSAT:
         """Phases in order, for n items of a shape (h, w, c) or (d,)."""
         look = forward_cost(self.build_network, shape) * n
         distances = Cost(linear=float(n) * n * int(np.prod(shape)))
+        passes = PASSES[self.perturbation] + 1
         return [
-            PlannedPhase("measure", 1, look + distances),
-            PlannedPhase("train", self.epochs, look * (PASSES[self.perturbation] + 1)),
+            PlannedPhase("measure", 1, look + distances, "initialise"),
+            PlannedPhase("train", self.epochs, look * passes, "train", n),
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:

@@ -263,9 +263,9 @@ class InfoMaxKMeans:
         look = macs(network.encoder, seen) * n + clustering
         best = best_cost(n, self.code_size, self.n_clusters, self.n_init)
         return [
-            PlannedPhase("start", 1, look),
-            PlannedPhase("train", self.epochs, training + look),
-            PlannedPhase("cluster", 1, look + best),
+            PlannedPhase("start", 1, look, "initialise"),
+            PlannedPhase("train", self.epochs, training + look, "pretrain", n),
+            PlannedPhase("cluster", 1, look + best, "read_off"),
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:

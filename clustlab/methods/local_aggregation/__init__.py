@@ -75,7 +75,7 @@ from clustlab.parts.clustering.agreement import agreement
 from clustlab.parts.clustering.code_clusters import ROUNDS, STARTS, clustered
 from clustlab.parts.clustering.kmeans import check_enough_items, kmeans
 from clustlab.parts.clustering.neighbours import chosen_first, sheet, shown_items
-from clustlab.parts.hooks.interventions import RATE, Offer, Pace, Wanted, of_clusters
+from clustlab.parts.hooks.interventions import RATE, LearningRateFactor, Offer, Wanted, of_clusters
 from clustlab.parts.hooks.scoring import UnitLength, nearest_center, restored
 from clustlab.parts.inputs.augmentation import Augmentation
 from clustlab.parts.inputs.network_input import Inputs
@@ -209,9 +209,9 @@ class LocalAggregation(TrunkSettings):
         fine = 2 * (KMEANS_ROUNDS + 1) * n * self.n_fine(n) * d * self.n_clusterings
         step = forward * (3 * n) + against_bank + look
         return [
-            PlannedPhase("start", 1, look + coarse * (STARTS - 1)),
-            PlannedPhase("warm up", self.warm_up_epochs, step),
-            PlannedPhase("aggregate", self.epochs, step + Cost(linear=float(fine))),
+            PlannedPhase("start", 1, look + coarse * (STARTS - 1), "initialise"),
+            PlannedPhase("warm up", self.warm_up_epochs, step, "pretrain", n),
+            PlannedPhase("aggregate", self.epochs, step + Cost(linear=float(fine)), "train", n),
         ]
 
     def n_fine(self, n: int) -> int:
@@ -261,7 +261,7 @@ class _Run:
         ]
         descent = SGD(groups, settings.learning_rate, momentum=MOMENTUM)
         self.optimiser = ctx.keep("optimiser", descent, across_runs=False)
-        self.pace = Pace("pace", ctx)
+        self.rate_factor = LearningRateFactor("pace", ctx)
         bank = torch.zeros(n, settings.n_features, device=ctx.device)
         self.bank = ctx.keep("bank", Cell(bank))
         # before any clustering an item is close to itself alone
@@ -299,7 +299,7 @@ class _Run:
 
     def intervene(self, wanted: Wanted) -> None:
         """Change the rate, or put the items of a cluster into fine ones drawn at random, once."""
-        self.pace.take(wanted)
+        self.rate_factor.take(wanted)
         self.taught, k = self.tables.value.clone(), self.settings.n_fine(len(self.inputs))
         for intervention in of_clusters(wanted):
             members = (self.assignments.value == intervention.clusters[0]).nonzero()[:, 0]
@@ -309,7 +309,7 @@ class _Run:
     def epoch(self, rate: float, *, aggregate: bool) -> tuple[float, float]:
         """Mean loss of one pass over all items, which also renews the bank, and its true rate."""
         s, ctx, n = self.settings, self.ctx, len(self.inputs)
-        rate = self.pace.set(rate, self.optimiser)
+        rate = self.rate_factor.set(rate, self.optimiser)
         self.network.train()
         total = torch.zeros((), device=ctx.device)
         for index in ctx.batches(n, even_batch(n, s.batch_size)):

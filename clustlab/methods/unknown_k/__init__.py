@@ -197,8 +197,8 @@ class UnknownK:
         fit = Cost(linear=float(2 * n * d * (d + 1) * (k * (FITS + 2) + proposing)))
         return [
             *settings.pretraining_plan(n, shape),
-            PlannedPhase("lay out", self.rounds, layout),
-            PlannedPhase("split and merge", self.max_iter, fit),
+            PlannedPhase("lay out", self.rounds, layout, "pretrain"),
+            PlannedPhase("split and merge", self.max_iter, fit, "train"),
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:

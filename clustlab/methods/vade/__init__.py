@@ -50,7 +50,7 @@ diagonal mixture, and a prior $\pi_c$ that counts once, not per dimension as in 
 import math
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -69,7 +69,7 @@ from clustlab.methods.vade.variational import (
 )
 from clustlab.parts.clustering.code_clusters import USUAL_ROUNDS
 from clustlab.parts.clustering.kmeans import Clustering
-from clustlab.parts.hooks.interventions import ALL, Offer, Pace, Wanted, of_clusters
+from clustlab.parts.hooks.interventions import ALL, LearningRateFactor, Offer, Wanted, of_clusters
 from clustlab.parts.hooks.scoring import kept, phase_of
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.networks.autoencoder import embed, evaluating, macs
@@ -139,12 +139,12 @@ class VaDE(AutoencoderSettings):
         network = self.blank(shape)
         epoch = macs(network, network.shape) * (TRAINING * n)
         look = macs(network, network.shape, network.encode) * n
-        start = self.initialisation_plan("initialise clusters", n, shape)
+        start = self.clustering_plan("initialise clusters", "initialise", n, shape)
         mixture = Cost(linear=float(4 * USUAL_ROUNDS * n * self.n_clusters * network.code))
         return [
             *self.pretraining_plan(n, shape),
-            PlannedPhase(start.name, 1, start.cost + mixture),
-            PlannedPhase("cluster", self.cluster_epochs, epoch + look),
+            replace(start, cost=start.cost + mixture),
+            PlannedPhase("cluster", self.cluster_epochs, epoch + look, "train", n),
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
@@ -218,7 +218,7 @@ class _Generation:
         adam = torch.optim.Adam(weights, rate, eps=EPSILON, fused=True)
         # the mixture is fitted anew in a continued run, so its momentum has no meaning there
         self.optimiser = ctx.keep("cluster optimiser", adam, across_runs=False)
-        self.pace = Pace("pace", ctx)
+        self.rate_factor = LearningRateFactor("pace", ctx)
         self.draws = ctx.keep("draws", Cell(int(ctx.rng.integers(2**31))))
 
     def initialise(self) -> Snapshot:
@@ -242,7 +242,7 @@ class _Generation:
 
     def intervene(self, wanted: Wanted) -> None:
         """Change the learning rate, or the clusters of the mixture."""
-        self.pace.take(wanted)
+        self.rate_factor.take(wanted)
         if moves := of_clusters(wanted):
             change_prior(self.prior, self.training.code(), moves, self.ctx)
 
@@ -250,7 +250,7 @@ class _Generation:
         """Snapshot after one pass over all items."""
         self.ctx.at("train")
         self.network.train()
-        rate = self.pace.set(rate, self.optimiser)
+        rate = self.rate_factor.set(rate, self.optimiser)
         inputs, settings = self.training.inputs, self.settings
         n = len(inputs)
         total = torch.zeros(2, device=self.ctx.device)

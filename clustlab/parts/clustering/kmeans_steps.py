@@ -58,8 +58,8 @@ class RoundsSettings:
         rounds = 2 + 2 * USUAL_ROUNDS * (self.n_init > 1)
         share = (before or Cost()) * (1 / self.n_init)
         return [
-            PlannedPhase(STARTS, self.n_init, one_pass * rounds + share),
-            PlannedPhase(ROUNDS, self.max_iter, one_pass * 2),
+            PlannedPhase(STARTS, self.n_init, one_pass * rounds + share, "initialise"),
+            PlannedPhase(ROUNDS, self.max_iter, one_pass * 2, "train"),
         ]
 
 

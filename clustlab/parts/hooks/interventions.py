@@ -39,7 +39,7 @@ def of_clusters(wanted: Wanted) -> list[Intervention]:
     return [each for each in wanted if each.kind != "learning rate"]
 
 
-class Pace:
+class LearningRateFactor:
     """Factor on learning rates that a method sets itself, such as those that follow a schedule."""
 
     def __init__(self, name: str, ctx: Context) -> None:
@@ -53,10 +53,10 @@ class Pace:
 
     def set(self, rate: float, *optimisers: torch.optim.Optimizer) -> float:
         """Give optimisers a rate times the factor, and return that."""
-        found = float(rate * self._factor.value)
+        changed = float(rate * self._factor.value)
         for group in (group for each in optimisers for group in each.param_groups):
-            group["lr"] = found
-        return found
+            group["lr"] = changed
+        return changed
 
 
 def relabelled(z: Tensor, assignments: Tensor, k: int, wanted: Wanted, ctx: Context) -> Tensor:

@@ -15,12 +15,12 @@ from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.clustering.code_clusters import CodeClusters, best_cost, following_cost
 from clustlab.parts.clustering.kmeans import Clustering, check_enough_items
-from clustlab.parts.hooks.interventions import RATE, Offer, Pace
+from clustlab.parts.hooks.interventions import RATE, LearningRateFactor, Offer
 from clustlab.parts.hooks.scoring import kept, nearest_center, restored
 from clustlab.parts.inputs.augmentation import Augmentation
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.networks.autoencoder import Autoencoder, blank, embed, evaluating, macs
-from clustlab.types import Array, Artefact, Cost, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Cost, PlannedPhase, Role, Snapshot
 
 VIEWS = Augmentation(rotation=10, shift=0.1, noise=0.05)  # Guo et al. 2018, DEC-DA, section 4.2
 SHOWN = 12  # items whose reconstruction is shown
@@ -84,15 +84,17 @@ class CodeSettings:
     def pretraining_plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases up to the end of pre-training, for n items of a shape (h, w, c) or (d,)."""
         epoch, look = self.costs(n, shape)
-        train = PlannedPhase("pre-train", self.epochs, epoch + look)
-        return [PlannedPhase("start", 1, look), train]
+        train = PlannedPhase("pre-train", self.epochs, epoch + look, "pretrain", n)
+        return [PlannedPhase("start", 1, look, "initialise"), train]
 
-    def initialisation_plan(self, name: str, n: int, shape: tuple[int, ...]) -> PlannedPhase:
+    def clustering_plan(
+        self, name: str, role: Role, n: int, shape: tuple[int, ...]
+    ) -> PlannedPhase:
         """Phase of one pass over the whole set and the best of several runs of k-means."""
         network = self.blank(shape)
         encoding = macs(network, network.shape, network.encode) * n
         clustering = best_cost(n, network.code, self.n_clusters, self.n_init)
-        return PlannedPhase(name, 1, encoding + clustering)
+        return PlannedPhase(name, 1, encoding + clustering, role)
 
     def costs(self, n: int, shape: tuple[int, ...]) -> tuple[Cost, Cost]:
         """Cost of one epoch of training, and of encoding and clustering the whole set once."""
@@ -156,7 +158,8 @@ class AutoencoderSettings(CodeSettings):
         epoch, look = self.costs(n, shape)
         total = self.layer_epochs * len(self.blank(shape).pairs)
         # one pair is trained, those before it run forwards
-        return [start, PlannedPhase("pre-train layers", total, epoch * 0.5 + look), train]
+        cost = epoch * 0.5 + look
+        return [start, PlannedPhase("pre-train layers", total, cost, "pretrain", n), train]
 
 
 class AutoencoderTraining:
@@ -173,7 +176,7 @@ class AutoencoderTraining:
         self.settings, self.ctx = settings, ctx
         self.inputs = Inputs(items, ctx.device)
         self.network = ctx.keep("network", settings.network(self.inputs.shape))
-        self.pace = Pace("pace of pre-training", ctx)
+        self.rate_factor = LearningRateFactor("pace of pre-training", ctx)
         self.optimiser = self._adam("optimiser", list(self.network.parameters()))
         shown = np.sort(ctx.rng.choice(n, min(n, SHOWN), replace=False))
         self._shown: Array = ctx.keep("shown items", Cell(shown)).value
@@ -218,10 +221,10 @@ class AutoencoderTraining:
 
     def _epoch(self, optimiser: Adam, losses_of: Losses) -> dict[str, float]:
         """Mean losses over one pass of training."""
-        self.pace.take(self.ctx.interventions())
+        self.rate_factor.take(self.ctx.interventions())
         self.ctx.at("train")
         # here, since a continued run may ask for another rate than its optimiser remembers
-        self.pace.set(self.settings.learning_rate, optimiser)
+        self.rate_factor.set(self.settings.learning_rate, optimiser)
         self.network.train()
         n = len(self.inputs)
         names: list[str] = []

@@ -131,12 +131,13 @@ class EmbeddedSettings(AutoencoderSettings):
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c) or (d,)."""
         network = self.blank(shape)
-        step = self.forward_cost(network) * (TRAINING * min(self.batch_size, n))
+        samples = min(self.batch_size, n) * self.update_interval
+        update = self.forward_cost(network) * (TRAINING * samples)
         look = macs(network, network.shape, network.encode) * n
         return [
             *self.pretraining_plan(n, shape),
-            self.initialisation_plan("initialise clusters", n, shape),
-            PlannedPhase("cluster", self.max_updates, step * self.update_interval + look),
+            self.clustering_plan("initialise clusters", "initialise", n, shape),
+            PlannedPhase("cluster", self.max_updates, update + look, "train", samples),
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from clustlab.analysis import agreement, comparison, learning_curves, run_scores
+from clustlab.analysis import agreement, comparison, learning_curves, progress_axis, run_scores
 from clustlab.analysis.matching import contingency
 from clustlab.analysis.score_catalogue import FROM_ASSIGNMENTS, LABELLED, SCORES
 from clustlab.runs.store import Run
@@ -172,7 +172,7 @@ def _sheet(sides: Sequence[Side], sheet: sheets.Sheet, key: str, alt: str) -> No
 def _curve(folder: Path, run_id: str, steps: int) -> pd.DataFrame:
     run = session.open_run(run_id)
     data = session.dataset(run)
-    return learning_curves.curve(run, len(data.items), data.labels)
+    return learning_curves.curve(run, data.labels)
 
 
 def curves_of(sides: Sequence[Side]) -> None:
@@ -189,7 +189,7 @@ def curves_of(sides: Sequence[Side]) -> None:
         )
         axis = st.segmented_control(
             "Against",
-            learning_curves.AXES,
+            progress_axis.AXES,
             default="step",
             required=True,
             format_func=overlay.AXES.__getitem__,
@@ -216,6 +216,11 @@ def curves_of(sides: Sequence[Side]) -> None:
     )
     for name in sorted(set(groups) - set(table["group"])):
         st.caption(f"{name} has no curve here. {_why_not(groups[name], axis)}")
+    if axis == "samples":
+        for name in sorted(set(table["group"])):
+            phases = [p for run in groups[name] for p in progress_axis.phases_not_counted(run)]
+            if phases:
+                st.caption(f"{name}: {_not_counted(list(dict.fromkeys(phases)))}")
 
 
 def _groups(sides: Sequence[Side], *, with_seeds: bool) -> dict[str, list[Run]]:
@@ -240,13 +245,22 @@ def _place(
     return float(tables[group[0].id][axis].iloc[steps[group[0].id]])
 
 
+def _not_counted(phases: Sequence[str]) -> str:
+    """Why steps of these phases stand at one place of the axis of samples."""
+    names = " and ".join(f"'{name}'" for name in phases)
+    return (
+        f"the steps of {names} look at all items at once and draw no batches, so they do not "
+        "move along this axis. Of all steps at one place the last one is shown."
+    )
+
+
 def _why_not(group: Sequence[Run], axis: str) -> str:
     if axis == "samples":
         for run in group:
-            _, reason = learning_curves.samples_seen(run, len(session.dataset(run).items))
+            _, reason = progress_axis.samples_seen(run)
             if reason:
                 return reason
-    if axis == "seconds" and any(learning_curves.clock(run).seconds is None for run in group):
+    if axis == "seconds" and any(progress_axis.clock(run).seconds is None for run in group):
         return "Its log has no training times."
     return "The figure is not defined for it."
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from clustlab.analysis import comparison, learning_curves
+from clustlab.analysis import comparison, progress_axis
 from clustlab.errors import ClustlabError, ParameterError, RunNotFound
 from clustlab.runs.store import Run
 from clustlab.ui import session
@@ -16,7 +16,7 @@ from clustlab.ui.run.view import View
 from clustlab.ui.train import start_comparison
 from clustlab.views.panes import LETTERS
 
-BY: dict[learning_curves.By, str] = {
+BY: dict[progress_axis.By, str] = {
     "share": "Share of progress",
     "step": "Step",
     "seconds": "Seconds",
@@ -160,7 +160,7 @@ def _ticking(ids: Sequence[str]) -> None:
             frame.waiting(run)
         return
     _follow(begun)
-    clocks = [learning_curves.clock(run) for run in begun]
+    clocks = [progress_axis.clock(run) for run in begun]
     steps = dict(zip((run.id for run in begun), _control(clocks), strict=True))
     side_by_side.draw(sides(runs, steps), [run for run in runs if run.id not in steps])
 
@@ -198,7 +198,7 @@ def sides(runs: Sequence[Run], steps: dict[str, int]) -> list[Side]:
 
 
 # -- one control for all -----------------------------------------------------------------------
-def _control(clocks: Sequence[learning_curves.Clock]) -> list[int]:
+def _control(clocks: Sequence[progress_axis.Clock]) -> list[int]:
     """Slider over all runs; the step of each that belongs to its place."""
     kinds = [k for k in BY if k != "seconds" or all(c.seconds is not None for c in clocks)]
     with st.container(key="compare-control"):
@@ -216,10 +216,10 @@ def _control(clocks: Sequence[learning_curves.Clock]) -> list[int]:
             )
         with track:
             at = _slider(by, clocks)
-    return [learning_curves.step_at(clock, by, at) for clock in clocks]
+    return [progress_axis.step_at(clock, by, at) for clock in clocks]
 
 
-def _slider(by: learning_curves.By, clocks: Sequence[learning_curves.Clock]) -> float:
+def _slider(by: progress_axis.By, clocks: Sequence[progress_axis.Clock]) -> float:
     """Place of the common control: a share, a step or seconds, the end unless one was chosen."""
     last = _end(by, clocks)
     wanted = _wanted()
@@ -243,7 +243,7 @@ def _slider(by: learning_curves.By, clocks: Sequence[learning_curves.Clock]) -> 
     return at / 100 if by == "share" else at
 
 
-def _end(by: learning_curves.By, clocks: Sequence[learning_curves.Clock]) -> float:
+def _end(by: progress_axis.By, clocks: Sequence[progress_axis.Clock]) -> float:
     if by == "share":
         return 100.0 if max(clock.n_steps for clock in clocks) > 1 else 0.0
     if by == "step":
