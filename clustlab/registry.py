@@ -15,6 +15,7 @@ from clustlab.types import (
     Paper,
     PlannedPhase,
     Report,
+    Scalar,
     Snapshot,
 )
 
@@ -25,6 +26,8 @@ class Method(Protocol):
     It may also offer `Scoring`, name published figures in `reported`, a tuple of `Reported`, and
     let users intervene: `interventions` maps the name of a phase, in the order of the phases, to
     the kinds of `Intervention` that its iterations carry out, which `Context.interventions` gives.
+    Scalars that are not in `clustlab/analysis/scalar_catalogue.py` it declares in `scalars`, a
+    tuple of `Scalar`.
     What can be shown before it starts has two names: `augmentation` is the change that its copies
     of items (b, c, h, w) go through, and `build_network(shape)` its network for items of a shape
     (c, h, w) or (d,).
@@ -73,6 +76,11 @@ class DatasetSpec(Protocol):
 def interventions(method: type[Method]) -> Mapping[str, tuple[InterventionKind, ...]]:
     """Kinds of intervention that a method carries out, by phase; empty if none."""
     return getattr(method, "interventions", {})
+
+
+def own_scalars(method: type[Method] | None) -> tuple[Scalar, ...]:
+    """Scalars that a method declares itself, beyond those of `scalar_catalogue`; none for None."""
+    return getattr(method, "scalars", ())
 
 
 @cache

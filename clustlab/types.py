@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -29,6 +29,20 @@ Role = Literal["initialise", "pretrain", "train", "read_off"]
 | train | form the clusters of the method |
 | read_off | take clusters or neighbours from what was trained, and train nothing |
 """
+
+ScalarUnit = Literal[
+    "",
+    "nats",
+    "nats an item",
+    "NMI",
+    "share",
+    "items",
+    "pairs",
+    "clusters",
+    "divisions",
+    "pieces",
+    "units",
+]
 
 Report = Callable[[str, float], None]
 """Progress of a long task: what is done now, and the share in [0, 1]. May raise Cancelled."""
@@ -100,6 +114,32 @@ class Dataset:
     def is_image(self) -> bool:
         """Whether the items are images rather than points."""
         return self.items.ndim == 4
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """What a figure among the scalars of snapshots is; declared once, for all who read it."""
+
+    key: str  # as reported, in snake_case
+    words: str  # for people, such as "Mean confidence"
+    unit: ScalarUnit = ""
+    better: Better = "neither"
+    low: float = -math.inf  # the least and the greatest value possible
+    high: float = math.inf
+    lesson: tuple[str, int] | None = None  # lesson and step (from 1) that explain it
+    is_training_loss: bool = False  # what training makes smaller
+    is_numbered: bool = False  # one of several, such as `loss_head_1`, `loss_head_2`
+
+    @property
+    def about(self) -> str:
+        """Its unit and which way is better, in words; empty if neither is said."""
+        way = "" if self.better == "neither" else f"{self.better} is better"
+        return ", ".join(filter(None, (self.unit, way)))
+
+    def with_number(self, number: int) -> "Scalar":
+        """Declaration of one of several."""
+        key, words = f"{self.key}_{number}", f"{self.words} {number}"
+        return replace(self, key=key, words=words, is_numbered=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ def _pixels_or_components(values: Values, materials: Sequence[Material]) -> list
         height=130,
     )
     centroids = linear.run[last(linear)].artefacts["centroids"]
-    kept = linear.run[last(linear)].scalars["variance kept"]
+    kept = linear.run[last(linear)].scalars["variance_kept"]
     return [
         Words(f"The components keep **{kept:.2%}** of the variance."),
         Chart(chart, "Accuracy of k-means on pixels and on principal components"),
@@ -335,7 +335,7 @@ def _traversal(values: Values, materials: Sequence[Material]) -> list[Element]:
     bars = teaching.bars(names, told, title="nats told by each dimension", height=210)
     path = found.artefacts["traversal"]
     pictures = artefacts.images(replace(path, data=path.data[:ROWS], rows=path.rows[:ROWS]))
-    active = found.scalars["active units"]
+    active = found.scalars["active_units"]
     return [
         Words(f"Epoch {step}: **{active:g}** of {len(told)} dimensions are in use."),
         Picture(pictures, "One digit, moved along five dimensions of the code"),
@@ -347,7 +347,7 @@ def _in_use(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     (material,) = materials
     found = material.run[last(material)]
     told = np.asarray(found.artefacts["divergence"].data)[0]
-    active = int(found.scalars["active units"])
+    active = int(found.scalars["active_units"])
     return (0 if active == len(told) else 1 if active > len(told) / 2 else 2), (
         f"{active} of {len(told)}; the busiest tells {told.max():.2f} nats, the idlest "
         f"{told.min():.2f}. What does not save more than it costs is switched off, and moving it "

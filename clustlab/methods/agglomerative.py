@@ -188,8 +188,8 @@ class _Run:
         heights, m = self.tree[:, 2], len(self.tree) + 1
         return {
             "clusters": float(k),
-            "distance of the last merge": float(heights[m - k - 1]) if k < m else 0.0,
-            "distance of the next": float(heights[m - k]) if k > 1 else 0.0,
+            "distance_of_last_merge": float(heights[m - k - 1]) if k < m else 0.0,
+            "distance_of_next_merge": float(heights[m - k]) if k > 1 else 0.0,
         }
 
     def _merged(self, k: int) -> Artefact:

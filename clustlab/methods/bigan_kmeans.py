@@ -312,7 +312,7 @@ class _Run:
             x = self.inputs[index]
             total += self._step(VIEWS(x) if self.settings.augmented else x) * len(index)
         told, deceived = (total / n).tolist()
-        return {"discriminator loss": told, "deceiving loss": deceived, "learning rate": rate}
+        return {"discriminator_loss": told, "deceiving_loss": deceived, "learning_rate": rate}
 
     def _step(self, x: Tensor) -> Tensor:
         """Losses (2,) of one step of all players, who move at the same time."""

@@ -200,7 +200,7 @@ class _Run:
         hard = torch.nn.functional.one_hot(found.assignments.cpu(), k).double()
         self._fit(hard, found.centers.cpu().double())
         log_likelihood = self._expect()[1]
-        return self._snapshot({"log likelihood": log_likelihood})
+        return self._snapshot({"log_likelihood": log_likelihood})
 
     def round(self) -> Snapshot:
         """Snapshot after one more round."""
@@ -208,7 +208,7 @@ class _Run:
         self._fit(answers, self._means.value)
         _, after = self._expect()
         self.settled.value = after - before < self.settings.tolerance
-        return self._snapshot({"log likelihood": after, "gain": after - before})
+        return self._snapshot({"log_likelihood": after, "gain": after - before})
 
     def intervene(self, wanted: Wanted) -> None:
         """Change who answers for which item, which the next bells are fitted to."""

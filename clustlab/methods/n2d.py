@@ -215,7 +215,7 @@ class _Manifold:
         mixture, reached = self._fit()
         for _ in range(FITS - 1):
             mixture, reached = self._fit()
-        return self._snapshot(mixture, {"log likelihood": reached})
+        return self._snapshot(mixture, {"log_likelihood": reached})
 
     def fit(self, done: int) -> Snapshot:
         """Snapshot after one more round of the mixture, the first from the best of k-means."""
@@ -226,7 +226,7 @@ class _Manifold:
         gain = reached - self.reached.value
         self.settled.value = gain < self.settings.tolerance
         self.reached.value = reached
-        return self._snapshot(mixture, {"log likelihood": reached})
+        return self._snapshot(mixture, {"log_likelihood": reached})
 
     def intervene(self, wanted: Wanted) -> None:
         """Change who answers for which item, which the next mixture is fitted to."""

@@ -108,7 +108,7 @@ class PCAKMeans(RoundsSettings):
             return Snapshot(
                 shown,
                 now.assignments.cpu().numpy(),
-                {**scalars, "variance kept": float(data.variance.sum())},
+                {**scalars, "variance_kept": float(data.variance.sum())},
                 centers=data.leading(now.centers),
                 artefacts={**own, **common},
             )

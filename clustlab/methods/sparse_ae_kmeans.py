@@ -195,7 +195,7 @@ class _Training(AutoencoderTraining):
         return {
             "loss": error * PIXELS / 2 + sparse.sparsity_weight * penalty + decay,
             "reconstruction": error,
-            "sparsity penalty": penalty,
+            "sparsity_penalty": penalty,
         }
 
     def code(self) -> Tensor:

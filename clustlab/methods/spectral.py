@@ -128,7 +128,7 @@ class Spectral(RoundsSettings):
             rows.value, values.value, pieces.value = self._embedded(items, ctx)
         width, found = shown_width(len(items)), _eigenvalues(values.value, self.n_clusters)
         steps = np.diff(values.value)
-        of_graph = {"pieces": pieces.value, "eigenvalue step": _at(steps, self.n_clusters - 1)}
+        of_graph = {"pieces": pieces.value, "eigenvalue_step": _at(steps, self.n_clusters - 1)}
 
         def show(now: Clustering, before: Tensor, scalars: Mapping[str, float]) -> Snapshot:
             assignments = now.assignments.cpu().numpy()

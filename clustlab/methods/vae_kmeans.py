@@ -194,13 +194,13 @@ class _Training(AutoencoderTraining):
         return {
             "loss": negative_elbo(reconstruction, kl, self.beta),
             "reconstruction": reconstruction.mean(),
-            "KL": kl.sum(1).mean(),
+            "kl_divergence": kl.sum(1).mean(),
         }
 
     def snapshot(self, z: Tensor, found: Clustering, scalars: Mapping[str, float]) -> Snapshot:
         """Snapshot of the means and their clusters, with the number of active units."""
         active = float((z.var(0, correction=0) > ACTIVE).sum())
-        return super().snapshot(z, found, {**scalars, "active units": active, "beta": self.beta})
+        return super().snapshot(z, found, {**scalars, "active_units": active, "beta": self.beta})
 
     def extras(self, z: Tensor) -> dict[str, Artefact]:
         """What the dimensions are used for, and what the model makes of noise."""

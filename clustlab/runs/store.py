@@ -44,6 +44,35 @@ from clustlab.types import Array, Artefact, Dataset, Snapshot
 Status = Literal["queued", "running", "paused", "done", "cancelled", "failed", "lost"]
 ACTIVE: tuple[Status, ...] = ("queued", "running", "paused")
 SCHEMA = 1
+RENAMED_SCALARS = {  # keys in logs of before, and what they are called today
+    "KL": "kl_divergence",
+    "active units": "active_units",
+    "agreement of divisions": "agreement_of_divisions",
+    "agreement with the consensus": "agreement_with_consensus",
+    "clusters found": "clusters_found",
+    "code scale": "code_scale",
+    "deceiving loss": "deceiving_loss",
+    "discriminator loss": "discriminator_loss",
+    "distance of the last merge": "distance_of_last_merge",
+    "distance of the next": "distance_of_next_merge",
+    "eigenvalue step": "eigenvalue_step",
+    "global information": "global_information",
+    "inertia reached": "inertia_reached",
+    "layer reconstruction": "layer_reconstruction",
+    "learning rate": "learning_rate",
+    "least leaf mass": "least_leaf_mass",
+    "least size": "least_size",
+    "local information": "local_information",
+    "log likelihood": "log_likelihood",
+    "mass in living leaves": "mass_in_living_leaves",
+    "mean trust": "mean_trust",
+    "prior loss of the discriminator": "prior_loss_of_discriminator",
+    "prior loss of the encoder": "prior_loss_of_encoder",
+    "share changed": "share_changed",
+    "share of noise": "share_of_noise",
+    "sparsity penalty": "sparsity_penalty",
+    "variance kept": "variance_kept",
+}
 UNUSED_DATA = 3600.0  # seconds for which a loaded data set without a run is kept
 
 
@@ -87,7 +116,7 @@ class Run(Sequence[Snapshot]):
                 fresh = file.read()
             end = fresh.rfind(b"\n") + 1  # a half-written last line is not there yet
             self._offset += end
-            self._lines.extend(json.loads(line) for line in fresh[:end].splitlines())
+            self._lines.extend(_record(line) for line in fresh[:end].splitlines())
         return self._lines
 
     def __len__(self) -> int:
@@ -188,6 +217,15 @@ class Run(Sequence[Snapshot]):
     def title(self) -> str:
         """Short name for people, such as 'DEC on digits, seed 0, without 41 items'."""
         return titles.title(self)
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    """One line of a log, whatever version wrote it, as it would be written today."""
+    record: dict[str, Any] = json.loads(line)
+    record["scalars"] = {
+        RENAMED_SCALARS.get(key, key): value for key, value in record["scalars"].items()
+    }
+    return record
 
 
 @contextlib.contextmanager

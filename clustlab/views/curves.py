@@ -8,8 +8,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from clustlab.analysis.scalar_catalogue import scalar_of
 from clustlab.analysis.score_catalogue import SCORES
-from clustlab.types import Array
+from clustlab.types import Array, Scalar
 from clustlab.views import charts, specification, theme
 
 PAIRS = ("right among similar", "right among dissimilar")
@@ -147,20 +148,26 @@ def _marks(step: int | None, phases: Sequence[tuple[str, int]]) -> list[Any]:
     return found
 
 
-def scalar_frame(log: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Losses and schedules of a run, one row per step and name: step, phase, name, value.
+def scalar_frame(log: Sequence[Mapping[str, Any]], own: Sequence[Scalar] = ()) -> pd.DataFrame:
+    """Losses and schedules of a run, one row per step and scalar.
+
+    Columns: `step`, `phase`, `key`, `name` (its words), `about` (unit and direction), `value`.
 
     Parameters
     ----------
     log : sequence of mappings
         One record per step with `phase` and `scalars`.
+    own : sequence of Scalar
+        What the method of the run declares itself.
     """
+    keys = dict.fromkeys(key for record in log for key in record["scalars"])
+    known = {key: scalar_of(key, own) for key in keys}
     rows = [
-        (step, record.get("phase", ""), name, value)
+        (step, record.get("phase", ""), key, known[key].words, known[key].about, value)
         for step, record in enumerate(log)
-        for name, value in record["scalars"].items()
+        for key, value in record["scalars"].items()
     ]
-    return pd.DataFrame(rows, columns=["step", "phase", "name", "value"])
+    return pd.DataFrame(rows, columns=["step", "phase", "key", "name", "about", "value"])
 
 
 def phases_of(log: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
@@ -186,17 +193,19 @@ def scalars(table: pd.DataFrame, *, step: int | None = None) -> alt.ConcatChart:
     step : int, optional
         The step in view.
     """
-    parts = [_small(name, part, table, step) for name, part in table.groupby("name", sort=False)]
+    parts = [
+        _small(part["name"].iloc[0], part["about"].iloc[0], part, table, step)
+        for _, part in table.groupby("key", sort=False)
+    ]
     if not parts:
         nothing = pd.DataFrame({"step": [], "name": [], "value": []})
-        parts = [_small("no figures yet", nothing, nothing, None)]
+        parts = [_small("no figures yet", "", nothing, nothing, None)]
     return charts.finish(alt.concat(*parts, columns=IN_A_ROW, spacing=12))
 
 
 def _small(
-    name: object, part: pd.DataFrame, table: pd.DataFrame, step: int | None
+    words: str, about: str, part: pd.DataFrame, table: pd.DataFrame, step: int | None
 ) -> alt.LayerChart:
-    words = str(name).replace("_", " ")
     part = part.iloc[:: max(len(part) // MAX_STEPS, 1)]
     y = alt.Y(
         "value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3, format="~g")
@@ -207,7 +216,8 @@ def _small(
     x = _steps(table)
     drawn = line.encode(x=x, y=y, tooltip=_tooltip())
     marks = _marks(step, ())
-    return charts.layered(*marks, drawn).properties(title=words, width=SMALL[0], height=SMALL[1])
+    title = alt.TitleParams(words, subtitle=about, limit=SMALL[0] + 30)
+    return charts.layered(*marks, drawn).properties(title=title, width=SMALL[0], height=SMALL[1])
 
 
 @lru_cache(maxsize=16)

@@ -64,7 +64,7 @@ def snapshot(n: int, width: int, k: int, columns: int) -> Snapshot:
     return Snapshot(
         embedding=rng.normal(size=(n, width)),
         assignments=q.argmax(1),
-        scalars={"loss": 0.1, "share changed": 0.01},
+        scalars={"loss": 0.1, "share_changed": 0.01},
         probabilities=q,
         centers=rng.normal(size=(k, width)),
         artefacts={"target": per_item} if columns else {},

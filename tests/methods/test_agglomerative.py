@@ -121,9 +121,7 @@ def test_the_scrubber_walks_down_one_merge_at_a_time():
     for before, after in itertools.pairwise(found):
         pairs = set(zip(before.assignments.tolist(), after.assignments.tolist(), strict=True))
         assert len(pairs) == before.n_clusters
-        assert (
-            after.scalars["distance of the last merge"] == (before.scalars["distance of the next"])
-        )
+        assert after.scalars["distance_of_last_merge"] == (before.scalars["distance_of_next_merge"])
 
 
 def test_the_last_merge_is_shown_by_its_mean_images():

@@ -136,7 +136,7 @@ def test_the_rate_is_constant_and_then_falls_to_a_hundredth():
 def test_the_game_stays_open_and_features_know_their_neighbours():
     items, labels = digits()
     *steps, last = BiGANKMeans(epochs=15, **SMALL).iterate(items, Context())
-    told = [s.scalars["discriminator loss"] for s in steps[1:]]
+    told = [s.scalars["discriminator_loss"] for s in steps[1:]]
     assert 0.05 < told[-1] < 2.5
     assert knn_probe(last.embedding, labels) > 0.7
     samples = last.artefacts["samples"].data.astype(float)

@@ -171,5 +171,5 @@ def test_the_matrix_of_pairs_starts_with_the_consensus(told):
     np.testing.assert_allclose(pairs.data[0, 1:], members.data[0], rtol=1e-6)
     layers = told[-1].artefacts["layers"].data[0]
     np.testing.assert_allclose(members.data.reshape(4, 2).mean(1), layers, rtol=1e-6)
-    mean = told[-1].scalars["agreement with the consensus"]
+    mean = told[-1].scalars["agreement_with_consensus"]
     assert mean == pytest.approx(float(layers.mean()), rel=1e-5)

@@ -140,7 +140,7 @@ def test_what_holds_for_any_items(seed, n, size, min_samples, whole):
 def test_bent_groups_are_found_and_counted(shape):
     toy = Toy(shape, n=600, noise=0.04).load(0, lambda *_: None)
     found = last(Hdbscan(), toy.items)
-    assert found.scalars["clusters found"] == 2
+    assert found.scalars["clusters_found"] == 2
     assert adjusted_rand_score(toy.labels, found.assignments) > 0.95
 
 
@@ -151,7 +151,7 @@ def test_noise_is_the_last_cluster_and_called_so():
     found = last(Hdbscan(), np.concatenate([*blobs, stray]).astype(np.float32))
     assert found.n_clusters == 3
     assert found.assignments[-3:].tolist() == [2, 2, 2]
-    assert found.scalars["share of noise"] == pytest.approx((found.assignments == 2).mean())
+    assert found.scalars["share_of_noise"] == pytest.approx((found.assignments == 2).mean())
     sizes = found.artefacts["sizes"]
     assert sizes.columns == ("0", "1", "noise")
     assert sizes.marked == (2,)
@@ -175,13 +175,13 @@ def test_least_sizes_rise_to_the_one_asked_for():
     assert Hdbscan(min_cluster_size=2).sizes == [2]
     toy = Toy("uniform-noise", n=400).load(0, lambda *_: None)
     found = [s.scalars for s in Hdbscan(n_sizes=6).iterate(toy.items, Context())]
-    assert [s["least size"] for s in found] == Hdbscan(n_sizes=6).sizes
-    assert found[0]["clusters found"] > 5 * max(1, found[-1]["clusters found"])
+    assert [s["least_size"] for s in found] == Hdbscan(n_sizes=6).sizes
+    assert found[0]["clusters_found"] > 5 * max(1, found[-1]["clusters_found"])
 
 
 def test_a_sample_stands_for_all_noise_included():
     toy = Toy("moons", n=2000, noise=0.05).load(0, lambda *_: None)
     found = last(Hdbscan(max_items=500), toy.items)
-    assert found.scalars["clusters found"] == 2
+    assert found.scalars["clusters_found"] == 2
     assert adjusted_rand_score(toy.labels, found.assignments) > 0.9
     assert found.artefacts["strength"].data.shape == (2000, 1)

@@ -136,17 +136,17 @@ def test_a_critic_without_weight_is_not_reported():
     items, _ = digits(80)
     method = InfoMaxKMeans(epochs=1, **SMALL | {"global_weight": 0.0})
     _, step, _ = method.iterate(items, Context())
-    assert "local information" in step.scalars
-    assert "global information" not in step.scalars
-    weighed = 0.1 * step.scalars["prior loss of the encoder"] - step.scalars["local information"]
+    assert "local_information" in step.scalars
+    assert "global_information" not in step.scalars
+    weighed = 0.1 * step.scalars["prior_loss_of_encoder"] - step.scalars["local_information"]
     assert step.scalars["loss"] == pytest.approx(weighed, abs=1e-4)
 
 
 def test_the_prior_game_stays_open():
     items, _ = digits()
     *_, step, _ = InfoMaxKMeans(epochs=6, **SMALL).iterate(items, Context())
-    assert step.scalars["prior loss of the discriminator"] > 0.4
-    assert step.scalars["prior loss of the encoder"] < 1.5
+    assert step.scalars["prior_loss_of_discriminator"] > 0.4
+    assert step.scalars["prior_loss_of_encoder"] < 1.5
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 8, 8), (1, 9, 7)])
@@ -175,8 +175,8 @@ def test_codes_come_to_know_their_images_and_their_neighbours():
     items, labels = digits()
     *steps, _ = InfoMaxKMeans(epochs=12, **SMALL).iterate(items, Context())
     first, last = steps[1].scalars, steps[-1].scalars
-    assert last["local information"] > max(0.4, first["local information"])
-    assert last["global information"] > max(0.6, first["global information"])
+    assert last["local_information"] > max(0.4, first["local_information"])
+    assert last["global_information"] > max(0.6, first["global_information"])
     scores = steps[-1].artefacts["scores"].data
     own = scores.diagonal().mean()
     others = scores[~np.eye(len(scores), dtype=bool)].mean()

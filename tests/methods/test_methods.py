@@ -21,6 +21,7 @@ from sklearn.datasets import load_digits
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from clustlab import registry
+from clustlab.analysis import scalar_catalogue
 from clustlab.context import Context
 from clustlab.errors import Cancelled, ParameterError
 from clustlab.params import build, schema
@@ -31,6 +32,7 @@ METHODS = registry.methods()
 EVERY = pytest.mark.parametrize("name", METHODS)
 HEADINGS = ["Idea", "What to watch", "Where it fails", "Source"]
 N = 120
+ROUNDING = 1e-4  # of single precision, where a scalar is a sum over items
 
 # Small values by the name of the parameter; the rest keeps its default.
 SMALL = {
@@ -213,6 +215,10 @@ def test_snapshots_are_whole_and_frozen(name):
     for snapshot in usual(name).snapshots:
         assert snapshot.scalars
         assert all(np.isfinite(value) for value in snapshot.scalars.values())
+        for key, value in snapshot.scalars.items():
+            scalar = scalar_catalogue.declared(key, registry.own_scalars(registry.method(name)))
+            assert scalar is not None, f"{key} is in neither the catalogue nor {name}.scalars"
+            assert scalar.low - ROUNDING <= value <= scalar.high + ROUNDING, key
         assert len(snapshot.embedding) == len(snapshot.assignments) == len(items)
         for key, array in arrays(snapshot).items():
             assert not array.flags.writeable, key

@@ -187,7 +187,7 @@ def test_clusters_gain_by_the_layout_and_the_likelihood_falls_by_the_ridge_only(
     after = clustering_accuracy(labels, by_phase["fit mixture"][-1].assignments)
     assert after > before
     assert after > 0.75
-    reached = [s.scalars["log likelihood"] for s in by_phase["fit mixture"]]
+    reached = [s.scalars["log_likelihood"] for s in by_phase["fit mixture"]]
     fitted = itertools.pairwise(mixtures[-len(reached) :])
     limits = [largest_fall(a, b, n2d.VARIANCE) for a, b in fitted]
     gains = np.diff(reached)

@@ -62,7 +62,7 @@ def test_every_component_gives_what_k_means_finds_on_the_pixels():
     on_components = last(PCAKMeans(n_clusters=10, n_init=1, n_components=64, tolerance=0.0), DIGITS)
     assert same_division(on_pixels.assignments, on_components.assignments)
     assert on_components.scalars["inertia"] == pytest.approx(on_pixels.scalars["inertia"], rel=1e-4)
-    assert on_components.scalars["variance kept"] == pytest.approx(1.0, abs=1e-4)
+    assert on_components.scalars["variance_kept"] == pytest.approx(1.0, abs=1e-4)
     ours, theirs = (s.artefacts["centroids"].data.astype(int) for s in (on_components, on_pixels))
     assert np.abs(ours - theirs).max() <= 1
 

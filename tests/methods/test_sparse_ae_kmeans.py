@@ -82,7 +82,7 @@ def test_training_reaches_the_target_with_few_units_at_a_time():
     method = SparseAutoencoderKMeans(epochs=30, batch_size=64, code_size=100, n_init=2)
     *_, last, final = method.iterate(digits(), Context())
     assert last.scalars["reconstruction"] < 0.05
-    assert last.scalars["sparsity penalty"] < 1.0
+    assert last.scalars["sparsity_penalty"] < 1.0
     mean = last.artefacts["mean activations"].data[0]
     assert 0.03 < mean.mean() < 0.1
     used = last.artefacts["active units"].data

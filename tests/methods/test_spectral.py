@@ -182,7 +182,7 @@ def test_eigenvalues_mark_the_last_one_used():
     assert shown.data.shape == (2, 12)
     assert shown.marked == (3,)
     assert shown.data[1, :-1] == pytest.approx(np.diff(shown.data[0]), abs=1e-6)
-    assert found.scalars["eigenvalue step"] == pytest.approx(shown.data[1, 3], abs=1e-6)
+    assert found.scalars["eigenvalue_step"] == pytest.approx(shown.data[1, 3], abs=1e-6)
     means = found.artefacts["centroids"].data[0].astype(float)
     for cluster in range(4):
         expected = images[found.assignments == cluster].mean(0)

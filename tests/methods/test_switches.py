@@ -40,19 +40,19 @@ def test_without_pretraining_the_code_is_that_of_the_untrained_network(name):
     seen = [(ctx.phase_name, snapshot) for snapshot in method.iterate(digits(), ctx)]
     assert [phase for phase, _ in seen][:2] == ["start", "initialise clusters"]
     first, second = seen[0][1], seen[1][1]
-    scale = second.scalars["code scale"]
+    scale = second.scalars["code_scale"]
     assert np.allclose(second.embedding, first.embedding * scale, rtol=1e-4, atol=1e-4)
     assert "pre-train" not in [phase.name for phase in method.plan(120, (8, 8, 1))]
 
 
 def test_a_small_scale_makes_all_first_answers_alike():
     guarded, broken = run("dec"), run("dec", code_scale=1e-3)
-    at = next(i for i, s in enumerate(broken) if "code scale" in s.scalars)
-    assert broken[at].scalars["code scale"] == 1e-3
+    at = next(i for i, s in enumerate(broken) if "code_scale" in s.scalars)
+    assert broken[at].scalars["code_scale"] == 1e-3
     assert broken[at].probabilities.max() < 0.21  # five clusters
     assert guarded[at].probabilities.max() > 0.3
     ratio = broken[at].embedding / guarded[at].embedding
-    assert np.allclose(ratio, 1e-3 / guarded[at].scalars["code scale"], rtol=1e-2)
+    assert np.allclose(ratio, 1e-3 / guarded[at].scalars["code_scale"], rtol=1e-2)
 
 
 def targets_are_of_the_batch(monkeypatch, name, **values):

@@ -231,7 +231,7 @@ def run():
 
 def test_the_code_has_variance_one_when_clusters_are_fitted(run):
     start = run[4]
-    assert start.scalars["code scale"] > 0
+    assert start.scalars["code_scale"] > 0
     assert start.embedding.var(0).mean() == pytest.approx(1, rel=1e-3)
 
 
@@ -244,7 +244,7 @@ def test_the_loss_falls_and_is_the_sum_of_its_parts(run):
 
 
 def test_the_rate_falls_by_a_tenth_every_ten_epochs(run):
-    rates = [s.scalars["learning rate"] for s in run if "learning rate" in s.scalars]
+    rates = [s.scalars["learning_rate"] for s in run if "learning_rate" in s.scalars]
     assert rates == pytest.approx([2e-3] * 10 + [1.8e-3] * 2)
 
 
@@ -254,7 +254,7 @@ def test_every_cluster_is_sampled_and_every_unit_measured(run):
     units = last.artefacts["units"]
     assert units.data.shape == (2, 10)
     np.testing.assert_allclose(units.data[0], last.embedding.var(0), rtol=1e-4)
-    assert last.scalars["active units"] == len(units.marked) > 0
+    assert last.scalars["active_units"] == len(units.marked) > 0
     np.testing.assert_allclose(last.artefacts["shares"].data.sum(1), [1, 1], rtol=1e-5)
 
 

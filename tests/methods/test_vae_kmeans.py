@@ -94,8 +94,8 @@ def test_training_uses_the_code_and_lowers_the_bound():
     *steps, _ = VAEKMeans(epochs=12, warmup_epochs=3, **SMALL).iterate(digits(), Context())
     first, last = steps[1].scalars, steps[-1].scalars
     assert last["reconstruction"] < first["reconstruction"] - 3
-    assert last["loss"] == pytest.approx(last["reconstruction"] + last["KL"], rel=1e-4)
-    assert last["active units"] >= 2
+    assert last["loss"] == pytest.approx(last["reconstruction"] + last["kl_divergence"], rel=1e-4)
+    assert last["active_units"] >= 2
     assert last["KL"] == pytest.approx(steps[-1].artefacts["divergence"].data.sum(), rel=0.5)
 
 
@@ -109,8 +109,8 @@ def test_the_weight_grows_to_beta():
 def test_a_large_beta_empties_the_code():
     method = VAEKMeans(epochs=8, warmup_epochs=1, beta=20.0, **SMALL)
     *steps, _ = method.iterate(digits(), Context())
-    assert steps[-1].scalars["active units"] == 0
-    assert steps[-1].scalars["KL"] < 0.1
+    assert steps[-1].scalars["active_units"] == 0
+    assert steps[-1].scalars["kl_divergence"] < 0.1
 
 
 def test_samples_come_from_the_same_noise_every_time():

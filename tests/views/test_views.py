@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from clustlab.types import Artefact, Snapshot
+from clustlab.types import Artefact, Scalar, Snapshot
 from clustlab.views import (
     artefacts,
     bars,
@@ -304,7 +304,19 @@ def test_each_scalar_has_its_own_chart():
     assert table["step"].tolist() == [0, 1, 1]
     assert curves.phases_of(log) == [("pretrain", 0), ("cluster", 1)]
     spec = curves.scalars(table, step=1).to_dict()
-    assert [chart["title"] for chart in spec["concat"]] == ["reconstruction", "kl divergence"]
+    titles = [chart["title"] for chart in spec["concat"]]
+    assert [(title["text"], title["subtitle"]) for title in titles] == [
+        ("Reconstruction error", "lower is better"),
+        ("Divergence from the prior", "nats"),
+    ]
+
+
+def test_a_method_says_what_its_own_scalars_are():
+    log = [{"phase": "train", "scalars": {"tension": 1.0, "lost_name": 2.0}}]
+    own = (Scalar("tension", "Tension of the springs", "units", "lower"),)
+    table = curves.scalar_frame(log, own)
+    assert table["name"].tolist() == ["Tension of the springs", "Lost name"]
+    assert table["about"].tolist() == ["units, lower is better", ""]
 
 
 def test_the_sparkline_of_a_step_differs_only_in_its_red_line():

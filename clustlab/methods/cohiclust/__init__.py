@@ -323,8 +323,8 @@ class _Run:
         living = self.masses.value[alive]
         measured = {
             "leaves": float(alive.sum()),
-            "least leaf mass": float(living.min()),
-            "mass in living leaves": float(living.sum()),
+            "least_leaf_mass": float(living.min()),
+            "mass_in_living_leaves": float(living.sum()),
             "confidence": float(p.amax(1).mean()),
         }
         return Snapshot(

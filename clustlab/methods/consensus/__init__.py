@@ -296,9 +296,9 @@ class _Run:
         between = table[1:, 1:][~np.eye(m, dtype=bool)]
         scalars = {
             "divisions": float(m),
-            "agreement with the consensus": float(table[0, 1:].mean()),
-            "agreement of divisions": float(between.mean()),
-            "mean trust": float(weights.mean()),
+            "agreement_with_consensus": float(table[0, 1:].mean()),
+            "agreement_of_divisions": float(between.mean()),
+            "mean_trust": float(weights.mean()),
             "support": float(votes.mean()),
         }
         shared = ensemble.together(found, m, assignments, k)

@@ -198,9 +198,9 @@ class _Run:
         if self.data.is_image:
             artefacts["centroids"] = mean_images(self.items, assignments, k + 1)
         scalars = {
-            "least size": float(size),
-            "clusters found": float(k),
-            "share of noise": float((number < 0).mean()),
+            "least_size": float(size),
+            "clusters_found": float(k),
+            "share_of_noise": float((number < 0).mean()),
         }
         return Snapshot(
             shown,

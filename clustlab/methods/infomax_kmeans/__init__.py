@@ -322,13 +322,13 @@ class _Run:
             total = total + torch.stack(self._step(self.inputs[index])).detach() * len(index)
         local, whole, deceived, discriminator = (total / n).tolist()
         settings = self.settings
-        known = {"local information": local, "global information": whole}
+        known = {"local_information": local, "global_information": whole}
         weights = (settings.local_weight, settings.global_weight)  # 0: its critic learns nothing
         return {
             "loss": settings.prior_weight * deceived - float(np.dot(weights, (local, whole))),
             **{name: known[name] for name, weight in zip(known, weights, strict=True) if weight},
-            "prior loss of the encoder": deceived,
-            "prior loss of the discriminator": discriminator,
+            "prior_loss_of_encoder": deceived,
+            "prior_loss_of_discriminator": discriminator,
         }
 
     def _step(self, x: Tensor) -> tuple[Tensor, ...]:

@@ -298,7 +298,7 @@ class _Stage:
             "clusters": float(k),
             "splits": float(n_splits),
             "merges": float(n_merges),
-            "log likelihood": reached,
+            "log_likelihood": reached,
         }
         return Snapshot(
             self.points.value.cpu().numpy(),

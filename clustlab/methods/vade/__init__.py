@@ -238,7 +238,7 @@ class _Generation:
         with torch.no_grad():
             for name, value in start.items():
                 getattr(self.prior, name).copy_(torch.from_numpy(value))
-        return self._snapshot({"inertia": found.inertia, "code scale": scale})
+        return self._snapshot({"inertia": found.inertia, "code_scale": scale})
 
     def intervene(self, wanted: Wanted) -> None:
         """Change the learning rate, or the clusters of the mixture."""
@@ -266,7 +266,7 @@ class _Generation:
                 "loss": reconstruction + divergence,
                 "reconstruction": reconstruction,
                 "divergence": divergence,
-                "learning rate": rate,
+                "learning_rate": rate,
             }
         )
 
@@ -297,7 +297,7 @@ class _Generation:
         units = torch.stack((mean.var(0, correction=0), log_variance.exp().mean(0)))
         active = units[0] / units.sum(0).clamp_min(1e-12) > ACTIVE
         self.ctx.at("sample")
-        measured = {"active units": float(active.sum()), "confidence": float(p.amax(1).mean())}
+        measured = {"active_units": float(active.sum()), "confidence": float(p.amax(1).mean())}
         artefacts = {**self._artefacts(units, active, p), **self.training.pictures(centers)}
         return Snapshot(
             mean.cpu().numpy(),

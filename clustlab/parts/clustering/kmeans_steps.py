@@ -99,7 +99,7 @@ class Rounds:
             if reached < self._best.value:
                 self._best.value = reached
                 self.centers.value, self.assignments.value = start, now.assignments
-            scalars = {"inertia": now.inertia, "inertia reached": reached}
+            scalars = {"inertia": now.inertia, "inertia_reached": reached}
             yield self.show(now, now.assignments, scalars)
 
     def _rounds(self) -> Iterator[Snapshot]:
@@ -119,7 +119,7 @@ class Rounds:
             self.centers.value, self.assignments.value = moved, now.assignments
             changed = float((now.assignments != before).float().mean())
             self._settled.value = changed <= self.settings.tolerance
-            scalars = {"inertia": now.inertia, "share changed": changed}
+            scalars = {"inertia": now.inertia, "share_changed": changed}
             yield self.show(now, before, scalars)
 
     def _settle(self, start: Clustering) -> float:

@@ -265,7 +265,7 @@ class AutoencoderTraining:
         hidden = drop(hidden if layer == len(pairs) - 1 else torch.relu(hidden))
         restored = outer(hidden)
         restored = restored if layer == 0 else torch.relu(restored)
-        return {"layer reconstruction": functional.mse_loss(restored.float(), clean.float())}
+        return {"layer_reconstruction": functional.mse_loss(restored.float(), clean.float())}
 
     def code(self) -> Tensor:
         """Code (n, code) of all items."""

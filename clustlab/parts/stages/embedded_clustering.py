@@ -205,7 +205,7 @@ class EmbeddedClustering:
         rescale_code(self.training.network, scale)
         with torch.no_grad():
             self.clusters.centers.copy_(found.centers * scale)
-        scalars = {"inertia": found.inertia * scale**2, "code scale": scale}
+        scalars = {"inertia": found.inertia * scale**2, "code_scale": scale}
         return self._snapshot(z * scale, scalars)
 
     def update(self) -> Snapshot:
@@ -267,7 +267,7 @@ class EmbeddedClustering:
         measured = {"confidence": float(q.amax(1).mean())}
         if self.ctx.phase_name == "cluster":
             self.changed.value = float((assignments != self.assignments.value).float().mean())
-            measured["share changed"] = self.changed.value
+            measured["share_changed"] = self.changed.value
         self.assignments.value = assignments
         return Snapshot(
             z.cpu().numpy(),

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from clustlab import registry
+from clustlab.analysis.scalar_catalogue import scalar_of
 from clustlab.types import Array, Artefact
-from clustlab.ui import session
+from clustlab.ui import nav, session
 from clustlab.ui.look import pair_precision
 from clustlab.ui.run import surrogate_tree
 from clustlab.ui.run.view import View
@@ -25,8 +27,14 @@ def body(view: View) -> None:
 
 def losses(view: View) -> None:
     """Every figure that the method reports, over the steps."""
-    frame = curves.scalar_frame(view.run.log)
+    own = registry.own_scalars(registry.methods().get(view.run.spec.method))
+    frame = curves.scalar_frame(view.run.log, own)
     panels.chart(curves.scalars, frame, step=view.step, key="losses")
+    known = [scalar_of(key, own) for key in frame["key"].unique()]
+    told = {s.lesson: s.words for s in reversed(known) if s.lesson is not None}
+    with st.container(horizontal=True):
+        for lesson, words in reversed(told.items()):
+            nav.lesson_link(lesson, f"Lesson: {words}")
 
 
 def artefacts_of(view: View) -> None:
