@@ -8,11 +8,11 @@ import contextlib
 import functools
 import gc
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import streamlit as st
 
@@ -25,6 +25,9 @@ from clustlab.ui import nav, state
 if TYPE_CHECKING:
     from clustlab.analysis.timeline import Timeline
     from clustlab.training.runner import Runner
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def store() -> RunStore:
@@ -97,6 +100,49 @@ def prepare_runner() -> None:
 
 
 # -- loading -----------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class _Asked:
+    """A run that something was asked of; the same as another one of its folder."""
+
+    run: Run = field(compare=False)
+    folder: Path
+    stamp: Hashable
+
+
+def kept_per_run(
+    maxsize: int, *, anew: Callable[[Run], Hashable] | None = None
+) -> Callable[[Callable[Concatenate[Run, P], T]], Callable[Concatenate[Run, P], T]]:
+    """Keep what a function says of a run and its other arguments, for all sessions.
+
+    Parameters
+    ----------
+    maxsize : int
+        Answers that are kept, those used last.
+    anew : callable, optional
+        State of the run that an answer holds for, such as its number of steps; without it an
+        answer holds for good.
+    """
+
+    def decorate(function: Callable[Concatenate[Run, P], T]) -> Callable[Concatenate[Run, P], T]:
+        answer: Callable[..., T] = lru_cache(maxsize)(
+            lambda asked, *args, **options: function(asked.run, *args, **options)
+        )
+
+        @functools.wraps(function)
+        def inner(run: Run, /, *args: P.args, **options: P.kwargs) -> T:
+            stamp = None if anew is None else anew(run)
+            return answer(_Asked(run, run.path, stamp), *args, **options)
+
+        return inner
+
+    return decorate
+
+
+def n_followed(run: Run) -> int:
+    """Number of steps that the timeline of a run has followed, for `kept_per_run`."""
+    return len(timeline(run))
+
+
 @lru_cache(maxsize=64)
 def _run(root: Path, run_id: str) -> Run:
     return RunStore(root).run(run_id)
@@ -122,14 +168,10 @@ def runs_of(spec: RunSpec) -> list[Run]:
     return [open_run(run.id) for run in store().runs() if comes_from(run, spec)]
 
 
-@lru_cache(maxsize=8)
-def _dataset(folder: Path, run_id: str) -> Dataset:
-    return RunStore(folder).dataset(_run(folder, run_id))
-
-
+@kept_per_run(maxsize=8)
 def dataset(run: Run) -> Dataset:
     """Items and labels of a run; the arrays are mapped from disk."""
-    return _dataset(run.path.parent, run.id)
+    return RunStore(run.path.parent).dataset(run)
 
 
 def items(run: Run) -> Array:
@@ -137,18 +179,13 @@ def items(run: Run) -> Array:
     return dataset(run).items
 
 
-@lru_cache(maxsize=6)
-def _timeline(folder: Path, run_id: str) -> "Timeline":
-    from clustlab.analysis.timeline import Timeline  # with pandas, which Home does without
-
-    run = _run(folder, run_id)
-    data = _dataset(folder, run_id)
-    return Timeline(run, data.labels, n_classes=len(data.class_names))
-
-
+@kept_per_run(maxsize=6)
 def timeline(run: Run) -> "Timeline":
     """Everything derived from a run's steps, kept and extended as the run grows."""
-    return _timeline(run.path.parent, run.id)
+    from clustlab.analysis.timeline import Timeline  # with pandas, which Home does without
+
+    data = dataset(run)
+    return Timeline(run, data.labels, n_classes=len(data.class_names))
 
 
 # -- the chosen run ----------------------------------------------------------------------------

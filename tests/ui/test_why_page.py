@@ -124,18 +124,19 @@ def test_a_run_without_trained_parts_says_so(runs):
 
 # -- the rule ------------------------------------------------------------------------------------
 @pytest.mark.parametrize("dataset", ["digits", "toy"])
-def test_the_rule_is_measured_when_it_is_opened(runs, dataset):
+def test_the_rule_is_measured_when_it_is_opened(runs, dataset, monkeypatch):
     trained(runs, dataset=dataset)
-    surrogate_tree._fitted.cache_clear()
+    grown, fitted = [], surrogate_tree.fitted
+    monkeypatch.setattr(surrogate_tree, "fitted", lambda *args: grown.append(args) or fitted(*args))
     app = visit("inside")
-    assert surrogate_tree._fitted.cache_info().misses == 0
+    assert len(grown) == 0
     assert "A simple rule for these clusters" in [e.label for e in app.expander]
     app = visit("inside", **{"simple-rule": True})
     said = words(app)
     assert "With 3 questions in a row a tree puts" in said
     assert "naming the largest cluster every time" in said
-    assert surrogate_tree._fitted.cache_info().misses == 1
+    assert len(grown) == 1
     app.slider(key="rule-depth").set_value(1).run()
     assert "With 1 question in a row" in words(app)
-    assert surrogate_tree._fitted.cache_info().misses == 1
+    assert len(grown) == 1
     assert not app.exception

@@ -1,7 +1,6 @@
 """Body of the page Sabotage: broken runs beside guarded ones, and whether the signature shows."""
 
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -192,16 +191,11 @@ def _verdict(finding: Finding, *, expected: bool) -> None:
         st.caption("That is not what was expected here: look at the run itself.")
 
 
-@lru_cache(maxsize=64)
-def _read(folder: Path, run_id: str, name: str, steps: int) -> Finding:
-    run = session.open_run(run_id)
+@session.kept_per_run(maxsize=64, anew=len)
+def _finding(run: Run, name: str) -> Finding:
     timeline = session.timeline(run)
     timeline.extend()
     return entries.of(name).signature.read(run, timeline)
-
-
-def _finding(run: Run, name: str) -> Finding:
-    return _read(run.path.parent, run.id, name, len(run))
 
 
 # -- both together -------------------------------------------------------------------------------

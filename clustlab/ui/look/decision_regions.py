@@ -1,12 +1,11 @@
 """Which cluster each spot of the plane belongs to, for data sets of points in the plane."""
 
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from clustlab.runs.store import Run
 from clustlab.types import Array
 from clustlab.ui import session
 from clustlab.ui.run import explanation
@@ -40,23 +39,21 @@ def by_scores(views: Sequence["View"]) -> bool:
 
 def clusters(view: "View", scored: bool) -> Array:
     """Stable cluster of each spot of the square of the items: as scored, or of the nearest item."""
-    folder, run_id = view.run.path.parent, view.run.id
     if scored and explanation.can_ask(view):
-        answers = _answers(folder, run_id, view.step)
+        answers = _answers(view.run, view.step)
         if answers is not None:
             return view.timeline.mapping(view.step)[answers]
-    found: Array = view.clusters[_nearest(folder, run_id)]
+    found: Array = view.clusters[_nearest(view.run)]
     return found
 
 
-@lru_cache(maxsize=KEPT)
-def _answers(folder: Path, run_id: str, step: int) -> Array | None:
-    run = session.open_run(run_id)
+@session.kept_per_run(maxsize=KEPT)
+def _answers(run: Run, step: int) -> Array | None:
     return explanation.answers(run, step, regions.spots(regions.square_of(session.items(run))))
 
 
-@lru_cache(maxsize=KEPT)
-def _nearest(folder: Path, run_id: str) -> Array:
+@session.kept_per_run(maxsize=KEPT)
+def _nearest(run: Run) -> Array:
     """Number of the item nearest to each spot; the items lie where they lie at every step."""
-    items = session.items(session.open_run(run_id))
+    items = session.items(run)
     return regions.nearest(items, regions.spots(regions.square_of(items)))

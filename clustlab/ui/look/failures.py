@@ -1,7 +1,5 @@
 """Body of the page Failures: ready questions, what they find, and baskets of it."""
 
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from clustlab.analysis.failures.queries import Found, Side
 from clustlab.analysis.failures.search import Filters, Hunt
 from clustlab.analysis.timeline import Timeline
 from clustlab.errors import ParameterError
+from clustlab.runs.store import Run
 from clustlab.types import Array, Dataset, Report
 from clustlab.ui import session, state
 from clustlab.ui.look import baskets, failure_filters
@@ -37,14 +36,13 @@ def body(view: View) -> None:
     panels.tabs({"Queries": lambda: _queries(view), "Baskets": lambda: baskets.panel(view)})
 
 
-@lru_cache(maxsize=6)
-def _hunt(folder: Path, run_id: str, timeline: Timeline) -> Hunt:
-    run = session.open_run(run_id)
+@session.kept_per_run(maxsize=6)
+def _hunt(run: Run, timeline: Timeline) -> Hunt:
     return Hunt(run, session.dataset(run), timeline)
 
 
 def _queries(view: View) -> None:
-    hunt = _hunt(view.run.path.parent, view.run.id, view.timeline)
+    hunt = _hunt(view.run, view.timeline)
     hunt.forget_after(len(view.timeline))
     q = _chosen(hunt)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="filters"):

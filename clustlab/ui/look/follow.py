@@ -1,13 +1,11 @@
 """Body of the page Follow: all items, all clusters and every score over the whole run."""
 
-from functools import lru_cache
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from clustlab.analysis import genealogy, rematch
+from clustlab.runs.store import Run
 from clustlab.types import Array
 from clustlab.ui import session, state
 from clustlab.ui.look import shifts
@@ -107,10 +105,10 @@ def _has_labels(view: View) -> bool:
 
 
 # -- genealogy -------------------------------------------------------------------------------------
-@lru_cache(maxsize=8)
-def _events(folder: Path, run_id: str, steps: int) -> tuple[genealogy.Event, ...]:
-    known = session.timeline(session.open_run(run_id)).assignments()[:steps]
-    return tuple(genealogy.events(known, genealogy.thinned(steps)))
+@session.kept_per_run(maxsize=8, anew=session.n_followed)
+def _events(run: Run) -> tuple[genealogy.Event, ...]:
+    known = session.timeline(run).assignments()
+    return tuple(genealogy.events(known, genealogy.thinned(len(known))))
 
 
 def _genealogy(view: View) -> None:
@@ -188,7 +186,7 @@ def _select_band(assignments: Array, columns: Array, band: tuple[int, int, int])
 
 
 def _event_list(view: View) -> None:
-    found = _events(view.run.path.parent, view.run.id, len(view.timeline))
+    found = _events(view.run)
     if not found:
         st.markdown("No cluster appeared, emptied, split or merged.")
         return
@@ -214,12 +212,11 @@ def _event_rows(view: View, found: tuple[genealogy.Event, ...], start: int) -> N
 
 
 # -- matching --------------------------------------------------------------------------------------
-@lru_cache(maxsize=8)
-def _over_time(folder: Path, run_id: str, steps: int) -> pd.DataFrame:
-    run = session.open_run(run_id)
+@session.kept_per_run(maxsize=8, anew=session.n_followed)
+def _over_time(run: Run) -> pd.DataFrame:
     timeline, labels = session.timeline(run), session.dataset(run).labels
     assert labels is not None
-    return rematch.over_time(labels, timeline.assignments()[:steps], timeline.n_classes)
+    return rematch.over_time(labels, timeline.assignments(), timeline.n_classes)
 
 
 def _matching(view: View) -> None:
@@ -236,7 +233,7 @@ def _matching(view: View) -> None:
         _decomposed(view, start)
     st.markdown("**Every step against the one before**")
     with st.spinner("Matching clusters and classes at every step"):
-        table = _over_time(view.run.path.parent, view.run.id, len(view.timeline))
+        table = _over_time(view.run)
     panels.chart(lineage.jumps, table, view.step, key="jumps", height=260)
 
 

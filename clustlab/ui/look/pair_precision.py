@@ -1,14 +1,12 @@
 """What the labels say about choices that a method made without them, on the page Inside."""
 
 import math
-from functools import lru_cache
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
 from clustlab.analysis import pairs
-from clustlab.runs.store import probabilities_at
+from clustlab.runs.store import Run, probabilities_at
 from clustlab.types import Array
 from clustlab.ui import session
 from clustlab.ui.run.view import View
@@ -42,8 +40,7 @@ def _table(view: View, limits: list[tuple[float, float]]) -> pd.DataFrame:
     # the timeline may be shorter than the log, which grows meanwhile
     steps = sorted({*drawn(len(view.timeline)), view.step})
     with st.spinner("Comparing pairs with labels ..."):  # shown only if it takes long
-        folder, name = view.run.path.parent, view.run.id
-        rows = [(i, *_measured(folder, name, i, limits[i])) for i in steps]
+        rows = [(i, *_measured(view.run, i, limits[i])) for i in steps]
     return pd.DataFrame(rows, columns=["step", *curves.PAIRS])
 
 
@@ -58,11 +55,8 @@ def drawn(n_steps: int) -> list[int]:
     return [*range(0, max(n_steps - 1, 0), distance), *([n_steps - 1] if n_steps else [])]
 
 
-@lru_cache(maxsize=4096)
-def _measured(
-    folder: Path, run_id: str, step: int, limits: tuple[float, float]
-) -> tuple[float, float]:
-    run = session.open_run(run_id)
+@session.kept_per_run(maxsize=4096)
+def _measured(run: Run, step: int, limits: tuple[float, float]) -> tuple[float, float]:
     p, labels = probabilities_at(run, step), session.dataset(run).labels
     if p is None or labels is None:
         return math.nan, math.nan

@@ -1,8 +1,6 @@
 """Alarms of a run as a line under the scrubber and as a list."""
 
-from functools import lru_cache
 from itertools import groupby
-from pathlib import Path
 
 import streamlit as st
 
@@ -18,20 +16,15 @@ TABS = "look"  # name of the tabs of the page Follow in the URL
 BUTTONS = 12  # steps of one kind of alarm that have a line each
 
 
-@lru_cache(maxsize=16)
-def _found(folder: Path, run_id: str, steps: int, status: str) -> tuple[Alarm, ...]:
-    run = session.open_run(run_id)
+@session.kept_per_run(maxsize=16, anew=lambda run: (session.n_followed(run), run.status))
+def alarms_so_far(run: Run) -> tuple[Alarm, ...]:
+    """Alarms of a run, kept until it grows or ends."""
     return tuple(alarms.of(run, session.timeline(run)))
-
-
-def found(run: Run, timeline: Timeline) -> tuple[Alarm, ...]:
-    """Alarms of a run so far, kept until it grows or ends."""
-    return _found(run.path.parent, run.id, len(timeline), run.status)
 
 
 def line(run: Run, timeline: Timeline, step: int) -> None:
     """One line for the alarms that hold at a step; nothing if there are none."""
-    here = alarms.at(found(run, timeline), step)
+    here = alarms.at(alarms_so_far(run), step)
     if not here:
         return
     words = f"**{here[0].title}** ({here[0].when}): {here[0].fact}"
@@ -44,7 +37,7 @@ def line(run: Run, timeline: Timeline, step: int) -> None:
 
 def listing(view: View) -> None:
     """Every alarm with its step to go to, what it means and what guards against it."""
-    known = sorted(found(view.run, view.timeline), key=lambda alarm: (alarm.name, alarm.step))
+    known = sorted(alarms_so_far(view.run), key=lambda alarm: (alarm.name, alarm.step))
     if not known:
         st.markdown(
             f":material/check: **No alarm** in {len(view.timeline)} steps. Watched for: collapse, "

@@ -1,14 +1,13 @@
 """The biography of one item: what it is now, where it was, and what went with it."""
 
 from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from clustlab.analysis import biography
+from clustlab.runs.store import Run
 from clustlab.types import Array
 from clustlab.ui import nav, session
 from clustlab.ui.run import explanation, item_sheet
@@ -137,7 +136,7 @@ def _over_time(view: View, index: int) -> None:
         return
     sure = view.timeline.certainty(index)
     _small(life.certainty, sure, view.step, title="How sure the method was", key="certainty")
-    rows = _probability_rows(view.run.path.parent, view.run.id, index, steps)
+    rows = _probability_rows(view.run, index)
     if not np.isnan(rows).all():
         _small(life.spread, rows, view.step, title="Its probabilities", key="spread")
     _small(
@@ -158,10 +157,9 @@ def _small(chart: Callable[..., Any], *args: Any, title: str, key: str, **option
     panels.chart(chart, *args, key=f"life-{key}", with_guide=False, **options)
 
 
-@lru_cache(maxsize=32)
-def _probability_rows(folder: Path, run_id: str, index: int, steps: int) -> Array:
-    run = session.open_run(run_id)
-    return biography.probability_rows(run, session.timeline(run), index)[:steps]
+@session.kept_per_run(maxsize=32, anew=session.n_followed)
+def _probability_rows(run: Run, index: int) -> Array:
+    return biography.probability_rows(run, session.timeline(run), index)
 
 
 def _flips(view: View, index: int) -> None:

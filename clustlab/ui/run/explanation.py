@@ -3,7 +3,6 @@
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,10 +110,14 @@ def _elsewhere(step: int, last: int) -> None:
 
 # -- asking, and remembering the answers ---------------------------------------------------------
 def _scorer(run: Run) -> "Scorer":
-    file = run.path / "checkpoint.pt"
-    stamp = file.stat().st_mtime_ns if file.is_file() else 0
     with _one_at_a_time:
-        return _loaded(run.path.parent, run.id, stamp)
+        return _loaded(run)
+
+
+def _kept_at(run: Run) -> int:
+    """When the trained parts of a run were kept last, in nanoseconds; 0 if they never were."""
+    file = run.path / "checkpoint.pt"
+    return file.stat().st_mtime_ns if file.is_file() else 0
 
 
 def can_ask(view: View) -> bool:
@@ -135,11 +138,11 @@ def answers(run: Run, step: int, points: Array) -> Array | None:
     return answered(scorer, session.items(run), points) if scorer.step == step else None
 
 
-@lru_cache(maxsize=2)
-def _loaded(folder: Path, run_id: str, stamp: int) -> "Scorer":
+@session.kept_per_run(maxsize=2, anew=_kept_at)
+def _loaded(run: Run) -> "Scorer":
     from clustlab.explaining.scorers import load_scorer
 
-    return load_scorer(RunStore(folder), session.open_run(run_id))
+    return load_scorer(RunStore(run.path.parent), run)
 
 
 @lru_cache(maxsize=2)

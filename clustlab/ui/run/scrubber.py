@@ -37,7 +37,7 @@ def draw(run: Run, timeline: Timeline, step: int) -> None:
                     curves.sparkline_at,
                     timeline.metrics()["changed"].to_numpy(),
                     step,
-                    alarms=[alarm.step for alarm in alarms.found(run, timeline)],
+                    alarms=[alarm.step for alarm in alarms.alarms_so_far(run)],
                     interventions=intervene.steps(run, steps),
                     height=34,
                     key="sparkline",

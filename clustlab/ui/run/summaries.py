@@ -1,7 +1,5 @@
 """Short descriptions of runs, kept so that lists of runs stay quick."""
 
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from clustlab.analysis import matching, run_scores
@@ -22,34 +20,26 @@ STATUS_COLORS: dict[Status, Any] = {
 }
 
 
-@lru_cache(maxsize=128)
-def _thumbnail(folder: Path, run_id: str, steps: int) -> bytes | None:
-    run = session.open_run(run_id)
+@session.kept_per_run(maxsize=128, anew=len)
+def thumbnail(run: Run) -> bytes | None:
+    """PNG of the newest embedding; None before the first step."""
     stable, mapping = None, None
     for assignments, k in each_assignment(run):
         stable, mapping = matching.follow(assignments, k, stable, mapping)
     if stable is None:
         return None
-    return draw.embedding(run[steps - 1].embedding, stable)
+    return draw.embedding(run[-1].embedding, stable)
 
 
-def thumbnail(run: Run) -> bytes | None:
-    """PNG of the newest embedding; None before the first step."""
-    steps = len(run)
-    return _thumbnail(run.path.parent, run.id, steps) if steps else None
-
-
-@lru_cache(maxsize=512)
-def _scores(folder: Path, run_id: str, steps: int) -> dict[str, Any]:
-    run = session.open_run(run_id)
+@session.kept_per_run(maxsize=512, anew=len)
+def _scores(run: Run) -> dict[str, Any]:
     return run_scores.of_run(run, session.dataset(run))
 
 
 def scores(run: Run) -> dict[str, Any]:
     """Scores of the newest step; empty before the first."""
-    steps = len(run)
     try:
-        return _scores(run.path.parent, run.id, steps) if steps else {}
+        return _scores(run) if len(run) else {}
     except ClustlabError:  # its items are gone for now
         return {}
 

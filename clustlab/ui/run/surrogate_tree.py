@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
-from pathlib import Path
 
 import streamlit as st
 
 from clustlab.analysis import features
 from clustlab.analysis.surrogate_tree import DEPTHS, Surrogate, fitted, rules, sample
+from clustlab.runs.store import Run
 from clustlab.types import Array, Report
 from clustlab.ui import session
 from clustlab.ui.run.view import View
@@ -30,7 +29,7 @@ def clustering(view: View) -> None:
 
 
 def _draw(view: View) -> None:
-    found = _surrogate(view)
+    found = _surrogate(view.run, view.step)
     depth = st.slider("Depth of the tree", DEPTHS[0], DEPTHS[-1], 3, key="rule-depth")
     share = found.fidelity[DEPTHS.index(depth)]
     of = f"{found.n_used:,} of {found.n_total:,} items" if found.n_used < found.n_total else "all"
@@ -65,26 +64,20 @@ def _words(found: Surrogate, depth: int) -> None:
     st.code(rules(found.tree(depth)), language=None)
 
 
-def _surrogate(view: View) -> Surrogate:
-    """Trees for the clusters of the step; figures of the items are measured once a run."""
-    folder, run_id = view.run.path.parent, view.run.id
-    return _fitted(folder, run_id, view.step)
-
-
-@lru_cache(maxsize=2)
-def _figures(folder: Path, run_id: str) -> tuple[Array, Array, tuple[str, ...]]:
+@session.kept_per_run(maxsize=2)
+def _figures(run: Run) -> tuple[Array, Array, tuple[str, ...]]:
     """Items looked at (m,), their figures (m, f), and the names of these."""
-    items = session.items(session.open_run(run_id))
+    items = session.items(run)
     rows = sample(len(items))
     with _progress("Measuring items") as report:
         x, names = features.named(items, rows, report)
     return rows, x, names
 
 
-@lru_cache(maxsize=16)
-def _fitted(folder: Path, run_id: str, step: int) -> Surrogate:
-    rows, x, names = _figures(folder, run_id)
-    run = session.open_run(run_id)
+@session.kept_per_run(maxsize=16)
+def _surrogate(run: Run, step: int) -> Surrogate:
+    """Trees for the clusters of a step; figures of the items are measured once a run."""
+    rows, x, names = _figures(run)
     clusters = session.timeline(run).stable(step)
     with _progress("Growing trees") as report:
         return fitted(x, names, clusters[rows], len(clusters), report)
