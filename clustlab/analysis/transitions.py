@@ -19,25 +19,6 @@ def table(before: Array, after: Array, n_ids: int | None = None) -> Array:
     return contingency(before, after, n_ids, n_ids)
 
 
-def movers(
-    before: Array, after: Array, source: int | None = None, target: int | None = None
-) -> Array:
-    """Numbers of the items that changed their cluster, or of those in one cell of the table.
-
-    With both `source` and `target` given they may be equal: the items that stayed.
-    """
-    before, after = np.asarray(before), np.asarray(after)
-    if source is None or target is None:
-        chosen = before != after
-    else:
-        chosen = np.ones(len(before), dtype=bool)
-    if source is not None:
-        chosen = chosen & (before == source)
-    if target is not None:
-        chosen = chosen & (after == target)
-    return np.flatnonzero(chosen)
-
-
 def flips(assignments: Array) -> Array:
     """How often each item changed its cluster over steps (steps, n), as (n,) int64."""
     return (assignments[1:] != assignments[:-1]).sum(0)

@@ -21,6 +21,7 @@ from clustlab.runs.identity import comes_from
 from clustlab.runs.store import Run, RunSpec, RunStore
 from clustlab.types import Array, Dataset
 from clustlab.ui import nav, state
+from clustlab.ui.state import SessionValue
 
 if TYPE_CHECKING:
     from clustlab.analysis.timeline import Timeline
@@ -362,14 +363,17 @@ def guarded(view: Callable[..., None]) -> Callable[..., None]:
     return inner
 
 
-def later(action: Callable[[], None]) -> Callable[[], None]:
-    """Keep the error of a callback for the next drawing of the page."""
+def later(
+    action: Callable[[], object],
+    problem: SessionValue[ClustlabError | None] = state.CALLBACK_ERROR,
+) -> Callable[[], None]:
+    """Callback that keeps its error, by default for the next drawing of the page."""
 
     def inner() -> None:
         try:
             action()
         except ClustlabError as error:
-            state.CALLBACK_ERROR.set(error)
+            problem.set(error)
 
     return inner
 

@@ -32,17 +32,6 @@ def class_balance(labels: Array, class_names: Sequence[str] = ()) -> alt.LayerCh
     return _lying(table, "name", "items", title="items", colour=theme.GREY)
 
 
-def cluster_sizes(clusters: Array, n_ids: int | None = None) -> alt.Chart:
-    """Number of items in each cluster.
-
-    Reading: a missing bar is an empty cluster; one bar that outgrows all others is a method about
-    to collapse.
-    """
-    sizes = np.bincount(np.asarray(clusters, dtype=np.int64), minlength=n_ids or 0)
-    table = pd.DataFrame({"cluster": np.arange(len(sizes)), "items": sizes})
-    return _by_cluster(table, "items", "items", ",d")
-
-
 def recall(shares: Array, class_names: Sequence[str] = ()) -> alt.LayerChart:
     """Share of each true class that lies in the cluster matched to it.
 
@@ -274,29 +263,3 @@ def chip(
         f'border-radius:4px;background:{colour}"></span></span>{made_of}</span></div>'
         + (f'<div style="font-size:13px;opacity:0.75">{escape(words)}</div>' if words else "")
     )
-
-
-def composition(labels: Array, class_names: Sequence[str] = (), top: int = 4) -> alt.Chart:
-    """Classes of the items of one cluster, the most frequent ones first, the rest as one.
-
-    Reading: one long piece is a pure cluster; pieces of equal length are classes it mixes.
-    """
-    known = np.asarray(labels)
-    known = known[known >= 0]
-    counts = np.bincount(known) if len(known) else np.zeros(0, dtype=np.int64)
-    names = theme.names(len(counts), class_names)
-    order = np.argsort(-counts, kind="stable")[:top]
-    rows = [(names[i], int(counts[i]), theme.class_colour(int(i))) for i in order if counts[i]]
-    rest = int(counts.sum()) - sum(count for _, count, _ in rows)
-    if rest:
-        rows.append(("others", rest, theme.GREY))
-    table = pd.DataFrame(rows, columns=["class", "items", "colour"])
-    table["order"] = np.arange(len(table))
-    chart = alt.Chart(table).mark_bar(height=12)
-    drawn = chart.encode(
-        x=alt.X("items:Q", stack="normalize", axis=None),
-        order="order:O",
-        color=alt.Color("colour:N", scale=None, legend=None),
-        tooltip=["class:N", alt.Tooltip("items:Q", format=",d")],
-    )
-    return charts.finish(drawn.properties(height=16))

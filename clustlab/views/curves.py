@@ -170,16 +170,6 @@ def scalar_frame(log: Sequence[Mapping[str, Any]], own: Sequence[Scalar] = ()) -
     return pd.DataFrame(rows, columns=["step", "phase", "key", "name", "about", "value"])
 
 
-def phases_of(log: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
-    """Name and first step of each phase, in order."""
-    found: list[tuple[str, int]] = []
-    for step, record in enumerate(log):
-        name = str(record.get("phase", ""))
-        if not found or found[-1][0] != name:
-            found.append((name, step))
-    return found
-
-
 def scalars(table: pd.DataFrame, *, step: int | None = None) -> alt.ConcatChart:
     """What the method itself reports: a small chart per loss or schedule, each on its own scale.
 

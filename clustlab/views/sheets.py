@@ -30,12 +30,6 @@ class Sheet:
     boxes: Array  # (m, 4) int64, left, top, width and height of each tile in pixels
     columns: int  # tiles in a full row
 
-    def item_at(self, x: float, y: float) -> int | None:
-        """Item under a point of the picture, in its own pixels; None beside the tiles."""
-        left, top, width, height = self.boxes.T
-        hit = (left <= x) & (x < left + width) & (top <= y) & (y < top + height)
-        return int(self.ids[hit.argmax()]) if hit.any() else None
-
 
 def png(pixels: Array) -> bytes:
     """A picture (h, w, 3) or (h, w, 4) uint8 as PNG, which keeps every pixel as it is."""

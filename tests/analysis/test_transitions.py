@@ -17,14 +17,6 @@ def test_table_sums_to_the_number_of_items(drawn):
     assert (table.sum(0) == np.bincount(after, minlength=len(table))).all()
 
 
-def test_movers_of_all_of_a_source_and_of_a_cell():
-    before, after = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 2, 0])
-    assert transitions.movers(before, after).tolist() == [1, 3, 4]
-    assert transitions.movers(before, after, source=1).tolist() == [3]
-    assert transitions.movers(before, after, target=0).tolist() == [4]
-    assert transitions.movers(before, after, 1, 1).tolist() == [2]
-
-
 def test_flips_and_first_stable_step():
     steps = np.array([[0, 0, 1], [0, 1, 1], [0, 0, 2], [0, 0, 2]])
     assert transitions.flips(steps).tolist() == [0, 2, 1]

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import streamlit as st
 
-from clustlab.errors import ClustlabError
 from clustlab.runs import exports
 from clustlab.runs.baskets import LONGEST, OPERATIONS, Basket
 from clustlab.types import Array
@@ -45,16 +44,9 @@ def panel(view: View) -> None:
         _combine(view, found)
 
 
-def _guarded(action: Callable[[], object]) -> Callable[[], None]:
+def _callback(action: Callable[[], object]) -> Callable[[], None]:
     """Callback whose error is shown in the panel."""
-
-    def inner() -> None:
-        try:
-            action()
-        except ClustlabError as error:
-            state.BASKETS_PROBLEM.set(error)
-
-    return inner
+    return session.later(action, state.BASKETS_PROBLEM)
 
 
 def _problem() -> None:
@@ -75,7 +67,12 @@ def _undo(view: View) -> None:
 
     with st.container(horizontal=True, vertical_alignment="center"):
         st.info(f"Deleted the basket {name!r}.", width="stretch")
-        st.button("Undo", icon=":material/undo:", key="undo-basket", on_click=_guarded(restore))
+        st.button(
+            "Undo",
+            icon=":material/undo:",
+            key="undo-basket",
+            on_click=_callback(restore),
+        )
 
 
 # -- one basket --------------------------------------------------------------------------------
@@ -101,7 +98,7 @@ def _detail(view: View, basket: Basket) -> None:
             "Delete",
             icon=":material/delete:",
             key="delete-basket",
-            on_click=_guarded(lambda: _delete(view, basket)),
+            on_click=_callback(lambda: _delete(view, basket)),
         )
     _without(view, rows)
 
@@ -126,7 +123,7 @@ def _edit(view: View, basket: Basket) -> None:
     ):
         st.text_input("Name", basket.name, key=name_key, max_chars=LONGEST)
         st.text_area("Note", basket.note, key=note_key, height=100)
-        st.form_submit_button("Keep", type="primary", on_click=_guarded(change))
+        st.form_submit_button("Keep", type="primary", on_click=_callback(change))
 
 
 def _export(view: View, basket: Basket, rows: Array) -> None:
@@ -202,4 +199,4 @@ def _combine(view: View, found: Sequence[Basket]) -> None:
             "Second", slugs, 1, format_func=names.__getitem__, key=state.COMBINED_SECOND.key
         )
         st.text_input("Name of the new basket", key=state.COMBINED_NAME.key, max_chars=LONGEST)
-        st.form_submit_button("Make", type="primary", on_click=_guarded(make))
+        st.form_submit_button("Make", type="primary", on_click=_callback(make))

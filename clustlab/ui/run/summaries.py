@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from clustlab.analysis import matching, run_scores
+from clustlab.analysis import run_scores
+from clustlab.analysis.lasting_clusters import last_clusters
 from clustlab.analysis.score_catalogue import LABELLED, SCORES
 from clustlab.errors import ClustlabError
-from clustlab.runs.store import Run, Status, each_assignment
+from clustlab.runs.store import Run, Status
 from clustlab.ui import session
 from clustlab.views import thumbnail as draw
 
@@ -23,12 +24,8 @@ STATUS_COLORS: dict[Status, Any] = {
 @session.kept_per_run(maxsize=128, anew=len)
 def thumbnail(run: Run) -> bytes | None:
     """PNG of the newest embedding; None before the first step."""
-    stable, mapping = None, None
-    for assignments, k in each_assignment(run):
-        stable, mapping = matching.follow(assignments, k, stable, mapping)
-    if stable is None:
-        return None
-    return draw.embedding(run[-1].embedding, stable)
+    last = last_clusters(run)
+    return None if last is None else draw.embedding(run[-1].embedding, last.lasting)
 
 
 @session.kept_per_run(maxsize=512, anew=len)

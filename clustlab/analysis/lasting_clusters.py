@@ -1,0 +1,33 @@
+"""Clusters of a run under numbers that last from step to step."""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from clustlab.analysis import matching
+from clustlab.runs.store import Run, each_assignment
+from clustlab.types import Array
+
+
+class Followed(NamedTuple):
+    """The clusters of one step."""
+
+    raw: Array  # (n,) int32, as the method numbers them
+    lasting: Array  # (n,) int32
+    mapping: Array  # (k,) int32, raw -> lasting
+    n_ids: int  # lasting numbers handed out so far
+
+
+def followed_clusters(run: Run) -> Iterator[Followed]:
+    """Clusters of each step of a run, in order; nothing but the assignments is read."""
+    lasting, mapping, n_ids = None, None, 0
+    for raw, k in each_assignment(run):
+        lasting, mapping = matching.follow(raw, k, lasting, mapping)
+        n_ids = max(n_ids, int(mapping.max(initial=-1)) + 1)
+        yield Followed(raw, lasting, mapping, n_ids)
+
+
+def last_clusters(run: Run) -> Followed | None:
+    """Clusters of the last step of a run; None before its first."""
+    last = deque(followed_clusters(run), maxlen=1)
+    return last[0] if last else None
