@@ -12,7 +12,7 @@ from clustlab.device import choose_device
 from clustlab.errors import ClustlabError, DeviceUnavailable
 from clustlab.params import build
 from clustlab.parts.inputs.network_input import Inputs, point_scale
-from clustlab.parts.networks.autoencoder import pass_size
+from clustlab.parts.networks.passes import pass_size
 from clustlab.registry import Scoring
 from clustlab.runs.store import Run, RunStore
 from clustlab.training.writer import load_checkpoint

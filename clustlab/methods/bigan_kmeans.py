@@ -61,8 +61,9 @@ from clustlab.parts.hooks.scoring import kept, nearest_center, projected, restor
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.pca import principal
 from clustlab.parts.inputs.sampling import fixed_order
-from clustlab.parts.networks.autoencoder import blank, embed, evaluating, macs
+from clustlab.parts.networks.cost import blank, macs
 from clustlab.parts.networks.encoder import even_batch
+from clustlab.parts.networks.passes import embed, evaluating
 from clustlab.parts.stages.autoencoding import TRAINING, VIEWS, to_images
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 

@@ -70,8 +70,9 @@ from clustlab.parts.losses.nt_xent import (
     nt_xent,
     view_pairs,
 )
-from clustlab.parts.networks.autoencoder import descend, embed, forward_cost
+from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import TrunkSettings
+from clustlab.parts.networks.passes import descend, embed
 from clustlab.types import Array, Artefact, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps

@@ -72,8 +72,9 @@ from clustlab.parts.inputs.augmentation import Augmentation, side_by_side
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.pca import principal
 from clustlab.parts.inputs.sampling import fixed_order
-from clustlab.parts.networks.autoencoder import descend, embed, forward_cost, pass_size
+from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import TrunkSettings, even_batch
+from clustlab.parts.networks.passes import descend, embed, pass_size
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps

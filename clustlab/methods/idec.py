@@ -46,7 +46,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clustlab import params
-from clustlab.parts.networks.autoencoder import Autoencoder, macs
+from clustlab.parts.networks.autoencoder import Autoencoder
+from clustlab.parts.networks.cost import macs
 from clustlab.parts.stages.embedded_clustering import EmbeddedSettings
 from clustlab.types import Cost, Paper, Reported
 

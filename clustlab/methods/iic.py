@@ -66,9 +66,10 @@ from clustlab.parts.inputs.pca import principal
 from clustlab.parts.inputs.sampling import fixed_order
 from clustlab.parts.losses.information import joint_artefacts, overlap
 from clustlab.parts.losses.simplex import joint_probabilities
-from clustlab.parts.networks.autoencoder import embed, forward_cost, pass_size
+from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import TrunkSettings, even_batch
 from clustlab.parts.networks.heads import Heads, head_agreement, loss_bars
+from clustlab.parts.networks.passes import embed, pass_size
 from clustlab.types import Array, Artefact, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps

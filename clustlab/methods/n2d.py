@@ -60,7 +60,7 @@ from clustlab.parts.clustering.kmeans import kmeans
 from clustlab.parts.clustering.umap_layout import Layout, boxed, layout_of
 from clustlab.parts.hooks.interventions import OF_CENTERS, Offer, Wanted, changed_answers
 from clustlab.parts.inputs.pca import principal
-from clustlab.parts.networks.autoencoder import macs
+from clustlab.parts.networks.cost import macs
 from clustlab.parts.stages.autoencoding import AutoencoderSettings, AutoencoderTraining
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 

@@ -68,8 +68,8 @@ from clustlab.parts.losses.information import (
     entropy_scalars,
     marginal_entropy,
 )
-from clustlab.parts.networks.autoencoder import forward_cost
 from clustlab.parts.networks.classifier import Classifier, answers, units
+from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import even_batch
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 

@@ -81,7 +81,7 @@ from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.pca import principal
 from clustlab.parts.losses.nt_xent import VIEWS, Projection, nt_xent, view_pairs
 from clustlab.parts.losses.simplex import consistency, marginal_entropy
-from clustlab.parts.networks.autoencoder import descend, embed, forward_cost
+from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import TrunkSettings, even_batch
 from clustlab.parts.networks.heads import (
     Heads,
@@ -90,6 +90,7 @@ from clustlab.parts.networks.heads import (
     loss_bars,
     self_label_loss,
 )
+from clustlab.parts.networks.passes import descend, embed
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 HIDDEN, PROJECTED, SHOWN = 256, 64, 8  # widths of the projection, items on the sheet

@@ -56,7 +56,8 @@ from clustlab import params
 from clustlab.context import Context
 from clustlab.parts.hooks.scoring import UnitLength
 from clustlab.parts.inputs.network_input import Inputs
-from clustlab.parts.networks.autoencoder import Autoencoder, embed, evaluating
+from clustlab.parts.networks.autoencoder import Autoencoder
+from clustlab.parts.networks.passes import embed, evaluating
 from clustlab.parts.stages.autoencoding import WIDTHS_HELP, AutoencoderTraining, CodeSettings
 from clustlab.types import Array, Artefact, Paper, PlannedPhase, Snapshot
 

@@ -52,7 +52,8 @@ from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.clustering.kmeans import Clustering
 from clustlab.parts.inputs.network_input import Inputs
-from clustlab.parts.networks.autoencoder import Autoencoder, embed, evaluating
+from clustlab.parts.networks.autoencoder import Autoencoder
+from clustlab.parts.networks.passes import embed, evaluating
 from clustlab.parts.stages.autoencoding import AutoencoderTraining, CodeSettings, to_images
 from clustlab.types import Array, Artefact, Paper, PlannedPhase, Snapshot
 

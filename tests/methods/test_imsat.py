@@ -141,7 +141,7 @@ def test_an_item_is_not_its_own_neighbour_but_its_double_is():
 
 @pytest.mark.parametrize("k", [1, 10])
 def test_distances_are_those_of_the_kth_neighbour_and_not_of_the_next(k, monkeypatch):
-    monkeypatch.setattr("clustlab.parts.networks.autoencoder.PASS_VALUES", 64 * 70)  # blocks of 70
+    monkeypatch.setattr("clustlab.parts.networks.passes.PASS_VALUES", 64 * 70)  # blocks of 70
     items = digits(200)
     rows = items.reshape(200, -1) / 255
     expected = NearestNeighbors(n_neighbors=k + 1).fit(rows).kneighbors(rows)[0][:, k]

@@ -10,7 +10,7 @@ from clustlab.methods import deepcluster, iic
 from clustlab.params import schema
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.losses.soft_assignment import soft_assignment, target_distribution
-from clustlab.parts.networks.autoencoder import evaluating
+from clustlab.parts.networks.passes import evaluating
 from clustlab.parts.stages import embedded_clustering
 from tests.methods.test_methods import digits, tiny
 

@@ -7,14 +7,9 @@ import torch
 from clustlab.context import Context
 from clustlab.errors import Cancelled
 from clustlab.parts.inputs.network_input import Inputs
-from clustlab.parts.networks.autoencoder import (
-    Autoencoder,
-    ConvEncoder,
-    embed,
-    evaluating,
-    macs,
-    pass_size,
-)
+from clustlab.parts.networks.autoencoder import Autoencoder, ConvEncoder
+from clustlab.parts.networks.cost import macs
+from clustlab.parts.networks.passes import embed, evaluating, pass_size
 
 SHAPES = [(1, 28, 28), (3, 32, 32), (3, 96, 96), (1, 8, 8), (1, 16, 16)]
 

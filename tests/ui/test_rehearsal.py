@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clustlab import registry
-from clustlab.parts.networks.autoencoder import blank
+from clustlab.parts.networks.cost import blank
 from clustlab.runs.store import RunStore
 from clustlab.ui.train import preview
 from tests.ui.test_pages import visit, words

@@ -78,8 +78,9 @@ from clustlab.parts.inputs.augmentation import Augmentation
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.pca import principal
 from clustlab.parts.losses.nt_xent import VIEWS, Projection, nt_xent, view_pairs
-from clustlab.parts.networks.autoencoder import descend, embed, forward_cost
+from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import TrunkSettings
+from clustlab.parts.networks.passes import descend, embed
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 HIDDEN, PROJECTED = 256, 64  # widths of the projection

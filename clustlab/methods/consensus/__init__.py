@@ -73,8 +73,9 @@ from clustlab.parts.losses.nt_xent import (
     nt_xent,
     view_pairs,
 )
-from clustlab.parts.networks.autoencoder import descend, embed, forward_cost
+from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import TrunkSettings
+from clustlab.parts.networks.passes import descend, embed
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of a layer

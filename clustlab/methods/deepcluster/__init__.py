@@ -75,8 +75,9 @@ from clustlab.parts.hooks.scoring import (
 from clustlab.parts.inputs.augmentation import Augmentation
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.pca import principal
-from clustlab.parts.networks.autoencoder import embed, forward_cost
+from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import TrunkSettings, even_batch
+from clustlab.parts.networks.passes import embed
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-5  # as in the paper's code

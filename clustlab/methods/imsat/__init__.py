@@ -81,9 +81,10 @@ from clustlab.parts.losses.information import (
     entropy_scalars,
     marginal_entropy,
 )
-from clustlab.parts.networks.autoencoder import evaluating, forward_cost
 from clustlab.parts.networks.classifier import Classifier, answers, units
+from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import even_batch
+from clustlab.parts.networks.passes import evaluating
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps

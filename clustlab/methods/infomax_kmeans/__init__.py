@@ -66,8 +66,10 @@ from clustlab.parts.clustering.kmeans import Clustering, check_enough_items
 from clustlab.parts.hooks.interventions import RATE, Offer, change_rate
 from clustlab.parts.hooks.scoring import UnitLength, kept, nearest_center, restored
 from clustlab.parts.inputs.network_input import Inputs
-from clustlab.parts.networks.autoencoder import ConvEncoder, blank, embed, evaluating, macs, mlp
+from clustlab.parts.networks.autoencoder import ConvEncoder, mlp
+from clustlab.parts.networks.cost import blank, macs
 from clustlab.parts.networks.encoder import even_batch
+from clustlab.parts.networks.passes import embed, evaluating
 from clustlab.parts.stages.autoencoding import TRAINING, heat_maps, to_images
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 

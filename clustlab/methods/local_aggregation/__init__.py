@@ -81,8 +81,9 @@ from clustlab.parts.inputs.augmentation import Augmentation
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.sampling import fixed_order
 from clustlab.parts.losses.nt_xent import VIEWS
-from clustlab.parts.networks.autoencoder import descend, embed, forward_cost, settle
+from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import TrunkSettings, even_batch
+from clustlab.parts.networks.passes import descend, embed, settle
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-4  # as in the paper

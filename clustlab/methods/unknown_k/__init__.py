@@ -62,7 +62,8 @@ from clustlab.parts.clustering.kmeans import follow, kmeans
 from clustlab.parts.clustering.umap_layout import Layout, boxed, layout_of
 from clustlab.parts.hooks.interventions import Offer, Wanted, relabelled
 from clustlab.parts.inputs.pca import principal
-from clustlab.parts.networks.autoencoder import Autoencoder, macs
+from clustlab.parts.networks.autoencoder import Autoencoder
+from clustlab.parts.networks.cost import macs
 from clustlab.parts.stages.autoencoding import WIDTHS_HELP, AutoencoderTraining, CodeSettings
 from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
 

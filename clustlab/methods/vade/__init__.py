@@ -72,7 +72,8 @@ from clustlab.parts.clustering.kmeans import Clustering
 from clustlab.parts.hooks.interventions import ALL, LearningRateFactor, Offer, Wanted, of_clusters
 from clustlab.parts.hooks.scoring import kept, phase_of
 from clustlab.parts.inputs.network_input import Inputs
-from clustlab.parts.networks.autoencoder import embed, evaluating, macs
+from clustlab.parts.networks.cost import macs
+from clustlab.parts.networks.passes import embed, evaluating
 from clustlab.parts.stages.autoencoding import (
     TRAINING,
     AutoencoderSettings,

@@ -9,7 +9,7 @@ from clustlab.context import Cell, Context
 from clustlab.parts.clustering.kmeans import Clustering, check_enough_items, follow, kmeans, means
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.pca import principal
-from clustlab.parts.networks.autoencoder import embed
+from clustlab.parts.networks.passes import embed
 from clustlab.types import Artefact, Cost, Snapshot
 
 ROUNDS = 10  # of k-means per epoch of training, from the centres of the epoch before

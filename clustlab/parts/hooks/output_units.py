@@ -15,8 +15,8 @@ from clustlab.context import Context
 from clustlab.parts.clustering.kmeans import kmeans
 from clustlab.parts.hooks.interventions import Wanted, change_rate, of_clusters
 from clustlab.parts.inputs.network_input import Inputs
-from clustlab.parts.networks.autoencoder import descend
 from clustlab.parts.networks.encoder import even_batch
+from clustlab.parts.networks.passes import descend
 
 GONE = -1e4  # offset of a unit whose softmax is exactly 0, so that no gradient wakes it
 MARGIN = 2.0  # nats by which a new unit wins its item, and by half of which a half wins its centre

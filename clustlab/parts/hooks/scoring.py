@@ -20,9 +20,9 @@ from clustlab.errors import ClustlabError
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.pca import principal_map
 from clustlab.parts.inputs.sampling import fixed_order
-from clustlab.parts.networks.autoencoder import pass_size
 from clustlab.parts.networks.encoder import even_batch
 from clustlab.parts.networks.heads import Heads
+from clustlab.parts.networks.passes import pass_size
 from clustlab.types import Array
 
 REFERENCE_BATCHES = 4  # batches whose statistics stand for those of any batch

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from clustlab.context import Context
 from clustlab.parts.inputs.network_input import Inputs
-from clustlab.parts.networks.autoencoder import pass_size
+from clustlab.parts.networks.passes import pass_size
 
 
 def neighbour_distances(inputs: Inputs, n_neighbors: int, ctx: Context) -> Tensor:

@@ -12,8 +12,9 @@ from clustlab.context import Context
 from clustlab.parts.hooks.output_units import Units
 from clustlab.parts.inputs.augmentation import Augmentation
 from clustlab.parts.inputs.network_input import Inputs
-from clustlab.parts.networks.autoencoder import embed, mlp
+from clustlab.parts.networks.autoencoder import mlp
 from clustlab.parts.networks.encoder import even_batch
+from clustlab.parts.networks.passes import embed
 
 # No change of tint and no inversion: on digits, where ink alone tells, they lead to collapse.
 VIEWS = Augmentation(

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from clustlab.errors import ParameterError
-from clustlab.parts.networks.autoencoder import ConvEncoder, evaluating
+from clustlab.parts.networks.autoencoder import ConvEncoder
+from clustlab.parts.networks.passes import evaluating
 
 Backbone = Literal["small CNN", "MLP", "VGG-like", "ResNet-18", "small ViT"]
 Normalisation = Literal["usual", "batch", "layer", "group", "none"]

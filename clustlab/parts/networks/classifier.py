@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from clustlab.context import Context
 from clustlab.parts.hooks.output_units import Units
 from clustlab.parts.inputs.network_input import Inputs
-from clustlab.parts.networks.autoencoder import embed
+from clustlab.parts.networks.passes import embed
 
 # Deviation of untrained weights, times 1 / sqrt(fan_in). IMSAT's code asks for 0.1 and 1e-4, of
 # which the version of Chainer that it names takes the square roots.

@@ -19,7 +19,9 @@ from clustlab.parts.hooks.interventions import RATE, LearningRateFactor, Offer
 from clustlab.parts.hooks.scoring import kept, nearest_center, restored
 from clustlab.parts.inputs.augmentation import Augmentation
 from clustlab.parts.inputs.network_input import Inputs
-from clustlab.parts.networks.autoencoder import Autoencoder, blank, embed, evaluating, macs
+from clustlab.parts.networks.autoencoder import Autoencoder
+from clustlab.parts.networks.cost import blank, macs
+from clustlab.parts.networks.passes import embed, evaluating
 from clustlab.types import Array, Artefact, Cost, PlannedPhase, Role, Snapshot
 
 VIEWS = Augmentation(rotation=10, shift=0.1, noise=0.05)  # Guo et al. 2018, DEC-DA, section 4.2

@@ -28,7 +28,8 @@ from clustlab.parts.losses.soft_assignment import (
     target_distribution,
 )
 from clustlab.parts.losses.targets import hard_target, power_target, sinkhorn
-from clustlab.parts.networks.autoencoder import Autoencoder, macs
+from clustlab.parts.networks.autoencoder import Autoencoder
+from clustlab.parts.networks.cost import macs
 from clustlab.parts.stages.autoencoding import (
     TRAINING,
     VIEWS,

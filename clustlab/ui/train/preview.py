@@ -109,7 +109,7 @@ def _network(method: Any, shape: tuple[int, ...]) -> None:
 def layers(method: Any, shape: tuple[int, ...]) -> pd.DataFrame:
     """Layers of a method's network for items of a shape (h, w, c) or (d,), part by part."""
     from clustlab.parts.networks import backbones
-    from clustlab.parts.networks.autoencoder import blank
+    from clustlab.parts.networks.cost import blank
 
     rows = backbones.layers(*blank(method.build_network, shape))
     table = pd.DataFrame(rows, columns=["part", "layer", "output", "weights"])
