@@ -217,7 +217,7 @@ def measure(spec: RunSpec, data: str) -> Row:
     ClustlabError
         If it cannot be carried out.
     """
-    from clustlab.training.runner import execute, new_run
+    from clustlab.training.worker import execute, new_run
 
     with tempfile.TemporaryDirectory() as folder:
         store = RunStore(folder)

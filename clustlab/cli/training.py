@@ -30,7 +30,7 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _train(args: argparse.Namespace) -> int:
     from clustlab import registry
-    from clustlab.training.runner import new_run
+    from clustlab.training.worker import new_run
 
     presets = registry.method(args.method).presets
     if args.preset not in presets:
@@ -57,7 +57,7 @@ def _add_run_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def _resume(args: argparse.Namespace) -> int:
-    from clustlab.training.runner import requeue
+    from clustlab.training.worker import requeue
 
     store = RunStore(args.runs)
     run = store.run(args.run)
@@ -66,7 +66,8 @@ def _resume(args: argparse.Namespace) -> int:
 
 
 def _work(args: argparse.Namespace) -> int:
-    from clustlab.training.runner import execute, yield_to_server
+    from clustlab.training.runner import yield_to_server
+    from clustlab.training.worker import execute
 
     yield_to_server()
     store = RunStore(args.runs)
@@ -76,7 +77,7 @@ def _work(args: argparse.Namespace) -> int:
 
 def _carry_out(store: RunStore, run: Run) -> int:
     """Train in a thread and draw a progress bar; Ctrl-C cancels and keeps what is committed."""
-    from clustlab.training.runner import execute
+    from clustlab.training.worker import execute
 
     ended = threading.Event()  # not Thread.join, which takes an interrupt for the end
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from clustlab.errors import ClustlabError
-from clustlab.training.runner import execute
+from clustlab.training.worker import execute
 
 
 class RayRunner:

@@ -1,4 +1,4 @@
-"""From a queued run to a finished one, in a thread, a process or a cluster.
+"""Who carries out queued runs: a thread, a child process or a cluster.
 
 A runner has one verb, `submit(run_id)`. Everything else (pause, cancel, progress) goes through
 the run's folder, so runners are interchangeable.
@@ -9,37 +9,24 @@ import importlib
 import logging
 import os
 import queue
-import shutil
 import subprocess
 import sys
 import threading
 import time
-import traceback
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 
 import clustlab
-from clustlab import registry
-from clustlab.data import library
-from clustlab.device import choose_device
-from clustlab.errors import Cancelled, ClustlabError, ParameterError
-from clustlab.params import build
-from clustlab.runs.identity import changed_from_preset
-from clustlab.runs.liveness import claim
-from clustlab.runs.store import Run, RunSpec, RunStore, Status, queued_status, write_status
-from clustlab.training.train import train
-from clustlab.training.writer import BEAT_EVERY, DISK_FULL, RunWriter, beat
+from clustlab.errors import ClustlabError, ParameterError
+from clustlab.runs.store import RunStore, write_status
+from clustlab.training.worker import READY, execute
+from clustlab.training.writer import BEAT_EVERY, beat
 
 NICE = 10  # how far the scheduling priority of training lies below that of the server
-READY = ("queued", "lost")  # a run that may be started
-NO_MEMORY = ("out of memory", "can't allocate memory")  # what torch says on MPS and on the CPU
-SEEDS = 2**32
 WORKER = (sys.executable, "-m", "clustlab", "work")  # the command of the process runner
 log = logging.getLogger(__name__)
-_one_at_a_time = threading.Lock()  # torch's generator belongs to the process
 
 
 class Runner(Protocol):
@@ -48,149 +35,6 @@ class Runner(Protocol):
     def submit(self, run_id: str) -> None: ...  # noqa: D102
 
 
-def new_run(store: RunStore, spec: RunSpec) -> Run:
-    """Lay down a queued run, after checking all that can be checked before it starts.
-
-    Raises
-    ------
-    ClustlabError
-        If a name or a value of the spec is not valid, or its device is absent.
-    """
-    method, dataset = registry.method(spec.method), registry.dataset(spec.dataset)
-    built = build(method, spec.method_params), build(dataset, spec.dataset_params)
-    if dataset.kind not in method.accepts:
-        raise ParameterError(
-            f"{method.title} works on {' and '.join(method.accepts)}, "
-            f"but {dataset.title} holds {dataset.kind}.",
-            "Choose another data set or method.",
-        )
-    seed: Any = spec.seed  # from a URL or a file it may be anything
-    if type(seed) is not int or seed not in range(SEEDS):
-        raise ParameterError(
-            f"The seed must be a whole number in [0, {SEEDS - 1}], got {seed!r}.",
-            "Choose another seed.",
-        )
-    choose_device(spec.device)
-    excluded = _excluded(store, spec, getattr(built[0], "n_clusters", 2))
-    state = _state_to_continue(store, spec) if spec.continues else None
-    spec = replace(  # a number that came as text is a number from here on
-        spec,
-        method_params={name: getattr(built[0], name) for name in spec.method_params},
-        dataset_params={name: getattr(built[1], name) for name in spec.dataset_params},
-        excluded=excluded,
-    )
-    run = store.create(
-        spec,
-        method_title=method.title,
-        dataset_title=dataset.title,
-        data_key=library.key(spec.dataset, spec.dataset_params, spec.seed, spec.excluded),
-        changed=changed_from_preset(spec),
-    )
-    if state:
-        shutil.copyfile(state, run.path / "warm.pt")
-    return run
-
-
-def _excluded(store: RunStore, spec: RunSpec, n_clusters: int) -> list[int]:
-    """Rows to be left out; checked against the items if these are loaded, else when they are."""
-    rows = library.plain_rows(spec.excluded)
-    source = (store.root, spec.dataset, spec.dataset_params, spec.seed)
-    if rows and library.is_loaded(*source):
-        left = len(library.rows_left(len(library.load(*source).items), rows))
-        if left < n_clusters:
-            raise ParameterError(
-                f"Without the excluded {len(rows)} there are only {left} items left "
-                f"for {n_clusters} clusters.",
-                "Leave out fewer items, or ask for fewer clusters.",
-            )
-    return rows
-
-
-def _state_to_continue(store: RunStore, spec: RunSpec) -> Path:
-    """Checkpoint of the run to continue; the new run keeps a copy, so the old one may go."""
-    parent = store.run(str(spec.continues))
-    state = parent.path / "checkpoint.pt"
-    if parent.spec.method != spec.method or not state.is_file():
-        raise ParameterError(
-            f"{parent.id!r} cannot be continued with {spec.method}.",
-            "Continue a run of the same method that has trained at least one step.",
-        )
-    return state
-
-
-def requeue(run: Run) -> None:
-    """Make a stopped run ready to be submitted again; it goes on from its checkpoint.
-
-    Raises
-    ------
-    ParameterError
-        If it is done, or still at work.
-    """
-    if run.status == "done":
-        raise ParameterError(
-            f"The run {run.id!r} is done.",
-            "To train longer, start a new run that continues from it (--continue-from).",
-        )
-    if run.is_active:
-        raise ParameterError(f"The run {run.id!r} is {run.status} already.", "Cancel it first.")
-    kept = {k: v for k, v in run.progress.items() if k in ("step", "seconds", "fraction")}
-    run.request("run")
-    write_status(run.path, {**kept, **queued_status()})
-
-
-def execute(root: Path, run_id: str) -> None:
-    """Carry out a queued run to its end; the outcome, also a failure, belongs in the run.
-
-    Nothing happens if the run is over, or if another worker has it.
-
-    Raises
-    ------
-    RunNotFound
-        If there is no such run.
-    """
-    store = RunStore(root)
-    with _one_at_a_time, contextlib.suppress(FileNotFoundError):  # of a run that is deleted
-        path = store.run(run_id).path
-        with claim(path) as mine:
-            run = store.run(run_id)
-            if not mine or run.progress["status"] not in READY:
-                log.info("run %s is %s", run_id, "over" if mine else "in other hands")
-                return
-            with RunWriter(run) as writer:
-                status, details = _outcome(store, run, writer)
-                writer.finish(status, **details)
-
-
-def _outcome(store: RunStore, run: Run, writer: RunWriter) -> tuple[Status, dict[str, str]]:
-    try:
-        train(store, run, writer)
-    except Cancelled:
-        return "cancelled", {}
-    except ClustlabError as error:
-        return "failed", {"error": error.message, "hint": error.hint}
-    except Exception as error:
-        if isinstance(error, FileNotFoundError) and writer.is_cancelled:  # deleted meanwhile
-            return "cancelled", {}
-        log.exception("run %s failed", run.id)
-        return "failed", _explain(error)
-    return "done", {}
-
-
-def _explain(error: Exception) -> dict[str, str]:
-    words = str(error).lower()
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-        w in words for w in NO_MEMORY
-    ):
-        text = "The device ran out of memory."
-        hint = "Choose a smaller batch size or fewer samples."
-    elif isinstance(error, OSError) and error.errno in DISK_FULL:
-        text, hint = "The disk is full.", "Delete runs on the page Runs, then resume this one."
-    else:
-        text, hint = f"{type(error).__name__}: {error}", "This is a bug; the details are below."
-    return {"error": text, "hint": hint, "traceback": traceback.format_exc()}
-
-
-# -- runners -----------------------------------------------------------------------------------
 class _Queue:
     """A daemon thread that carries out runs in the order of submission.
 

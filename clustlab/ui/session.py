@@ -316,7 +316,7 @@ def queue(spec: RunSpec) -> Run:
     ClustlabError
         If the spec is not valid.
     """
-    from clustlab.training.runner import new_run
+    from clustlab.training.worker import new_run
 
     runner = _runner(store().root)  # first: without one no run must be left waiting
     run = new_run(store(), spec)
@@ -333,7 +333,7 @@ def start(spec: RunSpec) -> Run:
 
 def resume(run: Run) -> None:
     """Queue a stopped run again; if another page was faster, there is nothing to do."""
-    from clustlab.training.runner import requeue
+    from clustlab.training.worker import requeue
 
     runner = _runner(store().root)
     with contextlib.suppress(ParameterError):

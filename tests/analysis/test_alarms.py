@@ -9,7 +9,7 @@ from clustlab.analysis import alarms
 from clustlab.analysis.alarms import Course
 from clustlab.analysis.timeline import Timeline
 from clustlab.runs.store import RunSpec
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 from clustlab.types import Snapshot
 from tests.support import handmade
 

@@ -21,7 +21,7 @@ from clustlab.context import Context
 from clustlab.methods.dec import DEC
 from clustlab.parts.inputs.network_input import features
 from clustlab.runs.store import RunSpec, RunStore
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 from tests.bench.harness import ratio, report, rounds
 
 BATCH = 256

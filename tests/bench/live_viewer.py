@@ -19,7 +19,8 @@ from clustlab.analysis.timeline import Timeline
 from clustlab.context import Context
 from clustlab.params import build
 from clustlab.runs.store import Run, RunSpec, RunStore
-from clustlab.training.runner import ProcessRunner, Runner, ThreadRunner, new_run
+from clustlab.training.runner import ProcessRunner, Runner, ThreadRunner
+from clustlab.training.worker import new_run
 from clustlab.views import curves, matrices, scatter, sheets, specification
 from tests.bench.harness import ratio, report
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from clustlab.data import library
 from clustlab.runs.store import RunSpec, RunStore
-from clustlab.training.runner import new_run
+from clustlab.training.worker import new_run
 from clustlab.training.writer import RunWriter
 from clustlab.types import Artefact, Dataset, Snapshot
 from tests.bench import in_page

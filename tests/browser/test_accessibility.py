@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from clustlab.runs.store import RunSpec, RunStore
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 from tests.support.browser import browser, server
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]

@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from clustlab.analysis.failures import report
 from clustlab.analysis.timeline import Timeline
 from clustlab.runs.store import RunSpec, RunStore
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 from tests.browser.test_browser import see, selected, settle
 from tests.support.browser import PATIENCE, SIZE, Watch, browser, server
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from clustlab.runs.store import RunSpec, RunStore
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 from tests.browser.test_browser import go, see, settle
 from tests.support.browser import server
 

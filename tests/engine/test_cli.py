@@ -14,7 +14,7 @@ from clustlab.__main__ import main
 from clustlab.analysis import metrics
 from clustlab.analysis.score_catalogue import OF_ONE_STEP
 from clustlab.runs.store import snapshot_path, write_status
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 
 ROOT = Path(__file__).parents[2]
 TRAIN = ("train", "--dataset", "toy", "--method", "fake", "--data", "n=40")

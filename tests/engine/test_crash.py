@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clustlab.runs.store import Run, each_assignment, snapshot_path
-from clustlab.training.runner import execute, new_run, requeue
+from clustlab.training.worker import execute, new_run, requeue
 
 ROOT = Path(__file__).parents[2]
 
@@ -119,7 +119,7 @@ def test_two_processes_cannot_work_on_one_run(store, fake, start, wait_for):
 def test_a_run_queued_in_a_server_that_died_is_lost_and_can_be_resumed(store, fake):
     code = (
         "import sys; from tests.support.fakes import install; install()\n"
-        "from clustlab.training.runner import new_run\n"
+        "from clustlab.training.worker import new_run\n"
         "from clustlab.runs.store import RunSpec, RunStore\n"
         "new_run(RunStore(sys.argv[1]), RunSpec('toy', 'fake', {'n': 40}))"
     )

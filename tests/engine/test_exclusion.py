@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from clustlab.data import library
 from clustlab.errors import ParameterError
 from clustlab.runs.store import Run, RunSpec
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 from clustlab.types import Dataset, Labelling
 from clustlab.ui.look.runs import settings
 

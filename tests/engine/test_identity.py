@@ -12,7 +12,7 @@ from clustlab.analysis import comparison
 from clustlab.runs import identity, titles
 from clustlab.runs.identity import Change, comes_from, differences, identity_of, same_settings
 from clustlab.runs.store import Run, RunSpec
-from clustlab.training.runner import new_run
+from clustlab.training.worker import new_run
 from tests.support import made_runs
 
 SPEC = RunSpec("digits", "kmeans", {"n_samples": 60}, {"n_init": 1, "max_iter": 30}, "quick")

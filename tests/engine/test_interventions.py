@@ -27,7 +27,8 @@ from clustlab.parts.hooks.interventions import (
 from clustlab.runs import interventions
 from clustlab.runs.interventions import Desk
 from clustlab.runs.store import RunSpec, snapshot_path
-from clustlab.training.runner import ThreadRunner, execute, new_run, requeue
+from clustlab.training.runner import ThreadRunner
+from clustlab.training.worker import execute, new_run, requeue
 from clustlab.types import Intervention
 from tests.methods.test_methods import digits, packed, tiny, unpacked
 from tests.support import handmade

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "clustlab"
 SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "pages").glob("*.py"), ROOT / "app.py"])
-TRAINING = tuple(f"clustlab.training.{name}" for name in ("train", "runner", "writer"))
+TRAINING = tuple(f"clustlab.training.{name}" for name in ("train", "worker", "runner", "writer"))
 HEAVY = ("torch", "torchvision", "umap", "sklearn", "numba")
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 CONTRACTS = [contract["name"] for contract in SETTINGS["tool"]["importlinter"]["contracts"]]
@@ -86,7 +86,6 @@ def test_every_contract_notices_a_breach(tmp_path):
 def test_no_file_imports_itself_through_others():
     graph = grimp.build_graph("clustlab", cache_dir=None)  # lazy imports included
     needs = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
-    needs["clustlab.training.runner"] -= {"clustlab.training.ray_runner"}  # until it is split
     assert needs["clustlab.ui.run.frame"]
     graphlib.TopologicalSorter(needs).prepare()  # a CycleError names the files of a circle
 

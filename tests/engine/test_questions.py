@@ -9,7 +9,7 @@ from clustlab.__main__ import main
 from clustlab.analysis import metrics
 from clustlab.analysis.failures import report
 from clustlab.runs.store import RunSpec
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 
 
 @pytest.fixture

@@ -14,14 +14,8 @@ from clustlab.runs.store import RunSpec, snapshot_path, write_status
 from clustlab.training import runner as runners
 from clustlab.training import train
 from clustlab.training.estimate import Machine
-from clustlab.training.runner import (
-    ProcessRunner,
-    ThreadRunner,
-    execute,
-    make_runner,
-    new_run,
-    requeue,
-)
+from clustlab.training.runner import ProcessRunner, ThreadRunner, make_runner
+from clustlab.training.worker import execute, new_run, requeue
 from clustlab.training.writer import RunWriter
 
 SOON = 3.0  # seconds; the promise is one, the machine may be busy

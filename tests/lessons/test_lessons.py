@@ -13,7 +13,7 @@ from clustlab.course import catalogue
 from clustlab.errors import ParameterError
 from clustlab.params import schema
 from clustlab.runs.store import RunStore
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 
 LESSONS = catalogue.lessons()
 STEPS = [

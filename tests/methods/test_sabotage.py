@@ -16,7 +16,7 @@ from clustlab.runs.store import RunStore
 from clustlab.sabotage import measures
 from clustlab.sabotage.entries import ENTRIES, NAMES, of
 from clustlab.sabotage.entry import Signature
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 from tests.support import handmade
 
 EVERY = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)

@@ -17,7 +17,7 @@ from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.networks.autoencoder import ConvEncoder
 from clustlab.parts.networks.heads import Heads
 from clustlab.runs.store import RunSpec, RunStore
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 from clustlab.training.writer import load_checkpoint
 
 SCORING = [name for name in registry.methods() if can_score(name)]

@@ -4,7 +4,7 @@ import numpy as np
 
 from clustlab.data import library
 from clustlab.runs.store import RunSpec
-from clustlab.training.runner import new_run
+from clustlab.training.worker import new_run
 from clustlab.training.writer import RunWriter
 from clustlab.types import Dataset, Snapshot
 

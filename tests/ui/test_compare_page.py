@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from clustlab.training.runner import execute
+from clustlab.training.worker import execute
 from clustlab.ui import session
 from tests.support import made_runs
 from tests.ui.test_pages import runs, trained, visit, words

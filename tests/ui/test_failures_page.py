@@ -11,7 +11,7 @@ from clustlab.analysis.timeline import Timeline
 from clustlab.errors import ParameterError
 from clustlab.runs.baskets import Baskets
 from clustlab.runs.store import RunSpec, RunStore
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 from clustlab.ui.look.failure_filters import parsed_steps
 from tests.ui.test_pages import trained, visit, words
 

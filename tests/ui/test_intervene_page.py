@@ -6,7 +6,7 @@ import pytest
 
 from clustlab.runs import interventions
 from clustlab.runs.store import RunSpec, RunStore, queued_status, write_status
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 from clustlab.types import Intervention
 from clustlab.views import curves, specification
 from tests.ui.test_pages import visit, words

@@ -9,7 +9,7 @@ from clustlab.course import catalogue
 from clustlab.params import schema
 from clustlab.runs.identity import INTERVENTIONS
 from clustlab.runs.store import RunSpec, RunStore
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 from clustlab.ui.learn import lesson_runs
 from tests.ui.test_pages import visit, words
 

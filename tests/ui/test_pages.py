@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from clustlab.errors import ParameterError
 from clustlab.runs.store import RunSpec, RunStore, queued_status, write_status
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 from clustlab.ui import session
 from clustlab.ui.look import projections
 

@@ -7,7 +7,7 @@ import pytest
 from clustlab import registry
 from clustlab.runs.store import RunStore, write_status
 from clustlab.sabotage.entries import ENTRIES, of
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 from clustlab.ui import session
 from clustlab.ui.look.runs import settings
 from tests.ui.test_pages import visit, words

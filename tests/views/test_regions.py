@@ -9,7 +9,7 @@ from PIL import Image
 
 from clustlab.explaining.scorers import answered, load_scorer
 from clustlab.runs.store import RunSpec, RunStore
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 from clustlab.views import panes, regions, scatter, specification, theme
 
 POINTS = np.array([[0.0, 10.0], [0.0, 30.0]])
