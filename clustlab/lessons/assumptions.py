@@ -6,22 +6,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from clustlab.course.catalogue import (
-    Chart,
-    Choice,
-    Element,
-    Lesson,
-    LessonStep,
-    Material,
-    Numbers,
-    Picture,
-    Places,
-    Plane,
-    Slider,
-    Try,
-    Values,
-    Words,
-)
+from clustlab.course.controls import Choice, Places, Slider, Values
+from clustlab.course.figure import Chart, Element, Numbers, Picture, Plane, Words
+from clustlab.course.lesson import Lesson, LessonStep, Material, Try
 from clustlab.course.on_points import (
     BELL_NOISE,
     BLOBS_EXTENT,

@@ -2,29 +2,15 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from clustlab.course.catalogue import (
-    Chart,
-    Choice,
-    Element,
-    Lesson,
-    LessonStep,
-    Material,
-    Numbers,
-    Places,
-    Plane,
-    Slider,
-    Switch,
-    Try,
-    Values,
-    Words,
-)
+from clustlab.course.controls import Choice, Places, Slider, Switch, Values
+from clustlab.course.figure import Chart, Element, Numbers, Plane, Words
+from clustlab.course.lesson import Lesson, LessonStep, Material, Try
+from clustlab.course.on_digits import quick_run
 from clustlab.runs.phases import first_step_refined
-from clustlab.runs.store import RunSpec
 from clustlab.types import Array
 from clustlab.views import teaching, theme
 
@@ -270,14 +256,6 @@ def _who_moves(values: Values, materials: Sequence[Material]) -> tuple[int, str]
 
 
 # -- 6 to 9: real runs ---------------------------------------------------------------------------
-def run_of(**changes: Any) -> RunSpec:
-    """A short run of DEC on the digits."""
-    from clustlab import registry
-
-    params = {**registry.method("dec").presets["quick"], **changes}
-    return RunSpec("digits", "dec", method_params=params, preset="quick")
-
-
 def clustering_steps(material: Material) -> Array:
     """Steps of a run at which DEC itself worked, the start by k-means first."""
     first = first_step_refined(material.run)
@@ -547,7 +525,7 @@ LESSON = Lesson(
                 _surer,
             ),
             (Slider("update", "Update", 0, 25, 0, 1),),
-            needs=lambda values: [run_of()],
+            needs=lambda values: [quick_run("dec")],
             explains=(
                 "dec.cluster_learning_rate",
                 "dec.learning_rate",
@@ -570,7 +548,7 @@ LESSON = Lesson(
                 _early_stop,
             ),
             (Slider("tolerance", "Tolerance in %", 0.1, 5.0, 0.1, 0.1),),
-            needs=lambda values: [run_of()],
+            needs=lambda values: [quick_run("dec")],
             explains=("dec.tolerance", "idec.tolerance"),
             alarms=("still", "churn"),
         ),
@@ -587,7 +565,7 @@ LESSON = Lesson(
                 {},
                 _weak_start,
             ),
-            needs=lambda values: [run_of(epochs=1), run_of()],
+            needs=lambda values: [quick_run("dec", epochs=1), quick_run("dec")],
             explains=("dec.epochs", "dec.pretraining", "dec.layer_epochs", "dec.corruption"),
         ),
         LessonStep(
@@ -606,8 +584,8 @@ LESSON = Lesson(
             ),
             (Choice("target", "Target", ("dec", "hard", "sinkhorn"), "hard"),),
             needs=lambda values: (
-                [run_of()]
-                + ([run_of(target=values["target"])] if values["target"] != "dec" else [])
+                [quick_run("dec")]
+                + ([quick_run("dec", target=values["target"])] if values["target"] != "dec" else [])
             ),
             explains=("dec.target",),
         ),

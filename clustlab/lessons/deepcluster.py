@@ -7,22 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clustlab.course.catalogue import (
-    Chart,
-    Choice,
-    Element,
-    Lesson,
-    LessonStep,
-    Material,
-    Numbers,
-    Places,
-    Plane,
-    Slider,
-    Switch,
-    Try,
-    Values,
-    Words,
-)
+from clustlab.course.controls import Choice, Places, Slider, Switch, Values
+from clustlab.course.figure import Chart, Element, Numbers, Plane, Words
+from clustlab.course.lesson import Lesson, LessonStep, Material, Try
+from clustlab.course.on_digits import quick_run
 from clustlab.course.on_points import BLOBS_EXTENT, crosses, toy
 from clustlab.runs.phases import steps_with_role
 from clustlab.runs.store import RunSpec
@@ -34,10 +22,7 @@ FEW = {"epochs": 10, "n_clusters_over": 30, "batch_size": 32}
 
 def run_of(**changes: Any) -> RunSpec:
     """A short run of DeepCluster on the digits."""
-    from clustlab import registry
-
-    params = {**registry.method("deepcluster").presets["quick"], **FEW, **changes}
-    return RunSpec("digits", "deepcluster", method_params=params, preset="quick")
+    return quick_run("deepcluster", **{**FEW, **changes})
 
 
 def rounds(material: Material) -> Array:

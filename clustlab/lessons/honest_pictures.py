@@ -6,20 +6,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from clustlab.course.catalogue import (
-    Chart,
-    Choice,
-    Element,
-    Grid,
-    Lesson,
-    LessonStep,
-    Material,
-    Numbers,
-    Slider,
-    Try,
-    Values,
-    Words,
-)
+from clustlab.course.controls import Choice, Grid, Slider, Values
+from clustlab.course.figure import Chart, Element, Numbers, Words
+from clustlab.course.lesson import Lesson, LessonStep, Material, Try
 from clustlab.course.on_points import accuracy, on_shape, toy
 from clustlab.types import Array
 from clustlab.views import teaching, theme

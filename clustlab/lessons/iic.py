@@ -7,21 +7,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from clustlab.course.catalogue import (
-    Chart,
-    Choice,
-    Element,
-    Grid,
-    Lesson,
-    LessonStep,
-    Material,
-    Numbers,
-    Picture,
-    Slider,
-    Try,
-    Values,
-    Words,
-)
+from clustlab.course.controls import Choice, Grid, Slider, Values
+from clustlab.course.figure import Chart, Element, Numbers, Picture, Words
+from clustlab.course.lesson import Lesson, LessonStep, Material, Try
 from clustlab.course.on_digits import digits, pixels, quick_run, step_at
 from clustlab.types import Array
 from clustlab.views import sheets, teaching, theme

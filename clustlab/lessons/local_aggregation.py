@@ -7,20 +7,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from clustlab.course.catalogue import (
-    Chart,
-    Choice,
-    Element,
-    Lesson,
-    LessonStep,
-    Material,
-    Numbers,
-    Picture,
-    Slider,
-    Try,
-    Values,
-    Words,
-)
+from clustlab.course.controls import Choice, Slider, Values
+from clustlab.course.figure import Chart, Element, Numbers, Picture, Words
+from clustlab.course.lesson import Lesson, LessonStep, Material, Try
 from clustlab.course.on_digits import digits, pixels
 from clustlab.types import Array
 from clustlab.views import sheets, teaching, theme

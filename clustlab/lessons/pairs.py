@@ -8,19 +8,9 @@ import numpy as np
 import pandas as pd
 
 from clustlab.analysis import pairs
-from clustlab.course.catalogue import (
-    Chart,
-    Element,
-    Lesson,
-    LessonStep,
-    Material,
-    Numbers,
-    Picture,
-    Slider,
-    Try,
-    Values,
-    Words,
-)
+from clustlab.course.controls import Slider, Values
+from clustlab.course.figure import Chart, Element, Numbers, Picture, Words
+from clustlab.course.lesson import Lesson, LessonStep, Material, Try
 from clustlab.course.on_digits import digits, quick_run, step_at
 from clustlab.runs.store import RunSpec
 from clustlab.types import Array

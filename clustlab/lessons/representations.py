@@ -8,19 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clustlab.course.catalogue import (
-    Chart,
-    Element,
-    Lesson,
-    LessonStep,
-    Material,
-    Numbers,
-    Picture,
-    Slider,
-    Try,
-    Values,
-    Words,
-)
+from clustlab.course.controls import Slider, Values
+from clustlab.course.figure import Chart, Element, Numbers, Picture, Words
+from clustlab.course.lesson import Lesson, LessonStep, Material, Try
+from clustlab.course.on_digits import quick_run
 from clustlab.runs.store import RunSpec
 from clustlab.types import Array
 from clustlab.views import artefacts, sheets, teaching
@@ -31,22 +22,14 @@ CODE = 10  # numbers that the plain and the variational code have
 
 
 # -- runs, each used by several steps --------------------------------------------------------------
-def run_of(method: str, **changes: Any) -> RunSpec:
-    """A short run on the digits."""
-    from clustlab import registry
-
-    params = {**registry.method(method).presets["quick"], **changes}
-    return RunSpec("digits", method, method_params=params, preset="quick")
-
-
 def pixel_runs() -> list[RunSpec]:
     """k-means on pixels and on principal components, from several starts."""
-    return [run_of(name, n_init=5) for name in ("kmeans", "pca-kmeans")]
+    return [quick_run(name, n_init=5) for name in ("kmeans", "pca-kmeans")]
 
 
 def sparse_run() -> RunSpec:
     """A sparse code of 64 units, of which each shall be at 0.1 on average."""
-    return run_of("sparse-ae-kmeans", epochs=40, code_size=64, sparsity=0.1, learning_rate=5e-3)
+    return quick_run("sparse-ae-kmeans", epochs=40, code_size=64, sparsity=0.1, learning_rate=5e-3)
 
 
 def last(material: Material) -> int:
@@ -206,7 +189,7 @@ CALLED = ("pixels", "components", "autoencoder", "sparse", "variational")
 
 def five_runs() -> list[RunSpec]:
     """One run of each representation."""
-    return [*pixel_runs(), run_of("ae-kmeans"), sparse_run(), run_of("vae-kmeans")]
+    return [*pixel_runs(), quick_run("ae-kmeans"), sparse_run(), quick_run("vae-kmeans")]
 
 
 def _race(values: Values, materials: Sequence[Material]) -> list[Element]:
@@ -434,7 +417,7 @@ LESSON = Lesson(
                 _bent_or_flat,
             ),
             (EPOCH,),
-            needs=lambda values: [run_of("ae-kmeans")],
+            needs=lambda values: [quick_run("ae-kmeans")],
             explains=(
                 "ae-kmeans.epochs",
                 "ae-kmeans.code_size",
@@ -514,7 +497,7 @@ LESSON = Lesson(
                 _in_use,
             ),
             (EPOCH,),
-            needs=lambda values: [run_of("vae-kmeans")],
+            needs=lambda values: [quick_run("vae-kmeans")],
             explains=("vae-kmeans.code_size", "vae-kmeans.epochs"),
         ),
     ),

@@ -8,22 +8,9 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from clustlab.course.catalogue import (
-    Chart,
-    Choice,
-    Element,
-    Grid,
-    Lesson,
-    LessonStep,
-    Material,
-    Numbers,
-    Places,
-    Plane,
-    Slider,
-    Try,
-    Values,
-    Words,
-)
+from clustlab.course.controls import Choice, Grid, Places, Slider, Values
+from clustlab.course.figure import Chart, Element, Numbers, Plane, Words
+from clustlab.course.lesson import Lesson, LessonStep, Material, Try
 from clustlab.types import Array, Dataset
 from clustlab.views import dendrogram, teaching, theme
 

@@ -10,6 +10,7 @@ import statistics
 import tempfile
 
 from clustlab.course import catalogue
+from clustlab.course.lesson import Lesson
 from tests.bench import in_page
 from tests.bench.harness import report
 from tests.support.browser import browser, server
@@ -35,7 +36,7 @@ def main() -> int:
     return 0
 
 
-def walked(page, address: str, lesson: catalogue.Lesson, *, with_runs: bool) -> dict[str, object]:
+def walked(page, address: str, lesson: Lesson, *, with_runs: bool) -> dict[str, object]:
     """Times of one lesson, in milliseconds, and its steps that took more than a second."""
     page.goto(f"{address}/learn?lesson={lesson.name}")
     page.locator(".st-key-dot-1 button[kind=primary]").first.wait_for()

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from clustlab.analysis.metrics import entropy
-from clustlab.course.catalogue import Material, Numbers
+from clustlab.course.figure import Numbers
+from clustlab.course.lesson import Material
 from clustlab.lessons import deepcluster as lesson
 
 

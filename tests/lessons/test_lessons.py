@@ -10,6 +10,9 @@ import pytest
 from clustlab import registry
 from clustlab.analysis.timeline import Timeline
 from clustlab.course import catalogue
+from clustlab.course.controls import Slider
+from clustlab.course.figure import Chart, Numbers, Picture, Plane
+from clustlab.course.lesson import Material
 from clustlab.errors import ParameterError
 from clustlab.params import schema
 from clustlab.runs.store import RunStore
@@ -41,7 +44,7 @@ def materials(store, step, values):
             data = store.dataset(run)
             timeline = Timeline(run, data.labels, n_classes=len(data.class_names))
             timeline.extend()
-            _known[key] = catalogue.Material(run, data, timeline)
+            _known[key] = Material(run, data, timeline)
         found.append(_known[key])
     return found
 
@@ -86,12 +89,12 @@ def test_each_setting_of_a_control_survives_the_address(lesson, number, step):
 
 
 def test_a_slider_of_whole_numbers_takes_no_fraction():
-    slider = catalogue.Slider("k", "Clusters", 2, 9, 3)
+    slider = Slider("k", "Clusters", 2, 9, 3)
     assert slider.read("4") == 4
     with pytest.raises(ParameterError) as caught:
         slider.read("4.5")
     assert caught.value.hint == "Use a whole number from 2 to 9."
-    assert catalogue.Slider("x", "Share", 0, 1, 0.5, 0.1).read("0.5") == 0.5
+    assert Slider("x", "Share", 0, 1, 0.5, 0.1).read("0.5") == 0.5
 
 
 @pytest.mark.parametrize(("lesson", "number", "step"), STEPS)
@@ -100,17 +103,17 @@ def test_a_figure_is_drawn_and_can_be_read_out(lesson, number, step, lesson_stor
         parts = step.figure(values, materials(lesson_store, step, values))
         assert parts
         for part in parts:
-            if isinstance(part, catalogue.Chart):
+            if isinstance(part, Chart):
                 assert part.alt
                 part.chart.to_dict()  # Altair checks it against the schema of Vega-Lite
-            elif isinstance(part, catalogue.Numbers):
+            elif isinstance(part, Numbers):
                 assert isinstance(part.table, pd.DataFrame)
                 for row in (0, len(part.table) - 1):
                     for column in part.table.columns:
                         assert any(c.isdigit() for c in part.arithmetic(row, column)), column
-            elif isinstance(part, catalogue.Plane):
+            elif isinstance(part, Plane):
                 assert len(part.colours) == len(values[part.control])
-            elif isinstance(part, catalogue.Picture):
+            elif isinstance(part, Picture):
                 assert part.alt
                 assert part.pixels.ndim == 3
             else:

@@ -10,7 +10,8 @@ from typing import Any
 import streamlit as st
 
 from clustlab.course import catalogue
-from clustlab.course.catalogue import Control, Lesson, LessonStep
+from clustlab.course.controls import Choice, Control, Grid, Places, Slider, Switch
+from clustlab.course.lesson import Lesson, LessonStep
 from clustlab.errors import ParameterError
 from clustlab.ui import nav, session, state
 from clustlab.ui.learn import lesson_figure, lesson_runs
@@ -149,7 +150,7 @@ def _controls(
     """Draw the controls in a row; return their values."""
     found = dict(values)
     shown = [c for c in step.controls if c.name not in _mentioned(state.HIDDEN)]
-    shown = [c for c in shown if not isinstance(c, catalogue.Places)]  # the figure holds these
+    shown = [c for c in shown if not isinstance(c, Places)]  # the figure holds these
     if not shown:
         return found
     for column, control in zip(st.columns(len(shown)), shown, strict=True):
@@ -166,26 +167,26 @@ def _controls(
 
 def _widget(control: Control, value: Any, key: str) -> Any:
     locked = _is_locked(control.name)
-    if isinstance(control, catalogue.Grid):  # an editor takes its state from nobody
+    if isinstance(control, Grid):  # an editor takes its state from nobody
         return lesson_figure.grid(control, value, key=key, locked=locked)
     kept = SessionValue(key, value)
     if not kept.is_set():
         kept.set(value)
     common: dict[str, Any] = {"key": key, "disabled": locked}
-    if isinstance(control, catalogue.Slider):
+    if isinstance(control, Slider):
         number = int if control.is_whole else float
         kept.set(number(kept.get()))
         low, high, step = map(number, (control.low, control.high, control.step))
         return st.slider(control.label, low, high, step=step, **common)
-    if isinstance(control, catalogue.Choice):
+    if isinstance(control, Choice):
         return st.segmented_control(control.label, control.options, required=True, **common)
-    assert isinstance(control, catalogue.Switch)  # places are drawn in the figure
+    assert isinstance(control, Switch)  # places are drawn in the figure
     return st.toggle(control.label, **common)
 
 
 def _mover(step: LessonStep) -> lesson_figure.Mover | None:
     """What happens when a point was dragged; None if they are locked."""
-    places = [c for c in step.controls if isinstance(c, catalogue.Places)]
+    places = [c for c in step.controls if isinstance(c, Places)]
     if any(_is_locked(control.name) for control in places):
         return None
 
@@ -203,7 +204,7 @@ def _set(lesson: Lesson, number: int, step: LessonStep, values: Mapping[str, Any
             value = values[control.name]
             QueryValue(control.name).set(control.write(value))
             drawn = state.widget(f"lesson-{lesson.name}-{number}-{control.name}")
-            if isinstance(control, catalogue.Grid):
+            if isinstance(control, Grid):
                 drawn.forget()  # an editor holds changes, not values
             else:
                 drawn.set(value)

@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from clustlab.course import catalogue
-from clustlab.course.catalogue import Element, LessonStep, Material, Values
+from clustlab.course.controls import Grid, Values
+from clustlab.course.figure import Chart, Element, Numbers, Picture, Words
+from clustlab.course.lesson import LessonStep, Material
 from clustlab.ui import state
 from clustlab.ui.learn import plane
 from clustlab.ui.state import SessionValue
@@ -28,9 +29,9 @@ def draw(
 
 
 def _part(part: Element, values: Values, key: str, move: Mover | None) -> None:
-    if isinstance(part, catalogue.Words):
+    if isinstance(part, Words):
         st.markdown(part.text)
-    elif isinstance(part, catalogue.Chart):
+    elif isinstance(part, Chart):
         st.vega_lite_chart(
             specification.of(part.chart),
             width="stretch",
@@ -38,9 +39,9 @@ def _part(part: Element, values: Values, key: str, move: Mover | None) -> None:
             key=key,
             alt=part.alt,
         )
-    elif isinstance(part, catalogue.Picture):
+    elif isinstance(part, Picture):
         st.image(part.pixels, width=part.width or "content", alt=part.alt)
-    elif isinstance(part, catalogue.Numbers):
+    elif isinstance(part, Numbers):
         _numbers(part, key)
     else:
         control = part.control
@@ -52,7 +53,7 @@ def _part(part: Element, values: Values, key: str, move: Mover | None) -> None:
         )
 
 
-def _numbers(part: catalogue.Numbers, key: str) -> None:
+def _numbers(part: Numbers, key: str) -> None:
     """A table; below it the arithmetic of the number that was clicked."""
     table = part.table
     event: Any = st.dataframe(
@@ -74,7 +75,7 @@ def _numbers(part: catalogue.Numbers, key: str) -> None:
         st.caption(f"{part.label}. Click another number to see its arithmetic.")
 
 
-def grid(control: catalogue.Grid, value: Any, *, key: str, locked: bool) -> Any:
+def grid(control: Grid, value: Any, *, key: str, locked: bool) -> Any:
     """A table to edit; returns its numbers as tuples."""
     base = SessionValue(f"{key}-base", value)
     if not state.widget(key).is_set():

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from clustlab.course.catalogue import Material
+from clustlab.course.lesson import Material
 from clustlab.runs.store import Run, RunSpec
 from clustlab.ui import nav, session
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from clustlab.course.catalogue import Plane
+from clustlab.course.figure import Plane
 from clustlab.ui import state
 from clustlab.views.sheets import png
 
