@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clustlab.analysis import progress_axis
 from clustlab.runs.phases import first_step_refined, step_phases, steps_with_role
-from clustlab.training.runner import execute, new_run
+from clustlab.training.worker import execute, new_run
 from tests.support import made_runs
 
 TRUE = [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]
