@@ -1,6 +1,5 @@
 """Whether runs can be compared, in which settings they differ, and how far they agree."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -9,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from clustlab import registry
-from clustlab.analysis import agreement, matching, run_scores
+from clustlab.analysis import agreement, matching, run_scores, shared_items
+from clustlab.analysis.shared_items import SharedItems
 from clustlab.errors import ParameterError
-from clustlab.runs import identity
+from clustlab.runs import identity, titles
 from clustlab.runs.identity import Identity
 from clustlab.runs.store import Run, RunSpec, RunStore, each_assignment
 from clustlab.types import Array
@@ -22,40 +22,14 @@ FEW = 20  # items listed on which runs differ most
 ROWS_NAMED = 5  # of items left out, in the table of settings
 
 
-# -- the same items ----------------------------------------------------------------------------
-def fingerprint(store: RunStore, run: Run) -> str | None:
-    """Digest of a run's items and labels; None while they are not loaded."""
-    for file in (
-        store.root / "_data" / run.manifest["data_key"] / "about.json",
-        run.path / "environment.json",
-    ):
-        if file.is_file():
-            found = json.loads(file.read_text("utf-8")).get("fingerprint")
-            if found:
-                return str(found)
-    return None
-
-
-def same_items(store: RunStore, a: Run, b: Run) -> bool:
-    """Whether two runs look at the same items in the same order."""
-    if a.manifest["data_key"] == b.manifest["data_key"]:
-        return True
-    digest = fingerprint(store, a)
-    return digest is not None and digest == fingerprint(store, b)
-
-
-def strangers(store: RunStore, runs: Sequence[Run]) -> list[Run]:
-    """Runs over other items than the first one."""
-    return [run for run in runs[1:] if not same_items(store, runs[0], run)]
-
-
+# -- which runs --------------------------------------------------------------------------------
 def check(store: RunStore, runs: Sequence[Run]) -> None:
     """Refuse runs that cannot be compared item by item.
 
     Raises
     ------
     ParameterError
-        If they are not two to four different runs over the same items.
+        If they are not two to four different runs over items of one draw.
     """
     ids = [run.id for run in runs]
     if not FEWEST <= len(set(ids)) == len(ids) <= MOST:
@@ -64,7 +38,7 @@ def check(store: RunStore, runs: Sequence[Run]) -> None:
             f"{', '.join(ids) or 'none'}.",
             "The page Runs and 'python -m clustlab list' show those there are.",
         )
-    for other in strangers(store, runs):
+    for other in shared_items.strangers(store, runs):
         raise ParameterError(
             f"{other.id!r} was trained on other items than {runs[0].id!r} "
             f"({_items(other)} against {_items(runs[0])}), so no image of one is in the other.",
@@ -197,10 +171,13 @@ def seeds(runs: Sequence[Run], others: Sequence[Run] = ()) -> list[list[Run]]:
 def report(store: RunStore, run_ids: Sequence[str]) -> dict[str, Any]:
     """Comparison of two to four runs at the last step of each, in plain JSON types.
 
-    Keys: `runs` (id, title, status, step, seconds and scores of each), `n_items`, `n_labelled`,
+    Everything is over the items that all runs have: `compared_over` says how many of the draw
+    these are. Keys: `runs` (id, title, status, step, seconds and scores of each, and where it has
+    other items as well, its scores `over_its_own_items`), `n_items`, `n_labelled`,
     `ari` and `nmi` (matrices in the order of the runs), `pairs` (for each pair the contingency of
     clusters under common ids, and with labels how many items both, one or neither gets right),
-    `consensus`, `most_disputed` (items on which they differ most), `differing_settings`.
+    `consensus`, `most_disputed` (items on which they differ most, by their row in the first run
+    and their `rows` in each), `differing_settings`.
 
     Raises
     ------
@@ -217,24 +194,33 @@ def report(store: RunStore, run_ids: Sequence[str]) -> dict[str, Any]:
                 f"The run {run.id!r} has no step yet (it is {run.status}).",
                 "Wait for its first step, or resume it.",
             )
-    dataset = store.dataset(runs[0])
+    shared = shared_items.shared_items(store, runs)
+    datasets = [store.dataset(run) for run in runs]
     last = [_last_clusters(run) for run in runs]
-    own, sizes = [clusters for clusters, _ in last], [k for _, k in last]
+    sizes = [k for _, k in last]
+    own = [clusters[rows] for (clusters, _), rows in zip(last, shared.rows, strict=True)]
     maps = agreement.alignments(own, sizes)
-    aligned = [mapping[c] for mapping, c in zip(maps, own, strict=True)]
-    labels = dataset.labels
-    if labels is not None and not (labels >= 0).any():
-        labels = None
+    aligned = [matching.looked_up(c, mapping) for mapping, c in zip(maps, own, strict=True)]
+    labels = datasets[0].labels
+    if labels is not None:
+        labels = labels[shared.rows[0]] if (labels[shared.rows[0]] >= 0).any() else None
     ari, nmi = agreement.scores(own)
+    called = titles.titles(runs)
+    about = [_about(*each, labels) for each in zip(runs, called, own, strict=True)]
+    for i, (clusters, _) in enumerate(last):
+        if not shared.has_all(i):
+            whole = run_scores.scores(clusters, datasets[i].labels)
+            about[i]["over_its_own_items"] = {"n_items": len(clusters), **whole}
     return {
-        "runs": [_about(run, c, labels) for run, c in zip(runs, own, strict=True)],
-        "n_items": len(own[0]),
+        "compared_over": shared.in_words,
+        "runs": about,
+        "n_items": len(shared),
         "n_labelled": 0 if labels is None else int((labels >= 0).sum()),
         "ari": ari.round(5).tolist(),
         "nmi": nmi.round(5).tolist(),
-        "pairs": _pairs(runs, aligned, labels, len(dataset.class_names)),
+        "pairs": _pairs(runs, aligned, labels, len(datasets[0].class_names)),
         "consensus": _consensus(aligned, labels),
-        "most_disputed": _disputed(own, aligned),
+        "most_disputed": _disputed(own, aligned, shared),
         "differing_settings": differing(runs),
     }
 
@@ -250,11 +236,11 @@ def _last_clusters(run: Run) -> tuple[Array, int]:
     return stable, ids
 
 
-def _about(run: Run, clusters: Array, labels: Array | None) -> dict[str, Any]:
+def _about(run: Run, title: str, clusters: Array, labels: Array | None) -> dict[str, Any]:
     log = run.log
     return {
         "id": run.id,
-        "title": run.title,
+        "title": title,
         "status": run.status,
         "step": len(log) - 1,
         "seconds": log[-1].get("seconds"),
@@ -304,15 +290,18 @@ def _consensus(aligned: Sequence[Array], labels: Array | None) -> dict[str, Any]
     }
 
 
-def _disputed(own: Sequence[Array], aligned: Sequence[Array]) -> list[dict[str, Any]]:
+def _disputed(
+    own: Sequence[Array], aligned: Sequence[Array], shared: SharedItems
+) -> list[dict[str, Any]]:
     apart = agreement.disagreement(own)
-    items = np.argsort(-apart, kind="stable")[:FEW]
+    most = np.argsort(-apart, kind="stable")[:FEW]
     return [
         {
-            "index": int(i),
+            "index": int(shared.rows[0][i]),
+            "rows": [int(rows[i]) for rows in shared.rows],
             "disagreement": round(float(apart[i]), 5),
             "clusters": [int(clusters[i]) for clusters in aligned],
         }
-        for i in items
+        for i in most
         if apart[i] > 0
     ]

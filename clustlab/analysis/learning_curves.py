@@ -14,19 +14,24 @@ from clustlab.types import Array
 GRID = 300  # places along a mean over seeds
 
 
-def curve(run: Run, labels: Array | None = None) -> pd.DataFrame:
+def curve(run: Run, labels: Array | None = None, only: Array | None = None) -> pd.DataFrame:
     """Place of each step on every axis of progress, and its scores; nan where not known.
+
+    `only` are the items (m,) int over which scores are taken, by default all.
 
     Reads assignments only, so it is quick for runs that nobody looks at otherwise.
     """
     rows: list[dict[str, float]] = []
     stable: Array | None = None
     mapping: Array | None = None
+    taken = slice(None) if only is None else only
+    known = None if labels is None else labels[taken]
     for assignments, k in each_assignment(run):
-        before = stable
+        before = None if stable is None else stable[taken]
         stable, mapping = matching.follow(assignments, k, stable, mapping)
-        counts = None if labels is None else matching.contingency(labels, stable)
-        division = Division(matching.sizes_of(assignments, k), stable, before, counts)
+        now = stable[taken]
+        counts = None if known is None else matching.contingency(known, now)
+        division = Division(matching.sizes_of(assignments[taken], k), now, before, counts)
         rows.append(score_catalogue.values(division, FROM_ASSIGNMENTS))
     table = pd.DataFrame(rows, columns=list(FROM_ASSIGNMENTS), dtype=float)
     missing = np.full(len(table), np.nan)

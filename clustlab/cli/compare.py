@@ -1,6 +1,7 @@
 """The command `compare`: how far two to four runs over the same items agree."""
 
 import argparse
+import sys
 
 from clustlab.cli.command import Command
 from clustlab.cli.output import add_needless_json_argument, print_answer
@@ -15,9 +16,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _compare(args: argparse.Namespace) -> int:
     from clustlab.analysis import comparison
 
-    return print_answer(comparison.report(RunStore(args.runs), args.run))
+    answer = comparison.report(RunStore(args.runs), args.run)
+    print(f"Compared over {answer['compared_over']}.", file=sys.stderr)
+    return print_answer(answer)
 
 
 COMPARE = Command(
-    "compare", "Compare two to four runs over the same items.", _compare, _add_arguments
+    "compare", "Compare two to four runs over the items of all.", _compare, _add_arguments
 )

@@ -12,6 +12,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,9 @@ def load(
     if not (folder / "about.json").is_file():
         if excluded:
             dataset = without(load(root, name, params, seed, report), excluded)
+            _save(folder, dataset, whole=fingerprint(root, name, params, seed))
         else:
-            dataset = build(registry.dataset(name), params).load(seed, report)
-        _save(folder, dataset)
+            _save(folder, build(registry.dataset(name), params).load(seed, report))
     os.utime(folder)  # in use, see `remove_unused`
     return open_folder(folder)
 
@@ -120,12 +121,16 @@ def without(dataset: Dataset, excluded: Sequence[int]) -> Dataset:
     """Data set without some rows; `original` tells where the others were. Raises as `rows_left`."""
     rows = rows_left(len(dataset.items), excluded)
     left_out = len(dataset.items) - len(rows)
-    return Dataset(
-        name=dataset.name,
+    said = ", ".join(filter(None, [dataset.protocol, f"{left_out:,} left out by hand"]))
+    return replace(part_of(dataset, rows), protocol=said)
+
+
+def part_of(dataset: Dataset, rows: Array) -> Dataset:
+    """Some rows (m,) int of a data set, in their order; `original` tells where they were."""
+    return replace(
+        dataset,
         items=dataset.items[rows],
         labels=None if dataset.labels is None else dataset.labels[rows],
-        class_names=dataset.class_names,
-        protocol=", ".join(filter(None, [dataset.protocol, f"{left_out:,} left out by hand"])),
         other_labels={
             title: Labelling(other.labels[rows], other.class_names)
             for title, other in dataset.other_labels.items()
@@ -179,13 +184,13 @@ def remove_unused(root: Path, needed: Collection[str], older_than: float) -> Non
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _save(folder: Path, dataset: Dataset) -> None:
-    """Write a data set beside its place, then move it there whole."""
+def _save(folder: Path, dataset: Dataset, whole: str = "") -> None:
+    """Write a data set beside its place, then move it there; `whole` tells what it is a part of."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
     temporary.mkdir()
     try:
-        _write(temporary, dataset)
+        _write(temporary, dataset, whole)
         if folder.is_dir() and not (folder / "about.json").is_file():
             shutil.rmtree(folder)  # damaged by hand
         temporary.rename(folder)
@@ -196,7 +201,7 @@ def _save(folder: Path, dataset: Dataset) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _write(folder: Path, dataset: Dataset) -> None:
+def _write(folder: Path, dataset: Dataset, whole: str) -> None:
     np.save(folder / "items.npy", dataset.items)
     digest = hashlib.sha256(np.ascontiguousarray(dataset.items).data)
     if dataset.labels is not None:
@@ -214,4 +219,6 @@ def _write(folder: Path, dataset: Dataset) -> None:
         "other_labels": {k: v.class_names for k, v in dataset.other_labels.items()},
         "fingerprint": digest.hexdigest(),
     }
+    if whole:
+        about["whole"] = whole  # fingerprint of the draw that items were left out of
     (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")

@@ -28,6 +28,7 @@ def wide(
     letters: Sequence[str] = LETTERS,
     labels: Array | None = None,
     class_names: Sequence[str] = (),
+    items: Array | None = None,
 ) -> pd.DataFrame:
     """Table of all items: `index`, then `x`, `y` and `cluster` of each run, followed by a letter.
 
@@ -43,8 +44,10 @@ def wide(
         True classes, -1 where unknown; gives the column `class`.
     class_names : sequence of str
         Their names.
+    items : (n,) int, optional
+        Their numbers, rising; by default 0 to n - 1.
     """
-    columns: dict[str, Any] = {"index": np.arange(len(points[0]))}
+    columns: dict[str, Any] = {"index": np.arange(len(points[0])) if items is None else items}
     for letter, at, ids in zip(letters, points, clusters, strict=False):
         columns[f"x{letter}"], columns[f"y{letter}"] = at[:, 0], at[:, 1]
         columns[f"cluster{letter}"] = np.asarray(ids, dtype=np.int64)
@@ -173,7 +176,8 @@ def kept(selected: Sequence[int] | Array) -> Array:
 
 def _drawn(table: pd.DataFrame, selected: Sequence[int] | Array) -> pd.DataFrame:
     """The drawn part of a table; lit items come last, so that they lie on top."""
-    few = table.iloc[theme.thin(len(table), kept(selected), MAX_DOTS)].copy()
+    lit = np.flatnonzero(np.isin(table["index"], kept(selected)))
+    few = table.iloc[theme.thin(len(table), lit, MAX_DOTS)].copy()
     few["lit"] = np.isin(few["index"], selected) if len(selected) else True
     return few.sort_values("lit", kind="stable") if len(selected) else few
 

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from clustlab.analysis import comparison, learning_curves
+from clustlab.analysis import comparison, learning_curves, shared_items
 from clustlab.errors import ParameterError, RunNotFound
 from clustlab.runs.store import RunSpec
 from tests.support import made_runs
@@ -27,7 +27,7 @@ def pair(store):
 def test_runs_over_other_items_are_refused_with_both_names_and_a_remedy(store, pair):
     made_runs.data(store, "other", labels=LABELS, seed=5)
     other = made_runs.run(store, [TRUE], "other", method="deepcluster", seed=5)
-    assert comparison.strangers(store, [*pair, other]) == [other]
+    assert shared_items.strangers(store, [*pair, other]) == [other]
     with pytest.raises(ParameterError, match="other items") as caught:
         comparison.report(store, [pair[0].id, other.id])
     for word in (pair[0].id, other.id, "seed 5", "Train DeepCluster again", "seed 0"):
@@ -37,14 +37,14 @@ def test_runs_over_other_items_are_refused_with_both_names_and_a_remedy(store, p
 def test_equal_items_under_another_key_are_the_same_items(store, pair):
     made_runs.data(store, "copy", labels=LABELS)  # as digits are when all of them are taken
     copy = made_runs.run(store, [TRUE], "copy", seed=3)
-    assert comparison.strangers(store, [*pair, copy]) == []
-    assert comparison.fingerprint(store, copy) == comparison.fingerprint(store, pair[0])
+    assert shared_items.strangers(store, [*pair, copy]) == []
+    assert shared_items.fingerprint(store, copy) == shared_items.fingerprint(store, pair[0])
 
 
 def test_items_that_are_not_loaded_are_the_same_by_their_key_only(store):
     runs = [made_runs.run(store, [], key) for key in ("a", "a", "b")]
-    assert comparison.fingerprint(store, runs[0]) is None
-    assert comparison.strangers(store, runs) == [runs[2]]
+    assert shared_items.fingerprint(store, runs[0]) is None
+    assert shared_items.strangers(store, runs) == [runs[2]]
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])

@@ -1,12 +1,18 @@
 """The page Compare without a browser: what it says, what it starts, and where it leads."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from clustlab.training.worker import execute
+from clustlab.data import library
+from clustlab.training.worker import execute, new_run
 from clustlab.ui import session
+from clustlab.ui.compare import compared_run, linked_maps
+from clustlab.ui.look import decision_regions
+from clustlab.ui.run.view import View
+from clustlab.views import regions
 from tests.support import made_runs
 from tests.ui.test_pages import runs, trained, visit, words
 
@@ -234,6 +240,126 @@ def test_images_have_no_regions(runs, pair):
     app = visit("compare", runs=ids(*pair))
     assert "compare-map" not in [s.key for s in app.segmented_control]
     assert all(pane["layer"][0]["mark"]["type"] == "circle" for pane in in_panes(app))
+
+
+# -- runs without some items -----------------------------------------------------------------------
+GONE = list(range(5, 15))  # five zeros of either kind of the parent
+
+
+@pytest.fixture
+def family(runs):
+    """A run, and one of the same draw without ten items that sees all others rightly."""
+    whole = made_runs.data(runs, library.key("digits", {}, 0), n=N, labels=LABELS)
+    part = library.key("digits", {}, 0, GONE)
+    left = library.without(library.open_folder(runs.root / "_data" / whole), GONE)
+    library._save(runs.root / "_data" / part, left)
+    kept = np.delete(TURNED, GONE)
+    return (
+        made_runs.run(runs, [TRUE, HALF], whole, method="dec"),
+        made_runs.run(runs, [kept, kept], part, method="iic", excluded=GONE),
+    )
+
+
+def test_a_run_is_compared_with_its_parent_over_the_items_of_both(runs, family):
+    app = visit("compare", runs=ids(*family))
+    said = words(app)
+    assert not app.error
+    assert "Compared over **50 of 60 items**" in said
+    assert "ACC **0.900**" in said  # five zeros of the fifty are with the ones
+    assert "Over the 50 shared items. Over all its 60: ACC 0.833" in said
+    assert said.count("shared items. Over all") == 1  # the child has no others
+    labels = [b.label for b in app.button if str(b.key).startswith("cell-")][:4]
+    assert labels == ["Both right: 45", "Only A: 0", "Only B: 5", "Both wrong: 0"]
+    button(app, "Both right: 45").click().run()
+    assert app.session_state["selected"][0] == list(range(15, 60))  # their rows in the parent
+    for name, says in (
+        ("Agreement", "45 of 50 items (90.0%) lie in clusters of the same number"),
+        ("Consensus", "Images on which the runs differ most"),
+        ("Confusion", "**B: IIC**"),
+        ("Settings", "Settings that are equal"),
+    ):
+        assert says in words(tab(app, name))
+        assert not app.error
+    button(tab(app, "Consensus"), "Select the first 30").click().run()
+    assert set(app.session_state["selected"][0]) == set(range(40)) - set(GONE)
+    assert not tab(app, "Curves").error
+    assert not app.exception
+
+
+def test_an_item_is_another_row_in_each_run(runs, family):
+    parent, child = family
+    app = visit("compare", runs=ids(parent, child))
+    app.session_state["picked"] = 2
+    app.run()
+    said = words(app)
+    assert "A: DEC: cluster **1** (confidence 0.90), stands for one: wrong" in said
+    assert "B: IIC: cluster **0** (confidence 0.90), stands for zero: right" in said
+    app.session_state["picked"] = 57
+    app.run()
+    assert "A: DEC: cluster **2** (confidence 0.90), stands for two: right" in words(app)
+    app.session_state["picked"] = GONE[0]
+    app.run()
+    assert "Not all of these runs have this item" in words(app)
+    other = visit("compare", runs=ids(child, parent))
+    other.session_state["picked"] = 47  # which is 57 in the parent
+    other.run()
+    assert "B: DEC: cluster **0** (confidence 0.90), stands for two: right" in words(other)
+
+
+def test_a_selection_goes_along_under_its_numbers_in_the_first_run(runs, family):
+    parent, child = family
+    app = visit("embedding", run=parent.id)
+    app.session_state["selected"] = ([0, 7, 57], "Some")
+    app.session_state["picked"] = 57
+    app.switch_page("../../pages/compare.py")
+    app.query_params["runs"] = ids(child, parent)
+    app.run()
+    assert not app.exception
+    assert app.session_state["run"] == child.id
+    assert app.session_state["selected"] == ([0, 47], "Some")
+    assert app.session_state["picked"] == 47
+
+
+def test_all_that_is_shown_of_a_side_is_of_the_shared_items(runs, family):
+    for run in family:
+        session.timeline(run).extend()
+    first, other = compared_run.sides(family, {run.id: 1 for run in family}, "AB")
+    kept = np.delete(np.arange(N), GONE)
+    assert first.items.tolist() == other.items.tolist() == first.rows.tolist() == kept.tolist()
+    assert other.rows.tolist() == list(range(50))
+    whole = session.timeline(family[0])
+    assert first.points.tolist() == whole.points(1)[kept].tolist()
+    assert first.view.clusters.tolist() == whole.stable(1)[kept].tolist()
+    assert first.view.labels.tolist() == LABELS[kept].tolist()
+    assert first.view.wrong.tolist() == (HALF != TRUE)[kept].tolist()
+    assert first.view.confidence.tolist() == first.whole.confidence[kept].tolist()
+    assert first.view.snapshot.embedding.tolist() == family[0][1].embedding[kept].tolist()
+    assert first.has_others
+    assert not other.has_others
+    assert other.view is other.whole
+    table = linked_maps._table((first, other), in_plane=False)
+    assert table["index"].tolist() == kept.tolist()
+    assert table["xB"].tolist() == session.timeline(family[1]).points(1)[:, 0].tolist()
+
+
+def test_the_ground_of_a_run_without_the_items_at_the_rim_fits_the_plane_of_the_first(runs):
+    whole = trained(runs, "kmeans", "toy", n_clusters=2, n_init=1)
+    points = runs.dataset(whole).items
+    rim = np.flatnonzero(np.abs(points - points.mean(0)).max(1) > 0.8).tolist()
+    assert 0 < len(rim) < 100
+    spec = replace(whole.spec, excluded=rim)
+    part = new_run(runs, spec)
+    execute(runs.root, part.id)
+    app = visit("compare", runs=ids(whole, part))
+    assert not app.error
+    assert "items**: those that all of these runs have" in words(app)
+    square = regions.square_of(points)
+    view = View(part, 0, session.timeline(part), session.dataset(part))
+    spots = decision_regions.clusters(view, False, square)
+    nearest = regions.nearest(session.items(part), regions.spots(square))
+    assert spots.tolist() == view.clusters[nearest].tolist()
+    own = decision_regions.clusters(view, False)
+    assert own.tolist() != spots.tolist()
 
 
 # -- what cannot be compared ---------------------------------------------------------------------

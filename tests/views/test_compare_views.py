@@ -166,3 +166,15 @@ def test_curves_without_a_row_are_an_empty_chart(axis):
     empty = learning_curves.bands({}, {}, axis, "acc")
     spec = overlay.overlaid(empty, ["A"], figure="acc", axis=axis).to_dict()
     assert spec["layer"][1]["encoding"]["x"]["title"] == overlay.AXES[axis]
+
+
+def test_items_of_a_part_keep_their_numbers_in_the_linked_maps():
+    n = 4000
+    at = np.stack([np.linspace(-1, 1, n), np.zeros(n)], axis=1)
+    items = np.arange(n) * 2 + 1
+    table = panes.wide([at], [np.zeros(n, int)], letters="A", items=items)
+    assert panes.brushed(table, {"xA": (-1, -0.9999)}).tolist() == [1]
+    chosen = [1, 3, 7999]
+    drawn = panes._drawn(table, chosen)
+    assert drawn.loc[drawn["lit"], "index"].tolist() == chosen
+    assert len(drawn) == panes.MAX_DOTS

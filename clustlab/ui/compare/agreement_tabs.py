@@ -1,9 +1,7 @@
 """Tabs of the page Compare that look at all runs together."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,7 @@ from clustlab.analysis.score_catalogue import FROM_ASSIGNMENTS, LABELLED, SCORES
 from clustlab.runs.store import Run
 from clustlab.types import Array
 from clustlab.ui import session
-from clustlab.ui.compare.compared_run import Side, chart_key, select
+from clustlab.ui.compare.compared_run import Side, chart_key, select, shared_by
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.ui.widgets.clickable_sheet import clickable
 from clustlab.views import matrices, overlay, sheets
@@ -73,7 +71,7 @@ def _clusters_of_two(sides: Sequence[Side]) -> None:
 
     def choose(cell: tuple[int, int]) -> None:
         one, other = cell
-        rows = np.flatnonzero((a.clusters == one) & (b.clusters == other))
+        rows = a.items[np.flatnonzero((a.clusters == one) & (b.clusters == other))]
         select(source, rows, f"Cluster {one} of {a.letter}, {other} of {b.letter}")
 
     cells = keyboard_choice.Chooser(source, key, choose)
@@ -143,7 +141,7 @@ def _disputed(sides: Sequence[Side], ids: Array, apart: Array) -> None:
     few = order[:DISPUTED]
     sheet = sheets.atlas(items, few, tile=28, columns=20, clusters=ids[few])
     _sheet(sides, sheet, "compare-disputed", f"The {len(few)} most disputed images")
-    taken = order[:TAKEN]
+    taken = sides[0].items[order[:TAKEN]]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             f"Select the first {len(taken):,}",
@@ -162,21 +160,27 @@ def _disputed(sides: Sequence[Side], ids: Array, apart: Array) -> None:
 def _sheet(sides: Sequence[Side], sheet: sheets.Sheet, key: str, alt: str) -> None:
     def label(index: int) -> str:
         seen = ", ".join(f"{side.letter} {side.clusters[index]}" for side in sides)
-        return f"item {index} · cluster in {seen}"
+        return f"item {sides[0].items[index]} · cluster in {seen}"
 
-    clickable(sheet, key=key, alt=alt, label=label, on_pick=session.pick)
+    clickable(sheet, key=key, alt=alt, label=label, on_pick=sides[0].pick)
 
 
 # -- curves ------------------------------------------------------------------------------------
-@lru_cache(maxsize=32)
-def _curve(folder: Path, run_id: str, steps: int) -> pd.DataFrame:
-    run = session.open_run(run_id)
+@session.kept_per_run(maxsize=32, anew=len)
+def _curve(run: Run, compared: tuple[str, ...]) -> pd.DataFrame:
+    """Figures of a run over the items that all compared runs have, or over its own if none are."""
     data = session.dataset(run)
-    return learning_curves.curve(run, data.labels)
+    only = None
+    if compared:
+        shared = shared_by([session.open_run(other) for other in compared])
+        only = shared.rows[compared.index(run.id)]
+    return learning_curves.curve(run, data.labels, only)
 
 
 def curves_of(sides: Sequence[Side]) -> None:
     """One figure of all runs along one axis; seeds of one setting as mean and range."""
+    partly = any(side.has_others for side in sides)
+    compared = tuple(side.view.run.id for side in sides) if partly else ()
     labelled = sides[0].view.labels is not None
     names = [key for key in FROM_ASSIGNMENTS if labelled or not SCORES[key].needs_labels]
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -203,9 +207,10 @@ def curves_of(sides: Sequence[Side]) -> None:
         )
     with st.spinner("Reading the curves ..."):
         groups = _groups(sides, with_seeds=with_seeds)
-        members = {run.id: run for group in groups.values() for run in group}
         tables = {
-            run_id: _curve(run.path.parent, run_id, len(run)) for run_id, run in members.items()
+            run.id: _curve(run, () if len(group) > 1 else compared)
+            for group in groups.values()
+            for run in group
         }
     ids = {name: [run.id for run in group] for name, group in groups.items()}
     table = learning_curves.bands(tables, ids, axis, figure)
@@ -214,6 +219,8 @@ def curves_of(sides: Sequence[Side]) -> None:
     panels.chart(
         overlay.overlaid, table, list(groups), figure=figure, axis=axis, at=at, key="overlaid"
     )
+    if partly and any(len(group) > 1 for group in groups.values()):
+        st.caption("Means over seeds are over all items of each run, not the shared ones only.")
     for name in sorted(set(groups) - set(table["group"])):
         st.caption(f"{name} has no curve here. {_why_not(groups[name], axis)}")
     if axis == "samples":

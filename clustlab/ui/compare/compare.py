@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from clustlab.analysis import comparison, progress_axis
+from clustlab.analysis import comparison, progress_axis, shared_items
 from clustlab.errors import ClustlabError, ParameterError, RunNotFound
+from clustlab.runs import titles
 from clustlab.runs.store import Run
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.compare import side_by_side
-from clustlab.ui.compare.compared_run import Side, common_ids
+from clustlab.ui.compare.compared_run import shared_by, sides
 from clustlab.ui.run import frame
-from clustlab.ui.run.view import View
 from clustlab.ui.train import start_comparison
 from clustlab.views.panes import LETTERS
 
@@ -32,18 +32,48 @@ def page() -> None:
     if len(runs) < comparison.FEWEST:
         _nothing_yet(runs)
         return
-    odd = comparison.strangers(session.store(), runs)
+    odd = shared_items.strangers(session.store(), runs)
     if odd:
         start_comparison.explain(runs, odd, replace)
         return
-    if st.session_state.get("run") not in [run.id for run in runs]:
-        session.choose(runs[0].id)  # so that every page speaks of the same images
-        st.query_params.pop("run", None)
+    _speak_of_the_first(runs)
     if st.session_state.get("compare-at") is not None:  # links from other pages do not carry it
         st.query_params["at"] = f"{st.session_state['compare-at']:g}"
     active = any(run.is_active for run in runs)
     every = frame.BODY_TICK if active else None
     st.fragment(session.guarded(_ticking), run_every=every)([run.id for run in runs])
+
+
+def _speak_of_the_first(runs: Sequence[Run]) -> None:
+    """Let the chosen run be a compared one that has the numbers of the page for the items.
+
+    These are those of the first run that has begun. What is selected goes along.
+    """
+    first = next((run for run in runs if len(run)), runs[0])
+    chosen = next((run for run in runs if run.id == state.RUN.get()), None)
+    if chosen is not None and chosen.spec.excluded == first.spec.excluded:
+        return
+    items, title = session.selection()
+    index = session.picked()
+    session.choose(first.id)  # so that every page speaks of the same images
+    state.RUN_IN_ADDRESS.drop()
+    if chosen is None or not len(first):
+        return
+    shared, places = shared_by(runs), (runs.index(chosen), runs.index(first))
+    if items:
+        session.select(shared.translated(items, *places), title)
+    for item in shared.translated([] if index is None else [index], *places):
+        session.pick(int(item))
+
+
+def _over_which(shared: shared_items.SharedItems) -> None:
+    """Say over how many items runs are compared, where some are missing in one."""
+    if len(shared) < shared.n_draw:
+        st.caption(
+            f":material/filter_alt: Compared over **{shared.in_words}**: those that all of these "
+            "runs have. All figures here are over them, and items have their numbers in the first "
+            "run."
+        )
 
 
 # -- which runs --------------------------------------------------------------------------------
@@ -90,13 +120,14 @@ def replace(old: str, new: str | None) -> None:
 def _picker(runs: Sequence[Run]) -> None:
     every = {run.id: run for run in session.store().runs()}
     every |= {run.id: run for run in runs}
+    called = dict(zip(every, titles.titles(list(every.values())), strict=True))
     st.session_state["compare-pick"] = [run.id for run in runs]
     pick, more = st.columns([7, 3], vertical_alignment="bottom")
     with pick:
         st.multiselect(
             "Runs to compare",
             list(every),
-            format_func=lambda run_id: _name(every[run_id]),
+            format_func=lambda run_id: _name(every[run_id], called[run_id]),
             key="compare-pick",
             max_selections=comparison.MOST,
             placeholder="Choose 2 to 4 runs over the same items",
@@ -116,8 +147,8 @@ def _picker(runs: Sequence[Run]) -> None:
                     start_comparison.three(runs[0], _remember)
 
 
-def _name(run: Run) -> str:
-    return f"{run.title}, {run.spec.preset} ({run.id[-4:]})"
+def _name(run: Run, title: str) -> str:
+    return f"{title} ({run.id[-4:]})"
 
 
 def _nothing_yet(runs: Sequence[Run]) -> None:
@@ -133,7 +164,7 @@ def _nothing_yet(runs: Sequence[Run]) -> None:
     if pair and st.button(
         "Compare the newest two" if start is None else "Compare with the newest on the same items",
         icon=":material/compare_arrows:",
-        help=" and ".join(_name(run) for run in pair),
+        help=" and ".join(map(_name, pair, titles.titles(pair))),
     ):
         _remember([run.id for run in pair])
         st.rerun()
@@ -162,7 +193,9 @@ def _ticking(ids: Sequence[str]) -> None:
     _follow(begun)
     clocks = [progress_axis.clock(run) for run in begun]
     steps = dict(zip((run.id for run in begun), _control(clocks), strict=True))
-    side_by_side.draw(sides(runs, steps), [run for run in runs if run.id not in steps])
+    _over_which(shared_by(runs))
+    waiting = [run for run in runs if run.id not in steps]
+    side_by_side.draw(sides(runs, steps, LETTERS), waiting)
 
 
 def _follow(runs: Sequence[Run]) -> None:
@@ -180,21 +213,6 @@ def _follow(runs: Sequence[Run]) -> None:
         timeline.extend(report=tell)
     if bar is not None:
         bar.empty()
-
-
-def sides(runs: Sequence[Run], steps: dict[str, int]) -> list[Side]:
-    """Runs that have begun, at their steps, with clusters under common numbers.
-
-    Clusters are matched at the last step of each run and keep their numbers at all others, so
-    that a colour means one cluster over time as well as across runs.
-    """
-    begun = [(i, run) for i, run in enumerate(runs) if run.id in steps]
-    maps = common_ids([run for _, run in begun])
-    found = []
-    for (i, run), ids in zip(begun, maps, strict=True):
-        view = View(run, steps[run.id], session.timeline(run), session.dataset(run))
-        found.append(Side(LETTERS[i], view, ids))
-    return found
 
 
 # -- one control for all -----------------------------------------------------------------------

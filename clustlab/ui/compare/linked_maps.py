@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from clustlab.analysis import matching
 from clustlab.ui import session
 from clustlab.ui.compare.compared_run import Side, chart_key, select
 from clustlab.ui.look import decision_regions
@@ -27,8 +28,11 @@ def draw(sides: Sequence[Side]) -> None:
         drawing: tuple[Any, ...] = (panes.linked, table, letters)
         options: dict[str, Any] = {"extent": square[2]}
         if in_plane:
-            key, square = f"{key}-plane", regions.square_of(first.dataset.items)
-            spots = [side.ids[decision_regions.clusters(side.view, scored)] for side in sides]
+            key, square = f"{key}-plane", regions.square_of(sides[0].whole.dataset.items)
+            spots = [
+                matching.looked_up(decision_regions.clusters(s.whole, scored, square), s.ids)
+                for s in sides
+            ]
             drawing, options = (regions.linked, table, letters, spots, square), {}
         across = available_width.width("compare-room", panes.ENOUGH)
         keyboard_choice.area(
@@ -72,18 +76,19 @@ def _choices(sides: Sequence[Side]) -> tuple[bool, bool]:
             label_visibility="collapsed",
         )
         in_plane = kind == "plane"
-        return in_plane, in_plane and decision_regions.by_scores([side.view for side in sides])
+        return in_plane, in_plane and decision_regions.by_scores([side.whole for side in sides])
 
 
 def _table(sides: Sequence[Side], in_plane: bool) -> pd.DataFrame:
     """Where all items lie and what is known of them, run by run."""
-    views = [side.view for side in sides]
+    first = sides[0].view
     return panes.wide(
-        [v.dataset.items if in_plane else v.timeline.points(v.step) for v in views],
+        [side.view.dataset.items if in_plane else side.points for side in sides],
         [side.clusters for side in sides],
         letters=[side.letter for side in sides],
-        labels=views[0].labels,
-        class_names=views[0].dataset.class_names,
+        labels=first.labels,
+        class_names=first.dataset.class_names,
+        items=sides[0].items,
     )
 
 

@@ -1,13 +1,14 @@
 """What the page Compare draws: a column for each run, and what they agree on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 import streamlit as st
 
 from clustlab.analysis import agreement, matching
-from clustlab.analysis.score_catalogue import LABELLED, SCORES
+from clustlab.analysis.score_catalogue import LABELLED, SCORES, Score
+from clustlab.runs import titles
 from clustlab.runs.store import Run
 from clustlab.types import Array
 from clustlab.ui import nav, session
@@ -49,16 +50,16 @@ def draw(sides: Sequence[Side], waiting: Sequence[Run]) -> None:
 
 # -- columns -----------------------------------------------------------------------------------
 def _heads(sides: Sequence[Side]) -> None:
-    for column, side in zip(st.columns(len(sides), gap="small"), sides, strict=True):
+    called = titles.titles([side.view.run for side in sides])
+    columns = st.columns(len(sides), gap="small")
+    for column, side, title in zip(columns, sides, called, strict=True):
         with column, st.container(gap="xsmall"):
-            run, row = side.view.run, side.view.timeline.row(side.view.step)
+            run, row = side.view.run, side.figures
             with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-                st.markdown(f"**{side.name}**", width="content", help=run.title)
+                st.markdown(f"**{side.name}**", width="content", help=title)
                 st.badge(run.status, color=summaries.STATUS_COLORS[run.status])
                 nav.link("embedding", "Open", "open_in_new", run=run.id)
-            names = LABELLED[:3] if row["acc"] == row["acc"] else ("confidence",)
-            told = [SCORES[name] for name in names]
-            scores = [f"{score.short} **{score.written(row[score.key])}**" for score in told]
+            scores = [f"{score.short} **{score.written(row[score.key])}**" for score in _told(row)]
             scores.append(f"**{row['n_occupied']:.0f}** clusters")
             few = scores if len(sides) < 3 else scores[:2]  # narrow columns
             st.markdown(" · ".join(few), help=", ".join(scores).replace("*", ""))
@@ -67,6 +68,21 @@ def _heads(sides: Sequence[Side]) -> None:
             if record.get("seconds") is not None:
                 words += f" · {record['seconds']:.1f} s"
             st.caption(words)
+            if side.has_others:
+                st.caption(_over_its_own(side))
+
+
+def _told(row: Mapping[str, float]) -> list[Score]:
+    """Scores that stand above a column."""
+    names = LABELLED[:3] if row["acc"] == row["acc"] else ("confidence",)
+    return [SCORES[name] for name in names]
+
+
+def _over_its_own(side: Side) -> str:
+    """What a run scores over all of its items, where these are not those that are compared."""
+    row, n = side.whole.timeline.row(side.whole.step), len(side.whole.clusters)
+    scores = ", ".join(f"{score.short} {score.written(row[score.key])}" for score in _told(row))
+    return f"Over the {len(side.rows):,} shared items. Over all its {n:,}: {scores}"
 
 
 def _who_is_right(sides: Sequence[Side]) -> None:
@@ -84,7 +100,7 @@ def _who_is_right(sides: Sequence[Side]) -> None:
             for row in rows:
                 for cell, name in zip(st.columns(2, gap="xsmall"), row, strict=True):
                     with cell:
-                        _cell(name, getattr(found, name), a.letter, b.letter)
+                        _cell(name, a.items[getattr(found, name)], a.letter, b.letter)
     if len(pairs) == 1:
         with columns[1]:
             _in_short(*pairs[0])
@@ -164,10 +180,10 @@ def sheet_of(side: Side, sheet: sheets.Sheet, *, key: str, alt: str) -> None:
         own = f"cluster {side.clusters[index]} in {side.letter}"
         labels = side.view.labels
         if labels is None or labels[index] < 0:
-            return f"item {index} · {own}"
-        return f"item {index} · {side.view.class_name(int(labels[index]))} · {own}"
+            return f"item {side.items[index]} · {own}"
+        return f"item {side.items[index]} · {side.view.class_name(int(labels[index]))} · {own}"
 
-    clickable(sheet, key=key, alt=alt, label=label, on_pick=session.pick)
+    clickable(sheet, key=key, alt=alt, label=label, on_pick=side.pick)
 
 
 def _confusions(sides: Sequence[Side]) -> None:
@@ -195,7 +211,7 @@ def _confusion(side: Side, labels: Array) -> None:
 
     def choose(cell: tuple[int, int]) -> None:
         label, cluster = cell
-        rows = np.flatnonzero((labels == label) & (side.clusters == cluster))
+        rows = side.items[np.flatnonzero((labels == label) & (side.clusters == cluster))]
         select(source, rows, f"{name(label)} in cluster {cluster} of {side.letter}")
 
     cells = keyboard_choice.Chooser(source, key, choose)
@@ -230,13 +246,18 @@ def _confusion(side: Side, labels: Array) -> None:
 # -- the inspector -----------------------------------------------------------------------------
 def _inspect(sides: Sequence[Side]) -> None:
     index = session.picked()
-    if index is not None and index < len(sides[0].clusters) and len(sides) > 1:
+    first = sides[0]
+    if index is not None and index < len(first.whole.clusters) and len(sides) > 1:
         with st.container(border=True):
             st.markdown(f"**Item {index} in each run**")
-            st.markdown("\n\n".join(_verdict(side, index) for side in sides))
-    inspector.draw(sides[0].view)
+            here = np.flatnonzero(first.items == index)
+            if len(here):
+                st.markdown("\n\n".join(_verdict(side, int(here[0])) for side in sides))
+            else:
+                st.caption("Not all of these runs have this item, so it is not compared.")
+    inspector.draw(first.whole)
     if len(sides) > 1 and (index is not None or session.selection()[0]):
-        st.caption(f"Frames, corners and facts of the images are those of {sides[0].name}.")
+        st.caption(f"Frames, corners and facts of the images are those of {first.name}.")
 
 
 def _verdict(side: Side, index: int) -> str:

@@ -37,23 +37,26 @@ def by_scores(views: Sequence["View"]) -> bool:
     )
 
 
-def clusters(view: "View", scored: bool) -> Array:
-    """Stable cluster of each spot of the square of the items: as scored, or of the nearest item."""
+def clusters(view: "View", scored: bool, square: regions.Square | None = None) -> Array:
+    """Stable cluster of each spot of a square: as scored, or of the nearest item.
+
+    By default the square is that of the items.
+    """
+    square = square or regions.square_of(view.dataset.items)
     if scored and explanation.can_ask(view):
-        answers = _answers(view.run, view.step)
+        answers = _answers(view.run, view.step, square)
         if answers is not None:
             return view.timeline.mapping(view.step)[answers]
-    found: Array = view.clusters[_nearest(view.run)]
-    return found
+    of_spots: Array = view.clusters[_nearest(view.run, square)]
+    return of_spots
 
 
 @session.kept_per_run(maxsize=KEPT)
-def _answers(run: Run, step: int) -> Array | None:
-    return explanation.answers(run, step, regions.spots(regions.square_of(session.items(run))))
+def _answers(run: Run, step: int, square: regions.Square) -> Array | None:
+    return explanation.answers(run, step, regions.spots(square))
 
 
 @session.kept_per_run(maxsize=KEPT)
-def _nearest(run: Run) -> Array:
+def _nearest(run: Run, square: regions.Square) -> Array:
     """Number of the item nearest to each spot; the items lie where they lie at every step."""
-    items = session.items(run)
-    return regions.nearest(items, regions.spots(regions.square_of(items)))
+    return regions.nearest(session.items(run), regions.spots(square))

@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from clustlab.analysis import comparison
+from clustlab.analysis import comparison, shared_items
 from clustlab.errors import ClustlabError
 from clustlab.runs.store import Run, RunSpec
 from clustlab.ui import session
@@ -16,7 +16,7 @@ NAMES = {"dec": "DEC", "iic": "IIC", "deepcluster": "DeepCluster"}
 
 
 def partner(run: Run) -> Run | None:
-    """Another run over the same items that has begun: of another method if there is one."""
+    """Another run over items of the same draw that has begun: of another method if there is one."""
     store = session.store()
     same = [
         other
@@ -24,7 +24,7 @@ def partner(run: Run) -> Run | None:
         if other.id != run.id
         and other.spec.dataset == run.spec.dataset
         and (other.path / "log.jsonl").is_file()
-        and comparison.same_items(store, run, other)
+        and shared_items.same_draw(store, run, other)
     ]
     return min(same, key=lambda other: other.spec.method == run.spec.method, default=None)
 
@@ -48,8 +48,9 @@ def explain(
     first = runs[0]
     st.markdown("### These runs look at different items")
     st.markdown(
-        "Runs are compared image by image, so all of them must be trained on the same items in "
-        f"the same order. The first one, **{first.title}**, decides: {_protocol(first)}"
+        "Runs are compared image by image, so all of them must be trained on items of the same "
+        f"draw, of which some may be left out. The first one, **{first.title}**, decides: "
+        f"{_protocol(first)}"
     )
     for run in odd:
         with st.container(border=True):
