@@ -291,7 +291,7 @@ class Intervention:
     """
 
     kind: InterventionKind
-    clusters: tuple[int, ...] = ()  # raw numbers of the newest snapshot
+    clusters: tuple[int, ...] = ()  # raw numbers of the snapshot before
     value: float = 1.0
 
     def __post_init__(self) -> None:

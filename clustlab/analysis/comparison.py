@@ -9,11 +9,12 @@ import numpy as np
 
 from clustlab import registry
 from clustlab.analysis import agreement, matching, run_scores, shared_items
+from clustlab.analysis.lasting_clusters import last_clusters
 from clustlab.analysis.shared_items import SharedItems
 from clustlab.errors import ParameterError
 from clustlab.runs import identity, titles
 from clustlab.runs.identity import Identity
-from clustlab.runs.store import Run, RunSpec, RunStore, each_assignment
+from clustlab.runs.store import Run, RunSpec, RunStore
 from clustlab.types import Array
 
 FEWEST, MOST = 2, 4
@@ -227,13 +228,9 @@ def report(store: RunStore, run_ids: Sequence[str]) -> dict[str, Any]:
 
 def _last_clusters(run: Run) -> tuple[Array, int]:
     """Lasting cluster ids (n,) of the last step, as the pages show them, and their number."""
-    stable, mapping = None, None
-    ids = 0
-    for assignments, k in each_assignment(run):
-        stable, mapping = matching.follow(assignments, k, stable, mapping)
-        ids = max(ids, int(mapping.max(initial=-1)) + 1)
-    assert stable is not None
-    return stable, ids
+    last = last_clusters(run)
+    assert last is not None
+    return last.lasting, last.n_ids
 
 
 def _about(run: Run, title: str, clusters: Array, labels: Array | None) -> dict[str, Any]:

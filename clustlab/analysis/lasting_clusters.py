@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from clustlab.analysis import matching
@@ -25,6 +26,12 @@ def followed_clusters(run: Run) -> Iterator[Followed]:
         lasting, mapping = matching.follow(raw, k, lasting, mapping)
         n_ids = max(n_ids, int(mapping.max(initial=-1)) + 1)
         yield Followed(raw, lasting, mapping, n_ids)
+
+
+def lasting_numbers(run: Run, step: int) -> Array:
+    """Lasting number (k,) int32 of each raw cluster of a committed step, as pages show them."""
+    *_, last = islice(followed_clusters(run), step + 1)
+    return last.mapping
 
 
 def last_clusters(run: Run) -> Followed | None:

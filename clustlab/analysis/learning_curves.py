@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from clustlab.analysis import matching, score_catalogue
+from clustlab.analysis.lasting_clusters import followed_clusters
 from clustlab.analysis.progress_axis import clock, samples_seen
 from clustlab.analysis.score_catalogue import FROM_ASSIGNMENTS, Division
-from clustlab.runs.store import Run, each_assignment
+from clustlab.runs.store import Run
 from clustlab.types import Array
 
 GRID = 300  # places along a mean over seeds
@@ -22,17 +23,16 @@ def curve(run: Run, labels: Array | None = None, only: Array | None = None) -> p
     Reads assignments only, so it is quick for runs that nobody looks at otherwise.
     """
     rows: list[dict[str, float]] = []
-    stable: Array | None = None
-    mapping: Array | None = None
     taken = slice(None) if only is None else only
     known = None if labels is None else labels[taken]
-    for assignments, k in each_assignment(run):
-        before = None if stable is None else stable[taken]
-        stable, mapping = matching.follow(assignments, k, stable, mapping)
-        now = stable[taken]
+    before: Array | None = None
+    for step in followed_clusters(run):
+        now = step.lasting[taken]
         counts = None if known is None else matching.contingency(known, now)
-        division = Division(matching.sizes_of(assignments[taken], k), now, before, counts)
+        sizes = matching.sizes_of(step.raw[taken], len(step.mapping))
+        division = Division(sizes, now, before, counts)
         rows.append(score_catalogue.values(division, FROM_ASSIGNMENTS))
+        before = now
     table = pd.DataFrame(rows, columns=list(FROM_ASSIGNMENTS), dtype=float)
     missing = np.full(len(table), np.nan)
     for name, values in (

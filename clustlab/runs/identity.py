@@ -38,7 +38,7 @@ class Change:
 
     step: int
     kind: str
-    clusters: tuple[int, ...]  # raw numbers at that step
+    clusters: tuple[int, ...]  # lasting numbers; raw ones in runs that did not note these
     value: float
 
     def __str__(self) -> str:
@@ -138,7 +138,12 @@ def carried_out(run: RunRecord) -> tuple[Change, ...]:
         return ()
     lines = text[: text.rfind(b"\n") + 1].splitlines()  # the last one may be half-written
     return tuple(
-        Change(about["step"], about["kind"], tuple(about["clusters"]), about["value"])
+        Change(
+            about["step"],
+            about["kind"],
+            tuple(about.get("lasting", about["clusters"])),
+            about["value"],
+        )
         for about in map(json.loads, lines)
         if about.get("reason") == ""
     )

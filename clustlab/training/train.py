@@ -6,12 +6,14 @@ import json
 import platform
 import time
 from collections.abc import Generator, Mapping, Sequence
+from functools import partial
 from importlib import metadata
 from typing import Any, cast
 
 import torch
 
 from clustlab import registry
+from clustlab.analysis.lasting_clusters import lasting_numbers
 from clustlab.context import Context
 from clustlab.data import library
 from clustlab.data.atomic import write_atomically
@@ -19,7 +21,7 @@ from clustlab.device import choose_device
 from clustlab.errors import ParameterError
 from clustlab.params import build
 from clustlab.registry import Method
-from clustlab.runs.interventions import Desk
+from clustlab.runs.interventions import InterventionQueue
 from clustlab.runs.store import Run, RunSpec, RunStore
 from clustlab.training.estimate import Machine
 from clustlab.training.writer import RunWriter, load_checkpoint
@@ -61,10 +63,11 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
 
     warm = _state_continued(run)
     step = int(checkpoint["step"]) if checkpoint else 0
-    desk = Desk(run, registry.interventions(registry.method(spec.method)))
+    offered = registry.interventions(registry.method(spec.method))
+    queue = InterventionQueue(run, offered, partial(lasting_numbers, run))
 
     def interventions() -> list[Intervention]:
-        return desk.take(step, ctx.phase_name, is_new=step >= writer.committed)
+        return queue.take(step, ctx.phase_name, is_new=step >= writer.committed)
 
     ctx = Context(
         spec.seed,
@@ -84,7 +87,7 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
                 raise ValueError(f"the phase {ctx.phase_name!r} is not in the plan")
             phase = planned[ctx.phase_name]
             record = {"phase": phase.name, "role": phase.role, "samples": phase.samples}
-            record |= {"done": ctx.done + 1, "total": ctx.total, **desk.record(step)}
+            record |= {"done": ctx.done + 1, "total": ctx.total, **queue.record(step)}
             writer.append(step, snapshot, {**record, "seconds": round(clock.seconds, 4)})
             step += 1
             writer.report(force=True, step=step, done=ctx.done + 1)

@@ -1,9 +1,11 @@
 """A broken run and its guarded twin in a real browser: started, watched, judged, compared."""
 
 import time
+from functools import partial
 
 import pytest
 
+from clustlab.analysis.lasting_clusters import lasting_numbers
 from clustlab.runs import interventions
 from tests.browser.test_browser import see, settle
 from tests.support.browser import PATIENCE, SIZE, server
@@ -63,14 +65,14 @@ def test_pause_a_run_scramble_a_cluster_and_find_it_on_the_timeline(store, addre
     page.get_by_role("button", name="Add", exact=True).click()
     see(page, r"At the start of the next step")
     (run,) = store.runs()
-    (wish,) = interventions.wishes(run)
-    assert wish.intervention.kind == "scramble"
+    (wish,) = interventions.pending(run, partial(lasting_numbers, run))
+    assert wish.kind == "scramble"
 
     # It is made at the next step but one at most, and stands under the scrubber there.
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Resume").click()
     end = time.monotonic() + PATIENCE / 1000
-    while not (at := [i for i, r in enumerate(run.log) if interventions.at_step(r)]):
+    while not (at := [i for i, r in enumerate(run.log) if interventions.made_at(r)]):
         assert time.monotonic() < end
         time.sleep(0.2)
     assert wish.n_steps <= at[0] <= wish.n_steps + 1

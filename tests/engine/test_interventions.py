@@ -5,14 +5,20 @@ import os
 import signal
 import subprocess
 import sys
-from functools import cache
+import tempfile
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from clustlab import registry
+from clustlab.analysis.lasting_clusters import lasting_numbers
+from clustlab.analysis.timeline import Timeline
 from clustlab.context import Context
 from clustlab.errors import ParameterError, RunNotFound
 from clustlab.params import schema
@@ -25,8 +31,8 @@ from clustlab.parts.hooks.interventions import (
     scrambled_rows,
 )
 from clustlab.runs import interventions
-from clustlab.runs.interventions import Desk
-from clustlab.runs.store import RunSpec, snapshot_path
+from clustlab.runs.interventions import InterventionQueue, RecordedIntervention
+from clustlab.runs.store import RunSpec, RunStore, snapshot_path
 from clustlab.training.runner import ThreadRunner
 from clustlab.training.worker import execute, new_run, requeue
 from clustlab.types import Intervention
@@ -276,6 +282,17 @@ def test_a_scrambled_cluster_of_kmeans_recovers():
 
 
 # -- in the run directory ------------------------------------------------------------------------
+some_examples = hypothesis_settings(max_examples=25, deadline=None)
+
+
+def pending(run):
+    return interventions.pending(run, partial(lasting_numbers, run))
+
+
+def queue(run, offered):
+    return InterventionQueue(run, offered, partial(lasting_numbers, run))
+
+
 def arrays(run):
     return [snapshot_path(run.path, i).read_bytes() for i in range(len(run))]
 
@@ -299,13 +316,15 @@ def finished(run, wait_for):
 
 def test_a_wish_is_granted_once_at_the_next_step_and_recorded_there(store, wait_for):
     run = paused_at(store, 3, wait_for)
-    interventions.ask(run, Intervention("merge", (0, 1)))
-    (wish,) = interventions.wishes(run)
-    assert (wish.intervention.clusters, wish.n_steps) == ((0, 1), 3)
+    interventions.ask(run, "merge", (0, 1))
+    (asked,) = pending(run)
+    assert (asked.kind, asked.lasting, asked.n_steps) == ("merge", (0, 1), 3)
     finished(run, wait_for)
-    assert interventions.wishes(run) == []
-    made = {i: interventions.at_step(r) for i, r in enumerate(run.log)}
-    assert {i: m for i, m in made.items() if m} == {3: [Intervention("merge", (0, 1))]}
+    assert pending(run) == []
+    made = {i: interventions.made_at(r) for i, r in enumerate(run.log)}
+    taken = int((run[2].assignments == 1).sum())
+    recorded = RecordedIntervention("merge", 1.0, (0, 1), (0, 1), taken, "")
+    assert {i: m for i, m in made.items() if m} == {3: [recorded]}
     (line,) = (run.path / "interventions.jsonl").read_text().splitlines()
     assert json.loads(line)["step"] == 3
     assert (run[2].assignments == 1).any()
@@ -314,7 +333,7 @@ def test_a_wish_is_granted_once_at_the_next_step_and_recorded_there(store, wait_
 
 def test_what_is_taken_back_in_time_is_not_made(store, wait_for):
     run = paused_at(store, 3, wait_for)
-    name = interventions.ask(run, Intervention("merge", (0, 1)))
+    name = interventions.ask(run, "merge", (0, 1))
     interventions.take_back(run, name)
     finished(run, wait_for)
     assert not (run.path / "interventions.jsonl").exists()
@@ -330,7 +349,7 @@ def test_what_is_taken_back_in_time_is_not_made(store, wait_for):
 
 def test_after_a_kill_a_change_is_made_again_at_its_step_and_not_twice(store, wait_for):
     whole = paused_at(store, 3, wait_for)
-    interventions.ask(whole, Intervention("scramble", (2,)))
+    interventions.ask(whole, "scramble", (2,))
     finished(whole, wait_for)
 
     run = new_run(store, whole.spec)
@@ -340,7 +359,7 @@ def test_after_a_kill_a_change_is_made_again_at_its_step_and_not_twice(store, wa
     child = subprocess.Popen(command, cwd=ROOT, stdout=quiet, stderr=quiet)
     try:
         wait_for(lambda: run.status == "paused", 120)
-        interventions.ask(run, Intervention("scramble", (2,)))
+        interventions.ask(run, "scramble", (2,))
         (run.path / "request").write_text("until 5")
         wait_for(lambda: len(run) == 5 and run.status == "paused", 60)
     finally:
@@ -359,74 +378,142 @@ def test_a_crash_between_the_record_and_the_step_loses_and_doubles_nothing(store
     run = paused_at(store, 3, wait_for)
     run.request("cancel")
     wait_for(lambda: run.status == "cancelled")
-    interventions.ask(run, Intervention("merge", (0, 1)))
+    interventions.ask(run, "merge", (0, 1))
     (file,) = (run.path / "wishes").iterdir()
     text = file.read_text()
     offered = registry.interventions(registry.method("kmeans"))
-    assert Desk(run, offered).take(3, "assign and move", is_new=True)
+    assert queue(run, offered).take(3, "assign and move", is_new=True)
     file.write_text(text)  # the crash came before the wish was removed ...
     with (run.path / "interventions.jsonl").open("a") as lines:
         lines.write('{"step": 4, "wi')  # ... or in the middle of a line
     requeue(run)
     execute(store.root, run.id)
     assert run.status == "done", run.progress
-    assert [len(interventions.at_step(r)) for r in run.log[:6]] == [0, 0, 0, 1, 0, 0]
+    assert [len(interventions.made_at(r)) for r in run.log[:6]] == [0, 0, 0, 1, 0, 0]
     assert not list((run.path / "wishes").iterdir())
 
 
 def test_a_step_that_is_repeated_grants_nothing_new(store, wait_for):
     run = paused_at(store, 4, wait_for)
-    interventions.ask(run, Intervention("merge", (0, 1)))
+    interventions.ask(run, "merge", (0, 1))
     offered = registry.interventions(registry.method("kmeans"))
-    assert Desk(run, offered).take(2, "assign and move", is_new=False) == []
-    assert len(interventions.wishes(run)) == 1
+    assert queue(run, offered).take(2, "assign and move", is_new=False) == []
+    assert len(pending(run)) == 1
     run.request("cancel")
     wait_for(lambda: run.status == "cancelled")
 
 
-def test_clusters_are_followed_by_their_items_while_a_wish_waits(store):
-    first = np.arange(12) % 3
-    moved = (first + 1) % 3  # the same clusters under other numbers
-    data = handmade.dataset(12)
-    run = handmade.write(store, [handmade.hard(a, 3, loss=1.0) for a in (first, moved)], data)
+OWN = np.repeat(np.arange(4), [5, 4, 3, 2])  # four clusters of different sizes
 
-    def judged(intervention, n_steps):
-        interventions.ask(run, intervention)
-        (file,) = (run.path / "wishes").iterdir()
-        file.write_text(json.dumps({**json.loads(file.read_text()), "n_steps": n_steps}))
-        desk = Desk(run, {"train": ("merge", "split")})
-        granted = desk.take(2, "train", is_new=True)
-        record = desk.record(2)
-        (run.path / "interventions.jsonl").unlink()
-        return granted, interventions.refused_at(record)
 
-    granted, refused = judged(Intervention("merge", (0, 1)), 1)
-    assert granted == [Intervention("merge", (1, 2))]
-    assert refused == []
-    for wish, n_steps, reason in (
-        (Intervention("scramble", (0,)), 2, "the phase 'train' does not offer it"),
-        (Intervention("split", (7,)), 2, "there are only 3 clusters"),
-        (Intervention("split", (0,)), 0, "there were no clusters yet"),
-    ):
-        granted, refused = judged(wish, n_steps)
-        assert granted == []
-        assert refused == [(wish, reason)]
+def renumbered(store, orders, moves=()):
+    """A run in which the same clusters stand under other raw numbers at each step.
+
+    At each step one item of `moves` goes to the next cluster.
+    """
+    own, snapshots = OWN.copy(), []
+    for step, order in enumerate(orders):
+        leaving = list(moves)[step : step + 1]
+        own[leaving] = (own[leaving] + 1) % 4
+        snapshots.append(handmade.hard(np.asarray(order)[own], 4, loss=1.0))
+    return handmade.write(store, snapshots, handmade.dataset(len(OWN)))
+
+
+def ask_after(run, n_steps, kind, *lasting):
+    """Ask for a change as was done when the run had so many steps."""
+    interventions.ask(run, kind, lasting)
+    (file,) = (run.path / "wishes").iterdir()
+    file.write_text(json.dumps({**json.loads(file.read_text()), "n_steps": n_steps}))
+
+
+@some_examples
+@given(st.lists(st.permutations(range(4)), min_size=1, max_size=5), st.integers(0, 3), st.data())
+def test_a_lasting_number_reaches_its_cluster_whatever_its_raw_number_is(orders, cluster, data):
+    moves = data.draw(st.lists(st.integers(0, 13), unique=True, max_size=len(orders)))
+    with tempfile.TemporaryDirectory() as folder:
+        run = renumbered(RunStore(folder), orders, moves)
+        seen = Timeline(run)  # what pages show
+        seen.extend()
+        members = np.flatnonzero(seen.stable(len(run) - 1) == cluster)
+        if not moves:  # a lasting number is the raw one of the first step
+            assert members.tolist() == np.flatnonzero(np.array(orders[0])[OWN] == cluster).tolist()
+        ask_after(run, data.draw(st.integers(1, len(run))), "scramble", cluster)
+        worker = queue(run, {"train": ("scramble",)})
+        (made,) = worker.take(len(run), "train", is_new=True)
+        reached = np.flatnonzero(run[-1].assignments == made.clusters[0])
+        assert reached.tolist() == members.tolist()
+        (recorded,) = interventions.made_at(worker.record(len(run)))
+        assert (recorded.lasting, recorded.raw) == ((cluster,), made.clusters)
+        assert recorded.n_items == len(members)
+        assert interventions.items_taken(run, len(run), recorded).tolist() == members.tolist()
+        again = queue(run, {"train": ("scramble",)})  # after a kill
+        assert again.take(len(run), "train", is_new=False) == [made]
+
+
+def test_a_cluster_that_most_of_its_items_have_left_is_still_that_cluster(store):
+    snapshots = [
+        handmade.hard(np.array(assignments), 2, loss=1.0)
+        for assignments in ([0] * 5 + [1] * 6, [0] * 2 + [1] * 9)
+    ]
+    run = handmade.write(store, snapshots, handmade.dataset(11))
+    ask_after(run, 1, "scramble", 0)
+    worker = queue(run, {"train": ("scramble",)})
+    assert worker.take(2, "train", is_new=True) == [Intervention("scramble", (0,))]
+    (recorded,) = interventions.made_at(worker.record(2))
+    assert interventions.items_taken(run, 2, recorded).tolist() == [0, 1]
+
+
+def test_a_file_of_before_that_asks_by_raw_numbers_is_read(store):
+    run = renumbered(store, [(0, 1, 2, 3), (2, 3, 0, 1), (1, 2, 3, 0)])
+    (run.path / "wishes").mkdir()
+    about = {"kind": "merge", "clusters": [2, 1], "value": 1.0, "n_steps": 2}
+    (run.path / "wishes" / "1.json").write_text(json.dumps(about))
+    assert [asked.lasting for asked in pending(run)] == [(0, 3)]
+    made = queue(run, {"train": ("merge",)}).take(3, "train", is_new=True)
+    assert made == [Intervention("merge", (1, 0))]
+
+
+def test_a_log_of_before_is_read_and_its_items_are_known(store):
+    run = renumbered(store, [(1, 0, 2, 3)])
+    about = {"kind": "merge", "clusters": [0, 1], "value": 1.0}
+    (made,) = interventions.made_at({"interventions": [about]})
+    assert made == RecordedIntervention("merge", 1.0, None, (0, 1), None, "")
+    assert interventions.items_taken(run, 1, made).tolist() == [0, 1, 2, 3, 4]
+    (refused,) = interventions.refused_at({"refused": [{**about, "reason": "no"}]})
+    assert refused.reason == "no"
+
+
+@pytest.mark.parametrize(
+    ("kind", "lasting", "n_steps", "reason"),
+    [
+        ("scramble", (0,), 2, "the phase 'train' does not offer it"),
+        ("split", (7,), 2, "there is no cluster 7"),
+        ("merge", (7, 9), 2, "there is no cluster 7 or 9"),
+        ("split", (0,), 0, "there were no clusters yet"),
+    ],
+)
+def test_what_cannot_be_made_is_recorded_with_its_reason(store, kind, lasting, n_steps, reason):
+    run = renumbered(store, [(0, 1, 2, 3), (1, 2, 3, 0)])
+    ask_after(run, n_steps, kind, *lasting)
+    worker = queue(run, {"train": ("merge", "split")})
+    assert worker.take(2, "train", is_new=True) == []
+    (refused,) = interventions.refused_at(worker.record(2))
+    assert (refused.kind, refused.lasting, refused.reason) == (kind, lasting, reason)
 
 
 def test_what_a_later_phase_offers_waits_for_it(store):
     data = handmade.dataset(12)
     run = handmade.write(store, [handmade.hard(np.arange(12) % 3, 3, loss=1.0)], data)
-    wish = Intervention("merge", (0, 1))
-    interventions.ask(run, wish)
-    desk = Desk(run, {"pre-train": ("learning rate",), "cluster": ("merge",), "end": ()})
-    assert desk.take(1, "pre-train", is_new=True) == []
-    assert [w.intervention for w in interventions.wishes(run)] == [wish]
+    interventions.ask(run, "merge", (0, 1))
+    worker = queue(run, {"pre-train": ("learning rate",), "cluster": ("merge",), "end": ()})
+    assert worker.take(1, "pre-train", is_new=True) == []
+    assert [asked.lasting for asked in pending(run)] == [(0, 1)]
     assert not (run.path / "interventions.jsonl").exists()
-    assert desk.take(1, "cluster", is_new=True) == [wish]
-    assert interventions.wishes(run) == []
-    interventions.ask(run, wish)
-    assert desk.take(2, "end", is_new=True) == []  # nothing later offers it
-    assert [reason for _, reason in interventions.refused_at(desk.record(2))] == [
+    assert worker.take(1, "cluster", is_new=True) == [Intervention("merge", (0, 1))]
+    assert pending(run) == []
+    interventions.ask(run, "merge", (0, 1))
+    assert worker.take(2, "end", is_new=True) == []  # nothing later offers it
+    assert [refused.reason for refused in interventions.refused_at(worker.record(2))] == [
         "the phase 'end' does not offer it"
     ]
 
@@ -435,7 +522,7 @@ def test_of_a_deleted_run_nothing_can_be_asked(store):
     run = new_run(store, RunSpec("digits", "kmeans", DATA, KMEANS, preset="custom"))
     store.delete(run.id)
     with pytest.raises(RunNotFound, match=run.id):
-        interventions.ask(run, Intervention("merge", (0, 1)))
+        interventions.ask(run, "merge", (0, 1))
 
 
 def test_a_run_that_nobody_touches_leaves_no_trace(store):
@@ -461,8 +548,8 @@ def test_dec_keeps_a_changed_rate_over_a_resume(store, wait_for):
     runs = []
     for stop in (False, True):
         run = paused_at(store, 5, wait_for, method="dec", **small)
-        interventions.ask(run, Intervention("learning rate", (), 10.0))
-        interventions.ask(run, Intervention("scramble", (1,)))
+        interventions.ask(run, "learning rate", (), 10.0)
+        interventions.ask(run, "scramble", (1,))
         if stop:
             (run.path / "request").write_text("until 7")
             wait_for(lambda run=run: len(run) == 7 and run.status == "paused", 60)

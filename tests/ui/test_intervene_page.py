@@ -1,13 +1,15 @@
 """Interventions on the page Train, without a browser: offered, asked for, taken back, told."""
 
 import json
+from functools import partial
 
+import numpy as np
 import pytest
 
+from clustlab.analysis.lasting_clusters import lasting_numbers
 from clustlab.runs import interventions
 from clustlab.runs.store import RunSpec, RunStore, queued_status, write_status
 from clustlab.training.worker import execute, new_run
-from clustlab.types import Intervention
 from clustlab.views import curves, specification
 from tests.ui.test_pages import visit, words
 
@@ -65,16 +67,16 @@ def test_a_paused_run_can_be_changed_and_the_change_taken_back(runs, paused):
     app = visit("train", run=run.id)
     assert not app.error
     app.button(key="intervene-add").click().run()  # the first kind: merge
-    (wish,) = interventions.wishes(run)
-    assert wish.intervention.kind == "merge"
-    assert len(wish.intervention.clusters) == 2
+    (wish,) = interventions.pending(run, partial(lasting_numbers, run))
+    assert wish.kind == "merge"
+    assert len(wish.lasting) == 2
     assert "At the start of the next step: **merge cluster" in words(app)
     app.button(key=f"undo-{wish.name}").click().run()
-    assert interventions.wishes(run) == []
+    assert interventions.pending(run, partial(lasting_numbers, run)) == []
     assert "At the start of the next step" not in words(app)
 
 
-def test_a_cluster_is_chosen_by_its_lasting_number_and_asked_for_by_the_raw_one(runs, paused):
+def test_a_cluster_is_chosen_and_asked_for_by_its_lasting_number(runs, paused):
     run = paused("kmeans")
     app = visit("train", run=run.id)
     choose(app, "scramble").run()
@@ -82,11 +84,12 @@ def test_a_cluster_is_chosen_by_its_lasting_number_and_asked_for_by_the_raw_one(
     assert len(box.options) == 4
     box.select_index(2).run()
     app.button(key="intervene-add").click().run()
-    (wish,) = interventions.wishes(run)
-    assert wish.intervention.kind == "scramble"
+    (wish,) = interventions.pending(run, partial(lasting_numbers, run))
+    assert wish.kind == "scramble"
     assert box.options[2].startswith("2 (")
-    (cluster,) = wish.intervention.clusters
-    assert f"({int((run[-1].assignments == cluster).sum())} items)" in box.options[2]
+    assert wish.lasting == (2,)
+    raw = lasting_numbers(run, len(run) - 1).tolist().index(2)
+    assert f"({int((run[-1].assignments == raw).sum())} items)" in box.options[2]
     assert "**scramble cluster 2**" in words(app)
 
 
@@ -107,9 +110,8 @@ def test_the_factor_on_the_learning_rate_is_asked_for(runs, paused):
     choose(app, "learning rate").run()
     app.number_input(key="factor").set_value(5.0).run()
     app.button(key="intervene-add").click().run()
-    assert [w.intervention for w in interventions.wishes(run)] == [
-        Intervention("learning rate", (), 5.0)
-    ]
+    (wish,) = interventions.pending(run, partial(lasting_numbers, run))
+    assert (wish.kind, wish.lasting, wish.value) == ("learning rate", (), 5.0)
 
 
 def test_in_another_phase_it_says_that_a_change_waits(runs, paused):
@@ -142,7 +144,7 @@ def test_a_wish_that_was_granted_meanwhile_is_explained(runs, paused):
     run = paused("kmeans")
     app = visit("train", run=run.id)
     app.button(key="intervene-add").click().run()
-    (wish,) = interventions.wishes(run)
+    (wish,) = interventions.pending(run, partial(lasting_numbers, run))
     (run.path / "wishes" / f"{wish.name}.json").unlink()
     app.button(key=f"undo-{wish.name}").click().run()
     assert "made meanwhile" in words(app)
@@ -151,7 +153,7 @@ def test_a_wish_that_was_granted_meanwhile_is_explained(runs, paused):
 
 def test_what_waits_is_told_while_the_run_goes_on_and_a_finished_one_offers_nothing(runs, paused):
     run = paused("kmeans")
-    interventions.ask(run, Intervention("split", (0,)))
+    interventions.ask(run, "split", (0,))
     write_status(run.path, {**run.progress, "status": "running"})
     app = visit("train", run=run.id)
     assert "At the start of the next step: **split cluster" in words(app)
@@ -171,8 +173,13 @@ def test_what_was_changed_stands_under_the_scrubber_of_its_step(runs):
     assert run.status == "done", run.progress
     said = words(visit("train", run=run.id, step="1"))
     assert "**You changed this run here:** split cluster 1." in said
-    assert "split cluster 9 was not possible: there are only 4 clusters." in said
+    assert "split cluster 9 was not possible: there is no cluster 9." in said
     assert "You changed" not in words(visit("train", run=run.id, step="2"))
+    app = visit("train", run=run.id, step="1")
+    items = np.flatnonzero(run[0].assignments == 1)
+    assert app.button(key="items-taken-0").label == f"Show its {len(items)} items"
+    app.button(key="items-taken-0").click().run()
+    assert f"**split cluster 1 at step 1**: {len(items)} items" in words(app)
 
 
 def test_the_sparkline_marks_the_steps_of_changes():

@@ -91,7 +91,7 @@ def test_a_run_that_was_changed_by_hand_is_not_taken_for_it(runs):
     execute(runs.root, run.id)
     assert any(record.get("interventions") for record in run.log)
     assert "Start both runs" in labels(visit("sabotage", entry=QUICK.name))
-    assert "changed by hand while it ran" in settings(run)
+    assert "merge 0 and 1 at step" in settings(run)
 
 
 def test_a_run_under_way_shows_its_progress_and_the_other_can_be_started(runs):

@@ -6,11 +6,12 @@ import numpy as np
 import streamlit as st
 
 from clustlab import registry
+from clustlab.analysis.matching import sizes_of
 from clustlab.analysis.timeline import Timeline
 from clustlab.params import build
 from clustlab.runs import interventions
 from clustlab.runs.store import Run
-from clustlab.types import Array, Intervention, InterventionKind
+from clustlab.types import Array, InterventionKind
 from clustlab.ui import session
 from clustlab.ui.run.view import View
 
@@ -40,29 +41,56 @@ def steps(run: Run, n_steps: int) -> list[int]:
     return [i for i, record in enumerate(run.log[:n_steps]) if record.get("interventions")]
 
 
-def line(run: Run, timeline: Timeline, step: int) -> None:
-    """One line for what was changed at a step; nothing if there was nothing."""
+def show_changes(run: Run, timeline: Timeline, step: int) -> None:
+    """One line for what was changed at a step, with the items; nothing if there was nothing."""
     record = run.log[step]
     names = timeline.mapping(step - 1) if step else np.zeros(0, np.int32)
-    made = [words(each, names) for each in interventions.at_step(record)]
-    refused = [
-        f"{words(each, names)} was not possible: {reason}"
-        for each, reason in interventions.refused_at(record)
-    ]
-    if made:
-        st.markdown(f":blue[:material/tune:] **You changed this run here:** {'; '.join(made)}.")
-    if refused:
-        st.markdown(f":orange[:material/tune:] {'; '.join(refused)}.")
+    for place, made in enumerate(interventions.made_at(record)):
+        with st.container(horizontal=True, vertical_alignment="center", key=f"changed-{place}"):
+            text = sentence(made.kind, _lasting(made, names), made.value)
+            st.markdown(
+                f":blue[:material/tune:] **You changed this run here:** {text}.", width="content"
+            )
+            _items_button(run, step, made, text, place)
+    for refused in interventions.refused_at(record):
+        text = sentence(refused.kind, _lasting(refused, names), refused.value)
+        st.markdown(f":orange[:material/tune:] {text} was not possible: {refused.reason}.")
 
 
-def words(intervention: Intervention, names: Array) -> str:
+def _items_button(
+    run: Run, step: int, made: interventions.RecordedIntervention, text: str, place: int
+) -> None:
+    """Button that selects the items that a change took; a word if it took none."""
+    if made.kind == "learning rate":
+        return
+    items = interventions.items_taken(run, step, made)
+    if not len(items):
+        st.caption("It held no items.", width="content")
+        return
+    st.button(
+        f"Show its {len(items):,} items",
+        icon=":material/select_all:",
+        type="tertiary",
+        key=f"items-taken-{place}",
+        help="What this cluster held when it was changed. Follow these items from here on.",
+        on_click=lambda: session.select(items, f"{text} at step {step}"),
+    )
+
+
+def _lasting(made: interventions.RecordedIntervention, names: Array) -> tuple[int, ...]:
+    """Lasting numbers of the clusters; in older runs from what they were called the step before."""
+    if made.lasting is not None:
+        return made.lasting
+    return tuple(int(names[i]) if i < len(names) else i for i in made.raw)
+
+
+def sentence(kind: InterventionKind, lasting: tuple[int, ...], value: float) -> str:
     """An intervention in words, with the clusters under their lasting numbers."""
-    shown = [str(names[i]) if i < len(names) else str(i) for i in intervention.clusters]
-    if intervention.kind == "learning rate":
-        return f"learning rate x {intervention.value:g}"
-    if intervention.kind == "merge":
-        return f"merge cluster {shown[1]} into {shown[0]}"
-    return f"{intervention.kind} cluster {shown[0]}"
+    if kind == "learning rate":
+        return f"learning rate x {value:g}"
+    if kind == "merge":
+        return f"merge cluster {lasting[1]} into {lasting[0]}"
+    return f"{kind} cluster {lasting[0]}"
 
 
 # -- what can be done ----------------------------------------------------------------------------
@@ -71,7 +99,7 @@ def panel(view: View) -> None:
     progress = view.run.progress
     if progress["status"] not in ("paused", "running"):
         return
-    asked = interventions.wishes(view.run)
+    asked = interventions.pending(view.run, view.timeline.mapping)
     if progress["status"] == "running" and not asked:
         return
     phase, offered = str(progress.get("phase", "")), _possible(view)
@@ -81,20 +109,19 @@ def panel(view: View) -> None:
                 _form(view, offered, phase)
             if not asked:
                 st.caption("Change something in the paused run, and watch whether it recovers.")
-    names = view.timeline.mapping(len(view.timeline) - 1)
     ahead = _ahead(view.run, offered, phase)
-    for wish in asked:
+    for each in asked:
         with st.container(horizontal=True, vertical_alignment="center"):
-            text = words(wish.intervention, names)
-            fit = [name for name, kinds in ahead.items() if wish.intervention.kind in kinds]
+            text = sentence(each.kind, each.lasting, each.value)
+            fit = [name for name, kinds in ahead.items() if each.kind in kinds]
             when = f"phase '{fit[0]}'" if fit and phase not in fit else "next step"
             st.caption(f"At the start of the {when}: **{text}**", width="content")
             st.button(
                 "Undo",
                 icon=":material/undo:",
                 type="tertiary",
-                key=f"undo-{wish.name}",
-                on_click=session.later(partial(interventions.take_back, view.run, wish.name)),
+                key=f"undo-{each.name}",
+                on_click=session.later(partial(interventions.take_back, view.run, each.name)),
             )
 
 
@@ -179,25 +206,24 @@ def _ask(view: View, kind: InterventionKind) -> None:
     )
 
 
+def _add(run: Run, kind: InterventionKind, lasting: list[int], factor: float) -> None:
+    interventions.ask(run, kind, tuple(lasting), factor)
+
+
 def _clusters(view: View, number: int) -> list[int]:
-    """Raw numbers of the chosen clusters of the newest step, which are shown by lasting ones."""
+    """Lasting numbers of the chosen clusters of the newest step."""
     last = len(view.timeline) - 1
     names = view.timeline.mapping(last)
-    sizes = np.bincount(view.run[last].assignments, minlength=len(names))
-    raw = sorted(range(len(names)), key=lambda i: int(names[i]))
-    found = []
+    raw_sizes = sizes_of(view.run[last].assignments, len(names))
+    sizes = {int(name): int(size) for name, size in zip(names, raw_sizes, strict=True)}
+    chosen: list[int] = []
     for place in range(number):
-        options = [i for i in raw if i not in found]
-        found.append(
+        chosen.append(
             st.selectbox(
                 ("Cluster", "Cluster to merge into it")[place],
-                options,
-                format_func=lambda i: f"{names[i]} ({sizes[i]:,} items)",
+                [name for name in sorted(sizes) if name not in chosen],
+                format_func=lambda name: f"{name} ({sizes[name]:,} items)",
                 key=f"intervene-cluster-{place}",
             )
         )
-    return found
-
-
-def _add(run: Run, kind: InterventionKind, clusters: list[int], factor: float) -> None:
-    interventions.ask(run, Intervention(kind, tuple(clusters), factor))
+    return chosen
