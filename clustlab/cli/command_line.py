@@ -26,6 +26,7 @@ COMMANDS = (  # in the order of --help
     biography.BIOGRAPHY,
     benchmark.BENCHMARK,
     runs.LIST,
+    runs.LABEL,
     listings.METHODS,
     listings.DATASETS,
 )

@@ -25,11 +25,15 @@ def print_rows(
     if args.json or not sys.stdout.isatty():
         print(json.dumps(rows))
         return 0
-    widths = [max((len(str(r[c])) for r in rows), default=0) for c in columns[:-1]]
+    widths = [max((len(_cell(r[c])) for r in rows), default=0) for c in columns[:-1]]
     for row in rows:
-        cells = [str(row[c]).ljust(w) for c, w in zip(columns, [*widths, 0], strict=True)]
+        cells = [_cell(row[c]).ljust(w) for c, w in zip(columns, [*widths, 0], strict=True)]
         print("  ".join(cells).rstrip())
     return 0
+
+
+def _cell(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:

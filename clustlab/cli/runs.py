@@ -1,4 +1,4 @@
-"""Commands that read stored runs: `show` and `list`; and the run that another command names."""
+"""Commands for stored runs: `show`, `list` and `label`; and the run that another command names."""
 
 import argparse
 import contextlib
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from clustlab.cli.command import Command
 from clustlab.cli.output import add_json_argument, print_answer, print_rows
 from clustlab.errors import RunNotFound
+from clustlab.runs.labels import Label, label_of, set_label
+from clustlab.runs.search import Wanted
 from clustlab.runs.store import Run, RunStore
 from clustlab.types import Dataset
 
@@ -56,6 +58,7 @@ def _show(args: argparse.Namespace) -> int:
     store = RunStore(args.runs)
     run = store.run(args.run)
     about = last_figures(store, run)
+    about |= {"title": run.title, **dataclasses.asdict(label_of(run))}
     about |= {"spec": dataclasses.asdict(run.spec), "progress": run.progress, "protocol": None}
     with contextlib.suppress(RunNotFound):  # not loaded yet, or gone
         about["protocol"] = store.dataset(run).protocol
@@ -71,11 +74,43 @@ def _knn_probe(store: RunStore, run: Run) -> float | None:
     return None if labels is None else probes.knn_probe(run[-1].embedding, labels)
 
 
+def _add_list_arguments(parser: argparse.ArgumentParser) -> None:
+    add_json_argument(parser)
+    parser.add_argument("--search", default="", help="words that occur in what is said of a run")
+    parser.add_argument("--tag", nargs="+", action="extend", default=[], help="tags it has")
+
+
 def _list(args: argparse.Namespace) -> int:
     store = RunStore(args.runs)
-    rows = [{"title": r.title, "bytes": r.size, **last_figures(store, r)} for r in store.runs()]
-    return print_rows(args, rows, ("run", "status", "steps", "title"))
+    wanted = Wanted(words=args.search, tags=args.tag)
+    rows = [_line(store, run) for run in store.runs() if wanted.matches(run)]
+    return print_rows(args, rows, ("run", "status", "steps", "tags", "title"))
+
+
+def _line(store: RunStore, run: Run) -> dict[str, Any]:
+    label = label_of(run)
+    said = {"title": run.title, "name": label.name, "tags": list(label.tags), "note": label.note}
+    return {**said, "bytes": run.size, **last_figures(store, run)}
+
+
+def _add_label_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run")
+    parser.add_argument("--name", help="stands in place of the title; empty for none")
+    parser.add_argument("--tag", nargs="+", action="extend", default=[], help="tags to add")
+    parser.add_argument("--untag", nargs="+", action="extend", default=[], help="tags to remove")
+    parser.add_argument("--note", help="empty for none")
+
+
+def _label(args: argparse.Namespace) -> int:
+    run = RunStore(args.runs).run(args.run)
+    label = label_of(run)
+    tags = (*(tag for tag in label.tags if tag not in args.untag), *args.tag)
+    name = label.name if args.name is None else args.name
+    note = label.note if args.note is None else args.note
+    kept = set_label(run, Label(name, tags, note))
+    return print_answer({"run": run.id, "title": run.title, **dataclasses.asdict(kept)})
 
 
 SHOW = Command("show", "Show one run.", _show, _add_show_arguments)
-LIST = Command("list", "List runs.", _list, add_json_argument)
+LIST = Command("list", "List runs.", _list, _add_list_arguments)
+LABEL = Command("label", "Give a run a name, tags or a note.", _label, _add_label_arguments)

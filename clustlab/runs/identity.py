@@ -27,6 +27,7 @@ Settings = tuple[tuple[str, Any], ...]
 class RunRecord(Protocol):
     """What of a run says which one it is."""
 
+    id: str
     path: Path
     manifest: dict[str, Any]
     spec: RunSpec

@@ -13,6 +13,7 @@ snapshot k whatever happens to the writer.
              request         from the reader: run, pause, cancel, "until N", or "box N"
              wishes/         from the reader: changes to make, one file each, until they are made
              interventions.jsonl  from the worker: each change with its step, before it is made
+             about.json      from the reader: name, tags and note, see `clustlab.runs.labels`
              lock            held open by the worker
 """
 

@@ -5,13 +5,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from clustlab.runs.identity import RunRecord, carried_out, changed_data, changed_settings
+from clustlab.runs.labels import label_of
 
 COUNTS = ("n_samples", "n")  # settings of data sets that say how many items are drawn
 TOLD = 2  # changed settings that are spelled out
 
 
 def title(run: RunRecord) -> str:
-    """Short name for people, such as 'DEC on digits, seed 0, 600 items, n_clusters 7'.
+    """What a run is called: the name that a user gave it, else its description."""
+    return label_of(run).name or description(run)
+
+
+def description(run: RunRecord) -> str:
+    """What a run is, such as 'DEC on digits, seed 0, 600 items, n_clusters 7'.
 
     What is said beyond the seed is what differs from the plain run of the preset.
     """
@@ -21,13 +27,17 @@ def title(run: RunRecord) -> str:
 def titles(runs: Sequence[RunRecord]) -> list[str]:
     """Titles of runs that stand side by side: what all of them share is said by none.
 
-    Runs that would be called the same but have other presets are told apart by these.
+    A name that a user gave stands alone. Runs that would be called the same but have other presets
+    are told apart by these.
     """
     parts = [_parts(run) for run in runs]
     if len(runs) > 1:
         same = set.intersection(*(set(each.items()) for each in parts))
         parts = [{k: v for k, v in each.items() if (k, v) not in same} for each in parts]
-    told = [", ".join([_plain(r), *each.values()]) for r, each in zip(runs, parts, strict=True)]
+    told = [
+        label_of(run).name or ", ".join([_plain(run), *each.values()])
+        for run, each in zip(runs, parts, strict=True)
+    ]
     presets = {
         words: {r.spec.preset for r, w in zip(runs, told, strict=True) if w == words}
         for words, count in Counter(told).items()

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import streamlit as st
 
 from clustlab.errors import ClustlabError
+from clustlab.runs.labels import Label
 from clustlab.runs.store import Status
 
 T = TypeVar("T")
@@ -144,6 +145,17 @@ DOWNLOADING = SessionValue[str | None]("downloading", None)
 SABOTAGE = SessionValue[str | None]("sabotage-entry", None)
 SABOTAGE_SHOWN = SessionValue[str | None]("sabotage-shown", None)
 SABOTAGE_IN_ADDRESS = QueryValue("entry")
+
+# -- the page Runs -----------------------------------------------------------------------------
+DELETED_RUNS = SessionValue[list[str]]("deleted", [])
+LABEL_BEFORE = SessionValue[tuple[str, Label] | None]("label-before", None)  # of which run
+WERE_ACTIVE = SessionValue("runs-active", False)  # any of the runs, when they were drawn last
+RUN_WORDS = SessionValue("find", "")  # these stand in the address, too
+RUN_DATASETS = SessionValue[list[str]]("find-data", [])
+RUN_METHODS = SessionValue[list[str]]("find-method", [])
+RUN_STATUSES = SessionValue[list[str]]("find-status", [])
+RUN_TAGS = SessionValue[list[str]]("find-tag", [])
+RUN_BY_HAND = SessionValue("find-by-hand", False)
 
 # -- lessons -----------------------------------------------------------------------------------
 LESSON, LESSON_STEP, SAID = QueryValue("lesson"), QueryValue("step"), QueryValue("said")

@@ -9,15 +9,27 @@ import streamlit as st
 from clustlab.analysis import comparison
 from clustlab.analysis.score_catalogue import LABELLED, SCORES
 from clustlab.errors import ClustlabError
+from clustlab.runs import titles
 from clustlab.runs.identity import carried_out
+from clustlab.runs.labels import (
+    LONGEST_NAME,
+    LONGEST_NOTE,
+    Label,
+    label_of,
+    set_label,
+    tags_in,
+)
+from clustlab.runs.search import Wanted
 from clustlab.runs.store import Run
-from clustlab.ui import nav, session
+from clustlab.ui import nav, session, state
+from clustlab.ui.look import run_filters
 from clustlab.ui.run import summaries
 
 SHOWN = [SCORES[key] for key in (*LABELLED[:3], "n_occupied")]
 COLUMNS = {
     "picture": st.column_config.ImageColumn("Picture", width="small"),
     "run": st.column_config.TextColumn("Run", width="medium"),
+    "tags": st.column_config.ListColumn("Tags", width="small"),
     "status": st.column_config.TextColumn("Status", width="small"),
     "preset": st.column_config.TextColumn("Preset", width="small"),
     "steps": st.column_config.NumberColumn("Steps", width="small"),
@@ -33,6 +45,7 @@ COLUMNS = {
     "seconds": st.column_config.NumberColumn("Training, s", format="%.0f", width="small"),
     "size": st.column_config.NumberColumn("On disk, MB", format="%.1f", width="small"),
     "settings": st.column_config.TextColumn("Changed settings", width="large"),
+    "note": st.column_config.TextColumn("Note", width="medium"),
     "started": st.column_config.DatetimeColumn("Made", format="D MMM, HH:mm", width="small"),
 }
 
@@ -41,23 +54,39 @@ def page() -> None:
     """Table of runs, and what can be done with those chosen."""
     st.title("Runs", anchor=False)
     _undo()
-    found = session.store().runs()
-    if not found:
+    runs = session.store().runs()
+    if not runs:
         st.markdown("No run yet. Each run you start is kept here until you delete it.")
         if st.button("Start a run", type="primary", icon=":material/play_arrow:"):
             nav.go("train")
         return
-    active = any(run.is_active for run in found)
-    st.fragment(session.guarded(_table), run_every=2.0 if active else None)()
+    wanted = run_filters.draw(runs)
+    active = any(run.is_active for run in runs)
+    st.fragment(session.guarded(_table), run_every=2.0 if active else None)(wanted)
     st.caption(
         f"Runs live in the folder {session.store().root.name!r}; set CLUSTLAB_RUNS to move. By "
         "keyboard, arrows move in the table, and Shift with the space bar chooses a row."
     )
 
 
-def _table() -> None:
-    found = session.store().runs()
-    frame = pd.DataFrame([_row(session.open_run(run.id)) for run in found])
+def _table(wanted: Wanted) -> None:
+    every = session.store().runs()
+    runs = [run for run in every if wanted.matches(run)]
+    if not runs:
+        run_filters.nothing_matches(len(every))
+    else:
+        _rows(runs)
+    is_active = any(run.is_active for run in every)
+    if not is_active and state.WERE_ACTIVE.take():
+        st.rerun()
+    state.WERE_ACTIVE.set(is_active)
+
+
+def _rows(runs: list[Run]) -> None:
+    called = titles.titles(runs)
+    frame = pd.DataFrame(
+        [_row(session.open_run(r.id), t) for r, t in zip(runs, called, strict=True)]
+    )
     event = st.dataframe(
         frame,
         hide_index=True,
@@ -66,19 +95,21 @@ def _table() -> None:
         selection_mode="multi-row",
         row_height=56,
         height=min(640, 60 + 56 * len(frame)),
-        key=f"runs-table-{hash(tuple(run.id for run in found))}",  # rows are chosen by position
-        alt="All runs with their status and figures",
+        key=f"runs-table-{hash(tuple(run.id for run in runs))}",  # rows are chosen by position
+        alt="Runs with their status and figures",
     )
-    chosen = [found[i] for i in event.selection.rows if i < len(found)]
     with st.container(horizontal=True, key="run-actions"):
-        _actions(chosen)
-    if not any(run.is_active for run in found) and st.session_state.pop("runs-active", False):
-        st.rerun()
-    st.session_state["runs-active"] = any(run.is_active for run in found)
+        _actions(_chosen(event, runs))
 
 
-def _row(run: Run) -> dict[str, Any]:
+def _chosen(event: Any, shown: list[Run]) -> list[Run]:
+    """Runs whose rows are chosen in the table."""
+    return [shown[i] for i in event.selection.rows if i < len(shown)]
+
+
+def _row(run: Run, title: str) -> dict[str, Any]:
     progress, found = run.progress, summaries.scores(run)
+    label, description = label_of(run), titles.description(run)
     png = None
     try:
         png = summaries.thumbnail(run)
@@ -87,14 +118,16 @@ def _row(run: Run) -> dict[str, Any]:
     picture = f"data:image/png;base64,{base64.b64encode(png).decode()}" if png else None
     return {
         "picture": picture,
-        "run": run.title,
+        "run": title,
+        "tags": list(label.tags),
         "status": progress["status"],
         "preset": run.spec.preset,
         "steps": len(run),
         **{score.key: found.get(score.key) for score in SHOWN},
         "seconds": progress.get("seconds"),
         "size": run.size / 1e6,
-        "settings": settings(run),
+        "settings": ", ".join(filter(None, [label.name and description, settings(run)])),
+        "note": label.note,
         "started": pd.Timestamp.fromtimestamp(run.manifest["created"]),
     }
 
@@ -121,7 +154,7 @@ def _actions(chosen: list[Run]) -> None:
         "Compare",
         icon=":material/compare_arrows:",
         disabled=not few,
-        help="Choose two to four runs over the same items",
+        help="Choose two to four runs over the same draw of items",
     ):
         nav.go("compare", runs=",".join(run.id for run in chosen))
     again = one is not None and one.status in ("cancelled", "failed", "lost")
@@ -135,18 +168,64 @@ def _actions(chosen: list[Run]) -> None:
     if st.button("Change and run again", icon=":material/edit:", disabled=one is None) and one:
         session.duplicate(one)
         st.rerun()
-    label = f"Delete {len(chosen)}" if len(chosen) > 1 else "Delete"
-    if st.button(label, icon=":material/delete:", disabled=not chosen):
+    if one:
+        _edit(one)
+    words = f"Delete {len(chosen)}" if len(chosen) > 1 else "Delete"
+    if st.button(words, icon=":material/delete:", disabled=not chosen):
         for run in chosen:
             session.store().delete(run.id)
-        st.session_state["deleted"] = [run.id for run in chosen]
+        state.DELETED_RUNS.set([run.id for run in chosen])
         st.rerun()
 
 
+def _edit(run: Run) -> None:
+    """Name, tags and note of a run, in a form."""
+    label = label_of(run)
+    with (
+        st.popover("Name, tags, note", icon=":material/label:"),
+        st.form(f"label-{run.id}", border=False),
+    ):
+        name = st.text_input(
+            "Name",
+            label.name,
+            key=f"label-name-{run.id}",
+            max_chars=LONGEST_NAME,
+            placeholder=titles.description(run),
+            help="Stands in place of what the run is called otherwise.",
+        )
+        tags = st.text_input(
+            "Tags",
+            ", ".join(label.tags),
+            key=f"label-tags-{run.id}",
+            placeholder="draft, for the paper",
+            help="Parted by commas.",
+        )
+        note = st.text_area(
+            "Note", label.note, key=f"label-note-{run.id}", max_chars=LONGEST_NOTE, height=100
+        )
+        if not st.form_submit_button("Keep", type="primary"):
+            return
+        try:
+            set_label(run, Label(name, tags_in(tags), note))
+        except ClustlabError as error:
+            session.show_error(error)
+            return
+    state.LABEL_BEFORE.set((run.id, label))
+    st.rerun()
+
+
 def _undo() -> None:
-    """Offer to bring back what was deleted last; older deletions go after a week."""
+    """Offer to take back the last change of a label, and to bring back what was deleted last.
+
+    Older deletions go after a week.
+    """
     session.store().purge(older_than=7 * 86400)
-    gone = st.session_state.get("deleted", [])
+    before = state.LABEL_BEFORE.get()
+    if before:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.info(f"Changed what is said of the run {before[0]}.", width="stretch")
+            st.button("Undo", icon=":material/undo:", key="undo-label", on_click=_take_back)
+    gone = state.DELETED_RUNS.get()
     if not gone:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -154,5 +233,16 @@ def _undo() -> None:
         if st.button("Undo", icon=":material/undo:"):
             for run_id in gone:
                 session.store().restore(run_id)
-            st.session_state["deleted"] = []
+            state.DELETED_RUNS.set([])
             st.rerun()
+
+
+@session.later
+def _take_back() -> None:
+    before = state.LABEL_BEFORE.take()
+    if before is None:
+        return
+    run = session.open_run(before[0])
+    set_label(run, before[1])
+    for part in ("name", "tags", "note"):  # or the form would go on showing what was taken back
+        state.widget(f"label-{part}-{run.id}").forget()

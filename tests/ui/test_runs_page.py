@@ -1,0 +1,92 @@
+"""The page Runs: names, tags and notes, and how one run is found among many."""
+
+import pytest
+
+from clustlab.runs.labels import Label, label_of, set_label
+from clustlab.ui.look import runs as runs_page
+from tests.support import made_runs
+from tests.ui.test_pages import runs, visit, words
+
+__all__ = ["runs"]  # the fixture, for pytest
+
+
+@pytest.fixture
+def three(runs):
+    made_runs.data(runs, labels=[0, 1, 2] * 4)
+    clusters = [0, 1, 2] * 4
+    made = [made_runs.run(runs, [clusters], method=m) for m in ("dec", "iic", "kmeans")]
+    set_label(made[0], Label("Best so far", ("paper",), "Compare with the old one."))
+    return made
+
+
+def listed(app):
+    """Titles in the table."""
+    (frame,) = [d.value for d in app.dataframe]
+    return frame["run"].tolist()
+
+
+def button(app, label):
+    return next(b for b in app.button if b.label == label)
+
+
+def test_names_tags_and_notes_stand_in_the_table(runs, three):
+    (frame,) = [d.value for d in visit("runs").dataframe]
+    row = frame[frame["run"] == "Best so far"].iloc[0]
+    assert list(row["tags"]) == ["paper"]
+    assert row["note"] == "Compare with the old one."
+    assert row["settings"].startswith("DEC on Made, seed 0")
+
+
+def test_search_and_filters_are_in_the_open_and_in_the_address(runs, three):
+    app = visit("runs")
+    app.text_input(key="find").set_value("old one").run()
+    assert listed(app) == ["Best so far"]
+    app.text_input(key="find").set_value("").run()
+    app.multiselect(key="find-method").set_value(["iic", "kmeans"]).run()
+    assert len(listed(app)) == 2
+    app.multiselect(key="find-method").set_value([]).run()
+    app.multiselect(key="find-tag").set_value(["paper"]).run()
+    assert listed(app) == ["Best so far"]
+    linked = visit("runs", **{"find-method": "IIC"})
+    assert len(listed(linked)) == 1
+    assert "IIC" in listed(linked)[0]
+    assert listed(visit("runs", **{"find": "old", "find-tag": "paper"})) == ["Best so far"]
+    assert not visit("runs", **{"find-method": "nonsense"}).exception
+
+
+def test_where_nothing_matches_there_is_a_way_out(runs, three):
+    app = visit("runs")
+    app.toggle(key="find-by-hand").set_value(True).run()
+    assert "None of the 3 runs matches" in words(app)
+    assert not app.dataframe
+    button(app, "Show all runs").click().run()
+    assert len(listed(app)) == 3
+    assert not app.toggle(key="find-by-hand").value
+    assert not app.exception
+
+
+def test_a_run_gets_a_name_and_the_change_can_be_undone(runs, three, monkeypatch):
+    run = three[1]
+    monkeypatch.setattr(runs_page, "_chosen", lambda event, shown: [run])
+    app = visit("runs")
+    app.text_input(key=f"label-name-{run.id}").set_value("Second")
+    app.text_input(key=f"label-tags-{run.id}").set_value("draft, paper")
+    app.text_area(key=f"label-note-{run.id}").set_value("Look again.")
+    button(app, "Keep").click().run()
+    assert not app.exception
+    assert label_of(run) == Label("Second", ("draft", "paper"), "Look again.")
+    assert "Second" in listed(app)
+    app.button(key="undo-label").click().run()
+    assert label_of(run) == Label()
+    assert "Second" not in listed(app)
+    assert app.text_input(key=f"label-name-{run.id}").value == ""
+
+
+def test_a_name_that_cannot_be_is_refused_with_a_word(runs, three, monkeypatch):
+    run = three[1]
+    monkeypatch.setattr(runs_page, "_chosen", lambda event, shown: [run])
+    app = visit("runs")
+    app.text_input(key=f"label-tags-{run.id}").set_value("x" * 31)
+    button(app, "Keep").click().run()
+    assert "31 letters" in words(app)
+    assert label_of(run) == Label()
