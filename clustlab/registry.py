@@ -12,6 +12,7 @@ from clustlab.types import (
     Array,
     Dataset,
     InterventionKind,
+    MethodFamily,
     Paper,
     PlannedPhase,
     Report,
@@ -38,6 +39,7 @@ class Method(Protocol):
     idea: ClassVar[str]  # one line
     paper: ClassVar[Paper]
     step_unit: ClassVar[str]  # what one snapshot is, such as "epoch"
+    family: ClassVar[MethodFamily]  # what its clusters are: alarms speak of them accordingly
     loop: ClassVar[tuple[str, ...]]  # boxes of the diagram, in order
     accepts: ClassVar[tuple[str, ...]]  # "images", "points"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]]  # quick, standard, paper

@@ -30,6 +30,18 @@ Role = Literal["initialise", "pretrain", "train", "read_off"]
 | read_off | take clusters or neighbours from what was trained, and train nothing |
 """
 
+MethodFamily = Literal[
+    "centres",  # centres move over items that stay where they are
+    "mixture",  # components with weights, means and variances
+    "linkage",  # groups are merged two by two
+    "density",  # dense places apart from each other
+    "code",  # clusters are read off a code that is trained without them
+    "self-training",  # trained towards a sharper version of its own answers, from centres
+    "classifier",  # the outputs of the network are the clusters
+    "pairs",  # trained on whether two items belong together
+    "pseudo-labels",  # trained on the numbers of clusters that another step has made
+]
+
 ScalarUnit = Literal[
     "",
     "nats",

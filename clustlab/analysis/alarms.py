@@ -1,18 +1,34 @@
-"""Signs that a run goes wrong, found in the figures of its steps: when, what it means, what helps.
+"""Signs that a run goes wrong, found in the figures of its steps: which, when, and by how much.
 
-The first step is left out everywhere: it shows what an untrained network makes of the items.
+What a sign means and what helps is said last, by `alarm_catalogue`. The first step is left out
+everywhere: it shows what an untrained network makes of the items.
 """
 
-import re
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
+from clustlab.analysis.matching import sizes_of
+from clustlab.analysis.scalar_catalogue import own_scalars, training_loss
 from clustlab.analysis.timeline import Timeline
+from clustlab.errors import Diverged
 from clustlab.runs.store import Run
-from clustlab.types import REMEDY, Array
+from clustlab.types import Array, Scalar
+
+AlarmKind = Literal[
+    "collapse",
+    "empty",
+    "uniform",
+    "still",
+    "churn",
+    "heads",
+    "head_change",
+    "divergence",
+    "broke_off",
+]
 
 PATIENCE = 3  # steps that a state must last: nearly every network passes through bad ones
 FEW = 1 / 3  # of its clusters is what a collapsed run makes use of, at most
@@ -24,31 +40,44 @@ WINDOW = 5  # steps that are taken together where single ones say little
 SWITCHED = 0.1  # share of labels changed by a change of head that is worth a word
 AGREED = 0.6  # mean NMI of all pairs of heads below which they are said to disagree
 GROWTH = 1.5  # factor from step to step at which a loss runs away
-SPLIT = re.compile(r"[:.] ")  # between what happens and what it means
-LOSSES = ("loss", "cross_entropy", "reconstruction", "layer reconstruction")  # the first one counts
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something that a reader should look at."""
+    """Something that a reader should look at, in figures.
 
+    | kind | value | threshold | before |
+    |---|---|---|---|
+    | collapse | clusters that as uneven sizes are worth | a third of all | |
+    | empty | empty clusters | 0 | |
+    | uniform | mean of the greatest probability | a little above 1/k | |
+    | still | share of labels changed | where DEC stops | |
+    | churn | share of labels changed | 0.2, or nearly as many as before | at the beginning |
+    | heads | mean NMI of all pairs of heads | 0.6 | |
+    | head_change | share of labels changed | 0.1 | mean NMI of the heads, if measured |
+    | divergence | loss | well above its beginning | the least before |
+    | broke_off | | | |
+    """
+
+    kind: AlarmKind
     step: int  # at which it begins
     until: int  # last step at which it holds
-    name: str  # short and the same wherever it happens, such as `collapse`
-    title: str  # the same in words
-    sentence: str  # what happens here and what it means
-    remedy: str  # what guards against it
+    value: float = math.nan  # at its beginning
+    threshold: float = math.nan  # which the value has passed
+    before: float = math.nan  # what the value is seen beside
+    cluster: int | None = None  # lasting number of the largest cluster, where some swallow the rest
+    n_clusters: int | None = None  # of the step
+    phase: str = ""
+    round: int | None = None  # of the phase, from 1
+    heads: tuple[int, int] | None = None  # the one that was chosen before, and the one since
+    error: str = ""  # why a run broke off
 
-    @property
-    def fact(self) -> str:
-        """The beginning of the sentence: what happens, without what it means."""
-        return SPLIT.split(self.sentence, maxsplit=1)[0].rstrip(".") + "."
-
-    @property
-    def meaning(self) -> str:
-        """The rest of the sentence: what it means; empty if it says no more."""
-        rest = SPLIT.split(self.sentence, maxsplit=1)[1:]
-        return "".join(part[0].upper() + part[1:] for part in rest)
+    def stored(self) -> dict[str, Any]:
+        """Its fields for JSON; None in place of nan and of empty text."""
+        return {
+            name: None if value == "" or value != value else value
+            for name, value in asdict(self).items()
+        }
 
     @property
     def when(self) -> str:
@@ -69,20 +98,35 @@ class Course:
     loss: Array  # (steps,) what the method makes small by training
     scalars: Mapping[str, Array] = field(default_factory=dict)  # (steps,) whatever else it reports
     broken: str = ""  # why it ended, if a number was not finite any more
+    largest: Sequence[int] = ()  # lasting number of the largest cluster at each step, if known
 
     def __len__(self) -> int:
         return len(self.phases)
 
 
-def of(run: Run, timeline: Timeline) -> list[Alarm]:
+def alarms_of_run(run: Run, timeline: Timeline) -> list[Alarm]:
     """Alarms of a run over all steps that its timeline knows."""
     progress = run.progress
-    diverged = progress["status"] == "failed" and progress.get("hint") == REMEDY
-    return find(course(run.log, timeline, str(progress["error"]) if diverged else ""))
+    diverged = progress.get("error_type") == Diverged.__name__
+    broken = str(progress["error"]) if diverged else ""
+    return alarms_of_course(course(run.log, timeline, broken, own_scalars(run)))
 
 
-def course(log: Sequence[Mapping[str, Any]], timeline: Timeline, broken: str = "") -> Course:
-    """Figures of a run's steps from its log and its timeline."""
+def course(
+    log: Sequence[Mapping[str, Any]],
+    timeline: Timeline,
+    broken: str = "",
+    own: Sequence[Scalar] = (),
+) -> Course:
+    """Figures of a run's steps from its log and its timeline.
+
+    Parameters
+    ----------
+    broken : str
+        Why it ended, if a number was not finite any more.
+    own : sequence of Scalar
+        What the method declares itself: its training loss may be among them.
+    """
     known = timeline.metrics()
     records = list(log[: len(known)])
     table = known.iloc[: len(records)]
@@ -93,6 +137,8 @@ def course(log: Sequence[Mapping[str, Any]], timeline: Timeline, broken: str = "
         name: np.array([r["scalars"].get(name, np.nan) for r in records], dtype=np.float64)
         for name in names
     }
+    losses = [training_loss(record["scalars"], np.nan, own) for record in records]
+    sizes = [sizes_of(timeline.stable(step), 1) for step in range(len(records))]
     return Course(
         [str(record["phase"]) for record in records],
         np.array([len(timeline.mapping(step)) for step in range(len(records))], dtype=np.int64),
@@ -100,17 +146,14 @@ def course(log: Sequence[Mapping[str, Any]], timeline: Timeline, broken: str = "
         table["evenness"].to_numpy(),
         table["changed"].to_numpy(),
         sure,
-        np.array([_loss(record["scalars"]) for record in records], dtype=np.float64),
+        np.array(losses, dtype=np.float64),
         scalars,
         broken,
+        [int(of_step.argmax()) for of_step in sizes],
     )
 
 
-def _loss(scalars: Mapping[str, float]) -> float:
-    return next((scalars[name] for name in LOSSES if name in scalars), np.nan)
-
-
-def find(course: Course) -> list[Alarm]:
+def alarms_of_course(course: Course) -> list[Alarm]:
     """All alarms of a course, by step; each episode is told once, where it begins."""
     rules: list[Callable[[Course], Iterator[Alarm]]] = [
         _collapse,
@@ -122,11 +165,11 @@ def find(course: Course) -> list[Alarm]:
         _changes_of_head,
         _divergence,
     ]
-    found = [alarm for rule in rules for alarm in rule(course)]
-    return sorted(found, key=lambda alarm: alarm.step)
+    alarms = [alarm for rule in rules for alarm in rule(course)]
+    return sorted(alarms, key=lambda alarm: alarm.step)
 
 
-def at(alarms: Sequence[Alarm], step: int) -> list[Alarm]:
+def alarms_at_step(alarms: Sequence[Alarm], step: int) -> list[Alarm]:
     """Alarms that hold at a step."""
     return [alarm for alarm in alarms if alarm.step <= step <= alarm.until]
 
@@ -142,7 +185,7 @@ def trained_phases(course: Course) -> list[Array]:
     trained = np.isfinite(course.loss)
     names = dict.fromkeys(course.phases)
     steps = [np.flatnonzero(trained & (np.array(course.phases) == name)) for name in names]
-    return [found for found in steps if len(found)]
+    return [of_phase for of_phase in steps if len(of_phase)]
 
 
 def _after_first(holds: Array) -> Array:
@@ -155,35 +198,24 @@ def _after_first(holds: Array) -> Array:
 def _collapse(course: Course) -> Iterator[Alarm]:
     k = course.n_clusters
     used = np.asarray(k, dtype=np.float64) ** course.evenness
-    for step, last in episodes(_after_first((k > 1) & (used < np.maximum(k * FEW, 1.5)))):
+    least = np.maximum(k * FEW, 1.5)
+    for step, last in episodes(_after_first((k > 1) & (used < least))):
         yield Alarm(
+            "collapse",
             step,
             last,
-            "collapse",
-            "Collapse",
-            f"The items are spread as unevenly as if there were only {used[step]:.1f} of "
-            f"{k[step]} clusters: a few swallow the rest, and what the method learns from its own "
-            "labels says less and less.",
-            "Targets of equal size (DEC: sinkhorn, or a larger delta), a larger balance weight "
-            "(IIC), repair of empty clusters (DeepCluster), a lower learning rate.",
+            value=float(used[step]),
+            threshold=float(least[step]),
+            cluster=course.largest[step] if len(course.largest) else None,
+            n_clusters=int(k[step]),
         )
 
 
 def _empty(course: Course) -> Iterator[Alarm]:
     missing = course.n_clusters - course.n_occupied
     for step, last in episodes(_after_first(missing > 0)):
-        count = int(missing[step])
-        yield Alarm(
-            step,
-            last,
-            "empty",
-            "Empty clusters",
-            f"{count} of {course.n_clusters[step]} clusters {'is' if count == 1 else 'are'} empty. "
-            "A centre without items gets no push from any, so it rarely comes back; two classes "
-            "then share a cluster.",
-            "Repair of empty clusters, more starts of k-means, targets of equal size, or fewer "
-            "clusters if there are no more groups than that.",
-        )
+        k = int(course.n_clusters[step])
+        yield Alarm("empty", step, last, value=float(missing[step]), threshold=0.0, n_clusters=k)
 
 
 def _uniform(course: Course) -> Iterator[Alarm]:
@@ -191,33 +223,23 @@ def _uniform(course: Course) -> Iterator[Alarm]:
     lead = (course.confidence - least) / np.maximum(1 - least, 1e-9)
     for step, last in episodes(_after_first((course.n_clusters > 1) & (lead < UNDECIDED))):
         yield Alarm(
+            "uniform",
             step,
             last,
-            "uniform",
-            "Uniform probabilities",
-            f"The greatest probability of an item is {course.confidence[step]:.3f} on average, and "
-            f"1/{course.n_clusters[step]} would be a blind guess: the target is as flat, so there "
-            "is nothing to learn from.",
-            "A code on a larger scale, or fewer degrees of freedom alpha (DEC); a longer "
-            "pre-training; a higher learning rate (IIC).",
+            value=float(course.confidence[step]),
+            threshold=float(least[step] + UNDECIDED * (1 - least[step])),
+            n_clusters=int(course.n_clusters[step]),
         )
 
 
 def _still(course: Course) -> Iterator[Alarm]:
     for steps in trained_phases(course):
-        for place, step in enumerate(steps[:2].tolist()):
+        for place, step in enumerate(steps[:2].tolist(), 1):
             changed = float(course.changed[step])
             if step and changed <= STILL:
+                phase = course.phases[step]
                 yield Alarm(
-                    step,
-                    step,
-                    "still",
-                    "No change at all",
-                    f"In round {place + 1} of the phase '{course.phases[step]}' {changed:.1%} of "
-                    "the labels changed. By the usual rule the run has converged, before it has "
-                    "learned anything: what comes out is what it started from.",
-                    "A lower tolerance, more training between two updates, a higher learning "
-                    "rate; or it began at its end, as a run that is trained longer does.",
+                    "still", step, step, value=changed, threshold=STILL, phase=phase, round=place
                 )
                 break
 
@@ -235,26 +257,14 @@ def _churn(course: Course) -> Iterator[Alarm]:
         for start, end in episodes(holds):
             step, last = (int(steps[i + WINDOW - 1]) for i in (start, end))
             yield Alarm(
+                "churn",
                 step,
                 last,
-                "churn",
-                "Labels do not settle",
-                f"{recent[start]:.0%} of the labels change at each step, and {first:.0%} did at "
-                "the beginning of the phase: the network learns labels that are others by the "
-                "time it has learned them.",
-                "A lower learning rate, fewer clusters, less training between two assignments, "
-                "or weaker changes of the images.",
+                value=float(recent[start]),
+                threshold=max(CHURN, KEPT * first),
+                before=first,
+                phase=course.phases[step],
             )
-
-
-APART = (
-    "the heads divide the same features differently, so which of them has the lowest loss decides "
-    "what comes out, and a jump in the scores where that changes is no learning."
-)
-FEWER_DOUBTS = (
-    "More epochs, a lower learning rate, the auxiliary head, or more heads; compare several seeds "
-    "by their loss before trusting one."
-)
 
 
 def _heads(course: Course) -> Iterator[Alarm]:
@@ -268,15 +278,7 @@ def _heads(course: Course) -> Iterator[Alarm]:
     low = agreement < AGREED  # nan, where there are no heads yet, is not
     low[np.flatnonzero(np.isfinite(agreement))[:WINDOW]] = False
     for step, last in episodes(low):
-        yield Alarm(
-            step,
-            last,
-            "heads",
-            "Heads disagree",
-            f"The mean NMI of all pairs of heads is {agreement[step]:.2f}, less than {AGREED}: "
-            + APART,
-            FEWER_DOUBTS,
-        )
+        yield Alarm("heads", step, last, value=float(agreement[step]), threshold=AGREED)
 
 
 def _changes_of_head(course: Course) -> Iterator[Alarm]:
@@ -288,39 +290,35 @@ def _changes_of_head(course: Course) -> Iterator[Alarm]:
     for step in range(WINDOW, len(chosen)):
         before, after, changed = chosen[step - 1], chosen[step], float(course.changed[step])
         if np.isfinite([before, after]).all() and before != after and changed > SWITCHED:
-            known = np.isfinite(agreement[step])
-            mean = (
-                f"at step {step} the mean NMI of all pairs of heads is {agreement[step]:.2f}, and "
-            )
             yield Alarm(
+                "head_change",
                 step,
                 step,
-                "heads",
-                "Heads disagree",
-                f"Head {after:.0f} took over from head {before:.0f} with the lower loss, and "
-                f"{changed:.0%} of the labels changed at once: {mean if known else ''}{APART}",
-                FEWER_DOUBTS,
+                value=changed,
+                threshold=SWITCHED,
+                before=float(agreement[step]),
+                heads=(int(before), int(after)),
             )
 
 
 def _divergence(course: Course) -> Iterator[Alarm]:
-    remedy = "A lower learning rate, larger batches, or items scaled to [0, 1]."
     for steps in trained_phases(course):
         loss = course.loss[steps]
         for start, end in episodes(running_away(loss))[:1]:
+            grown = GROWTH * float(loss[start - 1]) if loss[start - 1] > 0 else math.inf
+            far = _far_above(loss) if start >= WINDOW else math.inf
             yield Alarm(
+                "divergence",
                 int(steps[start]),
                 int(steps[end]),
-                "divergence",
-                "Loss diverges",
-                f"The loss is {loss[start]:.3g} and on its way up, after {loss[:start].min():.3g}: "
-                "the steps are too large, and each undoes more than it gains.",
-                remedy,
+                value=float(loss[start]),
+                threshold=min(grown, far),
+                before=float(loss[:start].min()),
+                phase=course.phases[int(steps[start])],
             )
     if course.broken and len(course):
         last = len(course) - 1
-        words = f"{course.broken} This is the last step before it; the run could not go on."
-        yield Alarm(last, last, "divergence", "Loss diverged", words, remedy)
+        yield Alarm("broke_off", last, last, error=course.broken)
 
 
 def running_away(loss: Array) -> Array:
@@ -332,11 +330,15 @@ def running_away(loss: Array) -> Array:
     loss = np.asarray(loss, dtype=np.float64)
     away = np.zeros(len(loss), dtype=bool)
     if len(loss) > WINDOW:
-        begin = loss[:WINDOW]
-        spread = max(float(np.ptp(begin)), 0.5 * float(np.abs(begin).max()))
-        away[WINDOW:] = loss[WINDOW:] > begin.max() + spread
+        away[WINDOW:] = loss[WINDOW:] > _far_above(loss)
     grows = np.zeros(len(loss), dtype=bool)
     grows[1:] = (loss[:-1] > 0) & (loss[1:] > GROWTH * loss[:-1])
     for start, end in episodes(grows):
         away[start : end + 1] = True
     return away
+
+
+def _far_above(loss: Array) -> float:
+    """Value that is far above the first five of a loss."""
+    begin = loss[:WINDOW]
+    return float(begin.max() + max(float(np.ptp(begin)), 0.5 * float(np.abs(begin).max())))

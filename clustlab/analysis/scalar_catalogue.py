@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from clustlab import registry
+from clustlab.runs.store import Run
 from clustlab.types import Better, Scalar, ScalarUnit
 
 T = TypeVar("T")
@@ -234,6 +236,18 @@ def declared(key: str, own: Sequence[Scalar] = ()) -> Scalar | None:
     if scalar is None or not scalar.is_numbered or not number.isdigit():
         return None
     return scalar.with_number(int(number))
+
+
+def own_scalars(run: Run) -> tuple[Scalar, ...]:
+    """What the method of a run declares itself.
+
+    Methods are loaded, which takes seconds, only if the run has a scalar that is not among those
+    that all share.
+    """
+    keys = {key for record in run.log for key in record["scalars"]}
+    if all(declared(key) for key in keys):
+        return ()
+    return registry.own_scalars(registry.methods().get(run.spec.method))
 
 
 def scalar_of(key: str, own: Sequence[Scalar] = ()) -> Scalar:

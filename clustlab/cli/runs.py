@@ -60,11 +60,26 @@ def _show(args: argparse.Namespace) -> int:
     about = last_figures(store, run)
     about |= {"title": run.title, **dataclasses.asdict(label_of(run))}
     about |= {"spec": dataclasses.asdict(run.spec), "progress": run.progress, "protocol": None}
+    about["alarms"] = _alarms(run)
     with contextlib.suppress(RunNotFound):  # not loaded yet, or gone
         about["protocol"] = store.dataset(run).protocol
     if args.probe:
         about["knn_probe"] = _knn_probe(store, run)
     return print_answer(about)
+
+
+def _alarms(run: Run) -> list[dict[str, Any]]:
+    """Alarms of a run, each with its fields and its title; fields without a value are null."""
+    from clustlab.analysis.alarm_catalogue import ENTRIES
+    from clustlab.analysis.alarms import alarms_of_run
+    from clustlab.analysis.timeline import Timeline
+
+    timeline = Timeline(run)
+    timeline.extend()
+    return [
+        {"title": ENTRIES[alarm.kind].title, **alarm.stored()}
+        for alarm in alarms_of_run(run, timeline)
+    ]
 
 
 def _knn_probe(store: RunStore, run: Run) -> float | None:

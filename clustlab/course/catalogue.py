@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
+from clustlab.analysis.alarm_catalogue import ENTRIES
+from clustlab.analysis.alarms import AlarmKind
 from clustlab.course.lesson import Lesson
 from clustlab.errors import ParameterError
 
@@ -38,15 +40,28 @@ def lesson(name: str) -> Lesson:
 
 @cache
 def explained() -> Mapping[str, tuple[str, int]]:
-    """Lesson and step (from 1) that explain a parameter (`dec.alpha`) or an alarm (`collapse`)."""
+    """Lesson and step (from 1) that explain a parameter (`dec.alpha`)."""
     return MappingProxyType(
         {
             topic: (one.name, number)
             for one in reversed(list(lessons().values()))  # the first lesson has the last word
             for number, step in reversed(list(enumerate(one.steps, 1)))
-            for topic in (*step.explains, *step.alarms)
+            for topic in step.explains
         }
     )
+
+
+def about_alarm(kind: AlarmKind, method: str) -> tuple[str, int]:
+    """Lesson and step that explain an alarm: of the lesson on this method, else the usual one."""
+    places = {
+        one.name: number
+        for one in lessons().values()
+        for number, step in enumerate(one.steps, 1)
+        if kind in step.alarms
+    }
+    own = [name for name in places if method in lessons()[name].methods]
+    name = (own or [ENTRIES[kind].lesson])[0]
+    return name, places[name]
 
 
 def about_method(name: str) -> tuple[str, int] | None:

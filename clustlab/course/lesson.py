@@ -7,6 +7,7 @@ which controls it has and computes a figure from their values, and the page Lear
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from clustlab.analysis.alarms import AlarmKind
 from clustlab.analysis.timeline import Timeline
 from clustlab.course.controls import Control, Values
 from clustlab.course.figure import Element
@@ -50,7 +51,7 @@ class LessonStep:
     controls: tuple[Control, ...] = ()
     needs: Callable[[Values], Sequence[RunSpec]] | None = None  # runs that the figure draws on
     explains: tuple[str, ...] = ()  # parameters, such as `dec.alpha`
-    alarms: tuple[str, ...] = ()  # names of alarms that it is about
+    alarms: tuple[AlarmKind, ...] = ()  # that it is about
 
 
 @dataclass(frozen=True, slots=True)

@@ -532,7 +532,7 @@ LESSON = Lesson(
                 "dec.update_interval",
                 "dec.max_updates",
             ),
-            alarms=("divergence",),
+            alarms=("divergence", "broke_off"),
         ),
         LessonStep(
             "When to stop",

@@ -581,7 +581,7 @@ LESSON = Lesson(
             ),
             needs=lambda values: [quick_run("iic")],
             explains=("iic.n_heads",),
-            alarms=("heads",),
+            alarms=("heads", "head_change"),
         ),
         LessonStep(
             "P in a real run",

@@ -45,7 +45,7 @@ from torch import nn
 from clustlab.context import Context
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.stages.autoencoding import AutoencoderSettings, AutoencoderTraining
-from clustlab.types import Array, Paper, PlannedPhase, Reported, Snapshot
+from clustlab.types import Array, MethodFamily, Paper, PlannedPhase, Reported, Snapshot
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ class AutoencoderKMeans(AutoencoderSettings):
         Reported("usps", 0.709, "train + test, mean of 10 runs", "a public Keras version of DEC"),
     )
     step_unit: ClassVar[str] = "epoch"
+    family: ClassVar[MethodFamily] = "code"
     loop: ClassVar[tuple[str, ...]] = ("train", "encode", "cluster")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -62,7 +62,7 @@ from clustlab.parts.inputs.components import (
     pca_cost,
 )
 from clustlab.parts.inputs.subsets import max_items, owners, sample
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
 
 FEWEST_LEAVES, MOST_LEAVES = 30, 60  # of the tree that is shown
 WORK = 60  # multiply-accumulates that take as long as what is done to a pair while merging
@@ -82,6 +82,7 @@ class Agglomerative:
         "J. Am. Stat. Assoc. 58",
     )
     step_unit: ClassVar[str] = "merge"
+    family: ClassVar[MethodFamily] = "linkage"
     loop: ClassVar[tuple[str, ...]] = ("compare all pairs", "merge nearest", "cut the tree")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {

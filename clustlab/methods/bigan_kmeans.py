@@ -65,7 +65,7 @@ from clustlab.parts.networks.cost import blank, macs
 from clustlab.parts.networks.encoder import even_batch
 from clustlab.parts.networks.passes import embed, evaluating
 from clustlab.parts.stages.autoencoding import TRAINING, VIEWS, to_images
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
 
 SLOPE = 0.2  # of leaky ReLUs below 0
 FIRST_WEIGHTS = 0.02  # standard deviation of untrained weights
@@ -197,6 +197,7 @@ class BiGANKMeans:
     idea: ClassVar[str] = "Play a game in which codes learn to undo images made from noise."
     paper: ClassVar[Paper] = Paper("Donahue et al.", 2017, "Adversarial Feature Learning", "ICLR")
     step_unit: ClassVar[str] = "epoch"
+    family: ClassVar[MethodFamily] = "code"
     loop: ClassVar[tuple[str, ...]] = ("encode and make", "tell apart", "encode", "cluster")
     accepts: ClassVar[tuple[str, ...]] = ("images",)
     interventions: ClassVar[Offer] = {"train": RATE}

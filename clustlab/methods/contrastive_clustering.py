@@ -73,7 +73,7 @@ from clustlab.parts.losses.nt_xent import (
 from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import TrunkSettings
 from clustlab.parts.networks.passes import descend, embed
-from clustlab.types import Array, Artefact, Paper, PlannedPhase, Reported, Snapshot
+from clustlab.types import Array, Artefact, MethodFamily, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
 PAIRS = 10  # images shown beside a changed copy
@@ -136,6 +136,7 @@ class ContrastiveClustering(TrunkSettings):
         ),
     )
     step_unit: ClassVar[str] = "epoch"
+    family: ClassVar[MethodFamily] = "classifier"
     loop: ClassVar[tuple[str, ...]] = ("change", "encode", "compare rows", "compare columns")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     interventions: ClassVar[Offer] = {"train": ALL}

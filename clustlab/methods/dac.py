@@ -75,7 +75,16 @@ from clustlab.parts.inputs.sampling import fixed_order
 from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import TrunkSettings, even_batch
 from clustlab.parts.networks.passes import descend, embed, pass_size
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
+from clustlab.types import (
+    Array,
+    Artefact,
+    Cost,
+    MethodFamily,
+    Paper,
+    PlannedPhase,
+    Reported,
+    Snapshot,
+)
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
 UPPER, LOWER, LOWER_GROWTH = 0.95, 0.455, 0.1  # u = UPPER - lam, l = LOWER + LOWER_GROWTH * lam
@@ -183,6 +192,7 @@ class DAC(TrunkSettings):
         Reported("stl10", 0.47, "train + test by a leaderboard", "abstract of Chang et al. 2017"),
     )
     step_unit: ClassVar[str] = "epoch"
+    family: ClassVar[MethodFamily] = "pairs"
     loop: ClassVar[tuple[str, ...]] = ("compare", "choose pairs", "change", "learn", "encode")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     interventions: ClassVar[Offer] = {"train": ("learning rate", "scramble")}

@@ -56,7 +56,7 @@ from clustlab.parts.losses.soft_assignment import (
     target_distribution,
 )
 from clustlab.parts.stages.embedded_clustering import EmbeddedSettings
-from clustlab.types import Paper, Reported
+from clustlab.types import MethodFamily, Paper, Reported
 
 # the formulas of the paper stand in a part, since relatives use them, and are found here as well
 __all__ = ["DEC", "kl_divergence", "soft_assignment", "target_distribution"]
@@ -93,6 +93,7 @@ class DEC(EmbeddedSettings):
         Reported("usps", 0.764, "train + test, mean of 10 runs", "a public Keras version of DEC"),
     )
     step_unit: ClassVar[str] = "target update"
+    family: ClassVar[MethodFamily] = "self-training"
     loop: ClassVar[tuple[str, ...]] = ("encode", "cluster", "target", "train")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -71,7 +71,7 @@ from clustlab.parts.hooks.interventions import OF_CENTERS, Offer, Wanted, change
 from clustlab.parts.hooks.scoring import AsRows, kept, projected
 from clustlab.parts.inputs.components import Components, n_components, pca_cost
 from clustlab.parts.inputs.network_input import Inputs
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
 
 N_SAMPLES = 5  # drawn from each component
 SIDE = 56  # pixels of the picture of a component in the plane
@@ -93,6 +93,7 @@ class GaussianMixture:
         "J. R. Stat. Soc. B 39(1)",
     )
     step_unit: ClassVar[str] = "round"
+    family: ClassVar[MethodFamily] = "mixture"
     loop: ClassVar[tuple[str, ...]] = ("project", "place bells", "expect", "maximise")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     interventions: ClassVar[Offer] = {"expect and maximise": OF_CENTERS}

@@ -49,7 +49,7 @@ from clustlab import params
 from clustlab.parts.networks.autoencoder import Autoencoder
 from clustlab.parts.networks.cost import macs
 from clustlab.parts.stages.embedded_clustering import EmbeddedSettings
-from clustlab.types import Cost, Paper, Reported
+from clustlab.types import Cost, MethodFamily, Paper, Reported
 
 
 def idec_loss(reconstruction: Tensor, divergence: Tensor, weight: float = 0.1) -> Tensor:
@@ -87,6 +87,7 @@ class IDEC(EmbeddedSettings):
         Reported("usps", 0.761, "train + test, one run, by its code", "Guo et al. 2017"),
     )
     step_unit: ClassVar[str] = "target update"
+    family: ClassVar[MethodFamily] = "self-training"
     loop: ClassVar[tuple[str, ...]] = ("encode", "cluster", "target", "train")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {

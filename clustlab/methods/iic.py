@@ -70,7 +70,7 @@ from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import TrunkSettings, even_batch
 from clustlab.parts.networks.heads import Heads, head_agreement, loss_bars
 from clustlab.parts.networks.passes import embed, pass_size
-from clustlab.types import Array, Artefact, Paper, PlannedPhase, Reported, Snapshot
+from clustlab.types import Array, Artefact, MethodFamily, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
 PAIRS = 10  # images shown beside a changed copy
@@ -164,6 +164,7 @@ class IIC(TrunkSettings):
         Reported("stl10", 0.596, LOGGED, "log of its authors"),
     )
     step_unit: ClassVar[str] = "epoch"
+    family: ClassVar[MethodFamily] = "classifier"
     loop: ClassVar[tuple[str, ...]] = ("change", "encode", "compare", "choose head")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     interventions: ClassVar[Offer] = {"train": ALL}

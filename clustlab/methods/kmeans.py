@@ -55,7 +55,7 @@ from clustlab.parts.hooks.scoring import AsRows, in_order, kept, nearest_center,
 from clustlab.parts.inputs.components import shown_width
 from clustlab.parts.inputs.network_input import Inputs, features
 from clustlab.parts.inputs.pca import principal
-from clustlab.types import Array, Artefact, Paper, PlannedPhase, Reported, Snapshot
+from clustlab.types import Array, Artefact, MethodFamily, Paper, PlannedPhase, Reported, Snapshot
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class KMeans(RoundsSettings):
         Reported("stl10", 0.192, "copied in a later table without protocol", "Chang et al. 2017"),
     )
     step_unit: ClassVar[str] = "round"
+    family: ClassVar[MethodFamily] = "centres"
     loop: ClassVar[tuple[str, ...]] = ("place centers", "assign items", "move centers")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {

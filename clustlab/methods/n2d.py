@@ -62,7 +62,16 @@ from clustlab.parts.hooks.interventions import OF_CENTERS, Offer, Wanted, change
 from clustlab.parts.inputs.pca import principal
 from clustlab.parts.networks.cost import macs
 from clustlab.parts.stages.autoencoding import AutoencoderSettings, AutoencoderTraining
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
+from clustlab.types import (
+    Array,
+    Artefact,
+    Cost,
+    MethodFamily,
+    Paper,
+    PlannedPhase,
+    Reported,
+    Snapshot,
+)
 
 SHOWN_ROUNDS = 20  # snapshots of the layout at most
 FITS = 3  # rounds of expectation and maximisation per snapshot of the layout
@@ -101,6 +110,7 @@ class N2D(AutoencoderSettings):
         ),
     )
     step_unit: ClassVar[str] = "epoch or round"
+    family: ClassVar[MethodFamily] = "mixture"
     loop: ClassVar[tuple[str, ...]] = ("train", "encode", "cluster", "lay out", "fit mixture")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     interventions: ClassVar[Offer] = {

@@ -57,7 +57,7 @@ from clustlab.parts.clustering.kmeans_steps import STARTS, Rounds, RoundsSetting
 from clustlab.parts.hooks.scoring import AsRows, kept, nearest_center, not_kept, phase_of, projected
 from clustlab.parts.inputs.components import Components, n_components, pca_cost
 from clustlab.parts.inputs.network_input import Inputs
-from clustlab.types import Array, Artefact, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, MethodFamily, Paper, PlannedPhase, Snapshot
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ class PCAKMeans(RoundsSettings):
         "Ding and He", 2004, "K-means Clustering via Principal Component Analysis", "ICML"
     )
     step_unit: ClassVar[str] = "round"
+    family: ClassVar[MethodFamily] = "centres"
     loop: ClassVar[tuple[str, ...]] = ("project", "place centers", "assign items", "move centers")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {

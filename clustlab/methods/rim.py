@@ -71,7 +71,16 @@ from clustlab.parts.losses.information import (
 from clustlab.parts.networks.classifier import Classifier, answers, units
 from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import even_batch
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
+from clustlab.types import (
+    Array,
+    Artefact,
+    Cost,
+    MethodFamily,
+    Paper,
+    PlannedPhase,
+    Reported,
+    Snapshot,
+)
 
 EMBEDDING_WIDTH = 32  # principal components of the scores that a snapshot keeps
 KMEANS_ROUNDS = 30
@@ -128,6 +137,7 @@ class RIM:
         ),
     )
     step_unit: ClassVar[str] = "epoch"
+    family: ClassVar[MethodFamily] = "classifier"
     loop: ClassVar[tuple[str, ...]] = ("start", "classify", "weigh entropies", "assign")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     interventions: ClassVar[Offer] = {"fit k-means": RATE, "train": ALL}

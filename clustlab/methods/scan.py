@@ -91,7 +91,16 @@ from clustlab.parts.networks.heads import (
     self_label_loss,
 )
 from clustlab.parts.networks.passes import descend, embed
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
+from clustlab.types import (
+    Array,
+    Artefact,
+    Cost,
+    MethodFamily,
+    Paper,
+    PlannedPhase,
+    Reported,
+    Snapshot,
+)
 
 HIDDEN, PROJECTED, SHOWN = 256, 64, 8  # widths of the projection, items on the sheet
 
@@ -147,6 +156,7 @@ class SCAN(TrunkSettings):
         Reported("stl10", 0.809, "held-out test, best model", "code of its authors"),
     )
     step_unit: ClassVar[str] = "epoch"
+    family: ClassVar[MethodFamily] = "classifier"
     loop: ClassVar[tuple[str, ...]] = ("contrast", "mine", "agree", "self-label", "encode")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     interventions: ClassVar[Offer] = {"pretext": RATE, "cluster": ALL, "self-label": ALL}

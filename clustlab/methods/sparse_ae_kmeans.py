@@ -59,7 +59,7 @@ from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.networks.autoencoder import Autoencoder
 from clustlab.parts.networks.passes import embed, evaluating
 from clustlab.parts.stages.autoencoding import WIDTHS_HELP, AutoencoderTraining, CodeSettings
-from clustlab.types import Array, Artefact, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, MethodFamily, Paper, PlannedPhase, Snapshot
 
 PIXELS = 784  # for which the weights of the penalties are meant; other items count as much
 SAFE = 1e-6  # averages are kept this far from 0 and 1, where the divergence has no end
@@ -112,6 +112,7 @@ class SparseAutoencoderKMeans(CodeSettings):
     idea: ClassVar[str] = "Redraw items with few units out of many, then cluster by units used."
     paper: ClassVar[Paper] = Paper("Ng", 2011, "Sparse autoencoder", "CS294A lecture notes")
     step_unit: ClassVar[str] = "epoch"
+    family: ClassVar[MethodFamily] = "code"
     loop: ClassVar[tuple[str, ...]] = ("train", "encode", "cluster")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -64,7 +64,7 @@ from clustlab.parts.inputs.components import (
     shown_width,
 )
 from clustlab.parts.inputs.subsets import max_items, sample
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
 
 FEWEST_VALUES, BEYOND = 12, 5  # eigenvalues shown: at least so many, and so many beyond K
 USUAL_PRODUCTS = 40  # of the graph with a vector, for each eigenvector
@@ -84,6 +84,7 @@ class Spectral(RoundsSettings):
         "NIPS 14",
     )
     step_unit: ClassVar[str] = "round"
+    family: ClassVar[MethodFamily] = "centres"
     loop: ClassVar[tuple[str, ...]] = (
         "tie neighbours",
         "find smooth functions",

@@ -55,7 +55,7 @@ from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.networks.autoencoder import Autoencoder
 from clustlab.parts.networks.passes import embed, evaluating
 from clustlab.parts.stages.autoencoding import AutoencoderTraining, CodeSettings, to_images
-from clustlab.types import Array, Artefact, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, MethodFamily, Paper, PlannedPhase, Snapshot
 
 POINT_VARIANCE = 0.05  # of a decoded coordinate, for points at unit scale
 ACTIVE = 0.01  # variance of the means above which a dimension is used: Burda et al., section 5
@@ -120,6 +120,7 @@ class VAEKMeans(CodeSettings):
         "Kingma and Welling", 2014, "Auto-Encoding Variational Bayes", "ICLR"
     )
     step_unit: ClassVar[str] = "epoch"
+    family: ClassVar[MethodFamily] = "code"
     loop: ClassVar[tuple[str, ...]] = ("train", "encode", "cluster")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {

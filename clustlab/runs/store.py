@@ -36,11 +36,11 @@ import numpy as np
 import clustlab
 from clustlab.data import library
 from clustlab.data.atomic import write_atomically
-from clustlab.errors import RunNotFound
+from clustlab.errors import Diverged, RunNotFound
 from clustlab.runs import titles
 from clustlab.runs.liveness import is_orphan, worker_identity
 from clustlab.runs.spec import RunSpec as RunSpec  # readers of runs find it here, too
-from clustlab.types import Array, Artefact, Dataset, Snapshot
+from clustlab.types import REMEDY, Array, Artefact, Dataset, Snapshot
 
 Status = Literal["queued", "running", "paused", "done", "cancelled", "failed", "lost"]
 ACTIVE: tuple[Status, ...] = ("queued", "running", "paused")
@@ -161,6 +161,8 @@ class Run(Sequence[Snapshot]):
             age = time.time() - path.stat().st_mtime
         except (OSError, ValueError):
             return {"status": "lost"}
+        if state["status"] == "failed" and state.get("hint") == REMEDY:
+            state.setdefault("error_type", Diverged.__name__)  # a run of before says no type
         if state["status"] == "queued" and self._requested == "cancel":
             state["status"] = "cancelled"  # the worker will see to it when it comes to this run
         elif state["status"] in ACTIVE and is_orphan(state, age):

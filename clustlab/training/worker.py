@@ -148,7 +148,8 @@ def _outcome(store: RunStore, run: Run, writer: RunWriter) -> tuple[Status, dict
     except Cancelled:
         return "cancelled", {}
     except ClustlabError as error:
-        return "failed", {"error": error.message, "hint": error.hint}
+        kind = type(error).__name__
+        return "failed", {"error": error.message, "hint": error.hint, "error_type": kind}
     except Exception as error:
         if isinstance(error, FileNotFoundError) and writer.is_cancelled:  # deleted meanwhile
             return "cancelled", {}
@@ -168,4 +169,5 @@ def _explain(error: Exception) -> dict[str, str]:
         text, hint = "The disk is full.", "Delete runs on the page Runs, then resume this one."
     else:
         text, hint = f"{type(error).__name__}: {error}", "This is a bug; the details are below."
-    return {"error": text, "hint": hint, "traceback": traceback.format_exc()}
+    details = {"error": text, "hint": hint, "error_type": type(error).__name__}
+    return {**details, "traceback": traceback.format_exc()}

@@ -81,7 +81,16 @@ from clustlab.parts.losses.nt_xent import VIEWS, Projection, nt_xent, view_pairs
 from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import TrunkSettings
 from clustlab.parts.networks.passes import descend, embed
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
+from clustlab.types import (
+    Array,
+    Artefact,
+    Cost,
+    MethodFamily,
+    Paper,
+    PlannedPhase,
+    Reported,
+    Snapshot,
+)
 
 HIDDEN, PROJECTED = 256, 64  # widths of the projection
 BARS = 64  # leaves whose masses are drawn
@@ -143,6 +152,7 @@ class CoHiClust(TrunkSettings):
         ),
     )
     step_unit: ClassVar[str] = "epoch"
+    family: ClassVar[MethodFamily] = "classifier"
     loop: ClassVar[tuple[str, ...]] = ("contrast", "send down", "prune", "encode")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     interventions: ClassVar[Offer] = {

@@ -76,7 +76,7 @@ from clustlab.parts.losses.nt_xent import (
 from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import TrunkSettings
 from clustlab.parts.networks.passes import descend, embed
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of a layer
 HIDDEN, PROJECTED = 256, 64  # widths of the heads
@@ -123,6 +123,7 @@ class Consensus(TrunkSettings):
         venue="IEEE TETCI",
     )
     step_unit: ClassVar[str] = "epoch or round"
+    family: ClassVar[MethodFamily] = "classifier"
     loop: ClassVar[tuple[str, ...]] = ("contrast", "encode", "divide layers", "weigh", "cut")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     interventions: ClassVar[Offer] = {"train": ALL}

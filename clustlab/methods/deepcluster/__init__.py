@@ -78,7 +78,16 @@ from clustlab.parts.inputs.pca import principal
 from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import TrunkSettings, even_batch
 from clustlab.parts.networks.passes import embed
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
+from clustlab.types import (
+    Array,
+    Artefact,
+    Cost,
+    MethodFamily,
+    Paper,
+    PlannedPhase,
+    Reported,
+    Snapshot,
+)
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-5  # as in the paper's code
 KMEANS_ROUNDS = 20  # of each clustering, as in the paper's code
@@ -111,6 +120,7 @@ class DeepCluster(TrunkSettings):
         ),
     )
     step_unit: ClassVar[str] = "epoch"
+    family: ClassVar[MethodFamily] = "pseudo-labels"
     loop: ClassVar[tuple[str, ...]] = ("classify", "encode", "whiten", "cluster", "repair")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     interventions: ClassVar[Offer] = {"train": OF_LABELS}

@@ -74,7 +74,7 @@ from clustlab.parts.inputs.components import (
     pca_cost,
 )
 from clustlab.parts.inputs.subsets import max_items, owners, sample
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
 
 SMALLEST = 2  # least size of a cluster at the first step
 LEAVES = 60  # of the tree that is shown
@@ -96,6 +96,7 @@ class Hdbscan:
         "PAKDD",
     )
     step_unit: ClassVar[str] = "size"
+    family: ClassVar[MethodFamily] = "density"
     loop: ClassVar[tuple[str, ...]] = (
         "compare all pairs",
         "merge nearest",

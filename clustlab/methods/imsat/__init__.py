@@ -85,7 +85,16 @@ from clustlab.parts.networks.classifier import Classifier, answers, units
 from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import even_batch
 from clustlab.parts.networks.passes import evaluating
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
+from clustlab.types import (
+    Array,
+    Artefact,
+    Cost,
+    MethodFamily,
+    Paper,
+    PlannedPhase,
+    Reported,
+    Snapshot,
+)
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
 SHOWN, MEASURED = 10, 200  # items whose changes are shown, and on which both kinds are measured
@@ -134,6 +143,7 @@ class IMSAT:
         ),
     )
     step_unit: ClassVar[str] = "epoch"
+    family: ClassVar[MethodFamily] = "classifier"
     loop: ClassVar[tuple[str, ...]] = ("measure", "classify", "change", "compare", "assign")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     interventions: ClassVar[Offer] = {"train": ALL}

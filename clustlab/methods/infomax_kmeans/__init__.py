@@ -71,7 +71,7 @@ from clustlab.parts.networks.cost import blank, macs
 from clustlab.parts.networks.encoder import even_batch
 from clustlab.parts.networks.passes import embed, evaluating
 from clustlab.parts.stages.autoencoding import TRAINING, heat_maps, to_images
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
 
 SHOWN = 12  # images whose scores are shown
 PRIOR_WIDTHS = (1000, 200)  # of the discriminator of codes, as in the authors' code
@@ -201,6 +201,7 @@ class InfoMaxKMeans:
         "ICLR",
     )
     step_unit: ClassVar[str] = "epoch"
+    family: ClassVar[MethodFamily] = "code"
     loop: ClassVar[tuple[str, ...]] = ("estimate information", "match prior", "encode", "cluster")
     accepts: ClassVar[tuple[str, ...]] = ("images",)
     interventions: ClassVar[Offer] = {"train": RATE}

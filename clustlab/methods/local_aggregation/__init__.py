@@ -84,7 +84,7 @@ from clustlab.parts.losses.nt_xent import VIEWS
 from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import TrunkSettings, even_batch
 from clustlab.parts.networks.passes import descend, embed, settle
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-4  # as in the paper
 LOWER_AT = (0.8, 0.95)  # of all passes the rate falls to a tenth, as in the authors' code
@@ -125,6 +125,7 @@ class LocalAggregation(TrunkSettings):
         venue="ICCV",
     )
     step_unit: ClassVar[str] = "epoch"
+    family: ClassVar[MethodFamily] = "code"
     loop: ClassVar[tuple[str, ...]] = ("fine clusters", "encode", "aggregate", "remember", "look")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     interventions: ClassVar[Offer] = {"warm up": RATE, "aggregate": (*RATE, "scramble")}

@@ -65,7 +65,7 @@ from clustlab.parts.inputs.pca import principal
 from clustlab.parts.networks.autoencoder import Autoencoder
 from clustlab.parts.networks.cost import macs
 from clustlab.parts.stages.autoencoding import WIDTHS_HELP, AutoencoderTraining, CodeSettings
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
 
 SHOWN_ROUNDS = 20  # snapshots of the layout at most
 JITTER = 1e-3  # of the first positions, so that equal items can part
@@ -89,6 +89,7 @@ class UnknownK:
         "CVPR",
     )
     step_unit: ClassVar[str] = "epoch or round"
+    family: ClassVar[MethodFamily] = "mixture"
     loop: ClassVar[tuple[str, ...]] = (
         "train",
         "encode",

@@ -80,7 +80,16 @@ from clustlab.parts.stages.autoencoding import (
     AutoencoderTraining,
     to_images,
 )
-from clustlab.types import Array, Artefact, Cost, Paper, PlannedPhase, Reported, Snapshot
+from clustlab.types import (
+    Array,
+    Artefact,
+    Cost,
+    MethodFamily,
+    Paper,
+    PlannedPhase,
+    Reported,
+    Snapshot,
+)
 
 NO_VARIANCE = 1e-8  # of a code whose items are all equal but for rounding
 FEWEST_STEPS, SLOWER, SLOWEST = 10, 0.9, 0.1  # epochs per factor of the rate, and its floor
@@ -106,6 +115,7 @@ class VaDE(AutoencoderSettings):
         Reported("mnist", 0.9446, "all 70,000, weights of its authors", "code of its authors"),
     )
     step_unit: ClassVar[str] = "epoch"
+    family: ClassVar[MethodFamily] = "mixture"
     loop: ClassVar[tuple[str, ...]] = ("train", "encode", "cluster", "sample")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     interventions: ClassVar[Offer] = {**AutoencoderSettings.interventions, "cluster": ALL}

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from clustlab import registry
-from clustlab.analysis.scalar_catalogue import scalar_of
+from clustlab.analysis.scalar_catalogue import own_scalars, scalar_of
 from clustlab.types import Array, Artefact
 from clustlab.ui import nav, session
 from clustlab.ui.look import pair_precision
@@ -27,7 +26,7 @@ def body(view: View) -> None:
 
 def losses(view: View) -> None:
     """Every figure that the method reports, over the steps."""
-    own = registry.own_scalars(registry.methods().get(view.run.spec.method))
+    own = own_scalars(view.run)
     frame = curves.scalar_frame(view.run.log, own)
     panels.chart(curves.scalars, frame, step=view.step, key="losses")
     known = [scalar_of(key, own) for key in frame["key"].unique()]

@@ -4,9 +4,9 @@ from itertools import groupby
 
 import streamlit as st
 
-from clustlab.analysis import alarms
-from clustlab.analysis.alarms import Alarm
-from clustlab.analysis.timeline import Timeline
+from clustlab import registry
+from clustlab.analysis.alarm_catalogue import ENTRIES, AlarmText, alarm_text
+from clustlab.analysis.alarms import Alarm, alarms_at_step, alarms_of_run
 from clustlab.course import catalogue
 from clustlab.runs.store import Run
 from clustlab.ui import nav, session
@@ -19,17 +19,24 @@ BUTTONS = 12  # steps of one kind of alarm that have a line each
 @session.kept_per_run(maxsize=16, anew=lambda run: (session.n_followed(run), run.status))
 def alarms_so_far(run: Run) -> tuple[Alarm, ...]:
     """Alarms of a run, kept until it grows or ends."""
-    return tuple(alarms.of(run, session.timeline(run)))
+    return tuple(alarms_of_run(run, session.timeline(run)))
 
 
-def line(run: Run, timeline: Timeline, step: int) -> None:
+def _text(run: Run, alarm: Alarm) -> AlarmText:
+    """An alarm in the words of the run's method."""
+    return alarm_text(alarm, registry.methods().get(run.spec.method))
+
+
+def alarms_here(run: Run, step: int) -> None:
     """One line for the alarms that hold at a step; nothing if there are none."""
-    here = alarms.at(alarms_so_far(run), step)
+    here = alarms_at_step(alarms_so_far(run), step)
     if not here:
         return
-    words = f"**{here[0].title}** ({here[0].when}): {here[0].fact}"
+    first = _text(run, here[0])
+    words = f"**{first.title}** ({here[0].when}): {first.fact}"
     if len(here) > 1:
-        words += f" Also: {', '.join(alarm.title.lower() for alarm in here[1:])}."
+        titles = dict.fromkeys(ENTRIES[alarm.kind].title.lower() for alarm in here[1:])
+        words += f" Also: {', '.join(titles)}."
     with st.container(horizontal=True, vertical_alignment="center", key="alarm-line"):
         st.markdown(f":orange[:material/warning:] {words}", width="content")
         nav.link("follow", "What this means", "timeline", **{TABS: "Alarms"})
@@ -37,15 +44,14 @@ def line(run: Run, timeline: Timeline, step: int) -> None:
 
 def listing(view: View) -> None:
     """Every alarm with its step to go to, what it means and what guards against it."""
-    known = sorted(alarms_so_far(view.run), key=lambda alarm: (alarm.name, alarm.step))
+    known = sorted(alarms_so_far(view.run), key=lambda alarm: (alarm.kind, alarm.step))
     if not known:
+        watched = ", ".join(entry.watched for entry in ENTRIES.values())
         st.markdown(
-            f":material/check: **No alarm** in {len(view.timeline)} steps. Watched for: collapse, "
-            "empty clusters, uniform probabilities, no change at all, labels that do not settle, "
-            "heads that disagree, a loss that diverges."
+            f":material/check: **No alarm** in {len(view.timeline)} steps. Watched for: {watched}."
         )
         return
-    groups = [list(group) for _, group in groupby(known, key=lambda alarm: alarm.name)]
+    groups = [list(group) for _, group in groupby(known, key=lambda alarm: alarm.kind)]
     for group in sorted(groups, key=lambda group: group[0].step):
         _group(view, group)
     nav.link(
@@ -58,23 +64,23 @@ def listing(view: View) -> None:
 
 def _group(view: View, group: list[Alarm]) -> None:
     """Alarms of one kind: the explanation once, the steps to go to one below the other."""
-    first = group[0]
-    with st.container(border=True, key=f"alarm-{first.name}"):
-        st.markdown(f":orange[:material/warning:] **{first.title}**")
+    kind, text = group[0].kind, _text(view.run, group[0])
+    with st.container(border=True, key=f"alarm-{kind}"):
+        st.markdown(f":orange[:material/warning:] **{text.title}**")
         for alarm in group[:BUTTONS]:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.button(
                     f"Step {alarm.step}",
-                    key=f"alarm-{alarm.name}-{alarm.step}",
+                    key=f"alarm-{kind}-{alarm.step}",
                     type="primary" if alarm.step == view.step else "secondary",
                     on_click=session.set_step,
                     args=(alarm.step,),
                 )
-                st.markdown(alarm.fact)
+                st.markdown(ENTRIES[kind].fact(alarm))
         if len(group) > BUTTONS:
             st.caption(f"and {len(group) - BUTTONS} more, the last at step {group[-1].step}")
-        st.markdown(first.meaning)
-        st.caption(f":material/shield: What guards against it: {first.remedy}")
-        lesson = catalogue.explained().get(first.name)
-        if lesson:
-            nav.lesson_link(lesson, f"Lesson: {catalogue.lesson(lesson[0]).title}")
+        st.markdown(text.meaning)
+        if text.remedy:
+            st.caption(f":material/shield: What guards against it: {text.remedy}")
+        lesson = catalogue.about_alarm(kind, view.run.spec.method)
+        nav.lesson_link(lesson, f"Lesson: {catalogue.lesson(lesson[0]).title}")

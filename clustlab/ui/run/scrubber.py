@@ -58,7 +58,7 @@ def draw(run: Run, timeline: Timeline, step: int) -> None:
             changed = timeline.row(step)["changed"]
             share = "" if changed != changed else f" · {changed:.1%} of labels changed"
             st.caption(f"Step {step} of {last} · {record['phase']} {record['done']}{share}")
-        alarms.line(run, timeline, step)
+        alarms.alarms_here(run, step)
         intervene.show_changes(run, timeline, step)
     _advance(step, last)
 

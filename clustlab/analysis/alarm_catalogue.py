@@ -1,0 +1,363 @@
+"""What each alarm means and what guards against it, in the words of the method that it is about.
+
+Alarms are figures (see `alarms`); here they become sentences. What is said of a method's clusters
+depends on its family, and advice that names a setting is given only to methods that have it.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from types import MappingProxyType
+
+from clustlab.analysis.alarms import Alarm, AlarmKind
+from clustlab.params import schema
+from clustlab.registry import Method
+from clustlab.types import MethodFamily
+
+RATES = ("cluster_learning_rate", "learning_rate")
+TRAINED: tuple[MethodFamily, ...] = (
+    "self-training",
+    "classifier",
+    "pairs",
+    "pseudo-labels",
+    "code",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Something that helps, for methods that have one of its settings."""
+
+    text: str  # begins small; the list of all is one sentence
+    settings: tuple[str, ...] = ()  # one of which the method must have; none: always possible
+    families: tuple[MethodFamily, ...] = ()  # for which it is meant; none: for all
+
+    def is_possible(self, family: MethodFamily | None, settings: Collection[str]) -> bool:
+        """Whether a method of this family with these settings can follow it."""
+        has_one = not self.settings or any(name in settings for name in self.settings)
+        return has_one and (not self.families or family is None or family in self.families)
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmEntry:
+    """All that is said of one kind of alarm."""
+
+    kind: AlarmKind
+    title: str
+    watched: str  # in the list of what a run without alarms was watched for
+    fact: Callable[[Alarm], str]  # what happens, as a sentence
+    meaning: str  # for families without words of their own
+    advice: tuple[Advice, ...]
+    lesson: str  # the one that explains it, unless there is one on the method itself
+    meanings: Mapping[MethodFamily, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmText:
+    """An alarm in sentences."""
+
+    title: str
+    fact: str
+    meaning: str
+    remedy: str  # empty if nothing helps that the method has
+
+
+def alarm_text(alarm: Alarm, method: type[Method] | None) -> AlarmText:
+    """An alarm in the words of a method; general ones for None, a method that is not there."""
+    entry = ENTRIES[alarm.kind]
+    family = None if method is None else method.family
+    meaning = entry.meanings.get(family, entry.meaning) if family else entry.meaning
+    settings = () if method is None else tuple(p.name for p in schema(method))
+    possible = [a.text for a in entry.advice if a.is_possible(family, settings)]
+    remedy = "; ".join(possible)
+    remedy = f"{remedy[0].upper()}{remedy[1:]}." if remedy else ""
+    return AlarmText(entry.title, entry.fact(alarm), meaning, remedy)
+
+
+# -- what happens --------------------------------------------------------------------------------
+def _collapse(alarm: Alarm) -> str:
+    largest = "" if alarm.cluster is None else f"; the largest is cluster {alarm.cluster}"
+    return (
+        f"The items are spread as unevenly as if there were only {alarm.value:.1f} of "
+        f"{alarm.n_clusters} clusters{largest}."
+    )
+
+
+def _empty(alarm: Alarm) -> str:
+    verb = "is" if alarm.value == 1 else "are"
+    return f"{alarm.value:.0f} of {alarm.n_clusters} clusters {verb} empty."
+
+
+def _uniform(alarm: Alarm) -> str:
+    return (
+        f"The greatest probability of an item is {alarm.value:.3f} on average, and "
+        f"1/{alarm.n_clusters} would be a blind guess."
+    )
+
+
+def _still(alarm: Alarm) -> str:
+    return (
+        f"In round {alarm.round} of the phase '{alarm.phase}' {alarm.value:.1%} of the labels "
+        "changed."
+    )
+
+
+def _churn(alarm: Alarm) -> str:
+    return (
+        f"{alarm.value:.0%} of the labels change at each step, and {alarm.before:.0%} did at the "
+        "beginning of the phase."
+    )
+
+
+def _heads(alarm: Alarm) -> str:
+    return f"The mean NMI of all pairs of heads is {alarm.value:.2f}, less than {alarm.threshold}."
+
+
+def _head_change(alarm: Alarm) -> str:
+    assert alarm.heads is not None
+    before, after = alarm.heads
+    fact = (
+        f"Head {after} took over from head {before} with the lower loss, and {alarm.value:.0%} of "
+        "the labels changed at once."
+    )
+    if isfinite(alarm.before):
+        fact += f" The mean NMI of all pairs of heads is {alarm.before:.2f} there."
+    return fact
+
+
+def _divergence(alarm: Alarm) -> str:
+    return f"The loss is {alarm.value:.3g} and on its way up, after {alarm.before:.3g}."
+
+
+def _broke_off(alarm: Alarm) -> str:
+    return f"{alarm.error} This is the last step before it."
+
+
+# -- the entries ---------------------------------------------------------------------------------
+SLOWER = Advice("a lower learning rate", RATES)
+EQUAL_SIZES = Advice("targets of equal size (sinkhorn, or a larger delta)", ("target",))
+EVEN_OUTPUTS = (
+    Advice("a larger balance weight", ("balance_weight",)),
+    Advice("a larger entropy weight", ("entropy_weight",)),
+    Advice("a larger evenness weight", ("evenness_weight",)),
+    Advice("a larger information weight, or a larger balance", ("information_weight",)),
+)
+REPAIR = Advice("repair of empty clusters", ("repair_empty",))
+MORE_STARTS = Advice("more starts of the clustering", ("n_init",))
+OTHER_SEED = Advice(  # linkage and density draw nothing, so another seed changes nothing
+    "another seed, to see whether it comes back", families=(*TRAINED, "centres", "mixture")
+)
+APART = (
+    "The heads divide the same features differently, so which of them has the lowest loss decides "
+    "what comes out, and a jump in the scores where that changes is no learning."
+)
+FEWER_DOUBTS = (
+    Advice("more epochs", ("cluster_epochs", "epochs")),
+    SLOWER,
+    Advice("the auxiliary head", ("n_clusters_over",), ("classifier",)),
+    Advice("more heads", ("n_heads",)),
+    Advice("several seeds, compared by their loss before one is trusted"),
+)
+SMALLER_STEPS = (
+    SLOWER,
+    Advice("larger batches", ("batch_size",)),
+    Advice("items on a smaller scale"),
+)
+
+ENTRIES: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
+    {
+        entry.kind: entry
+        for entry in (
+            AlarmEntry(
+                "collapse",
+                "Collapse",
+                "collapse",
+                _collapse,
+                "A few clusters swallow the rest, so the division says little.",
+                (
+                    EQUAL_SIZES,
+                    *EVEN_OUTPUTS,
+                    REPAIR,
+                    Advice(
+                        "the same say for every cluster (balance)", ("balance",), ("pseudo-labels",)
+                    ),
+                    Advice("a linkage that makes compact groups, such as Ward's", ("linkage",)),
+                    Advice("a smaller least size of a cluster", ("min_cluster_size",)),
+                    Advice("more neighbours in the graph", ("n_neighbors",), ("centres",)),
+                    Advice(
+                        "stronger changes of the images", ("strength",), ("classifier", "pairs")
+                    ),
+                    Advice(SLOWER.text, RATES, TRAINED),
+                    MORE_STARTS,
+                    OTHER_SEED,
+                ),
+                "iic",
+                {
+                    "centres": "Few items lie far from all others and take centres for themselves, "
+                    "so the rest must share what is left.",
+                    "mixture": "A few wide components explain nearly all items, and the others "
+                    "lose their weight to them.",
+                    "linkage": "A group that is near to everything takes in one item after the "
+                    "other, and what lies apart stays alone.",
+                    "density": "Where dense places touch each other they are one cluster, and "
+                    "little stays outside.",
+                    "code": "The code holds most items close together, and a few that lie far out "
+                    "take clusters for themselves. Nothing in training asks for clusters.",
+                    "self-training": "The target is made of the method's own answers: what a large "
+                    "cluster has, it keeps, and learning from them says less and less.",
+                    "classifier": "To answer alike for an item and its changed copy is easiest "
+                    "with few answers; what asks for all of them is too weak here.",
+                    "pairs": "Nearly all pairs seem similar, and what seems similar is drawn "
+                    "together further.",
+                    "pseudo-labels": "A network that learns such labels learns to name the large "
+                    "clusters, and forgets what sets the others apart.",
+                },
+            ),
+            AlarmEntry(
+                "empty",
+                "Empty clusters",
+                "empty clusters",
+                _empty,
+                "Two classes then share a cluster.",
+                (
+                    REPAIR,
+                    EQUAL_SIZES,
+                    *EVEN_OUTPUTS,
+                    MORE_STARTS,
+                    Advice(
+                        "fewer clusters, if there are no more groups than that", ("n_clusters",)
+                    ),
+                    OTHER_SEED,
+                ),
+                "iic",
+                {
+                    "centres": "A centre without items is moved by none, so it rarely comes back; "
+                    "two classes then share a cluster.",
+                    "mixture": "A component without items has hardly any weight, so it rarely wins "
+                    "one back; two classes then share a cluster.",
+                    "self-training": "A centre without items gets hardly a push from any, so it "
+                    "rarely comes back; two classes then share a cluster.",
+                    "code": "On this code k-means has no use for so many centres.",
+                    "classifier": "An output that no item chooses can come back only while others "
+                    "are unsure; two classes then share a cluster.",
+                    "pairs": "An output that no item chooses has no pair of its own to learn from; "
+                    "two classes then share a cluster.",
+                    "pseudo-labels": "A label that no item carries is never learned; two classes "
+                    "then share one.",
+                },
+            ),
+            AlarmEntry(
+                "uniform",
+                "Uniform probabilities",
+                "uniform probabilities",
+                _uniform,
+                "The answers say nothing of the items.",
+                (
+                    Advice("a code on a larger scale", ("code_scale",)),
+                    Advice("fewer degrees of freedom alpha", ("alpha",), ("self-training",)),
+                    Advice("a longer pre-training", ("epochs",), ("self-training",)),
+                    Advice("a higher learning rate", RATES, ("classifier", "pairs")),
+                    MORE_STARTS,
+                    OTHER_SEED,
+                ),
+                "dec",
+                {
+                    "mixture": "The components lie on one another, so none of them answers for an "
+                    "item.",
+                    "self-training": "The target is as flat, so there is nothing to learn from.",
+                    "classifier": "Answers that are all alike carry no information, and there the "
+                    "loss says hardly where to go.",
+                    "pairs": "When all answers are alike, every pair seems similar, whatever it "
+                    "shows.",
+                },
+            ),
+            AlarmEntry(
+                "still",
+                "No change at all",
+                "no change at all",
+                _still,
+                "Training has only begun and moves no label: what comes out is what it started "
+                "from.",
+                (
+                    Advice("a lower tolerance", ("tolerance",), ("self-training",)),
+                    Advice("more training between two updates", ("update_interval",)),
+                    Advice("a higher learning rate", RATES),
+                    Advice(
+                        "or nothing, if it began at its end, as a run that is trained longer does"
+                    ),
+                ),
+                "dec",
+                {
+                    "self-training": "By the usual rule the run has converged, before it has "
+                    "learned anything: what comes out is what it started from.",
+                    "pseudo-labels": "The network has nothing left to learn from its labels: what "
+                    "comes out is what it started from.",
+                },
+            ),
+            AlarmEntry(
+                "churn",
+                "Labels do not settle",
+                "labels that do not settle",
+                _churn,
+                "What one step has settled, the next one undoes.",
+                (
+                    SLOWER,
+                    Advice("fewer clusters to train on", ("n_clusters_over",), ("pseudo-labels",)),
+                    Advice("less training between two assignments", ("update_interval",)),
+                    Advice(
+                        "weaker changes of the images, or none",
+                        ("strength", "augment", "augmented"),
+                    ),
+                    Advice("more starts of k-means", ("n_init",), ("code",)),
+                    OTHER_SEED,
+                ),
+                "dec",
+                {
+                    "code": "The code still changes, and k-means divides it anew each time.",
+                    "self-training": "The target is another by the time the network has followed "
+                    "it.",
+                    "classifier": "The borders are still drawn anew at each step, so the last "
+                    "answers are one draw of many.",
+                    "pseudo-labels": "The network learns labels that are others by the time it has "
+                    "learned them.",
+                },
+            ),
+            AlarmEntry(
+                "heads",
+                "Heads disagree",
+                "heads that disagree",
+                _heads,
+                APART,
+                FEWER_DOUBTS,
+                "iic",
+            ),
+            AlarmEntry(
+                "head_change",
+                "Another head takes over",
+                "heads that take over from each other",
+                _head_change,
+                APART,
+                FEWER_DOUBTS,
+                "iic",
+            ),
+            AlarmEntry(
+                "divergence",
+                "Loss diverges",
+                "a loss that diverges",
+                _divergence,
+                "The steps are too large, and each undoes more than it gains.",
+                SMALLER_STEPS,
+                "dec",
+            ),
+            AlarmEntry(
+                "broke_off",
+                "Loss diverged",
+                "figures that are not finite",
+                _broke_off,
+                "The run could not go on from here.",
+                SMALLER_STEPS,
+                "dec",
+            ),
+        )
+    }
+)
