@@ -126,6 +126,15 @@ PREFILL_EXCLUDED = SessionValue[Sequence[int] | None]("prefill-excluded", None)
 LEFT_OUT = SessionValue[Mapping[str, Any] | None]("left-out", None)  # key of the draw, and rows
 COPIES_DRAWN = SessionValue("rehearsal-draws", 0)
 
+# -- the page Compare --------------------------------------------------------------------------
+COMPARED = SessionValue[list[str]]("compared", [])  # ids of the runs
+COMPARED_IN_ADDRESS = QueryValue("runs")
+COMPARED_PICK = SessionValue[list[str]]("compare-pick", [])
+COMPARED_STATUSES = SessionValue[list[Status] | None]("compare-status", None)  # when drawn last
+COMPARED_AT = SessionValue[float | None]("compare-at", None)  # place of the slider, None the end
+COMPARED_AT_IN_ADDRESS = QueryValue("at")
+COMPARED_SOURCE = SessionValue[str | None]("compare-source", None)  # chart last selected in
+
 # -- other pages -------------------------------------------------------------------------------
 PROJECTION = SessionValue[str | None]("projection", None)
 RASTER_ROWS = SessionValue[tuple[int, int] | None]("raster-rows", None)

@@ -13,7 +13,7 @@ from clustlab.analysis.matching import contingency
 from clustlab.analysis.score_catalogue import FROM_ASSIGNMENTS, LABELLED, SCORES
 from clustlab.runs.store import Run
 from clustlab.types import Array
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.compare.compared_run import Side, chart_key, select, shared_by
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.ui.widgets.clickable_sheet import clickable
@@ -77,7 +77,7 @@ def _clusters_of_two(sides: Sequence[Side]) -> None:
     cells = keyboard_choice.Chooser(source, key, choose)
 
     def chosen() -> None:
-        clicked = st.session_state[key]["selection"].get("cell") or []
+        clicked = state.marked(key, "cell")
         if clicked:
             cells.take((int(clicked[0]["from"]), int(clicked[0]["to"])))
 

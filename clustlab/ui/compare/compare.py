@@ -37,8 +37,9 @@ def page() -> None:
         start_comparison.explain(runs, odd, replace)
         return
     _speak_of_the_first(runs)
-    if st.session_state.get("compare-at") is not None:  # links from other pages do not carry it
-        st.query_params["at"] = f"{st.session_state['compare-at']:g}"
+    at = state.COMPARED_AT.get()
+    if at is not None:  # links from other pages do not carry it
+        state.COMPARED_AT_IN_ADDRESS.set(f"{at:g}")
     active = any(run.is_active for run in runs)
     every = frame.BODY_TICK if active else None
     st.fragment(session.guarded(_ticking), run_every=every)([run.id for run in runs])
@@ -79,9 +80,8 @@ def _over_which(shared: shared_items.SharedItems) -> None:
 # -- which runs --------------------------------------------------------------------------------
 def _chosen() -> tuple[list[Run], list[ClustlabError]]:
     """Runs named in the address, else those compared last; and what is wrong with the rest."""
-    known = list(st.session_state.get("compared", []))
-    address = st.query_params.get("runs")
-    ids = known if address is None else list(dict.fromkeys(filter(None, address.split(","))))
+    named = dict.fromkeys(filter(None, state.COMPARED_IN_ADDRESS.get().split(",")))
+    ids = list(named) if state.COMPARED_IN_ADDRESS.is_set() else state.COMPARED.get()
     runs, problems = [], []
     for run_id in ids[: comparison.MOST]:
         try:
@@ -101,19 +101,19 @@ def _chosen() -> tuple[list[Run], list[ClustlabError]]:
 
 
 def _remember(ids: Sequence[str]) -> None:
-    if list(ids) != st.session_state.get("compared", []):
-        st.session_state["compared"] = list(ids)
-        st.session_state.pop("compare-at", None)
+    if list(ids) != state.COMPARED.get():
+        state.COMPARED.set(list(ids))
+        state.COMPARED_AT.forget()
         session.clear_charts()
     if ids:
-        st.query_params["runs"] = ",".join(ids)
+        state.COMPARED_IN_ADDRESS.set(",".join(ids))
     else:
-        st.query_params.pop("runs", None)
+        state.COMPARED_IN_ADDRESS.drop()
 
 
 def replace(old: str, new: str | None) -> None:
     """Put another run in the place of one, or leave it out."""
-    ids = [new if run == old else run for run in st.session_state.get("compared", [])]
+    ids = [new if run == old else run for run in state.COMPARED.get()]
     _remember([run for run in ids if run is not None])
 
 
@@ -121,18 +121,18 @@ def _picker(runs: Sequence[Run]) -> None:
     every = {run.id: run for run in session.store().runs()}
     every |= {run.id: run for run in runs}
     called = dict(zip(every, titles.titles(list(every.values())), strict=True))
-    st.session_state["compare-pick"] = [run.id for run in runs]
+    state.COMPARED_PICK.set([run.id for run in runs])
     pick, more = st.columns([7, 3], vertical_alignment="bottom")
     with pick:
         st.multiselect(
             "Runs to compare",
             list(every),
             format_func=lambda run_id: _name(every[run_id], called[run_id]),
-            key="compare-pick",
+            key=state.COMPARED_PICK.key,
             max_selections=comparison.MOST,
             placeholder="Choose 2 to 4 runs over the same items",
             select_all=False,
-            on_change=lambda: _remember(st.session_state["compare-pick"]),
+            on_change=lambda: _remember(state.COMPARED_PICK.get()),
         )
     if len(runs) >= comparison.FEWEST:
         with more:
@@ -179,10 +179,10 @@ def _nothing_yet(runs: Sequence[Run]) -> None:
 def _ticking(ids: Sequence[str]) -> None:
     runs = [session.open_run(run_id) for run_id in ids]
     statuses = [run.status for run in runs]
-    if statuses != st.session_state.get("compare-status"):
-        first = st.session_state.get("compare-status") is None
-        st.session_state["compare-status"] = statuses
-        if not first:
+    seen = state.COMPARED_STATUSES.get()
+    if statuses != seen:
+        state.COMPARED_STATUSES.set(statuses)
+        if seen is not None:
             st.rerun()  # another pace
     begun = [run for run in runs if len(run)]
     if not begun:
@@ -247,16 +247,17 @@ def _slider(by: progress_axis.By, clocks: Sequence[progress_axis.Clock]) -> floa
         return 0.0
     step: float = {"share": 1, "step": 1, "seconds": max(round(last / 100, 2), 0.01)}[by]
     kind = float if by == "seconds" else int
-    st.session_state[f"compare-slider-{by}"] = kind(at)
+    slider = state.widget(f"compare-slider-{by}")
+    slider.set(kind(at))
     st.slider(
         BY[by],
         kind(0),
         kind(last),
         step=kind(step),
         format={"share": "%d %%", "step": "%d", "seconds": "%.1f s"}[by],
-        key=f"compare-slider-{by}",
+        key=slider.key,
         label_visibility="collapsed",
-        on_change=lambda: _moved(by, last),
+        on_change=lambda: _moved(float(slider.get()), last),
     )
     return at / 100 if by == "share" else at
 
@@ -272,26 +273,24 @@ def _end(by: progress_axis.By, clocks: Sequence[progress_axis.Clock]) -> float:
 
 def _wanted() -> float | None:
     """Place asked for: by the slider, else by the address; None for the end."""
-    if "compare-at" not in st.session_state:
+    if not state.COMPARED_AT.is_set():
         try:
-            at = float(st.query_params.get("at", ""))
+            at = float(state.COMPARED_AT_IN_ADDRESS.get())
         except ValueError:
             at = math.nan
-        st.session_state["compare-at"] = at if math.isfinite(at) else None
-    value: float | None = st.session_state["compare-at"]
-    return value
+        state.COMPARED_AT.set(at if math.isfinite(at) else None)
+    return state.COMPARED_AT.get()
 
 
-def _moved(by: str, last: float) -> None:
-    value = float(st.session_state[f"compare-slider-{by}"])
+def _moved(value: float, last: float) -> None:
     _move(None if value >= last else value)
 
 
 def _move(value: float | None) -> None:
-    if st.session_state.get("marked"):  # a frame or a cell of another step would mislead
+    if state.HAS_MARKS.get():  # a frame or a cell of another step would mislead
         session.clear_charts()
-    st.session_state["compare-at"] = value
+    state.COMPARED_AT.set(value)
     if value is None:
-        st.query_params.pop("at", None)
+        state.COMPARED_AT_IN_ADDRESS.drop()
     else:
-        st.query_params["at"] = f"{value:g}"
+        state.COMPARED_AT_IN_ADDRESS.set(f"{value:g}")

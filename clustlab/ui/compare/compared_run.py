@@ -10,7 +10,6 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
-import streamlit as st
 
 from clustlab.analysis import agreement, matching, metrics, score_catalogue, shared_items
 from clustlab.analysis.score_catalogue import Division
@@ -18,8 +17,9 @@ from clustlab.analysis.shared_items import SharedItems
 from clustlab.data import library
 from clustlab.runs.store import Run, RunStore
 from clustlab.types import Array, Dataset, Snapshot
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.run.view import View
+from clustlab.ui.state import SessionValue
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,11 @@ def common_ids(runs: Sequence[Run], rows: Sequence[Array]) -> list[Array]:
 # -- selecting ---------------------------------------------------------------------------------
 def chart_key(name: str) -> str:
     """Key of a chart to select in; a new one when something is selected elsewhere."""
-    return f"{session.chart_key(name)}-{st.session_state.get(f'superseded-{name}', 0)}"
+    return f"{session.chart_key(name)}-{_times_superseded(name).get()}"
+
+
+def _times_superseded(name: str) -> SessionValue[int]:
+    return SessionValue(f"superseded-{name}", 0)
 
 
 def select(source: str, indices: Array, title: str) -> None:
@@ -180,9 +184,9 @@ def select(source: str, indices: Array, title: str) -> None:
 
     Marks in other charts than the source would mislead, and go.
     """
-    before = st.session_state.get("compare-source")
-    if before not in (None, source):
-        name = f"superseded-{before}"
-        st.session_state[name] = st.session_state.get(name, 0) + 1
-    st.session_state["compare-source"] = source
+    before = state.COMPARED_SOURCE.get()
+    if before is not None and before != source:
+        times = _times_superseded(before)
+        times.set(times.get() + 1)
+    state.COMPARED_SOURCE.set(source)
     session.select(indices, title)

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from clustlab.analysis import matching
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.compare.compared_run import Side, chart_key, select
 from clustlab.ui.look import decision_regions
 from clustlab.ui.server.routes import item_url
@@ -50,7 +50,7 @@ def draw(sides: Sequence[Side]) -> None:
             image_url=item_url(first.run.id) if first.dataset.is_image else None,
             room=across,
             key=key,
-            on_select=lambda: _chosen(table, st.session_state[key]["selection"]),
+            on_select=lambda: _chosen(table, key),
             select=["brush", "pick"],
             width="content",
             **options,
@@ -97,9 +97,9 @@ def _brushed(table: pd.DataFrame, brush: Mapping[str, Sequence[float]]) -> None:
     select("panes", panes.brushed(table, brush), f"Brushed in {letter}")
 
 
-def _chosen(table: pd.DataFrame, event: Mapping[str, Any]) -> None:
+def _chosen(table: pd.DataFrame, key: str) -> None:
     """Take over what was brushed or clicked in one of the panes."""
-    brush, pick = event.get("brush") or {}, event.get("pick") or []
+    brush, pick = state.marked(key, "brush") or {}, state.marked(key, "pick")
     if len(brush) == 2:
         _brushed(table, brush)
     elif pick:

@@ -11,7 +11,7 @@ from clustlab.analysis.score_catalogue import LABELLED, SCORES, Score
 from clustlab.runs import titles
 from clustlab.runs.store import Run
 from clustlab.types import Array
-from clustlab.ui import nav, session
+from clustlab.ui import nav, session, state
 from clustlab.ui.compare import agreement_tabs, linked_maps
 from clustlab.ui.compare.compared_run import Side, chart_key, select
 from clustlab.ui.look import clusters
@@ -217,7 +217,7 @@ def _confusion(side: Side, labels: Array) -> None:
     cells = keyboard_choice.Chooser(source, key, choose)
 
     def chosen() -> None:
-        clicked = st.session_state[key]["selection"].get("cell") or []
+        clicked = state.marked(key, "cell")
         if clicked:
             cells.take((names.index(str(clicked[0]["true"])), int(clicked[0]["cluster"])))
 
