@@ -34,6 +34,7 @@ class Fake:
     idea: ClassVar = "A line that learns little."
     paper: ClassVar = Paper("A. Nobody", 2020, "Nothing", "Nowhere")
     step_unit: ClassVar = "epoch"
+    family: ClassVar = "classifier"
     loop: ClassVar = ("train", "cluster")
     accepts: ClassVar = ("points",)
     presets: ClassVar = MappingProxyType({"quick": {"epochs": 2}, "standard": {}, "paper": {}})

@@ -6,6 +6,8 @@ import threading
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from clustlab.analysis import run_scores
+from clustlab.analysis.score_catalogue import LABELLED, SCORES
 from clustlab.errors import ParameterError
 from clustlab.runs.store import RunSpec, RunStore, queued_status, write_status
 from clustlab.training.worker import execute, new_run
@@ -144,6 +146,15 @@ def test_start_looks_at_the_new_run_although_the_address_named_another(runs):
     assert newest.id != old.id
     assert app.query_params["run"] in (newest.id, [newest.id])
     assert not app.exception
+
+
+def test_evaluate_shows_every_score_that_is_declared(runs):
+    run = trained(runs, max_iter=2, n_init=1)
+    figures = {tile.label: tile.value for tile in visit("evaluate").metric}
+    scores = run_scores.of_run(run, runs.dataset(run))
+    for key in LABELLED:
+        assert figures[SCORES[key].short] == SCORES[key].written(scores[key])
+    assert figures["V-measure"] == figures["NMI"]  # the same number under two names
 
 
 def test_change_and_run_again_fills_the_form(runs):
