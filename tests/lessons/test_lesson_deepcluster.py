@@ -15,13 +15,13 @@ from clustlab.lessons import deepcluster as lesson
 class MadeRun(list):
     """A run of which only the log is read."""
 
-    def __init__(self, phases):
-        super().__init__(phases)
-        self.log = [{"phase": phase, "scalars": {}} for phase in phases]
+    def __init__(self, roles):
+        super().__init__(roles)
+        self.log = [{"role": role, "samples": 0, "scalars": {}} for role in roles]
 
 
 def test_half_steps_move_features_first_and_labels_after():
-    run = MadeRun(["start", "train", "train", "merge"])
+    run = MadeRun(["initialise", "train", "train", "read_off"])
     found = [lesson.half_step(Material(run, None, None), half) for half in range(6)]
     assert found == [
         (0, 0, "start"),

@@ -287,13 +287,14 @@ def drawn(monkeypatch):
     drawn.hook.remove()
 
 
-# so that every phase has some rounds, and that batches of DEC go round all items more than once
+# so that every phase has rounds, and items come more than once in one of DEC or DAC
 ALL_PHASES = {
     "tolerance": 0.0,
     "threshold": 0.15,
     "pretraining": "layer-wise",
     "layer_epochs": 1,
     "update_interval": 5,
+    "passes": 2,
 }
 
 
