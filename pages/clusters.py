@@ -3,4 +3,4 @@
 from clustlab.ui.look import clusters
 from clustlab.ui.run import frame
 
-frame.show(clusters.body)
+frame.run_page(clusters.clusters_page)

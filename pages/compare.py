@@ -2,4 +2,4 @@
 
 from clustlab.ui.compare import compare
 
-compare.page()
+compare.compare_page()

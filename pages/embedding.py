@@ -3,4 +3,4 @@
 from clustlab.ui.look import embedding
 from clustlab.ui.run import frame
 
-frame.show(embedding.body)
+frame.run_page(embedding.embedding_page)

@@ -3,4 +3,4 @@
 from clustlab.ui.look import evaluate
 from clustlab.ui.run import frame
 
-frame.show(evaluate.body)
+frame.run_page(evaluate.evaluate_page)

@@ -3,4 +3,4 @@
 from clustlab.ui.look import failures
 from clustlab.ui.run import frame
 
-frame.show(failures.body)
+frame.run_page(failures.failures_page)

@@ -2,4 +2,4 @@
 
 from clustlab.ui.compare import figures
 
-figures.page()
+figures.figures_page()

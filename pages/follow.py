@@ -3,4 +3,4 @@
 from clustlab.ui.look import follow
 from clustlab.ui.run import frame
 
-frame.show(follow.body)
+frame.run_page(follow.follow_page)

@@ -3,4 +3,4 @@
 from clustlab.ui.look import inside
 from clustlab.ui.run import frame
 
-frame.show(inside.body)
+frame.run_page(inside.inside_page)

@@ -2,4 +2,4 @@
 
 from clustlab.ui.learn import learn
 
-learn.body()
+learn.learn_page()

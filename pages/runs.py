@@ -2,4 +2,4 @@
 
 from clustlab.ui.look import runs
 
-runs.page()
+runs.runs_page()

@@ -2,4 +2,4 @@
 
 from clustlab.ui.learn import sabotage
 
-sabotage.page()
+sabotage.sabotage_page()

@@ -3,4 +3,4 @@
 from clustlab.ui.look import shifts
 from clustlab.ui.run import frame
 
-frame.show(shifts.body)
+frame.run_page(shifts.shifts_page)

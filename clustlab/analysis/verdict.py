@@ -25,7 +25,7 @@ class Verdict:
     scattered: tuple[int, ...] = ()  # classes without a home and not split in large parts
 
 
-def of(
+def verdict_on(
     snapshot: Snapshot,
     labels: Array | None = None,
     class_names: Sequence[str] = (),

@@ -333,7 +333,7 @@ ENTRIES: tuple[Entry, ...] = (
 NAMES = tuple(entry.name for entry in ENTRIES)
 
 
-def of(name: str) -> Entry:
+def entry_named(name: str) -> Entry:
     """Entry of this name.
 
     Raises

@@ -8,7 +8,7 @@ from clustlab.errors import ClustlabError
 from clustlab.ui import nav, session, state
 
 
-def page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page:
+def page_of_file(name: str, title: str, icon: str, *, default: bool = False) -> st.Page:
     """Page from its file."""
     return st.Page(
         nav.path(name),
@@ -24,30 +24,30 @@ HERE = Path(__file__).parent
 st.set_page_config(page_title="clustlab", page_icon=str(HERE / "icon.svg"), layout="wide")
 pages = {
     "": [
-        page("home", "Home", "home", default=True),
-        page("train", "Train", "play_circle"),
+        page_of_file("home", "Home", "home", default=True),
+        page_of_file("train", "Train", "play_circle"),
     ],
     "Look inside": [
-        page("embedding", "Embedding", "scatter_plot"),
-        page("clusters", "Clusters", "grid_view"),
-        page("evaluate", "Evaluate", "grid_on"),
-        page("shifts", "Shifts", "swap_horiz"),
-        page("inside", "Inside the method", "settings_input_component"),
+        page_of_file("embedding", "Embedding", "scatter_plot"),
+        page_of_file("clusters", "Clusters", "grid_view"),
+        page_of_file("evaluate", "Evaluate", "grid_on"),
+        page_of_file("shifts", "Shifts", "swap_horiz"),
+        page_of_file("inside", "Inside the method", "settings_input_component"),
     ],
     "Learn": [
-        page("learn", "Lessons", "school"),
-        page("sabotage", "Sabotage", "build"),
+        page_of_file("learn", "Lessons", "school"),
+        page_of_file("sabotage", "Sabotage", "build"),
     ],
     "Look closer": [
-        page("follow", "Follow", "timeline"),
-        page("failures", "Failures", "troubleshoot"),
-        page("compare", "Compare", "compare_arrows"),
+        page_of_file("follow", "Follow", "timeline"),
+        page_of_file("failures", "Failures", "troubleshoot"),
+        page_of_file("compare", "Compare", "compare_arrows"),
     ],
     "Reference": [
-        page("runs", "Runs", "list"),
-        page("figures", "Figures", "leaderboard"),
-        page("data", "Data sets", "database"),
-        page("methods", "Methods", "menu_book"),
+        page_of_file("runs", "Runs", "list"),
+        page_of_file("figures", "Figures", "leaderboard"),
+        page_of_file("data", "Data sets", "database"),
+        page_of_file("methods", "Methods", "menu_book"),
     ],
 }
 chosen = st.navigation(pages, position="hidden")

@@ -14,7 +14,7 @@ MAX_IMAGES = 24  # in a row
 BINS = 30
 
 
-def show(
+def artefact_chart(
     artefact: Artefact, mapping: Array | None = None, *, item: int | None = None
 ) -> alt.Chart | alt.LayerChart | Array:
     """View of an artefact: a chart, or for images a picture (h, w, 3) uint8.
@@ -96,7 +96,7 @@ def images(artefact: Artefact) -> Array:
     picture = np.full(
         (top + max(rows, 1) * pitch, left + max(columns, 1) * pitch, 3), theme.GROUND, np.uint8
     )
-    flat = tiles.draw(grid.reshape(-1, h, w, c), np.arange(rows * columns), TILE)
+    flat = tiles.pictures_of_items(grid.reshape(-1, h, w, c), np.arange(rows * columns), TILE)
     blocks = np.full((rows, columns, pitch, pitch, 3), theme.GROUND, np.uint8)
     blocks[:, :, :TILE, :TILE] = flat.reshape(rows, columns, TILE, TILE, 3)
     body = picture[top : top + rows * pitch, left : left + columns * pitch]

@@ -214,7 +214,9 @@ def _small(
 def _resting_sparkline(
     shares: tuple[float, ...], alarms: tuple[int, ...], interventions: tuple[int, ...]
 ) -> dict[str, Any]:
-    return specification.of(sparkline(shares, 0, alarms=alarms, interventions=interventions))
+    return specification.vega_lite_spec(
+        sparkline(shares, 0, alarms=alarms, interventions=interventions)
+    )
 
 
 def sparkline_at(

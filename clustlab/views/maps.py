@@ -95,7 +95,7 @@ def grid(
         for j, cell in enumerate(row):
             if cell is not None:
                 top, start = HEAD + i * pitch, left + j * pitch
-                drawn = tiles.draw(cell[None], np.array([0]), tile)[0]
+                drawn = tiles.pictures_of_items(cell[None], np.array([0]), tile)[0]
                 picture[top : top + tile, start : start + tile] = drawn
     canvas = Image.fromarray(picture)
     pen = ImageDraw.Draw(canvas)

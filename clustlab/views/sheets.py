@@ -166,7 +166,7 @@ def random_sheet(items: Array, n: int, *, tile: int = 40, columns: int = 12) -> 
 
 def tile(items: Array, index: int, size: int = 224) -> Array:
     """One item, large, as (size, size, 3) uint8."""
-    return np.asarray(tiles.draw(items, np.array([index]), size)[0])
+    return np.asarray(tiles.pictures_of_items(items, np.array([index]), size)[0])
 
 
 def order(
@@ -245,7 +245,7 @@ def _assemble(
     blocks = np.empty((len(shown), side, side, 3), dtype=np.uint8)
     if clusters is not None:
         blocks[:] = _borders(np.asarray(clusters)[fits])[:, None, None, :]
-    blocks[:, edge : edge + tile, edge : edge + tile] = tiles.draw(items, shown, tile)
+    blocks[:, edge : edge + tile, edge : edge + tile] = tiles.pictures_of_items(items, shown, tile)
     if wrong is not None:
         _mark(blocks, np.flatnonzero(np.asarray(wrong)[fits]))
     cells = np.full((max(rows, 1), columns, pitch, pitch, 3), theme.GROUND, dtype=np.uint8)

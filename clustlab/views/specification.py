@@ -15,7 +15,7 @@ _one_at_a_time = threading.Lock()  # Altair's choice of transformer belongs to t
 _frames: dict[int, tuple[str, pd.DataFrame]] = {}
 
 
-def of(chart: alt.TopLevelMixin) -> dict[str, Any]:
+def vega_lite_spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
     """Specification of a chart with its tables, unchanged, under `datasets`.
 
     Tables are numbered in their order, so that two charts that differ in their rows only have the

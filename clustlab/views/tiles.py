@@ -6,7 +6,7 @@ from clustlab.types import Array
 from clustlab.views import theme
 
 
-def draw(items: Array, indices: Array, side: int) -> Array:
+def pictures_of_items(items: Array, indices: Array, side: int) -> Array:
     """Items as square RGB images (m, side, side, 3) uint8 without smoothing."""
     if items.ndim == 2:
         return (

@@ -19,7 +19,7 @@ def test_two_digits_that_share_a_cluster():
     clusters = labels.copy()
     clusters[labels == 9] = 4
     clusters[180:183] = 9
-    found = verdict.of(snapshot(clusters, 10), labels, DIGITS)
+    found = verdict.verdict_on(snapshot(clusters, 10), labels, DIGITS)
     assert found.sentence == "found 9 of 10 digits; 4 and 9 share a cluster; accuracy 0.915."
     assert found.merged == ((4, 9),)
     assert 9 not in found.found
@@ -27,7 +27,7 @@ def test_two_digits_that_share_a_cluster():
 
 def test_everything_found():
     labels = np.repeat([0, 1, 2], 5)
-    found = verdict.of(snapshot(2 - labels, 3), labels, ("cat", "dog", "owl"))
+    found = verdict.verdict_on(snapshot(2 - labels, 3), labels, ("cat", "dog", "owl"))
     assert found.sentence == "found all 3 classes; accuracy 1.000."
     assert found.found == (0, 1, 2)
 
@@ -35,14 +35,14 @@ def test_everything_found():
 def test_a_split_class_and_a_scattered_one():
     labels = np.repeat([0, 1, 2, 3], 20)
     clusters = np.concatenate([[0] * 10 + [1] * 10, [2] * 20, [3] * 20, [0, 1, 2, 3] * 5])
-    found = verdict.of(snapshot(clusters, 4), labels, ("a", "b", "c", "d"))
+    found = verdict.verdict_on(snapshot(clusters, 4), labels, ("a", "b", "c", "d"))
     assert found.split == (0,)
     assert found.scattered == (3,)
     assert "a is split; d is scattered" in found.sentence
 
 
 def test_a_collapse_is_called_one():
-    found = verdict.of(snapshot(np.zeros(9, dtype=int), 10), np.arange(9), DIGITS)
+    found = verdict.verdict_on(snapshot(np.zeros(9, dtype=int), 10), np.arange(9), DIGITS)
     assert found.sentence == "put every item into one cluster: it collapsed."
 
 
@@ -51,30 +51,30 @@ def test_more_clusters_than_classes_are_judged_by_purity():
     clusters = np.repeat(np.arange(6), 5)
     clusters[20:] = [4, 4, 4, 4, 0, 0, 0, 0, 1, 1]
     clusters[15:20] = 5
-    found = verdict.of(snapshot(clusters, 8), labels, ("a", "b", "c"))
+    found = verdict.verdict_on(snapshot(clusters, 8), labels, ("a", "b", "c"))
     assert (
         found.sentence == "made 5 clusters for 3 classes, 80% pure; every class has at least one."
     )
     labels[labels == 2] = 1
     labels[24] = 2
-    found = verdict.of(snapshot(clusters, 8), labels, ("a", "b", "c"))
+    found = verdict.verdict_on(snapshot(clusters, 8), labels, ("a", "b", "c"))
     assert found.scattered == (2,)
     assert "no cluster belongs to c" in found.sentence
 
 
 def test_without_labels_sizes_are_told():
     clusters = np.repeat([0, 2], [30, 10])
-    found = verdict.of(snapshot(clusters, 3), mapping=np.array([5, 6, 7]), changed=0.125)
+    found = verdict.verdict_on(snapshot(clusters, 3), mapping=np.array([5, 6, 7]), changed=0.125)
     assert found.sentence == (
         "made 3 clusters, 2 in use; the largest, cluster 5, holds 75% of the items, "
         "the smallest 25.0%; 12.5% of the items changed their cluster in the last step."
     )
-    same = verdict.of(snapshot(clusters, 3), np.full(40, -1), ("a",))
+    same = verdict.verdict_on(snapshot(clusters, 3), np.full(40, -1), ("a",))
     assert same.sentence.startswith("made 3 clusters, 2 in use")
 
 
 def test_no_items():
-    assert "no items" in verdict.of(snapshot(np.zeros(0, dtype=int), 3)).sentence
+    assert "no items" in verdict.verdict_on(snapshot(np.zeros(0, dtype=int), 3)).sentence
 
 
 def test_nearest_items_rise_in_distance_and_leave_out_oneself():

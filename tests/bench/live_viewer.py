@@ -119,10 +119,14 @@ def view(store: RunStore, run: Run) -> None:
         step = len(timeline) - 1
         clusters = timeline.stable(step)
         table = scatter.dots(timeline.points(step), clusters)
-        specification.of(scatter.embedding(table, extent=timeline.extent()))
-        specification.of(curves.metrics(timeline.metrics(), ["changed", "nmi_previous"], step=step))
+        specification.vega_lite_spec(scatter.embedding(table, extent=timeline.extent()))
+        specification.vega_lite_spec(
+            curves.metrics(timeline.metrics(), ["changed", "nmi_previous"], step=step)
+        )
         if dataset.labels is not None:
-            specification.of(matrices.confusion(dataset.labels, clusters, dataset.class_names))
+            specification.vega_lite_spec(
+                matrices.confusion(dataset.labels, clusters, dataset.class_names)
+            )
         ids = np.unique(clusters)[:10]
         groups = [np.flatnonzero(clusters == i) for i in ids]
         rows = [sheets.order("central", group, reader[step], limit=14) for group in groups]

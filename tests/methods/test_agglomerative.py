@@ -202,7 +202,7 @@ def test_the_cut_lies_between_the_clusters_and_what_joins_them():
 def test_a_tree_is_drawn_in_the_colours_of_stable_ids():
     tree = grown(LINE, "single")
     artefact = Artefact("tree", top_nodes(tree, 9, cut(tree, 2)[1]), "Tree")
-    drawn = rows(artefacts.show(artefact, np.array([7, 3])))
+    drawn = rows(artefacts.artefact_chart(artefact, np.array([7, 3])))
     colours = {row["says"]: row["colour"] for row in drawn if "says" in row}
     assert colours["7"] == theme.colour(7)
     assert colours["3"] == theme.colour(3)

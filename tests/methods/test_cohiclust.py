@@ -234,5 +234,5 @@ def test_the_tree_is_deep_enough_for_the_clusters():
 
 
 def test_the_tree_is_drawn_with_its_own_heights(told):
-    chart = artefacts.show(told[-1].artefacts["tree"]).to_dict()
+    chart = artefacts.artefact_chart(told[-1].artefacts["tree"]).to_dict()
     assert "choices left" in str(chart)

@@ -14,7 +14,7 @@ from clustlab.params import build, schema
 from clustlab.runs.identity import comes_from
 from clustlab.runs.store import RunStore
 from clustlab.sabotage import measures
-from clustlab.sabotage.entries import ENTRIES, NAMES, of
+from clustlab.sabotage.entries import ENTRIES, NAMES, entry_named
 from clustlab.sabotage.entry import Signature
 from clustlab.training.worker import execute, new_run
 from tests.support import handmade
@@ -74,7 +74,7 @@ def test_an_entry_is_one_change_and_explains_itself(entry):
 
 
 def test_the_unbalanced_digits_are_two_kinds_and_a_few_of_each_other(store):
-    entry = of("no-uniform-sampling")
+    entry = entry_named("no-uniform-sampling")
     run = new_run(store, entry.specs["guarded"])
     execute(store.root, run.id)
     data = store.dataset(run)
@@ -88,7 +88,7 @@ def test_the_unbalanced_digits_are_two_kinds_and_a_few_of_each_other(store):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_unequal_classes_need_the_guard_whatever_the_seed(seed, carried_out):
-    entry = of("no-uniform-sampling")
+    entry = entry_named("no-uniform-sampling")
     specs = [dataclasses.replace(spec, seed=seed) for spec in entry.specs.values()]
     broken, guarded = (entry.signature.read(*carried_out(spec)) for spec in specs)
     assert broken.found, broken.sentence
@@ -97,9 +97,9 @@ def test_unequal_classes_need_the_guard_whatever_the_seed(seed, carried_out):
 
 def test_names_are_unique_and_found():
     assert len(set(NAMES)) == len(ENTRIES) >= 13
-    assert all(of(entry.name) is entry for entry in ENTRIES)
+    assert all(entry_named(entry.name) is entry for entry in ENTRIES)
     with pytest.raises(ParameterError, match="'rust'"):
-        of("rust")
+        entry_named("rust")
 
 
 @pytest.mark.parametrize(("value", "found"), [(0.1, True), (0.3, False), (math.nan, False)])

@@ -188,5 +188,5 @@ def test_the_sparkline_marks_the_steps_of_changes():
     marked = curves.sparkline_at(shares, 1, alarms=[1], interventions=[2])
     assert "diamond" not in str(plain)
     assert "diamond" in str(marked)
-    fresh = specification.of(curves.sparkline(shares, 1, alarms=[1], interventions=[2]))
+    fresh = specification.vega_lite_spec(curves.sparkline(shares, 1, alarms=[1], interventions=[2]))
     assert str(marked) == str(fresh)

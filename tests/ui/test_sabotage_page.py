@@ -6,13 +6,13 @@ import pytest
 
 from clustlab import registry
 from clustlab.runs.store import RunStore, write_status
-from clustlab.sabotage.entries import ENTRIES, of
+from clustlab.sabotage.entries import ENTRIES, entry_named
 from clustlab.training.worker import execute, new_run
 from clustlab.ui import session
 from clustlab.ui.look.runs import settings
 from tests.ui.test_pages import visit, words
 
-QUICK = of("wrong-k")  # k-means: a second for both
+QUICK = entry_named("wrong-k")  # k-means: a second for both
 
 
 @pytest.fixture

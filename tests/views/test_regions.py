@@ -101,7 +101,7 @@ def test_grounds_leave_brush_and_click_with_the_dots():
 
 
 def test_another_step_changes_rows_only():
-    one, other = (specification.of(linked(*steps, ids=[4, 5, 7])) for steps in STEPS)
+    one, other = (specification.vega_lite_spec(linked(*steps, ids=[4, 5, 7])) for steps in STEPS)
     assert {k: v for k, v in one.items() if k != "datasets"} == {
         k: v for k, v in other.items() if k != "datasets"
     }

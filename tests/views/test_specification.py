@@ -17,7 +17,8 @@ def without_tables(spec):
 
 def test_charts_that_differ_in_their_rows_only_differ_in_their_tables_only():
     first, second = (
-        specification.of(scatter.embedding(dots(seed), extent=3.0, title="PCA")) for seed in (0, 1)
+        specification.vega_lite_spec(scatter.embedding(dots(seed), extent=3.0, title="PCA"))
+        for seed in (0, 1)
     )
     names = list(first["datasets"])
     assert names == [f"table-{i}" for i in range(len(names))]
@@ -34,6 +35,6 @@ def test_charts_that_differ_in_their_rows_only_differ_in_their_tables_only():
 
 def test_tables_arrive_as_they_are_and_shared_ones_once():
     table = pd.DataFrame({"step": [0, 1], "acc": [0.1, 0.2]})
-    spec = specification.of(curves.metrics(table, ["acc"], step=1))
+    spec = specification.vega_lite_spec(curves.metrics(table, ["acc"], step=1))
     assert len(spec["datasets"]) == 2  # the curve for lines and dots, the step in view
     assert all(isinstance(t, pd.DataFrame) for t in spec["datasets"].values())

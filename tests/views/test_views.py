@@ -123,7 +123,7 @@ VIEWS = [
     sheets.random_sheet,
     loop.svg,
     dendrogram.tree,
-    artefacts.show,
+    artefacts.artefact_chart,
 ]
 
 
@@ -319,7 +319,7 @@ def test_a_method_says_what_its_own_scalars_are():
 def test_the_sparkline_of_a_step_differs_only_in_its_red_line():
     shares = [float("nan"), 0.4, 0.1]
     for step in (0, 2):
-        fresh = specification.of(curves.sparkline(shares, step, alarms=[1]))
+        fresh = specification.vega_lite_spec(curves.sparkline(shares, step, alarms=[1]))
         kept = curves.sparkline_at(shares, step, alarms=[1])
         assert {k: v for k, v in fresh.items() if k != "datasets"} == {
             k: v for k, v in kept.items() if k != "datasets"
@@ -513,17 +513,17 @@ def test_names_of_clusters_follow_their_ids():
 
 def test_every_kind_of_artefact_has_a_view():
     images = Artefact("images", np.zeros((2, 3, 8, 8, 1), np.uint8), "i", rows=("a", "b"))
-    picture = artefacts.show(images)
+    picture = artefacts.artefact_chart(images)
     assert picture.dtype == np.uint8
     assert picture.shape[0] == 2 * (artefacts.TILE + 1) + 1
-    chart = artefacts.show(Artefact("matrix", np.eye(3), "m"), np.array([2, 1, 0]))
+    chart = artefacts.artefact_chart(Artefact("matrix", np.eye(3), "m"), np.array([2, 1, 0]))
     assert isinstance(chart, alt.LayerChart)
     per_item = Artefact("per_item", np.arange(6.0).reshape(3, 2), "p", columns=("u", "v"))
-    one = {row["bar"]: row["value"] for row in rows(artefacts.show(per_item, item=1))}
+    one = {row["bar"]: row["value"] for row in rows(artefacts.artefact_chart(per_item, item=1))}
     assert one == {"u": 2.0, "v": 3.0}
-    assert sum(row["items"] for row in rows(artefacts.show(per_item))) == 6
+    assert sum(row["items"] for row in rows(artefacts.artefact_chart(per_item))) == 6
     tree = Artefact("tree", np.array([[-1, 2, 3, -1], [0, 1, 2, 0], [0, 0, 1, 1]]), "t")
-    assert isinstance(artefacts.show(tree, np.array([1, 0])), alt.LayerChart)
+    assert isinstance(artefacts.artefact_chart(tree, np.array([1, 0])), alt.LayerChart)
 
 
 # -- sheets --------------------------------------------------------------------------------------

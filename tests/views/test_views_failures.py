@@ -37,7 +37,9 @@ def test_counts_over_time_are_a_valid_chart_with_few_marks(n):
     steps = np.arange(n)
     chart = counts.over_time(steps, steps * 2, step=3, last=max(n - 1, 0))
     assert alt.LayerChart.from_dict(chart.to_dict(validate=True))
-    rows = [r for r in specification.of(chart)["datasets"].values() if "found" in r.columns]
+    rows = [
+        r for r in specification.vega_lite_spec(chart)["datasets"].values() if "found" in r.columns
+    ]
     assert len(rows[0]) == min(n, counts.MAX_STEPS)
     if n:
         assert rows[0]["step"].iloc[[0, -1]].tolist() == [0, n - 1]
@@ -46,7 +48,9 @@ def test_counts_over_time_are_a_valid_chart_with_few_marks(n):
 
 def test_a_chart_of_counts_differs_between_steps_in_its_rows_only():
     def spec(step):
-        found = specification.of(counts.over_time(np.arange(9), np.ones(9), step=step, last=8))
+        found = specification.vega_lite_spec(
+            counts.over_time(np.arange(9), np.ones(9), step=step, last=8)
+        )
         found.pop("datasets")
         return found
 

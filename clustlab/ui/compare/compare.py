@@ -23,7 +23,7 @@ BY: dict[progress_axis.By, str] = {
 }
 
 
-def page() -> None:
+def compare_page() -> None:
     """Choose runs, then see them side by side, or why that is not possible."""
     runs, problems = _chosen()
     _picker(runs)
@@ -188,14 +188,14 @@ def _ticking(ids: Sequence[str]) -> None:
     if not begun:
         for letter, run in zip(LETTERS, runs, strict=False):
             st.markdown(f"**{letter}** {run.title}")
-            frame.waiting(run)
+            frame.why_nothing_yet(run)
         return
     _follow(begun)
     clocks = [progress_axis.clock(run) for run in begun]
     steps = dict(zip((run.id for run in begun), _control(clocks), strict=True))
     _over_which(shared_by(runs))
     waiting = [run for run in runs if run.id not in steps]
-    side_by_side.draw(sides(runs, steps, LETTERS), waiting)
+    side_by_side.runs_side_by_side(sides(runs, steps, LETTERS), waiting)
 
 
 def _follow(runs: Sequence[Run]) -> None:

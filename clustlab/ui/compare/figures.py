@@ -32,7 +32,7 @@ COLUMNS = {
 }
 
 
-def page() -> None:
+def figures_page() -> None:
     """What was measured with this project, and what this machine has measured itself."""
     st.title("Figures", anchor=False)
     st.markdown(

@@ -18,7 +18,7 @@ from clustlab.views import panes, regions, theme
 KINDS = {"plane": "Plane", "embedding": "Embedding"}
 
 
-def draw(sides: Sequence[Side]) -> None:
+def linked_maps(sides: Sequence[Side]) -> None:
     """A pane for each run, in all of which a brush lights the same items."""
     with st.container(key="compare-panes"):
         in_plane, scored = _choices(sides)

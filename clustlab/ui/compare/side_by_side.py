@@ -24,15 +24,15 @@ ROWS = 10  # clusters on one page of images
 IMAGES = {1: 12, 2: 12, 3: 7, 4: 5}  # of each cluster, by the number of columns
 
 
-def draw(sides: Sequence[Side], waiting: Sequence[Run]) -> None:
+def runs_side_by_side(sides: Sequence[Side], waiting: Sequence[Run]) -> None:
     """Columns, the tabs below them, and the inspector beside."""
     main, beside = st.columns([7, 3], gap="medium")
     with main:
         _heads(sides)
         for run in waiting:
             st.markdown(f"**{run.title}**")
-            frame.waiting(run)
-        linked_maps.draw(sides)
+            frame.why_nothing_yet(run)
+        linked_maps.linked_maps(sides)
         _who_is_right(sides)
         panels.tabs(
             {
@@ -255,7 +255,7 @@ def _inspect(sides: Sequence[Side]) -> None:
                 st.markdown("\n\n".join(_verdict(side, int(here[0])) for side in sides))
             else:
                 st.caption("Not all of these runs have this item, so it is not compared.")
-    inspector.draw(first.whole)
+    inspector.inspector_panel(first.whole)
     if len(sides) > 1 and (index is not None or session.selection()[0]):
         st.caption(f"Frames, corners and facts of the images are those of {first.name}.")
 

@@ -20,7 +20,7 @@ from clustlab.ui.state import QueryValue, SessionValue
 OF_ALL_LESSONS = (state.RUN_IN_ADDRESS.key, state.LOCKED.key, state.HIDDEN.key)
 
 
-def body() -> None:
+def learn_page() -> None:
     """The lesson that the address asks for, or the list of all."""
     name = state.LESSON.get()
     if not name:
@@ -101,8 +101,10 @@ def _lesson(lesson: Lesson) -> None:
         prediction = st.container()
     with figure:
         values = _controls(lesson, number, step, values)
-        lesson_runs.draw(
-            lambda materials: lesson_figure.draw(step, values, materials, _mover(step)),
+        lesson_runs.figure_of_runs(
+            lambda materials: lesson_figure.draw_lesson_figure(
+                step, values, materials, _mover(step)
+            ),
             step.needs(values) if step.needs else (),
             key=f"{lesson.name}-{number}",
         )
@@ -240,7 +242,7 @@ def _say(lesson: Lesson, number: int, step: LessonStep, option: int) -> None:
 
 def _verdict(step: LessonStep, said: int) -> None:
     values = {c.name: c.value for c in step.controls} | dict(step.try_it.sets)
-    materials = lesson_runs.found(step.needs(values)) if step.needs else ()
+    materials = lesson_runs.materials_of(step.needs(values)) if step.needs else ()
     if materials is None:
         st.caption("The answer comes when the run beside is done.")
         return

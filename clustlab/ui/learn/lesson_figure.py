@@ -18,7 +18,7 @@ from clustlab.views import specification
 Mover = Callable[[str, tuple[tuple[float, float], ...]], None]
 
 
-def draw(
+def draw_lesson_figure(
     step: LessonStep, values: Values, materials: Sequence[Material], move: Mover | None
 ) -> None:
     """Compute the figure of a step and draw its parts one below the other."""
@@ -33,7 +33,7 @@ def _part(part: Element, values: Values, key: str, move: Mover | None) -> None:
         st.markdown(part.text)
     elif isinstance(part, Chart):
         st.vega_lite_chart(
-            specification.of(part.chart),
+            specification.vega_lite_spec(part.chart),
             width="stretch",
             height=part.height or "content",
             key=key,
@@ -45,7 +45,7 @@ def _part(part: Element, values: Values, key: str, move: Mover | None) -> None:
         _numbers(part, key)
     else:
         control = part.control
-        plane.draw(
+        plane.movable_points(
             part,
             values[control],
             key=key,

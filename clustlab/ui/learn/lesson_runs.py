@@ -13,15 +13,15 @@ TICK = 1.0  # seconds between looks at the state of a run
 Draw = Callable[[Sequence[Material]], None]
 
 
-def find(spec: RunSpec) -> Run | None:
+def newest_run_of(spec: RunSpec) -> Run | None:
     """Newest run of these settings that has come to its end or is on its way there."""
     whole = (run for run in session.runs_of(spec) if run.status == "done" or run.is_active)
     return next(whole, None)
 
 
-def found(specs: Sequence[RunSpec]) -> list[Material] | None:
+def materials_of(specs: Sequence[RunSpec]) -> list[Material] | None:
     """What the runs of these settings have learned; None unless all are done."""
-    runs = [find(spec) for spec in specs]
+    runs = [newest_run_of(spec) for spec in specs]
     if not all(run is not None and run.status == "done" for run in runs):
         return None
     return [_material(run) for run in runs if run is not None]
@@ -33,7 +33,7 @@ def _material(run: Run) -> Material:
     return Material(run, session.dataset(run), timeline)
 
 
-def draw(figure: Draw, specs: Sequence[RunSpec], *, key: str) -> None:
+def figure_of_runs(figure: Draw, specs: Sequence[RunSpec], *, key: str) -> None:
     """Draw a figure once each of its runs has a step.
 
     Until then there is a button to start them, then their progress, while the figure grows.
@@ -41,7 +41,7 @@ def draw(figure: Draw, specs: Sequence[RunSpec], *, key: str) -> None:
     if not specs:
         figure(())
         return
-    runs = [find(spec) for spec in specs]
+    runs = [newest_run_of(spec) for spec in specs]
     missing = [spec for spec, run in zip(specs, runs, strict=True) if run is None]
     if missing:
         _offer(missing, key)
@@ -53,7 +53,7 @@ def draw(figure: Draw, specs: Sequence[RunSpec], *, key: str) -> None:
 
 def _growing(figure: Draw, specs: Sequence[RunSpec], key: str, expected: bool) -> None:
     """Progress and figure of runs; `expected`: one was active when the page was drawn."""
-    runs = [run for run in map(find, specs) if run is not None]
+    runs = [run for run in map(newest_run_of, specs) if run is not None]
     active = [run for run in runs if run.is_active]
     for run in active:
         progress = run.progress

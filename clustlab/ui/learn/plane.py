@@ -80,7 +80,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 _component = st.components.v2.component("clustlab_plane", html=_HTML, css=_CSS, js=_JS)
 
 
-def draw(
+def movable_points(
     plane: Plane,
     points: Sequence[Sequence[float]],
     *,

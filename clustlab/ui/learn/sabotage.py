@@ -34,7 +34,7 @@ STOPPED = ("cancelled", "failed", "lost")
 Pair = dict[str, Run | None]
 
 
-def page() -> None:
+def sabotage_page() -> None:
     """List of broken runs on the left, the chosen one beside its guarded twin on the right."""
     st.title("Sabotage", anchor=False)
     left, right = st.columns([3, 8], gap="large")
@@ -58,7 +58,7 @@ def _chosen() -> Entry:
     wanted = state.SABOTAGE_IN_ADDRESS.get() or shown
     if wanted not in entries.NAMES:
         try:
-            entries.of(wanted)
+            entries.entry_named(wanted)
         except ParameterError as error:
             session.show_error(error)
     elif wanted != shown or not state.SABOTAGE.is_set():
@@ -66,12 +66,12 @@ def _chosen() -> Entry:
     name = st.radio(
         "What to break",
         entries.NAMES,
-        format_func=lambda name: entries.of(name).title,
+        format_func=lambda name: entries.entry_named(name).title,
         key=state.SABOTAGE.key,
     )
     state.SABOTAGE_SHOWN.set(str(name))
     state.SABOTAGE_IN_ADDRESS.set(str(name))
-    return entries.of(str(name))
+    return entries.entry_named(str(name))
 
 
 def _lesson(entry: Entry) -> None:
@@ -117,7 +117,7 @@ def _start(*specs: RunSpec) -> None:
 
 
 def _ticking(name: str) -> None:
-    entry = entries.of(name)
+    entry = entries.entry_named(name)
     pair = _pair(entry)
     active = any(run is not None and run.is_active for run in pair.values())
     was_active = SessionValue(f"sabotage-active-{name}", active)
@@ -165,7 +165,7 @@ def _side(entry: Entry, side: str, run: Run | None) -> None:
         _button("Resume", "play_arrow", side, partial(session.resume, run))
     else:
         _verdict(_finding(run, entry.name), expected=side == "broken")
-        st.caption(summaries.line(run))
+        st.caption(summaries.status_and_scores(run))
     with st.container(horizontal=True, key=f"ways-{side}"):
         nav.link("train", "Watch" if run.is_active else "Train", "play_circle", run=run.id)
         if len(run):
@@ -195,7 +195,7 @@ def _verdict(finding: Finding, *, expected: bool) -> None:
 def _finding(run: Run, name: str) -> Finding:
     timeline = session.timeline(run)
     timeline.extend()
-    return entries.of(name).signature.read(run, timeline)
+    return entries.entry_named(name).signature.read(run, timeline)
 
 
 # -- both together -------------------------------------------------------------------------------

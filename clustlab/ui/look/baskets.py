@@ -21,10 +21,10 @@ WORDS = {
 }
 
 
-def panel(view: View) -> None:
+def baskets_panel(view: View) -> None:
     """The baskets of these items: one in detail, and what can be made of two."""
     _undo(view)
-    found = save_basket.of(view).all()
+    found = save_basket.baskets_of_items(view).all()
     if not found:
         st.markdown(
             "No basket yet. Select images, on any page, and press **Save as basket** beside them: "
@@ -62,7 +62,7 @@ def _undo(view: View) -> None:
 
     def restore() -> None:
         state.DELETED_BASKET.forget()
-        save_basket.of(view).restore(slug)
+        save_basket.baskets_of_items(view).restore(slug)
         state.BASKET.set(slug)
 
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -104,7 +104,7 @@ def _detail(view: View, basket: Basket) -> None:
 
 
 def _delete(view: View, basket: Basket) -> None:
-    save_basket.of(view).delete(basket.slug)
+    save_basket.baskets_of_items(view).delete(basket.slug)
     state.DELETED_BASKET.set((basket.slug, basket.name))
 
 
@@ -112,7 +112,7 @@ def _edit(view: View, basket: Basket) -> None:
     name_key, note_key = f"rename-{basket.slug}", f"note-{basket.slug}"
 
     def change() -> None:
-        kept = save_basket.of(view)
+        kept = save_basket.baskets_of_items(view)
         slug = kept.rename(basket.slug, state.widget(name_key).get()).slug
         kept.annotate(slug, state.widget(note_key).get())
         state.BASKET.set(slug)
@@ -179,7 +179,7 @@ def _combine(view: View, found: Sequence[Basket]) -> None:
     names = {basket.slug: basket.name for basket in found}
 
     def make() -> None:
-        made = save_basket.of(view).combine(
+        made = save_basket.baskets_of_items(view).combine(
             state.COMBINED_NAME.get(),
             state.COMBINED_HOW.get(),
             state.COMBINED_FIRST.get(),

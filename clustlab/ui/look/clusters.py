@@ -20,7 +20,7 @@ ORDERS = {
 }
 
 
-def body(view: View) -> None:
+def clusters_page(view: View) -> None:
     """Rows of clusters, ten a page."""
     order = st.segmented_control(
         "Images shown",

@@ -19,7 +19,7 @@ KINDS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE", "plane": "Plane"}
 TRAIL = 8  # steps back that the selection leaves a trail
 
 
-def body(view: View) -> None:
+def embedding_page(view: View) -> None:
     """Choices above, the map below."""
     kinds = [k for k in KINDS if k != "plane" or decision_regions.has_plane(view)]
     if state.PROJECTION.get() not in (None, *kinds):
@@ -55,7 +55,7 @@ def body(view: View) -> None:
     if kind == "plane":
         table, extent = table_of(view, view.dataset.items), None
     elif kind != "pca":
-        points = projections.at(view, str(kind))
+        points = projections.projected_points(view, str(kind))
         if points is None:
             return
         table, extent = table_of(view, points), projections.extent(view.run, str(kind))

@@ -16,7 +16,7 @@ from clustlab.views import bars, curves, matrices
 DRAWN = LABELLED[:4]  # scores that the curves begin with; the others can be added
 
 
-def body(view: View) -> None:
+def evaluate_page(view: View) -> None:
     """Confusion matrix, scores over time, recall per class, probes."""
     if view.labels is None or not (view.labels >= 0).any():
         _without_labels(view)

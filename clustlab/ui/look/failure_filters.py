@@ -62,7 +62,7 @@ def parsed_steps(text: str, n_steps: int) -> tuple[int, int] | None:
     return first, last
 
 
-def words(view: View, filters: Filters) -> str:
+def filters_in_words(view: View, filters: Filters) -> str:
     """Filters in words, to be added to a title."""
     parts = []
     if filters.cluster is not None:

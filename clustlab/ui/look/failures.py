@@ -31,9 +31,9 @@ NO_LABELS = "Needs true classes, and these items have none."
 UNASKED = "Choose it to count: it compares all items with one another."
 
 
-def body(view: View) -> None:
+def failures_page(view: View) -> None:
     """Questions with their answers, and the baskets."""
-    panels.tabs({"Queries": lambda: _queries(view), "Baskets": lambda: baskets.panel(view)})
+    panels.tabs({"Queries": lambda: _queries(view), "Baskets": lambda: baskets.baskets_panel(view)})
 
 
 @session.kept_per_run(maxsize=6)
@@ -111,7 +111,7 @@ def _answer(view: View, hunt: Hunt, q: Query, filters: Filters, select: Any) -> 
     place = st.empty()
     found = hunt.find(q.name, view.step, filters, _progress(place, hunt.is_ready(q, view.step)))
     place.empty()
-    title = f"{q.title}, step {view.step}{failure_filters.words(view, filters)}"
+    title = f"{q.title}, step {view.step}{failure_filters.filters_in_words(view, filters)}"
     select.button(
         f"Select all {len(found.items):,}",
         key="select-all",
@@ -226,7 +226,7 @@ def _over_time(view: View, hunt: Hunt, q: Query, filters: Filters) -> None:
     left_out = len(steps) <= last
     of_steps = f" ({len(steps)} of {last + 1} steps)" if left_out else ""
     st.markdown(
-        f"**Over time**{failure_filters.words(view, filters)}{of_steps}",
+        f"**Over time**{failure_filters.filters_in_words(view, filters)}{of_steps}",
         help=reading(counts.over_time),
     )
     _chart(view, steps, found, last)

@@ -21,7 +21,7 @@ HEIGHT = 430
 MAX_LEGEND = 40  # clusters; more are no help
 
 
-def body(view: View) -> None:
+def follow_page(view: View) -> None:
     """Four ways to look at the whole run."""
     if len(view.timeline) < 2:
         st.info("To follow labels takes two steps; the second is on its way.")
@@ -31,7 +31,7 @@ def body(view: View) -> None:
             "Items": lambda: _raster(view),
             "Clusters": lambda: _genealogy(view),
             "Matching": lambda: _matching(view),
-            "Alarms": lambda: alarms.listing(view),
+            "Alarms": lambda: alarms.alarm_list(view),
         },
         name=alarms.TABS,
     )

@@ -16,11 +16,11 @@ from clustlab.ui.widgets import panels
 from clustlab.views import artefacts, curves, specification
 
 
-def body(view: View) -> None:
+def inside_page(view: View) -> None:
     """Artefacts above, then what labels say about them, a rule for the clusters, and losses."""
     artefacts_of(view)
     pair_precision.pairs_of(view)
-    surrogate_tree.clustering(view)
+    surrogate_tree.rule_for_clusters(view)
     losses(view)
 
 
@@ -50,7 +50,7 @@ def artefacts_of(view: View) -> None:
 
 def _artefact(artefact: Artefact, name: str, mapping: Array) -> None:
     """One artefact, and how to read it."""
-    _place(artefacts.show(artefact, mapping, item=session.picked()), name, artefact.title)
+    _place(artefacts.artefact_chart(artefact, mapping, item=session.picked()), name, artefact.title)
     if artefact.reading:
         st.caption(f":material/visibility: {artefact.reading}")
 
@@ -60,5 +60,5 @@ def _place(shown: Any, name: str, title: str) -> None:
     if isinstance(shown, np.ndarray):
         st.image(shown, output_format="PNG", alt=title)
     else:
-        spec = specification.of(shown)
+        spec = specification.vega_lite_spec(shown)
         st.vega_lite_chart(spec, width="stretch", key=f"artefact-{name}", alt=title)

@@ -69,7 +69,7 @@ class _Job:
         self.words, self.share = words, share
 
 
-def at(view: View, kind: str) -> Array | None:
+def projected_points(view: View, kind: str) -> Array | None:
     """Points (n, 2) of a step; draws what leads to them and returns None while there are none."""
     file = _file(view.run, kind, view.step)
     if file.is_file():

@@ -50,7 +50,7 @@ COLUMNS = {
 }
 
 
-def page() -> None:
+def runs_page() -> None:
     """Table of runs, and what can be done with those chosen."""
     st.title("Runs", anchor=False)
     _undo()

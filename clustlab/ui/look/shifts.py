@@ -10,7 +10,7 @@ from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.views import curves, flow, matrices
 
 
-def body(view: View) -> None:
+def shifts_page(view: View) -> None:
     """Flow and transition matrix from an earlier step to the one of the scrubber."""
     if len(view.timeline) < 2:
         st.info("Shifts need two steps; the second is on its way.")

@@ -42,7 +42,7 @@ def alarms_here(run: Run, step: int) -> None:
         nav.link("follow", "What this means", "timeline", **{TABS: "Alarms"})
 
 
-def listing(view: View) -> None:
+def alarm_list(view: View) -> None:
     """Every alarm with its step to go to, what it means and what guards against it."""
     known = sorted(alarms_so_far(view.run), key=lambda alarm: (alarm.kind, alarm.step))
     if not known:

@@ -20,7 +20,7 @@ PICTURE, SMALL = 140, 72  # pixels
 SHOWN = 36  # images of what flipped with it
 
 
-def draw(view: View, index: int) -> None:
+def biography_card(view: View, index: int) -> None:
     """Card of one item: picture, facts and its clusters over time at once, the rest in tabs."""
     with st.container(border=True):
         picture, facts = st.columns([1, 2], vertical_alignment="top")
@@ -40,7 +40,7 @@ def draw(view: View, index: int) -> None:
                 "Neighbours then and now": lambda: _neighbours(view, index),
             }
         )
-        explanation.item(view, index)
+        explanation.explanation_of_item(view, index)
 
 
 def _facts(view: View, index: int) -> None:

@@ -55,7 +55,7 @@ class Move:
     steps: int
 
 
-def item(view: View, index: int) -> None:
+def explanation_of_item(view: View, index: int) -> None:
     """The explanation of one item, folded away until asked for."""
     with st.expander("Why this cluster?", icon=":material/psychology_alt:"):
         session.guarded(_item)(view, index)

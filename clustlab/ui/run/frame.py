@@ -18,11 +18,11 @@ FIRST_TICK = 0.4  # seconds between looks for its first step
 BODY_TICK = 2.0  # seconds between redraws of its views
 
 
-def show(body: Callable[[View], None], *, with_inspector: bool = True) -> None:
+def run_page(body: Callable[[View], None], *, with_inspector: bool = True) -> None:
     """Draw the frame around a page's main view."""
     run = session.chosen_run()
     if run is None:
-        nothing_yet()
+        no_run_yet()
         return
     run_bar.run_bar(run)
     waits = not len(run)
@@ -40,7 +40,7 @@ def _pace(run: Run, waits: bool) -> float | None:
     return FIRST_TICK if waits else BODY_TICK
 
 
-def nothing_yet() -> None:
+def no_run_yet() -> None:
     """Say what will be here, and offer the way to it."""
     st.markdown("### No run yet")
     st.markdown(
@@ -55,12 +55,12 @@ def nothing_yet() -> None:
 def _ticking(run_id: str, body: Callable[[View], None], with_inspector: bool, waited: bool) -> None:
     run = session.open_run(run_id)
     if not len(run):
-        waiting(run)
+        why_nothing_yet(run)
         return
     if waited:
         st.rerun()  # at the pace of a run that has something to show
     view = chosen_step(run)
-    scrubber.draw(view.run, view.timeline, view.step)
+    scrubber.draw_scrubber(view.run, view.timeline, view.step)
     if not with_inspector:
         body(view)
         return
@@ -68,10 +68,10 @@ def _ticking(run_id: str, body: Callable[[View], None], with_inspector: bool, wa
     with main:
         body(view)
     with side:
-        inspector.draw(view)
+        inspector.inspector_panel(view)
 
 
-def waiting(run: Run) -> None:
+def why_nothing_yet(run: Run) -> None:
     """Say why there is nothing to see yet."""
     progress = run.progress
     if progress["status"] in ("failed", "lost"):

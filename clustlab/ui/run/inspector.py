@@ -10,11 +10,11 @@ from clustlab.ui.run.view import View
 SHOWN = 96  # images of a selection in sight at once
 
 
-def draw(view: View) -> None:
+def inspector_panel(view: View) -> None:
     """Selected items, and the one that was clicked last."""
     index = session.picked()
     if index is not None and index < len(view.clusters):
-        biography.draw(view, index)
+        biography.biography_card(view, index)
     _selection(view)
 
 
@@ -38,7 +38,7 @@ def _selection(view: View) -> None:
         item_sheet.image_sheet(view, rows, key="selection", alt=alt)
         if len(indices) > SHOWN:
             st.caption(f"Showing {SHOWN} of {len(indices):,}; the table holds all.")
-        save_basket.save(view, indices, title)
+        save_basket.save_basket_button(view, indices, title)
         with st.expander("Table"):
             table = item_sheet.item_table(view, np.array(indices))
             st.dataframe(table, hide_index=True, height=260, alt=alt)

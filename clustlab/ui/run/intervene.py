@@ -36,7 +36,7 @@ FACTOR = 0.1  # on the learning rate, unless another is chosen
 
 
 # -- what was done -------------------------------------------------------------------------------
-def steps(run: Run, n_steps: int) -> list[int]:
+def changed_steps(run: Run, n_steps: int) -> list[int]:
     """Steps at whose start something was changed."""
     return [i for i, record in enumerate(run.log[:n_steps]) if record.get("interventions")]
 
@@ -94,7 +94,7 @@ def sentence(kind: InterventionKind, lasting: tuple[int, ...], value: float) -> 
 
 
 # -- what can be done ----------------------------------------------------------------------------
-def panel(view: View) -> None:
+def intervention_panel(view: View) -> None:
     """What to change in a paused run, and what an active one is going to change."""
     progress = view.run.progress
     if progress["status"] not in ("paused", "running"):

@@ -10,13 +10,13 @@ from clustlab.ui import session, state
 from clustlab.ui.run.view import View
 
 
-def of(view: View) -> Baskets:
+def baskets_of_items(view: View) -> Baskets:
     """Baskets of the items in view; all runs on them share these."""
     root, key = session.store().root, view.run.manifest["data_key"]
     return Baskets(root, key, len(view.clusters))
 
 
-def save(view: View, indices: Sequence[int], title: str) -> None:
+def save_basket_button(view: View, indices: Sequence[int], title: str) -> None:
     """Button that opens a small form: a name and a note, and Save.
 
     Without a name the basket is called what the selection is.
@@ -25,7 +25,7 @@ def save(view: View, indices: Sequence[int], title: str) -> None:
     def keep() -> None:
         try:
             name = state.BASKET_NAME.get().strip() or title[:LONGEST]
-            made = of(view).save(name, indices, state.BASKET_NOTE.get())
+            made = baskets_of_items(view).save(name, indices, state.BASKET_NOTE.get())
         except ClustlabError as error:
             state.BASKET_PROBLEM.set(error)
             return

@@ -15,7 +15,7 @@ from clustlab.views import curves
 FRAME = 0.6  # seconds a step is shown while replaying
 
 
-def draw(run: Run, timeline: Timeline, step: int) -> None:
+def draw_scrubber(run: Run, timeline: Timeline, step: int) -> None:
     """Sparkline of the share of changed labels, and the step slider with its buttons."""
     steps = len(timeline)
     last = steps - 1
@@ -38,7 +38,7 @@ def draw(run: Run, timeline: Timeline, step: int) -> None:
                     timeline.metrics()["changed"].to_numpy(),
                     step,
                     alarms=[alarm.step for alarm in alarms.alarms_so_far(run)],
-                    interventions=intervene.steps(run, steps),
+                    interventions=intervene.changed_steps(run, steps),
                     height=34,
                     key="sparkline",
                     alt="Share of labels changed at each step, marks at alarms and changes",

@@ -41,7 +41,7 @@ def scores(run: Run) -> dict[str, Any]:
         return {}
 
 
-def line(run: Run) -> str:
+def status_and_scores(run: Run) -> str:
     """Status and scores in one line."""
     parts = [f"{run.status}, {len(run)} steps"]
     found = scores(run)

@@ -15,7 +15,7 @@ from clustlab.ui.widgets import panels
 from clustlab.views import trees
 
 
-def clustering(view: View) -> None:
+def rule_for_clusters(view: View) -> None:
     """The rule, folded away: nothing is measured before it is opened."""
     box = st.expander(
         "A simple rule for these clusters",

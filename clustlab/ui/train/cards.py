@@ -81,7 +81,7 @@ def _card(run: Run) -> None:
             st.caption("No picture yet")
     with text:
         st.markdown(f"**{run.title}**")
-        st.caption(summaries.line(run))
+        st.caption(summaries.status_and_scores(run))
         if st.button("Open", key=f"open-{run.id}", icon=":material/open_in_new:"):
             session.choose(run.id)
             nav.go("train" if run.is_active else "embedding")

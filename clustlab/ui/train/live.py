@@ -28,7 +28,7 @@ def four_views(view: View) -> None:
         _loop(view)
     with words:
         _ending(view)
-        intervene.panel(view)
+        intervene.intervention_panel(view)
     upper, lower = st.columns(2, gap="medium"), st.columns(2, gap="medium")
     with upper[0]:
         _embedding(view)
@@ -39,7 +39,7 @@ def four_views(view: View) -> None:
     with lower[1]:
         _shifts(view)
     if session.picked() is not None or session.selection()[0]:
-        inspector.draw(view)
+        inspector.inspector_panel(view)
     scores = LABELLED[:3] if view.labels is not None else ("confidence", "evenness")
     st.markdown("**Scores over time**", help=reading(curves.metrics))
     panels.chart(
@@ -82,7 +82,7 @@ def _ending(view: View) -> None:
         session.show_error(progress)
     if progress["status"] != "done":
         return
-    found = verdict.of(
+    found = verdict.verdict_on(
         view.run[len(view.run) - 1],
         view.labels,
         view.dataset.class_names,

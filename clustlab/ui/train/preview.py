@@ -17,7 +17,9 @@ from clustlab.views import sheets, theme
 COLUMNS, ROWS, TILE = 12, 5, 44  # items, changed copies of each, side of a tile
 
 
-def draw(method: type[Method], params: Mapping[str, Any], data: Dataset | None) -> None:
+def preview_of_method(
+    method: type[Method], params: Mapping[str, Any], data: Dataset | None
+) -> None:
     """Sections that fit the method: those without copies or network have none.
 
     Raises

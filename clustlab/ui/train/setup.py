@@ -328,4 +328,4 @@ def preview(choice: Choice) -> None:
     st.caption(f"Each step of the slider will be one {method.step_unit}.")
     with contextlib.suppress(ClustlabError):  # said in the form
         data = loaded(choice.dataset, choice.dataset_params, choice.seed)
-        before_start.draw(method, choice.method_params, data)
+        before_start.preview_of_method(method, choice.method_params, data)

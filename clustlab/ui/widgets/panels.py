@@ -36,7 +36,7 @@ def chart(view: Callable[..., Any], *args: Any, key: str, alt: str = "", **optio
     on_select = options.pop("on_select", "rerun" if select else "ignore")
     drawn = view(*args, **options)
     event = st.vega_lite_chart(
-        drawn if isinstance(drawn, dict) else specification.of(drawn),
+        drawn if isinstance(drawn, dict) else specification.vega_lite_spec(drawn),
         width=width,
         height=height or "content",
         key=key,
