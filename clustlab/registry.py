@@ -1,11 +1,19 @@
-"""Finds methods and data sets by scanning their folders: a new one is one new file."""
+"""Finds methods and data sets: a new one is one new file, or a package of one's own.
+
+The folders `clustlab/methods` and `clustlab/datasets` are scanned, and installed packages are asked
+for the entry points `clustlab.methods` and `clustlab.datasets`. What a method may offer beyond the
+loop is one protocol each, and is looked up here only.
+"""
 
 import importlib
+import logging
 import pkgutil
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, is_dataclass
 from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
 from clustlab.errors import ParameterError
 from clustlab.types import (
@@ -16,22 +24,18 @@ from clustlab.types import (
     Paper,
     PlannedPhase,
     Report,
+    Reported,
     Scalar,
     Snapshot,
 )
+
+log = logging.getLogger(__name__)
 
 
 class Method(Protocol):
     """A frozen dataclass of hyperparameters with one loop. Its module docstring is its text.
 
-    It may also offer `Scoring`, name published figures in `reported`, a tuple of `Reported`, and
-    let users intervene: `interventions` maps the name of a phase, in the order of the phases, to
-    the kinds of `Intervention` that its iterations carry out, which `Context.interventions` gives.
-    Scalars that are not in `clustlab/analysis/scalar_catalogue.py` it declares in `scalars`, a
-    tuple of `Scalar`.
-    What can be shown before it starts has two names: `augmentation` is the change that its copies
-    of items (b, c, h, w) go through, and `build_network(shape)` its network for items of a shape
-    (c, h, w) or (d,).
+    What it may offer besides is listed in `CAPABILITIES`.
     """
 
     name: ClassVar[str]
@@ -48,19 +52,6 @@ class Method(Protocol):
     def iterate(self, items: Array, ctx: Any) -> Iterator[Snapshot]: ...
 
 
-class Scoring(Protocol):
-    """What a method may offer besides, so that its answers can be explained: `scorer`.
-
-    `scorer(inputs, state, last)` is a differentiable module in evaluation mode that maps items as
-    the `Inputs` of the run hand them out to scores (b, n_clusters) of the raw clusters of the
-    snapshot `last`, whose greatest is the cluster of the item. `state` is the checkpoint that was
-    made right after that snapshot. Nothing may be drawn from torch's own generator. Raises
-    `ClustlabError` if the run has not kept what is needed at this step.
-    """
-
-    def scorer(self, inputs: Any, state: Mapping[str, Any], last: Snapshot) -> Any: ...
-
-
 class DatasetSpec(Protocol):
     """A frozen dataclass of the parameters of a data set. Its class docstring is its text."""
 
@@ -75,26 +66,129 @@ class DatasetSpec(Protocol):
     def load(self, seed: int, report: Report) -> Dataset: ...
 
 
+# -- optional capabilities of a method -----------------------------------------------------------
+@runtime_checkable
+class Scoring(Protocol):
+    """Its answers can be explained.
+
+    `scorer(inputs, state, last)` is a differentiable module in evaluation mode that maps items as
+    the `Inputs` of the run hand them out to scores (b, n_clusters) of the raw clusters of the
+    snapshot `last`, whose greatest is the cluster of the item. `state` is the checkpoint that was
+    made right after that snapshot. Nothing may be drawn from torch's own generator. Raises
+    `ClustlabError` if the run has not kept what is needed at this step.
+    """
+
+    def scorer(self, inputs: Any, state: Mapping[str, Any], last: Snapshot) -> Any: ...
+
+
+@runtime_checkable
+class Augmenting(Protocol):
+    """The changed copies that it trains on can be seen before it starts.
+
+    `augmentation` is the change that its copies of items (b, c, h, w) go through.
+    """
+
+    @property
+    def augmentation(self) -> Any: ...
+
+
+@runtime_checkable
+class Networked(Protocol):
+    """Its network can be seen layer by layer before it starts.
+
+    `build_network(shape)` is the untrained module for items of a shape (c, h, w) or (d,).
+    """
+
+    def build_network(self, shape: tuple[int, ...]) -> Any: ...
+
+
+@runtime_checkable
+class Intervening(Protocol):
+    """A run under way can be changed by hand.
+
+    `interventions` maps the name of a phase, in the order of the phases, to the kinds of
+    `Intervention` that its iterations carry out, which `Context.interventions` hands out.
+    """
+
+    interventions: ClassVar[Mapping[str, tuple[InterventionKind, ...]]]
+
+
+@runtime_checkable
+class Published(Protocol):
+    """Published figures stand beside those measured here: `reported`."""
+
+    reported: ClassVar[tuple[Reported, ...]]
+
+
+@runtime_checkable
+class Measuring(Protocol):
+    """It reports scalars of its own, beyond those of `analysis/scalar_catalogue.py`: `scalars`."""
+
+    scalars: ClassVar[tuple[Scalar, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """Something that a method may offer beside its loop."""
+
+    attribute: str  # of the method, by which it is offered
+    title: str  # for the heading of a table
+    meaning: str  # what it brings, in one sentence
+    protocol: type  # what the attribute has to be
+
+    def is_offered_by(self, method: Any) -> bool:
+        """Whether a method, or one with settings, offers it; an empty offer is none."""
+        return isinstance(method, self.protocol) and bool(getattr(method, self.attribute))
+
+
+SCORING = Capability("scorer", "Explained", "Saliency maps and smallest changes.", Scoring)
+AUGMENTING = Capability(
+    "augmentation", "Changed copies", "Its changed copies are shown before it starts.", Augmenting
+)
+NETWORKED = Capability(
+    "build_network", "Network", "Its network is shown layer by layer before it starts.", Networked
+)
+INTERVENING = Capability(
+    "interventions", "By hand", "A run under way can be changed by hand.", Intervening
+)
+PUBLISHED = Capability(
+    "reported", "Published", "Published figures stand beside those measured here.", Published
+)
+MEASURING = Capability("scalars", "Own scalars", "It measures what no other does.", Measuring)
+CAPABILITIES = (SCORING, AUGMENTING, NETWORKED, INTERVENING, PUBLISHED, MEASURING)
+
+
+def capabilities(method: Any) -> tuple[str, ...]:
+    """Attributes by which a method offers more than its loop, in the order of `CAPABILITIES`."""
+    return tuple(c.attribute for c in CAPABILITIES if c.is_offered_by(method))
+
+
 def interventions(method: type[Method]) -> Mapping[str, tuple[InterventionKind, ...]]:
     """Kinds of intervention that a method carries out, by phase; empty if none."""
-    return getattr(method, "interventions", {})
+    return cast("Any", method).interventions if INTERVENING.is_offered_by(method) else {}
 
 
 def own_scalars(method: type[Method] | None) -> tuple[Scalar, ...]:
     """Scalars that a method declares itself, beyond those of `scalar_catalogue`; none for None."""
-    return getattr(method, "scalars", ())
+    return cast("Any", method).scalars if MEASURING.is_offered_by(method) else ()
 
 
+def reported(method: type[Method] | None) -> tuple[Reported, ...]:
+    """Published figures of a method; none for None."""
+    return cast("Any", method).reported if PUBLISHED.is_offered_by(method) else ()
+
+
+# -- what there is -------------------------------------------------------------------------------
 @cache
 def methods() -> Mapping[str, type[Method]]:
-    """Every method by name, in alphabetical order of their files."""
-    return MappingProxyType(cast("dict[str, type[Method]]", _scan("methods", "iterate")))
+    """Every method by name, in alphabetical order of their files; those of packages come last."""
+    return MappingProxyType(cast("dict[str, type[Method]]", _every("methods", Method)))
 
 
 @cache
 def datasets() -> Mapping[str, type[DatasetSpec]]:
-    """Every data set by name."""
-    return MappingProxyType(cast("dict[str, type[DatasetSpec]]", _scan("datasets", "load")))
+    """Every data set by name; those of packages come last."""
+    return MappingProxyType(cast("dict[str, type[DatasetSpec]]", _every("datasets", DatasetSpec)))
 
 
 def method(name: str) -> type[Method]:
@@ -119,15 +213,70 @@ def _find(what: str, known: Mapping[str, Any], name: str) -> Any:
     return known[name]
 
 
-def _scan(folder: str, verb: str) -> dict[str, Any]:
+def is_own(plugin: type) -> bool:
+    """Whether a method or data set lies in this package, not in one that was installed beside."""
+    return plugin.__module__.startswith("clustlab.")
+
+
+def refusals() -> tuple[str, ...]:
+    """What was wrong with entry points that were left out so far, a sentence each."""
+    return tuple(_refusals)
+
+
+_refusals: list[str] = []
+
+
+class _NotUsable(Exception):
+    """An entry point does not lead to a method or data set."""
+
+
+def _every(folder: str, protocol: type) -> dict[str, Any]:
+    plugins = _scan(folder, protocol)
+    for point in entry_points(group=f"clustlab.{folder}"):
+        try:
+            plugin = _loaded(point, protocol, plugins)
+        except _NotUsable as error:
+            _refuse(point, str(error))
+        except Exception as error:  # whatever a stranger's module does when it is imported
+            log.exception("entry point %s", point.name)
+            _refuse(point, f"{type(error).__name__}: {error}")
+        else:
+            plugins[plugin.name] = plugin
+    return plugins
+
+
+def _loaded(point: EntryPoint, protocol: type, known: Mapping[str, Any]) -> Any:
+    plugin: Any = point.load()
+    wanted = sorted({*protocol.__annotations__, *(n for n in vars(protocol) if n[0] != "_")})
+    missing = [name for name in wanted if not hasattr(plugin, name)]
+    if not _is_dataclass(plugin):
+        raise _NotUsable(f"{point.value} is no dataclass")
+    if missing:
+        raise _NotUsable(f"{point.value} lacks {', '.join(missing)}")
+    if plugin.name in known:
+        raise _NotUsable(f"the name {plugin.name!r} is taken by {known[plugin.name].__module__}")
+    return plugin
+
+
+def _is_dataclass(value: Any) -> bool:
+    return isinstance(value, type) and is_dataclass(value)
+
+
+def _refuse(point: EntryPoint, reason: str) -> None:
+    package = point.dist.name if point.dist else point.value
+    _refusals.append(f"{point.name!r} of the package {package} was left out: {reason}.")
+
+
+def _scan(folder: str, protocol: type) -> dict[str, Any]:
     package = importlib.import_module(f"clustlab.{folder}")
-    found: dict[str, Any] = {}
+    verb = "iterate" if protocol is Method else "load"
+    plugins: dict[str, Any] = {}
     for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda i: i.name):
         module = importlib.import_module(f"{package.__name__}.{info.name}")
         for value in vars(module).values():
             if _is_plugin(value, verb) and value.__module__ == module.__name__:
-                found[value.name] = value
-    return found
+                plugins[value.name] = value
+    return plugins
 
 
 def _is_plugin(value: Any, verb: str) -> bool:

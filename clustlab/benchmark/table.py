@@ -323,7 +323,7 @@ def _summary(group: Sequence[Row]) -> Summary:
         name: [value for value in every if value is not None] for name, every in values.items()
     }
     known = registry.methods().get(first.method)
-    reported = tuple(r for r in getattr(known, "reported", ()) if r.dataset == first.dataset)
+    reported = tuple(r for r in registry.reported(known) if r.dataset == first.dataset)
     return Summary(
         first.method,
         first.dataset,

@@ -11,7 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from clustlab.cli import benchmark, biography, compare, failures, listings, runs, training
+from clustlab import registry
+from clustlab.cli import benchmark, biography, compare, failures, listings, new, runs, training
 from clustlab.cli.output import complain
 from clustlab.errors import ClustlabError
 
@@ -29,6 +30,8 @@ COMMANDS = (  # in the order of --help
     runs.LABEL,
     listings.METHODS,
     listings.DATASETS,
+    new.NEW,
+    new.DOCS,
 )
 
 
@@ -47,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(f"{error}. Choose another folder with --runs.")
     except KeyboardInterrupt:
         return INTERRUPTED
+    finally:
+        for refusal in registry.refusals():
+            complain(refusal)
     return 2
 
 

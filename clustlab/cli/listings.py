@@ -17,6 +17,7 @@ def _methods(args: argparse.Namespace) -> int:
             "idea": m.idea,
             "step_unit": m.step_unit,
             "accepts": m.accepts,
+            "capabilities": registry.capabilities(m),
             "presets": {k: dict(v) for k, v in m.presets.items()},
             "parameters": _parameters(m),
         }

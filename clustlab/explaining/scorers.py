@@ -38,7 +38,7 @@ class Scorer:
 
 def can_score(method: str) -> bool:
     """Whether a method can say how it scores an item."""
-    return hasattr(registry.method(method), "scorer")
+    return registry.SCORING.is_offered_by(registry.method(method))
 
 
 def load_scorer(store: RunStore, run: Run, *, check: int | None = CHECKED) -> Scorer:

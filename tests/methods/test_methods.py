@@ -34,6 +34,11 @@ HEADINGS = ["Idea", "What to watch", "Where it fails", "Source"]
 N = 120
 ROUNDING = 1e-4  # of single precision, where a scalar is a sum over items
 
+KEEP = (
+    "what lives longer than an iteration goes through `ctx.keep`, random draws come from "
+    "`ctx.rng`, and the yield is the last statement of its loop (CONTRIBUTING.md)"
+)
+
 # Small values by the name of the parameter; the rest keeps its default.
 SMALL = {
     "n_clusters": 5,
@@ -154,13 +159,13 @@ def arrays(snapshot: Snapshot) -> dict[str, np.ndarray]:
     return {name: array for name, array in named.items() if array is not None}
 
 
-def assert_same(a: Snapshot, b: Snapshot) -> None:
-    assert a.scalars == b.scalars
+def assert_same(a: Snapshot, b: Snapshot, why: str = "") -> None:
+    assert a.scalars == b.scalars, f"scalars; {why}"
     ours, theirs = arrays(a), arrays(b)
-    assert ours.keys() == theirs.keys()
+    assert ours.keys() == theirs.keys(), why
     for name, array in ours.items():
-        assert array.dtype == theirs[name].dtype, name
-        assert array.tobytes() == theirs[name].tobytes(), name
+        assert array.dtype == theirs[name].dtype, f"{name}; {why}"
+        assert array.tobytes() == theirs[name].tobytes(), f"{name}; {why}"
 
 
 def test_the_methods_of_the_first_version_are_there():
@@ -191,9 +196,9 @@ def test_resuming_at_any_step_cannot_be_told_from_going_on(name):
     for i, saved in enumerate(told.checkpoints):
         ctx = Context(0, checkpoint=unpacked(saved))
         rest = list(tiny(name).iterate(usual_items(name), ctx))
-        assert len(rest) == len(told.snapshots) - i - 1, f"after step {i}"
-        for a, b in zip(told.snapshots[i + 1 :], rest, strict=True):
-            assert_same(a, b)
+        assert len(rest) == len(told.snapshots) - i - 1, f"after step {i}: {KEEP}"
+        for step, (a, b) in enumerate(zip(told.snapshots[i + 1 :], rest, strict=True), i + 1):
+            assert_same(a, b, f"step {step}, resumed after step {i}: {KEEP}")
 
 
 @EVERY
@@ -252,9 +257,10 @@ def test_phases_are_those_of_the_plan_in_its_order(name):
     told = usual(name)
     carried_out = [phase for phase, _ in itertools.groupby(told.phases, lambda p: p[0])]
     left = iter(planned)
-    assert all(phase in left for phase in carried_out)  # a subsequence: `in` moves on
+    told_of = f"`plan` names {list(planned)}, `iterate` runs the phases {carried_out}"
+    assert all(phase in left for phase in carried_out), told_of  # a subsequence: `in` moves on
     for phase, done, total in told.phases:
-        assert done < total == planned[phase]
+        assert done < total == planned[phase], f"{phase}: `plan` says {planned[phase]} iterations"
 
 
 class Drawn:
@@ -362,15 +368,16 @@ def test_cancelling_takes_effect_at_any_pause_point(name):
 @EVERY
 def test_pause_points_are_close_together(name):
     told = usual(name)
-    assert told.longest < 1.0
+    assert told.longest < 1.0, "long work without batches has to call `ctx.poll()`"
     assert told.polls > 2 * len(told.snapshots)
 
 
 @EVERY
 def test_the_box_at_work_is_one_of_the_loop(name):
     boxes = usual(name).boxes - {""}
-    assert boxes
-    assert boxes <= set(registry.method(name).loop)
+    assert boxes, "no iteration says with `ctx.at` which box of `loop` is at work"
+    strange = boxes - set(registry.method(name).loop)
+    assert not strange, f"`ctx.at` names {strange}, which are no boxes of `loop`"
 
 
 # -- what goes in --------------------------------------------------------------------------------
@@ -443,16 +450,25 @@ def test_no_method_sees_labels_or_another_method(name):
 @EVERY
 def test_text_has_the_four_headings_and_cites_the_paper(name):
     cls = registry.method(name)
-    text = sys.modules[cls.__module__].__doc__
-    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == HEADINGS
-    source = text.split("## Source")[1]
-    assert str(cls.paper.year) in source
-    assert cls.paper.authors.split()[0].rstrip(",") in source
-    (deviations,) = re.findall(r"^Deviations: .+?\Z", source.strip(), re.MULTILINE | re.DOTALL)
-    sentence = " ".join(deviations.split())
-    assert len(sentence) <= 220
-    assert "\n\n" not in deviations
-    assert re.fullmatch(r"[^.!?]+(?:[.!?](?! )[^.!?]+)*\.", sentence)  # a stop in 0.05 ends nothing
+    module = sys.modules[cls.__module__]
+    where = f"docstring of {module.__name__}"
+    headings = re.findall(r"^## (.+)$", module.__doc__ or "", re.MULTILINE)
+    assert headings == HEADINGS, f"{where}: it needs the headings {HEADINGS}, in this order"
+    source = module.__doc__.split("## Source")[1]
+    cited = f"{where}: Source has to name {cls.paper.authors} ({cls.paper.year}), as `paper` does"
+    assert str(cls.paper.year) in source, cited
+    assert cls.paper.authors.split()[0].rstrip(",") in source, cited
+    every = re.findall(r"^Deviations: .+?\Z", source.strip(), re.MULTILINE | re.DOTALL)
+    rule = (
+        f"{where}: Source has to end with one paragraph `Deviations: ...` of one sentence with at "
+        "most 220 characters on what differs from the paper"
+    )
+    assert len(every) == 1, rule
+    sentence = " ".join(every[0].split())
+    assert len(sentence) <= 220, rule
+    assert "\n\n" not in every[0], rule
+    stops_once = r"[^.!?]+(?:[.!?](?! )[^.!?]+)*\."  # a stop in 0.05 ends nothing
+    assert re.fullmatch(stops_once, sentence), rule
 
 
 @EVERY

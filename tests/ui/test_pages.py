@@ -6,6 +6,7 @@ import threading
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from clustlab import registry
 from clustlab.analysis import run_scores
 from clustlab.analysis.score_catalogue import LABELLED, SCORES
 from clustlab.errors import ParameterError
@@ -221,6 +222,18 @@ def test_the_form_keeps_its_values_while_another_page_is_open(runs):
     app.switch_page("../../pages/train.py").run()
     assert next(s for s in app.selectbox if s.key == "method").value == "kmeans"
     assert next(n for n in app.number_input if n.key == "kmeans.n_clusters").value == 7
+
+
+def test_the_page_methods_tells_what_each_offers_and_what_was_left_out(runs, monkeypatch):
+    monkeypatch.setattr(registry, "_refusals", ["'strange' of the package p was left out: why."])
+    app = visit("methods")
+    (offers,) = [table.value for table in app.dataframe if "Explained" in table.value]
+    rows = offers.set_index("method")
+    assert len(rows) == len(registry.methods())
+    assert list(rows.columns) == [capability.title for capability in registry.CAPABILITIES]
+    assert list(rows.loc["k-means"]) == ["yes", "", "", "yes", "yes", ""]
+    assert [warning.value for warning in app.warning] == registry._refusals
+    assert not app.exception
 
 
 def test_a_paused_run_offers_half_a_step(runs):

@@ -23,6 +23,7 @@ SHEET = 112  # random items on the sheet of a data set
 def methods() -> None:
     """Page of one method, chosen in the URL."""
     known = registry.methods()
+    _refusals()
     name = st.selectbox(
         "Method",
         list(known),
@@ -49,6 +50,29 @@ def methods() -> None:
             state.IS_FORM_OPEN.set(True)
             nav.go("train")
 
+    with st.expander("What each method offers besides", icon=":material/checklist:"):
+        for capability in registry.CAPABILITIES:
+            st.markdown(f"**{capability.title}**: {capability.meaning}")
+        st.dataframe(
+            pd.DataFrame(capability_rows()), hide_index=True, alt="Methods and what they offer"
+        )
+
+
+def capability_rows() -> list[dict[str, str]]:
+    """Methods by title, and by the title of each capability whether it is offered."""
+    return [
+        {
+            "method": method.title,
+            **{c.title: "yes" if c.is_offered_by(method) else "" for c in registry.CAPABILITIES},
+        }
+        for method in registry.methods().values()
+    ]
+
+
+def _refusals() -> None:
+    for refusal in registry.refusals():
+        st.warning(refusal, icon=":material/extension_off:")
+
 
 def _text_of(method: type[Method]) -> str:
     module = inspect.getmodule(method)
@@ -71,6 +95,7 @@ def _table(params: tuple[Param, ...], method: type[Method]) -> pd.DataFrame:
 def datasets() -> None:
     """Page of one data set, chosen in the URL."""
     known = registry.datasets()
+    _refusals()
     name = st.selectbox(
         "Data set",
         list(known),

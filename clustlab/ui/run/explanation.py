@@ -123,7 +123,8 @@ def _kept_at(run: Run) -> int:
 def can_ask(view: View) -> bool:
     """Whether the method of a run can say how it scores an item, and the run has kept this step."""
     at_end = view.run.status == "done" and view.step == len(view.run) - 1
-    return at_end and hasattr(registry.method(view.run.spec.method), "scorer")
+    method = registry.method(view.run.spec.method)
+    return at_end and registry.SCORING.is_offered_by(method)
 
 
 def answers(run: Run, step: int, points: Array) -> Array | None:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from clustlab import registry
 from clustlab.errors import ClustlabError
 from clustlab.params import build
 from clustlab.registry import Method
@@ -31,12 +32,12 @@ def preview_of_method(
         return
     built: Any = build(method, params)
     try:
-        if hasattr(built, "augmentation") and data.is_image:
+        if registry.AUGMENTING.is_offered_by(method) and data.is_image:
             items = data.items
             _folded(
                 "Changed copies that it will be shown", "texture", lambda: _copies(built, items)
             )
-        if hasattr(built, "build_network"):
+        if registry.NETWORKED.is_offered_by(method):
             shape = data.items.shape[1:]
             _folded("Its network, layer by layer", "lan", lambda: _network(built, shape))
     except ClustlabError as error:
