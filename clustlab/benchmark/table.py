@@ -11,15 +11,17 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+import clustlab
 from clustlab import params, registry
 from clustlab.analysis import probes, run_scores
 from clustlab.analysis.run_scores import Scores
 from clustlab.analysis.score_catalogue import LABELLED, OF_ONE_STEP, SCORES
 from clustlab.errors import ClustlabError, ParameterError
+from clustlab.runs.identity import UNKNOWN, Identity, differences, planned
 from clustlab.runs.phases import first_step_refined
 from clustlab.runs.store import Run, RunSpec, RunStore
 from clustlab.types import Dataset, Reported
@@ -47,11 +49,15 @@ class Row:
     peak_mb: float | None = None  # memory of the process at its highest, in 10^6 bytes
     protocol: str = ""
     settings: str = ""  # what the preset set when it was measured; empty if it was not noted
+    version: str = ""  # of the code; empty if it was not noted
 
     @property
-    def key(self) -> tuple[str, str, str, str, int]:
-        """What makes a row the same as another."""
-        return self.method, self.dataset, self.data, self.preset, self.seed
+    def identity(self) -> Identity:
+        """Identity of the run; settings that were not noted are as the preset sets them today."""
+        given = _values(self.settings) if self.settings else _preset_values(self)
+        data = _values(self.data)
+        spec = RunSpec(self.dataset, self.method, data, given, self.preset, self.seed)
+        return planned(spec, self.version or UNKNOWN)
 
 
 KINDS = {f.name: str(f.type) for f in fields(Row) if f.name != "scores"}
@@ -98,6 +104,18 @@ def _value(kind: str, text: str) -> Any:
     if not text:
         return None
     return int(text) if "int" in kind else float(text)
+
+
+def _values(text: str) -> dict[str, Any]:
+    """Names and values of a text such as "epochs=12 flip=False"; they are still texts."""
+    pairs = (word.split("=", 1) for word in text.split() if "=" in word)
+    return {name: None if value == "None" else value for name, value in pairs}
+
+
+def _preset_values(row: Row) -> dict[str, Any]:
+    name, _, changes = row.preset.partition(" ")
+    known = registry.methods().get(row.method)
+    return {**(known.presets.get(name, {}) if known else {}), **_values(changes)}
 
 
 def append(file: Path, row: Row) -> None:
@@ -178,14 +196,16 @@ def run(
 ) -> tuple[list[Row], int]:
     """Measure what is missing in a table; return all its rows and how many runs failed.
 
-    A row whose preset has other values today is measured anew and replaced.
+    A row whose preset has other values today, or that another version of the code measured, is
+    measured anew and replaced.
     """
-    known = {row.key: row.settings for row in read(file)}
+    known = read(file)
     failed = 0
     for i, spec in enumerate(specs):
-        blank = Row(spec.method, spec.dataset, data, spec.preset, spec.seed)
+        wanted = planned(spec)
+        same = [row for row in known if _place(row.identity) == _place(wanted)]
         words = f"{i + 1}/{len(specs)} {spec.method} on {spec.dataset}, seed {spec.seed}"
-        if known.get(blank.key) in ("", _settings(spec)):
+        if any(_is_there(row, wanted) for row in same):
             tell(f"{words}: is there")
             continue
         try:
@@ -194,13 +214,30 @@ def run(
             failed += 1
             tell(f"{words}: {error.message}")
             continue
-        if row.key in known:
-            tell(f"{words}: the preset has changed since {known[row.key]!r}, so it is replaced")
-            _write(file, [other for other in read(file) if other.key != row.key])
+        if same:
+            tell(f"{words}: {_why_replaced(same[0], wanted)}, so it is replaced")
+            _write(file, [other for other in read(file) if other not in same])
         append(file, row)
         reached = row.scores.get("acc")
         tell(f"{words}: {row.seconds:.0f} s" + ("" if reached is None else f", ACC {reached:.3f}"))
     return read(file), failed
+
+
+def _place(identity: Identity) -> tuple[Any, ...]:
+    """What makes a row take the place of another."""
+    return identity.method, identity.dataset, identity.data, identity.preset, identity.seed
+
+
+def _is_there(row: Row, wanted: Identity) -> bool:
+    """Whether a row need not be measured; one that does not tell its version is believed."""
+    other = set(differences(row.identity, wanted))
+    return not (other - {"version"} if not row.version else other)
+
+
+def _why_replaced(row: Row, wanted: Identity) -> str:
+    if differences(row.identity, wanted) == ["version"]:
+        return f"it was measured by version {row.version}"
+    return f"the preset has changed since {row.settings!r}"
 
 
 def _settings(spec: RunSpec) -> str:
@@ -243,6 +280,7 @@ def measure(spec: RunSpec, data: str) -> Row:
             peak_mb=_peak(),
             protocol=dataset.protocol,
             settings=_settings(spec),
+            version=clustlab.__version__,
         )
 
 
@@ -305,13 +343,14 @@ class Summary:
     figures: Mapping[str, Sequence[float]]  # by name, a value a seed; empty if not defined
     protocol: str
     reported: tuple[Reported, ...]
+    version: str = ""
 
 
 def summaries(rows: Sequence[Row]) -> list[Summary]:
-    """Rows of the same method, data and preset together, in the order in which they came."""
-    groups: dict[tuple[str, ...], list[Row]] = {}
+    """Seeds of the same settings and preset together, in the order in which they came."""
+    groups: dict[tuple[Identity, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault(row.key[:-1], []).append(row)
+        groups.setdefault((replace(row.identity, seed=0), row.preset), []).append(row)
     return [_summary(group) for group in groups.values()]
 
 
@@ -333,6 +372,7 @@ def _summary(group: Sequence[Row]) -> Summary:
         known_values,
         first.protocol.split(", drawn")[0],
         reported,
+        first.version,
     )
 
 
@@ -358,8 +398,10 @@ def markdown(rows: Sequence[Row]) -> str:
     headings = shown_figures(rows)
     head = ["Method", "Data", "Preset", "Seeds", *headings.values(), "Published ACC"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    several = len({row.version for row in rows}) > 1
     for s in summaries(rows):
-        cells = [s.method, f"{s.dataset}: {s.protocol}", s.preset, ", ".join(map(str, s.seeds))]
+        preset = f"{s.preset}, version {s.version or UNKNOWN}" if several else s.preset
+        cells = [s.method, f"{s.dataset}: {s.protocol}", preset, ", ".join(map(str, s.seeds))]
         cells += [spread(s.figures[n], 0 if n in ROUNDED else 3) for n in headings]
         cells.append("; ".join(r.words for r in s.reported))
         lines.append("| " + " | ".join(cells) + " |")

@@ -1,10 +1,12 @@
 """The table of figures: measured, kept as it comes, summed up beside what was published."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import clustlab
 from clustlab import registry
 from clustlab.__main__ import main
 from clustlab.analysis import run_scores
@@ -139,6 +141,32 @@ def test_summaries_hold_all_seeds_and_what_was_published():
     assert table.spread([]) == ""
 
 
+def test_only_runs_of_the_same_settings_and_version_are_averaged():
+    """Rows of a preset that has changed, or of other code, were once taken for other seeds."""
+    rows = [
+        row(0, 0.5),
+        replace(row(1, 0.6), settings="epochs=3"),
+        replace(row(2, 0.7), version="9.9"),
+        replace(row(3, 0.8), data="n_samples=1000"),
+        replace(row(4, 0.9), data="n_samples=1_000"),
+    ]
+    assert [s.seeds for s in table.summaries(rows)] == [(0,), (1,), (2,), (3, 4)]
+    assert "standard, version 9.9" in table.markdown(rows)
+    assert "standard, version" not in table.markdown(rows[:2])
+
+
+def test_a_row_of_another_version_is_measured_anew_and_one_of_none_is_believed(tmp_path, capsys):
+    _, out = call(tmp_path, "--seeds", "0")
+    (measured,) = table.read(out)
+    assert measured.version == clustlab.__version__
+    for version, says in (("", "is there"), ("0.0.1", "measured by version 0.0.1")):
+        table._write(out, [replace(measured, version=version)])
+        capsys.readouterr()
+        assert call(tmp_path, "--seeds", "0")[0] == 0
+        assert says in capsys.readouterr().err
+    assert [r.version for r in table.read(out)] == [clustlab.__version__]
+
+
 def test_another_table_is_named_as_such(tmp_path):
     file = tmp_path / "other.csv"
     file.write_text("name,age\nAda,36\n")
@@ -149,7 +177,9 @@ def test_another_table_is_named_as_such(tmp_path):
 def test_the_shipped_table_can_be_read_and_drawn():
     rows = table.read(table.SHIPPED)
     assert {"kmeans", "dec", "iic", "deepcluster"} <= {r.method for r in rows}
-    assert len({r.key for r in rows}) == len(rows)
+    assert len({(r.identity, r.preset) for r in rows}) == len(rows)
+    lines = {(r.method, r.dataset, r.data, r.preset) for r in rows}
+    assert len(table.summaries(rows)) == len(lines)  # one line each, and none parted
     printed = table.markdown(rows)
     assert "0.843 (all 70,000, one run, last update, by their code; Xie et al. 2016)" in printed
     import pandas as pd

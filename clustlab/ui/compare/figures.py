@@ -79,6 +79,7 @@ def _line(s: Summary) -> dict[str, Any]:
         "Method": _title(s),
         "Data": f"{s.dataset}, {s.protocol}",
         "Preset": s.preset,
+        "Version": s.version or None,
         "Seeds": len(s.seeds),
         SCORES["acc"].short: acc.mean(),
         "±": acc.std(),
