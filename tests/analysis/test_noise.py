@@ -181,7 +181,7 @@ def test_centers_of_a_timeline_are_means_of_clusters_without_noise():
 def test_curves_know_the_share_that_is_clustered(store):
     made_runs.data(store, n=60, labels=CLASSES)
     run = made_runs.run(store, [CLASSES, PARTLY, np.full(60, NOISE)])
-    curve = learning_curves.curve(run, 60, CLASSES)
+    curve = learning_curves.curve(run, CLASSES)
     assert curve["acc"].tolist() == pytest.approx([1, 1, math.nan], nan_ok=True)
     assert curve["n_occupied"].tolist() == [3, 3, 0]
     assert curve["share_clustered"].tolist() == [1, 0.75, 0]

@@ -78,7 +78,7 @@ def test_everything_that_shows_scores_shows_all_that_are_declared(store):
     run = made_runs.run(store, [labels, labels])
     assert list(Timeline(run, labels).row(0)) == list(SCORES)
     assert {*LABELLED, *UNLABELLED} == set(SCORES)
-    assert set(FROM_ASSIGNMENTS) <= set(learning_curves.curve(run, 12, labels).columns)
+    assert set(FROM_ASSIGNMENTS) <= set(learning_curves.curve(run, labels).columns)
     assert list(run_scores.of_run(run, store.dataset(run))) == list(OF_ONE_STEP)
     assert set(LABELLED) < set(OF_ONE_STEP) < set(table.COLUMNS)
     assert set(LABELLED) < set(table.HEADINGS)
@@ -91,7 +91,7 @@ def test_a_curve_and_a_timeline_agree(store):
     run = handmade.write(store, [handmade.hard(step, 4) for step in steps], data)
     timeline = Timeline(run, data.labels, 3)
     timeline.extend()
-    curve = learning_curves.curve(run, 24, data.labels)
+    curve = learning_curves.curve(run, data.labels)
     for key in FROM_ASSIGNMENTS:
         assert curve[key].tolist() == pytest.approx(
             timeline.metrics()[key].tolist(), nan_ok=True
