@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from clustlab.analysis import metrics, nearest_neighbours
 from clustlab.analysis.failures import queries, report
 from clustlab.analysis.failures.catalogue import QUERIES, query
-from clustlab.analysis.failures.queries import Scene
-from clustlab.analysis.failures.search import Filters, Hunt, changed_within
+from clustlab.analysis.failures.queries import QueriedStep
+from clustlab.analysis.failures.search import FailureSearch, Filters, changed_within
 from clustlab.analysis.timeline import Timeline
 from clustlab.errors import ParameterError
 from clustlab.types import Dataset, Snapshot
@@ -24,7 +24,9 @@ def hard(confidence, clusters, k):
     return p
 
 
-def scene(clusters, *, labels=None, confidence=None, embedding=None, k=None, before=(), **compared):
+def queried(
+    clusters, *, labels=None, confidence=None, embedding=None, k=None, before=(), **compared
+):
     """The last step of a run; `before` are the clusters at the steps that led to it."""
     clusters = np.array(clusters)
     k = k or int(clusters.max()) + 1
@@ -38,7 +40,7 @@ def scene(clusters, *, labels=None, confidence=None, embedding=None, k=None, bef
     truth = None if labels is None else np.array(labels, dtype=np.int32)
     classes = 0 if truth is None else int(truth.max()) + 1
     dataset = Dataset("made", rows.astype(np.float32), truth, tuple("abcdefg"[:classes]))
-    return Scene(snapshots, len(before), Timeline(snapshots, truth), dataset, **compared)
+    return QueriedStep(snapshots, len(before), Timeline(snapshots, truth), dataset, **compared)
 
 
 # One case each, solved by hand --------------------------------------------------------------------
@@ -47,7 +49,7 @@ def scene(clusters, *, labels=None, confidence=None, embedding=None, k=None, bef
 def test_confidently_wrong_are_the_wrong_ones_among_the_surer_half():
     #        cluster 0 stands for a, cluster 1 for b; items 2, 3 and 7 are wrong
     found = queries.confidently_wrong(
-        scene(
+        queried(
             [0, 0, 0, 0, 1, 1, 1, 1],
             labels=[0, 0, 1, 1, 1, 1, 1, 0],
             confidence=[0.9, 0.8, 0.7, 0.95, 0.85, 0.6, 0.6, 0.99],
@@ -58,12 +60,12 @@ def test_confidently_wrong_are_the_wrong_ones_among_the_surer_half():
 
 
 def test_items_without_a_label_are_never_wrong():
-    found = queries.confidently_wrong(scene([0, 0, 0, 1], labels=[0, 0, -1, 1]))
+    found = queries.confidently_wrong(queried([0, 0, 0, 1], labels=[0, 0, -1, 1]))
     assert found.items.tolist() == []
 
 
 def test_undecided_have_a_small_lead_the_smallest_first():
-    found = queries.undecided(scene([0, 1, 0, 1], confidence=[0.9, 0.53, 0.51, 0.56]))
+    found = queries.undecided(queried([0, 1, 0, 1], confidence=[0.9, 0.53, 0.51, 0.56]))
     assert found.items.tolist() == [2, 1]
     assert found.scores == pytest.approx([0.02, 0.06], abs=1e-6)
 
@@ -76,7 +78,7 @@ def test_flip_floppers_changed_three_times_the_most_restless_first():
             [0, 1, 0, 0, 0, 0, 0, 0], [0, 1, 0, 1, 1, 1, 1, 1], [0, 1] * 4, strict=True
         )
     ]
-    found = queries.flip_floppers(scene(run[-1], before=run[:-1]))
+    found = queries.flip_floppers(queried(run[-1], before=run[:-1]))
     assert found.items.tolist() == [2, 1]
     assert found.scores.tolist() == [7, 3]
 
@@ -86,7 +88,7 @@ def test_impostors_have_other_neighbours():
     rows = np.concatenate([np.arange(11), 1000 + np.arange(11)])[:, None]
     clusters = [0] * 4 + [1] + [0] * 6 + [1] * 11
     near = nearest_neighbours.k_nearest(rows, queries.K)
-    found = queries.impostors(scene(clusters, embedding=rows, neighbours=near))
+    found = queries.impostors(queried(clusters, embedding=rows, neighbours=near))
     assert found.items.tolist() == [4]
     assert found.scores.tolist() == [0.0]
 
@@ -99,7 +101,7 @@ def test_outliers_lie_beyond_the_whiskers():
         *(10, 9, 8, 7, 6, *[5] * 30, 6, 7, 8, 9, 10),
         *(70, 169),
     ]
-    found = queries.outliers(scene([0] * 21 + [1] * 21, embedding=rows, neighbours=near))
+    found = queries.outliers(queried([0] * 21 + [1] * 21, embedding=rows, neighbours=near))
     low, high = np.percentile(near.distances[:, -1], (25, 75))
     assert (low, high) == (5, 6)  # so the whiskers reach 7.5
     assert found.items.tolist() == [41, 40, 0, 39, 1, 38, 2, 37]
@@ -110,7 +112,7 @@ def test_near_duplicates_apart_are_pairs_across_a_border():
     pairs = np.array([[2, 5], [0, 1], [2, 3]])
     twins = nearest_neighbours.Twins(pairs, np.array([0.5, 1.0, 2.0]), 6)
     found = queries.near_duplicates_apart(
-        scene([0, 0, 0, 1, 1, 1], labels=[0, 0, 0, 0, 1, 1], twins=twins)
+        queried([0, 0, 0, 1, 1, 1], labels=[0, 0, 0, 0, 1, 1], twins=twins)
     )
     assert found.items.tolist() == [2, 5, 3]  # 2 comes once, in the closer pair
     assert found.scores.tolist() == [0.5, 0.5, 2.0]
@@ -122,7 +124,7 @@ def test_near_duplicates_apart_are_pairs_across_a_border():
 def test_split_classes_have_a_fifth_elsewhere():
     #  a: 6 in 0, 2 in 1, 1 in 2 (0.11: too few);  b: all in 2
     clusters = [0] * 6 + [1] * 2 + [2] + [2] * 5
-    found = queries.split_classes(scene(clusters, labels=[0] * 9 + [1] * 5))
+    found = queries.split_classes(queried(clusters, labels=[0] * 9 + [1] * 5))
     assert found.items.tolist() == [6, 7]
     (group,) = found.groups
     assert group.title == "a: clusters 0 and 1"
@@ -135,7 +137,7 @@ def test_merged_classes_come_as_pairs_with_items_of_both():
     #  cluster 0: 5 a, 3 b, 1 c (0.11: too few); cluster 1: 4 c
     clusters, labels = [0] * 9 + [1] * 4, [0] * 5 + [1] * 3 + [2] + [2] * 4
     confidence = [0.6, 0.9, 0.7, 0.8, 0.65, 0.7, 0.9, 0.8, *[0.9] * 5]
-    found = queries.merged_classes(scene(clusters, labels=labels, confidence=confidence))
+    found = queries.merged_classes(queried(clusters, labels=labels, confidence=confidence))
     (group,) = found.groups
     assert group.title == "a and b in cluster 0"
     assert group.score == pytest.approx(3 / 9)
@@ -144,24 +146,24 @@ def test_merged_classes_come_as_pairs_with_items_of_both():
 
 
 def test_three_classes_in_one_cluster_make_three_pairs():
-    found = queries.merged_classes(scene([0, 0, 0, 1], labels=[0, 1, 2, 0], k=2))
+    found = queries.merged_classes(queried([0, 0, 0, 1], labels=[0, 1, 2, 0], k=2))
     assert sorted(g.classes for g in found.groups) == [(0, 1), (0, 2), (1, 2)]
     assert sorted(found.items.tolist()) == [0, 1, 2]
 
 
 def test_dead_clusters_show_what_was_in_them_last():
     found = queries.dead_clusters(
-        scene([0, 0, 2, 0, 0, 2, 2], k=4, before=[[1, 0, 1, 0, 0, 2, 2], [0, 0, 2, 0, 0, 2, 2]])
+        queried([0, 0, 2, 0, 0, 2, 2], k=4, before=[[1, 0, 1, 0, 0, 2, 2], [0, 0, 2, 0, 0, 2, 2]])
     )
     assert [(g.title, g.score) for g in found.groups] == [("cluster 1", 2), ("cluster 3", 0)]
     assert found.items.tolist() == [0, 2]
     assert found.groups[1].sides[0].title == "never held any"
-    assert queries.count_dead(scene([0, 0, 2, 2], k=4)) == 2
+    assert queries.count_dead(queried([0, 0, 2, 2], k=4)) == 2
 
 
 def test_giant_clusters_hold_twice_an_even_share():
     sure = [0.9, 0.5, 0.7, 0.8, 0.6, 0.9, 0.9, 0.9]  # 4 clusters, an even share is 2
-    found = queries.giant_clusters(scene([0, 0, 0, 0, 0, 1, 2, 3], confidence=sure))
+    found = queries.giant_clusters(queried([0, 0, 0, 0, 0, 1, 2, 3], confidence=sure))
     (group,) = found.groups
     assert group.title == "cluster 0, 2.5 times an even share"
     assert found.items.tolist() == [1, 4, 2, 3, 0]
@@ -326,18 +328,18 @@ def test_a_dead_cluster_brings_its_former_members():
     ],
 )
 def test_filters_narrow_what_is_found(name, filters):
-    hunt = Hunt(*made())
-    every = hunt.find(name, 2)
-    some = hunt.find(name, 2, filters)
+    search = FailureSearch(*made())
+    every = search.find(name, 2)
+    some = search.find(name, 2, filters)
     assert set(some.items) <= set(every.items)
     assert len(some.groups) <= len(every.groups)
     if query(name).unit != "item":
         return
-    clusters, sure = hunt.timeline.stable(2), metrics.confidence(hunt.run[2])
+    clusters, sure = search.timeline.stable(2), metrics.confidence(search.run[2])
     for i in some.items:
         assert filters.cluster in (None, clusters[i])
-        assert filters.label in (None, hunt.dataset.labels[i])
-        assert not filters.steps or changed_within(hunt.timeline, filters.steps)[i] > 0
+        assert filters.label in (None, search.dataset.labels[i])
+        assert not filters.steps or changed_within(search.timeline, filters.steps)[i] > 0
         low, high = filters.confidence or (0, 1)
         assert low <= sure[i] <= high
 
@@ -357,32 +359,32 @@ def test_a_filter_by_steps_counts_changes_within_them():
 def test_counts_over_time_are_those_of_each_step(name):
     run, data, timeline = made(steps=20)
     timeline.extend()
-    hunt = Hunt(run, data, timeline)
-    assert hunt.missing(name) == (12 if query(name).needs == "neighbours" else 20)
+    search = FailureSearch(run, data, timeline)
+    assert search.missing(name) == (12 if query(name).needs == "neighbours" else 20)
     told = []
-    steps, counts = hunt.history(name, report=lambda words, share: told.append((words, share)))
+    steps, counts = search.history(name, report=lambda words, share: told.append((words, share)))
     assert len(steps) == (12 if query(name).needs == "neighbours" else 20)
     assert (steps[0], steps[-1]) == (0, 19)
-    assert hunt.missing(name) == 0
+    assert search.missing(name) == 0
     assert told[0] == ("Step 0", 0.0)
     for step, count in zip(steps.tolist(), counts.tolist(), strict=True):
         assert report.report(run, data, timeline, name, step=step)["count"] == count
-        assert hunt.count(name, step) == count
+        assert search.count(name, step) == count
 
 
 @pytest.mark.parametrize("name", ["flip-floppers", "impostors", "confidently-wrong"])
 def test_counts_over_time_follow_the_filters(name):
     run, data, timeline = made(steps=6)
     timeline.extend()
-    hunt, some, others = Hunt(run, data, timeline), Filters(cluster=1), Filters(label=0)
+    search, some, others = FailureSearch(run, data, timeline), Filters(cluster=1), Filters(label=0)
     for filters in (some, others, some):
-        steps, counts = hunt.history(name, filters)
+        steps, counts = search.history(name, filters)
         assert counts.tolist() == [
-            query(name).number(hunt.find(name, step, filters)) for step in steps.tolist()
+            query(name).number(search.find(name, step, filters)) for step in steps.tolist()
         ]
-        assert hunt.missing(name, filters) == 0
-    assert hunt.missing(name, others) == len(steps)  # of one filter at a time
-    everything = hunt.history(name)[1]
+        assert search.missing(name, filters) == 0
+    assert search.missing(name, others) == len(steps)  # of one filter at a time
+    everything = search.history(name)[1]
     assert (counts <= everything).all()
     assert (counts < everything).any()
 
@@ -390,30 +392,30 @@ def test_counts_over_time_follow_the_filters(name):
 def test_counting_does_not_start_what_takes_long():
     run, data, timeline = made()
     timeline.extend()
-    hunt = Hunt(run, data, timeline)
-    assert hunt.count("impostors", 1) is None
-    assert hunt.count("near-duplicates-apart", 1) is None
-    assert hunt.count("undecided", 1) is not None
-    hunt.find("impostors", 1)
-    assert hunt.count("impostors", 1) is not None
-    assert hunt.count("outliers", 1) is not None  # from the same neighbours
+    search = FailureSearch(run, data, timeline)
+    assert search.count("impostors", 1) is None
+    assert search.count("near-duplicates-apart", 1) is None
+    assert search.count("undecided", 1) is not None
+    search.find("impostors", 1)
+    assert search.count("impostors", 1) is not None
+    assert search.count("outliers", 1) is not None  # from the same neighbours
 
 
 def test_counts_of_steps_that_are_gone_are_forgotten():
-    hunt = Hunt(*made())
-    hunt.timeline.extend()
-    hunt.history("undecided")
-    hunt.find("impostors", 3)
-    hunt.forget_after(3)
-    assert not hunt.is_ready(query("impostors"), 3)
-    assert hunt.missing("undecided") == 1
+    search = FailureSearch(*made())
+    search.timeline.extend()
+    search.history("undecided")
+    search.find("impostors", 3)
+    search.forget_after(3)
+    assert not search.is_ready(query("impostors"), 3)
+    assert search.missing("undecided") == 1
 
 
 def test_what_is_not_looked_at_is_said(monkeypatch):
     monkeypatch.setattr(nearest_neighbours, "EXAMINED", 25)
-    hunt = Hunt(*made())
-    hunt.timeline.extend()
-    found = hunt.find("outliers", 0)
-    assert hunt.note("outliers") == "25 of 60 items examined"
-    assert hunt.note("undecided") == ""
+    search = FailureSearch(*made())
+    search.timeline.extend()
+    found = search.find("outliers", 0)
+    assert search.note("outliers") == "25 of 60 items examined"
+    assert search.note("undecided") == ""
     assert set(found.items) <= set(nearest_neighbours.examined(60, 2))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from clustlab.analysis.failures import queries
-from clustlab.analysis.failures.queries import Found, Scene
+from clustlab.analysis.failures.queries import Found, QueriedStep
 from clustlab.errors import ParameterError
 
 
@@ -18,7 +18,7 @@ class Query:
     phrase: str  # what the number counted is followed by, as in "12 items: sure and wrong"
     meaning: str
     score: str  # what the score of an item or a group is
-    find: Callable[[Scene], Found]
+    find: Callable[[QueriedStep], Found]
     unit: Literal["item", "cluster", "class", "pair"] = "item"
     needs_labels: bool = False
     needs: Literal["", "neighbours", "twins"] = ""  # what takes long to compute

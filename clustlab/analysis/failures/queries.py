@@ -1,6 +1,6 @@
 """Ready questions to one step of a run: which items, clusters or classes look wrong.
 
-Each is a pure function from a `Scene` to what it found, ranked, the worst first.
+Each is a pure function from a `QueriedStep` to what it found, ranked, the worst first.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ WHISKER = 1.5  # times the distance between the quartiles, as in a box plot
 
 
 @dataclass(frozen=True)
-class Scene(StepView):
+class QueriedStep(StepView):
     """What a query may look at: a step, and what takes long, as far as the query needs it."""
 
     neighbours: Neighbours | None = None
@@ -114,39 +114,39 @@ def _grouped(groups: Sequence[Group], parts: Sequence[Array] | None = None) -> F
 
 
 # -- items -------------------------------------------------------------------------------------
-def confidently_wrong(scene: Scene) -> Found:
+def confidently_wrong(queried: QueriedStep) -> Found:
     """Wrong items that the method is at least as sure of as of half of all items."""
-    if not len(scene.clusters):
-        return _by(np.zeros(0, np.int64), scene.confidence)
-    sure = scene.confidence >= np.median(scene.confidence)
-    return _by(np.flatnonzero(scene.wrong & sure), scene.confidence, -1)
+    if not len(queried.clusters):
+        return _by(np.zeros(0, np.int64), queried.confidence)
+    sure = queried.confidence >= np.median(queried.confidence)
+    return _by(np.flatnonzero(queried.wrong & sure), queried.confidence, -1)
 
 
-def undecided(scene: Scene) -> Found:
+def undecided(queried: QueriedStep) -> Found:
     """Items whose first choice hardly leads the second."""
-    margin = metrics.margin(scene.snapshot)
+    margin = metrics.margin(queried.snapshot)
     return _by(np.flatnonzero(margin < UNDECIDED), margin)
 
 
-def flip_floppers(scene: Scene) -> Found:
+def flip_floppers(queried: QueriedStep) -> Found:
     """Items that changed their cluster many times."""
-    return _by(np.flatnonzero(scene.changes >= MANY), scene.changes, -1)
+    return _by(np.flatnonzero(queried.changes >= MANY), queried.changes, -1)
 
 
-def impostors(scene: Scene) -> Found:
+def impostors(queried: QueriedStep) -> Found:
     """Items of whose nearest neighbours few share the cluster."""
-    near = _neighbours(scene)
-    share = np.full(len(scene.clusters), np.inf)
+    near = _neighbours(queried)
+    share = np.full(len(queried.clusters), np.inf)
     if near.found.shape[1]:
-        same = scene.clusters[near.found] == scene.clusters[near.queries][:, None]
+        same = queried.clusters[near.found] == queried.clusters[near.queries][:, None]
         share[near.queries] = same.mean(1)
     return _by(np.flatnonzero(share < LONELY), share)
 
 
-def outliers(scene: Scene) -> Found:
+def outliers(queried: QueriedStep) -> Found:
     """Items whose k-th neighbour is further off than the whiskers of a box plot reach."""
-    near = _neighbours(scene)
-    reach = np.full(len(scene.clusters), -np.inf)
+    near = _neighbours(queried)
+    reach = np.full(len(queried.clusters), -np.inf)
     if not near.distances.size:
         return _by(np.zeros(0, np.int64), reach)
     reach[near.queries] = near.distances[:, -1]
@@ -154,21 +154,21 @@ def outliers(scene: Scene) -> Found:
     return _by(np.flatnonzero(reach > high + WHISKER * (high - low)), reach, -1)
 
 
-def _neighbours(scene: Scene) -> Neighbours:
-    if scene.neighbours is None:
+def _neighbours(queried: QueriedStep) -> Neighbours:
+    if queried.neighbours is None:
         raise ValueError("this query needs the neighbours of the items")
-    return scene.neighbours
+    return queried.neighbours
 
 
-def near_duplicates_apart(scene: Scene) -> Found:
+def near_duplicates_apart(queried: QueriedStep) -> Found:
     """Pairs of look-alikes in different clusters, the most alike first."""
-    if scene.twins is None:
+    if queried.twins is None:
         raise ValueError("this query needs the look-alikes among the items")
-    pairs, distances = scene.twins.pairs, scene.twins.distances
-    apart = scene.clusters[pairs[:, 0]] != scene.clusters[pairs[:, 1]]
+    pairs, distances = queried.twins.pairs, queried.twins.distances
+    apart = queried.clusters[pairs[:, 0]] != queried.clusters[pairs[:, 1]]
     pairs, distances = pairs[apart], distances[apart]
     groups = [
-        _pair(scene, int(a), int(b), float(gap))
+        _pair(queried, int(a), int(b), float(gap))
         for (a, b), gap in zip(pairs.tolist(), distances.tolist(), strict=True)
     ]
     flat, first = np.unique(pairs.ravel(), return_index=True)
@@ -177,9 +177,9 @@ def near_duplicates_apart(scene: Scene) -> Found:
     return Found(flat[order].astype(np.int64), scores[order].astype(np.float64), tuple(groups))
 
 
-def _pair(scene: Scene, a: int, b: int, gap: float) -> Group:
-    ids = tuple(int(scene.clusters[i]) for i in (a, b))
-    labels = () if scene.labels is None else {int(scene.labels[i]) for i in (a, b)}
+def _pair(queried: QueriedStep, a: int, b: int, gap: float) -> Group:
+    ids = tuple(int(queried.clusters[i]) for i in (a, b))
+    labels = () if queried.labels is None else {int(queried.labels[i]) for i in (a, b)}
     sides = tuple(
         Side(f"item {i} in cluster {c}", np.array([i])) for i, c in zip((a, b), ids, strict=True)
     )
@@ -188,53 +188,53 @@ def _pair(scene: Scene, a: int, b: int, gap: float) -> Group:
 
 
 # -- classes and clusters ----------------------------------------------------------------------
-def split_classes(scene: Scene) -> Found:
+def split_classes(queried: QueriedStep) -> Found:
     """Classes of which a good part lies in another cluster than most of the rest."""
     groups, parts = [], []
-    for label, row in enumerate(scene.counts):
+    for label, row in enumerate(queried.counts):
         order = np.argsort(-row, kind="stable")
         large = [int(c) for c in order if row[c] and row[c] >= SHARE * row.sum()]
         if len(large) < 2:
             continue
-        members = [scene.members(cluster, label) for cluster in large]
+        members = [queried.members(cluster, label) for cluster in large]
         sides = [
-            Side(f"{scene.class_name(label)} in cluster {c}: {len(m):,}", m)
+            Side(f"{queried.class_name(label)} in cluster {c}: {len(m):,}", m)
             for c, m in zip(large, members, strict=True)
         ]
         score = 1 - row[order[0]] / row.sum()
-        title = f"{scene.class_name(label)}: clusters {_and(large)}"
+        title = f"{queried.class_name(label)}: clusters {_and(large)}"
         groups.append(Group(title, float(score), tuple(sides), tuple(large), (label,)))
         parts.append(np.concatenate(members[1:]))
     return _grouped(groups, parts)
 
 
-def merged_classes(scene: Scene) -> Found:
+def merged_classes(queried: QueriedStep) -> Found:
     """Pairs of classes that share a cluster, each with a good part of it."""
     groups = []
-    for cluster, column in enumerate(scene.counts.T):
+    for cluster, column in enumerate(queried.counts.T):
         order = np.argsort(-column, kind="stable")
         large = [int(c) for c in order if column[c] and column[c] >= SHARE * column.sum()]
         for i, one in enumerate(large):
-            groups += [_merged(scene, cluster, one, other) for other in large[i + 1 :]]
+            groups += [_merged(queried, cluster, one, other) for other in large[i + 1 :]]
     return _grouped(groups)
 
 
-def _merged(scene: Scene, cluster: int, one: int, other: int) -> Group:
+def _merged(queried: QueriedStep, cluster: int, one: int, other: int) -> Group:
     sides = []
     for label in (one, other):
-        items = scene.members(cluster, label)
-        sides.append(Side(f"{scene.class_name(label)}: {len(items):,}", items))
-    column = scene.counts[:, cluster]
-    title = f"{scene.class_name(one)} and {scene.class_name(other)} in cluster {cluster}"
+        items = queried.members(cluster, label)
+        sides.append(Side(f"{queried.class_name(label)}: {len(items):,}", items))
+    column = queried.counts[:, cluster]
+    title = f"{queried.class_name(one)} and {queried.class_name(other)} in cluster {cluster}"
     score = float(column[other] / column.sum())
     return Group(title, score, tuple(sides), (cluster,), (one, other))
 
 
-def dead_clusters(scene: Scene) -> Found:
+def dead_clusters(queried: QueriedStep) -> Found:
     """Clusters that hold nothing, with the items they held last."""
     groups = []
-    for cluster in _empty(scene).tolist():
-        items = scene.former_members(cluster)
+    for cluster in _empty(queried).tolist():
+        items = queried.former_members(cluster)
         words = (
             f"were in cluster {cluster} last: {len(items):,}" if len(items) else "never held any"
         )
@@ -243,23 +243,23 @@ def dead_clusters(scene: Scene) -> Found:
     return _grouped(groups)
 
 
-def count_dead(scene: Scene) -> int:
+def count_dead(queried: QueriedStep) -> int:
     """Number of clusters that hold nothing, without looking for what they held."""
-    return len(_empty(scene))
+    return len(_empty(queried))
 
 
-def _empty(scene: Scene) -> Array:
-    ids: Array = np.setdiff1d(scene.ids, scene.clusters)
+def _empty(queried: QueriedStep) -> Array:
+    ids: Array = np.setdiff1d(queried.ids, queried.clusters)
     return ids
 
 
-def giant_clusters(scene: Scene) -> Found:
+def giant_clusters(queried: QueriedStep) -> Found:
     """Clusters at least twice as large as an even share, the least sure items first."""
-    sizes = np.bincount(scene.clusters, minlength=int(scene.ids.max(initial=-1)) + 1)
-    even = len(scene.clusters) / max(len(scene.ids), 1)
+    sizes = np.bincount(queried.clusters, minlength=int(queried.ids.max(initial=-1)) + 1)
+    even = len(queried.clusters) / max(len(queried.ids), 1)
     groups = []
     for cluster in np.flatnonzero(sizes >= GIANT * even).tolist() if even else ():
-        side = Side(f"cluster {cluster}: {sizes[cluster]:,}", scene.members(cluster)[::-1])
+        side = Side(f"cluster {cluster}: {sizes[cluster]:,}", queried.members(cluster)[::-1])
         title = f"cluster {cluster}, {sizes[cluster] / even:.1f} times an even share"
         groups.append(Group(title, float(sizes[cluster] / even), (side,), (cluster,)))
     return _grouped(groups)

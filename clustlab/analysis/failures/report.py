@@ -3,8 +3,8 @@
 from typing import Any
 
 from clustlab.analysis.failures import catalogue
-from clustlab.analysis.failures.queries import Group, Scene
-from clustlab.analysis.failures.search import Filters, Hunt
+from clustlab.analysis.failures.queries import Group, QueriedStep
+from clustlab.analysis.failures.search import FailureSearch, Filters
 from clustlab.analysis.timeline import Steps, Timeline
 from clustlab.errors import ParameterError
 from clustlab.types import Dataset
@@ -50,10 +50,10 @@ def report(
         )
     if limit < 1:
         raise ParameterError(f"The limit must be at least 1, got {limit}.", "Leave it out for 20.")
-    hunt = Hunt(run, dataset, timeline)
-    q = hunt.asked(query)
-    found = hunt.find(query, at, filters)
-    scene = hunt.scene(at)
+    search = FailureSearch(run, dataset, timeline)
+    q = search.asked(query)
+    found = search.find(query, at, filters)
+    queried = search.queried(at)
     return {
         "query": q.name,
         "title": q.title,
@@ -63,26 +63,26 @@ def report(
         "count": q.number(found),
         "n_items": len(found.items),
         "score": q.score,
-        "note": hunt.note(query),
+        "note": search.note(query),
         "items": [
-            {"index": int(i), "score": float(s), **_facts(scene, int(i))}
+            {"index": int(i), "score": float(s), **_facts(queried, int(i))}
             for i, s in zip(found.items[:limit], found.scores[:limit], strict=True)
         ],
-        "groups": [_plain(scene, group, limit) for group in found.groups[:limit]],
+        "groups": [_plain(queried, group, limit) for group in found.groups[:limit]],
     }
 
 
-def _facts(scene: Scene, index: int) -> dict[str, Any]:
-    label = -1 if scene.labels is None else int(scene.labels[index])
+def _facts(queried: QueriedStep, index: int) -> dict[str, Any]:
+    label = -1 if queried.labels is None else int(queried.labels[index])
     return {
-        "cluster": int(scene.clusters[index]),
+        "cluster": int(queried.clusters[index]),
         "class": label if label >= 0 else None,
-        "class_name": scene.class_name(label) if label >= 0 else None,
-        "confidence": float(scene.confidence[index]),
+        "class_name": queried.class_name(label) if label >= 0 else None,
+        "confidence": float(queried.confidence[index]),
     }
 
 
-def _plain(scene: Scene, group: Group, limit: int) -> dict[str, Any]:
+def _plain(queried: QueriedStep, group: Group, limit: int) -> dict[str, Any]:
     return {
         "title": group.title,
         "score": float(group.score),
@@ -92,7 +92,7 @@ def _plain(scene: Scene, group: Group, limit: int) -> dict[str, Any]:
             {
                 "title": side.title,
                 "count": len(side.items),
-                "items": [{"index": int(i), **_facts(scene, int(i))} for i in side.items[:limit]],
+                "items": [{"index": int(i), **_facts(queried, int(i))} for i in side.items[:limit]],
             }
             for side in group.sides
         ],

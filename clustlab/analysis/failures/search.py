@@ -8,7 +8,7 @@ import numpy as np
 
 from clustlab.analysis import nearest_neighbours
 from clustlab.analysis.failures import catalogue, queries
-from clustlab.analysis.failures.queries import Found, Group, Scene, Side, changed_within
+from clustlab.analysis.failures.queries import Found, Group, QueriedStep, Side, changed_within
 from clustlab.analysis.timeline import Steps, Timeline
 from clustlab.errors import ParameterError
 from clustlab.types import Array, Dataset, Report
@@ -32,7 +32,7 @@ def is_labelled(dataset: Dataset) -> bool:
     return dataset.labels is not None and bool((dataset.labels >= 0).any())
 
 
-class Hunt:
+class FailureSearch:
     """The queries over one run; what takes long is kept. Safe to share between threads."""
 
     def __init__(self, run: Steps, dataset: Dataset, timeline: Timeline) -> None:
@@ -65,12 +65,12 @@ class Hunt:
             If there is no such query, or it needs labels that there are not.
         """
         q = self.asked(name)
-        scene = self.scene(step, q, filters, report)
-        found = q.find(scene)
+        queried = self.queried(step, q, filters, report)
+        found = q.find(queried)
         if filters is None or filters == Filters():
             self._counts[name, step] = q.number(found)
             return found
-        return _narrowed(found, scene, filters, self.timeline)
+        return _narrowed(found, queried, filters, self.timeline)
 
     def count(self, name: str, step: int) -> int | None:
         """How many of its unit a query finds at a step; None if that takes long or needs labels."""
@@ -153,28 +153,28 @@ class Hunt:
 
     def _count(self, step: int) -> None:
         """Count every query that can be answered quickly at a step, loading it once."""
-        scene = self.scene(step)
-        scene = replace(scene, neighbours=self._neighbours.get(step), twins=self._twins)
+        queried = self.queried(step)
+        queried = replace(queried, neighbours=self._neighbours.get(step), twins=self._twins)
         for q in catalogue.QUERIES:
             if self.available(q) and self.is_ready(q, step) and (q.name, step) not in self._counts:
                 dead = q.find is queries.dead_clusters
-                number = queries.count_dead(scene) if dead else q.number(q.find(scene))
+                number = queries.count_dead(queried) if dead else q.number(q.find(queried))
                 self._counts[q.name, step] = number
 
-    def scene(
+    def queried(
         self,
         step: int,
         q: catalogue.Query | None = None,
         filters: Filters | None = None,
         report: Report | None = None,
-    ) -> Scene:
+    ) -> QueriedStep:
         """What queries look at at a step; with what takes long only as far as `q` needs it."""
         within = filters.steps if filters else None
-        scene = Scene(self.run, step, self.timeline, self.dataset, within=within)
+        queried = QueriedStep(self.run, step, self.timeline, self.dataset, within=within)
         if q is None or not q.needs:
-            return scene
+            return queried
         self._with(q, step, report)
-        return replace(scene, neighbours=self._neighbours.get(step), twins=self._twins)
+        return replace(queried, neighbours=self._neighbours.get(step), twins=self._twins)
 
     def _with(self, q: catalogue.Query, step: int, report: Report | None = None) -> None:
         """Compute what a query needs that takes long, unless it is there."""
@@ -200,18 +200,18 @@ class Hunt:
                     self._neighbours.popitem(last=False)
 
 
-def _narrowed(found: Found, scene: Scene, filters: Filters, timeline: Timeline) -> Found:
+def _narrowed(found: Found, queried: QueriedStep, filters: Filters, timeline: Timeline) -> Found:
     """What remains of a finding; a group that names a cluster or class stays or goes as a whole."""
-    fits = np.ones(len(scene.clusters), bool)
+    fits = np.ones(len(queried.clusters), bool)
     if filters.confidence:
         low, high = filters.confidence
-        fits &= (scene.confidence >= low) & (scene.confidence <= high)
+        fits &= (queried.confidence >= low) & (queried.confidence <= high)
     if filters.steps:
         fits &= changed_within(timeline, filters.steps) > 0
-    in_cluster = fits if filters.cluster is None else fits & (scene.clusters == filters.cluster)
+    in_cluster = fits if filters.cluster is None else fits & (queried.clusters == filters.cluster)
     of_class = fits
     if filters.label is not None:
-        known = np.full(len(fits), -1) if scene.labels is None else scene.labels
+        known = np.full(len(fits), -1) if queried.labels is None else queried.labels
         of_class = fits & (known == filters.label)
     if not found.groups:
         kept = (in_cluster & of_class)[found.items]

@@ -8,7 +8,7 @@ import streamlit as st
 from clustlab.analysis.failures import catalogue
 from clustlab.analysis.failures.catalogue import QUERIES, Query
 from clustlab.analysis.failures.queries import Found, Side
-from clustlab.analysis.failures.search import Filters, Hunt
+from clustlab.analysis.failures.search import FailureSearch, Filters
 from clustlab.analysis.timeline import Timeline
 from clustlab.errors import ParameterError
 from clustlab.runs.store import Run
@@ -37,14 +37,14 @@ def failures_page(view: View) -> None:
 
 
 @session.kept_per_run(maxsize=6)
-def _hunt(run: Run, timeline: Timeline) -> Hunt:
-    return Hunt(run, session.dataset(run), timeline)
+def _search_of_run(run: Run, timeline: Timeline) -> FailureSearch:
+    return FailureSearch(run, session.dataset(run), timeline)
 
 
 def _queries(view: View) -> None:
-    hunt = _hunt(view.run, view.timeline)
-    hunt.forget_after(len(view.timeline))
-    q = _chosen(hunt)
+    search = _search_of_run(view.run, view.timeline)
+    search.forget_after(len(view.timeline))
+    q = _chosen(search)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="filters"):
         filters = failure_filters.fields(view)
         select = st.container(width="content")
@@ -52,22 +52,22 @@ def _queries(view: View) -> None:
     with listing:
         place = st.container(key="query-list", gap="xxsmall")
     with answer, st.container(gap="xsmall"):
-        _answer(view, hunt, q, filters, select)
+        _answer(view, search, q, filters, select)
     with place:  # last, since the answer may bring a count
-        _list(view, hunt, q)
+        _list(view, search, q)
 
 
 # -- the questions -----------------------------------------------------------------------------
-def _chosen(hunt: Hunt) -> Query:
+def _chosen(search: FailureSearch) -> Query:
     """Query in the address, else the first that can be asked."""
     wanted = state.QUERY_IN_ADDRESS.get() or state.QUERY.get()
-    first = next(q for q in QUERIES if hunt.available(q))
+    first = next(q for q in QUERIES if search.available(q))
     try:
         found = first if wanted is None else catalogue.query(wanted)
     except ParameterError as error:
         session.show_error(error)
         found = first
-    return found if hunt.available(found) else first
+    return found if search.available(found) else first
 
 
 def _choose(name: str) -> None:
@@ -75,11 +75,11 @@ def _choose(name: str) -> None:
     state.QUERY_IN_ADDRESS.set(name)
 
 
-def _list(view: View, hunt: Hunt, chosen: Query) -> None:
+def _list(view: View, search: FailureSearch, chosen: Query) -> None:
     """A button for each query: a sentence with its count at this step."""
     for q in QUERIES:
-        known = hunt.available(q)
-        count = hunt.count(q.name, view.step)
+        known = search.available(q)
+        count = search.count(q.name, view.step)
         help_text = None if count is not None else UNASKED if known else NO_LABELS
         st.button(
             sentence(q, count, view.dataset),
@@ -92,7 +92,7 @@ def _list(view: View, hunt: Hunt, chosen: Query) -> None:
             help=help_text,
             width="stretch",
         )
-    if not hunt.is_labelled:
+    if not search.is_labelled:
         st.caption(f"Greyed out: {NO_LABELS[0].lower()}{NO_LABELS[1:]}")
 
 
@@ -104,12 +104,12 @@ def sentence(q: Query, count: int | None, dataset: Dataset) -> str:
 
 
 # -- the answer --------------------------------------------------------------------------------
-def _answer(view: View, hunt: Hunt, q: Query, filters: Filters, select: Any) -> None:
-    note = hunt.note(q.name)
+def _answer(view: View, search: FailureSearch, q: Query, filters: Filters, select: Any) -> None:
+    note = search.note(q.name)
     st.markdown(f"**{q.title}**")
     st.caption(f"{q.meaning} {note + '.' if note else ''}")
     place = st.empty()
-    found = hunt.find(q.name, view.step, filters, _progress(place, hunt.is_ready(q, view.step)))
+    found = search.find(q.name, view.step, filters, _progress(place, search.is_ready(q, view.step)))
     place.empty()
     title = f"{q.title}, step {view.step}{failure_filters.filters_in_words(view, filters)}"
     select.button(
@@ -129,7 +129,7 @@ def _answer(view: View, hunt: Hunt, q: Query, filters: Filters, select: Any) -> 
         _sheet(view, found, q)
     else:
         _contrast(view, found, q)
-    _over_time(view, hunt, q, filters)
+    _over_time(view, search, q, filters)
 
 
 def _progress(place: Any, ready: bool) -> Report | None:
@@ -208,8 +208,8 @@ def _side(view: View, side: Side, number: int, columns: int) -> None:
 
 
 # -- over time ---------------------------------------------------------------------------------
-def _over_time(view: View, hunt: Hunt, q: Query, filters: Filters) -> None:
-    missing = hunt.missing(q.name, filters)
+def _over_time(view: View, search: FailureSearch, q: Query, filters: Filters) -> None:
+    missing = search.missing(q.name, filters)
     place = st.empty()
     if (
         q.needs == "neighbours"
@@ -218,7 +218,7 @@ def _over_time(view: View, hunt: Hunt, q: Query, filters: Filters) -> None:
     ):
         return
     slow = missing > 20 or (missing and q.needs == "neighbours")
-    steps, found = hunt.history(q.name, filters, _progress(place, not slow))
+    steps, found = search.history(q.name, filters, _progress(place, not slow))
     place.empty()
     last = len(view.timeline) - 1
     if last < 1:

@@ -10,7 +10,7 @@ from clustlab.runs.store import Run
 from clustlab.ui import state
 
 
-def draw(runs: Sequence[Run]) -> Wanted:
+def wanted_runs(runs: Sequence[Run]) -> Wanted:
     """Draw the fields; return what they ask for."""
     datasets = {run.spec.dataset: run.manifest["dataset_title"] for run in runs}
     methods = {run.spec.method: run.manifest["method_title"] for run in runs}

@@ -60,7 +60,7 @@ def runs_page() -> None:
         if st.button("Start a run", type="primary", icon=":material/play_arrow:"):
             nav.go("train")
         return
-    wanted = run_filters.draw(runs)
+    wanted = run_filters.wanted_runs(runs)
     active = any(run.is_active for run in runs)
     st.fragment(session.guarded(_table), run_every=2.0 if active else None)(wanted)
     st.caption(
