@@ -163,6 +163,16 @@ def capabilities(method: Any) -> tuple[str, ...]:
     return tuple(c.attribute for c in CAPABILITIES if c.is_offered_by(method))
 
 
+def emits_noise(method: type[Method]) -> bool:
+    """Whether a method may leave items as noise, outside all clusters."""
+    return getattr(method, "emits_noise", False)
+
+
+def noise_was_last(method: type[Method]) -> bool:
+    """Whether the last cluster was noise in runs that the method made under schema 1."""
+    return getattr(method, "noise_before_schema_2", "") == "last"
+
+
 def interventions(method: type[Method]) -> Mapping[str, tuple[InterventionKind, ...]]:
     """Kinds of intervention that a method carries out, by phase; empty if none."""
     return cast("Any", method).interventions if INTERVENING.is_offered_by(method) else {}

@@ -60,6 +60,16 @@ Report = Callable[[str, float], None]
 """Progress of a long task: what is done now, and the share in [0, 1]. May raise Cancelled."""
 
 
+def cluster_name(cluster: int) -> str:
+    """Number of a cluster as it is shown, or `noise`."""
+    return "noise" if cluster == NOISE else str(cluster)
+
+
+def cluster_words(cluster: int) -> str:
+    """A cluster in words, such as `cluster 3`, or `noise`."""
+    return "noise" if cluster == NOISE else f"cluster {cluster}"
+
+
 @dataclass(frozen=True, slots=True)
 class Paper:
     """Where a method comes from."""

@@ -2,6 +2,7 @@
 
 Numbers of clusters mean nothing across runs, so everything here either does not depend on them or
 first finds out which cluster of one run is which of another. Only `who_is_right` needs labels.
+Noise (-1) is no cluster: two runs do not agree on a group because both leave it out.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from clustlab.types import Array
 
 def scores(clusterings: Sequence[Array]) -> tuple[Array, Array]:
     """ARI and NMI (r, r) float64 of each clustering with each other; 1 on the diagonal.
+
+    Over the items that both put into a cluster; nan if there are none.
 
     Parameters
     ----------
@@ -43,7 +46,7 @@ def alignments(clusterings: Sequence[Array], sizes: Sequence[int]) -> list[Array
     Parameters
     ----------
     clusterings : sequence of (n,) int
-        Clusters of the same items, those of run r in [0, sizes[r]).
+        Clusters of the same items, those of run r in [0, sizes[r]) or -1 for noise.
     sizes : sequence of int
         Number of clusters of each run, empty ones included.
     """
@@ -52,12 +55,11 @@ def alignments(clusterings: Sequence[Array], sizes: Sequence[int]) -> list[Array
     for own, k in zip(clusterings[1:], sizes[1:], strict=True):
         ids = matching.hungarian(contingency(own, first, k, sizes[0]))
         for earlier, mapping in zip(clusterings[1:], maps[1:], strict=False):
-            counts = contingency(own, mapping[earlier], k, total)
+            counts = contingency(own, matching.looked_up(earlier, mapping), k, total)
             counts[ids >= 0] = 0
             counts[:, : sizes[0]] = 0
             counts[:, ids[ids >= 0]] = 0
-            found = matching.hungarian(counts)
-            ids = np.where(ids < 0, found, ids)
+            ids = np.where(ids < 0, matching.hungarian(counts), ids)
         homeless = np.flatnonzero(ids < 0)
         ids[homeless] = total + np.arange(len(homeless))
         total += len(homeless)
@@ -68,7 +70,8 @@ def alignments(clusterings: Sequence[Array], sizes: Sequence[int]) -> list[Array
 def consensus(aligned: Sequence[Array]) -> tuple[Array, Array]:
     """Cluster (n,) that most runs give each item, and the share (n,) of runs that do, in (0, 1].
 
-    Of several ids with equally many votes the one given by the earliest run counts.
+    To call an item noise is a vote as well, and -1 may win. Of several ids with equally many votes
+    the one given by the earliest run counts.
 
     Parameters
     ----------
@@ -85,6 +88,8 @@ def consensus(aligned: Sequence[Array]) -> tuple[Array, Array]:
 def disagreement(clusterings: Sequence[Array]) -> Array:
     """How differently the runs see each item, (n,) float64 in [0, 1): 0 if in the same company.
 
+    An item that is noise keeps no company but its own.
+
     The co-association of an item in a run is the set of items that share its cluster. Two runs
     differ on it by 1 - |both| / |either| of these sets (the Jaccard distance); the mean over all
     pairs of runs is returned. Numbers of clusters play no part.
@@ -92,10 +97,11 @@ def disagreement(clusterings: Sequence[Array]) -> Array:
     pairs = list(combinations(clusterings, 2))
     total = np.zeros(len(clusterings[0]))
     for a, b in pairs:
-        counts = contingency(a, b)
-        both = counts[a, b]
-        either = counts.sum(1)[a] + counts.sum(0)[b] - both
-        total += 1 - both / either
+        counts = matching.with_noise(a, b, int(a.max(initial=-1)) + 1, int(b.max(initial=-1)) + 1)
+        both = np.where((a < 0) | (b < 0), 1, counts[a, b])
+        in_a = np.where(a < 0, 1, counts.sum(1)[a])
+        in_b = np.where(b < 0, 1, counts.sum(0)[b])
+        total += 1 - both / (in_a + in_b - both)
     return total / max(len(pairs), 1)
 
 
@@ -107,17 +113,21 @@ def ranking(clusterings: Sequence[Array], limit: int | None = None) -> Array:
 def right(labels: Array, clusters: Array, n_ids: int, n_classes: int) -> Array:
     """Whether each item's true class is the one its cluster stands for, (n,) bool."""
     classes = matching.classes_of(labels, clusters, n_ids, n_classes)
-    return (labels >= 0) & (classes[clusters] == labels)
+    return (labels >= 0) & (matching.looked_up(clusters, classes) == labels)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """Labelled items by whether one run, and another, puts them with their class."""
+    """Labelled items by whether one run, and another, puts them with their class.
+
+    What either run calls noise is neither right nor wrong.
+    """
 
     both: Array  # item numbers (m,) int64, rising
     only_a: Array
     only_b: Array
     neither: Array
+    noise: Array  # those that either run leaves out
 
     @property
     def counts(self) -> Array:
@@ -125,7 +135,7 @@ class Verdicts:
         return np.array([[len(self.both), len(self.only_a)], [len(self.only_b), len(self.neither)]])
 
 
-def who_is_right(labels: Array, right_a: Array, right_b: Array) -> Verdicts:
+def who_is_right(labels: Array, right_a: Array, right_b: Array, noise: Array) -> Verdicts:
     """Table `A right x B right` of the labelled items, with the items in each of its cells.
 
     Parameters
@@ -134,11 +144,15 @@ def who_is_right(labels: Array, right_a: Array, right_b: Array) -> Verdicts:
         True classes; items labelled -1 are in no cell.
     right_a, right_b : (n,) bool
         As from `right`.
+    noise : (n,) bool
+        Items that either run puts into no cluster.
     """
-    known = np.asarray(labels) >= 0
+    labelled = np.asarray(labels) >= 0
+    known = labelled & ~noise
     return Verdicts(
         np.flatnonzero(known & right_a & right_b),
         np.flatnonzero(known & right_a & ~right_b),
         np.flatnonzero(known & ~right_a & right_b),
         np.flatnonzero(known & ~right_a & ~right_b),
+        np.flatnonzero(labelled & noise),
     )

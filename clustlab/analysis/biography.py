@@ -27,8 +27,9 @@ def report(
 ) -> dict[str, Any]:
     """What is known of one item, as plain numbers, words and lists, ready for JSON.
 
-    Clusters are stable ids. Lists over time have one entry a step; where the method gave no
-    probabilities, confidence and margin come from distances (see `metrics.distance_margin`).
+    Clusters are stable ids, and -1 is noise. Lists over time have one entry a step; where the
+    method gave no probabilities, confidence and margin come from distances (see
+    `metrics.distance_margin`).
 
     Parameters
     ----------
@@ -165,16 +166,19 @@ def _rows(values: Array) -> list[list[float] | None]:
 
 
 def near(run: Run, timeline: Timeline, index: int, step: int, k: int) -> dict[str, Any]:
-    """The k nearest items in the embedding of a step, by rising distance, with their clusters."""
-    found, distances = probes.nearest(run[step].embedding, index, k)
+    """The k nearest items in the embedding of a step, by rising distance, with their clusters.
+
+    Noise shares its cluster with nothing.
+    """
+    items, distances = probes.nearest(run[step].embedding, index, k)
     clusters = timeline.stable(step)
-    same = clusters[found] == clusters[index]
+    same = (clusters[items] == clusters[index]) & (clusters[index] >= 0)
     return {
         "step": step,
-        "items": found.tolist(),
+        "items": items.tolist(),
         "distances": _rounded(distances),
-        "clusters": clusters[found].tolist(),
-        "same_cluster": round(float(same.mean()), 4) if len(found) else None,
+        "clusters": clusters[items].tolist(),
+        "same_cluster": round(float(same.mean()), 4) if len(items) else None,
     }
 
 
@@ -203,6 +207,6 @@ def restored(snapshot: Snapshot, index: int) -> dict[str, Array]:
         if "reconstruction" in artefact.rows and str(index) in artefact.columns:
             row, column = artefact.rows.index("reconstruction"), artefact.columns.index(str(index))
             found["reconstruction"] = artefact.data[row, column]
-        elif artefact.cluster_axes == (1,):
+        elif artefact.cluster_axes == (1,) and not snapshot.is_noise[index]:
             found["center"] = artefact.data[0, snapshot.assignments[index]]
     return found

@@ -1,7 +1,7 @@
 """Whether runs can be compared, in which settings they differ, and how far they agree."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import combinations
 from typing import Any
 
@@ -176,7 +176,8 @@ def report(store: RunStore, run_ids: Sequence[str]) -> dict[str, Any]:
     these are. Keys: `runs` (id, title, status, step, seconds and scores of each, and where it has
     other items as well, its scores `over_its_own_items`), `n_items`, `n_labelled`,
     `ari` and `nmi` (matrices in the order of the runs), `pairs` (for each pair the contingency of
-    clusters under common ids, and with labels how many items both, one or neither gets right),
+    clusters under common ids, and with labels how many items both, one or neither gets right, and
+    how many either calls noise),
     `consensus`, `most_disputed` (items on which they differ most, by their row in the first run
     and their `rows` in each), `differing_settings`.
 
@@ -217,13 +218,18 @@ def report(store: RunStore, run_ids: Sequence[str]) -> dict[str, Any]:
         "runs": about,
         "n_items": len(shared),
         "n_labelled": 0 if labels is None else int((labels >= 0).sum()),
-        "ari": ari.round(5).tolist(),
-        "nmi": nmi.round(5).tolist(),
+        "ari": _plain(ari),
+        "nmi": _plain(nmi),
         "pairs": _pairs(runs, aligned, labels, len(datasets[0].class_names)),
         "consensus": _consensus(aligned, labels),
         "most_disputed": _disputed(own, aligned, shared),
         "differing_settings": differing(runs),
     }
+
+
+def _plain(scores: Array) -> list[list[float | None]]:
+    """Scores for JSON; None where two runs have no clustered item in common."""
+    return [[None if x != x else round(x, 5) for x in row] for row in scores.tolist()]
 
 
 def _last_clusters(run: Run) -> tuple[Array, int]:
@@ -260,20 +266,13 @@ def _pairs(
             "clusters_a": rows.tolist(),
             "clusters_b": columns.tolist(),
             "contingency": counts[np.ix_(rows, columns)].tolist(),
-            "same_cluster": int((a == b).sum()),
+            "same_cluster": int(((a == b) & (a >= 0)).sum()),
         }
         if labels is not None:
             classes = max(n_classes, int(labels.max()) + 1)
-            rights = [agreement.right(labels, c, ids, classes) for c in (a, b)]
-            (both, only_a), (only_b, neither) = agreement.who_is_right(
-                labels, *rights
-            ).counts.tolist()
-            pair["right"] = {
-                "both": both,
-                "only_a": only_a,
-                "only_b": only_b,
-                "neither": neither,
-            }
+            right_a, right_b = (agreement.right(labels, c, ids, classes) for c in (a, b))
+            verdicts = agreement.who_is_right(labels, right_a, right_b, (a < 0) | (b < 0))
+            pair["right"] = {name: len(items) for name, items in asdict(verdicts).items()}
         found.append(pair)
     return found
 

@@ -1,6 +1,7 @@
 """What became of the clusters over a whole run: births, deaths, splits, merges, and descent.
 
-All cluster numbers are stable ids.
+All cluster numbers are stable ids. Noise (-1) is no cluster: it is not born and does not die, split
+or merge, but flows lead into it and out of it.
 """
 
 import itertools
@@ -10,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from clustlab.analysis import transitions
-from clustlab.analysis.matching import contingency
+from clustlab.analysis.matching import sizes_of, with_noise
 from clustlab.types import Array
 
 COLUMNS = 8  # steps that a flow shows side by side
@@ -73,7 +74,7 @@ def _between(part: Array, n_ids: int, first: int) -> list[Event]:
     """Events between the first and the last of some consecutive steps."""
     start, end = part[0], part[-1]
     last = first + len(part) - 1
-    before, after = (np.bincount(each, minlength=n_ids) for each in (start, end))
+    before, after = (sizes_of(each, n_ids) for each in (start, end))
     whole = transitions.events(start, end, n_ids)
     found: list[Event] = []
 
@@ -108,20 +109,20 @@ def _busiest(part: Array, concerned: Array) -> int:
 
 
 def traced(assignments: Array, columns: Array, members: Array) -> Array:
-    """Counts (columns, ids) of where some items (m,) are at each column."""
+    """Counts (columns, ids) of the clusters that some items (m,) are in at each column."""
     n_ids = int(assignments.max(initial=-1)) + 1
-    rows = [np.bincount(assignments[step][members], minlength=n_ids) for step in columns]
+    rows = [sizes_of(assignments[step][members], n_ids) for step in columns]
     return np.array(rows, dtype=np.int64).reshape(len(columns), n_ids)
 
 
 def flows(assignments: Array, columns: Array, members: Array | None = None) -> list[Array]:
-    """Counts (ids, ids) of items in cluster i at one column and j at the next, for each pair.
+    """Counts (ids + 1, ids + 1) of items in cluster i at one column and j at the next, by pairs.
 
-    With `members` (m,) only those items are counted.
+    The last row and column are noise. With `members` (m,) only those items are counted.
     """
     n_ids = int(assignments.max(initial=-1)) + 1
     kept = assignments[columns] if members is None else assignments[columns][:, members]
-    return [contingency(*pair, n_ids, n_ids) for pair in itertools.pairwise(kept)]
+    return [with_noise(*pair, n_ids, n_ids) for pair in itertools.pairwise(kept)]
 
 
 def _and(ids: tuple[int, ...]) -> str:

@@ -42,6 +42,16 @@ def with_noise(a: Array, b: Array, n_a: int, n_b: int) -> Array:
     return contingency(np.where(a < 0, n_a, a), np.where(b < 0, n_b, b), n_a + 1, n_b + 1)
 
 
+def classes_by_clusters(labels: Array, clusters: Array, n_classes: int, n_ids: int) -> Array:
+    """Counts (n_classes, n_ids + 1) int64 of labelled items; the last column is noise."""
+    return with_noise(labels, clusters, n_classes, n_ids)[:-1]
+
+
+def with_noise_last(n_ids: int) -> Array:
+    """Cluster (n_ids + 1,) of each row of a table `with_noise`: its number, and -1 at the end."""
+    return np.append(np.arange(n_ids), NOISE)
+
+
 def sizes_of(assignments: Array, n_clusters: int = 0) -> Array:
     """Items (at least n_clusters,) int64 in each cluster, noise in none."""
     assignments = np.asarray(assignments, dtype=np.int64)

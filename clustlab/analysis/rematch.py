@@ -1,11 +1,12 @@
 """How much of a change of accuracy is learning, and how much only another matching."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from clustlab.analysis.matching import contingency, hungarian
+from clustlab.analysis.matching import contingency, hungarian, looked_up
 from clustlab.types import Array
 
 
@@ -13,7 +14,9 @@ from clustlab.types import Array
 class Rematch:
     """Accuracy at two steps a and b, and what lies between them.
 
-    `acc_before + moved + rematched = acc_after`.
+    `acc_before + moved + rematched = acc_after`. As in all scores, noise does not count: an item
+    that becomes noise, or leaves it, counts among those that moved. All is nan if there is nothing
+    but noise at a or b.
     """
 
     acc_before: float  # at a, by the matching of a
@@ -47,15 +50,15 @@ class Rematch:
 def decompose(labels: Array, before: Array, after: Array, n_classes: int | None = None) -> Rematch:
     """What makes up the difference of the accuracies of two steps.
 
-    Items without a label (-1) have no say. Where several matchings are equally good at a, the
-    decomposition is that of the one found.
+    Items without a label (-1) have no say, and those that are noise none at that step. Where
+    several matchings are equally good at a, the decomposition is that of the one found.
 
     Parameters
     ----------
     labels : (n,) int
         True classes.
     before, after : (n,) int
-        Stable clusters at the steps a and b.
+        Stable clusters at the steps a and b, -1 for noise.
     n_classes : int, optional
         Number of classes.
 
@@ -69,25 +72,25 @@ def decompose(labels: Array, before: Array, after: Array, n_classes: int | None 
     if not known.any():
         raise ValueError("without labels there is no accuracy to take apart")
     labels, before, after = labels[known], np.asarray(before)[known], np.asarray(after)[known]
-    n_ids = int(max(before.max(), after.max())) + 1
+    n_ids = int(max(before.max(initial=-1), after.max(initial=-1))) + 1
     classes = int(labels.max()) + 1 if n_classes is None else n_classes
     first, second = (
         hungarian(contingency(clusters, labels, n_ids, classes)) for clusters in (before, after)
     )
-    right, kept = first[before] == labels, first[after] == labels
+    right, kept = looked_up(before, first) == labels, looked_up(after, first) == labels
     n_before, n_kept, n_after = (
         int(right.sum()),
         int(kept.sum()),
-        int((second[after] == labels).sum()),
+        int((looked_up(after, second) == labels).sum()),
     )
     if n_after == n_kept:  # another matching that is as good is no change
         second = first
-    n = len(labels)
+    at_a, at_b = (int((clusters >= 0).sum()) or math.nan for clusters in (before, after))
     return Rematch(
-        n_before / n,
-        n_after / n,
-        (n_kept - n_before) / n,
-        (n_after - n_kept) / n,
+        n_before / at_a,
+        n_after / at_b,
+        n_kept / at_b - n_before / at_a,
+        (n_after - n_kept) / at_b,
         int((kept & ~right).sum()),
         int((right & ~kept).sum()),
         first,

@@ -10,6 +10,16 @@ Scores = dict[str, float | int | None]
 """Scores by key, rounded for files and JSON; None where one is not defined."""
 
 
+def percent(share: float) -> str:
+    """A share in [0, 1] in percent, to three figures, so that 0.999 is not all."""
+    return f"{100 * share:.3g}%"
+
+
+def clustered_words(share: float) -> str:
+    """Share of items that belong to a cluster, as it stands beside scores: `92% clustered`."""
+    return f"{percent(share)} clustered"
+
+
 def scores(assignments: Array, labels: Array | None) -> Scores:
     """Scores of one assignment; items labelled -1, or -1 for noise, do not count."""
     counts = None if labels is None else metrics.counts_by_class(labels, assignments)

@@ -29,8 +29,13 @@ class StepView:
 
     @cached_property
     def clusters(self) -> Array:
-        """Cluster of each item, (n,) int32."""
+        """Cluster of each item, (n,) int32, -1 for noise."""
         return self.timeline.stable(self.step)
+
+    @property
+    def is_clustered(self) -> Array:
+        """Whether an item belongs to a cluster rather than to noise, (n,) bool."""
+        return self.clusters >= 0
 
     @cached_property
     def ids(self) -> Array:
@@ -58,10 +63,14 @@ class StepView:
 
     @cached_property
     def wrong(self) -> Array:
-        """Whether an item's class is known and not that of its cluster, (n,) bool."""
+        """Whether an item's class is known and not that of its cluster, (n,) bool.
+
+        Noise is neither right nor wrong.
+        """
         if self.labels is None:
             return np.zeros(len(self.clusters), bool)
-        return (self.labels >= 0) & (self.class_of[self.clusters] != self.labels)
+        meant = matching.looked_up(self.clusters, self.class_of)
+        return (self.labels >= 0) & self.is_clustered & (meant != self.labels)
 
     @cached_property
     def confidence(self) -> Array:

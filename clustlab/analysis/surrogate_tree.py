@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from clustlab.analysis import features
+from clustlab.errors import ParameterError
 from clustlab.types import Array, Report
 
 DEPTHS = (1, 2, 3, 4, 5, 6)
@@ -59,12 +60,14 @@ def surrogate(
 ) -> Surrogate:
     """Trees that predict the cluster of an item from its named figures, see `features.named`.
 
+    Noise is no cluster, so it takes no part.
+
     Parameters
     ----------
     items : (n, h, w, c) uint8 or (n, d) float32
         All items.
     clusters : (n,) int
-        Cluster of each item.
+        Cluster of each item, -1 for noise.
     report : callable, optional
         Told how far it is.
     seed : int
@@ -83,9 +86,20 @@ def fitted(
     report: Report | None = None,
     seed: int = 0,
 ) -> Surrogate:
-    """The same from figures (m, f) that are there already, and the clusters (m,) of their items."""
+    """The same from figures (m, f) that are there already, and the clusters (m,) of their items.
+
+    Raises
+    ------
+    ParameterError
+        If all of them are noise.
+    """
     from sklearn.tree import DecisionTreeClassifier
 
+    x, clusters = x[clusters >= 0], clusters[clusters >= 0]
+    if not len(x):
+        raise ParameterError(
+            "There is no rule for clusters where all items are noise.", "Look at another step."
+        )
     order = np.random.default_rng(seed).permutation(len(x))
     half = max(len(x) // 2, 1)
     build, test = order[:half], order[half:]

@@ -171,6 +171,11 @@ class Timeline:
         with self._lock:
             return np.array([s.stable for s in self._steps], dtype=np.int16)
 
+    def has_noise(self) -> bool:
+        """Whether any item is noise at any known step."""
+        with self._lock:
+            return any(step.row["share_clustered"] < 1 for step in self._steps)
+
     def n_ids(self) -> int:
         """Number of stable ids handed out so far: colours and axes count up to it."""
         with self._lock:

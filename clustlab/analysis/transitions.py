@@ -1,11 +1,14 @@
-"""Who moved between two steps, and what became of the clusters. All ids are stable ones."""
+"""Who moved between two steps, and what became of the clusters.
+
+All ids are stable ones. Noise (-1) is no cluster, but items move into it and out of it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from clustlab.analysis.matching import contingency
+from clustlab.analysis.matching import with_noise
 from clustlab.types import Array
 
 MAIN = 0.5  # share from which a cluster counts as the origin or the heir of another
@@ -13,10 +16,13 @@ FEW = 3  # events of a kind named in a sentence
 
 
 def table(before: Array, after: Array, n_ids: int | None = None) -> Array:
-    """Counts (ids, ids) int64 of items in cluster i before and j after; they sum to n."""
+    """Counts (ids + 1, ids + 1) int64 of items in cluster i before and j after; they sum to n.
+
+    The last row and column are noise, so that `counts[-1, 3]` came from there into cluster 3.
+    """
     if n_ids is None:
         n_ids = int(max(np.max(before, initial=-1), np.max(after, initial=-1))) + 1
-    return contingency(before, after, n_ids, n_ids)
+    return with_noise(before, after, n_ids, n_ids)
 
 
 def flips(assignments: Array) -> Array:
@@ -61,13 +67,14 @@ class Events:
 
 
 def events(before: Array, after: Array, n_ids: int | None = None) -> Events:
-    """Births, deaths, splits and merges of clusters between two steps.
+    """Births, deaths, splits and merges of clusters between two steps; noise is never one of them.
 
     A cluster splits if at least two later clusters got more than half of their items from it;
     clusters merge if more than half of the items of each went into the same later one.
     """
     counts = table(before, after, n_ids)
-    rows, columns = counts.sum(1), counts.sum(0)
+    rows, columns = counts.sum(1)[:-1], counts.sum(0)[:-1]
+    counts = counts[:-1, :-1]
     births = np.flatnonzero((rows == 0) & (columns > 0))
     deaths = np.flatnonzero((rows > 0) & (columns == 0))
     heirs: dict[int, list[int]] = {}

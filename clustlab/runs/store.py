@@ -39,41 +39,12 @@ from clustlab.data.atomic import write_atomically
 from clustlab.errors import Diverged, RunNotFound
 from clustlab.runs import titles
 from clustlab.runs.liveness import is_orphan, worker_identity
+from clustlab.runs.migration import SCHEMA, MigratedArrays, current_record, number_of_noise
 from clustlab.runs.spec import RunSpec as RunSpec  # readers of runs find it here, too
 from clustlab.types import REMEDY, Array, Artefact, Dataset, Snapshot
 
 Status = Literal["queued", "running", "paused", "done", "cancelled", "failed", "lost"]
 ACTIVE: tuple[Status, ...] = ("queued", "running", "paused")
-SCHEMA = 1
-RENAMED_SCALARS = {  # keys in logs of before, and what they are called today
-    "KL": "kl_divergence",
-    "active units": "active_units",
-    "agreement of divisions": "agreement_of_divisions",
-    "agreement with the consensus": "agreement_with_consensus",
-    "clusters found": "clusters_found",
-    "code scale": "code_scale",
-    "deceiving loss": "deceiving_loss",
-    "discriminator loss": "discriminator_loss",
-    "distance of the last merge": "distance_of_last_merge",
-    "distance of the next": "distance_of_next_merge",
-    "eigenvalue step": "eigenvalue_step",
-    "global information": "global_information",
-    "inertia reached": "inertia_reached",
-    "layer reconstruction": "layer_reconstruction",
-    "learning rate": "learning_rate",
-    "least leaf mass": "least_leaf_mass",
-    "least size": "least_size",
-    "local information": "local_information",
-    "log likelihood": "log_likelihood",
-    "mass in living leaves": "mass_in_living_leaves",
-    "mean trust": "mean_trust",
-    "prior loss of the discriminator": "prior_loss_of_discriminator",
-    "prior loss of the encoder": "prior_loss_of_encoder",
-    "share changed": "share_changed",
-    "share of noise": "share_of_noise",
-    "sparsity penalty": "sparsity_penalty",
-    "variance kept": "variance_kept",
-}
 UNUSED_DATA = 3600.0  # seconds for which a loaded data set without a run is kept
 
 
@@ -110,14 +81,17 @@ class Run(Sequence[Snapshot]):
     # -- the log -------------------------------------------------------------------------------
     @property
     def log(self) -> list[dict[str, Any]]:
-        """One record a committed snapshot: step, phase, time, scalars, artefacts."""
+        """One record a committed snapshot: step, phase, time, scalars, artefacts.
+
+        As it was written; see `migration` for what earlier versions wrote in another way.
+        """
         with self._reading, contextlib.suppress(FileNotFoundError):  # no step yet, or deleted
             with (self.path / "log.jsonl").open("rb") as file:
                 file.seek(self._offset)
                 fresh = file.read()
             end = fresh.rfind(b"\n") + 1  # a half-written last line is not there yet
             self._offset += end
-            self._lines.extend(_record(line) for line in fresh[:end].splitlines())
+            self._lines.extend(current_record(line) for line in fresh[:end].splitlines())
         return self._lines
 
     def __len__(self) -> int:
@@ -222,21 +196,14 @@ class Run(Sequence[Snapshot]):
         return titles.title(self)
 
 
-def _record(line: bytes) -> dict[str, Any]:
-    """One line of a log, whatever version wrote it, as it would be written today."""
-    record: dict[str, Any] = json.loads(line)
-    record["scalars"] = {
-        RENAMED_SCALARS.get(key, key): value for key, value in record["scalars"].items()
-    }
-    return record
-
-
 @contextlib.contextmanager
 def _opened(run: Run, step: int) -> Iterator[Mapping[str, Array]]:
     """Arrays of a committed step; raises `RunNotFound` if they are gone."""
+    record = run.log[step]
+    noise = number_of_noise(run.spec.method, record)
     try:
         with np.load(snapshot_path(run.path, step), allow_pickle=False) as arrays:
-            yield arrays
+            yield arrays if noise is None else MigratedArrays(arrays, record, noise)
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise RunNotFound(
             f"Step {step} of the run {run.id!r} cannot be read.",
@@ -398,6 +365,8 @@ def write_status(path: Path, state: Mapping[str, Any]) -> None:
 def each_assignment(run: Run) -> Iterator[tuple[Array, int]]:
     """Assignments (n,) int32 and number of clusters of every committed step, and nothing else.
 
+    As in a `Snapshot`, -1 is noise, which counts as no cluster.
+
     Raises
     ------
     RunNotFound
@@ -406,7 +375,8 @@ def each_assignment(run: Run) -> Iterator[tuple[Array, int]]:
     for record in list(run.log):
         with _opened(run, record["step"]) as arrays:
             assignments = arrays["assignments"]
-        yield assignments, record["n_clusters"]
+        is_counted = number_of_noise(run.spec.method, record) is not None
+        yield assignments, record["n_clusters"] - is_counted
 
 
 def probabilities_at(run: Run, step: int) -> Array | None:

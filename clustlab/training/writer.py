@@ -18,9 +18,10 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from clustlab.data.atomic import replacing
+from clustlab.data.atomic import replacing, write_atomically
 from clustlab.errors import Cancelled, ClustlabError
 from clustlab.runs.liveness import worker_identity
+from clustlab.runs.migration import SCHEMA
 from clustlab.runs.store import Run, Status, snapshot_path, write_status
 from clustlab.types import Artefact, Snapshot
 
@@ -57,9 +58,16 @@ class RunWriter:
     def __enter__(self) -> Self:
         for left_over in (*self.path.glob("snapshots/*.tmp"), *self.path.glob("*.pt.*.tmp")):
             left_over.unlink(missing_ok=True)  # of a worker that was killed
+        self._raise_schema()
         self.report(force=True)
         threading.Thread(target=self._beat, name="clustlab-heartbeat", daemon=True).start()
         return self
+
+    def _raise_schema(self) -> None:
+        """Keep versions that cannot read the steps to come from opening a run of theirs."""
+        if self.run.manifest["schema"] < SCHEMA:
+            manifest = {**self.run.manifest, "schema": SCHEMA}
+            write_atomically(self.path / "manifest.json", json.dumps(manifest, indent=1))
 
     def __exit__(
         self,
@@ -149,6 +157,7 @@ class RunWriter:
         with replacing(snapshot_path(self.path, step)) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **{k: v for k, v in arrays.items() if v is not None})
         line = {
+            "schema": SCHEMA,
             "step": step,
             "time": time.time(),
             "n_clusters": snapshot.n_clusters,

@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from clustlab.types import Array, Artefact
+from clustlab.types import NOISE, Array, Artefact, cluster_name
 from clustlab.views import bars, charts, curves, dendrogram, matrices, theme, tiles
 
 TILE = 56  # side of an image in pixels
@@ -47,17 +47,19 @@ def artefact_chart(
 def renumbered(artefact: Artefact, mapping: Array) -> Artefact:
     """The same artefact with its cluster axes in the order, and under the names, of stable ids.
 
-    An axis whose length is not that of the mapping does not count clusters and stays. A name that
-    is more than the raw number of its cluster is kept behind the id, such as "6 noise". In a tree
-    the column of clusters is renumbered.
+    An axis with one entry more than there are clusters has noise at its end, which stays there. One
+    of any other length does not count clusters and stays as it is. A name that is more than the raw
+    number of its cluster is kept behind the id, such as "6 emptied". In a tree the column of
+    clusters is renumbered.
     """
     if artefact.kind == "tree":
         return replace(artefact, data=_renumbered_nodes(artefact.data, mapping))
-    order = np.argsort(mapping, kind="stable")
+    of_clusters = np.argsort(mapping, kind="stable")
     data, rows, columns, marked = artefact.data, artefact.rows, artefact.columns, artefact.marked
     for axis in artefact.cluster_axes:
-        if data.shape[axis] != len(order):
+        if data.shape[axis] - len(mapping) not in (0, 1):
             continue
+        order = np.append(of_clusters, np.arange(len(mapping), data.shape[axis]))
         data = np.take(data, order, axis=axis)
         if axis == 0:
             rows = _ids(mapping, order, rows)
@@ -71,7 +73,11 @@ def renumbered(artefact: Artefact, mapping: Array) -> Artefact:
 def _ids(mapping: Array, order: Array, names: tuple[str, ...]) -> tuple[str, ...]:
     """Stable ids in their order, each with the name of its cluster if that says more."""
     extra = [f" {name}" if name != str(i) else "" for i, name in enumerate(names)]
-    return tuple(f"{int(mapping[i])}{extra[i] if extra else ''}" for i in order)
+    ids = [*np.asarray(mapping).tolist(), NOISE]
+    return tuple(
+        f"{ids[i]}{extra[i] if extra else ''}" if ids[i] >= 0 else cluster_name(NOISE)
+        for i in order
+    )
 
 
 def _renumbered_nodes(nodes: Array, mapping: Array) -> Array:

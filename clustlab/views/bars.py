@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from clustlab.types import Array
+from clustlab.types import NOISE, Array, cluster_name
 from clustlab.views import charts, scatter, theme
 
 ROW = 20  # height of a lying bar in pixels
@@ -119,14 +119,15 @@ def history(clusters: Array, step: int | None = None) -> alt.LayerChart:
     Parameters
     ----------
     clusters : (steps,) int
-        Stable ids.
+        Stable ids, -1 for noise.
     step : int, optional
         The step in view.
     """
     clusters = np.asarray(clusters, dtype=np.int64)
-    starts = np.flatnonzero(np.diff(clusters, prepend=-1))  # a stretch per change, not per step
+    starts = stretches(clusters)
     ends = np.append(starts[1:], len(clusters))[: len(starts)]
     table = pd.DataFrame({"cluster": clusters[starts], "start": starts, "end": ends})
+    table["cluster name"] = [cluster_name(c) for c in table["cluster"]]
     table["steps"] = [f"{a} to {b - 1}" for a, b in zip(starts, ends, strict=True)]
     ids = sorted(set(clusters.tolist()))
     x = alt.X(
@@ -135,7 +136,9 @@ def history(clusters: Array, step: int | None = None) -> alt.LayerChart:
         scale=alt.Scale(domain=[0, max(len(clusters), 1)], nice=False),
         axis=None,
     )
-    base = alt.Chart(table).encode(x=x, x2="end:Q", tooltip=["cluster:N", "steps:N"])
+    base = alt.Chart(table).encode(
+        x=x, x2="end:Q", tooltip=[charts.cluster_tooltip(), alt.Tooltip("steps:N")]
+    )
     stretch = base.mark_rect().encode(
         color=alt.Color("cluster:N", scale=charts.scale(ids), legend=None)
     )
@@ -146,7 +149,7 @@ def history(clusters: Array, step: int | None = None) -> alt.LayerChart:
     layers: list[Any] = [
         stretch,
         number.encode(
-            x="middle:Q", text="cluster:N", color=alt.Color("ink:N", scale=None, legend=None)
+            x="middle:Q", text="cluster name:N", color=alt.Color("ink:N", scale=None, legend=None)
         ),
     ]
     if step is not None:
@@ -156,6 +159,11 @@ def history(clusters: Array, step: int | None = None) -> alt.LayerChart:
             here.mark_rule(color=theme.ACCENT, strokeWidth=2),
         ]
     return charts.finish(charts.layered(*layers).properties(height=44, padding=0))
+
+
+def stretches(clusters: Array) -> Array:
+    """First steps (m,) of the stretches in which an item stays in one cluster, or is noise."""
+    return np.flatnonzero(np.diff(clusters, prepend=NOISE - 1))
 
 
 def points(items: Array, labels: Array | None = None) -> alt.Chart:
@@ -236,7 +244,7 @@ def chip(
     class_names: Sequence[str] = (),
     words: str = "",
 ) -> str:
-    """HTML of a patch with the number of a cluster, and a bar as long as its share of the items.
+    """HTML of a patch with the number of a cluster, or `noise`, and a bar as long as its share.
 
     Words stand below in small letters. With the number of its items of each true class, a thin
     bar below shows what it is made of, the most frequent class first.
@@ -257,7 +265,7 @@ def chip(
     return (
         '<div style="display:flex;align-items:center;gap:8px">'
         f'<span style="background:{colour};color:{ink};border-radius:4px;min-width:28px;'
-        f'padding:2px 6px;text-align:center;font-weight:600">{cluster}</span>'
+        f'padding:2px 6px;text-align:center;font-weight:600">{cluster_name(cluster)}</span>'
         '<span style="flex:1"><span style="display:block;height:8px;border-radius:4px;'
         f'background:{theme.FAINT}"><span style="display:block;width:{share:.1%};height:8px;'
         f'border-radius:4px;background:{colour}"></span></span>{made_of}</span></div>'

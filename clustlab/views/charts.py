@@ -12,6 +12,9 @@ from clustlab.views import theme
 # time to draw; the finished chart is still checked as a whole when it becomes a specification.
 disable_debug_mode()
 
+CLUSTER_LABEL = "datum.value < 0 ? 'noise' : datum.label"
+"""Vega expression for the labels of clusters on an axis or in a legend."""
+
 C = TypeVar("C", alt.Chart, alt.LayerChart, alt.ConcatChart, alt.HConcatChart)
 
 
@@ -19,6 +22,21 @@ def scale(domain: Sequence[int]) -> alt.Scale:
     """Scale from stable cluster ids to their colours."""
     ids = [int(i) for i in domain]
     return alt.Scale(domain=ids, range=[theme.colour(i) for i in ids])
+
+
+def named(*fields: str) -> list[alt.CalculateTransform]:
+    """Transforms that give each field of clusters a second one to show, such as `cluster name`."""
+    return [
+        alt.CalculateTransform(
+            calculate=f"datum.{field} < 0 ? 'noise' : datum.{field}", **{"as": f"{field} name"}
+        )
+        for field in fields
+    ]
+
+
+def cluster_tooltip(field: str = "cluster", title: str = "cluster") -> alt.Tooltip:
+    """Tooltip of a field of clusters that has a name, as from `named`."""
+    return alt.Tooltip(f"{field} name:N", title=title)
 
 
 def ramp(low: float = 0.0, high: float = 1.0) -> alt.Scale:

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from clustlab.analysis import transitions
-from clustlab.types import Array
+from clustlab.analysis.matching import with_noise_last
+from clustlab.types import Array, cluster_name
 from clustlab.views import theme
 
 THIN = 0.005  # share of all items; narrower bands are drawn as one
@@ -20,16 +21,16 @@ def sankey(
     *,
     words: tuple[str, str] = ("before", "after"),
 ) -> tuple[dict[str, Any], list[Link]]:
-    """ECharts option of a flow diagram, and (from, to) of each band; None for the grey one.
+    """ECharts option of a flow diagram, and (from, to) of each band; None for that of small moves.
 
     Reading: each band is a group of items on its way from a cluster on the left to one on the
     right, as wide as it is large; a straight band of one colour stayed. Bands under 0.5 % of all
-    items are drawn together as one grey band. Click a band for its images.
+    items are drawn together as one grey band, and noise is grey. Click a band for its images.
 
     Parameters
     ----------
     before, after : (n,) int
-        Stable cluster ids at both steps.
+        Stable cluster ids at both steps, -1 for noise.
     n_ids : int, optional
         Number of ids.
     words : tuple of str
@@ -39,19 +40,20 @@ def sankey(
     total = int(counts.sum())
     left, right = words if words[0] != words[1] else ("before", "after")
     wide = counts >= max(THIN * total, 1)
-    pairs: list[Link] = [(int(a), int(b)) for a, b in np.argwhere(wide)]
+    ids = with_noise_last(len(counts) - 1)
+    pairs: list[Link] = [(int(a), int(b)) for a, b in ids[np.argwhere(wide)]]
     links = [
         {
-            "source": f"{a} {left}",
-            "target": f"{b} {right}",
+            "source": f"{cluster_name(a)} {left}",
+            "target": f"{cluster_name(b)} {right}",
             "value": int(counts[a, b]),
             "lineStyle": {"color": theme.colour(a), "opacity": 0.25 if a == b else 0.6},
         }
         for a, b in (pair for pair in pairs if pair is not None)
     ]
     rest = int(counts[~wide].sum())
-    nodes = [_node(i, left) for i in np.flatnonzero(wide.any(1)).tolist()]
-    nodes += [_node(i, right) for i in np.flatnonzero(wide.any(0)).tolist()]
+    nodes = [_node(i, left) for i in ids[wide.any(1)].tolist()]
+    nodes += [_node(i, right) for i in ids[wide.any(0)].tolist()]
     if rest:
         grey = {"itemStyle": {"color": theme.GREY}}
         nodes += [{"name": f"{REST} {side}", **grey} for side in (left, right)]
@@ -86,4 +88,7 @@ def sankey(
 
 
 def _node(cluster: int, side: str) -> dict[str, Any]:
-    return {"name": f"{cluster} {side}", "itemStyle": {"color": theme.colour(cluster)}}
+    return {
+        "name": f"{cluster_name(cluster)} {side}",
+        "itemStyle": {"color": theme.colour(cluster)},
+    }

@@ -73,7 +73,7 @@ def _visual_map(table: pd.DataFrame, by: str) -> dict[str, Any]:
         scale = {"type": "continuous", "min": 0, "max": high}
         return {**scale, "dimension": by, "inRange": {"color": list(theme.RAMP)}, "show": False}
     if by == "correct":
-        pairs = {"right": theme.RIGHT, "wrong": theme.WRONG, "unknown": theme.UNKNOWN}
+        pairs = scatter.correctness(table)
     elif by == "class":
         known = table[["class_id", "class"]].drop_duplicates()
         rows = zip(known["class_id"].tolist(), known["class"].tolist(), strict=True)

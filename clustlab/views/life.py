@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from clustlab.types import Array
+from clustlab.types import Array, cluster_name
 from clustlab.views import charts, scatter, theme
 
 MOST = 8  # clusters with a band of their own; the rest is one grey band
@@ -129,7 +129,7 @@ def path(
     places : (steps, 2) float
         Of the item, from `Timeline.path`.
     clusters : (steps,) int
-        Its stable clusters.
+        Its stable clusters, -1 for noise.
     ground : (n, 2) float
         All items at the step in view; thinned here.
     step : int
@@ -142,11 +142,12 @@ def path(
     )
     table = pd.DataFrame(np.asarray(places, dtype=np.float64), columns=["x", "y"])
     table["step"], table["cluster"] = np.arange(len(table)), np.asarray(clusters)
+    table["cluster name"] = [cluster_name(c) for c in table["cluster"]]
     x, y = scatter.axes(behind, extent)
     ids = sorted({int(c) for c in clusters})
     colour = alt.Color("cluster:N", scale=charts.scale(ids), legend=None)
     base = alt.Chart(table).encode(x=x, y=y)
-    tooltip = ["step:Q", "cluster:N"]
+    tooltip = [alt.Tooltip("step:Q"), charts.cluster_tooltip()]
     here = alt.Chart(table.iloc[step : step + 1]).encode(x=x, y=y, tooltip=tooltip)
     first = alt.Chart(table.iloc[:1]).encode(x=x, y=y, tooltip=tooltip, color=colour)
     layers = [

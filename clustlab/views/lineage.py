@@ -7,7 +7,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from clustlab.types import Array
+from clustlab.analysis.matching import with_noise_last
+from clustlab.types import Array, cluster_name
 from clustlab.views import charts, theme
 
 THIN = 0.005  # share of all items; narrower bands are drawn as one
@@ -26,35 +27,36 @@ def sankey(
     Reading: each block is a cluster at a step, each band the items that went from one to another;
     a straight band of one colour stayed. Bands of one block that part are a split, bands that
     meet are a merge. With a cluster traced, its members are in colour and all others faint. Bands
-    under 0.5 % of all items are drawn as one grey band. Click a band for its images.
+    under 0.5 % of all items are drawn as one grey band; noise is grey and named. Click a band for
+    its images.
 
     Parameters
     ----------
-    counts : sequence of (ids, ids) int
-        Items in cluster i at one column and j at the next, as from `genealogy.flows`.
+    counts : sequence of (ids + 1, ids + 1) int
+        Items in cluster i at one column and j at the next, noise last, as from `genealogy.flows`.
     steps : (columns,) int
         The step of each column, one more than there are tables.
-    traced : sequence of (ids, ids) int, optional
+    traced : sequence of (ids + 1, ids + 1) int, optional
         The same for the members of the traced cluster only.
     """
     nodes: dict[str, dict[str, Any]] = {}
     links: list[dict[str, Any]] = []
     pairs: list[Link] = []
 
-    def node(cluster: int, column: int) -> str:
-        name = f"{REST if cluster < 0 else cluster} at step {steps[column]}"
+    def node(cluster: int | None, column: int) -> str:
+        name = f"{REST if cluster is None else cluster_name(cluster)} at step {steps[column]}"
         nodes.setdefault(name, _node(name, cluster, column))
         return name
 
-    def link(column: int, a: int, b: int, items: int, opacity: float) -> None:
-        style = {"color": theme.colour(a), "opacity": opacity}
+    def link(column: int, a: int | None, b: int | None, items: int, opacity: float) -> None:
+        style = {"color": theme.GREY if a is None else theme.colour(a), "opacity": opacity}
         ends = {"source": node(a, column), "target": node(b, column + 1)}
         links.append({**ends, "value": items, "lineStyle": style})
-        pairs.append(None if a < 0 else (column, a, b))
+        pairs.append(None if a is None or b is None else (column, a, b))
 
     for column, table in enumerate(counts):
         least = max(THIN * int(table.sum()), 1)
-        for a, b in np.argwhere(table >= least).tolist():
+        for a, b in with_noise_last(len(table) - 1)[np.argwhere(table >= least)].tolist():
             mine = 0 if traced is None else int(traced[column][a, b])
             if mine:
                 link(column, a, b, mine, 0.75)
@@ -64,7 +66,7 @@ def sankey(
                 link(column, a, b, others, usual if traced is None else 0.1)
         rest = int(table[table < least].sum())
         if rest:
-            link(column, -1, -1, rest, 0.2)
+            link(column, None, None, rest, 0.2)
     series = _series(sorted(nodes.values(), key=lambda each: (each["depth"], each["order"])), links)
     series["levels"] = [{"depth": 0, "label": {"position": "left"}}]
     return {"tooltip": {"trigger": "item"}, "title": _heads(steps), "series": [series]}, pairs
@@ -87,13 +89,14 @@ def _heads(steps: Sequence[int] | Array) -> list[dict[str, Any]]:
     ]
 
 
-def _node(name: str, cluster: int, column: int) -> dict[str, Any]:
+def _node(name: str, cluster: int | None, column: int) -> dict[str, Any]:
+    """Block of a cluster, of noise below all of them, or of small moves at the bottom."""
     return {
         "name": name,
         "depth": column,  # without it, what was born later would stand at the beginning
-        "order": 10**6 if cluster < 0 else cluster,
-        "itemStyle": {"color": theme.colour(cluster)},
-        "label": {"formatter": "" if cluster < 0 else str(cluster)},
+        "order": (cluster is None, cluster is not None and cluster < 0, cluster or 0),
+        "itemStyle": {"color": theme.GREY if cluster is None else theme.colour(cluster)},
+        "label": {"formatter": "" if cluster is None else cluster_name(cluster)},
     }
 
 

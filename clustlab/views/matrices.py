@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.analysis import matching, transitions
-from clustlab.types import Array
+from clustlab.types import NOISE, Array, cluster_name
 from clustlab.views import charts, theme
 
 MAX_CELLS = 4900  # drawn; the fullest ones of a larger table
@@ -35,14 +35,15 @@ def confusion(
 
     Reading: each row is a true class, darker cells hold more of it. Outlined cells are the
     matching of clusters to classes; what lies outside counts as an error. A column with two dark
-    cells is a cluster that mixes two classes. Click a cell for its images.
+    cells is a cluster that mixes two classes. The column of noise, if there is one, counts neither
+    way. Click a cell for its images.
 
     Parameters
     ----------
     labels : (n,) int
         True classes, -1 where unknown; those items are left out.
     clusters : (n,) int
-        Stable cluster ids.
+        Stable cluster ids, -1 for noise, which gets the last column.
     class_names : sequence of str
         Their names, also of classes without items.
     classes : (ids,) int, optional
@@ -63,12 +64,17 @@ def confusion(
     present = counts.shape[1] <= MAX_SIDE if ids is None else np.isin(order, ids)
     order = order[(counts.sum(0)[order] > 0) | present]
     heads = [f"{c} → {names[classes[c]]}" if classes[c] >= 0 else f"{c}" for c in order.tolist()]
-    table = _cells(counts[:, order], share=counts.sum(1))
+    counts = counts[:, order]
+    noise = matching.sizes_of(np.asarray(labels)[np.asarray(clusters) < 0], n_classes)
+    if noise.any():
+        counts = np.column_stack([counts, noise])
+        order, heads = np.append(order, NOISE), [*heads, cluster_name(NOISE)]
+    table = _cells(counts, share=counts.sum(1))
     table["true"] = np.array([*names, ""], dtype=object)[table["row"]]
     table["cluster"] = order[table["column"]]
     table["head"] = np.array([*heads, ""], dtype=object)[table["column"]]
-    table["matched"] = classes[table["cluster"]] == table["row"]
-    note = theme.shown(len(table), counts[:, order].size, "cells")
+    table["matched"] = matching.looked_up(table["cluster"].to_numpy(), classes) == table["row"]
+    note = theme.shown(len(table), counts.size, "cells")
     return _heat(
         table,
         x=_top("head", heads, "cluster → class"),
@@ -87,24 +93,26 @@ def transition(
 
     Reading: rows are clusters at the earlier step, columns at the later one; outlined cells are
     the items that stayed. A row with two dark cells is a cluster that split, a column with two
-    dark cells a merger. Click a cell for the images that moved.
+    dark cells a merger. Noise has a row and a column of its own. Click a cell for the images that
+    moved.
 
     Parameters
     ----------
     before, after : (n,) int
-        Stable cluster ids at both steps.
+        Stable cluster ids at both steps, -1 for noise.
     n_ids : int, optional
         Number of ids; unused ones are left out.
 
     Selection: point `cell` with the fields `from` and `to`.
     """
     counts = transitions.table(before, after, n_ids)
-    used = np.flatnonzero(counts.sum(0) + counts.sum(1))
+    used = counts.sum(0) + counts.sum(1) > 0
+    ids = matching.with_noise_last(len(counts) - 1)[used]
     counts = counts[np.ix_(used, used)]
     table = _cells(counts, share=counts.sum(1))
-    table["from"], table["to"] = used[table["row"]], used[table["column"]]
+    table["from"], table["to"] = ids[table["row"]], ids[table["column"]]
     table["matched"] = table["row"] == table["column"]
-    ids = used.tolist()
+    ids = ids.tolist()
     note = theme.shown(len(table), counts.size, "cells")
     return _heat(
         table,
@@ -124,24 +132,25 @@ def between(
 
     Reading: rows are clusters of the first run, columns those of the second; outlined cells are
     clusters with one number, matched by shared items. A row with two dark cells is a group that
-    the second run takes apart, a column with two a group that it puts together. Click a cell for
-    its images.
+    the second run takes apart, a column with two a group that it puts together. Noise is no group
+    and has a row or column of its own. Click a cell for its images.
 
     Parameters
     ----------
     a, b : (n,) int
-        Clusters of the same items under common ids.
+        Clusters of the same items under common ids, -1 for noise.
     words : two str
         Names of the runs.
 
     Selection: point `cell` with the fields `from` and `to`.
     """
-    counts = matching.contingency(a, b)
-    rows, columns = np.flatnonzero(counts.sum(1)), np.flatnonzero(counts.sum(0))
-    counts = counts[np.ix_(rows, columns)]
+    n_ids = int(max(np.max(a, initial=-1), np.max(b, initial=-1))) + 1
+    counts, ids = matching.with_noise(a, b, n_ids, n_ids), matching.with_noise_last(n_ids)
+    in_a, in_b = counts.any(1), counts.any(0)
+    rows, columns, counts = ids[in_a], ids[in_b], counts[np.ix_(in_a, in_b)]
     table = _cells(counts, share=counts.sum(1))
     table["from"], table["to"] = rows[table["row"]], columns[table["column"]]
-    table["matched"] = table["from"] == table["to"]
+    table["matched"] = (table["from"] == table["to"]) & (table["from"] >= 0)
     return _heat(
         table,
         x=_top("to", columns.tolist(), f"cluster in {words[1]}", angle=0),
@@ -193,7 +202,13 @@ def pairwise(values: Array, names: Sequence[str], *, title: str = "") -> alt.Lay
 
 
 def _top(field: str, order: Sequence[Any], title: str, angle: int = -40) -> alt.X:
-    axis = alt.Axis(labelAngle=angle, orient="top", domain=False, ticks=False)
+    axis = alt.Axis(
+        labelAngle=angle,
+        orient="top",
+        domain=False,
+        ticks=False,
+        labelExpr=charts.CLUSTER_LABEL,
+    )
     scale = alt.Scale(domain=list(order))
     return alt.X(f"{field}:N", sort=list(order), title=title, scale=scale, axis=axis)
 
@@ -201,6 +216,8 @@ def _top(field: str, order: Sequence[Any], title: str, angle: int = -40) -> alt.
 def _left(field: str, order: Sequence[Any], title: str) -> alt.Y:
     scale = alt.Scale(domain=list(order))
     axis = charts.names_axis(len(order))
+    if field != "true":
+        axis.labelExpr = charts.CLUSTER_LABEL
     return alt.Y(f"{field}:N", sort=list(order), title=title, scale=scale, axis=axis)
 
 
@@ -218,10 +235,16 @@ def _cells(counts: Array, share: Array) -> pd.DataFrame:
 def _heat(
     table: pd.DataFrame, *, x: alt.X, y: alt.Y, fields: list[str], title: str, note: str, rows: int
 ) -> alt.LayerChart:
-    """Squares, darker for a greater share of the row, with their counts written in."""
+    """Squares, darker for a greater share of the row, with their counts written in.
+
+    Of the fields, all but `true` are clusters.
+    """
+    table = table.assign(
+        **{f"{f} name": [cluster_name(c) for c in table[f]] for f in fields if f != "true"}
+    )
     cell = alt.selection_point(name="cell", fields=fields)
     tooltip = [
-        *(alt.Tooltip(f"{field}:N") for field in fields),
+        *(alt.Tooltip("true:N") if f == "true" else charts.cluster_tooltip(f, f) for f in fields),
         alt.Tooltip("count:Q", format=",d", title="items"),
         alt.Tooltip("share:Q", format=".1%", title="share of the row"),
     ]

@@ -128,11 +128,12 @@ def linked(
         )  # set, here and below, since Altair's own way copies the whole chart
         panes.append(pane)
     chart = alt.concat(*panes, data=few, spacing=SPACE, columns=columns)
+    chart.transform = charts.named(*(f"cluster{a}" for a in letters))
     chart.params = _params([pane.layer[0].name for pane in chart.concat])
     if image_url is not None:
         before, after = (json.dumps(part) for part in image_url.split("{index}", 1))
         address = f"{before} + datum.index + {after}"
-        chart.transform = [alt.CalculateTransform(calculate=address, **{"as": "image"})]
+        chart.transform.append(alt.CalculateTransform(calculate=address, **{"as": "image"}))
     chart.usermeta = {"embedOptions": {"renderer": "canvas"}}
     return charts.finish(chart, "", theme.shown(len(few), len(table), "images"))
 
@@ -198,7 +199,7 @@ def _tooltip(table: pd.DataFrame, letters: Sequence[str], with_image: bool) -> l
     fields = [alt.Tooltip("index:Q", title="item")]
     if "class" in table:
         fields.append(alt.Tooltip("class:N", title="true class"))
-    fields += [alt.Tooltip(f"cluster{a}:N", title=f"cluster in {a}") for a in letters]
+    fields += [charts.cluster_tooltip(f"cluster{a}", f"cluster in {a}") for a in letters]
     if with_image:
         fields.append(alt.Tooltip("image:N"))  # a field of this name is shown as a picture
     return fields
@@ -207,7 +208,7 @@ def _tooltip(table: pd.DataFrame, letters: Sequence[str], with_image: bool) -> l
 def _rings(table: pd.DataFrame, letter: str) -> list[Any]:
     """Numbers of the clusters at the means of their items; none if there are too many to read."""
     x, y, cluster = f"x{letter}", f"y{letter}", f"cluster{letter}"
-    means = table.groupby(cluster)[[x, y]].mean().reset_index()
+    means = table[table[cluster] >= 0].groupby(cluster)[[x, y]].mean().reset_index()
     if len(means) > MAX_RINGS:
         means = means[:0]
     base = alt.Chart(means.assign(color=[theme.colour(int(c)) for c in means[cluster]]))

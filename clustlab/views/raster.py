@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clustlab.analysis import transitions
-from clustlab.types import Array
+from clustlab.types import NOISE, Array, cluster_name
 from clustlab.views import theme
 from clustlab.views.sheets import Sheet
 
@@ -42,7 +42,7 @@ def order(assignments: Array, by: str, labels: Array | None = None) -> Array:
         Stable clusters over all steps.
     by : str
         A key of `ORDERS`. `stable` has the items that settled first on top, `flips` those that
-        changed least; `cluster` and `class` keep a group together.
+        changed least; `cluster` and `class` keep a group together, noise below all clusters.
     labels : (n,) int, optional
         True classes, for `class`.
 
@@ -52,7 +52,7 @@ def order(assignments: Array, by: str, labels: Array | None = None) -> Array:
         If the order is unknown, or needs labels that are not there.
     """
     settled = transitions.first_stable_step(assignments)
-    end = assignments[-1]
+    end = np.where(assignments[-1] < 0, assignments[-1].max(initial=0) + 1, assignments[-1])
     keys = {
         "stable": settled,
         "flips": transitions.flips(assignments),
@@ -121,19 +121,19 @@ def _cell(rows: int, steps: int) -> tuple[int, int]:
 
 
 def _colours(clusters: Array) -> Array:
-    """Colour (rows, steps, 3) uint8 of each cluster number."""
-    n_ids = int(clusters.max(initial=-1)) + 1
-    return np.asarray(theme.rgb([theme.colour(i) for i in range(max(n_ids, 1))])[clusters])
+    """Colour (rows, steps, 3) uint8 of each cluster number, grey of noise."""
+    ids = [*range(int(clusters.max(initial=-1)) + 1), NOISE]  # the last one is found by -1
+    return np.asarray(theme.rgb([theme.colour(i) for i in ids])[clusters])
 
 
 def legend(ids: Sequence[int] | Array) -> str:
-    """HTML of the colours of some clusters with their numbers, on one or two lines."""
+    """HTML of the colours of some clusters with their numbers, noise last, on one or two lines."""
     pieces = []
-    for cluster in np.asarray(ids).tolist():
+    for cluster in sorted(np.asarray(ids).tolist(), key=lambda i: i < 0):
         colour = theme.colour(cluster)
         pieces.append(
             f'<span style="background:{colour};color:{theme.ink(colour)};border-radius:3px;'
-            f'padding:0 6px;font-size:12px;line-height:18px">{cluster}</span>'
+            f'padding:0 6px;font-size:12px;line-height:18px">{cluster_name(cluster)}</span>'
         )
     return (
         f'<div style="display:flex;flex-wrap:wrap;gap:3px;max-width:330px">{"".join(pieces)}</div>'

@@ -8,6 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from clustlab.analysis.matching import looked_up
 from clustlab.types import Array
 from clustlab.views import charts, theme
 
@@ -43,13 +44,14 @@ def dots(
     points : (n, 2) float
         Where the items lie.
     clusters : (n,) int
-        Stable cluster ids.
+        Stable cluster ids, -1 for noise.
     labels : (n,) int, optional
         True classes, -1 where unknown; gives the columns `class` and `class_id`.
     class_names : sequence of str
         Their names.
     classes : (k,) int, optional
-        Class matched to each stable id, -1 for none; with labels gives the column `correct`.
+        Class matched to each stable id, -1 for none; with labels gives the column `correct`, where
+        noise is neither right nor wrong.
     confidence : (n,) float, optional
         In [0, 1].
     changes : (n,) int, optional
@@ -69,8 +71,9 @@ def dots(
         table["class_id"] = labels
         table["class"] = named[labels]
     if labels is not None and classes is not None:
-        right = np.asarray(classes)[table["cluster"]] == labels
-        table["correct"] = np.where(labels < 0, "unknown", np.where(right, "right", "wrong"))
+        right = looked_up(table["cluster"].to_numpy(), classes) == labels
+        judged = np.where(table["cluster"] < 0, "noise", np.where(right, "right", "wrong"))
+        table["correct"] = np.where(labels < 0, "unknown", judged)
     if confidence is not None:
         table["confidence"] = np.asarray(confidence, dtype=np.float32)
     if changes is not None:
@@ -136,6 +139,7 @@ def embedding(
         opacity = alt.OpacityValue(0.25, condition={"test": "datum.selected", "value": 1})
     sent = [name for name in few.columns if name in ALWAYS_SENT or name == colour_by]
     layer = alt.Chart(few[sent])
+    layer.transform = charts.named("cluster")
     if image_url is not None:
         before, after = (json.dumps(part) for part in image_url.split("{index}", 1))
         layer = layer.transform_calculate(image=f"{before} + datum.index + {after}")
@@ -203,27 +207,37 @@ def _colour(table: pd.DataFrame, by: str, *, roomy: bool, dimmed: bool) -> alt.C
     grey: dict[str, Any] = {"test": "!datum.selected", "value": theme.GREY}
     extra: dict[str, Any] = {"condition": grey} if dimmed else {}
 
-    def legend(entries: int) -> alt.Legend | None:
-        return alt.Legend(title=COLOURINGS[by]) if roomy and entries <= MAX_LEGEND else None
+    def legend(entries: int, **options: Any) -> alt.Legend | None:
+        fits = roomy and entries <= MAX_LEGEND
+        return alt.Legend(title=COLOURINGS[by], **options) if fits else None
 
     if by == "cluster":
-        ids = sorted(table["cluster"].unique())
-        return alt.Color("cluster:N", scale=charts.scale(ids), legend=legend(len(ids)), **extra)
+        ids = sorted(table["cluster"].unique(), key=lambda i: (i < 0, i))
+        says = legend(len(ids), labelExpr=charts.CLUSTER_LABEL)
+        return alt.Color("cluster:N", scale=charts.scale(ids), legend=says, **extra)
     if by == "class":
         known = table[["class_id", "class"]].drop_duplicates().sort_values("class_id")
         colours = [theme.class_colour(int(i)) for i in known["class_id"]]
         scale = alt.Scale(domain=known["class"].tolist(), range=colours)
         return alt.Color("class:N", scale=scale, legend=legend(len(known)), **extra)
     if by == "correct":
-        words = {"right": theme.RIGHT, "wrong": theme.WRONG, "unknown": theme.UNKNOWN}
+        words = correctness(table)
         scale = alt.Scale(domain=list(words), range=list(words.values()))
         return alt.Color("correct:N", scale=scale, legend=legend(len(words)), **extra)
     high = 1.0 if by == "confidence" else float(max(table[by].max(), 1)) if len(table) else 1.0
     return alt.Color(f"{by}:Q", scale=charts.ramp(0, high), legend=legend(1), **extra)
 
 
+def correctness(table: pd.DataFrame) -> dict[str, str]:
+    """Colours of what a table says under `correct`; noise only where there is some."""
+    words = {"right": theme.RIGHT, "wrong": theme.WRONG}
+    if (table["cluster"] < 0).any():
+        words["noise"] = theme.GREY
+    return {**words, "unknown": theme.UNKNOWN}
+
+
 def _tooltip(table: pd.DataFrame, with_image: bool) -> list[alt.Tooltip]:
-    fields = [alt.Tooltip("index:Q", title="item"), alt.Tooltip("cluster:N")]
+    fields = [alt.Tooltip("index:Q", title="item"), charts.cluster_tooltip()]
     if "class" in table:
         fields.append(alt.Tooltip("class:N", title="true class"))
     if "confidence" in table:
@@ -236,7 +250,10 @@ def _tooltip(table: pd.DataFrame, with_image: bool) -> list[alt.Tooltip]:
 
 
 def _marks(table: pd.DataFrame, by: str, centers: Array | None) -> list[Any]:
-    """Rings with the numbers of the clusters, or the names of the classes at their means."""
+    """Rings with the numbers of the clusters, or the names of the classes at their means.
+
+    Noise has no middle.
+    """
     if by == "class":
         means = table[table["class_id"] >= 0].groupby("class")[["x", "y"]].mean().reset_index()
         base = alt.Chart(means).encode(text="class:N")
@@ -249,7 +266,8 @@ def _marks(table: pd.DataFrame, by: str, centers: Array | None) -> list[Any]:
         font: dict[str, Any] = {"fontSize": 14, "fontWeight": "bold"}
         return [base.mark_text(**halo, **font), base.mark_text(color=INK, **font)]
     if centers is None:
-        rings = table.groupby("cluster")[["x", "y"]].mean().reset_index()
+        clustered = table[table["cluster"] >= 0]
+        rings = clustered.groupby("cluster")[["x", "y"]].mean().reset_index()
     else:
         numbers = np.arange(len(centers))
         rings = pd.DataFrame({"cluster": numbers, "x": centers[:, 0], "y": centers[:, 1]}).dropna()

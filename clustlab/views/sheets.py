@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clustlab.analysis import metrics
-from clustlab.types import Array, Snapshot
+from clustlab.types import Array, Snapshot, cluster_name
 from clustlab.views import theme, tiles
 
 GAP = 1
@@ -89,15 +89,16 @@ def cluster_rows(
 ) -> Sheet:
     """One row of items for each cluster, led by its number; an empty cluster is an empty row.
 
-    Reading: each row is a cluster. A row of one kind is a pure cluster; strangers show what the
-    method takes for the same. Orange corners mark images of another class than the cluster's.
+    Reading: each row is a cluster, and a grey one noise. A row of one kind is a pure cluster;
+    strangers show what the method takes for the same. Orange corners mark images of another class
+    than the cluster's.
 
     Parameters
     ----------
     rows : sequence of int arrays
         Items of each cluster, the first `columns` of which are shown.
     clusters : (rows,) int
-        Stable id of each row.
+        Stable id of each row, -1 for noise.
     wrong : (n,) bool, optional
         Of all items of the data set, which get a mark.
     """
@@ -183,9 +184,9 @@ def order(
     Parameters
     ----------
     kind : str
-        `central` sorts by distance to the center of the own cluster, `doubtful` by rising
-        confidence, `random` shuffles by a fixed seed, `changed` keeps the items whose cluster
-        differs from the step before, least confident first.
+        `central` sorts by distance to the center of the own cluster (noise, which has none, comes
+        last), `doubtful` by rising confidence, `random` shuffles by a fixed seed, `changed` keeps
+        the items whose cluster differs from the step before, least confident first.
     members : (m,) int
         Items to sort, such as those of one cluster.
     snapshot : Snapshot
@@ -213,8 +214,15 @@ def _rising(members: Array, value: Array) -> Array:
 
 
 def _central_distance(members: Array, snapshot: Snapshot) -> Array:
-    """Distance (m,) of some items to the centers of their clusters, or to the clusters' means."""
+    """Distance (m,) of some items to the centers of their clusters, or to the clusters' means.
+
+    That of noise is infinite.
+    """
     own = snapshot.assignments[members]
+    if (own < 0).any():
+        distances = np.full(len(members), np.inf)
+        distances[own >= 0] = _central_distance(members[own >= 0], snapshot)
+        return distances
     if snapshot.centers is not None and snapshot.centers.shape[1] == snapshot.embedding.shape[1]:
         centers = snapshot.centers[own]
     else:
@@ -276,11 +284,12 @@ def _mark(blocks: Array, marked: Array) -> None:
 
 
 def _number_rows(pixels: Array, clusters: Sequence[int] | Array, tile: int) -> None:
-    """Write the number of each cluster on a patch of its colour, in the first column."""
+    """Write the number of each cluster, or `noise`, on a patch of its colour, as first column."""
     from PIL import Image, ImageDraw, ImageFont
 
     side = tile + 2 * BORDER
     font = ImageFont.load_default(size=max(tile // 2, 9))
+    small = ImageFont.load_default(size=max(tile // 3, 7))  # for a word
     for row, cluster in enumerate(np.asarray(clusters).tolist()):
         top = GAP + row * (side + GAP)
         if top + side > len(pixels):
@@ -288,5 +297,6 @@ def _number_rows(pixels: Array, clusters: Sequence[int] | Array, tile: int) -> N
         colour = theme.colour(cluster)
         patch = Image.new("RGB", (side, side), colour)
         ink = "white" if theme.is_dark(colour) else "black"
-        ImageDraw.Draw(patch).text((side / 2, side / 2), str(cluster), ink, font, anchor="mm")
+        name, size = cluster_name(cluster), font if cluster >= 0 else small
+        ImageDraw.Draw(patch).text((side / 2, side / 2), name, ink, size, anchor="mm")
         pixels[top : top + side, GAP : GAP + side] = np.asarray(patch)

@@ -72,7 +72,7 @@ def _glasbey() -> tuple[str, ...]:
 
 
 def colour(cluster: int) -> str:
-    """Hex colour of a stable cluster id; grey for negative ids (none)."""
+    """Hex colour of a stable cluster id; grey for noise (-1)."""
     if cluster < 0:
         return GREY
     if cluster < 10:

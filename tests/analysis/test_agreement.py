@@ -122,7 +122,7 @@ def test_who_is_right_lists_the_items_of_each_cell():
     labels = np.array([0, 0, 0, 1, 1, -1])
     right_a = agreement.right(labels, A, 2, 2)
     right_b = agreement.right(labels, np.array([0, 0, 1, 0, 1, 1]), 2, 2)
-    found = agreement.who_is_right(labels, right_a, right_b)
+    found = agreement.who_is_right(labels, right_a, right_b, np.zeros(6, dtype=bool))
     assert found.both.tolist() == [0, 1, 4]
     assert found.only_a.tolist() == [2, 3]
     assert found.only_b.tolist() == found.neither.tolist() == []
@@ -134,8 +134,9 @@ def test_the_cells_hold_each_labelled_item_once_and_change_sides_with_the_runs(d
     (a, b), sizes = drawn
     labels = np.array(drawn_labels[: len(a)])
     rights = [agreement.right(labels, c, k, 4) for c, k in zip((a, b), sizes, strict=True)]
-    found = agreement.who_is_right(labels, *rights)
+    noise = np.zeros(len(a), dtype=bool)
+    found = agreement.who_is_right(labels, *rights, noise)
     cells = [found.both, found.only_a, found.only_b, found.neither]
     assert sorted(np.concatenate(cells)) == np.flatnonzero(labels >= 0).tolist()
-    turned = agreement.who_is_right(labels, *rights[::-1])
+    turned = agreement.who_is_right(labels, *rights[::-1], noise)
     assert (turned.counts == found.counts.T).all()

@@ -169,7 +169,7 @@ def test_report_of_a_hand_solved_pair(store, pair):
     (both,) = found["pairs"]
     assert both["contingency"] == [[3, 0, 0], [1, 3, 1], [0, 0, 4]]
     assert both["same_cluster"] == 10
-    assert both["right"] == {"both": 9, "only_a": 1, "only_b": 1, "neither": 0}
+    assert both["right"] == {"both": 9, "only_a": 1, "only_b": 1, "neither": 0, "noise": 0}
     assert found["consensus"]["unanimous"] == 10
     assert {row["index"] for row in found["most_disputed"][:2]} == {3, 7}
     assert found["differing_settings"][0]["name"] == "method"

@@ -85,8 +85,8 @@ def test_traced_members():
 
 def test_flows_of_all_and_of_some():
     first, second = genealogy.flows(LINES, np.array([0, 3, 6]))
-    assert first[2].tolist() == [0, 1, 0, 0]
-    assert second[0].tolist() == [2, 0, 0, 3]
+    assert first[2].tolist() == [0, 1, 0, 0, 0]
+    assert second[0].tolist() == [2, 0, 0, 3, 0]
     (some,) = genealogy.flows(LINES, ALL, np.array([0, 7]))
     assert some.sum() == 2
     assert (some[0, 3], some[2, 1]) == (1, 1)

@@ -7,10 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustlab.analysis import learning_curves, matching, metrics, run_scores
+from clustlab.analysis import (
+    agreement,
+    genealogy,
+    learning_curves,
+    matching,
+    metrics,
+    rematch,
+    run_scores,
+    surrogate_tree,
+    transitions,
+    verdict,
+)
+from clustlab.analysis.failures import catalogue, queries
+from clustlab.analysis.failures.queries import QueriedStep
+from clustlab.analysis.nearest_neighbours import Twins, k_nearest
 from clustlab.analysis.score_catalogue import LABELLED
 from clustlab.analysis.timeline import Timeline
-from clustlab.types import NOISE, Snapshot
+from clustlab.errors import ParameterError
+from clustlab.types import NOISE, Dataset, Snapshot
 from tests.support import made_runs
 
 CLASSES = np.repeat([0, 1, 2], 20)
@@ -23,7 +38,8 @@ def snapshot(assignments, k=3, **changes):
     rng = np.random.default_rng(0)
     embedding = CLASSES[:, None] * 5 + rng.normal(size=(60, 2))
     centers = np.arange(k)[:, None] * 5 + np.zeros((k, 2))
-    return Snapshot(embedding, assignments, {}, **{"centers": centers, **changes})
+    fields = {"embedding": embedding, "centers": centers, **changes}
+    return Snapshot(assignments=assignments, scalars={}, **fields)
 
 
 # Snapshots ---------------------------------------------------------------------------------------
@@ -186,3 +202,193 @@ def test_curves_know_the_share_that_is_clustered(store):
     assert curve["n_occupied"].tolist() == [3, 3, 0]
     assert curve["share_clustered"].tolist() == [1, 0.75, 0]
     assert math.isnan(curve["evenness"][2])
+
+
+# Who moved, and what became of clusters ----------------------------------------------------------
+
+
+@given(with_noise, st.randoms(use_true_random=False))
+def test_no_event_of_a_cluster_is_one_of_noise(before, random):
+    after = np.array([random.randint(-1, 5) for _ in before])
+    counts = transitions.table(before, after, 6)
+    assert counts.shape == (7, 7)
+    assert counts.sum() == len(before)
+    assert counts[-1].sum() == (before == -1).sum()
+    found = transitions.events(before, after, 6)
+    assert found.moved == (before != after).sum()
+    named = {*found.births, *found.deaths}
+    for source, targets in found.splits:
+        named |= {source, *targets}
+    for sources, target in found.merges:
+        named |= {target, *sources}
+    assert min(named, default=0) >= 0
+    assert set(found.births) == set(after.tolist()) - set(before.tolist()) - {-1}
+    assert set(found.deaths) == set(before.tolist()) - set(after.tolist()) - {-1}
+
+
+def test_a_cluster_that_drowns_in_noise_has_emptied_and_none_appeared():
+    found = transitions.events(CLASSES, np.where(CLASSES == 1, NOISE, CLASSES))
+    assert found.sentence == "Cluster 1 emptied."
+    back = transitions.events(np.where(CLASSES == 1, NOISE, CLASSES), CLASSES)
+    assert back.sentence == "Cluster 1 appeared."
+
+
+def test_flows_lead_into_noise_and_out_of_it():
+    steps = np.array([CLASSES, PARTLY, np.full(60, NOISE), CLASSES])
+    flows = genealogy.flows(steps, np.arange(4))
+    assert [counts.shape for counts in flows] == [(4, 4)] * 3
+    assert [counts.sum() for counts in flows] == [60] * 3
+    assert flows[0][:, -1].tolist() == [5, 5, 5, 0]
+    assert flows[1][:, -1].tolist() == [15, 15, 15, 15]
+    assert flows[2][-1].tolist() == [20, 20, 20, 0]
+    kinds = [(e.step, e.kind, e.before, e.after) for e in genealogy.events(steps, np.arange(4))]
+    assert sorted(kinds) == [
+        *((2, "death", (i,), ()) for i in range(3)),
+        *((3, "birth", (), (i,)) for i in range(3)),
+    ]
+    traced = genealogy.traced(steps, np.arange(4), np.arange(20))
+    assert traced.tolist() == [[20, 0, 0], [15, 0, 0], [0, 0, 0], [20, 0, 0]]
+
+
+@given(with_noise, st.randoms(use_true_random=False))
+def test_the_parts_of_a_change_of_accuracy_add_up_past_noise(before, random):
+    after = np.array([random.randint(-1, 5) for _ in before])
+    labels = np.arange(len(before)) % 3
+    found = rematch.decompose(labels, before, after, 3)
+    for score, clusters in ((found.acc_before, before), (found.acc_after, after)):
+        assert score == pytest.approx(metrics.clustering_accuracy(labels, clusters), nan_ok=True)
+    if (before >= 0).any() and (after >= 0).any():
+        assert found.acc_before + found.moved + found.rematched == pytest.approx(found.acc_after)
+        assert found.rematched >= 0
+
+
+# Between runs ------------------------------------------------------------------------------------
+
+
+def test_runs_agree_on_what_both_cluster():
+    ari, nmi = agreement.scores([CLASSES, PARTLY, np.full(60, NOISE)])
+    assert ari[0, 1] == nmi[0, 1] == pytest.approx(1)
+    assert np.isnan(ari[0, 2])
+    assert ari[2, 2] == 1
+
+
+def test_common_numbers_are_those_of_clusters():
+    turned = np.where(PARTLY < 0, NOISE, (PARTLY + 1) % 3)
+    maps = agreement.alignments([CLASSES, turned, turned], [3, 3, 3])
+    for mapping in maps[1:]:
+        assert (matching.looked_up(turned, mapping) == PARTLY).all()
+    nothing = agreement.alignments([np.full(60, NOISE), CLASSES], [0, 3])
+    assert [len(mapping) for mapping in nothing] == [0, 3]
+
+
+def test_noise_keeps_no_company():
+    a, b = np.array([0, 0, 0, -1]), np.array([0, 0, -1, -1])
+    apart = agreement.disagreement([a, b])
+    assert apart == pytest.approx([1 / 3, 1 / 3, 2 / 3, 0])
+    ids, share = agreement.consensus([a, b, b])
+    assert ids.tolist() == [0, 0, -1, -1]
+    assert share.tolist() == pytest.approx([1, 1, 2 / 3, 1])
+
+
+def test_noise_is_neither_right_nor_wrong():
+    labels = np.array([0, 0, 1, 1, 1, -1])
+    a, b = np.array([0, 0, 1, -1, 0, -1]), np.array([0, -1, 1, -1, 1, 0])
+    rights = [agreement.right(labels, each, 2, 2) for each in (a, b)]
+    assert [right.tolist() for right in rights] == [
+        [True, True, True, False, False, False],
+        [True, False, True, False, True, False],
+    ]
+    found = agreement.who_is_right(labels, *rights, (a < 0) | (b < 0))
+    assert (found.both.tolist(), found.only_b.tolist()) == ([0, 2], [4])
+    assert found.noise.tolist() == [1, 3]
+    assert found.counts.sum() == 3
+
+
+# Verdicts ----------------------------------------------------------------------------------------
+
+
+def test_verdicts_tell_noise_from_clusters():
+    names = ("a", "b", "c")
+    found = verdict.of(snapshot(PARTLY), CLASSES, names)
+    assert found.sentence == (
+        "found all 3 classes; accuracy 1.000; 75% clustered, the rest is noise."
+    )
+    drowned = verdict.of(snapshot(np.where(CLASSES == 2, NOISE, CLASSES)), CLASSES, names)
+    assert drowned.sentence == (
+        "found 2 of 3 classes; c is mostly noise; accuracy 1.000; 66.7% clustered, the rest is "
+        "noise."
+    )
+    assert (drowned.found, drowned.noise, drowned.scattered) == ((0, 1), (2,), ())
+    nothing = verdict.of(snapshot(np.full(60, NOISE), k=0), CLASSES, names)
+    assert nothing.sentence == "found no cluster: every item is noise."
+    single = verdict.of(snapshot(np.where(CLASSES == 0, 0, NOISE)), CLASSES, names)
+    assert single.sentence == "found a single cluster; 33.3% clustered, the rest is noise."
+
+
+def test_verdicts_without_labels_and_over_many_clusters_say_how_much_is_noise():
+    found = verdict.of(snapshot(PARTLY))
+    assert found.sentence.startswith("made 3 clusters, 3 in use; the largest, cluster 0, holds 25%")
+    assert found.sentence.endswith("75% clustered, the rest is noise.")
+    halves = np.where(PARTLY < 0, NOISE, 2 * CLASSES + np.arange(60) % 2)
+    many = verdict.of(snapshot(halves, k=6), CLASSES, ("a", "b", "c"))
+    assert many.sentence == (
+        "made 6 clusters for 3 classes, 100% pure; every class has at least one; 75% clustered, "
+        "the rest is noise."
+    )
+
+
+# Failures ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def scene():
+    """A class of which one item is wrong, one is noise; noise that resembles what is clustered."""
+    clusters = PARTLY.copy()
+    clusters[[19, 39]] = 2, NOISE
+    twins = Twins(np.array([[19, 18], [39, 38], [0, 1]]), np.array([0.1, 0.2, 0.3]), 60)
+    return looked_at(snapshot(clusters, k=4), twins)
+
+
+def looked_at(made, twins=None):
+    data = Dataset("made", np.zeros((60, 2), np.float32), CLASSES)
+    near = k_nearest(made.embedding, 10)
+    return QueriedStep([made], 0, Timeline([made], CLASSES), data, neighbours=near, twins=twins)
+
+
+def test_noise_is_no_failure_of_a_cluster(scene):
+    noise = np.flatnonzero(scene.clusters == NOISE)
+    assert np.flatnonzero(scene.wrong).tolist() == [19]
+    for query in catalogue.QUERIES:
+        found = query.find(scene)
+        assert not np.isin(found.items, noise).any(), query.name
+        assert all(cluster >= 0 for group in found.groups for cluster in group.clusters)
+    assert [g.clusters for g in queries.dead_clusters(scene).groups] == [(3,)]
+    assert queries.near_duplicates_apart(scene).items.tolist() == [19, 18]
+    assert queries.merged_classes(scene).groups == ()
+
+
+def test_giants_are_measured_by_what_is_clustered():
+    clusters = np.where(np.arange(60) < 6, 0, NOISE)
+    clusters[6:8] = 1, 2
+    (group,) = queries.giant_clusters(looked_at(snapshot(clusters))).groups
+    assert group.clusters == (0,)
+    assert group.score == pytest.approx(6 / (8 / 3))
+
+
+def test_queries_over_nothing_but_noise_find_nothing():
+    nothing = snapshot(np.full(60, NOISE), k=0, embedding=np.zeros((60, 2)))
+    scene = looked_at(nothing, Twins(np.array([[0, 1]]), np.array([0.1]), 60))
+    assert [q.number(q.find(scene)) for q in catalogue.QUERIES] == [0] * len(catalogue.QUERIES)
+
+
+# Rules -------------------------------------------------------------------------------------------
+
+
+def test_a_rule_for_clusters_asks_nothing_of_noise():
+    x = np.stack([CLASSES, np.arange(60) % 7], 1).astype(float)
+    found = surrogate_tree.fitted(x, ("class", "other"), PARTLY, 60)
+    assert found.n_used == 45
+    assert found.fidelity[-1] == 1
+    assert all(node.cluster >= 0 for tree in found.trees for node in tree)
+    with pytest.raises(ParameterError, match="all items are noise"):
+        surrogate_tree.fitted(x, ("class", "other"), np.full(60, NOISE), 60)

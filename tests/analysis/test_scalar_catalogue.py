@@ -7,7 +7,7 @@ import pytest
 
 from clustlab.analysis.scalar_catalogue import SCALARS, declared, scalar_of, training_loss
 from clustlab.course import catalogue
-from clustlab.runs.store import RENAMED_SCALARS
+from clustlab.runs.migration import RENAMED_SCALARS
 from clustlab.types import Scalar
 from tests.support import handmade
 

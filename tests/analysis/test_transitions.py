@@ -53,4 +53,4 @@ def test_a_few_movers_are_no_event():
 def test_nothing_has_no_events():
     empty = np.zeros(0, dtype=int)
     assert transitions.events(empty, empty).moved == 0
-    assert transitions.table(empty, empty, 3).shape == (3, 3)
+    assert transitions.table(empty, empty, 3).shape == (4, 4)

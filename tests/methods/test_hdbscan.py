@@ -144,29 +144,45 @@ def test_bent_groups_are_found_and_counted(shape):
     assert adjusted_rand_score(toy.labels, found.assignments) > 0.95
 
 
-def test_noise_is_the_last_cluster_and_called_so():
+def test_noise_is_no_cluster_and_called_so():
     rng = np.random.default_rng(0)
     blobs = [rng.normal(c, 0.1, (60, 2)) for c in ((0, 0), (3, 0))]
     stray = np.array([[1.5, 9.0], [9.0, -9.0], [-9.0, 3.0]])
     found = last(Hdbscan(), np.concatenate([*blobs, stray]).astype(np.float32))
-    assert found.n_clusters == 3
-    assert found.assignments[-3:].tolist() == [2, 2, 2]
-    assert found.scalars["share_of_noise"] == pytest.approx((found.assignments == 2).mean())
+    assert found.n_clusters == len(found.centers) == 2
+    assert found.assignments[-3:].tolist() == [-1, -1, -1]
+    assert found.scalars["share_of_noise"] == pytest.approx(found.is_noise.mean())
     sizes = found.artefacts["sizes"]
     assert sizes.columns == ("0", "1", "noise")
     assert sizes.marked == (2,)
-    assert sizes.data[0].tolist() == np.bincount(found.assignments).tolist()
-    shown = artefacts.renumbered(sizes, np.array([1, 2, 0]))
-    assert shown.columns == ("0 noise", "1", "2")
+    assert sizes.data[0].tolist() == [(found.assignments == i).sum() for i in (0, 1, -1)]
+    shown = artefacts.renumbered(sizes, np.array([1, 0]))
+    assert shown.columns == ("0", "1", "noise")
+    assert shown.data[0].tolist() == sizes.data[0, [1, 0, 2]].tolist()
+    assert found.artefacts["stability"].columns == ("0", "1")
     assert found.artefacts["strength"].data[-3:, 0].tolist() == [0.0, 0.0, 0.0]
 
 
-def test_noise_has_its_place_even_if_there_is_none_of_it():
+def test_there_are_as_many_clusters_as_were_found():
     toy = Toy("blobs", n=300, noise=0.02).load(0, lambda *_: None)
     found = last(Hdbscan(), toy.items)
-    assert found.n_clusters == 6
-    assert (found.assignments < 5).all()
-    assert np.isfinite(found.centers).all()
+    assert found.n_clusters == len(found.centers) == 5
+    assert found.artefacts["sizes"].data.shape == (1, 6)  # noise has its bar, empty or not
+
+
+@pytest.mark.parametrize("shape", [(2,), (8, 8, 1)])
+def test_items_of_which_none_lies_dense_are_all_noise(shape):
+    rng = np.random.default_rng(0)
+    if len(shape) == 1:
+        items = rng.normal(size=(40, 2)).astype(np.float32)
+    else:
+        items = rng.integers(256, size=(40, *shape), dtype=np.uint8)
+    found = last(Hdbscan(min_cluster_size=30), items)
+    assert found.n_clusters == 0
+    assert found.is_noise.all()
+    assert found.centers.shape == (0, found.embedding.shape[1])
+    assert sorted(found.artefacts) == ["sizes", "strength", "tree"]
+    assert found.artefacts["sizes"].data.tolist() == [[40]]
 
 
 def test_least_sizes_rise_to_the_one_asked_for():

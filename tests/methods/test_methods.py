@@ -234,10 +234,17 @@ def test_snapshots_are_whole_and_frozen(name):
             if artefact.kind == "per_item":
                 assert len(artefact.data) == len(items), key
             for axis in artefact.cluster_axes:
-                assert artefact.data.shape[axis] == snapshot.n_clusters, key
+                with_noise = artefact.data.shape[axis] - snapshot.n_clusters
+                assert with_noise in (0, registry.emits_noise(registry.method(name))), key
             if artefact.kind != "per_item":
                 assert len(artefact.rows) in (0, artefact.data.shape[0]), key
             assert len(artefact.columns) in (0, artefact.data.shape[1]), key
+
+
+@EVERY
+def test_only_those_that_declare_it_leave_items_as_noise(name):
+    has_noise = any(snapshot.is_noise.any() for snapshot in usual(name).snapshots)
+    assert has_noise == registry.emits_noise(registry.method(name))
 
 
 @pytest.mark.parametrize("name", CHOOSES_K)

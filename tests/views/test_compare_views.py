@@ -110,10 +110,12 @@ def test_labels_and_images_are_named_on_hover():
     frame = panes.wide(POINTS[:2], CLUSTERS[:2], labels=np.repeat([0, -1, 1], 20), class_names="ab")
     spec = panes.linked(frame, ["A", "B"], image_url="/item/{index}.png").to_dict()
     assert spec["transform"] == [
+        {"calculate": "datum.clusterA < 0 ? 'noise' : datum.clusterA", "as": "clusterA name"},
+        {"calculate": "datum.clusterB < 0 ? 'noise' : datum.clusterB", "as": "clusterB name"},
         {"calculate": '"/item/" + datum.index + ".png"', "as": "image"},
     ]
     fields = [t["field"] for t in spec["concat"][0]["layer"][0]["encoding"]["tooltip"]]
-    assert fields == ["index", "class", "clusterA", "clusterB", "image"]
+    assert fields == ["index", "class", "clusterA name", "clusterB name", "image"]
     assert frame["class"].tolist()[::20] == ["a", "unknown", "b"]
 
 

@@ -199,7 +199,7 @@ def test_centers_are_numbered_and_missing_ones_left_out():
 
 def test_the_image_of_an_item_is_in_its_tooltip():
     spec = scatter.embedding(full_table(), image_url="/api/item/a/{index}.png").to_dict()
-    (change,) = spec["layer"][0]["transform"]
+    _, change = spec["layer"][0]["transform"]
     assert change == {"as": "image", "calculate": '"/api/item/a/" + datum.index + ".png"'}
     assert {"field": "image", "type": "nominal"} in spec["layer"][0]["encoding"]["tooltip"]
 

@@ -40,7 +40,7 @@ QUERIES = (
         "Sure and wrong",
         "sure and wrong",
         "The true class is not the one their cluster stands for, and yet the method is at least "
-        "as sure of them as of half of all items.",
+        "as sure of them as of half of all that it clusters.",
         "confidence",
         queries.confidently_wrong,
         needs_labels=True,

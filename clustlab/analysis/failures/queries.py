@@ -1,6 +1,7 @@
 """Ready questions to one step of a run: which items, clusters or classes look wrong.
 
-Each is a pure function from a `QueriedStep` to what it found, ranked, the worst first.
+Each is a pure function from a `QueriedStep` to what it found, ranked, the worst first. Noise is no
+cluster and neither right nor wrong, so only queries in which clusters play no part look at it.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from clustlab.analysis import metrics
+from clustlab.analysis.matching import sizes_of
 from clustlab.analysis.nearest_neighbours import Neighbours, Twins
 from clustlab.analysis.step_view import StepView
 from clustlab.analysis.timeline import Timeline
@@ -115,17 +117,17 @@ def _grouped(groups: Sequence[Group], parts: Sequence[Array] | None = None) -> F
 
 # -- items -------------------------------------------------------------------------------------
 def confidently_wrong(queried: QueriedStep) -> Found:
-    """Wrong items that the method is at least as sure of as of half of all items."""
-    if not len(queried.clusters):
+    """Wrong items that the method is at least as sure of as of half of all clustered items."""
+    if not queried.is_clustered.any():
         return _by(np.zeros(0, np.int64), queried.confidence)
-    sure = queried.confidence >= np.median(queried.confidence)
+    sure = queried.confidence >= np.median(queried.confidence[queried.is_clustered])
     return _by(np.flatnonzero(queried.wrong & sure), queried.confidence, -1)
 
 
 def undecided(queried: QueriedStep) -> Found:
     """Items whose first choice hardly leads the second."""
     margin = metrics.margin(queried.snapshot)
-    return _by(np.flatnonzero(margin < UNDECIDED), margin)
+    return _by(np.flatnonzero((margin < UNDECIDED) & queried.is_clustered), margin)
 
 
 def flip_floppers(queried: QueriedStep) -> Found:
@@ -140,7 +142,7 @@ def impostors(queried: QueriedStep) -> Found:
     if near.found.shape[1]:
         same = queried.clusters[near.found] == queried.clusters[near.queries][:, None]
         share[near.queries] = same.mean(1)
-    return _by(np.flatnonzero(share < LONELY), share)
+    return _by(np.flatnonzero((share < LONELY) & queried.is_clustered), share)
 
 
 def outliers(queried: QueriedStep) -> Found:
@@ -165,7 +167,8 @@ def near_duplicates_apart(queried: QueriedStep) -> Found:
     if queried.twins is None:
         raise ValueError("this query needs the look-alikes among the items")
     pairs, distances = queried.twins.pairs, queried.twins.distances
-    apart = queried.clusters[pairs[:, 0]] != queried.clusters[pairs[:, 1]]
+    one, other = queried.clusters[pairs[:, 0]], queried.clusters[pairs[:, 1]]
+    apart = (one != other) & (one >= 0) & (other >= 0)
     pairs, distances = pairs[apart], distances[apart]
     groups = [
         _pair(queried, int(a), int(b), float(gap))
@@ -255,8 +258,8 @@ def _empty(queried: QueriedStep) -> Array:
 
 def giant_clusters(queried: QueriedStep) -> Found:
     """Clusters at least twice as large as an even share, the least sure items first."""
-    sizes = np.bincount(queried.clusters, minlength=int(queried.ids.max(initial=-1)) + 1)
-    even = len(queried.clusters) / max(len(queried.ids), 1)
+    sizes = sizes_of(queried.clusters, int(queried.ids.max(initial=-1)) + 1)
+    even = sizes.sum() / max(len(queried.ids), 1)
     groups = []
     for cluster in np.flatnonzero(sizes >= GIANT * even).tolist() if even else ():
         side = Side(f"cluster {cluster}: {sizes[cluster]:,}", queried.members(cluster)[::-1])

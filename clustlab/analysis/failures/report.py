@@ -29,7 +29,8 @@ def report(
     Keys: query, title, meaning, step, unit and count (of that unit), n_items, score (what it is),
     note (what was left out), items (index, score, cluster, class, class_name, confidence), and
     groups for queries after clusters, classes and pairs (title, score, clusters, classes, sides of
-    title, count and items). At most `limit` items, groups, and items of a side are listed.
+    title, count and items). At most `limit` items, groups, and items of a side are listed. The
+    cluster of noise is -1.
 
     Parameters
     ----------

@@ -13,14 +13,13 @@ $$S(C) = \sum_{i \in C} \bigl( \lambda_i - \lambda_{\text{birth}}(C) \bigr) ,
 
 where item $i$ leaves its island at density $\lambda_i$. So the method finds the number of
 clusters by itself, of any shape and each of its own density. What lies on no chosen island is
-**noise**: it belongs to no cluster.
-
-Since every item needs a number, noise is the **last cluster** here, present even if it is empty.
+**noise**: it belongs to no cluster. It is drawn grey and called noise everywhere.
 
 ## What to watch
 
 - **Sizes and noise**: the outlined bar is noise. Look there first; a beautiful result on a tenth
-  of the items is not one.
+  of the items is not one. Scores are those of the clustered items, so beside them stands the share
+  that is **clustered**.
 - Each step asks for larger clusters. Small islands drown one after the other: their items become
   noise, or the two sides of a split turn into one cluster. Where nothing changes over many
   steps, the clusters are robust.
@@ -34,8 +33,8 @@ Since every item needs a number, noise is the **last cluster** here, present eve
 
 In many dimensions distances become alike, and hardly a place is denser than the rest: on pixels
 of handwritten digits (MNIST) about three quarters of the items end as noise. Groups that touch
-without a thinner place between them are one. And the scores of other methods are unfair to it:
-noise counts as one more cluster there.
+without a thinner place between them are one. And its scores cannot be laid beside those of methods
+that must put every item somewhere: it leaves out what is hard.
 
 ## Source
 
@@ -74,12 +73,21 @@ from clustlab.parts.inputs.components import (
     pca_cost,
 )
 from clustlab.parts.inputs.subsets import max_items, owners, sample
-from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
+from clustlab.types import (
+    NOISE,
+    Array,
+    Artefact,
+    Cost,
+    MethodFamily,
+    Paper,
+    PlannedPhase,
+    Snapshot,
+    cluster_name,
+)
 
 SMALLEST = 2  # least size of a cluster at the first step
 LEAVES = 60  # of the tree that is shown
 WORK = 60  # multiply-accumulates that take as long as what is done to a pair while merging
-NOISE = "noise"
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,8 @@ class Hdbscan:
     )
     step_unit: ClassVar[str] = "size"
     family: ClassVar[MethodFamily] = "density"
+    emits_noise: ClassVar[bool] = True
+    noise_before_schema_2: ClassVar[str] = "last"  # noise was the last cluster in runs of schema 1
     loop: ClassVar[tuple[str, ...]] = (
         "compare all pairs",
         "merge nearest",
@@ -181,64 +191,57 @@ class _Run:
         self._tree.value = merge_tree(distances, "single", ctx)
 
     def snapshot(self, size: int) -> Snapshot:
-        """Snapshot of the clusters of at least some size; noise is the last one."""
+        """Snapshot of the clusters of at least some size; the rest is noise."""
         self.ctx.at("drop small islands")
         tree = condense(self._tree.value, size)
         self.ctx.at("choose the stable")
         chosen = most_stable(tree)
         k, owner = len(chosen), self._owner.value
-        number = numbers(tree, chosen)[tree.fell_from][owner]
-        assignments = np.where(number >= 0, number, k)
+        assignments = numbers(tree, chosen)[tree.fell_from][owner]  # -1 for those on no island
         shown = self.data.shown
-        artefacts = {
-            "sizes": _sizes(assignments, k),
-            "stability": _stability(tree, chosen),
-            "tree": _tree(tree, chosen),
-            "strength": _strength(strengths(tree, chosen)[owner]),
-        }
-        if self.data.is_image:
-            artefacts["centroids"] = mean_images(self.items, assignments, k + 1)
+        artefacts = {"sizes": _sizes(assignments, k)}
+        if k:
+            artefacts["stability"] = _stability(tree, chosen)
+        artefacts["tree"] = _tree(tree, chosen)
+        artefacts["strength"] = _strength(strengths(tree, chosen)[owner])
+        if k and self.data.is_image:
+            artefacts["centroids"] = mean_images(self.items, assignments, k)
         scalars = {
             "least_size": float(size),
             "clusters_found": float(k),
-            "share_of_noise": float((number < 0).mean()),
+            "share_of_noise": float((assignments == NOISE).mean()),
         }
         return Snapshot(
             shown,
             assignments,
             scalars,
-            centers=means_of(shown, assignments, k + 1),
+            centers=means_of(shown, assignments, k),
             artefacts=artefacts,
         )
-
-
-def _names(k: int) -> tuple[str, ...]:
-    return (*(str(i) for i in range(k)), NOISE)
 
 
 def _sizes(assignments: Array, k: int) -> Artefact:
     return Artefact(
         "bars",
-        np.bincount(assignments, minlength=k + 1)[None],
+        np.bincount(np.where(assignments == NOISE, k, assignments), minlength=k + 1)[None],
         "Sizes and noise",
         reading="Items in each cluster. The outlined bar is noise, which is no cluster.",
-        columns=_names(k),
+        columns=tuple(cluster_name(i) for i in (*range(k), NOISE)),
         cluster_axes=(1,),
         marked=(k,),
     )
 
 
 def _stability(tree: Condensed, chosen: list[int]) -> Artefact:
-    mass = np.append(stability(tree)[chosen], 0.0)
+    mass = stability(tree)[chosen]
     return Artefact(
         "bars",
         mass[None] / max(float(mass.sum()), float(np.finfo(np.float32).tiny)),
         "Stability",
         reading="How long the items of a cluster stay together as density rises, as a share of "
         "the sum; a low bar is a cluster that hardly parted from its surroundings.",
-        columns=_names(len(chosen)),
+        columns=tuple(cluster_name(i) for i in range(len(chosen))),
         cluster_axes=(1,),
-        marked=(len(chosen),),
     )
 
 

@@ -120,10 +120,13 @@ class Components:
 
 
 def mean_images(items: Array, assignments: Array, n_clusters: int) -> Artefact:
-    """Mean of the images (n, h, w, c) uint8 of each cluster; black for an empty one."""
+    """Mean of the images (n, h, w, c) uint8 of each cluster; black for an empty one.
+
+    Noise (-1) belongs to none.
+    """
     flat = items.reshape(len(items), -1)
     means = np.zeros((n_clusters, flat.shape[1]))
-    for cluster in np.unique(assignments):
+    for cluster in np.unique(assignments[assignments >= 0]):
         means[cluster] = flat[assignments == cluster].mean(0)
     pixels = means.round().clip(0, 255).astype(np.uint8)
     return _centroids(pixels.reshape(n_clusters, *items.shape[1:]))
@@ -140,7 +143,12 @@ def _centroids(pixels: Array) -> Artefact:
 
 
 def means_of(rows: Array, assignments: Array, n_clusters: int) -> Array:
-    """Mean (n_clusters, d) of the rows (n, d) of each cluster; that of all for an empty one."""
-    sizes = np.bincount(assignments, minlength=n_clusters)[:, None]
-    sums = [np.bincount(assignments, column, n_clusters) for column in rows.T]
+    """Mean (n_clusters, d) of the rows (n, d) of each cluster; that of all for an empty one.
+
+    Noise (-1) belongs to none.
+    """
+    clustered = assignments >= 0
+    own = assignments[clustered]
+    sizes = np.bincount(own, minlength=n_clusters)[:, None]
+    sums = [np.bincount(own, column, n_clusters) for column in rows[clustered].T]
     return np.where(sizes > 0, np.stack(sums, 1) / np.maximum(sizes, 1), rows.mean(0))

@@ -9,12 +9,13 @@ import pandas as pd
 import streamlit as st
 
 from clustlab.analysis import agreement, comparison, learning_curves, progress_axis, run_scores
-from clustlab.analysis.matching import contingency
+from clustlab.analysis.matching import with_noise, with_noise_last
 from clustlab.analysis.score_catalogue import FROM_ASSIGNMENTS, LABELLED, SCORES
 from clustlab.runs.store import Run
-from clustlab.types import Array
+from clustlab.types import Array, cluster_name, cluster_words
 from clustlab.ui import session, state
 from clustlab.ui.compare.compared_run import Side, chart_key, select, shared_by
+from clustlab.ui.run import summaries
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.ui.widgets.clickable_sheet import clickable
 from clustlab.views import matrices, overlay, sheets
@@ -61,7 +62,7 @@ def _clusters_of_two(sides: Sequence[Side]) -> None:
     if len(pairs) > 1:
         pair = st.selectbox("Clusters of", pairs, format_func=words, key="compare-pair", width=360)
     a, b = sides[pair[0]], sides[pair[1]]
-    same = int((a.clusters == b.clusters).sum())
+    same = int(((a.clusters == b.clusters) & (a.clusters >= 0)).sum())
     st.markdown(
         f"**Clusters of {a.name} by clusters of {b.name}**: {same:,} of {len(a.clusters):,} items "
         f"({same / max(len(a.clusters), 1):.1%}) lie in clusters of the same number."
@@ -72,7 +73,8 @@ def _clusters_of_two(sides: Sequence[Side]) -> None:
     def choose(cell: tuple[int, int]) -> None:
         one, other = cell
         rows = a.items[np.flatnonzero((a.clusters == one) & (b.clusters == other))]
-        select(source, rows, f"Cluster {one} of {a.letter}, {other} of {b.letter}")
+        first = cluster_words(one).capitalize()
+        select(source, rows, f"{first} of {a.letter}, {cluster_name(other)} of {b.letter}")
 
     cells = keyboard_choice.Chooser(source, key, choose)
 
@@ -81,9 +83,15 @@ def _clusters_of_two(sides: Sequence[Side]) -> None:
         if clicked:
             cells.take((int(clicked[0]["from"]), int(clicked[0]["to"])))
 
+    n_ids = int(max(side.ids.max(initial=-1) for side in (a, b))) + 1
+    ids = with_noise_last(n_ids)
     choices = keyboard_choice.cells(
-        contingency(a.clusters, b.clusters),
-        lambda one, other: f"cluster {one} of {a.letter}, {other} of {b.letter}",
+        with_noise(a.clusters, b.clusters, n_ids, n_ids),
+        lambda one, other: (
+            f"{cluster_words(one)} of {a.letter}, {cluster_name(other)} of {b.letter}"
+        ),
+        rows=ids,
+        columns=ids,
         are_images=a.view.dataset.is_image,
     )
     cells.box("Choose a cell", choices, width=360)
@@ -113,10 +121,14 @@ def consensus_of(sides: Sequence[Side]) -> None:
             value = scores[score.key]
             if value is not None:
                 st.metric(f"{score.short} of the majority", score.written(value))
+        part = scores["share_clustered"]
+        if part is not None and part < 1:
+            percent = run_scores.percent(part)
+            st.metric("Clustered by majority", percent, help=summaries.NOISE_HELP)
     _disputed(sides, ids, apart)
     st.markdown("**Consensus clusters**: the images that the runs see most alike first")
     used, sizes = np.unique(ids, return_counts=True)
-    shown = used[np.argsort(-sizes, kind="stable")][:ROWS]
+    shown = used[np.lexsort((-sizes, used < 0))][:ROWS]  # noise is no cluster and comes last
     rising = np.argsort(apart, kind="stable")
     rows = [rising[ids[rising] == i][:IMAGES] for i in shown]
     sheet = sheets.cluster_rows(
@@ -159,7 +171,7 @@ def _disputed(sides: Sequence[Side], ids: Array, apart: Array) -> None:
 
 def _sheet(sides: Sequence[Side], sheet: sheets.Sheet, key: str, alt: str) -> None:
     def label(index: int) -> str:
-        seen = ", ".join(f"{side.letter} {side.clusters[index]}" for side in sides)
+        seen = ", ".join(f"{side.letter} {cluster_name(side.clusters[index])}" for side in sides)
         return f"item {sides[0].items[index]} · cluster in {seen}"
 
     clickable(sheet, key=key, alt=alt, label=label, on_pick=sides[0].pick)

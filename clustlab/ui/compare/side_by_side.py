@@ -6,11 +6,11 @@ from itertools import pairwise
 import numpy as np
 import streamlit as st
 
-from clustlab.analysis import agreement, matching
+from clustlab.analysis import agreement, matching, run_scores
 from clustlab.analysis.score_catalogue import LABELLED, SCORES, Score
 from clustlab.runs import titles
 from clustlab.runs.store import Run
-from clustlab.types import Array
+from clustlab.types import NOISE, Array, cluster_words
 from clustlab.ui import nav, session, state
 from clustlab.ui.compare import agreement_tabs, linked_maps
 from clustlab.ui.compare.compared_run import Side, chart_key, select
@@ -61,6 +61,8 @@ def _heads(sides: Sequence[Side]) -> None:
                 nav.link("embedding", "Open", "open_in_new", run=run.id)
             scores = [f"{score.short} **{score.written(row[score.key])}**" for score in _told(row)]
             scores.append(f"**{row['n_occupied']:.0f}** clusters")
+            if row["share_clustered"] < 1:
+                scores.insert(1, run_scores.clustered_words(row["share_clustered"]))
             few = scores if len(sides) < 3 else scores[:2]  # narrow columns
             st.markdown(" · ".join(few), help=", ".join(scores).replace("*", ""))
             record = run.log[side.view.step]
@@ -95,12 +97,15 @@ def _who_is_right(sides: Sequence[Side]) -> None:
     for column, (a, b) in zip(columns, pairs, strict=False):
         with column, st.container(key=f"right-{a.letter}{b.letter}", gap="xsmall"):
             st.markdown(f"**Who is right, {a.letter} or {b.letter}?**", help=RIGHT)
-            found = agreement.who_is_right(labels, ~a.view.wrong, ~b.view.wrong)
+            noise = ~(a.view.is_clustered & b.view.is_clustered)
+            found = agreement.who_is_right(labels, ~a.view.wrong, ~b.view.wrong, noise)
             rows = (("both", "only_a"), ("only_b", "neither"))
             for row in rows:
                 for cell, name in zip(st.columns(2, gap="xsmall"), row, strict=True):
                     with cell:
                         _cell(name, a.items[getattr(found, name)], a.letter, b.letter)
+            if len(found.noise):
+                _cell("noise", a.items[found.noise], a.letter, b.letter)
     if len(pairs) == 1:
         with columns[1]:
             _in_short(*pairs[0])
@@ -108,13 +113,15 @@ def _who_is_right(sides: Sequence[Side]) -> None:
 
 RIGHT = (
     "An image is right in a run if its true class is the one that its cluster stands for (1-to-1 "
-    "matching; the majority where there are more clusters than classes). Click for the images."
+    "matching; the majority where there are more clusters than classes). Noise is neither "
+    "right nor wrong. Click for the images."
 )
 CELLS = {  # what the button says, and the title of what it selects
     "both": ("Both right", "Right in {a} and {b}"),
     "only_a": ("Only {a}", "Right in {a}, wrong in {b}"),
     "only_b": ("Only {b}", "Right in {b}, wrong in {a}"),
     "neither": ("Both wrong", "Wrong in {a} and {b}"),
+    "noise": ("Noise in one or both", "Noise in {a} or {b}"),
 }
 
 
@@ -132,7 +139,7 @@ def _cell(name: str, items: Array, a: str, b: str) -> None:
 
 def _in_short(a: Side, b: Side) -> None:
     ari, nmi = agreement.scores([a.clusters, b.clusters])
-    same = int((a.clusters == b.clusters).sum())
+    same = int(((a.clusters == b.clusters) & (a.clusters >= 0)).sum())
     st.markdown(f"**How far do {a.letter} and {b.letter} agree?**")
     st.markdown(
         f"ARI **{ari[0, 1]:.3f}** · NMI **{nmi[0, 1]:.3f}** · {same:,} of {len(a.clusters):,} "
@@ -170,14 +177,16 @@ def _order(sides: Sequence[Side]) -> Array:
     """Clusters in the order of the first run, then those that only others have."""
     first = sides[0].ids[clusters.ordered(sides[0].view)]
     used = np.unique(np.concatenate([side.clusters for side in sides]))
-    return np.concatenate([first[np.isin(first, used)], np.setdiff1d(used, first)])
+    others = np.setdiff1d(used, first)
+    others = others[np.argsort(others < 0, kind="stable")]  # noise comes last
+    return np.concatenate([first[np.isin(first, used)], others])
 
 
 def sheet_of(side: Side, sheet: sheets.Sheet, *, key: str, alt: str) -> None:
     """Clickable sheet that names clusters by their common numbers."""
 
     def label(index: int) -> str:
-        own = f"cluster {side.clusters[index]} in {side.letter}"
+        own = f"{cluster_words(side.clusters[index])} in {side.letter}"
         labels = side.view.labels
         if labels is None or labels[index] < 0:
             return f"item {side.items[index]} · {own}"
@@ -212,7 +221,7 @@ def _confusion(side: Side, labels: Array) -> None:
     def choose(cell: tuple[int, int]) -> None:
         label, cluster = cell
         rows = side.items[np.flatnonzero((labels == label) & (side.clusters == cluster))]
-        select(source, rows, f"{name(label)} in cluster {cluster} of {side.letter}")
+        select(source, rows, f"{name(label)} in {cluster_words(cluster)} of {side.letter}")
 
     cells = keyboard_choice.Chooser(source, key, choose)
 
@@ -221,9 +230,11 @@ def _confusion(side: Side, labels: Array) -> None:
         if clicked:
             cells.take((names.index(str(clicked[0]["true"])), int(clicked[0]["cluster"])))
 
+    n_ids = int(side.ids.max(initial=-1)) + 1
     words = keyboard_choice.cells(
-        matching.contingency(labels, side.clusters),
-        lambda label, cluster: f"true {name(label)} in cluster {cluster}",
+        matching.classes_by_clusters(labels, side.clusters, side.view.timeline.n_classes, n_ids),
+        lambda label, cluster: f"true {name(label)} in {cluster_words(cluster)}",
+        columns=matching.with_noise_last(n_ids),
         are_images=side.view.dataset.is_image,
     )
     cells.box("Choose a cell", words)
@@ -262,6 +273,8 @@ def _inspect(sides: Sequence[Side]) -> None:
 
 def _verdict(side: Side, index: int) -> str:
     view, cluster = side.view, int(side.clusters[index])
+    if cluster == NOISE:
+        return f"{side.name}: **noise**"
     words = f"{side.name}: cluster **{cluster}** (confidence {view.confidence[index]:.2f})"
     if view.labels is None or view.labels[index] < 0:
         return words

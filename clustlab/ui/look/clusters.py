@@ -3,7 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from clustlab.types import Array
+from clustlab.analysis.matching import sizes_of
+from clustlab.types import NOISE, Array, cluster_words
 from clustlab.ui import session
 from clustlab.ui.run import item_sheet
 from clustlab.ui.run.view import View
@@ -31,7 +32,7 @@ def clusters_page(view: View) -> None:
         key="order",
         bind="query-params",
     )
-    ids = ordered(view)
+    ids = rows_of(view)
     page = 1
     if len(ids) > PER_PAGE:
         page = st.pagination(-(-len(ids) // PER_PAGE), key="cluster-page") or 1
@@ -41,10 +42,15 @@ def clusters_page(view: View) -> None:
     panels.guide(sheets.atlas)
 
 
+def rows_of(view: View) -> Array:
+    """Clusters as they are `ordered`, and noise below them if there is any."""
+    return ordered(view) if view.is_clustered.all() else np.append(ordered(view), NOISE)
+
+
 def ordered(view: View) -> Array:
     """Clusters by their matched class, then the unmatched by size; empty ones last."""
-    ids = np.unique(view.timeline.mapping(view.step))
-    sizes = np.bincount(view.clusters, minlength=int(ids.max()) + 1)
+    ids = view.ids
+    sizes = sizes_of(view.clusters, int(ids.max(initial=-1)) + 1)
     classes = view.class_of
     keys = [(sizes[i] == 0, classes[i] < 0, classes[i], -sizes[i]) for i in ids]
     return ids[sorted(range(len(ids)), key=lambda j: keys[j])]
@@ -63,10 +69,10 @@ def _row(view: View, cluster: int, order: str) -> None:
             "All",
             key=f"all-{cluster}",
             type="tertiary",
-            help=f"Select all items of cluster {cluster}",
+            help=f"Select all items of {cluster_words(cluster)}",
             disabled=not len(members),
             on_click=session.select,
-            args=(members, f"Cluster {cluster}"),
+            args=(members, cluster_words(cluster).capitalize()),
         )
     with images:
         _images(view, cluster, members, order)
@@ -76,11 +82,13 @@ def _images(view: View, cluster: int, members: Array, order: str) -> None:
     if not len(members):
         st.caption("Empty: no item is assigned to this cluster at this step.")
         return
+    if cluster == NOISE and order in ("central", "doubtful"):
+        order = "random"  # it has no centre, and no confidence
     chosen = _choose(view, members, order)
     if not len(chosen):
-        st.caption("No item moved into this cluster at this step.")
+        st.caption(f"No item moved into {cluster_words(cluster)} at this step.")
         return
-    alt = f"Images of cluster {cluster}, {ORDERS[order].lower()}"
+    alt = f"Images of {cluster_words(cluster)}, {ORDERS[order].lower()}"
     item_sheet.image_sheet(view, chosen, key=f"row-{cluster}", alt=alt, tile=28, columns=IMAGES)
 
 

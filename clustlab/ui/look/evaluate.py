@@ -1,14 +1,17 @@
 """Body of the page Evaluate: the clustering against the true classes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from clustlab.analysis import matching, probes
+from clustlab.analysis import matching, probes, run_scores
 from clustlab.analysis.score_catalogue import LABELLED, SCORES, UNLABELLED
+from clustlab.types import cluster_words
 from clustlab.ui import session, state
+from clustlab.ui.run import summaries
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.views import bars, curves, matrices
@@ -26,8 +29,7 @@ def evaluate_page(view: View) -> None:
         for score in (SCORES[key] for key in LABELLED):
             tip = f"{score.meaning} {view.dataset.protocol}".strip()
             st.metric(score.short, score.written(row[score.key]), help=tip)
-    if row["share_clustered"] < 1:
-        st.caption(f"Over the {row['share_clustered']:.1%} of the items that are clustered.")
+        _share_clustered(row)
     panels.tabs({"Confusion matrix": lambda: _confusion(view), "Over time": lambda: _curves(view)})
     _probes(view)
 
@@ -42,10 +44,19 @@ def _without_labels(view: View) -> None:
         for score in (SCORES["n_occupied"], SCORES["confidence"]):
             st.metric(score.title, score.written(row[score.key]), help=score.meaning)
         st.metric("Silhouette", f"{view.timeline.silhouette(view.step):.3f}")
+        _share_clustered(row)
     shares = [key for key in UNLABELLED if not SCORES[key].is_count]
     panels.chart(
         curves.metrics, view.timeline.metrics(), shares, step=view.step, key="curves-unlabelled"
     )
+
+
+def _share_clustered(row: Mapping[str, float]) -> None:
+    """What part of the items the scores speak of, where it is not all of them."""
+    if row["share_clustered"] < 1:
+        st.metric(
+            "Clustered", run_scores.percent(row["share_clustered"]), help=summaries.NOISE_HELP
+        )
 
 
 def _confusion(view: View) -> None:
@@ -69,7 +80,7 @@ def chooser(view: View, name: str) -> keyboard_choice.Chooser:
     def choose(cell: tuple[int, int]) -> None:
         label, cluster = cell
         rows = np.flatnonzero((view.labels == label) & (view.clusters == cluster))
-        session.select(rows, f"{view.class_name(label)} in cluster {cluster}")
+        session.select(rows, f"{view.class_name(label)} in {cluster_words(cluster)}")
 
     return keyboard_choice.Chooser(name, session.chart_key(name), choose)
 
@@ -77,9 +88,11 @@ def chooser(view: View, name: str) -> keyboard_choice.Chooser:
 def choices(view: View) -> dict[tuple[int, int], str]:
     """Words for each class in each cluster that has some of it, the largest first."""
     assert view.labels is not None
+    n_classes, n_ids = view.timeline.n_classes, view.timeline.n_ids()
     return keyboard_choice.cells(
-        matching.contingency(view.labels, view.clusters),
-        lambda label, cluster: f"true {view.class_name(label)} in cluster {cluster}",
+        matching.classes_by_clusters(view.labels, view.clusters, n_classes, n_ids),
+        lambda label, cluster: f"true {view.class_name(label)} in {cluster_words(cluster)}",
+        columns=matching.with_noise_last(n_ids),
         are_images=view.dataset.is_image,
     )
 
@@ -116,6 +129,8 @@ def _curves(view: View) -> None:
         selection_mode="multi",
         format_func=lambda key: SCORES[key].title,
     )
+    if view.timeline.has_noise():
+        drawn = [*drawn, "share_clustered"]
     panels.chart(curves.metrics, frame, drawn, step=view.step, key="scores", height=230)
     st.markdown("**Recall of each class**")
     recall = view.timeline.recall()

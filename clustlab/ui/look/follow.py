@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from clustlab.analysis import genealogy, rematch
+from clustlab.analysis import genealogy, matching, rematch
 from clustlab.runs.store import Run
-from clustlab.types import Array
+from clustlab.types import Array, cluster_name, cluster_words
 from clustlab.ui import session, state
 from clustlab.ui.look import shifts
 from clustlab.ui.run import alarms
@@ -144,11 +144,11 @@ def _genealogy(view: View) -> None:
 
 def _traced(view: View) -> Array | None:
     """Members of the cluster to trace, as it is at the step in view; None without one."""
-    ids = np.unique(view.clusters).tolist()
+    ids = sorted(np.unique(view.clusters).tolist(), key=lambda i: (i < 0, i))
     cluster = st.selectbox(
         "Trace the members of",
         [None, *ids],
-        format_func=lambda i: "no cluster" if i is None else f"cluster {i}, as it is now",
+        format_func=lambda i: "no cluster" if i is None else f"{cluster_words(i)}, as it is now",
         key="traced",
         help="A cluster as it is at the step in view.",
         width=220,
@@ -159,7 +159,11 @@ def _traced(view: View) -> Array | None:
         icon=":material/select_all:",
         disabled=members is None,
         on_click=session.select,
-        args=([] if members is None else members, f"Cluster {cluster} at step {view.step}"),
+        args=(
+            ([], "")
+            if members is None or cluster is None
+            else (members, f"{cluster_words(cluster).capitalize()} at step {view.step}")
+        ),
     )
     return members
 
@@ -172,7 +176,11 @@ def _bands(
     largest = sorted(sizes, key=lambda link: (-sizes[link], link))[: keyboard_choice.MOST]
     return {
         (column, a, b): f"steps {columns[column]} to {columns[column + 1]}, "
-        + (f"stayed in {a}: " if a == b else f"cluster {a} to {b}: ")
+        + (
+            f"stayed in {cluster_name(a)}: "
+            if a == b
+            else f"{cluster_words(a)} to {cluster_name(b)}: "
+        )
         + keyboard_choice.images(sizes[column, a, b], are_images=are_images)
         for column, a, b in largest
     }
@@ -182,7 +190,8 @@ def _select_band(assignments: Array, columns: Array, band: tuple[int, int, int])
     column, a, b = band
     first, last = (int(step) for step in columns[column : column + 2])
     rows = np.flatnonzero((assignments[first] == a) & (assignments[last] == b))
-    session.select(rows, f"Cluster {a} → {b}, steps {first} to {last}")
+    words = f"{cluster_words(a)} → {cluster_name(b)}".capitalize()
+    session.select(rows, f"{words}, steps {first} to {last}")
 
 
 def _event_list(view: View) -> None:
@@ -264,7 +273,7 @@ def _changes(view: View, start: int, found: rematch.Rematch) -> None:
     if not found.changed:
         st.caption("Every cluster stands for the same class at both steps.")
         return
-    sizes = np.bincount(view.clusters, minlength=len(found.classes_after))
+    sizes = matching.sizes_of(view.clusters, len(found.classes_after))
     named = [
         {
             "cluster": cluster,

@@ -25,7 +25,7 @@ from clustlab.ui import nav, session, state
 from clustlab.ui.look import run_filters
 from clustlab.ui.run import summaries
 
-SHOWN = [SCORES[key] for key in (*LABELLED[:3], "n_occupied")]
+SHOWN = [SCORES[key] for key in (*LABELLED[:3], "n_occupied", "share_clustered")]
 COLUMNS = {
     "picture": st.column_config.ImageColumn("Picture", width="small"),
     "run": st.column_config.TextColumn("Run", width="medium"),
@@ -87,6 +87,8 @@ def _rows(runs: list[Run]) -> None:
     frame = pd.DataFrame(
         [_row(session.open_run(r.id), t) for r, t in zip(runs, called, strict=True)]
     )
+    if not (frame["share_clustered"].astype(float) < 1).any():  # no run leaves noise
+        frame = frame.drop(columns="share_clustered")
     event = st.dataframe(
         frame,
         hide_index=True,

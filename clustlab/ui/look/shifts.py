@@ -3,7 +3,8 @@
 import numpy as np
 import streamlit as st
 
-from clustlab.analysis import transitions
+from clustlab.analysis import matching, transitions
+from clustlab.types import cluster_name, cluster_words
 from clustlab.ui import session, state
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import keyboard_choice, panels
@@ -60,7 +61,8 @@ def earlier_step(view: View) -> int:
 def _pick(view: View, start: int, source: int, target: int) -> None:
     before = view.timeline.stable(start)
     rows = np.flatnonzero((before == source) & (view.clusters == target))
-    session.select(rows, f"Cluster {source} → {target}, steps {start} to {view.step}")
+    words = f"{cluster_words(source)} → {cluster_name(target)}".capitalize()
+    session.select(rows, f"{words}, steps {start} to {view.step}")
 
 
 def _flow(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
@@ -92,12 +94,19 @@ def _moves(
     view: View, start: int, before: np.ndarray, n_ids: int, shown: set[flow.Link] | None = None
 ) -> dict[tuple[int, int], str]:
     """Words for each group of items by where it was and is, the largest first."""
-    found = keyboard_choice.cells(
+    ids = matching.with_noise_last(n_ids)
+    moves = keyboard_choice.cells(
         transitions.table(before, view.clusters, n_ids),
-        lambda a, b: f"stayed in cluster {a}" if a == b else f"from cluster {a} to {b}",
+        lambda a, b: (
+            f"stayed in {cluster_words(a)}"
+            if a == b
+            else f"from {cluster_words(a)} to {cluster_name(b)}"
+        ),
+        rows=ids,
+        columns=ids,
         are_images=view.dataset.is_image,
     )
-    return {move: words for move, words in found.items() if shown is None or move in shown}
+    return {move: words for move, words in moves.items() if shown is None or move in shown}
 
 
 def _matrix(view: View, start: int, before: np.ndarray, n_ids: int) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from clustlab.analysis import biography
 from clustlab.runs.store import Run
-from clustlab.types import Array
+from clustlab.types import Array, cluster_name
 from clustlab.ui import nav, session
 from clustlab.ui.run import explanation, item_sheet
 from clustlab.ui.run.view import View
@@ -45,11 +45,16 @@ def biography_card(view: View, index: int) -> None:
 
 def _facts(view: View, index: int) -> None:
     sure = float(view.confidence[index])
-    lines = [f"Cluster **{view.clusters[index]}** (confidence {sure:.2f})"]
+    clustered = bool(view.is_clustered[index])
+    lines = [
+        f"Cluster **{view.clusters[index]}** (confidence {sure:.2f})"
+        if clustered
+        else "**Noise**: it belongs to no cluster"
+    ]
     if view.labels is not None and view.labels[index] >= 0:
         known = view.class_name(int(view.labels[index]))
         verdict = "not the class its cluster stands for" if view.wrong[index] else "as its cluster"
-        lines.append(f"True class **{known}**: {verdict}")
+        lines.append(f"True class **{known}**" + (f": {verdict}" if clustered else ""))
     flips = int(view.timeline.flips(view.step)[index])
     lines.append(f"Changed its cluster {flips} time{'s' * (flips != 1)} up to this step")
     st.markdown("\n\n".join(lines))
@@ -72,8 +77,8 @@ def _strip(view: View, index: int) -> None:
 
 def _in_words(history: Array) -> str:
     """The clusters of an item as a list of stretches, for those who do not see the strip."""
-    starts = np.flatnonzero(np.diff(history, prepend=-1))
-    parts = [f"{history[i]} from step {i}" for i in starts[:12].tolist()]
+    starts = bars.stretches(history)
+    parts = [f"{cluster_name(history[i])} from step {i}" for i in starts[:12].tolist()]
     return ", ".join(parts) + (" and so on" if len(starts) > 12 else "")
 
 
@@ -96,7 +101,9 @@ def _near(view: View, index: int, step: int, *, key: str) -> list[int]:
     if share is None:
         st.caption("There is no other item.")
         return []
-    st.caption(f"Nearest in the embedding{when}: {share:.0%} share its cluster")
+    is_noise = view.timeline.stable(step)[index] < 0
+    says = "it is noise and shares no cluster" if is_noise else f"{share:.0%} share its cluster"
+    st.caption(f"Nearest in the embedding{when}: {says}")
     alt = f"Nearest neighbours of item {index} at step {step}"
     items = np.array(found["items"])
     clusters = np.array(found["clusters"])  # as they were then
@@ -205,7 +212,8 @@ def _flips(view: View, index: int) -> None:
 
 
 def _move(flip: dict[str, Any], *, short: bool = False) -> str:
-    words = f"Step {flip['step']}: {flip['from']} → {flip['to']}"
+    source, target = cluster_name(flip["from"]), cluster_name(flip["to"])
+    words = f"Step {flip['step']}: {source} → {target}"
     others = flip["n_together"]
     if short:
         return words

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from clustlab.types import Array
+from clustlab.types import Array, cluster_words
 from clustlab.ui import session
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets.clickable_sheet import clickable
@@ -13,7 +13,7 @@ COLUMNS = 12
 
 def item_line(view: View, index: int) -> str:
     """One item in a line: number, class, cluster."""
-    words = [f"item {index}", f"cluster {view.clusters[index]}"]
+    words = [f"item {index}", cluster_words(view.clusters[index])]
     if view.labels is not None and view.labels[index] >= 0:
         words.insert(1, view.class_name(int(view.labels[index])))
     return " · ".join(words)
@@ -40,7 +40,7 @@ def show_sheet(view: View, sheet: sheets.Sheet, *, key: str, alt: str) -> None:
 
 
 def item_table(view: View, indices: Array) -> pd.DataFrame:
-    """Facts about items, one row each."""
+    """Facts about items, one row each; the cluster of noise is -1."""
     frame = pd.DataFrame({"item": indices, "cluster": view.clusters[indices]})
     if view.labels is not None:
         frame["class"] = [view.class_name(int(c)) for c in view.labels[indices]]

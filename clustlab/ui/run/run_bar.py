@@ -39,6 +39,8 @@ def _state(run_id: str) -> None:
             value = found.get(score.key)
             if value is not None:
                 st.markdown(f"{score.short} **{score.written(value)}**", width="content")
+        for words in summaries.clustered(found):
+            st.markdown(words, width="content", help=summaries.NOISE_HELP)
     seen = state.SEEN_STATUS.get()
     if seen != (run_id, status):
         state.SEEN_STATUS.set((run_id, status))

@@ -1,5 +1,6 @@
 """Short descriptions of runs, kept so that lists of runs stay quick."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from clustlab.analysis import run_scores
@@ -10,6 +11,7 @@ from clustlab.runs.store import Run, Status
 from clustlab.ui import session
 from clustlab.views import thumbnail as draw
 
+NOISE_HELP = "Scores are those of the clustered items; the rest is noise, which is no cluster."
 STATUS_COLORS: dict[Status, Any] = {
     "queued": "gray",
     "running": "blue",
@@ -41,6 +43,12 @@ def scores(run: Run) -> dict[str, Any]:
         return {}
 
 
+def clustered(scores: Mapping[str, Any]) -> list[str]:
+    """Words that belong beside scores: how much is clustered, unless everything is."""
+    share = scores.get("share_clustered")
+    return [run_scores.clustered_words(share)] if share is not None and share < 1 else []
+
+
 def status_and_scores(run: Run) -> str:
     """Status and scores in one line."""
     parts = [f"{run.status}, {len(run)} steps"]
@@ -50,4 +58,5 @@ def status_and_scores(run: Run) -> str:
         parts.append(f"{leading.short} {leading.written(found[leading.key])}")
     elif found:
         parts.append(f"{found['n_occupied']} clusters")
+    parts += clustered(found)
     return " · ".join(parts)

@@ -41,6 +41,8 @@ def four_views(view: View) -> None:
     if session.picked() is not None or session.selection()[0]:
         inspector.inspector_panel(view)
     scores = LABELLED[:3] if view.labels is not None else ("confidence", "evenness")
+    if view.timeline.has_noise():
+        scores = (*scores, "share_clustered")
     st.markdown("**Scores over time**", help=reading(curves.metrics))
     panels.chart(
         curves.metrics,
@@ -129,7 +131,7 @@ def _cluster_rows(view: View) -> None:
         "**Images of each cluster**, nearest to the centre first",
         help=reading(sheets.cluster_rows),
     )
-    ids = clusters.ordered(view)[:ROWS]
+    ids = clusters.rows_of(view)[:ROWS]
     rows = [
         sheets.order("central", np.flatnonzero(view.clusters == i), view.snapshot, limit=ROW_IMAGES)
         for i in ids

@@ -97,13 +97,24 @@ def filled(counts: Array) -> list[tuple[int, int, int]]:
 
 
 def cells(
-    counts: Array, say: Callable[[int, int], str], *, are_images: bool
+    counts: Array,
+    say: Callable[[int, int], str],
+    *,
+    are_images: bool,
+    rows: Array | None = None,
+    columns: Array | None = None,
 ) -> dict[tuple[int, int], str]:
-    """What can be chosen of a table: each cell that is not empty in words, the fullest first."""
-    return {
-        (row, column): f"{say(row, column)}: {images(n, are_images=are_images)}"
-        for row, column, n in filled(counts)
-    }
+    """What can be chosen of a table: each cell that is not empty in words, the fullest first.
+
+    Rows and columns are known by their places, or by the numbers given for them.
+    """
+    rows = np.arange(counts.shape[0]) if rows is None else rows
+    columns = np.arange(counts.shape[1]) if columns is None else columns
+    words = {}
+    for row, column, n in filled(counts):
+        cell = int(rows[row]), int(columns[column])
+        words[cell] = f"{say(*cell)}: {images(n, are_images=are_images)}"
+    return words
 
 
 def images(n: int, *, are_images: bool = True) -> str:
