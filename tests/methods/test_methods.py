@@ -26,7 +26,7 @@ from clustlab.context import Context
 from clustlab.errors import Cancelled, ParameterError
 from clustlab.params import build, schema
 from clustlab.parts.inputs.network_input import Inputs
-from clustlab.types import Cost, Role, Snapshot
+from clustlab.types import Cost, MethodFamily, Role, Snapshot
 
 METHODS = registry.methods()
 EVERY = pytest.mark.parametrize("name", METHODS)
@@ -484,6 +484,7 @@ def test_descriptions_are_complete(name):
     assert cls.name == name
     assert cls.title
     assert cls.step_unit
+    assert cls.family in get_args(MethodFamily)
     assert re.fullmatch(r"[A-Z].+\.", cls.idea)
     assert set(cls.accepts) <= {"images", "points"}
     assert cls.accepts

@@ -42,7 +42,7 @@ from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.networks.autoencoder import Autoencoder
 from clustlab.parts.networks.cost import blank, macs
 from clustlab.parts.networks.passes import descend, embed
-from clustlab.types import Array, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, MethodFamily, Paper, PlannedPhase, Snapshot
 
 TRAINING = 3  # a step backwards costs about twice a pass forwards
 
@@ -61,6 +61,7 @@ class SkeletonClass:
         "Science 313",
     )
     step_unit: ClassVar[str] = "epoch"
+    family: ClassVar[MethodFamily] = "code"  # what its clusters are; alarms speak of it so
     loop: ClassVar[tuple[str, ...]] = ("train", "encode", "cluster")  # what `ctx.at` may name
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {  # each takes longer than the one before

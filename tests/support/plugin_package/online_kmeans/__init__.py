@@ -32,7 +32,7 @@ from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.clustering.kmeans import check_enough_items
 from clustlab.parts.inputs.network_input import features
-from clustlab.types import Array, Cost, Paper, PlannedPhase, Snapshot
+from clustlab.types import Array, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class OnlineKMeans:
     idea: ClassVar[str] = "Move centres a little towards the items of each batch."
     paper: ClassVar[Paper] = Paper("Sculley", 2010, "Web-scale k-means clustering", "WWW")
     step_unit: ClassVar[str] = "epoch"
+    family: ClassVar[MethodFamily] = "centres"
     loop: ClassVar[tuple[str, ...]] = ("move centers", "assign items")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
