@@ -94,6 +94,7 @@ def test_one_file_names_what_the_session_and_the_address_hold():
     spelt = [
         f"{name_of(file)}:{node.lineno}"
         for file in SOURCES
+        if name_of(file) != "clustlab/ui/state.py"
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
         if isinstance(node, ast.Attribute) and node.attr in ("session_state", "query_params")
     ]
