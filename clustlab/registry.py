@@ -127,6 +127,13 @@ class Measuring(Protocol):
     scalars: ClassVar[tuple[Scalar, ...]]
 
 
+@runtime_checkable
+class EmittingNoise(Protocol):
+    """It may leave items out of all clusters, as noise (-1): `emits_noise` is true."""
+
+    emits_noise: ClassVar[bool]
+
+
 @dataclass(frozen=True, slots=True)
 class Capability:
     """Something that a method may offer beside its loop."""
@@ -155,7 +162,18 @@ PUBLISHED = Capability(
     "reported", "Published", "Published figures stand beside those measured here.", Published
 )
 MEASURING = Capability("scalars", "Own scalars", "It measures what no other does.", Measuring)
-CAPABILITIES = (SCORING, AUGMENTING, NETWORKED, INTERVENING, PUBLISHED, MEASURING)
+EMITTING_NOISE = Capability(
+    "emits_noise", "Noise", "Items that fit nowhere stay outside all clusters.", EmittingNoise
+)
+CAPABILITIES = (
+    SCORING,
+    AUGMENTING,
+    NETWORKED,
+    INTERVENING,
+    PUBLISHED,
+    MEASURING,
+    EMITTING_NOISE,
+)
 
 
 def capabilities(method: Any) -> tuple[str, ...]:
@@ -165,7 +183,7 @@ def capabilities(method: Any) -> tuple[str, ...]:
 
 def emits_noise(method: type[Method]) -> bool:
     """Whether a method may leave items as noise, outside all clusters."""
-    return getattr(method, "emits_noise", False)
+    return EMITTING_NOISE.is_offered_by(method)
 
 
 def noise_was_last(method: type[Method]) -> bool:

@@ -243,3 +243,4 @@ def test_methods_are_listed_with_what_they_offer(capsys):
     rows = {row["name"]: row["capabilities"] for row in json.loads(capsys.readouterr().out)}
     assert "scorer" in rows["kmeans"]
     assert rows["agglomerative"] == []
+    assert rows["hdbscan"] == ["emits_noise"]

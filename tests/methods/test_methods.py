@@ -222,7 +222,10 @@ def test_snapshots_are_whole_and_frozen(name):
         assert all(np.isfinite(value) for value in snapshot.scalars.values())
         for key, value in snapshot.scalars.items():
             scalar = scalar_catalogue.declared(key, registry.own_scalars(registry.method(name)))
-            assert scalar is not None, f"{key} is in neither the catalogue nor {name}.scalars"
+            assert scalar is not None, (
+                f"{key} is not declared: put it into `scalars` of {name}, or into "
+                "clustlab/analysis/scalar_catalogue.py if other methods report it too"
+            )
             assert scalar.low - ROUNDING <= value <= scalar.high + ROUNDING, key
         assert len(snapshot.embedding) == len(snapshot.assignments) == len(items)
         for key, array in arrays(snapshot).items():

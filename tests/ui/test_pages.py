@@ -231,7 +231,7 @@ def test_the_page_methods_tells_what_each_offers_and_what_was_left_out(runs, mon
     rows = offers.set_index("method")
     assert len(rows) == len(registry.methods())
     assert list(rows.columns) == [capability.title for capability in registry.CAPABILITIES]
-    assert list(rows.loc["k-means"]) == ["yes", "", "", "yes", "yes", ""]
+    assert list(rows.loc["k-means"]) == ["yes", "", "", "yes", "yes", "", ""]
     assert [warning.value for warning in app.warning] == registry._refusals
     assert not app.exception
 
