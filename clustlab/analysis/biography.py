@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from clustlab.analysis import probes, transitions
+from clustlab.analysis import transitions
+from clustlab.analysis.nearest_neighbours import k_nearest
 from clustlab.analysis.timeline import Timeline
 from clustlab.errors import ParameterError
 from clustlab.runs import item_series
@@ -170,7 +171,8 @@ def near(run: Run, timeline: Timeline, index: int, step: int, k: int) -> dict[st
 
     Noise shares its cluster with nothing.
     """
-    items, distances = probes.nearest(run[step].embedding, index, k)
+    nearest = k_nearest(run[step].embedding, k, np.array([index]))
+    items, distances = nearest.found[0], nearest.distances[0]
     clusters = timeline.stable(step)
     same = (clusters[items] == clusters[index]) & (clusters[index] >= 0)
     return {

@@ -1,4 +1,4 @@
-"""Nearest items in an embedding, and what they tell about its quality."""
+"""What neighbours and a linear classifier tell about the quality of an embedding."""
 
 import math
 import warnings
@@ -12,22 +12,6 @@ PROBE_TEMPERATURE = 0.1
 PROBE_QUERIES = 5000  # items tested at most; all others still serve as neighbours
 PROBE_TRAINING = 10_000  # items a linear probe is trained on at most
 CHUNK = 500  # queries compared at a time
-
-
-def nearest(embedding: Array, index: int, k: int = 12) -> tuple[Array, Array]:
-    """The k items nearest to one item, (<= k,) int64 by rising distance, and their distances.
-
-    Exact, Euclidean, without the item itself.
-    """
-    gap = embedding - embedding[index]
-    squares = (gap * gap).sum(1)
-    squares[index] = np.inf
-    k = min(k, len(squares) - 1)
-    if k <= 0:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-    found = np.argpartition(squares, k - 1)[:k]
-    found = found[np.lexsort((found, squares[found]))]
-    return found, np.sqrt(squares[found])
 
 
 def knn_probe(

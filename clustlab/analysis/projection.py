@@ -2,15 +2,14 @@
 
 import threading
 import warnings
-from typing import Any
 
 import numpy as np
 
 from clustlab.analysis import tsne
+from clustlab.analysis.nearest_neighbours import Neighbours, k_nearest
 from clustlab.types import Array, Report
 
 N_NEIGHBORS = 15  # of each point, as UMAP's authors suggest
-BRUTE_FORCE_LIMIT = 20_000  # beyond it the search with scikit-learn takes minutes
 WIDE = 512  # columns; beyond it the covariance costs more than iterating with the data itself
 _one_at_a_time = threading.Lock()  # compiled parallel kernels must not run in two threads at once
 
@@ -19,7 +18,7 @@ def pca_2d(embedding: Array) -> Array:
     """First two principal components (n, 2) float32, centred.
 
     Exact and repeatable: the largest weight of each axis is made positive. Missing dimensions
-    are filled with zeros.
+    are filled with zeros. The same plane as `parts.inputs.pca.principal`, without torch.
     """
     n, d = embedding.shape
     centred = np.asarray(embedding, dtype=np.float32)
@@ -134,11 +133,19 @@ def umap_2d(
     rounds = epochs or (200 if init is None else 50)
     tell: Report = report or (lambda _text, _share: None)
     tell("Finding nearest neighbours", 0.0)
-    indices, distances = exact_neighbors(embedding, min(N_NEIGHBORS, len(embedding) - 1))
+    k = min(N_NEIGHBORS, len(embedding) - 1)  # oneself included
+    indices, distances = _with_oneself(k_nearest(embedding, k - 1))
     tell("Preparing UMAP (slow only on first use)", 0.1)
     with _one_at_a_time:
         points = _umap_layout(embedding, indices, distances, start, rounds, tell, seed)
     return procrustes(points, start, scale=False)
+
+
+def _with_oneself(near: Neighbours) -> tuple[Array, Array]:
+    """Indices (n, k + 1) int32 and distances float32, each item before its neighbours."""
+    own = near.queries[:, None]
+    indices = np.hstack((own, near.found)).astype(np.int32)
+    return indices, np.hstack((np.zeros_like(own), near.distances)).astype(np.float32)
 
 
 def _umap_layout(
@@ -164,8 +171,7 @@ def _umap_layout(
         knn_dists=distances,
     )
     a, b = umap_.find_ab_params(1.0, 0.1)
-    # coordinates without any spread would be divided by zero when UMAP rescales them
-    start = start + draws.normal(scale=1e-4 * (start.std() or 1.0), size=start.shape)
+    start = _parted(start, draws)
     points, _ = umap_.simplicial_set_embedding(
         embedding,
         graph,
@@ -209,30 +215,10 @@ class _Rounds:
         pass
 
 
-def exact_neighbors(embedding: Array, k: int) -> tuple[Array, Array]:
-    """Indices (n, k) int32 and distances (n, k) float32 of the nearest items, oneself first."""
-    rows = np.ascontiguousarray(embedding, dtype=np.float32)
-    found = _faiss_neighbors(rows, k) if len(rows) > BRUTE_FORCE_LIMIT else None
-    if found is None:
-        from sklearn.neighbors import NearestNeighbors
-
-        search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(rows)
-        distances, indices = search.kneighbors(rows)
-        found = indices, distances
-    indices, distances = found
-    return indices.astype(np.int32), distances.astype(np.float32)
-
-
-def _faiss_neighbors(rows: Array, k: int) -> tuple[Array, Array] | None:
-    """Neighbours by faiss, which is ten times faster on many items; None where it is missing."""
-    try:
-        import faiss
-    except ImportError:
-        return None
-    search: Any = faiss.IndexFlatL2(rows.shape[1])
-    search.add(rows)
-    squares, indices = search.search(rows, k)
-    return indices, np.sqrt(np.maximum(squares, 0))
+def _parted(start: Array, draws: np.random.RandomState) -> Array:
+    """Places each moved by a hair, since two in one place would never part."""
+    # coordinates without any spread would be divided by zero when UMAP rescales them
+    return start + draws.normal(scale=1e-4 * (start.std() or 1.0), size=start.shape)
 
 
 def tsne_2d(
@@ -240,19 +226,23 @@ def tsne_2d(
     init: Array | None = None,
     epochs: int | None = None,
     report: Report | None = None,
+    seed: int = 0,
 ) -> Array:
     """t-SNE layout (n, 2) float32; arguments as in `umap_2d`.
 
-    By default 300 rounds, or 200 from a given start. Nothing in it is drawn at random.
+    By default 300 rounds, or 200 from a given start. The seed draws only the hair by which first
+    places are moved.
     """
     start = pca_2d(embedding) if init is None else np.asarray(init, dtype=np.float32)
     if len(embedding) < 4:
         return start
     rounds = epochs or (300 if init is None else 200)
     tell: Report = report or (lambda _text, _share: None)
-    tell("Finding nearest neighbours", 0.0)
-    points = tsne.descend(embedding, start, rounds, tell, warm=init is not None)
-    return procrustes(points, start, scale=False)
+    draws = np.random.RandomState(seed)
+    first = _parted(start, draws)
+    points = tsne.descend(embedding, first, rounds, tell, warm=init is not None)
+    # few equal items attract each other until their places are equal to the last bit
+    return procrustes(_parted(points, draws), start, scale=False)
 
 
 def warm_up() -> None:

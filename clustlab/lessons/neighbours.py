@@ -253,10 +253,10 @@ SPOTS = np.array([[-2.0, 0.0], [2.0, 0.0], [0.0, 2.6]])
 @cache
 def toy() -> tuple[Array, Array]:
     """Three groups of 40 points, (120, 2), and the 5 nearest others (120, 5) of each."""
-    from clustlab.analysis.probes import nearest
+    from clustlab.analysis.nearest_neighbours import k_nearest
 
     points = np.repeat(SPOTS, 40, 0) + np.random.default_rng(0).normal(0, 0.5, (120, 2))
-    return points, np.array([nearest(points, i, 5)[0] for i in range(len(points))])
+    return points, k_nearest(points, 5).found
 
 
 @cache

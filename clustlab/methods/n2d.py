@@ -57,9 +57,8 @@ from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.clustering.gaussian_mixture import Mixture, expect, maximise
 from clustlab.parts.clustering.kmeans import kmeans
-from clustlab.parts.clustering.umap_layout import Layout, boxed, layout_of
+from clustlab.parts.clustering.umap_layout import Layout, first_points, layout_of
 from clustlab.parts.hooks.interventions import OF_CENTERS, Offer, Wanted, changed_answers
-from clustlab.parts.inputs.pca import principal
 from clustlab.parts.networks.cost import macs
 from clustlab.parts.stages.autoencoding import AutoencoderSettings, AutoencoderTraining
 from clustlab.types import (
@@ -76,7 +75,6 @@ from clustlab.types import (
 SHOWN_ROUNDS = 20  # snapshots of the layout at most
 FITS = 3  # rounds of expectation and maximisation per snapshot of the layout
 VARIANCE = 1e-3  # added to every variance of the mixture; islands are about 1 wide
-JITTER = 1e-3  # of the first positions, so that equal items can part
 EPOCH_WORK = 150_000.0  # multiply-accumulates that take as long as an item in a layout epoch
 TYPICAL = 5  # images nearest to a mean
 
@@ -255,11 +253,7 @@ class _Manifold:
 
     def _place(self) -> None:
         """Positions before the layout, and the clusters that are found there."""
-        z = principal(self.training.code(), self.points.value.shape[1])
-        noise = torch.from_numpy(self.ctx.rng.standard_normal(self.points.value.shape))
-        placed = torch.zeros_like(self.points.value)
-        placed[:, : z.shape[1]] = boxed(z)  # fewer items than dimensions have fewer components
-        self.points.value = placed + JITTER * noise.to(placed)
+        self.points.value = first_points(self.training.code(), self.points.value.shape[1], self.ctx)
         self._divide()
 
     def _divide(self) -> None:

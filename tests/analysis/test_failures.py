@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,9 @@ from clustlab.analysis.failures.catalogue import QUERIES, query
 from clustlab.analysis.failures.queries import QueriedStep
 from clustlab.analysis.failures.search import FailureSearch, Filters, changed_within
 from clustlab.analysis.timeline import Timeline
+from clustlab.context import Context
 from clustlab.errors import ParameterError
+from clustlab.parts.clustering import neighbour_graph
 from clustlab.types import Dataset, Snapshot
 
 
@@ -188,6 +191,24 @@ def test_neighbours_are_those_of_all_pairs(case):
     np.testing.assert_allclose(near.distances, wanted, rtol=1e-4, atol=1e-5)
     assert (near.found != np.arange(n)[:, None]).all()
     assert all(len(set(row)) == len(row) for row in near.found.tolist())
+
+
+def test_neighbours_of_one_item_rise_in_distance_and_leave_it_out():
+    line = np.array([[0.0], [10.0], [1.0], [3.0]])
+    near = nearest_neighbours.k_nearest(line, 2, np.array([0]))
+    assert near.found.tolist() == [[2, 3]]
+    assert near.distances.tolist() == [[1, 3]]
+    assert nearest_neighbours.k_nearest(line, 99, np.array([1])).found.tolist() == [[3, 2, 0]]
+
+
+def test_both_searches_agree():
+    rows = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)
+    near = nearest_neighbours.k_nearest(rows, 7)
+    x = torch.from_numpy(rows)
+    indices, distances = neighbour_graph.nearest(x, x, 7, Context(), same=True)
+    assert near.found.tolist() == indices.tolist()
+    # differences of squares against squares of differences, both in float32
+    np.testing.assert_allclose(near.distances, distances.numpy(), atol=1e-3)
 
 
 def test_a_single_item_has_no_neighbours():

@@ -77,15 +77,6 @@ def test_no_items():
     assert "no items" in verdict.verdict_on(snapshot(np.zeros(0, dtype=int), 3)).sentence
 
 
-def test_nearest_items_rise_in_distance_and_leave_out_oneself():
-    line = np.array([[0.0], [10.0], [1.0], [3.0]])
-    found, distances = probes.nearest(line, 0, 2)
-    assert found.tolist() == [2, 3]
-    assert distances.tolist() == [1, 3]
-    assert probes.nearest(line, 1, 99)[0].tolist() == [3, 2, 0]
-    assert len(probes.nearest(line[:1], 0)[0]) == 0
-
-
 def groups(seed=0):
     rng = np.random.default_rng(seed)
     labels = np.repeat([0, 1, 2], 30)

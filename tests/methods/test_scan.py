@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from clustlab.context import Context
 from clustlab.methods.scan import SCAN, scan_loss
-from clustlab.parts.clustering import neighbours
+from clustlab.parts.clustering import neighbour_graph
 from clustlab.parts.clustering.balance import inverse_size_weights
 from clustlab.parts.clustering.kmeans import follow
 from clustlab.parts.clustering.neighbours import nearest, neighbour_sheet, sheet, shown_items
@@ -150,7 +150,7 @@ def test_neighbours_are_found_in_parts(monkeypatch):
     """A full matrix of all similarities does not fit into memory for large sets."""
     z = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
     whole = nearest(z, 7, Context())
-    monkeypatch.setattr(neighbours, "CELLS", 130)
+    monkeypatch.setattr(neighbour_graph, "CHUNK_CELLS", 130)
     polls = []
     parts = nearest(z, 7, Context(poll=lambda: polls.append(1)))
     assert torch.equal(parts, whole)

@@ -59,16 +59,14 @@ from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.methods.unknown_k import split_merge
 from clustlab.parts.clustering.kmeans import follow, kmeans
-from clustlab.parts.clustering.umap_layout import Layout, boxed, layout_of
+from clustlab.parts.clustering.umap_layout import Layout, first_points, layout_of
 from clustlab.parts.hooks.interventions import Offer, Wanted, relabelled
-from clustlab.parts.inputs.pca import principal
 from clustlab.parts.networks.autoencoder import Autoencoder
 from clustlab.parts.networks.cost import macs
 from clustlab.parts.stages.autoencoding import WIDTHS_HELP, AutoencoderTraining, CodeSettings
 from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
 
 SHOWN_ROUNDS = 20  # snapshots of the layout at most
-JITTER = 1e-3  # of the first positions, so that equal items can part
 EPOCH_WORK = 150_000.0  # multiply-accumulates that take as long as an item in a layout epoch
 FITS = 5  # rounds of the mixture between two proposals
 STARTS = 3  # of k-means before the first proposal
@@ -244,7 +242,10 @@ class _Stage:
         s, ctx, k = self.settings, self.ctx, self.training.settings.n_clusters
         layout, epochs, rounds = self.layout, s.layout_epochs, s.rounds
         ctx.at("lay out")
-        points = self._first_places() if done == 0 else self.points.value.clone()
+        if done == 0:
+            points = first_points(self.training.code(), self.points.value.shape[1], ctx)
+        else:
+            points = self.points.value.clone()
         for epoch in range(done * epochs // rounds, (done + 1) * epochs // rounds):
             layout.epoch(points, epoch, 1 - epoch / epochs, ctx)
         self.points.value = points
@@ -260,13 +261,6 @@ class _Stage:
             {"clusters": float(k), "inertia": found.inertia},
             centers=found.centers.cpu().numpy(),
         )
-
-    def _first_places(self) -> Tensor:
-        z = principal(self.training.code(), self.points.value.shape[1])
-        noise = torch.from_numpy(self.ctx.rng.standard_normal(self.points.value.shape))
-        placed = torch.zeros_like(self.points.value)
-        placed[:, : z.shape[1]] = boxed(z)  # fewer items than dimensions have fewer components
-        return placed + JITTER * noise.to(placed)
 
     def propose(self, done: int, wanted: Wanted) -> Snapshot:
         """Snapshot after a round of proposals, and of fitting what came out of them.

@@ -28,7 +28,9 @@ def nearest(
 ) -> tuple[Tensor, Tensor]:
     """The k nearest rows to each query, (q, k) int64 by rising distance, and their distances.
 
-    Exact and Euclidean; both should be roughly centred.
+    Exact and Euclidean; both should be roughly centred. This is the search of all methods, since it
+    stays on their device. Readers of runs have one of their own, `analysis.nearest_neighbours`: on
+    a CPU it is as fast, and torch, whose import alone takes seconds, is not needed.
 
     Parameters
     ----------
@@ -44,20 +46,21 @@ def nearest(
     k = min(k, len(rows) - same)
     norms = rows.square().sum(1)
     size = max(1, CHUNK_CELLS // max(1, len(rows)))
-    found = []
+    least = []
     for start in range(0, len(queries), size):
         ctx.poll()
         part = queries[start : start + size]
-        squares = torch.addmm(norms, part, rows.T, alpha=-2) + part.square().sum(1)[:, None]
+        with torch.autocast(rows.device.type, enabled=False):  # half precision swaps neighbours
+            squares = torch.addmm(norms, part, rows.T, alpha=-2) + part.square().sum(1)[:, None]
         if same:
-            line = torch.arange(len(part), device=part.device)
-            squares[line, start + line] = torch.inf
-        found.append(squares.topk(k, largest=False))
-    if not found:
+            own = torch.arange(len(part), device=part.device)
+            squares[own, start + own] = torch.inf
+        least.append(squares.topk(k, largest=False))
+    if not least:
         empty = queries.new_zeros(0, k)
         return empty.long(), empty
-    distances = torch.cat([f.values for f in found]).clamp_min(0).sqrt()
-    return torch.cat([f.indices for f in found]), distances
+    distances = torch.cat([part.values for part in least]).clamp_min(0).sqrt()
+    return torch.cat([part.indices for part in least]), distances
 
 
 def neighbour_graph(neighbours: Array, weights: Array) -> Graph:

@@ -9,12 +9,12 @@ from torch.nn import functional
 
 from clustlab.context import Context
 from clustlab.errors import ParameterError
+from clustlab.parts.clustering import neighbour_graph
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.stages.autoencoding import to_images
 from clustlab.types import Array, Artefact
 
 COLUMNS = 12  # neighbours on a sheet
-CELLS = 4_000_000  # cosines held at once: 16 MB, since all of them would be n x n
 
 
 def nearest(z: Tensor, n_neighbors: int, ctx: Context) -> Tensor:
@@ -30,16 +30,9 @@ def nearest(z: Tensor, n_neighbors: int, ctx: Context) -> Tensor:
     n_neighbors : int
         How many to find for each row.
     """
-    n = len(z)
+    # among rows of length 1 the squared distance is 2 - 2 cos: the nearest are the most similar
     directions = functional.normalize(z.float(), dim=1)
-    found = []
-    for rows in torch.split(torch.arange(n, device=z.device), max(1, CELLS // n)):
-        ctx.poll()
-        with torch.autocast(z.device.type, enabled=False):  # half precision would swap neighbours
-            scores = directions[rows] @ directions.T
-        scores.scatter_(1, rows[:, None], -torch.inf)
-        found.append(scores.topk(min(n_neighbors, n - 1), dim=1).indices)
-    return torch.cat(found)
+    return neighbour_graph.nearest(directions, directions, n_neighbors, ctx, same=True)[0]
 
 
 def sheet(inputs: Inputs, table: Sequence[Sequence[int]]) -> Array:

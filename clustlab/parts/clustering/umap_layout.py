@@ -1,8 +1,9 @@
 """UMAP: a fuzzy graph of nearest neighbours, and points that are laid out after it.
 
 Written out here instead of called from umap-learn, so that a layout can be watched, stopped,
-resumed to the bit and done on the device of the data. The graph is the same; the layout draws its
-edges in batches instead of one after the other.
+resumed to the bit and done on the device of the data, without waiting for umap-learn to compile.
+The graph is the same; the layout draws its edges in batches instead of one after the other, and
+is as good: tests hold both against umap-learn, which draws the maps of the pages.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from clustlab.context import Context
 from clustlab.parts.clustering.neighbour_graph import nearest
+from clustlab.parts.inputs.pca import principal
 from clustlab.types import Array
 
 BISECTIONS, CLOSE = 64, 1e-5
@@ -23,6 +25,7 @@ NARROWEST = 1e-3  # least width of a neighbourhood, as a share of the mean dista
 REPELLED = 5  # random items that each drawn edge pushes away from
 LONGEST = 4.0  # step of a coordinate at most, before the step size
 START = 10.0  # side of the box of first points
+JITTER = 1e-3  # of the first points, so that equal items can part
 
 Graph = Any  # scipy.sparse.csr_array (n, n) float32, symmetric, entries in (0, 1]
 
@@ -93,6 +96,18 @@ def boxed(z: Tensor) -> Tensor:
     """Rows (n, d) with every coordinate stretched from 0 to 10, where layouts start."""
     low, high = z.amin(0), z.amax(0)
     return START * (z - low) / (high - low).clamp_min(torch.finfo(z.dtype).tiny)
+
+
+def first_points(z: Tensor, n_dimensions: int, ctx: Context) -> Tensor:
+    """Where layouts of the rows (n, d) start: their principal components in a box, (n, m) float32.
+
+    Every point is moved by a hair, since two in one place would neither pull nor push each other.
+    """
+    components = principal(z, n_dimensions)
+    noise = torch.from_numpy(ctx.rng.standard_normal((len(z), n_dimensions)))
+    points = components.new_zeros(len(z), n_dimensions)
+    points[:, : components.shape[1]] = boxed(components)  # few items have fewer components
+    return points + JITTER * noise.to(points)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""Principal components on the device, without drawing a random number."""
+"""Principal components on the device, without drawing a random number.
+
+For methods. Readers of runs have `analysis.projection.pca_2d`: it gives the same plane, up to
+rounding and signs, without torch, whose import takes longer than the components of a step.
+"""
 
 import math
 from collections.abc import Iterator
