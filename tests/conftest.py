@@ -9,6 +9,7 @@ from pathlib import Path
 # Only the browser may be where Playwright has put it.
 _home = Path(tempfile.mkdtemp(prefix="clustlab-tests-"))
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
+_TESTS = Path(__file__).parent
 _browsers = Path.home() / ".cache" / "ms-playwright"
 if _browsers.is_dir():
     os.environ.setdefault("PLAYWRIGHT_BROWSERS_PATH", str(_browsers))
@@ -26,6 +27,9 @@ os.environ.update(
 )
 for name in ("CLUSTLAB_RUNNER", "STREAMLIT_SERVER_PORT", "FORCE_COLOR"):
     os.environ.pop(name, None)
+# A core for each worker: threads of their own would take it from the other one.
+for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
@@ -36,6 +40,17 @@ hypothesis.settings.register_profile(
     "clustlab", derandomize=True, database=None, deadline=None, print_blob=False
 )
 hypothesis.settings.load_profile("clustlab")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Long files come first; a file, and all that needs the browser, belong to one worker."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (not item.get_closest_marker("browser"), item.path not in long))
+    for item in items:
+        is_browser = item.get_closest_marker("browser")
+        group = "browser" if is_browser else item.path.relative_to(_TESTS).as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture
@@ -59,34 +74,11 @@ def fake(monkeypatch):
     return spec
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    """A browser for all tests of a file."""
-    from tests.support.browser import browser
-
-    with browser() as found:
-        yield found
-
-
-@pytest.fixture
-def page(chromium):
-    """An empty page of its own, which must not end with an error in its console."""
-    from tests.support.browser import PATIENCE, SIZE, Watch
-
-    context = chromium.new_context(viewport=SIZE)
-    opened = context.new_page()
-    opened.set_default_timeout(PATIENCE)
-    watch = Watch(opened)
-    yield opened
-    context.close()
-    assert watch.problems == []
-
-
 @pytest.fixture
 def wait_for():
     """Wait until a condition holds, and fail with its name if it never does."""
 
-    def wait(condition, seconds=20.0):
+    def wait(condition, seconds=120.0):
         end = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < end, f"waited {seconds} s in vain"

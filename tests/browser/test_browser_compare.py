@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from clustlab.runs.store import RunStore
 from tests.support import made_runs
-from tests.support.browser import PATIENCE, Watch, browser, server
+from tests.support.browser import PATIENCE, SIZE, see, settle, steady, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 N = 300
 TRUE = np.repeat([0, 1, 2], 100)
 HALF = np.where(np.arange(N) < 40, 1, TRUE)
@@ -19,30 +18,13 @@ MIXED = np.where(np.arange(N) >= 290, 2, TURNED)
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Two runs over the same items, which differ on the first 40 and the last 10."""
-    store = RunStore(tmp_path_factory.mktemp("compare") / "runs")
-    made_runs.data(store, n=N, labels=TRUE)
-    one = made_runs.run(store, [TRUE, TRUE, HALF], method="dec")
-    other = made_runs.run(store, [TURNED] * 4 + [MIXED], method="iic")
-    made_runs.run(store, [HALF] * 2, method="deepcluster")
-    return store.root, one, other
-
-
-@pytest.fixture
-def page(runs):
-    root, one, other = runs
-    with server(root) as address, browser() as chromium:
-        opened = chromium.new_page(viewport={"width": 1440, "height": 900})
-        opened.set_default_timeout(PATIENCE)
-        watch = Watch(opened)
-        opened.goto(f"{address}/compare?runs={one.id},{other.id}")
-        yield opened
-        assert watch.problems == []
-
-
-def see(page, words):
-    expect(page.get_by_text(re.compile(words)).first).to_be_visible(timeout=PATIENCE)
+def runs(store):
+    """Three runs over the same items; two of them differ on the first 40 and the last 10."""
+    made_runs.data(store, "compare", n=N, labels=TRUE)
+    one = made_runs.run(store, [TRUE, TRUE, HALF], "compare", method="dec")
+    other = made_runs.run(store, [TURNED] * 4 + [MIXED], "compare", method="iic")
+    third = made_runs.run(store, [HALF] * 2, "compare", method="deepcluster")
+    return one.id, other.id, third.id
 
 
 def colours(page, pane):
@@ -66,6 +48,10 @@ def colours(page, pane):
     return tuple(counts)
 
 
+def both_colours(page):
+    return [colours(page, pane) for pane in (0, 1)]
+
+
 def brush(page, pane):
     """Drag over the upper left quarter of a pane."""
     box = page.locator(".st-key-compare-panes canvas").bounding_box()
@@ -76,24 +62,28 @@ def brush(page, pane):
     page.mouse.up()
 
 
-def test_two_runs_are_compared_as_a_user_would(page, runs):
-    _, one, other = runs
+def test_two_runs_are_compared_as_a_user_would(page, address, runs):
+    one, other, _ = runs
+    page.goto(f"{address}/compare?runs={one},{other}")
     see(page, "^A: DEC$")
     see(page, "^Step 2 of 2")
     see(page, "^Step 4 of 4")
     page.locator(".st-key-compare-panes canvas").wait_for()
-    page.wait_for_timeout(1000)
-    before = [colours(page, pane) for pane in (0, 1)]
-    assert min(bright for bright, _ in before) > 500
+    until(page, lambda: min(bright for bright, _ in both_colours(page)) > 500)
+    before = steady(page, lambda: both_colours(page))
 
     # A brush in the second pane lights the same images in both, the others stay in sight in grey.
     brush(page, 1)
     see(page, "^Brushed in B: ")
-    page.wait_for_timeout(1000)
-    for pane in (0, 1):
-        bright, grey = colours(page, pane)
-        assert 0 < bright < before[pane][0]
-        assert grey > before[pane][1]
+    until(
+        page,
+        lambda: all(
+            0 < bright < all_bright and grey > no_grey
+            for (bright, grey), (all_bright, no_grey) in zip(
+                both_colours(page), before, strict=True
+            )
+        ),
+    )
     assert page.locator("#sheet").first.is_visible()
 
     # One control moves both runs.
@@ -127,8 +117,8 @@ def test_two_runs_are_compared_as_a_user_would(page, runs):
     see(page, "250 of 300 items")
     page.reload()
     see(page, "^B: IIC$")
-    assert one.id in page.url
-    assert other.id in page.url
+    assert one in page.url
+    assert other in page.url
 
 
 def room(page):
@@ -143,19 +133,22 @@ def room(page):
     )
 
 
-def test_a_narrow_window_has_all_panes_in_sight(page, runs):
-    root, one, other = runs
-    third = next(run.id for run in RunStore(root).runs() if run.spec.method == "deepcluster")
-    page.goto(page.url.split("/compare")[0] + f"/compare?runs={one.id},{other.id},{third}")
+def height(canvas):
+    """Height of the panes; none while they are put in place again."""
+    return (canvas.bounding_box() or {"height": 0})["height"]
+
+
+def test_a_narrow_window_has_all_panes_in_sight(page, address, runs):
+    page.goto(f"{address}/compare?runs={','.join(runs)}")
     canvas = page.locator(".st-key-compare-panes canvas")
     canvas.wait_for()
-    page.wait_for_timeout(1500)
-    wide = canvas.bounding_box()
+    settle(page)
+    wide = steady(page, canvas.bounding_box)
     page.set_viewport_size({"width": 1000, "height": 900})
-    page.wait_for_timeout(3000)
+    until(page, lambda: height(canvas) > 1.5 * wide["height"])  # two rows
     see(page, "^C: DeepCluster$")
-    narrow = canvas.bounding_box()
-    assert narrow["height"] > 1.5 * wide["height"]  # two rows
+    settle(page)
+    narrow = steady(page, canvas.bounding_box)
     panes, place, sideways = room(page)
     assert panes <= place
     assert not sideways
@@ -168,43 +161,36 @@ def test_a_narrow_window_has_all_panes_in_sight(page, runs):
     page.mouse.up()
     see(page, "^Brushed in C: ")
 
-    page.set_viewport_size({"width": 1440, "height": 900})
-    page.wait_for_timeout(3000)
-    assert canvas.bounding_box()["height"] == pytest.approx(wide["height"], abs=2)
+    page.set_viewport_size(SIZE)
+    until(page, lambda: abs(height(canvas) - wide["height"]) <= 2)
 
 
-def test_two_moons_start_at_one_click_and_show_their_regions(tmp_path):
-    with server(tmp_path / "runs") as address, browser() as chromium:
-        page = chromium.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(PATIENCE)
-        watch = Watch(page)
-        page.goto(f"{address}/compare")
-        page.get_by_role("button", name="Start both on two moons").click()
-        see(page, "^B: Spectral clustering$")
-        expect(page.get_by_text("done", exact=True)).to_have_count(2, timeout=PATIENCE)
-        page.get_by_text("Ground as the method scores it").wait_for()
-        page.wait_for_timeout(1500)
-        # The ground covers the middle of each pane, where points alone would leave most of it free.
-        for pane in (0, 1):
-            assert drawn(page, pane) > 0.7
+def test_two_moons_start_at_one_click_and_show_their_regions(page, address):
+    page.goto(f"{address}/compare")
+    page.get_by_role("button", name="Start both on two moons").click()
+    see(page, "^B: Spectral clustering$")
+    expect(page.get_by_text("done", exact=True)).to_have_count(2, timeout=PATIENCE)
+    page.get_by_text("Ground as the method scores it").wait_for()
+    # The ground covers the middle of each pane, where points alone would leave most of it free.
+    until(page, lambda: min(drawn(page, pane) for pane in (0, 1)) > 0.7)
+    settle(page)
 
-        # It does not catch what is meant for the dots: a brush lights the same items in both.
-        brush(page, 1)
-        see(page, "^Brushed in B: ")
+    # It does not catch what is meant for the dots: a brush lights the same items in both.
+    brush(page, 1)
+    see(page, "^Brushed in B: ")
 
-        # Another step hands the chart its rows and does not put another one in its place.
-        page.get_by_role("button", name="Clear", exact=True).click()
-        page.wait_for_timeout(1500)
-        page.evaluate("window.before = document.querySelector('.st-key-compare-panes canvas')")
-        page.get_by_role("slider", name="Share of progress").focus()
-        page.keyboard.press("Home")
-        see(page, "^Step 0 of")
-        page.wait_for_timeout(1500)
-        assert page.evaluate(
-            "window.before === document.querySelector('.st-key-compare-panes canvas')"
-        )
-        assert drawn(page, 0) > 0.7
-        assert watch.problems == []
+    # Another step hands the chart its rows and does not put another one in its place.
+    page.get_by_role("button", name="Clear", exact=True).click()
+    expect(page.get_by_text(re.compile("^Brushed in B: "))).to_have_count(0, timeout=PATIENCE)
+    settle(page)
+    page.evaluate("window.before = document.querySelector('.st-key-compare-panes canvas')")
+    page.get_by_role("slider", name="Share of progress").focus()
+    page.keyboard.press("Home")
+    see(page, "^Step 0 of")
+    settle(page)
+    until(page, lambda: drawn(page, 0) > 0.7)
+    same = "window.before === document.querySelector('.st-key-compare-panes canvas')"
+    assert page.evaluate(same)
 
 
 def drawn(page, pane):

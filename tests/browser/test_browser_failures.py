@@ -13,25 +13,14 @@ from playwright.sync_api import expect
 
 from clustlab.analysis.failures import report
 from clustlab.analysis.timeline import Timeline
-from clustlab.runs.store import RunSpec, RunStore
-from clustlab.training.worker import execute, new_run
-from tests.browser.test_browser import see, selected, settle
-from tests.support.browser import PATIENCE, SIZE, Watch, browser, server
+from tests.support.browser import PATIENCE, see, selected, settle
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture
-def store(tmp_path):
-    return RunStore(tmp_path / "runs")
-
-
-@pytest.fixture
-def run(store):
-    made = new_run(store, RunSpec("digits", "kmeans", {"n_samples": 400}, {"max_iter": 8}))
-    execute(store.root, made.id)
-    assert made.status == "done"
-    return made
+def run(kmeans_runs):
+    return kmeans_runs[0]
 
 
 @pytest.fixture
@@ -39,19 +28,6 @@ def ask(store, run):
     data = store.dataset(run)
     timeline = Timeline(run, data.labels, len(data.class_names))
     return lambda name, **options: report.report(run, data, timeline, name, **options)
-
-
-@pytest.fixture
-def page(store, run):
-    with server(store.root) as address, browser() as chromium:
-        context = chromium.new_context(viewport=SIZE, accept_downloads=True)
-        opened = context.new_page()
-        opened.set_default_timeout(PATIENCE)
-        watch = Watch(opened)
-        opened.goto(f"{address}/failures?run={run.id}&query=merged-classes")
-        yield opened
-        context.close()
-        assert watch.problems == []
 
 
 def ask_for(page, phrase):
@@ -66,7 +42,9 @@ def download(page, label):
     return caught.value.suggested_filename, caught.value.path().read_bytes()
 
 
-def test_from_a_question_to_a_run_without_the_answer(page, store, run, ask):
+def test_from_a_question_to_a_run_without_the_answer(page, address, store, run, ask):
+    page.goto(f"{address}/failures?run={run.id}&query=merged-classes")
+
     # The address asks for merged classes: two classes stand side by side.
     merged = ask("merged-classes")
     see(page, r"^Merged classes$")

@@ -6,16 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from clustlab.course import catalogue
-from tests.browser.test_browser import see, settle
-from tests.support.browser import PATIENCE, server
+from tests.support.browser import PATIENCE, fits, see, settle
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    with server(tmp_path_factory.mktemp("lessons") / "runs") as where:
-        yield where
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
 
 def predict(page, option, *, patience=PATIENCE):
@@ -32,12 +25,6 @@ def numbers(pattern, text):
     found = re.search(pattern.replace("#", r"(-?\d+(?:\.\d+)?)"), text)
     assert found, f"{pattern!r} is not in {text!r}"
     return [float(group) for group in found.groups()]
-
-
-def fits(page):
-    """Wait until nothing of the step is below the screen."""
-    main = "document.querySelector('[data-testid=stMain]')"
-    page.wait_for_function(f"{main}.scrollHeight <= {main}.clientHeight + 2", timeout=20_000)
 
 
 def on(page, lesson, number):
@@ -110,7 +97,7 @@ def test_assumptions(page, address):
     see(page, rf"^Of 200 images, {share:g}% are further")
 
 
-def train(page, patience=180_000):
+def train(page, patience=4 * PATIENCE):
     """Start the runs of a step and wait until all of them are done."""
     page.get_by_role("button", name="Train it here").click()
     links = page.get_by_role("link", name=re.compile("Look inside:"))

@@ -6,27 +6,22 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from clustlab.runs.store import RunStore
-from tests.browser.test_browser import go, see, selected, settle
 from tests.support import handmade
-from tests.support.browser import server
+from tests.support.browser import go, see, selected, settle
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 N = 300
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """The app over a run by hand that collapses at step 3, after ten items have moved."""
-    store = RunStore(tmp_path_factory.mktemp("follow") / "runs")
+def run(store):
+    """A run by hand that collapses at step 3, after ten items have moved."""
     even = np.arange(N) % 3
     early = even.copy()
     early[:30:3] = 1
     steps = [even, early, early, *[np.ones(N, int)] * 5]
     data = handmade.dataset(N, even, ("cat", "dog", "owl"), side=28)
-    handmade.write(store, [handmade.hard(a, 3, loss=1.0) for a in steps], data, method="dec")
-    with server(store.root) as where:
-        yield where
+    return handmade.write(store, [handmade.hard(a, 3, loss=1.0) for a in steps], data, method="dec")
 
 
 def tab(page, name):
@@ -34,8 +29,8 @@ def tab(page, name):
     settle(page)
 
 
-def test_follow_an_item_all_items_and_the_alarms(address, page):
-    page.goto(f"{address}/follow?step=2")
+def test_follow_an_item_all_items_and_the_alarms(address, page, run):
+    page.goto(f"{address}/follow?run={run.id}&step=2")
     see(page, r"^Click into the picture")
     settle(page)
 

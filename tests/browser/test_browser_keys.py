@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from clustlab.runs.store import RunStore
-from tests.browser.test_browser import see, selected, settle, step_now
 from tests.support import made_runs
-from tests.support.browser import server
+from tests.support.browser import see, selected, settle, step_now
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 N = 300
 TRUE = np.repeat([0, 1, 2], 100)
 HALF = np.where(np.arange(N) < 40, 1, TRUE)
@@ -25,18 +23,13 @@ FOCUSED = """() => {
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    store = RunStore(tmp_path_factory.mktemp("keys") / "runs")
-    made_runs.data(store, n=N, labels=TRUE)
-    return store.root, [
-        made_runs.run(store, [TRUE, HALF, HALF], method=method).id for method in ("dec", "iic")
+def runs(store):
+    """Two runs over the same items."""
+    made_runs.data(store, "keys", n=N, labels=TRUE)
+    return [
+        made_runs.run(store, [TRUE, HALF, HALF], "keys", method=method).id
+        for method in ("dec", "iic")
     ]
-
-
-@pytest.fixture(scope="module")
-def address(runs):
-    with server(runs[0]) as where:
-        yield where
 
 
 def open_at(page, url, words):
@@ -71,8 +64,8 @@ def press(page, *keys):
     settle(page)
 
 
-def test_a_cell_is_chosen_changed_and_cleared(address, page):
-    open_at(page, f"{address}/evaluate", "^Step 2 of 2")
+def test_a_cell_is_chosen_changed_and_cleared(address, page, runs):
+    open_at(page, f"{address}/evaluate?run={runs[1]}", "^Step 2 of 2")
     reach(page, "^Choose a cell$")
     page.keyboard.type("zero in")
     expect(page.get_by_role("option")).to_have_count(2)
@@ -96,8 +89,8 @@ def test_a_cell_is_chosen_changed_and_cleared(address, page):
     expect(box).to_have_value(f"true {title}: {number} images")
 
 
-def test_an_area_its_images_and_the_biography(address, page):
-    open_at(page, f"{address}/embedding", "^Step 2 of 2")
+def test_an_area_its_images_and_the_biography(address, page, runs):
+    open_at(page, f"{address}/embedding?run={runs[1]}", "^Step 2 of 2")
     reach(page, "By numbers$")
     press(page, "Enter")
     assert reach(page, "^From left to right.* start$") < 4  # it comes next, not after the page
@@ -121,7 +114,7 @@ def test_an_area_its_images_and_the_biography(address, page):
 
 
 def test_steps_bands_and_panes(address, page, runs):
-    open_at(page, f"{address}/shifts", "^Step 2 of 2")
+    open_at(page, f"{address}/shifts?run={runs[1]}", "^Step 2 of 2")
     reach(page, "Step back$")
     press(page, "Enter")
     assert step_now(page) == 1
@@ -133,7 +126,7 @@ def test_steps_bands_and_panes(address, page, runs):
     press(page, "Enter")
     see(page, "^Step 2 of 2")
 
-    open_at(page, f"{address}/compare?runs={','.join(runs[1])}", "^A: DEC$")
+    open_at(page, f"{address}/compare?runs={','.join(runs)}", "^A: DEC$")
     reach(page, "Area by numbers$")
     press(page, "Enter")
     reach(page, "^A$")

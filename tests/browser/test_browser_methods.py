@@ -4,19 +4,17 @@ import pytest
 from playwright.sync_api import expect
 
 from clustlab import registry
-from tests.support.browser import PATIENCE, server
+from tests.support.browser import PATIENCE
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 HEADINGS = ["Idea", "What to watch", "Where it fails", "Source"]
 
 
-def test_every_text_is_set_with_its_formulas_and_headings(page, tmp_path):
-    with server(tmp_path / "runs") as address:
-        page.set_default_timeout(PATIENCE)
-        for name, cls in registry.methods().items():
-            page.goto(f"{address}/methods?about={name}")
-            page.get_by_role("button", name=f"Train {cls.title}", exact=True).wait_for()
-            headings = page.locator("[data-testid=stMain] h2")
-            expect(headings).to_have_text(HEADINGS, timeout=PATIENCE)
-            assert page.locator(".katex-error").count() == 0, name
-            assert "$$" not in page.locator("[data-testid=stMain]").inner_text(), name
+def test_every_text_is_set_with_its_formulas_and_headings(page, address):
+    for name, cls in registry.methods().items():
+        page.goto(f"{address}/methods?about={name}")
+        page.get_by_role("button", name=f"Train {cls.title}", exact=True).wait_for()
+        headings = page.locator("[data-testid=stMain] h2")
+        expect(headings).to_have_text(HEADINGS, timeout=PATIENCE)
+        assert page.locator(".katex-error").count() == 0, name
+        assert "$$" not in page.locator("[data-testid=stMain]").inner_text(), name

@@ -1,22 +1,14 @@
 """A broken run and its guarded twin in a real browser: started, watched, judged, compared."""
 
-import time
 from functools import partial
 
 import pytest
 
 from clustlab.analysis.lasting_clusters import lasting_numbers
 from clustlab.runs import interventions
-from tests.browser.test_browser import see, settle
-from tests.support.browser import PATIENCE, SIZE, server
+from tests.support.browser import SIZE, see, settle
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
-
-
-@pytest.fixture
-def address(store):
-    with server(store.root) as where:
-        yield where
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
 
 def test_break_a_run_and_find_the_signature(address, page):
@@ -46,14 +38,13 @@ def test_break_a_run_and_find_the_signature(address, page):
     assert "runs=" in page.url
 
 
-def test_pause_a_run_scramble_a_cluster_and_find_it_on_the_timeline(store, address, page):
+def test_pause_a_run_scramble_a_cluster_and_find_it_on_the_timeline(store, address, page, wait_for):
+    before = {run.id for run in store.runs()}
     settings = "deepcluster.n_clusters_over=20&deepcluster.epochs=60"
     page.goto(f"{address}/train?dataset=digits&method=deepcluster&{settings}")
     page.get_by_role("button", name="Start", exact=True).click()
-    end = time.monotonic() + PATIENCE / 1000
-    while not any(len(run) for run in store.runs()):  # there is no cluster to change before
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    run = wait_for(lambda: next((r for r in store.runs() if r.id not in before), None))
+    wait_for(lambda: len(run))  # there is no cluster to change before
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("button", name="Intervene").wait_for()
     settle(page)
@@ -64,17 +55,13 @@ def test_pause_a_run_scramble_a_cluster_and_find_it_on_the_timeline(store, addre
     see(page, r"trained towards random clusters once")
     page.get_by_role("button", name="Add", exact=True).click()
     see(page, r"At the start of the next step")
-    (run,) = store.runs()
     (wish,) = interventions.pending(run, partial(lasting_numbers, run))
     assert wish.kind == "scramble"
 
     # It is made at the next step but one at most, and stands under the scrubber there.
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Resume").click()
-    end = time.monotonic() + PATIENCE / 1000
-    while not (at := [i for i, r in enumerate(run.log) if interventions.made_at(r)]):
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    at = wait_for(lambda: [i for i, r in enumerate(run.log) if interventions.made_at(r)])
     assert wish.n_steps <= at[0] <= wish.n_steps + 1
     page.get_by_role("button", name="Stop").click()
     page.get_by_role("button", name="Change and run again").wait_for()

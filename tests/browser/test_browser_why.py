@@ -5,26 +5,14 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from clustlab.runs.store import RunSpec, RunStore
-from clustlab.training.worker import execute, new_run
-from tests.browser.test_browser import go, see, settle
-from tests.support.browser import server
+from tests.support.browser import go, see, settle
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """The app over one finished run of k-means, whose explanations are exact."""
-    store = RunStore(tmp_path_factory.mktemp("why") / "runs")
-    spec = RunSpec("digits", "kmeans", {"n_samples": 300}, {"n_init": 1, "n_clusters": 6})
-    execute(store.root, new_run(store, spec).id)
-    with server(store.root) as where:
-        yield where
-
-
-def test_why_an_image_is_in_its_cluster_and_a_rule_for_all(address, page):
-    page.goto(f"{address}/clusters?step=0")
+def test_why_an_image_is_in_its_cluster_and_a_rule_for_all(address, page, kmeans_runs):
+    _, run = kmeans_runs  # the explanations of k-means are exact
+    page.goto(f"{address}/clusters?run={run.id}&step=0")
     see(page, r"^Step 0 of")
     settle(page)
     page.locator("#sheet").first.click(position={"x": 20, "y": 12})

@@ -141,7 +141,7 @@ def test_every_requirement_is_imported_and_every_import_is_required():
 
 
 def test_the_tests_require_what_they_import():
-    tools = {"pytest-timeout", "ruff", "mypy", "pandas-stubs", "scipy-stubs"}
+    tools = {"pytest-timeout", "pytest-xdist", "ruff", "mypy", "pandas-stubs", "scipy-stubs"}
     required = set(pinned("tests/requirements.txt"))
     used = third_party(["tests"]) - set(pinned("requirements.txt")) - INDIRECT
     used = {name for name in used if name not in {"clustpy"}}

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -11,12 +12,12 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlparse
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ("localhost", "127.0.0.1", None)
 SIZE = {"width": 1440, "height": 900}
-PATIENCE = 60_000  # ms for what takes a second on a quiet machine
+PATIENCE = 180_000  # ms for what takes a second on a quiet machine
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -94,3 +95,72 @@ def browser():
             yield chromium
         finally:
             chromium.close()
+
+
+# What tests do on a page -----------------------------------------------------------------------
+
+
+def go(page, name):
+    """Follow a link of the side bar."""
+    page.get_by_test_id("stSidebar").get_by_role("link", name=name, exact=True).click()
+    settle(page)
+
+
+IDLE = """() =>
+  document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning"
+  && !document.querySelector("[data-testid=stStatusWidget], [data-stale=true]")
+"""
+
+
+def settle(page):
+    """Wait until the page has stopped drawing."""
+    page.wait_for_timeout(250)  # a click is told to the server a moment later
+    page.wait_for_function(IDLE)
+
+
+def until(page, condition):
+    """Wait until a condition holds; returns what it gave."""
+    end = time.monotonic() + PATIENCE / 1000
+    while not (answer := condition()):
+        assert time.monotonic() < end, "waited in vain"
+        page.wait_for_timeout(50)
+    return answer
+
+
+def steady(page, read):
+    """What is read once it stays the same for a moment."""
+    last = read()
+    while True:
+        page.wait_for_timeout(300)
+        if (now := read()) == last:
+            return now
+        last = now
+
+
+def step_words(page):
+    return page.get_by_text(re.compile(r"^Step \d+ of \d+"))
+
+
+def see(page, words):
+    """Wait until words are shown; while the page redraws they may be there twice."""
+    page.get_by_text(re.compile(words)).first.wait_for()
+
+
+def step_now(page):
+    expect(step_words(page)).to_have_count(1, timeout=PATIENCE)
+    return int(re.match(r"Step (\d+)", step_words(page).inner_text())[1])
+
+
+def selected(page):
+    """Words and number of the selection in the inspector."""
+    found = page.get_by_text(re.compile(r": [\d,]+ items$"))
+    expect(found).to_have_count(1, timeout=PATIENCE)
+    text = found.inner_text()
+    title, number = text.rsplit(": ", 1)
+    return title, int(number.removesuffix(" items").replace(",", ""))
+
+
+def fits(page):
+    """Wait until nothing of the page's main part is below the screen."""
+    main = "document.querySelector('[data-testid=stMain]')"
+    page.wait_for_function(f"{main}.scrollHeight <= {main}.clientHeight + 2")
