@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -20,10 +21,17 @@ from clustlab.runs.store import RunStore
 from clustlab.training.worker import execute, new_run
 
 LESSONS = catalogue.lessons()
+FEW = {
+    "n_samples": 500
+}  # the runs of a lesson, on fewer items; whole ones are trained in a browser
 STEPS = [
     pytest.param(lesson, number, step, id=f"{lesson.name}-{number}")
     for lesson in LESSONS.values()
     for number, step in enumerate(lesson.steps, 1)
+]
+TRAINED = [
+    pytest.param(*step.values, id=step.id, marks=[pytest.mark.slow] * bool(step.values[2].needs))
+    for step in STEPS
 ]
 _known = {}
 
@@ -36,7 +44,8 @@ def lesson_store(tmp_path_factory):
 def materials(store, step, values):
     """Runs that a figure needs, trained once for all tests."""
     found = []
-    for spec in step.needs(values) if step.needs else ():
+    for whole in step.needs(values) if step.needs else ():
+        spec = replace(whole, dataset_params=FEW)
         key = repr(spec)
         if key not in _known:
             run = new_run(store, spec)
@@ -99,7 +108,7 @@ def test_a_slider_of_whole_numbers_takes_no_fraction():
     assert Slider("x", "Share", 0, 1, 0.5, 0.1).read("0.5") == 0.5
 
 
-@pytest.mark.parametrize(("lesson", "number", "step"), STEPS)
+@pytest.mark.parametrize(("lesson", "number", "step"), TRAINED)
 def test_a_figure_is_drawn_and_can_be_read_out(lesson, number, step, lesson_store):
     for values in (defaults(step), {**defaults(step), **step.try_it.sets}):
         parts = step.figure(values, materials(lesson_store, step, values))
@@ -122,7 +131,7 @@ def test_a_figure_is_drawn_and_can_be_read_out(lesson, number, step, lesson_stor
                 assert part.text
 
 
-@pytest.mark.parametrize(("lesson", "number", "step"), STEPS)
+@pytest.mark.parametrize(("lesson", "number", "step"), TRAINED)
 def test_the_answer_is_computed_and_says_why(lesson, number, step, lesson_store):
     values = {**defaults(step), **step.try_it.sets}
     right, why = step.try_it.outcome(values, materials(lesson_store, step, values))

@@ -49,7 +49,10 @@ SMALL = {
 }
 SMALL_ENDINGS = {"epochs": 2, "max_iter": 2, "updates": 2}
 # What a method needs beyond that, to be small.
-OVERRIDES: dict[str, dict[str, Any]] = {"deepcluster": {"n_clusters_over": 10}}
+OVERRIDES: dict[str, dict[str, Any]] = {
+    "deepcluster": {"n_clusters_over": 10},
+    "cohiclust": {"tree_depth": 3, "batch_size": 64, "width": 4},  # it takes an epoch a leaf
+}
 # Methods that draw nothing as long as all items fit: another seed must change nothing.
 DRAWS_NOTHING = {"agglomerative", "hdbscan"}
 # Methods that are told the number of clusters; the others find it.
