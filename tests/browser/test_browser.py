@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.support.browser import PATIENCE, go, see, selected, settle, step_now, step_words
 
@@ -70,7 +71,7 @@ def test_the_main_job(address, page):
     see(page, r"From step 0 to step")
     settle(page)
     chart = page.get_by_test_id("stEChartsChart")
-    chart.locator("canvas, svg").first.wait_for()
+    expect(chart).to_have_attribute("aria-busy", "false", timeout=PATIENCE)
     click_a_band(page, chart)
     see(page, r"Cluster \d+ → \d+, steps 0 to \d+: ")
     title, on_band = selected(page)

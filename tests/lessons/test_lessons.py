@@ -30,8 +30,10 @@ STEPS = [
     for number, step in enumerate(lesson.steps, 1)
 ]
 TRAINED = [
-    pytest.param(*step.values, id=step.id, marks=[pytest.mark.slow] * bool(step.values[2].needs))
-    for step in STEPS
+    pytest.param(lesson, number, step, id=f"{lesson.name}-{number}", marks=slow)
+    for lesson in LESSONS.values()
+    for number, step in enumerate(lesson.steps, 1)
+    for slow in [[pytest.mark.slow] if step.needs else []]
 ]
 _known = {}
 
