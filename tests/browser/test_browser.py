@@ -5,7 +5,16 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browser import PATIENCE, go, see, selected, settle, step_now, step_words
+from tests.support.browser import (
+    PATIENCE,
+    TRAINING,
+    go,
+    see,
+    selected,
+    settle,
+    step_now,
+    step_words,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
@@ -15,9 +24,9 @@ def test_the_main_job(address, page):
     page.get_by_role("button", name="Watch DEC learn digits").click()
 
     # It lands on Train and shows the first picture, then more.
-    step_words(page).first.wait_for()
+    step_words(page).first.wait_for(timeout=TRAINING)
     page.wait_for_function("document.querySelectorAll('[data-testid=stVegaLiteChart]').length >= 2")
-    page.get_by_text("done", exact=True).first.wait_for(timeout=600_000)
+    page.get_by_text("done", exact=True).first.wait_for(timeout=TRAINING)
     settle(page)
     see(page, r"(found|put) .*digits")
     last = step_now(page)

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from clustlab.course import catalogue
-from tests.support.browser import PATIENCE, fits, see, settle
+from tests.support.browser import PATIENCE, TRAINING, fits, see, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
@@ -97,7 +97,7 @@ def test_assumptions(page, address):
     see(page, rf"^Of 200 images, {share:g}% are further")
 
 
-def train(page, patience=4 * PATIENCE):
+def train(page, patience=TRAINING):
     """Start the runs of a step and wait until all of them are done."""
     page.get_by_role("button", name="Train it here").click()
     links = page.get_by_role("link", name=re.compile("Look inside:"))

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from clustlab.course import catalogue
-from tests.support.browser import PATIENCE, fits, see, settle
+from tests.support.browser import TRAINING, fits, see, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 LESSON = catalogue.lesson("dec")
@@ -83,7 +83,7 @@ def test_walk_through_the_lesson_on_dec(address, page):
     page.get_by_role("button", name="It rises", exact=True).click()
     answer = page.locator(".st-key-lesson-try").get_by_test_id("stAlert")
     expect(answer).to_contain_text(  # trained beside other tests
-        re.compile(r"yes\. From 0\.\d+ to 0\.\d+"), timeout=4 * PATIENCE
+        re.compile(r"yes\. From 0\.\d+ to 0\.\d+"), timeout=TRAINING
     )
     see(page, r"^Update \d+ of \d+ · mean largest share 0\.\d+")
     expect(page.get_by_role("link", name=re.compile("Look inside"))).to_be_visible()

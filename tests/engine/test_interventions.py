@@ -303,14 +303,14 @@ def paused_at(store, step, wait_for, method="kmeans", **params):
     run = new_run(store, RunSpec("digits", method, DATA, params, preset="custom"))
     (run.path / "request").write_text(f"until {step}")
     ThreadRunner(store.root).submit(run.id)
-    wait_for(lambda: run.status == "paused", 60)
+    wait_for(lambda: run.status == "paused")
     assert len(run) == step
     return run
 
 
 def finished(run, wait_for):
     run.request("run")
-    wait_for(lambda: run.status == "done", 60)
+    wait_for(lambda: run.status == "done")
     return run
 
 
@@ -361,7 +361,7 @@ def test_after_a_kill_a_change_is_made_again_at_its_step_and_not_twice(store, wa
         wait_for(lambda: run.status == "paused", 120)
         interventions.ask(run, "scramble", (2,))
         (run.path / "request").write_text("until 5")
-        wait_for(lambda: len(run) == 5 and run.status == "paused", 60)
+        wait_for(lambda: len(run) == 5 and run.status == "paused")
     finally:
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
@@ -552,7 +552,7 @@ def test_dec_keeps_a_changed_rate_over_a_resume(store, wait_for):
         interventions.ask(run, "scramble", (1,))
         if stop:
             (run.path / "request").write_text("until 7")
-            wait_for(lambda run=run: len(run) == 7 and run.status == "paused", 60)
+            wait_for(lambda run=run: len(run) == 7 and run.status == "paused")
             run.request("cancel")
             wait_for(lambda run=run: run.status == "cancelled")
             requeue(run)

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 LOCAL = ("localhost", "127.0.0.1", None)
 SIZE = {"width": 1440, "height": 900}
 PATIENCE = 180_000  # ms for what takes a second on a quiet machine
+TRAINING = 600_000  # ms for what a run must have learned first
 expect.set_options(timeout=PATIENCE)
 FLAGS = [
     "--no-sandbox",

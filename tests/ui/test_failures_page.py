@@ -269,7 +269,7 @@ def test_a_run_without_a_basket_is_started_from_the_form(runs, run, wait_for):
     fresh = runs.runs()[0]
     assert fresh.id != run.id
     assert fresh.spec.excluded == [5, 7, 11]
-    wait_for(lambda: fresh.status == "done", 60)
+    wait_for(lambda: fresh.status == "done")
     assert len(fresh[-1].assignments) == 197
     assert not app.exception
 

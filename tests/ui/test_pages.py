@@ -38,7 +38,7 @@ def trained(store, method="kmeans", dataset="digits", **params):
 
 def visit(page, **query):
     """Open a page by its address, as the first thing in a new session."""
-    app = AppTest.from_file("../../clustlab/ui/shell.py", default_timeout=60)
+    app = AppTest.from_file("../../clustlab/ui/shell.py", default_timeout=300)
     app.run()
     if page != "home":
         app.switch_page(f"../../pages/{page}.py")
@@ -171,7 +171,7 @@ def test_change_and_run_again_fills_the_form(runs):
 def test_deleting_a_run_can_be_undone(runs):
     run = trained(runs, max_iter=2, n_init=1)
     runs.delete(run.id)
-    app = AppTest.from_file("../../clustlab/ui/shell.py", default_timeout=60)
+    app = AppTest.from_file("../../clustlab/ui/shell.py", default_timeout=300)
     app.session_state["deleted"] = [run.id]
     app.run()
     app.switch_page("../../pages/runs.py").run()
