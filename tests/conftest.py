@@ -9,7 +9,6 @@ from pathlib import Path
 # Only the browser may be where Playwright has put it.
 _home = Path(tempfile.mkdtemp(prefix="clustlab-tests-"))
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
-_TESTS = Path(__file__).parent
 _browsers = Path.home() / ".cache" / "ms-playwright"
 if _browsers.is_dir():
     os.environ.setdefault("PLAYWRIGHT_BROWSERS_PATH", str(_browsers))
@@ -48,9 +47,9 @@ def pytest_collection_modifyitems(items):
     long = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: (not item.get_closest_marker("browser"), item.path not in long))
     for item in items:
+        file = item.nodeid.split("::")[0]
         is_browser = item.get_closest_marker("browser")
-        group = "browser" if is_browser else item.path.relative_to(_TESTS).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group("browser" if is_browser else file))
 
 
 @pytest.fixture
