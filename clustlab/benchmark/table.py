@@ -64,7 +64,7 @@ KINDS = {f.name: str(f.type) for f in fields(Row) if f.name != "scores"}
 COLUMNS = [*list(KINDS)[:5], *OF_ONE_STEP, *list(KINDS)[5:]]  # scores after what makes the key
 OTHER_FIGURES = ("knn_probe", "start_acc", "over_purity", "seconds", "peak_mb")
 HEADINGS = {  # above the columns of a table for reading
-    **{key: SCORES[key].short for key in LABELLED},
+    **{key: SCORES[key].short for key in (*LABELLED, "share_clustered")},
     "knn_probe": "kNN probe",
     "seconds": "Seconds",
     "peak_mb": "Peak MB",

@@ -32,7 +32,7 @@ clusters by itself, of any shape and each of its own density. What lies on no ch
 ## Where it fails
 
 In many dimensions distances become alike, and hardly a place is denser than the rest: on pixels
-of handwritten digits (MNIST) about three quarters of the items end as noise. Groups that touch
+of handwritten digits (MNIST) about four fifths of the items end as noise. Groups that touch
 without a thinner place between them are one. And its scores cannot be laid beside those of methods
 that must put every item somewhere: it leaves out what is hard.
 

@@ -20,7 +20,7 @@ COLUMNS = {
     "Method": st.column_config.TextColumn(width=190, pinned=True),
     **{
         SCORES[key].short: st.column_config.NumberColumn(format="%.3f", help=SCORES[key].meaning)
-        for key in LABELLED
+        for key in (*LABELLED, "share_clustered")
     },
     "±": st.column_config.NumberColumn(format="%.3f", help="Standard deviation over the seeds"),
     "Least": st.column_config.NumberColumn(format="%.3f"),
