@@ -79,8 +79,9 @@ from clustlab.parts.hooks.scoring import head_scorer, nearest_center, phase_of, 
 from clustlab.parts.inputs.augmentation import Augmentation
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.pca import principal
+from clustlab.parts.losses.information import marginal_entropy
 from clustlab.parts.losses.nt_xent import VIEWS, Projection, nt_xent, view_pairs
-from clustlab.parts.losses.simplex import consistency, marginal_entropy
+from clustlab.parts.losses.simplex import consistency
 from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import TrunkSettings, even_batch
 from clustlab.parts.networks.heads import (

@@ -15,7 +15,8 @@ from clustlab.parts.clustering.balance import inverse_size_weights
 from clustlab.parts.clustering.kmeans import follow
 from clustlab.parts.clustering.neighbours import nearest, neighbour_sheet, sheet, shown_items
 from clustlab.parts.inputs.network_input import Inputs
-from clustlab.parts.losses.simplex import consistency, marginal_entropy
+from clustlab.parts.losses.information import marginal_entropy
+from clustlab.parts.losses.simplex import consistency
 from clustlab.parts.networks.heads import confidence_artefacts, loss_bars, self_label_loss
 from tests.support.fakes import blocks
 

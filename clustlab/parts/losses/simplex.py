@@ -39,9 +39,3 @@ def consistency(p: Tensor, p_prime: Tensor) -> Tensor:
     """
     agree = (p * p_prime).sum(-1)
     return -agree.clamp_min(torch.finfo(agree.dtype).tiny).log().mean()
-
-
-def marginal_entropy(p: Tensor) -> Tensor:
-    """Entropy of the mean cluster probabilities (n, k), a scalar in [0, ln k] nats."""
-    mean = p.mean(0)
-    return -(mean * mean.clamp_min(torch.finfo(mean.dtype).tiny).log()).sum()
