@@ -193,6 +193,7 @@ def test_another_seed_gives_another_run(name):
     assert differs == (name not in DRAWS_NOTHING)
 
 
+@pytest.mark.slow
 @EVERY
 def test_resuming_at_any_step_cannot_be_told_from_going_on(name):
     told = usual(name)
@@ -204,6 +205,7 @@ def test_resuming_at_any_step_cannot_be_told_from_going_on(name):
             assert_same(a, b, f"step {step}, resumed after step {i}: {KEEP}")
 
 
+@pytest.mark.slow
 @EVERY
 def test_a_finished_run_can_be_continued_and_that_one_resumed(name):
     finished = usual(name).final
@@ -363,6 +365,7 @@ def test_planning_draws_nothing(name):
 
 
 # -- pausing and stopping ------------------------------------------------------------------------
+@pytest.mark.slow
 @EVERY
 def test_cancelling_takes_effect_at_any_pause_point(name):
     told = usual(name)
@@ -395,6 +398,7 @@ def test_the_box_at_work_is_one_of_the_loop(name):
 
 
 # -- what goes in --------------------------------------------------------------------------------
+@pytest.mark.slow
 @EVERY
 @pytest.mark.parametrize(("side", "channels", "n"), [(28, 1, 40), (32, 3, 24), (96, 3, 12)])
 def test_images_of_any_size_are_accepted(name, side, channels, n):

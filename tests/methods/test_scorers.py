@@ -61,6 +61,7 @@ def test_the_methods_of_the_first_version_have_a_scorer():
     assert {"kmeans", "ae-kmeans", "dec", "iic", "deepcluster"} <= set(SCORING)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", ["images", "points"])
 @pytest.mark.parametrize("method", SCORING)
 def test_the_best_score_is_the_cluster_of_the_last_step(shared, method, data):
@@ -75,6 +76,7 @@ def test_the_best_score_is_the_cluster_of_the_last_step(shared, method, data):
     assert scorer.agreement == 1.0  # at this size none of them approximates anything
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", SCORING)
 def test_scores_have_one_column_a_cluster_and_a_gradient(shared, method):
     store, run = shared[0], shared[1](method)
