@@ -96,7 +96,9 @@ def test_training_uses_the_code_and_lowers_the_bound():
     assert last["reconstruction"] < first["reconstruction"] - 3
     assert last["loss"] == pytest.approx(last["reconstruction"] + last["kl_divergence"], rel=1e-4)
     assert last["active_units"] >= 2
-    assert last["KL"] == pytest.approx(steps[-1].artefacts["divergence"].data.sum(), rel=0.5)
+    assert last["kl_divergence"] == pytest.approx(
+        steps[-1].artefacts["divergence"].data.sum(), rel=0.5
+    )
 
 
 def test_the_weight_grows_to_beta():
