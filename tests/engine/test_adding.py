@@ -97,8 +97,8 @@ def test_a_package_adds_a_method_and_a_data_set(other_package):
     [
         ("nowhere_at_all:X", "No module named 'nowhere_at_all'"),
         ("online_kmeans:Missing", "has no attribute 'Missing'"),
-        ("online_kmeans:features", "online_kmeans:features is no dataclass"),
-        ("clustlab.types:Paper", "clustlab.types:Paper lacks accepts, idea, iterate, loop"),
+        ("online_kmeans:prod", "online_kmeans:prod is no dataclass"),
+        ("clustlab.types:Paper", "clustlab.types:Paper lacks accepts, "),
         ("clustlab.methods.dec:DEC", "the name 'dec' is taken by clustlab.methods.dec"),
     ],
 )

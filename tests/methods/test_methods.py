@@ -332,7 +332,8 @@ def test_every_iteration_draws_as_many_samples_as_its_phase_declares(name, drawn
         drawn.look()
         for _ in method.iterate(items, ctx):
             seen.add(ctx.phase_name)
-            assert drawn.look() == plan[ctx.phase_name].samples, (ctx.phase_name, ctx.done)
+            where = f"{ctx.phase_name} {ctx.done}: `plan` has to say what batches of `Inputs` hold"
+            assert drawn.look() == plan[ctx.phase_name].samples, where
     assert seen == {phase.name for phase in method.plan(N, (8, 8, 1)) if phase.iterations}
 
 

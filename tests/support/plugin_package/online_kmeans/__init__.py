@@ -26,12 +26,14 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from torch import nn
 
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.clustering.kmeans import check_enough_items
-from clustlab.parts.inputs.network_input import features
+from clustlab.parts.inputs.network_input import Inputs
 from clustlab.types import Array, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
 
 
@@ -63,25 +65,30 @@ class OnlineKMeans:
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
         check_enough_items(len(items), self.n_clusters)
-        x = torch.from_numpy(features(items)).to(ctx.device)  # (n, d)
+        inputs = Inputs(items, ctx.device)
+        with torch.no_grad():
+            x = inputs[np.arange(len(items))].flatten(1)  # (n, d)
         first = torch.from_numpy(ctx.rng.choice(len(x), self.n_clusters, replace=False))
-        centers = ctx.keep("centers", Cell(x[first.to(ctx.device)]))
+        centers = ctx.keep("centers", nn.ParameterList([x[first.to(ctx.device)]]))
         seen = ctx.keep("items seen", Cell(torch.zeros(self.n_clusters, 1, device=ctx.device)))
+        (center,) = centers
+        optimiser = torch.optim.SGD([center], lr=1.0)  # has no state to keep
         for _ in ctx.phase("train", self.epochs):
             ctx.at("move centers")
             for index in ctx.batches(len(x), self.batch_size):
-                batch = x[torch.from_numpy(index).to(ctx.device)]
-                nearest = torch.cdist(batch, centers.value).argmin(1)
-                member = torch.nn.functional.one_hot(nearest, self.n_clusters).to(batch)  # (b, k)
-                count = member.sum(0)[:, None]
-                seen.value = seen.value + count
-                pull = member.T @ batch - count * centers.value
-                centers.value = centers.value + pull / seen.value.clamp_min(1)
+                batch = inputs[index].flatten(1)
+                with torch.no_grad():
+                    nearest = torch.cdist(batch, center).argmin(1)
+                    member = nn.functional.one_hot(nearest, self.n_clusters).to(batch)  # (b, k)
+                    count = member.sum(0)[:, None]
+                    seen.value = seen.value + count
+                    center.grad = (count * center - member.T @ batch) / seen.value.clamp_min(1)
+                optimiser.step()
             ctx.at("assign items")
-            distance = torch.cdist(x, centers.value).square()
+            distance = torch.cdist(x, center.detach()).square()
             yield Snapshot(
                 x.cpu().numpy(),
                 distance.argmin(1).int().cpu().numpy(),
                 {"inertia": float(distance.amin(1).sum())},
-                centers=centers.value.cpu().numpy(),
+                centers=center.detach().cpu().numpy(),
             )
