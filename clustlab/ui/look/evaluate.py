@@ -16,6 +16,7 @@ from clustlab.ui.run.view import View
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.views import bars, curves, matrices
 
+TILE = 104  # pixels: figures stand below one another where a row has no room for all
 DRAWN = LABELLED[:4]  # scores that the curves begin with; the others can be added
 
 
@@ -28,7 +29,7 @@ def evaluate_page(view: View) -> None:
     with st.container(horizontal=True):
         for score in (SCORES[key] for key in LABELLED):
             tip = f"{score.meaning} {view.dataset.protocol}".strip()
-            st.metric(score.short, score.written(row[score.key]), help=tip)
+            st.metric(score.short, score.written(row[score.key]), help=tip, width=TILE)
         _share_clustered(row)
     panels.tabs({"Confusion matrix": lambda: _confusion(view), "Over time": lambda: _curves(view)})
     _probes(view)
@@ -54,9 +55,8 @@ def _without_labels(view: View) -> None:
 def _share_clustered(row: Mapping[str, float]) -> None:
     """What part of the items the scores speak of, where it is not all of them."""
     if row["share_clustered"] < 1:
-        st.metric(
-            "Clustered", run_scores.percent(row["share_clustered"]), help=summaries.NOISE_HELP
-        )
+        share = run_scores.percent(row["share_clustered"])
+        st.metric("Clustered", share, help=summaries.NOISE_HELP, width=TILE)
 
 
 def _confusion(view: View) -> None:

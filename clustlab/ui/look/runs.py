@@ -26,9 +26,10 @@ from clustlab.ui.look import run_filters
 from clustlab.ui.run import summaries
 
 SHOWN = [SCORES[key] for key in (*LABELLED[:3], "n_occupied", "share_clustered")]
+FORMATS = {"share_clustered": "percent"}
 COLUMNS = {
     "picture": st.column_config.ImageColumn("Picture", width="small"),
-    "run": st.column_config.TextColumn("Run", width="medium"),
+    "run": st.column_config.TextColumn("Run", width=300),
     "tags": st.column_config.ListColumn("Tags", width="small"),
     "status": st.column_config.TextColumn("Status", width="small"),
     "preset": st.column_config.TextColumn("Preset", width="small"),
@@ -36,7 +37,7 @@ COLUMNS = {
     **{
         score.key: st.column_config.NumberColumn(
             score.short,
-            format="%d" if score.is_count else "%.3f",
+            format="%d" if score.is_count else FORMATS.get(score.key, "%.3f"),
             width="small",
             help=score.meaning,
         )
