@@ -41,15 +41,23 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("clustlab")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Long files come first; a file, and all that needs the browser, belong to one worker."""
+    """Tests in a browser come first, then files with long ones."""
     long = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: (not item.get_closest_marker("browser"), item.path not in long))
-    for item in items:
-        file = item.nodeid.split("::")[0]
-        is_browser = item.get_closest_marker("browser")
-        item.add_marker(pytest.mark.xdist_group("browser" if is_browser else file))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file belongs to one worker, and so do all tests in a browser: they share app and runs."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::")[0]
+            return "browser" if file.startswith("tests/browser/") else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture
