@@ -141,15 +141,6 @@ class AutoencoderSettings(CodeSettings):
         help="Share of hidden values blanked in layer-wise pre-training.",
     )
 
-    def build_network(self, shape: tuple[int, ...]) -> Autoencoder:
-        """Untrained network for items of a shape, (c, h, w) or (d,)."""
-        return self.network(shape)
-
-    @property
-    def augmentation(self) -> Augmentation:
-        """Changes that copies go through."""
-        return VIEWS if self.augmented else Augmentation()
-
     def pretraining_plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases up to the end of pre-training, for n items of a shape (h, w, c) or (d,)."""
         start, train = super().pretraining_plan(n, shape)
