@@ -71,7 +71,7 @@ from clustlab.parts.losses.nt_xent import (
     view_pairs,
 )
 from clustlab.parts.networks.cost import forward_cost
-from clustlab.parts.networks.encoder import TrunkSettings
+from clustlab.parts.networks.encoder import ChangedCopies
 from clustlab.parts.networks.passes import descend, embed
 from clustlab.types import Array, Artefact, MethodFamily, Paper, PlannedPhase, Reported, Snapshot
 
@@ -109,7 +109,7 @@ class _Pass(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ContrastiveClustering(TrunkSettings):
+class ContrastiveClustering(ChangedCopies):
     """Instance-level and cluster-level contrast, trained together."""
 
     name: ClassVar[str] = "contrastive-clustering"
@@ -139,6 +139,7 @@ class ContrastiveClustering(TrunkSettings):
     family: ClassVar[MethodFamily] = "classifier"
     loop: ClassVar[tuple[str, ...]] = ("change", "encode", "compare rows", "compare columns")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    views: ClassVar[Augmentation] = VIEWS
     interventions: ClassVar[Offer] = {"train": ALL}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 20, "batch_size": 128, "width": 16},
@@ -222,11 +223,6 @@ class ContrastiveClustering(TrunkSettings):
         """Log-probabilities of the cluster head; see `registry.Scoring`."""
         network = restored(lambda: Network(inputs.shape, self), state, "network", inputs.device)
         return nn.Sequential(network.trunk, *network.cluster, nn.LogSoftmax(1)).eval()
-
-    @property
-    def augmentation(self) -> Augmentation:
-        """Changes that copies go through."""
-        return self.switched(VIEWS).scaled(self.strength)
 
     def _epoch(
         self, network: Network, optimiser: torch.optim.Optimizer, inputs: Inputs, ctx: Context

@@ -73,7 +73,7 @@ from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.pca import principal
 from clustlab.parts.inputs.sampling import fixed_order
 from clustlab.parts.networks.cost import forward_cost
-from clustlab.parts.networks.encoder import TrunkSettings, even_batch
+from clustlab.parts.networks.encoder import ChangedCopies, even_batch
 from clustlab.parts.networks.passes import descend, embed, pass_size
 from clustlab.types import (
     Array,
@@ -171,7 +171,7 @@ class Network(nn.Module):
 
 
 @dataclass(frozen=True)
-class DAC(TrunkSettings):
+class DAC(ChangedCopies):
     """Pairs above and below two thresholds train the network that chooses the pairs."""
 
     name: ClassVar[str] = "dac"
@@ -195,6 +195,7 @@ class DAC(TrunkSettings):
     family: ClassVar[MethodFamily] = "pairs"
     loop: ClassVar[tuple[str, ...]] = ("compare", "choose pairs", "change", "learn", "encode")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    views: ClassVar[Augmentation] = VIEWS
     interventions: ClassVar[Offer] = {"train": ("learning rate", "scramble")}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 20, "width": 16},
@@ -220,11 +221,6 @@ class DAC(TrunkSettings):
     )
     batch_size: int = params.batch_size(128)
     learning_rate: float = params.learning_rate(1e-3)
-
-    @property
-    def augmentation(self) -> Augmentation:
-        """Changes that copies go through."""
-        return self.switched(VIEWS).scaled(self.strength)
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""

@@ -67,7 +67,7 @@ from clustlab.parts.inputs.sampling import fixed_order
 from clustlab.parts.losses.information import joint_artefacts, overlap
 from clustlab.parts.losses.simplex import joint_probabilities
 from clustlab.parts.networks.cost import forward_cost
-from clustlab.parts.networks.encoder import TrunkSettings, even_batch
+from clustlab.parts.networks.encoder import ChangedCopies, even_batch
 from clustlab.parts.networks.heads import Heads, head_agreement, loss_bars
 from clustlab.parts.networks.passes import embed, pass_size
 from clustlab.types import Array, Artefact, MethodFamily, Paper, PlannedPhase, Reported, Snapshot
@@ -144,7 +144,7 @@ class _Pass(NamedTuple):
 
 
 @dataclass(frozen=True)
-class IIC(TrunkSettings):
+class IIC(ChangedCopies):
     """Clusters that an image and its changed copy agree on."""
 
     name: ClassVar[str] = "iic"
@@ -167,6 +167,7 @@ class IIC(TrunkSettings):
     family: ClassVar[MethodFamily] = "classifier"
     loop: ClassVar[tuple[str, ...]] = ("change", "encode", "compare", "choose head")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    views: ClassVar[Augmentation] = VIEWS
     interventions: ClassVar[Offer] = {"train": ALL}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {
@@ -259,11 +260,6 @@ class IIC(TrunkSettings):
         network = restored(lambda: Network(inputs.shape, self), state, "network", inputs.device)
         chosen = int(last.scalars["chosen_head"]) - 1
         return head_scorer(network.trunk, network.groups[0], chosen, inputs)
-
-    @property
-    def augmentation(self) -> Augmentation:
-        """Changes that copies go through."""
-        return self.switched(VIEWS).scaled(self.strength)
 
 
 class _Run:

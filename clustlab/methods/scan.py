@@ -83,7 +83,7 @@ from clustlab.parts.losses.information import marginal_entropy
 from clustlab.parts.losses.nt_xent import VIEWS, Projection, nt_xent, view_pairs
 from clustlab.parts.losses.simplex import consistency
 from clustlab.parts.networks.cost import forward_cost
-from clustlab.parts.networks.encoder import TrunkSettings, even_batch
+from clustlab.parts.networks.encoder import ChangedCopies, even_batch
 from clustlab.parts.networks.heads import (
     Heads,
     confidence_artefacts,
@@ -139,7 +139,7 @@ class Network(nn.Module):
 
 
 @dataclass(frozen=True)
-class SCAN(TrunkSettings):
+class SCAN(ChangedCopies):
     """Semantic clustering by adopting nearest neighbours."""
 
     name: ClassVar[str] = "scan"
@@ -160,6 +160,7 @@ class SCAN(TrunkSettings):
     family: ClassVar[MethodFamily] = "classifier"
     loop: ClassVar[tuple[str, ...]] = ("contrast", "mine", "agree", "self-label", "encode")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    views: ClassVar[Augmentation] = VIEWS
     interventions: ClassVar[Offer] = {"pretext": RATE, "cluster": ALL, "self-label": ALL}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 10, "cluster_epochs": 8, "label_epochs": 5}
@@ -217,11 +218,6 @@ class SCAN(TrunkSettings):
     batch_size: int = params.batch_size(256)
     learning_rate: float = params.learning_rate(1e-3)
     cluster_learning_rate: float = params.learning_rate(5e-4)
-
-    @property
-    def augmentation(self) -> Augmentation:
-        """Changes that copies go through."""
-        return self.switched(VIEWS).scaled(self.strength)
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""

@@ -79,7 +79,7 @@ from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.pca import principal
 from clustlab.parts.losses.nt_xent import VIEWS, Projection, nt_xent, view_pairs
 from clustlab.parts.networks.cost import forward_cost
-from clustlab.parts.networks.encoder import TrunkSettings
+from clustlab.parts.networks.encoder import ChangedCopies
 from clustlab.parts.networks.passes import descend, embed
 from clustlab.types import (
     Array,
@@ -113,7 +113,7 @@ class Network(nn.Module):
 
 
 @dataclass(frozen=True)
-class CoHiClust(TrunkSettings):
+class CoHiClust(ChangedCopies):
     """A tree of choices that copies of an item share and other items do not."""
 
     name: ClassVar[str] = "cohiclust"
@@ -155,6 +155,7 @@ class CoHiClust(TrunkSettings):
     family: ClassVar[MethodFamily] = "classifier"
     loop: ClassVar[tuple[str, ...]] = ("contrast", "send down", "prune", "encode")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    views: ClassVar[Augmentation] = VIEWS
     interventions: ClassVar[Offer] = {
         "pretext": RATE,
         **dict.fromkeys(TREE_PHASES, (*RATE, "scramble")),
@@ -201,11 +202,6 @@ class CoHiClust(TrunkSettings):
     )
     batch_size: int = params.batch_size(256)
     learning_rate: float = params.learning_rate(1e-3)
-
-    @property
-    def augmentation(self) -> Augmentation:
-        """Changes that copies go through."""
-        return self.switched(VIEWS).scaled(self.strength)
 
     @property
     def n_leaves(self) -> int:

@@ -74,7 +74,7 @@ from clustlab.parts.losses.nt_xent import (
     view_pairs,
 )
 from clustlab.parts.networks.cost import forward_cost
-from clustlab.parts.networks.encoder import TrunkSettings
+from clustlab.parts.networks.encoder import ChangedCopies
 from clustlab.parts.networks.passes import descend, embed
 from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
 
@@ -110,7 +110,7 @@ class Network(nn.Module):
 
 
 @dataclass(frozen=True)
-class Consensus(TrunkSettings):
+class Consensus(ChangedCopies):
     """Many divisions of several layers of one network, cut to one."""
 
     name: ClassVar[str] = "consensus"
@@ -126,6 +126,7 @@ class Consensus(TrunkSettings):
     family: ClassVar[MethodFamily] = "classifier"
     loop: ClassVar[tuple[str, ...]] = ("contrast", "encode", "divide layers", "weigh", "cut")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    views: ClassVar[Augmentation] = VIEWS
     interventions: ClassVar[Offer] = {"train": ALL}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 15, "n_rounds": 5, "batch_size": 128, "width": 16},
@@ -160,11 +161,6 @@ class Consensus(TrunkSettings):
     )
     batch_size: int = params.batch_size(256)
     learning_rate: float = params.learning_rate(1e-3)
-
-    @property
-    def augmentation(self) -> Augmentation:
-        """Changes that copies go through."""
-        return self.switched(VIEWS).scaled(self.strength)
 
     @property
     def n_members(self) -> int:

@@ -82,7 +82,7 @@ from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.sampling import fixed_order
 from clustlab.parts.losses.nt_xent import VIEWS
 from clustlab.parts.networks.cost import forward_cost
-from clustlab.parts.networks.encoder import TrunkSettings, even_batch
+from clustlab.parts.networks.encoder import ChangedCopies, even_batch
 from clustlab.parts.networks.passes import descend, embed, settle
 from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
 
@@ -112,7 +112,7 @@ class Network(nn.Module):
 
 
 @dataclass(frozen=True)
-class LocalAggregation(TrunkSettings):
+class LocalAggregation(ChangedCopies):
     """Pull close neighbours nearer, push other neighbours away."""
 
     name: ClassVar[str] = "local-aggregation"
@@ -128,6 +128,7 @@ class LocalAggregation(TrunkSettings):
     family: ClassVar[MethodFamily] = "code"
     loop: ClassVar[tuple[str, ...]] = ("fine clusters", "encode", "aggregate", "remember", "look")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
+    views: ClassVar[Augmentation] = VIEWS
     interventions: ClassVar[Offer] = {"warm up": RATE, "aggregate": (*RATE, "scramble")}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"warm_up_epochs": 5, "epochs": 8, "width": 16},
@@ -195,11 +196,6 @@ class LocalAggregation(TrunkSettings):
     )
     batch_size: int = params.batch_size(128)
     learning_rate: float = params.learning_rate(0.03)
-
-    @property
-    def augmentation(self) -> Augmentation:
-        """Changes that copies go through."""
-        return self.switched(VIEWS).scaled(self.strength)
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""

@@ -7,6 +7,7 @@ trained on changed copies.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from torch import Tensor, nn
@@ -83,6 +84,21 @@ class TrunkSettings:
             )
         }
         return replace(mixture, **own, flip=self.flip)
+
+
+class ChangedCopies(TrunkSettings):
+    """A trunk trained on copies that are changed as strongly as a user wants.
+
+    No dataclass: each method says its `strength` in its own place among its fields, and its help.
+    """
+
+    views: ClassVar[Augmentation]  # the changes at strength 1
+    strength: float
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Changes that copies go through."""
+        return self.switched(self.views).scaled(self.strength)
 
 
 class Trunk(nn.Module):
