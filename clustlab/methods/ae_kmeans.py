@@ -36,20 +36,17 @@ Science 313; layers 500-500-2000-10 and k-means on the code as in Xie et al. (20
 Deviations: Adam instead of gradient descent with momentum, pixels in [0, 1], far fewer passes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from torch import nn
-
-from clustlab.context import Context
-from clustlab.parts.inputs.network_input import Inputs
-from clustlab.parts.stages.autoencoding import AutoencoderSettings, AutoencoderTraining
-from clustlab.types import Array, MethodFamily, Paper, PlannedPhase, Reported, Snapshot
+from clustlab.parts.stages.autoencoding import AutoencoderSettings
+from clustlab.parts.stages.code_kmeans import CodeKMeans
+from clustlab.types import MethodFamily, Paper, Reported
 
 
 @dataclass(frozen=True)
-class AutoencoderKMeans(AutoencoderSettings):
+class AutoencoderKMeans(CodeKMeans, AutoencoderSettings):
     """k-means on the code of an autoencoder."""
 
     name: ClassVar[str] = "ae-kmeans"
@@ -83,21 +80,3 @@ class AutoencoderKMeans(AutoencoderSettings):
         "standard": {"augmented": True, "batch_size": 64, "epochs": 45},
         "paper": {"pretraining": "layer-wise", "layer_epochs": 200, "epochs": 400},
     }
-
-    def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
-        """Phases in order, for n items of a shape (h, w, c) or (d,)."""
-        last = self.clustering_plan("cluster", "read_off", n, shape)
-        return [*self.pretraining_plan(n, shape), last]
-
-    def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
-        """One snapshot per epoch, and a last one with the best of several runs of k-means."""
-        training = AutoencoderTraining(self, items, ctx)
-        yield from training.start()
-        yield from training.pretrain(self.epochs)
-        for _ in ctx.phase("cluster", 1):
-            z = training.code()
-            yield training.snapshot(z, training.clusters(z), {})
-
-    def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
-        """Closeness of the code to the centres; see `registry.Scoring`."""
-        return self.code_scorer(inputs, state)

@@ -43,7 +43,7 @@ at the target, errors scaled as if to 784 pixels, and codes of unit length for k
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -58,8 +58,9 @@ from clustlab.parts.hooks.scoring import UnitLength
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.networks.autoencoder import Autoencoder
 from clustlab.parts.networks.passes import embed, evaluating
-from clustlab.parts.stages.autoencoding import WIDTHS_HELP, AutoencoderTraining, CodeSettings
-from clustlab.types import Array, Artefact, MethodFamily, Paper, PlannedPhase, Snapshot
+from clustlab.parts.stages.autoencoding import WIDTHS_HELP, AutoencoderTraining
+from clustlab.parts.stages.code_kmeans import CodeKMeans
+from clustlab.types import Array, Artefact, MethodFamily, Paper
 
 PIXELS = 784  # for which the weights of the penalties are meant; other items count as much
 SAFE = 1e-6  # averages are kept this far from 0 and 1, where the divergence has no end
@@ -104,7 +105,7 @@ class SparseAutoencoder(Autoencoder):
 
 
 @dataclass(frozen=True)
-class SparseAutoencoderKMeans(CodeSettings):
+class SparseAutoencoderKMeans(CodeKMeans):
     """k-means on the sparse code of an autoencoder."""
 
     name: ClassVar[str] = "sparse-ae-kmeans"
@@ -153,23 +154,9 @@ class SparseAutoencoderKMeans(CodeSettings):
         """Untrained autoencoder for items of a shape (c, h, w) or (d,)."""
         return SparseAutoencoder(shape, self.widths, self.code_size, self.sparsity)
 
-    def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
-        """Phases in order, for n items of a shape (h, w, c) or (d,)."""
-        last = self.clustering_plan("cluster", "read_off", n, shape)
-        return [*self.pretraining_plan(n, shape), last]
-
-    def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
-        """One snapshot per epoch, and a last one with the best of several runs of k-means."""
-        training = _Training(self, items, ctx)
-        yield from training.start()
-        yield from training.pretrain(self.epochs)
-        for _ in ctx.phase("cluster", 1):
-            z = training.code()
-            yield training.snapshot(z, training.clusters(z), {})
-
-    def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
-        """Closeness of the code at unit length to the centres; see `registry.Scoring`."""
-        return self.code_scorer(inputs, state)
+    def training(self, items: Array, ctx: Context) -> AutoencoderTraining:
+        """Autoencoder in training on the items, before its first step."""
+        return _Training(self, items, ctx)
 
     def code_encoder(self, inputs: Inputs, state: Mapping[str, Any]) -> nn.Sequential:
         """Encoder from items to the code at unit length, from the kept parts of a run."""

@@ -40,7 +40,7 @@ Deviations: Adam instead of Adagrad, layers of DEC with ReLU, a weight on KL tha
 first epochs; coordinates of points are normal with variance 0.05.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -51,11 +51,11 @@ from torch.nn import functional
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.clustering.kmeans import Clustering
-from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.networks.autoencoder import Autoencoder
 from clustlab.parts.networks.passes import embed, evaluating
-from clustlab.parts.stages.autoencoding import AutoencoderTraining, CodeSettings, to_images
-from clustlab.types import Array, Artefact, MethodFamily, Paper, PlannedPhase, Snapshot
+from clustlab.parts.stages.autoencoding import AutoencoderTraining, to_images
+from clustlab.parts.stages.code_kmeans import CodeKMeans
+from clustlab.types import Array, Artefact, MethodFamily, Paper, Snapshot
 
 POINT_VARIANCE = 0.05  # of a decoded coordinate, for points at unit scale
 ACTIVE = 0.01  # variance of the means above which a dimension is used: Burda et al., section 5
@@ -110,7 +110,7 @@ class VariationalAutoencoder(Autoencoder):
 
 
 @dataclass(frozen=True)
-class VAEKMeans(CodeSettings):
+class VAEKMeans(CodeKMeans):
     """k-means on the means of a variational autoencoder."""
 
     name: ClassVar[str] = "vae-kmeans"
@@ -149,23 +149,9 @@ class VAEKMeans(CodeSettings):
         """Untrained network for items of a shape (c, h, w) or (d,)."""
         return VariationalAutoencoder(shape, self.widths, self.code_size)
 
-    def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
-        """Phases in order, for n items of a shape (h, w, c) or (d,)."""
-        last = self.clustering_plan("cluster", "read_off", n, shape)
-        return [*self.pretraining_plan(n, shape), last]
-
-    def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
-        """One snapshot per epoch, and a last one with the best of several runs of k-means."""
-        training = _Training(self, items, ctx)
-        yield from training.start()
-        yield from training.pretrain(self.epochs)
-        for _ in ctx.phase("cluster", 1):
-            z = training.code()
-            yield training.snapshot(z, training.clusters(z), {})
-
-    def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
-        """Closeness of the means to the centres; see `registry.Scoring`."""
-        return self.code_scorer(inputs, state)
+    def training(self, items: Array, ctx: Context) -> AutoencoderTraining:
+        """Autoencoder in training on the items, before its first step."""
+        return _Training(self, items, ctx)
 
 
 class _Training(AutoencoderTraining):
