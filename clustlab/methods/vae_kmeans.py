@@ -46,13 +46,12 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.clustering.kmeans import Clustering
-from clustlab.parts.networks.autoencoder import Autoencoder
 from clustlab.parts.networks.passes import embed, evaluating
+from clustlab.parts.networks.variational import VariationalAutoencoder
 from clustlab.parts.stages.autoencoding import AutoencoderTraining, to_images
 from clustlab.parts.stages.code_kmeans import CodeKMeans
 from clustlab.types import Array, Artefact, MethodFamily, Paper, Snapshot
@@ -76,37 +75,19 @@ def negative_elbo(reconstruction: Tensor, kl: Tensor, beta: float = 1.0) -> Tens
     return (reconstruction + beta * kl.sum(1)).mean()
 
 
-class VariationalAutoencoder(Autoencoder):
-    """Autoencoder with a normal distribution as its code, at first equal to the prior in width."""
+class NormalPriorAutoencoder(VariationalAutoencoder):
+    """Autoencoder whose clouds are at first as wide as the one normal cloud they shall fill."""
+
+    point_variance: ClassVar[float] = POINT_VARIANCE
 
     def __init__(self, shape: tuple[int, ...], widths: tuple[int, ...], code: int) -> None:
         super().__init__(shape, widths, code)
-        self.log_variance = nn.Linear(self.pairs[-1][0].in_features, self.code)
-        nn.init.zeros_(self.log_variance.weight)
-        nn.init.zeros_(self.log_variance.bias)
+        self.log_variance = self.new_variance_layer(1.0)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Reconstruction (b, *shape) of a batch of items, from the means of their codes."""
-        return self.decode(self.posterior(x)[0])
-
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Means and logarithms of variances, (b, code) each, of a batch of items."""
-        hidden = self.encoder[:-1](x.flatten(1))
-        return self.encoder[-1](hidden), self.log_variance(hidden)
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Mean (b, *shape) of p(x|z): in [0, 1] for images."""
-        found = super().decode(z)
-        return found.sigmoid() if len(self.shape) == 3 else found
-
-    def surprise(self, x: Tensor, z: Tensor) -> Tensor:
-        """-ln p(x|z) up to a constant, (b,) in nats: summed over pixels or coordinates."""
-        found = super().decode(z).float()
-        if len(self.shape) == 3:
-            error = functional.binary_cross_entropy_with_logits(found, x, reduction="none")
-        else:
-            error = (found - x).square() / (2 * POINT_VARIANCE)
-        return error.flatten(1).sum(1)
+    @property
+    def variance_layer(self) -> nn.Linear:
+        """Layer from the last hidden values to the logarithms of variances."""
+        return self.log_variance
 
 
 @dataclass(frozen=True)
@@ -145,9 +126,9 @@ class VAEKMeans(CodeKMeans):
         10, "Passes over which the weight grows from near 0 to beta, so that codes form first."
     )
 
-    def network(self, shape: tuple[int, ...]) -> VariationalAutoencoder:
+    def network(self, shape: tuple[int, ...]) -> NormalPriorAutoencoder:
         """Untrained network for items of a shape (c, h, w) or (d,)."""
-        return VariationalAutoencoder(shape, self.widths, self.code_size)
+        return NormalPriorAutoencoder(shape, self.widths, self.code_size)
 
     def training(self, items: Array, ctx: Context) -> AutoencoderTraining:
         """Autoencoder in training on the items, before its first step."""
@@ -157,7 +138,7 @@ class VAEKMeans(CodeKMeans):
 class _Training(AutoencoderTraining):
     """Training on the evidence bound; the code is the means."""
 
-    network: VariationalAutoencoder
+    network: NormalPriorAutoencoder
 
     def __init__(self, settings: VAEKMeans, items: Array, ctx: Context) -> None:
         super().__init__(settings, items, ctx)

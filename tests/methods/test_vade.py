@@ -14,8 +14,8 @@ from clustlab.context import Context
 from clustlab.methods.vade import VaDE, fitted_mixture
 from clustlab.methods.vade.variational import (
     FIRST_VARIANCE,
+    MixturePriorAutoencoder,
     Prior,
-    VariationalAutoencoder,
     log_joint,
     prior_divergence,
 )
@@ -139,26 +139,26 @@ def test_divergence_is_never_negative_and_finite_for_sure_answers(k, d, seed):
 
 
 # -- the network ---------------------------------------------------------------------------------
-def test_misfit_is_summed_over_the_pixels_and_not_averaged():
-    network = VariationalAutoencoder((1, 4, 4), [6], 2)
+def test_surprise_is_summed_over_the_pixels_and_not_averaged():
+    network = MixturePriorAutoencoder((1, 4, 4), [6], 2)
     with torch.no_grad():
         for parameter in network.decoder.parameters():
             parameter.zero_()
-    found = network.misfit(torch.rand(3, 1, 4, 4), torch.zeros(3, 2)).detach()
+    found = network.surprise(torch.rand(3, 1, 4, 4), torch.zeros(3, 2)).detach()
     torch.testing.assert_close(found, torch.full((3,), 16 * math.log(2)))
 
 
 def test_points_are_drawn_with_a_fixed_variance():
-    network = VariationalAutoencoder((2,), [6], 2)
+    network = MixturePriorAutoencoder((2,), [6], 2)
     with torch.no_grad():
         for parameter in network.decoder.parameters():
             parameter.zero_()
-    found = network.misfit(torch.tensor([[0.3, 0.4]]), torch.zeros(1, 2)).detach()
+    found = network.surprise(torch.tensor([[0.3, 0.4]]), torch.zeros(1, 2)).detach()
     torch.testing.assert_close(found, torch.tensor([12.5]))
 
 
 def test_a_cloud_starts_small_around_the_code():
-    network = VariationalAutoencoder((1, 4, 4), [6], 2)
+    network = MixturePriorAutoencoder((1, 4, 4), [6], 2)
     x = torch.rand(3, 1, 4, 4)
     mean, log_variance = network.cloud(x).detach().chunk(2, 1)
     torch.testing.assert_close(mean, network.encode(x).detach())
@@ -166,7 +166,7 @@ def test_a_cloud_starts_small_around_the_code():
 
 
 def test_rescaling_scales_clouds_and_leaves_drawings():
-    network = VariationalAutoencoder((1, 4, 4), [6], 2)
+    network = MixturePriorAutoencoder((1, 4, 4), [6], 2)
     x = torch.rand(3, 1, 4, 4)
     before, drawing = network.cloud(x).detach(), network(x).detach()
     network.rescale(3.0)

@@ -12,8 +12,8 @@ from sklearn.datasets import load_digits
 from clustlab.context import Context
 from clustlab.methods.vae_kmeans import (
     POINT_VARIANCE,
+    NormalPriorAutoencoder,
     VAEKMeans,
-    VariationalAutoencoder,
     kl_to_prior,
     negative_elbo,
 )
@@ -62,7 +62,7 @@ def test_gradients_agree_with_finite_differences():
 
 
 def test_the_error_is_summed_over_pixels():  # a mean would weigh KL as many times too much
-    network = VariationalAutoencoder((1, 28, 28), (), 2)
+    network = NormalPriorAutoencoder((1, 28, 28), (), 2)
     torch.nn.init.zeros_(network.decoder[0].weight)
     x = torch.rand(3, 1, 28, 28)
     with torch.no_grad():
@@ -71,7 +71,7 @@ def test_the_error_is_summed_over_pixels():  # a mean would weigh KL as many tim
 
 
 def test_points_have_a_normal_likelihood():
-    network = VariationalAutoencoder((2,), (), 2)
+    network = NormalPriorAutoencoder((2,), (), 2)
     for layer in network.decoder:
         if isinstance(layer, torch.nn.Linear):
             torch.nn.init.zeros_(layer.weight)
@@ -81,7 +81,7 @@ def test_points_have_a_normal_likelihood():
 
 
 def test_clouds_start_as_wide_as_the_prior_and_the_code_is_their_means():
-    network = VariationalAutoencoder((1, 8, 8), (20,), 4)
+    network = NormalPriorAutoencoder((1, 8, 8), (20,), 4)
     x = torch.rand(5, 1, 8, 8)
     mean, log_variance = network.posterior(x)
     assert torch.equal(mean, network.encode(x))

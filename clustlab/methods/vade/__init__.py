@@ -62,8 +62,8 @@ from clustlab.context import Cell, Context
 from clustlab.methods.vade.variational import (
     FIRST_VARIANCE,
     SMALLEST_VARIANCE,
+    MixturePriorAutoencoder,
     Prior,
-    VariationalAutoencoder,
     change_prior,
     prior_divergence,
 )
@@ -141,9 +141,9 @@ class VaDE(AutoencoderSettings):
     )
     cluster_learning_rate: float = params.learning_rate(2e-3)
 
-    def network(self, shape: tuple[int, ...]) -> VariationalAutoencoder:
+    def network(self, shape: tuple[int, ...]) -> MixturePriorAutoencoder:
         """Untrained network for items of a shape (c, h, w) or (d,)."""
-        return VariationalAutoencoder(shape, self.widths, self.code_size)
+        return MixturePriorAutoencoder(shape, self.widths, self.code_size)
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c) or (d,)."""
@@ -220,7 +220,7 @@ class _Generation:
 
     def __init__(self, settings: VaDE, training: AutoencoderTraining, ctx: Context) -> None:
         network = training.network
-        if not isinstance(network, VariationalAutoencoder):
+        if not isinstance(network, MixturePriorAutoencoder):
             raise TypeError(f"{type(network).__name__} has no clouds")
         self.settings, self.training, self.ctx, self.network = settings, training, ctx, network
         self.prior = ctx.keep("prior", Prior(settings.n_clusters, network.code))
@@ -282,7 +282,7 @@ class _Generation:
         )
 
     def _losses(self, x: Tensor) -> Tensor:
-        """Mean misfit and mean divergence of a batch, (2,), with one code drawn per item."""
+        """Mean surprise and mean divergence of a batch, (2,), with one code drawn per item."""
         mean, log_variance = self.network.cloud(x).chunk(2, 1)
         z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
         prior = self.prior
@@ -295,7 +295,7 @@ class _Generation:
             prior.means,
             prior.log_variances,
         )
-        return torch.stack((self.network.misfit(x, z).mean(), divergence.mean()))
+        return torch.stack((self.network.surprise(x, z).mean(), divergence.mean()))
 
     def _snapshot(self, scalars: Mapping[str, float]) -> Snapshot:
         self.ctx.at("encode")

@@ -5,6 +5,7 @@ Kingma and Welling 2014; with the mixture Jiang et al. 2017.
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 from clustlab.context import Context
 from clustlab.parts.hooks.interventions import Wanted, changed_answers
-from clustlab.parts.networks.autoencoder import Autoencoder
+from clustlab.parts.networks.variational import VariationalAutoencoder
 from clustlab.parts.stages.autoencoding import rescale_code
 
 LOG_TWO_PI = math.log(2 * math.pi)
@@ -22,40 +23,29 @@ GONE = -1e4  # score of a share that is exactly 0, so that no gradient wakes it
 POINT_VARIANCE = 0.01  # of a point around its drawing; pixels are drawn with probabilities
 
 
-class VariationalAutoencoder(Autoencoder):
-    """Autoencoder whose encoder also gives a variance; pixels are drawn as probabilities."""
+class MixturePriorAutoencoder(VariationalAutoencoder):
+    """Autoencoder whose clouds are at first narrow, since they shall lie in one of several."""
+
+    point_variance: ClassVar[float] = POINT_VARIANCE
 
     def __init__(self, shape: tuple[int, ...], widths: Sequence[int], code: int) -> None:
         super().__init__(shape, widths, code)
-        self.spread = nn.Linear(self.pairs[-1][0].in_features, self.code)
-        nn.init.zeros_(self.spread.weight)
-        nn.init.constant_(self.spread.bias, math.log(FIRST_VARIANCE))
+        self.spread = self.new_variance_layer(FIRST_VARIANCE)
+
+    @property
+    def variance_layer(self) -> nn.Linear:
+        """Layer from the last hidden values to the logarithms of variances."""
+        return self.spread
 
     def forward(self, x: Tensor) -> Tensor:
         """Reconstruction (b, *shape) of a batch of items, from the means of their clouds."""
+        # by way of the cloud: a gradient of 0 reaches the variances, so that the optimiser of
+        # pre-training keeps a state of them, as it does in stored runs
         return self.decode(self.cloud(x).chunk(2, 1)[0])
 
     def cloud(self, x: Tensor) -> Tensor:
         """Means and log-variances side by side, (b, 2 code), of a batch of items."""
-        hidden = self.encoder[:-1](x.flatten(1))
-        return torch.cat((self.encoder[-1](hidden), self.spread(hidden)), 1).float()
-
-    def scores(self, z: Tensor) -> Tensor:
-        """What the decoder gives before pixels are made of it, (b, *shape)."""
-        return super().decode(z)
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Reconstruction (b, *shape) of codes; pixels lie in [0, 1]."""
-        return self.scores(z).sigmoid() if len(self.shape) == 3 else self.scores(z)
-
-    def misfit(self, x: Tensor, z: Tensor) -> Tensor:
-        """-ln p(x | z) summed over pixels or coordinates, (b,) in nats, up to a constant."""
-        scores = self.scores(z).float()
-        if len(self.shape) == 3:
-            each = functional.binary_cross_entropy_with_logits(scores, x, reduction="none")
-        else:
-            each = (scores - x).square() / (2 * POINT_VARIANCE)
-        return each.flatten(1).sum(1)
+        return torch.cat(self.posterior(x), 1).float()
 
     def rescale(self, scale: float) -> None:
         """Multiply every code by a factor, in the weights; drawings stay what they are."""
