@@ -280,7 +280,7 @@ def _pairs(
 def _consensus(aligned: Sequence[Array], labels: Array | None) -> dict[str, Any]:
     ids, share = agreement.consensus(aligned)
     return {
-        "unanimous": int((share == 1).sum()),
+        "unanimous": int(((share == 1) & (ids >= 0)).sum()),
         "mean_share": round(float(share.mean()), 5) if len(share) else None,
         **run_scores.scores(ids, labels),
     }

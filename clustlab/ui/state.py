@@ -130,7 +130,8 @@ COPIES_DRAWN = SessionValue("rehearsal-draws", 0)
 COMPARED = SessionValue[list[str]]("compared", [])  # ids of the runs
 COMPARED_IN_ADDRESS = QueryValue("runs")
 COMPARED_PICK = SessionValue[list[str]]("compare-pick", [])
-COMPARED_STATUSES = SessionValue[list[Status] | None]("compare-status", None)  # when drawn last
+COMPARED_STATUSES = SessionValue[list[tuple[Status, bool]] | None]("compare-status", None)
+"""Status of each run when drawn last, and whether it had begun."""
 COMPARED_AT = SessionValue[float | None]("compare-at", None)  # place of the slider, None the end
 COMPARED_AT_IN_ADDRESS = QueryValue("at")
 COMPARED_SOURCE = SessionValue[str | None]("compare-source", None)  # chart last selected in

@@ -59,7 +59,8 @@ def metrics(
     order = [i % len(LINES) for i in range(len(names))]
     legend = alt.Legend(title=None, orient="top")
     colour = alt.Scale(domain=words, range=[LINES[i] for i in order])
-    dash = alt.Scale(domain=words, range=[DASHES[i] for i in order])
+    turned = [DASHES[(i + i // len(LINES)) % len(DASHES)] for i in range(len(names))]
+    dash = alt.Scale(domain=words, range=turned)  # a colour that comes again has another dash
     base = alt.Chart(rows).encode(
         x=_steps(table),
         y=alt.Y("value:Q", title=None, scale=alt.Scale(domain=[lowest, highest])),

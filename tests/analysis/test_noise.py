@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from clustlab.analysis import (
     agreement,
+    comparison,
     genealogy,
     learning_curves,
     matching,
@@ -288,6 +289,12 @@ def test_noise_keeps_no_company():
     ids, share = agreement.consensus([a, b, b])
     assert ids.tolist() == [0, 0, -1, -1]
     assert share.tolist() == pytest.approx([1, 1, 2 / 3, 1])
+
+
+def test_noise_in_common_is_nothing_that_runs_agree_on():
+    alike = [np.array([NOISE] * 8 + [0, 1]), np.array([NOISE] * 8 + [1, 0])]
+    assert comparison._consensus(alike, None)["unanimous"] == 0
+    assert comparison._consensus([alike[0], alike[0]], None)["unanimous"] == 2
 
 
 def test_noise_is_neither_right_nor_wrong():

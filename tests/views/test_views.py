@@ -271,6 +271,18 @@ def test_metrics_have_a_row_per_defined_value_and_a_mark_at_the_step():
     assert params(chart)["at"]["fields"] == ["step"]
 
 
+def test_no_two_curves_look_alike():
+    names = ["acc", "nmi", "ari", "purity", "ami", "homogeneity", "completeness", "v_measure"]
+    table = pd.DataFrame({"step": [0, 1], **{name: [0.1, 0.2] for name in names}})
+    encoded = curves.metrics(table, names).to_dict()["layer"][0]["encoding"]
+    looks = zip(
+        encoded["color"]["scale"]["range"],
+        map(tuple, encoded["strokeDash"]["scale"]["range"]),
+        strict=True,
+    )
+    assert len(set(looks)) == len(names)
+
+
 def test_curves_of_many_steps_are_thinned():
     steps = np.arange(20_000)
     table = pd.DataFrame({"step": steps, "acc": steps / 20_000})

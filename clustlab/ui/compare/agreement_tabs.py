@@ -115,7 +115,8 @@ def consensus_of(sides: Sequence[Side]) -> None:
     labels = sides[0].view.labels
     scores = run_scores.scores(ids, labels)
     with st.container(horizontal=True):
-        st.metric("All runs agree on", f"{(share == 1).mean():.1%}", help="Same common number.")
+        agreed = ((share == 1) & (ids >= 0)).mean()  # noise in common is no cluster in common
+        st.metric("All runs agree on", f"{agreed:.1%}", help="Items in clusters of one number.")
         st.metric("Clusters by majority", scores["n_occupied"])
         for score in (SCORES[key] for key in LABELLED[:2]):
             value = scores[score.key]

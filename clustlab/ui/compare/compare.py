@@ -178,12 +178,12 @@ def _nothing_yet(runs: Sequence[Run]) -> None:
 # -- the body ----------------------------------------------------------------------------------
 def _ticking(ids: Sequence[str]) -> None:
     runs = [session.open_run(run_id) for run_id in ids]
-    statuses = [run.status for run in runs]
+    statuses = [(run.status, len(run) > 0) for run in runs]
     seen = state.COMPARED_STATUSES.get()
     if statuses != seen:
         state.COMPARED_STATUSES.set(statuses)
         if seen is not None:
-            st.rerun()  # another pace
+            st.rerun()  # another pace, or items take their numbers from a run that has begun
     begun = [run for run in runs if len(run)]
     if not begun:
         for letter, run in zip(LETTERS, runs, strict=False):

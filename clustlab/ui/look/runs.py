@@ -184,13 +184,16 @@ def _actions(chosen: list[Run]) -> None:
 def _edit(run: Run) -> None:
     """Name, tags and note of a run, in a form."""
     label = label_of(run)
+    for part, text in _said(label).items():
+        field = state.widget(f"label-{part}-{run.id}")
+        if not field.is_set():
+            field.set(text)
     with (
         st.popover("Name, tags, note", icon=":material/label:"),
         st.form(f"label-{run.id}", border=False),
     ):
         name = st.text_input(
             "Name",
-            label.name,
             key=f"label-name-{run.id}",
             max_chars=LONGEST_NAME,
             placeholder=titles.description(run),
@@ -198,14 +201,11 @@ def _edit(run: Run) -> None:
         )
         tags = st.text_input(
             "Tags",
-            ", ".join(label.tags),
             key=f"label-tags-{run.id}",
             placeholder="draft, for the paper",
             help="Parted by commas.",
         )
-        note = st.text_area(
-            "Note", label.note, key=f"label-note-{run.id}", max_chars=LONGEST_NOTE, height=100
-        )
+        note = st.text_area("Note", key=f"label-note-{run.id}", max_chars=LONGEST_NOTE, height=100)
         if not st.form_submit_button("Keep", type="primary"):
             return
         try:
@@ -213,8 +213,14 @@ def _edit(run: Run) -> None:
         except ClustlabError as error:
             session.show_error(error)
             return
-    state.LABEL_BEFORE.set((run.id, label))
+    if label_of(run) != label:  # else the change before could not be taken back any more
+        state.LABEL_BEFORE.set((run.id, label))
     st.rerun()
+
+
+def _said(label: Label) -> dict[str, str]:
+    """What the fields of the form hold for a label."""
+    return {"name": label.name, "tags": ", ".join(label.tags), "note": label.note}
 
 
 def _undo() -> None:
@@ -247,5 +253,5 @@ def _take_back() -> None:
         return
     run = session.open_run(before[0])
     set_label(run, before[1])
-    for part in ("name", "tags", "note"):  # or the form would go on showing what was taken back
-        state.widget(f"label-{part}-{run.id}").forget()
+    for part, text in _said(before[1]).items():  # or the form would show what was taken back
+        state.widget(f"label-{part}-{run.id}").set(text)

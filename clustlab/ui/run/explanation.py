@@ -63,6 +63,9 @@ def explanation_of_item(view: View, index: int) -> None:
 
 def _item(view: View, index: int) -> None:
     run, status = view.run, view.run.status
+    if not view.is_clustered[index]:
+        st.caption("It is noise: it belongs to no cluster, so there is no score to explain.")
+        return
     if status in ACTIVE:
         st.caption("Explanations need trained parts that stand still: stop the run, or wait.")
         return

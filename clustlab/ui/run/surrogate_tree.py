@@ -25,7 +25,7 @@ def rule_for_clusters(view: View) -> None:
     )
     if box.open:
         with box:
-            _draw(view)
+            session.guarded(_draw)(view)
 
 
 def _draw(view: View) -> None:
