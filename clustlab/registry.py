@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
 from clustlab.errors import ParameterError
+from clustlab.params import build, schema
 from clustlab.types import (
     Array,
     Dataset,
@@ -265,7 +266,7 @@ def _every(folder: str, protocol: type) -> dict[str, Any]:
             plugin = _loaded(point, protocol, plugins)
         except _NotUsable as error:
             _refuse(point, str(error))
-        except Exception as error:  # whatever a stranger's module does when it is imported
+        except (Exception, SystemExit) as error:  # whatever a stranger's module does on import
             log.exception("entry point %s", point.name)
             _refuse(point, f"{type(error).__name__}: {error}")
         else:
@@ -283,6 +284,12 @@ def _loaded(point: EntryPoint, protocol: type, known: Mapping[str, Any]) -> Any:
         raise _NotUsable(f"{point.value} lacks {', '.join(missing)}")
     if plugin.name in known:
         raise _NotUsable(f"the name {plugin.name!r} is taken by {known[plugin.name].__module__}")
+    schema(plugin)  # raises for a field that is not declared as a setting
+    if protocol is Method:
+        if "quick" not in plugin.presets:
+            raise _NotUsable(f"{point.value} has no preset 'quick'")
+        for settings in plugin.presets.values():
+            build(plugin, settings)
     return plugin
 
 
@@ -292,7 +299,9 @@ def _is_dataclass(value: Any) -> bool:
 
 def _refuse(point: EntryPoint, reason: str) -> None:
     package = point.dist.name if point.dist else point.value
-    _refusals.append(f"{point.name!r} of the package {package} was left out: {reason}.")
+    sentence = f"{point.name!r} of the package {package} was left out: {reason.rstrip('.')}."
+    if sentence not in _refusals:  # folders may be scanned again
+        _refusals.append(sentence)
 
 
 def _scan(folder: str, protocol: type) -> dict[str, Any]:

@@ -38,6 +38,10 @@ class Rematch:
     def sentence(self) -> str:
         """The decomposition in words."""
         change = self.acc_after - self.acc_before
+        if math.isnan(change):
+            return (
+                "At one of the two steps every item is noise: there is no accuracy to take apart."
+            )
         parts = [f"Of the change of {change:+.3f} in accuracy,"]
         parts.append(f"{self.moved:+.3f} comes from items that moved to another cluster")
         if self.rematched:

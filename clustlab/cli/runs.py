@@ -60,7 +60,9 @@ def _show(args: argparse.Namespace) -> int:
     about = last_figures(store, run)
     about |= {"title": run.title, **dataclasses.asdict(label_of(run))}
     about |= {"spec": dataclasses.asdict(run.spec), "progress": run.progress, "protocol": None}
-    about["alarms"] = _alarms(run)
+    about["alarms"] = None
+    with contextlib.suppress(RunNotFound):  # a step cannot be read
+        about["alarms"] = _alarms(run)
     with contextlib.suppress(RunNotFound):  # not loaded yet, or gone
         about["protocol"] = store.dataset(run).protocol
     if args.probe:

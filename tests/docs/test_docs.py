@@ -122,7 +122,13 @@ def pinned(file):
 def third_party(folders):
     """Top-level names of packages that the sources import."""
     files = [f for folder in folders for f in (ROOT / folder).rglob("*.py")]
-    own = {"clustlab", "tests", "conftest", *(f.stem for f in files if f.parent == ROOT / "pages")}
+    own = {
+        "clustlab",
+        "tests",
+        "conftest",
+        "online_kmeans",
+        *(f.stem for f in files if f.parent == ROOT / "pages"),
+    }
     found = set()
     for file in [*files, ROOT / "app.py"]:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):

@@ -100,6 +100,10 @@ def test_a_package_adds_a_method_and_a_data_set(other_package):
         ("online_kmeans:prod", "online_kmeans:prod is no dataclass"),
         ("clustlab.types:Paper", "clustlab.types:Paper lacks accepts, "),
         ("clustlab.methods.dec:DEC", "the name 'dec' is taken by clustlab.methods.dec"),
+        ("online_kmeans.broken:Undeclared", "Undeclared.k is not declared with param()"),
+        ("online_kmeans.broken:WithoutQuick", "has no preset 'quick'"),
+        ("online_kmeans.broken:WrongPreset", "n_clusters must lie in [2, 500], got 1"),
+        ("online_kmeans.leaves:Anything", "SystemExit"),
     ],
 )
 def test_what_cannot_be_used_is_left_out_and_named(other_package, capsys, target, reason):

@@ -64,6 +64,16 @@ def test_train_prints_its_figures_as_one_json_object(cli, store):
     assert err == ""  # no progress bar where nobody looks
 
 
+def test_show_answers_although_a_step_is_gone(cli, store):
+    cli(*TRAIN)
+    (run,) = store.runs()
+    (run.path / "snapshots" / "00000.npz").unlink()
+    code, about, _ = cli("show", run.id)
+    assert code == 0
+    assert about["acc"] is not None
+    assert about["alarms"] is None
+
+
 def test_train_takes_presets_parameters_and_data(cli, store):
     words = ("--preset", "quick", "--set", "n_clusters=4", "warm_up=0", "--data", "shape=moons")
     code, result, _ = cli(*TRAIN, *words)

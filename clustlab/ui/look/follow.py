@@ -1,5 +1,7 @@
 """Body of the page Follow: all items, all clusters and every score over the whole run."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -251,21 +253,25 @@ def _decomposed(view: View, start: int) -> None:
     before = view.timeline.stable(start)
     found = rematch.decompose(view.labels, before, view.clusters, view.timeline.n_classes)
     with st.container(horizontal=True):
-        st.metric(f"ACC at step {start}", f"{found.acc_before:.3f}")
+        st.metric(f"ACC at step {start}", _figure(found.acc_before))
         st.metric(
             "Items that moved",
-            f"{found.moved:+.3f}",
+            _figure(found.moved, "+"),
             help=f"By the matching of step {start}, {found.n_gained:,} items became right and "
             f"{found.n_lost:,} wrong.",
         )
         st.metric(
             "Another matching",
-            f"{found.rematched:+.3f}",
+            _figure(found.rematched, "+"),
             help="What the best matching of the later step adds. It never takes away.",
         )
-        st.metric(f"ACC at step {view.step}", f"{found.acc_after:.3f}")
+        st.metric(f"ACC at step {view.step}", _figure(found.acc_after))
     st.markdown(found.sentence)
     _changes(view, start, found)
+
+
+def _figure(value: float, sign: str = "") -> str:
+    return "–" if math.isnan(value) else f"{value:{sign}.3f}"
 
 
 def _changes(view: View, start: int, found: rematch.Rematch) -> None:
