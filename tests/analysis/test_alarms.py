@@ -12,7 +12,7 @@ from clustlab.analysis.timeline import Timeline
 from clustlab.runs.store import RunSpec
 from clustlab.training.worker import execute, new_run
 from clustlab.types import Snapshot
-from tests.support import handmade
+from tests.support import made_runs
 
 STEPS = 20
 
@@ -237,9 +237,9 @@ def test_episodes():
 
 def test_a_collapsed_run_by_hand(store):
     even, one = np.arange(60) % 6, np.zeros(60, dtype=int)
-    snapshots = [handmade.hard(even, 6, loss=1.0), *[handmade.hard(one, 6, loss=0.5)] * 4]
-    data = handmade.dataset(60)
-    run = handmade.write(store, snapshots, data, method="dec")
+    snapshots = [made_runs.hard(even, 6, loss=1.0), *[made_runs.hard(one, 6, loss=0.5)] * 4]
+    data = made_runs.dataset(60)
+    run = made_runs.write(store, snapshots, data, method="dec")
     timeline = Timeline(run)
     timeline.extend()
     found = alarms_of_run(run, timeline)
@@ -251,8 +251,8 @@ def test_a_collapsed_run_by_hand(store):
 
 def test_the_command_line_shows_alarms_with_their_fields(store, capsys):
     even, one = np.arange(60) % 6, np.zeros(60, dtype=int)
-    steps = [handmade.hard(even, 6, loss=1.0), *[handmade.hard(one, 6, loss=0.5)] * 4]
-    run = handmade.write(store, steps, handmade.dataset(60), method="dec")
+    steps = [made_runs.hard(even, 6, loss=1.0), *[made_runs.hard(one, 6, loss=0.5)] * 4]
+    run = made_runs.write(store, steps, made_runs.dataset(60), method="dec")
     assert main(["show", run.id, "--runs", str(store.root)]) == 0
     about = json.loads(capsys.readouterr().out)
     collapse, empty = (a for a in about["alarms"] if a["kind"] in ("collapse", "empty"))

@@ -8,7 +8,7 @@ from clustlab.analysis.timeline import Timeline
 from clustlab.errors import ParameterError, RunNotFound
 from clustlab.runs import item_series
 from clustlab.runs.store import snapshot_path
-from tests.support import handmade
+from tests.support import made_runs
 
 # Six items in three clusters. Items 0 and 1 move from 0 to 1 at step 1, and 0 back at step 3;
 # item 4 moves from 2 to 0 at step 1.
@@ -17,15 +17,15 @@ LABELS = [0, 1, 0, 1, -1, 2]
 
 
 def opened(store, snapshots, labels=LABELS, **options):
-    data = handmade.dataset(len(snapshots[0].assignments), labels, ("cat", "dog", "owl"))
-    run = handmade.write(store, snapshots, data, **options)
+    data = made_runs.dataset(len(snapshots[0].assignments), labels, ("cat", "dog", "owl"))
+    run = made_runs.write(store, snapshots, data, **options)
     return run, data, Timeline(run, data.labels, 3)
 
 
 @pytest.fixture
 def told(store):
     """A run by hand, its items and its timeline."""
-    return opened(store, [handmade.hard(a, 3) for a in MOVES])
+    return opened(store, [made_runs.hard(a, 3) for a in MOVES])
 
 
 def test_flips_name_the_step_the_move_and_who_came_along(told):
@@ -49,7 +49,7 @@ def test_an_item_that_stays_has_no_flips_and_an_unlabelled_one_no_class(told):
 
 def test_companions_are_all_counted_but_not_all_named(store):
     before, after = [0] * 40 + [1] * 20, [0] * 25 + [1] * 35
-    told = opened(store, [handmade.hard(before, 2), handmade.hard(after, 2)], [0] * 60)
+    told = opened(store, [made_runs.hard(before, 2), made_runs.hard(after, 2)], [0] * 60)
     (flip,) = biography.report(*told, 30, companions=4)["flips"]
     assert flip["n_together"] == 14
     assert flip["together"] == [25, 26, 27, 28]
@@ -57,7 +57,7 @@ def test_companions_are_all_counted_but_not_all_named(store):
 
 def test_raw_numbers_do_not_matter(store):
     swapped = [1, 0, 2]
-    snapshots = [handmade.hard(MOVES[0], 3), handmade.hard(np.array(swapped)[MOVES[0]], 3)]
+    snapshots = [made_runs.hard(MOVES[0], 3), made_runs.hard(np.array(swapped)[MOVES[0]], 3)]
     told = opened(store, snapshots)
     assert biography.report(*told, 0)["flips"] == []
 
@@ -74,7 +74,7 @@ def test_probabilities_follow_the_stable_clusters(store):
     first = [[0.8, 0.2, 0.0], [0.7, 0.3, 0.0], [0.0, 0.4, 0.6], [0.1, 0.9, 0.0]]
     again = np.array(first)[:, [2, 0, 1]]  # raw 0 is now what was 2
     told = opened(
-        store, [handmade.hard([0, 0, 2, 1], 3), *map(handmade.soft, (first, again))], None
+        store, [made_runs.hard([0, 0, 2, 1], 3), *map(made_runs.soft, (first, again))], None
     )
     found = biography.report(*told, 2)
     assert found["clusters"] == [2, 2, 2]
@@ -93,7 +93,7 @@ def test_probabilities_follow_the_stable_clusters(store):
 def test_neighbours_then_and_now(store):
     def line(places):
         p = np.array(places, dtype=np.float32)[:, None]
-        return handmade.Snapshot(p, [0, 0, 1, 1], {}, centers=np.array([[0.0], [9.0]]))
+        return made_runs.Snapshot(p, [0, 0, 1, 1], {}, centers=np.array([[0.0], [9.0]]))
 
     told = opened(store, [line([0, 1, 5, 9]), line([0, 9, 1, 3])], None)
     found = biography.report(*told, 0, n_neighbors=2)
@@ -136,7 +136,7 @@ def test_a_row_is_that_of_the_whole_array(store):
     rng = np.random.default_rng(0)
     p = rng.dirichlet(np.ones(3), size=(4, 50))
     by_column = [np.asfortranarray(q) for q in p[:2]]
-    run, _, _ = opened(store, [handmade.soft(q) for q in (*by_column, *p[2:])], None)
+    run, _, _ = opened(store, [made_runs.soft(q) for q in (*by_column, *p[2:])], None)
     for item in (0, 17, 49):
         for step, row in enumerate(item_series.of_item(run, "probabilities", item)):
             assert row.tolist() == run[step].probabilities[item].tolist()

@@ -9,7 +9,7 @@ from clustlab.analysis.scalar_catalogue import SCALARS, declared, scalar_of, tra
 from clustlab.course import catalogue
 from clustlab.runs.migration import RENAMED_SCALARS
 from clustlab.types import Scalar
-from tests.support import handmade
+from tests.support import made_runs
 
 SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -47,8 +47,8 @@ def test_a_scalar_that_nobody_declares_is_shown_by_its_key():
 
 
 def test_old_keys_are_read_as_those_of_today(store):
-    data = handmade.dataset(6)
-    run = handmade.write(store, [handmade.hard([0, 1] * 3, 2, inertia=3.0)], data)
+    data = made_runs.dataset(6)
+    run = made_runs.write(store, [made_runs.hard([0, 1] * 3, 2, inertia=3.0)], data)
     log = run.path / "log.jsonl"
     record = json.loads(log.read_text())
     record["scalars"] = {"share changed": 0.25, "KL": 1.5, "inertia": 3.0}

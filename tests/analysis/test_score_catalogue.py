@@ -20,7 +20,7 @@ from clustlab.analysis.score_catalogue import (
 from clustlab.analysis.timeline import Timeline
 from clustlab.benchmark import table
 from clustlab.course import catalogue
-from tests.support import handmade, made_runs
+from tests.support import made_runs
 
 ITEMS = 24
 clusters = st.lists(st.integers(-1, 4), min_size=ITEMS, max_size=ITEMS).map(np.array)
@@ -87,8 +87,8 @@ def test_everything_that_shows_scores_shows_all_that_are_declared(store):
 def test_a_curve_and_a_timeline_agree(store):
     labels = np.repeat([0, 1, 2, -1], 6)
     steps = [(np.arange(24) * 7) % 4, np.repeat([0, 1, 2, 3], 6), np.arange(24) % 4]
-    data = handmade.dataset(24, labels, ("a", "b", "c"))
-    run = handmade.write(store, [handmade.hard(step, 4) for step in steps], data)
+    data = made_runs.dataset(24, labels, ("a", "b", "c"))
+    run = made_runs.write(store, [made_runs.hard(step, 4) for step in steps], data)
     timeline = Timeline(run, data.labels, 3)
     timeline.extend()
     curve = learning_curves.curve(run, data.labels)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.support import handmade
+from tests.support import made_runs
 from tests.support.browser import go, see, selected, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
@@ -20,8 +20,10 @@ def run(store):
     early = even.copy()
     early[:30:3] = 1
     steps = [even, early, early, *[np.ones(N, int)] * 5]
-    data = handmade.dataset(N, even, ("cat", "dog", "owl"), side=28)
-    return handmade.write(store, [handmade.hard(a, 3, loss=1.0) for a in steps], data, method="dec")
+    data = made_runs.dataset(N, even, ("cat", "dog", "owl"), side=28)
+    return made_runs.write(
+        store, [made_runs.hard(a, 3, loss=1.0) for a in steps], data, method="dec"
+    )
 
 
 def tab(page, name):

@@ -15,7 +15,7 @@ from clustlab.benchmark.table import Row
 from clustlab.errors import ParameterError
 from clustlab.runs.store import RunStore
 from clustlab.views import scores
-from tests.support import handmade
+from tests.support import made_runs
 
 
 def row(seed, acc, method="dec"):
@@ -122,9 +122,9 @@ def test_a_run_that_fails_is_said_and_does_not_stop_the_others(tmp_path, capsys,
 
 def test_the_last_step_counts_even_if_labels_like_an_earlier_one_better(tmp_path):
     truth = np.arange(12) % 3
-    data = handmade.dataset(12, truth, ("zero", "one", "two"))
-    steps = [handmade.hard(found, 3) for found in (truth * 0, truth, truth // 2)]
-    run = handmade.write(RunStore(tmp_path), steps, data)
+    data = made_runs.dataset(12, truth, ("zero", "one", "two"))
+    steps = [made_runs.hard(found, 3) for found in (truth * 0, truth, truth // 2)]
+    run = made_runs.write(RunStore(tmp_path), steps, data)
     assert run_scores.of_run(run, data)["acc"] == pytest.approx(8 / 12, abs=1e-5)
     assert run_scores.scores(run[1].assignments, data.labels)["acc"] == 1
 

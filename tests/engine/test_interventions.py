@@ -37,7 +37,7 @@ from clustlab.training.runner import ThreadRunner
 from clustlab.training.worker import execute, new_run, requeue
 from clustlab.types import Intervention
 from tests.methods.test_methods import digits, packed, tiny, unpacked
-from tests.support import handmade
+from tests.support import made_runs
 
 ROOT = Path(__file__).parents[2]
 DATA = {"n_samples": 150}
@@ -421,8 +421,8 @@ def renumbered(store, orders, moves=()):
     for step, order in enumerate(orders):
         leaving = list(moves)[step : step + 1]
         own[leaving] = (own[leaving] + 1) % 4
-        snapshots.append(handmade.hard(np.asarray(order)[own], 4, loss=1.0))
-    return handmade.write(store, snapshots, handmade.dataset(len(OWN)))
+        snapshots.append(made_runs.hard(np.asarray(order)[own], 4, loss=1.0))
+    return made_runs.write(store, snapshots, made_runs.dataset(len(OWN)))
 
 
 def ask_after(run, n_steps, kind, *lasting):
@@ -458,10 +458,10 @@ def test_a_lasting_number_reaches_its_cluster_whatever_its_raw_number_is(orders,
 
 def test_a_cluster_that_most_of_its_items_have_left_is_still_that_cluster(store):
     snapshots = [
-        handmade.hard(np.array(assignments), 2, loss=1.0)
+        made_runs.hard(np.array(assignments), 2, loss=1.0)
         for assignments in ([0] * 5 + [1] * 6, [0] * 2 + [1] * 9)
     ]
-    run = handmade.write(store, snapshots, handmade.dataset(11))
+    run = made_runs.write(store, snapshots, made_runs.dataset(11))
     ask_after(run, 1, "scramble", 0)
     worker = queue(run, {"train": ("scramble",)})
     assert worker.take(2, "train", is_new=True) == [Intervention("scramble", (0,))]
@@ -508,8 +508,8 @@ def test_what_cannot_be_made_is_recorded_with_its_reason(store, kind, lasting, n
 
 
 def test_what_a_later_phase_offers_waits_for_it(store):
-    data = handmade.dataset(12)
-    run = handmade.write(store, [handmade.hard(np.arange(12) % 3, 3, loss=1.0)], data)
+    data = made_runs.dataset(12)
+    run = made_runs.write(store, [made_runs.hard(np.arange(12) % 3, 3, loss=1.0)], data)
     interventions.ask(run, "merge", (0, 1))
     worker = queue(run, {"pre-train": ("learning rate",), "cluster": ("merge",), "end": ()})
     assert worker.take(1, "pre-train", is_new=True) == []

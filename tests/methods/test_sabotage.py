@@ -17,7 +17,7 @@ from clustlab.sabotage import measures
 from clustlab.sabotage.entries import ENTRIES, NAMES, entry_named
 from clustlab.sabotage.entry import Signature
 from clustlab.training.worker import execute, new_run
-from tests.support import handmade
+from tests.support import made_runs
 
 EVERY = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 
@@ -125,12 +125,12 @@ def by_hand(store):
     reports = {"cross_entropy": 0.5, "cross_entropy_guessing": 2.0, "nmi_previous": 0.75}
     heads = {"loss": -1.0, "loss_head_1": -0.5, "loss_head_2": -0.7}
     snapshots = [
-        handmade.hard(even(), 3),
-        handmade.hard(even(), 3, **reports, **heads),
-        handmade.hard(last, 3, **{**reports, "nmi_previous": 0.25}),
+        made_runs.hard(even(), 3),
+        made_runs.hard(even(), 3, **reports, **heads),
+        made_runs.hard(last, 3, **{**reports, "nmi_previous": 0.25}),
     ]
-    data = handmade.dataset(12, even(), ("cat", "dog", "owl"))
-    run = handmade.write(store, snapshots, data, roles=["initialise", "train", "train"])
+    data = made_runs.dataset(12, even(), ("cat", "dog", "owl"))
+    run = made_runs.write(store, snapshots, data, roles=["initialise", "train", "train"])
     timeline = Timeline(run, even(), n_classes=3)
     timeline.extend()
     return run, timeline

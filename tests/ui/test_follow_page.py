@@ -5,7 +5,7 @@ import pytest
 
 from clustlab.runs.store import RunStore
 from clustlab.types import Artefact, Snapshot
-from tests.support import handmade
+from tests.support import made_runs
 from tests.ui.test_pages import trained, visit, words
 
 TABS = ("Items", "Clusters", "Matching", "Alarms")
@@ -37,9 +37,9 @@ def collapsed(runs):
     """
     early = moved(([0, 3], 1), ([1, 4, 7, 10], 2))
     steps = [EVEN, early, *[np.full(N, 2)] * 4]
-    snapshots = [handmade.hard(a, 3, loss=1.0) for a in steps]
-    data = handmade.dataset(N, EVEN, ("cat", "dog", "owl"))
-    return handmade.write(runs, snapshots, data, method="dec")
+    snapshots = [made_runs.hard(a, 3, loss=1.0) for a in steps]
+    data = made_runs.dataset(N, EVEN, ("cat", "dog", "owl"))
+    return made_runs.write(runs, snapshots, data, method="dec")
 
 
 def labels_of(app):
@@ -87,8 +87,8 @@ def test_every_tab_shows_a_finished_run(runs, tab):
 
 @pytest.mark.parametrize("tab", TABS)
 def test_every_tab_works_without_labels(runs, tab):
-    snapshots = [handmade.hard(a, 3) for a in (EVEN, moved((slice(9), 1)))]
-    handmade.write(runs, snapshots, handmade.dataset(N))
+    snapshots = [made_runs.hard(a, 3) for a in (EVEN, moved((slice(9), 1)))]
+    made_runs.write(runs, snapshots, made_runs.dataset(N))
     app = visit("follow", look=tab)
     assert not app.error
     if tab == "Items":
@@ -99,7 +99,7 @@ def test_every_tab_works_without_labels(runs, tab):
 
 
 def test_one_step_is_too_few(runs):
-    handmade.write(runs, [handmade.hard(EVEN, 3)], handmade.dataset(N))
+    made_runs.write(runs, [made_runs.hard(EVEN, 3)], made_runs.dataset(N))
     assert "two steps" in words(visit("follow"))
 
 
@@ -114,8 +114,8 @@ def test_rows_of_the_raster_are_chosen_by_the_slider(collapsed):
 
 def test_few_of_many_items_are_said_to_be_few(runs):
     big = np.arange(1000) % 3
-    snapshots = [handmade.hard(a, 3) for a in (big, np.roll(big, 1))]
-    handmade.write(runs, snapshots, handmade.dataset(1000))
+    snapshots = [made_runs.hard(a, 3) for a in (big, np.roll(big, 1))]
+    made_runs.write(runs, snapshots, made_runs.dataset(1000))
     assert "400 of 1,000 items shown" in words(visit("follow", look="Items"))
 
 
@@ -150,8 +150,8 @@ def test_a_changed_matching_is_a_table(runs):
     labels = np.array([0, 0, 0, 1, 1, 0, 1, 1] * 5)
     before = np.array([0, 0, 0, 0, 0, 1, 1, 1] * 5)
     after = np.array([1, 1, 1, 0, 0, 1, 1, 1] * 5)
-    snapshots = [handmade.hard(a, 2) for a in (before, after)]
-    handmade.write(runs, snapshots, handmade.dataset(40, labels, ("cat", "dog")))
+    snapshots = [made_runs.hard(a, 2) for a in (before, after)]
+    made_runs.write(runs, snapshots, made_runs.dataset(40, labels, ("cat", "dog")))
     app = visit("follow", look="Matching")
     assert "from matching clusters to other classes" in words(app)
     (table,) = app.dataframe
@@ -231,7 +231,7 @@ def test_probabilities_and_reconstructions_where_there_are_some(runs, tab):
     }
     p = rng.dirichlet(np.ones(3), size=(3, N)).astype(np.float32)
     snapshots = [Snapshot(q, q.argmax(1), {}, q, artefacts=pictures) for q in p]
-    handmade.write(runs, snapshots, handmade.dataset(N))
+    made_runs.write(runs, snapshots, made_runs.dataset(N))
     app = opened(picked("clusters", 7), tab)
     said = words(app)
     assert "Its probabilities" in said

@@ -5,7 +5,7 @@ import pytest
 
 from clustlab.runs.store import probabilities_at
 from clustlab.ui.look import pair_precision
-from tests.support import handmade
+from tests.support import made_runs
 from tests.ui.test_pages import runs, trained, visit, words
 
 TINY = {"n_clusters": 4, "epochs": 2, "batch_size": 50, "width": 4}
@@ -23,8 +23,8 @@ def is_drawn(app):
 def written(store, labels, steps=2):
     """Run by hand: sure of a, of a, of b, and of neither."""
     p = np.array([[1, 0], [1, 0], [0, 1], [0.5, 0.5]], dtype=np.float32)
-    snapshots = [handmade.soft(p), *(handmade.soft(p, **LIMITS) for _ in range(steps - 1))]
-    return handmade.write(store, snapshots, handmade.dataset(4, labels, "abc"), method="dac")
+    snapshots = [made_runs.soft(p), *(made_runs.soft(p, **LIMITS) for _ in range(steps - 1))]
+    return made_runs.write(store, snapshots, made_runs.dataset(4, labels, "abc"), method="dac")
 
 
 def test_a_run_of_dac_shows_how_many_pairs_are_right(runs):
@@ -87,7 +87,7 @@ def test_each_step_is_measured_once(runs, monkeypatch):
 def test_probabilities_are_read_alone(runs):
     run = written(runs, [0, 0, 1, 1])
     assert np.array_equal(probabilities_at(run, 1), run[1].probabilities)
-    hard = handmade.write(runs, [handmade.hard([0, 1, 1, 0], 2)], handmade.dataset(4))
+    hard = made_runs.write(runs, [made_runs.hard([0, 1, 1, 0], 2)], made_runs.dataset(4))
     assert probabilities_at(hard, 0) is None
 
 

@@ -6,12 +6,12 @@ from clustlab.analysis.lasting_clusters import followed_clusters, last_clusters
 from clustlab.analysis.timeline import Timeline
 from clustlab.runs.store import RunStore
 from clustlab.ui import session
-from tests.support import handmade
+from tests.support import made_runs
 
 
 def written(folder, n_steps=3):
-    steps = [handmade.hard(np.roll([0, 0, 1, 1, 2, 2], i), 4) for i in range(n_steps)]
-    return handmade.write(RunStore(folder), steps, handmade.dataset(6))
+    steps = [made_runs.hard(np.roll([0, 0, 1, 1, 2, 2], i), 4) for i in range(n_steps)]
+    return made_runs.write(RunStore(folder), steps, made_runs.dataset(6))
 
 
 def test_an_answer_is_kept_for_a_run_and_its_other_arguments(tmp_path):
