@@ -25,8 +25,9 @@ NAMES = {  # where a package is imported under another name than it is installed
     "PIL": "pillow",
     "sklearn": "scikit-learn",
     "umap": "umap-learn",
+    "xdist": "pytest-xdist",
 }
-OPTIONAL = {"ray", "faiss"}  # imported where used, with a word if they are missing
+OPTIONAL = {"ray"}  # imported where used, with a word if they are missing
 INDIRECT = {"pyarrow", "starlette"}  # of streamlit, by name so that its version is known
 
 
