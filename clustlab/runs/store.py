@@ -46,6 +46,9 @@ from clustlab.types import REMEDY, Array, Artefact, Dataset, Snapshot
 Status = Literal["queued", "running", "paused", "done", "cancelled", "failed", "lost"]
 ACTIVE: tuple[Status, ...] = ("queued", "running", "paused")
 UNUSED_DATA = 3600.0  # seconds for which a loaded data set without a run is kept
+# numpy parses the head of an array, and the parser of CPython 3.11 now and then raises a
+# SystemError ("AST constructor recursion depth mismatch") when threads use it at the same time
+_reading_arrays = threading.RLock()
 
 
 class Run(Sequence[Snapshot]):
@@ -202,7 +205,7 @@ def _opened(run: Run, step: int) -> Iterator[Mapping[str, Array]]:
     record = run.log[step]
     noise = number_of_noise(run.spec.method, record)
     try:
-        with np.load(snapshot_path(run.path, step), allow_pickle=False) as arrays:
+        with _reading_arrays, np.load(snapshot_path(run.path, step), allow_pickle=False) as arrays:
             yield arrays if noise is None else MigratedArrays(arrays, record, noise)
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise RunNotFound(
