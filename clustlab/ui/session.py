@@ -48,11 +48,12 @@ def _runner(root: Path) -> "Runner":
 @cache
 def _make_runner(root: Path) -> "Runner":
     from clustlab import registry
-    from clustlab.training.runner import (
-        make_runner,  # imports torch: only when something is started
-    )
+    from clustlab.training.runner import import_late_parts, make_runner  # with torch: only now
 
     registry.methods()
+    # before its thread begins: importing scikit-learn there while a page imports charts can end in
+    # a deadlock between the locks of modules that both of them need
+    import_late_parts()
     spare_imports()
     return make_runner(root)
 
@@ -94,10 +95,6 @@ def first_look(name: str) -> Iterator[None]:
 def prepare_runner() -> None:
     """Import what training needs, so that the first start is quick."""
     _runner(store().root)
-    from clustlab.training.runner import import_late_parts
-
-    import_late_parts()
-    spare_imports()
 
 
 # -- loading -----------------------------------------------------------------------------------
