@@ -143,13 +143,13 @@ def n_samples(default: int | None = 10_000) -> Any:
 def schema(cls: type) -> tuple[Param, ...]:
     """Hyperparameters of a dataclass, in the order of their declaration."""
     hints = typing.get_type_hints(cls)
-    found = []
+    params = []
     for f in dataclasses.fields(cls):
         if "help" not in f.metadata:
             raise TypeError(f"{cls.__name__}.{f.name} is not declared with param()")
         kind, choices = _kind(hints[f.name])
-        found.append(Param(f.name, kind, f.default, choices=choices, **f.metadata))
-    return tuple(found)
+        params.append(Param(f.name, kind, f.default, choices=choices, **f.metadata))
+    return tuple(params)
 
 
 def _kind(hint: Any) -> tuple[Kind, tuple[str, ...]]:

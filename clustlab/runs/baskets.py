@@ -109,15 +109,15 @@ class Baskets:
     def all(self) -> list[Basket]:
         """All baskets, oldest first; files that cannot be read are left aside."""
         files = sorted(self.folder.glob("*.json")) if self.folder.is_dir() else []
-        found = [basket for file in files if (basket := _read(file)) is not None]
-        return sorted(found, key=lambda basket: (basket.created, basket.slug))
+        baskets = [basket for file in files if (basket := _read(file)) is not None]
+        return sorted(baskets, key=lambda basket: (basket.created, basket.slug))
 
     def get(self, slug: str) -> Basket:
         """Basket of this slug; raises `ParameterError` if there is none."""
-        found = _read(self._path(slug))
-        if found is None:
+        basket = _read(self._path(slug))
+        if basket is None:
             raise ParameterError(f"There is no basket {slug!r}.", GONE)
-        return found
+        return basket
 
     def save(self, name: str, indices: Sequence[int] | Array, note: str = "") -> Basket:
         """Make a basket.

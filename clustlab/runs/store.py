@@ -300,12 +300,12 @@ class RunStore:
         return self._scan(self.root)
 
     def _scan(self, folder: Path) -> list[Run]:
-        found = []
+        runs = []
         for path in folder.iterdir() if folder.is_dir() else ():
             if (path / "manifest.json").is_file() and not path.name.startswith(("_", ".")):
                 with contextlib.suppress(RunNotFound):  # half deleted, or from another program
-                    found.append(Run(path))
-        return sorted(found, key=lambda r: (r.manifest["created"], r.id), reverse=True)
+                    runs.append(Run(path))
+        return sorted(runs, key=lambda r: (r.manifest["created"], r.id), reverse=True)
 
     # -- delete with undo ----------------------------------------------------------------------
     @property

@@ -252,12 +252,12 @@ def chip(
     colour = theme.colour(cluster)
     ink = "white" if theme.is_dark(colour) else "black"
     share = size / total if total else 0.0
-    found = np.asarray(counts, dtype=np.float64)
-    names = theme.names(len(found), class_names)
-    order = [i for i in np.argsort(-found, kind="stable").tolist() if found[i] > 0]
+    class_counts = np.asarray(counts, dtype=np.float64)
+    names = theme.names(len(class_counts), class_names)
+    order = [i for i in np.argsort(-class_counts, kind="stable").tolist() if class_counts[i] > 0]
     pieces = "".join(
-        f'<span title="{escape(names[i])}: {found[i]:,.0f}" style="display:inline-block;'
-        f"width:{found[i] / found.sum():.2%};height:5px;"
+        f'<span title="{escape(names[i])}: {class_counts[i]:,.0f}" style="display:inline-block;'
+        f"width:{class_counts[i] / class_counts.sum():.2%};height:5px;"
         f'background:{theme.class_colour(i)}"></span>'
         for i in order
     )

@@ -132,12 +132,12 @@ def _tooltip() -> list[alt.Tooltip]:
 
 def _marks(step: int | None, phases: Sequence[tuple[str, int]]) -> list[Any]:
     """Upright lines at the step in view and where phases begin."""
-    found: list[Any] = []
+    marks: list[Any] = []
     if len(phases) > 1:
         starts = pd.DataFrame(phases, columns=["phase", "step"])
         base = alt.Chart(starts).encode(x="step:Q")
         text = base.mark_text(align="left", dx=4, dy=6, baseline="top", color=theme.GREY)
-        found += [
+        marks += [
             base.mark_rule(strokeDash=[2, 3], color=theme.GREY),
             text.encode(text="phase:N", y=alt.value(0)),
         ]
@@ -145,8 +145,8 @@ def _marks(step: int | None, phases: Sequence[tuple[str, int]]) -> list[Any]:
         rule = alt.Chart(pd.DataFrame({"step": [step]})).mark_rule(
             color=theme.ACCENT, strokeWidth=1.5
         )
-        found.append(rule.encode(x="step:Q"))
-    return found
+        marks.append(rule.encode(x="step:Q"))
+    return marks
 
 
 def scalar_frame(log: Sequence[Mapping[str, Any]], own: Sequence[Scalar] = ()) -> pd.DataFrame:

@@ -116,5 +116,5 @@ def picture(clusters: Array) -> Array:
     ids, place = np.unique(clusters, return_inverse=True)
     colours = theme.rgb([theme.colour(int(i)) for i in ids])
     shade = np.full((len(ids), 1), OPACITY, np.uint8)
-    found: Array = np.hstack((colours, shade))[place].reshape(SIDE, SIDE, 4)
-    return found
+    pixels: Array = np.hstack((colours, shade))[place].reshape(SIDE, SIDE, 4)
+    return pixels

@@ -118,7 +118,7 @@ def _lines(
     rule = alt.Chart(table).mark_rule(
         strokeWidth=width, color=theme.GREY, opacity=0.9 if ranges else 0.5, clip=True
     )
-    found: list[Any] = [rule.encode(x=x, y=y, x2="x2:Q", y2="y2:Q")]
+    layers: list[Any] = [rule.encode(x=x, y=y, x2="x2:Q", y2="y2:Q")]
     if ranges:
         across, up = (ends[:, 2] - ends[:, 0]) / ranges[0], (ends[:, 3] - ends[:, 1]) / ranges[1]
         tips = pd.DataFrame(
@@ -127,8 +127,8 @@ def _lines(
         tip = alt.Chart(tips).mark_point(
             shape="triangle-up", filled=True, size=60, color=theme.GREY, opacity=1, clip=True
         )
-        found.append(tip.encode(x=x, y=y, angle=alt.Angle("turn:Q", scale=None)))
-    return found
+        layers.append(tip.encode(x=x, y=y, angle=alt.Angle("turn:Q", scale=None)))
+    return layers
 
 
 def _crosses(centers: Array, x: alt.X, y: alt.Y) -> list[Any]:

@@ -248,12 +248,12 @@ def _groups(sides: Sequence[Side], *, with_seeds: bool) -> dict[str, list[Run]]:
     letters = {side.view.run.id: side.letter for side in sides}
     runs = [side.view.run for side in sides]
     others = [session.open_run(r.id) for r in session.store().runs()] if with_seeds else []
-    found = {}
+    groups = {}
     for group in comparison.seeds(runs, others):
         own = ", ".join(letters[run.id] for run in group if run.id in letters)
         count = f", {len(group)} seeds" if len(group) > 1 else ""
-        found[f"{own}: {group[0].manifest['method_title']}{count}"] = group
-    return found
+        groups[f"{own}: {group[0].manifest['method_title']}{count}"] = group
+    return groups
 
 
 def _place(

@@ -77,9 +77,9 @@ class Side:
     @cached_property
     def class_of(self) -> Array:
         """Class that each cluster stands for, by common number; -1 for none."""
-        found = np.full(int(self.ids.max(initial=-1)) + 1, -1)
-        found[self.ids] = self.view.class_of[: len(self.ids)]
-        return found
+        classes = np.full(int(self.ids.max(initial=-1)) + 1, -1)
+        classes[self.ids] = self.view.class_of[: len(self.ids)]
+        return classes
 
     @property
     def present(self) -> Array:

@@ -98,14 +98,14 @@ def _who_is_right(sides: Sequence[Side]) -> None:
         with column, st.container(key=f"right-{a.letter}{b.letter}", gap="xsmall"):
             st.markdown(f"**Who is right, {a.letter} or {b.letter}?**", help=RIGHT)
             noise = ~(a.view.is_clustered & b.view.is_clustered)
-            found = agreement.who_is_right(labels, ~a.view.wrong, ~b.view.wrong, noise)
+            verdicts = agreement.who_is_right(labels, ~a.view.wrong, ~b.view.wrong, noise)
             rows = (("both", "only_a"), ("only_b", "neither"))
             for row in rows:
                 for cell, name in zip(st.columns(2, gap="xsmall"), row, strict=True):
                     with cell:
-                        _cell(name, a.items[getattr(found, name)], a.letter, b.letter)
-            if len(found.noise):
-                _cell("noise", a.items[found.noise], a.letter, b.letter)
+                        _cell(name, a.items[getattr(verdicts, name)], a.letter, b.letter)
+            if len(verdicts.noise):
+                _cell("noise", a.items[verdicts.noise], a.letter, b.letter)
     if len(pairs) == 1:
         with columns[1]:
             _in_short(*pairs[0])

@@ -76,11 +76,11 @@ def _glossary() -> None:
     _door("All lessons", "apps", None)
     st.title("Glossary", anchor=False)
     wanted = st.text_input("Find a term", key="glossary-filter").strip().lower()
-    found = {t: m for t, m in catalogue.glossary().items() if wanted in f"{t} {m[0]}".lower()}
-    if not found:
+    terms = {t: m for t, m in catalogue.glossary().items() if wanted in f"{t} {m[0]}".lower()}
+    if not terms:
         st.info(f"No term contains {wanted!r}. Clear the field to see all.")
     columns = st.columns(2, gap="medium")
-    for place, (term, (meaning, lesson)) in enumerate(found.items()):
+    for place, (term, (meaning, lesson)) in enumerate(terms.items()):
         with columns[place % 2]:
             st.markdown(f"**{term}** — {meaning}")
             _door(f"{term}: lesson {catalogue.lesson(lesson).number}", "school", lesson)
@@ -150,21 +150,21 @@ def _controls(
     lesson: Lesson, number: int, step: LessonStep, values: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Draw the controls in a row; return their values."""
-    found = dict(values)
+    chosen = dict(values)
     shown = [c for c in step.controls if c.name not in _mentioned(state.HIDDEN)]
     shown = [c for c in shown if not isinstance(c, Places)]  # the figure holds these
     if not shown:
-        return found
+        return chosen
     for column, control in zip(st.columns(len(shown)), shown, strict=True):
         with column:
             key = f"lesson-{lesson.name}-{number}-{control.name}"
-            found[control.name] = _widget(control, values[control.name], key)
+            chosen[control.name] = _widget(control, values[control.name], key)
     for control in shown:
-        if found[control.name] != control.value:
-            QueryValue(control.name).set(control.write(found[control.name]))
+        if chosen[control.name] != control.value:
+            QueryValue(control.name).set(control.write(chosen[control.name]))
         else:
             QueryValue(control.name).drop()
-    return found
+    return chosen
 
 
 def _widget(control: Control, value: Any, key: str) -> Any:

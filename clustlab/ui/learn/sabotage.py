@@ -103,12 +103,12 @@ def _about(entry: Entry) -> None:
 # -- the two runs --------------------------------------------------------------------------------
 def _pair(entry: Entry) -> Pair:
     """Newest run of each side, if there is any; one that was stopped counts only if no other."""
-    found: Pair = {}
+    pair: Pair = {}
     for side, spec in entry.specs.items():
         mine = session.runs_of(spec)
         whole = [run for run in mine if run.status not in STOPPED]
-        found[side] = next(iter(whole or mine), None)
-    return found
+        pair[side] = next(iter(whole or mine), None)
+    return pair
 
 
 def _start(*specs: RunSpec) -> None:

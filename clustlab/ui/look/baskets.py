@@ -24,14 +24,14 @@ WORDS = {
 def baskets_panel(view: View) -> None:
     """The baskets of these items: one in detail, and what can be made of two."""
     _undo(view)
-    found = save_basket.baskets_of_items(view).all()
-    if not found:
+    baskets = save_basket.baskets_of_items(view).all()
+    if not baskets:
         st.markdown(
             "No basket yet. Select images, on any page, and press **Save as basket** beside them: "
             "a basket keeps them under a name, for all runs on the same items."
         )
         return
-    by_slug = {basket.slug: basket for basket in found}
+    by_slug = {basket.slug: basket for basket in baskets}
     slug = st.selectbox(
         "Basket",
         list(by_slug),
@@ -40,8 +40,8 @@ def baskets_panel(view: View) -> None:
     )
     _problem()
     _detail(view, by_slug[str(slug)])
-    if len(found) > 1:
-        _combine(view, found)
+    if len(baskets) > 1:
+        _combine(view, baskets)
 
 
 def _callback(action: Callable[[], object]) -> Callable[[], None]:
@@ -175,8 +175,8 @@ def left_out(view: View, rows: Sequence[int] | Array) -> list[int]:
 
 
 # -- two baskets -------------------------------------------------------------------------------
-def _combine(view: View, found: Sequence[Basket]) -> None:
-    names = {basket.slug: basket.name for basket in found}
+def _combine(view: View, baskets: Sequence[Basket]) -> None:
+    names = {basket.slug: basket.name for basket in baskets}
 
     def make() -> None:
         made = save_basket.baskets_of_items(view).combine(

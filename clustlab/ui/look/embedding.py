@@ -164,11 +164,11 @@ def _lasso(view: View, table: Any, colour_by: str, extent: float | None, kind: s
 
     def chosen() -> None:
         areas = state.marked(key, "areas")
-        found = [
+        lassoed = [
             lasso.lassoed(table, a["coord_range"]) for a in areas if a["brush_type"] == "polygon"
         ]
-        if found:
-            session.select(np.unique(np.concatenate(found)), "Lassoed")
+        if lassoed:
+            session.select(np.unique(np.concatenate(lassoed)), "Lassoed")
 
     st.echarts_chart(option, key=key, height=SIZE[1], on_select=chosen, alt=title)
     panels.guide(lasso.option)

@@ -63,8 +63,7 @@ def _confusion(view: View) -> None:
     cells = chooser(view, "confusion")
     cells.box("Choose a cell", choices(view), width=250)
     matrix(view, cells)
-    found = view.class_of
-    pairs = [f"{c} → {view.class_name(int(k))}" for c, k in enumerate(found) if k >= 0]
+    pairs = [f"{c} → {view.class_name(int(k))}" for c, k in enumerate(view.class_of) if k >= 0]
     if view.timeline.row(view.step)["n_occupied"] > view.timeline.n_classes:
         st.caption(
             "There are more clusters than classes: outlined is the majority class of each cluster, "

@@ -63,11 +63,11 @@ def _chosen(search: FailureSearch) -> Query:
     wanted = state.QUERY_IN_ADDRESS.get() or state.QUERY.get()
     first = next(q for q in QUERIES if search.available(q))
     try:
-        found = first if wanted is None else catalogue.query(wanted)
+        query = first if wanted is None else catalogue.query(wanted)
     except ParameterError as error:
         session.show_error(error)
-        found = first
-    return found if search.available(found) else first
+        query = first
+    return query if search.available(query) else first
 
 
 def _choose(name: str) -> None:
@@ -109,26 +109,27 @@ def _answer(view: View, search: FailureSearch, q: Query, filters: Filters, selec
     st.markdown(f"**{q.title}**")
     st.caption(f"{q.meaning} {note + '.' if note else ''}")
     place = st.empty()
-    found = search.find(q.name, view.step, filters, _progress(place, search.is_ready(q, view.step)))
+    progress = _progress(place, search.is_ready(q, view.step))
+    matches = search.find(q.name, view.step, filters, progress)
     place.empty()
     title = f"{q.title}, step {view.step}{failure_filters.filters_in_words(view, filters)}"
     select.button(
-        f"Select all {len(found.items):,}",
+        f"Select all {len(matches.items):,}",
         key="select-all",
         icon=":material/select_all:",
-        disabled=not len(found.items),
+        disabled=not len(matches.items),
         on_click=session.select,
-        args=(found.items, title),
+        args=(matches.items, title),
     )
-    if not q.number(found):
+    if not q.number(matches):
         narrowed = filters != Filters()
         st.markdown("Nothing is left by the filters." if narrowed else "None at this step.")
     elif q.needs == "twins":
-        _look_alikes(view, found)
+        _look_alikes(view, matches)
     elif q.unit == "item":
-        _sheet(view, found, q)
+        _sheet(view, matches, q)
     else:
-        _contrast(view, found, q)
+        _contrast(view, matches, q)
     _over_time(view, search, q, filters)
 
 
@@ -140,8 +141,8 @@ def _progress(place: Any, ready: bool) -> Report | None:
     return lambda words, share: place.progress(min(share, 1.0), words)
 
 
-def _sheet(view: View, found: Found, q: Query) -> None:
-    items, first = _page(found.items, PER_PAGE)
+def _sheet(view: View, matches: Found, q: Query) -> None:
+    items, first = _page(matches.items, PER_PAGE)
     alt = f"{q.title}: {len(items)} images from rank {first + 1}"
     item_sheet.image_sheet(view, items, key="answer", alt=alt, tile=TILE, columns=COLUMNS)
     st.caption(f"Ranked by {q.score}, the worst first.")
@@ -157,9 +158,9 @@ def _page(items: Any, per_page: int) -> tuple[Any, int]:
     return items[first : first + per_page], first
 
 
-def _look_alikes(view: View, found: Found) -> None:
+def _look_alikes(view: View, matches: Found) -> None:
     """Pairs, each two side by side."""
-    groups, first = _page(found.groups, PAIRS)
+    groups, first = _page(matches.groups, PAIRS)
     twos = np.array([[int(side.items[0]) for side in group.sides] for group in groups])
     sheet = sheets.pairs(
         view.dataset.items,
@@ -174,11 +175,11 @@ def _look_alikes(view: View, found: Found) -> None:
     panels.guide(sheets.pairs)
 
 
-def _contrast(view: View, found: Found, q: Query) -> None:
+def _contrast(view: View, matches: Found, q: Query) -> None:
     """One group at a time, its sides next to one another."""
-    titles = [group.title for group in found.groups]
+    titles = [group.title for group in matches.groups]
     chosen = st.selectbox(f"Which {q.unit}", titles, key="group", bind="query-params")
-    group = found.groups[titles.index(chosen) if chosen in titles else 0]
+    group = matches.groups[titles.index(chosen) if chosen in titles else 0]
     st.caption(f"{q.score[0].upper()}{q.score[1:]}: {group.score:.3g}")
     wide = len(group.sides) == 1
     columns = st.columns(min(len(group.sides), 3))
@@ -218,7 +219,7 @@ def _over_time(view: View, search: FailureSearch, q: Query, filters: Filters) ->
     ):
         return
     slow = missing > 20 or (missing and q.needs == "neighbours")
-    steps, found = search.history(q.name, filters, _progress(place, not slow))
+    steps, n_matches = search.history(q.name, filters, _progress(place, not slow))
     place.empty()
     last = len(view.timeline) - 1
     if last < 1:
@@ -229,10 +230,10 @@ def _over_time(view: View, search: FailureSearch, q: Query, filters: Filters) ->
         f"**Over time**{failure_filters.filters_in_words(view, filters)}{of_steps}",
         help=reading(counts.over_time),
     )
-    _chart(view, steps, found, last)
+    _chart(view, steps, n_matches, last)
 
 
-def _chart(view: View, steps: Array, found: Array, last: int) -> None:
+def _chart(view: View, steps: Array, n_matches: Array, last: int) -> None:
     key = session.chart_key("failures-over-time")
 
     def go() -> None:
@@ -244,7 +245,7 @@ def _chart(view: View, steps: Array, found: Array, last: int) -> None:
     panels.chart(
         counts.over_time,
         steps,
-        found,
+        n_matches,
         step=view.step,
         last=last,
         key=key,

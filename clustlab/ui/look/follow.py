@@ -197,20 +197,20 @@ def _select_band(assignments: Array, columns: Array, band: tuple[int, int, int])
 
 
 def _event_list(view: View) -> None:
-    found = _events(view.run)
-    if not found:
+    events = _events(view.run)
+    if not events:
         st.markdown("No cluster appeared, emptied, split or merged.")
         return
-    st.markdown(f"**{len(found)} event{'s' * (len(found) > 1)}**")
-    _event_rows(view, found[:EVENTS], 0)
-    if len(found) > EVENTS:
-        with st.expander(f"{len(found) - EVENTS} more"):
-            _event_rows(view, found[EVENTS:], EVENTS)
+    st.markdown(f"**{len(events)} event{'s' * (len(events) > 1)}**")
+    _event_rows(view, events[:EVENTS], 0)
+    if len(events) > EVENTS:
+        with st.expander(f"{len(events) - EVENTS} more"):
+            _event_rows(view, events[EVENTS:], EVENTS)
 
 
-def _event_rows(view: View, found: tuple[genealogy.Event, ...], start: int) -> None:
+def _event_rows(view: View, events: tuple[genealogy.Event, ...], start: int) -> None:
     with st.container(key=f"events-{start}", gap="xsmall"):
-        for i, event in enumerate(found):
+        for i, event in enumerate(events):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.button(
                     f"Step {event.step}",
@@ -251,35 +251,35 @@ def _matching(view: View) -> None:
 def _decomposed(view: View, start: int) -> None:
     assert view.labels is not None
     before = view.timeline.stable(start)
-    found = rematch.decompose(view.labels, before, view.clusters, view.timeline.n_classes)
+    acc_change = rematch.decompose(view.labels, before, view.clusters, view.timeline.n_classes)
     with st.container(horizontal=True):
-        st.metric(f"ACC at step {start}", _figure(found.acc_before))
+        st.metric(f"ACC at step {start}", _figure(acc_change.acc_before))
         st.metric(
             "Items that moved",
-            _figure(found.moved, "+"),
-            help=f"By the matching of step {start}, {found.n_gained:,} items became right and "
-            f"{found.n_lost:,} wrong.",
+            _figure(acc_change.moved, "+"),
+            help=f"By the matching of step {start}, {acc_change.n_gained:,} items became right "
+            f"and {acc_change.n_lost:,} wrong.",
         )
         st.metric(
             "Another matching",
-            _figure(found.rematched, "+"),
+            _figure(acc_change.rematched, "+"),
             help="What the best matching of the later step adds. It never takes away.",
         )
-        st.metric(f"ACC at step {view.step}", _figure(found.acc_after))
-    st.markdown(found.sentence)
-    _changes(view, start, found)
+        st.metric(f"ACC at step {view.step}", _figure(acc_change.acc_after))
+    st.markdown(acc_change.sentence)
+    _changes(view, start, acc_change)
 
 
 def _figure(value: float, sign: str = "") -> str:
     return "–" if math.isnan(value) else f"{value:{sign}.3f}"
 
 
-def _changes(view: View, start: int, found: rematch.Rematch) -> None:
+def _changes(view: View, start: int, acc_change: rematch.Rematch) -> None:
     """Table of the clusters that stand for another class."""
-    if not found.changed:
+    if not acc_change.changed:
         st.caption("Every cluster stands for the same class at both steps.")
         return
-    sizes = matching.sizes_of(view.clusters, len(found.classes_after))
+    sizes = matching.sizes_of(view.clusters, len(acc_change.classes_after))
     named = [
         {
             "cluster": cluster,
@@ -287,7 +287,7 @@ def _changes(view: View, start: int, found: rematch.Rematch) -> None:
             f"class at step {view.step}": _class(view, after),
             "items now": int(sizes[cluster]),
         }
-        for cluster, before, after in found.changed
+        for cluster, before, after in acc_change.changed
     ]
     st.dataframe(
         pd.DataFrame(named),

@@ -38,13 +38,13 @@ def losses(view: View) -> None:
 
 def artefacts_of(view: View) -> None:
     """What only this method has at this step, one tab each."""
-    found = view.snapshot.artefacts
-    if not found:
+    artefacts_by_name = view.snapshot.artefacts
+    if not artefacts_by_name:
         st.caption("At this step the method has nothing beyond what the other pages show.")
         return
     mapping = view.timeline.mapping(view.step)
     panels.tabs(
-        {a.title: partial(_artefact, a, name, mapping) for name, a in found.items()},
+        {a.title: partial(_artefact, a, name, mapping) for name, a in artefacts_by_name.items()},
     )
 
 

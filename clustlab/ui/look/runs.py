@@ -111,13 +111,13 @@ def _chosen(event: Any, shown: list[Run]) -> list[Run]:
 
 
 def _row(run: Run, title: str) -> dict[str, Any]:
-    progress, found = run.progress, summaries.scores(run)
+    progress, scores = run.progress, summaries.scores(run)
     label, description = label_of(run), titles.description(run)
     png = None
     try:
         png = summaries.thumbnail(run)
     except ClustlabError:
-        found = {}
+        scores = {}
     picture = f"data:image/png;base64,{base64.b64encode(png).decode()}" if png else None
     return {
         "picture": picture,
@@ -126,7 +126,7 @@ def _row(run: Run, title: str) -> dict[str, Any]:
         "status": progress["status"],
         "preset": run.spec.preset,
         "steps": len(run),
-        **{score.key: found.get(score.key) for score in SHOWN},
+        **{score.key: scores.get(score.key) for score in SHOWN},
         "seconds": progress.get("seconds"),
         "size": run.size / 1e6,
         "settings": ", ".join(filter(None, [label.name and description, settings(run)])),

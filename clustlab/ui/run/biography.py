@@ -95,9 +95,9 @@ def _now(view: View, index: int) -> None:
 
 def _near(view: View, index: int, step: int, *, key: str) -> list[int]:
     """Sheet of the nearest items at a step; returns them."""
-    found = biography.near(view.run, view.timeline, index, step, biography.NEIGHBOURS)
+    neighbours = biography.near(view.run, view.timeline, index, step, biography.NEIGHBOURS)
     when = "" if step == view.step else f" of step {step}"
-    share = found["same_cluster"]
+    share = neighbours["same_cluster"]
     if share is None:
         st.caption("There is no other item.")
         return []
@@ -105,30 +105,30 @@ def _near(view: View, index: int, step: int, *, key: str) -> list[int]:
     says = "it is noise and shares no cluster" if is_noise else f"{share:.0%} share its cluster"
     st.caption(f"Nearest in the embedding{when}: {says}")
     alt = f"Nearest neighbours of item {index} at step {step}"
-    items = np.array(found["items"])
-    clusters = np.array(found["clusters"])  # as they were then
+    items = np.array(neighbours["items"])
+    clusters = np.array(neighbours["clusters"])  # as they were then
     sheet = sheets.atlas(
         view.dataset.items, items, tile=32, columns=item_sheet.COLUMNS, clusters=clusters
     )
     item_sheet.show_sheet(view, sheet, key=key, alt=alt)
-    return list(found["items"])
+    return list(neighbours["items"])
 
 
 def _restored(view: View, index: int) -> None:
     """What the decoder of a method with one makes of the item."""
-    found = biography.restored(view.snapshot, index)
-    if not found:
+    restored = biography.restored(view.snapshot, index)
+    if not restored:
         return
     words = {
         "reconstruction": "Its reconstruction: what the code kept of it",
         "center": f"Decoded centre of cluster {view.clusters[index]}",
     }
-    for name in (name for name in words if name in found):
+    for name in (name for name in words if name in restored):
         with st.container(horizontal=True, vertical_alignment="center"):
-            image = sheets.png(sheets.tile(found[name][None], 0, size=SMALL))
+            image = sheets.png(sheets.tile(restored[name][None], 0, size=SMALL))
             st.image(image, alt=f"{words[name]}, item {index}", width=SMALL)
             st.caption(words[name], width="content")
-    if "reconstruction" not in found:
+    if "reconstruction" not in restored:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(
                 "The run keeps reconstructions of a few items only, and this is none of them."
@@ -170,20 +170,20 @@ def _probability_rows(run: Run, index: int) -> Array:
 
 
 def _flips(view: View, index: int) -> None:
-    found = biography.flips(view.timeline, index)
-    if not found:
+    flips = biography.flips(view.timeline, index)
+    if not flips:
         st.caption("It never changed its cluster.")
         return
-    passed = [i for i, flip in enumerate(found) if flip["step"] <= view.step]
+    passed = [i for i, flip in enumerate(flips) if flip["step"] <= view.step]
     key = f"flip-{view.run.id}-{index}"
     place = st.selectbox(
-        f"{len(found)} flip{'s' * (len(found) != 1)}",
-        range(len(found)),
+        f"{len(flips)} flip{'s' * (len(flips) != 1)}",
+        range(len(flips)),
         index=passed[-1] if passed else 0,
-        format_func=lambda i: _move(found[i]),
+        format_func=lambda i: _move(flips[i]),
         key=key,
     )
-    flip = found[place]
+    flip = flips[place]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             f"Go to step {flip['step']}",

@@ -166,23 +166,24 @@ def _explained(scorer: "Scorer", index: int, cluster: int) -> Explanation:
     with no_grad():
         best = int(scorer.module(x).argmax())
     wanted = best if cluster == ANY else cluster
-    found: dict[str, tuple[Array, Array, bool]] = {}
+    maps_by_kind: dict[str, tuple[Array, Array, bool]] = {}
     alike: dict[str, float] = {}
     for kind in maker.KINDS:
         pair = [maker.saliency(m, x, wanted, kind) for m in (scorer.module, _random(scorer))]
         signed = maker.is_signed(kind, x.shape[1] if x.ndim == 4 else 1)
-        found[kind] = (pair[0], pair[1], signed)
+        maps_by_kind[kind] = (pair[0], pair[1], signed)
         alike[kind] = maker.similarity(pair[0], pair[1])
-    total, change = maker.completeness(scorer.module, x, wanted, found["integrated-gradients"][0])
+    integrated = maps_by_kind["integrated-gradients"][0]
+    total, change = maker.completeness(scorer.module, x, wanted, integrated)
     has_relu = any(isinstance(m, nn.ReLU) for m in scorer.module.modules())
-    return Explanation(x[0].cpu().numpy(), best, found, alike, total, change, has_relu)
+    return Explanation(x[0].cpu().numpy(), best, maps_by_kind, alike, total, change, has_relu)
 
 
 @lru_cache(maxsize=64)
 def _moved(scorer: "Scorer", index: int, cluster: int, target: int, beyond: int) -> Move:
     from clustlab.explaining.counterfactual import counterfactual
 
-    found = counterfactual(
+    smallest_change = counterfactual(
         scorer.module,
         scorer.item(index),
         cluster,
@@ -190,7 +191,12 @@ def _moved(scorer: "Scorer", index: int, cluster: int, target: int, beyond: int)
         limits=(0.0, 1.0) if scorer.inputs.is_image else None,
         beyond=None if beyond < 0 else scorer.item(beyond),
     )
-    return Move(found.changed[0].cpu().numpy(), found.new_cluster, found.distance, found.steps)
+    return Move(
+        smallest_change.changed[0].cpu().numpy(),
+        smallest_change.new_cluster,
+        smallest_change.distance,
+        smallest_change.steps,
+    )
 
 
 # -- drawing -------------------------------------------------------------------------------------
@@ -202,46 +208,46 @@ def _explain(view: View, index: int, scorer: "Scorer") -> None:
         "Explain the score of cluster", sorted(names), sorted(names).index(own), key="why-cluster"
     )
     with st.spinner("Drawing maps ..."):
-        found = _explained(scorer, index, names[wanted])
-    _maps(view, index, found)
-    _trust(found, scorer)
-    if names[own] != found.best:
+        explanation = _explained(scorer, index, names[wanted])
+    _maps(view, index, explanation)
+    _trust(explanation, scorer)
+    if names[own] != explanation.best:
         st.caption(
             "Rebuilt for a single item, the network puts this one into cluster "
-            f"{int(mapping[found.best])}: in training its answer also depended on the other items "
-            "of its batch."
+            f"{int(mapping[explanation.best])}: in training its answer also depended on the other "
+            "items of its batch."
         )
-    _counterfactual(view, index, scorer, found, names)
+    _counterfactual(view, index, scorer, explanation, names)
 
 
-def _maps(view: View, index: int, found: Explanation) -> None:
+def _maps(view: View, index: int, explanation: Explanation) -> None:
     if not view.dataset.is_image:
         table = pd.DataFrame({"coordinate": _coordinates(view)})
-        for kind, (trained, random, _) in found.maps.items():
+        for kind, (trained, random, _) in explanation.maps.items():
             table[TITLES[kind]] = trained
             table[f"{TITLES[kind]}, random weights"] = random
         st.dataframe(table, hide_index=True, alt=f"What the score of item {index} depends on")
         return
-    columns = [(TITLES[kind], *drawn) for kind, drawn in found.maps.items()]
+    columns = [(TITLES[kind], *drawn) for kind, drawn in explanation.maps.items()]
     picture = maps.saliency(np.asarray(view.dataset.items[index]), columns)
     alt = f"Item {index} with three maps of what the score depends on, trained and at random"
     st.image(picture, output_format="PNG", alt=alt)
     panels.guide(maps.saliency)
 
 
-def _trust(found: Explanation, scorer: "Scorer") -> None:
+def _trust(explanation: Explanation, scorer: "Scorer") -> None:
     """How far the maps can be believed, in numbers."""
     origin = "black to this image" if scorer.inputs.is_image else "the middle to this point"
-    alike = ", ".join(f"{TITLES[k]} {v:.2f}" for k, v in found.alike.items() if v == v)
+    alike = ", ".join(f"{TITLES[k]} {v:.2f}" for k, v in explanation.alike.items() if v == v)
     st.caption(
         f"Likeness to the map of random weights, from -1 to 1: {alike or 'not defined'}. Near 1 a "
         "map shows the image, not what was learnt."
     )
     st.caption(
-        f"The integrated gradients add up to {found.sum:.3f}; from {origin} the score "
-        f"changes by {found.change:.3f}."
+        f"The integrated gradients add up to {explanation.sum:.3f}; from {origin} the score "
+        f"changes by {explanation.change:.3f}."
     )
-    if not found.has_relu:
+    if not explanation.has_relu:
         st.caption("This method has no network, so guided backpropagation is the gradient.")
     if scorer.agreement < 1:
         st.caption(
@@ -251,11 +257,11 @@ def _trust(found: Explanation, scorer: "Scorer") -> None:
 
 
 def _counterfactual(
-    view: View, index: int, scorer: "Scorer", found: Explanation, names: dict[int, int]
+    view: View, index: int, scorer: "Scorer", explanation: Explanation, names: dict[int, int]
 ) -> None:
     st.markdown("**The smallest change that moves it**")
     mapping = view.timeline.mapping(view.step)
-    others = [stable for stable, raw in sorted(names.items()) if raw != found.best]
+    others = [stable for stable, raw in sorted(names.items()) if raw != explanation.best]
     target = st.selectbox(
         "Into cluster",
         [ANY, *others],
@@ -265,15 +271,15 @@ def _counterfactual(
     raw = ANY if target == ANY else names[target]
     try:
         with st.spinner("Looking for the smallest change ..."):
-            move = _moved(scorer, index, found.best, raw, _nearest(view, index, raw))
+            move = _moved(scorer, index, explanation.best, raw, _nearest(view, index, raw))
     except ClustlabError:
         where = "anywhere else" if raw == ANY else f"into cluster {target}"
         st.info(f"No change within the range of pixels was found that leads {where}.")
         return
-    size = float(np.linalg.norm(found.x))
+    size = float(np.linalg.norm(explanation.x))
     new = int(mapping[move.new])
     if view.dataset.is_image:
-        before, after = (x.transpose(1, 2, 0) for x in (found.x, move.x))
+        before, after = (x.transpose(1, 2, 0) for x in (explanation.x, move.x))
         alt = f"Item {index} before and after the smallest change into cluster {new}"
         st.image(maps.change(before, after), output_format="PNG", alt=alt)
         share = f"{move.distance / size:.0%} of the length of the image, " if size else ""

@@ -34,12 +34,12 @@ def _state(run_id: str) -> None:
         st.badge(status, color=summaries.STATUS_COLORS[status])
         if where:
             st.caption(where, width="content")
-        found = summaries.scores(run)
+        scores = summaries.scores(run)
         for score in (SCORES[key] for key in LABELLED[:2]):
-            value = found.get(score.key)
+            value = scores.get(score.key)
             if value is not None:
                 st.markdown(f"{score.short} **{score.written(value)}**", width="content")
-        for words in summaries.clustered(found):
+        for words in summaries.clustered(scores):
             st.markdown(words, width="content", help=summaries.NOISE_HELP)
     seen = state.SEEN_STATUS.get()
     if seen != (run_id, status):

@@ -52,11 +52,11 @@ def clustered(scores: Mapping[str, Any]) -> list[str]:
 def status_and_scores(run: Run) -> str:
     """Status and scores in one line."""
     parts = [f"{run.status}, {len(run)} steps"]
-    found = scores(run)
+    last_scores = scores(run)
     leading = SCORES[LABELLED[0]]
-    if found.get(leading.key) is not None:
-        parts.append(f"{leading.short} {leading.written(found[leading.key])}")
-    elif found:
-        parts.append(f"{found['n_occupied']} clusters")
-    parts += clustered(found)
+    if last_scores.get(leading.key) is not None:
+        parts.append(f"{leading.short} {leading.written(last_scores[leading.key])}")
+    elif last_scores:
+        parts.append(f"{last_scores['n_occupied']} clusters")
+    parts += clustered(last_scores)
     return " · ".join(parts)

@@ -25,33 +25,34 @@ def rule_for_clusters(view: View) -> None:
     )
     if box.open:
         with box:
-            session.guarded(_draw)(view)
+            session.guarded(_draw_rule)(view)
 
 
-def _draw(view: View) -> None:
-    found = _surrogate(view.run, view.step)
+def _draw_rule(view: View) -> None:
+    surrogate = _surrogate(view.run, view.step)
     depth = st.slider("Depth of the tree", DEPTHS[0], DEPTHS[-1], 3, key="rule-depth")
-    share = found.fidelity[DEPTHS.index(depth)]
-    of = f"{found.n_used:,} of {found.n_total:,} items" if found.n_used < found.n_total else "all"
+    share = surrogate.fidelity[DEPTHS.index(depth)]
+    n_used, n_total = surrogate.n_used, surrogate.n_total
+    used_items = f"{n_used:,} of {n_total:,} items" if n_used < n_total else "all"
     st.markdown(
         f"With {depth} question{'s' * (depth > 1)} in a row a tree puts **{share:.1%}** of the "
         f"items into their cluster; naming the largest cluster every time gets "
-        f"**{found.baseline:.1%}**."
+        f"**{surrogate.baseline:.1%}**."
     )
     st.caption(
-        f"Measured on items that it was not built from: half of {of} build the tree, the others "
-        "test it."
+        f"Measured on items that it was not built from: half of {used_items} build the tree, "
+        "the others test it."
     )
     panels.tabs(
         {
             "Drawn": lambda: panels.chart(
-                trees.tree, found.tree(depth), key=f"rule-tree-{depth}", height=74 * (depth + 1)
+                trees.tree, surrogate.tree(depth), key=f"rule-tree-{depth}", height=74 * (depth + 1)
             ),
-            "In words": lambda: _words(found, depth),
+            "In words": lambda: _rules_in_words(surrogate, depth),
             "Fidelity": lambda: panels.chart(
                 trees.fidelity,
-                found.fidelity,
-                found.baseline,
+                surrogate.fidelity,
+                surrogate.baseline,
                 depth,
                 key="rule-fidelity",
                 height=240,
@@ -60,8 +61,8 @@ def _draw(view: View) -> None:
     )
 
 
-def _words(found: Surrogate, depth: int) -> None:
-    st.code(rules(found.tree(depth)), language=None)
+def _rules_in_words(surrogate: Surrogate, depth: int) -> None:
+    st.code(rules(surrogate.tree(depth)), language=None)
 
 
 @session.kept_per_run(maxsize=2)

@@ -84,14 +84,14 @@ def _ending(view: View) -> None:
         session.show_error(progress)
     if progress["status"] != "done":
         return
-    found = verdict.verdict_on(
+    outcome = verdict.verdict_on(
         view.run[len(view.run) - 1],
         view.labels,
         view.dataset.class_names,
         mapping=view.timeline.mapping(len(view.timeline) - 1),
     )
     title = view.run.manifest["method_title"]
-    st.markdown(f"**{title}** {found.sentence}")
+    st.markdown(f"**{title}** {outcome.sentence}")
     with st.container(horizontal=True, key="ways-onward"):
         nav.link("evaluate", "What was mixed up?", "grid_on")
         nav.link("embedding", "Replay it", "replay")
