@@ -76,7 +76,7 @@ class Machine:
         write_atomically(self._file, json.dumps({**self._read(), self._key: self._mine}))
 
 
-def words(seconds: float) -> str:
+def duration_in_words(seconds: float) -> str:
     """Duration in words, rounded as an estimate should be: 'about 20 s', 'about 3 min'."""
     for limit, unit, size in ((90, "s", 1), (5400, "min", 60), (172_800, "h", 3600)):
         if seconds < limit:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clustlab.training import estimate
-from clustlab.training.estimate import KEPT_RATIOS, Machine, words
+from clustlab.training.estimate import KEPT_RATIOS, Machine, duration_in_words
 from clustlab.types import Cost, PlannedPhase
 
 PLAN = [
@@ -122,7 +122,7 @@ def test_measuring_takes_no_random_number_from_a_run(tmp_path):
     ],
 )
 def test_durations_are_told_as_roughly_as_they_are_known(seconds, text):
-    assert words(seconds) == text
+    assert duration_in_words(seconds) == text
 
 
 @given(st.floats(0, 1e7), st.floats(1.0, 3.0))
@@ -131,6 +131,6 @@ def test_longer_is_never_told_as_shorter(seconds, factor):
         _, number, unit = text.split()
         return int(number) * {"s": 1, "min": 60, "h": 3600, "days": 86400}[unit]
 
-    assert value(words(seconds)) <= value(words(seconds * factor))
+    assert value(duration_in_words(seconds)) <= value(duration_in_words(seconds * factor))
     if seconds > 1:
-        assert 0.6 < value(words(seconds)) / seconds < 1.6
+        assert 0.6 < value(duration_in_words(seconds)) / seconds < 1.6

@@ -132,7 +132,7 @@ def _ticking(name: str) -> None:
             type="primary",
             icon=":material/play_arrow:",
             key="start-missing",
-            help=f"The longer one takes {estimate.words(entry.seconds)}",
+            help=f"The longer one takes {estimate.duration_in_words(entry.seconds)}",
             on_click=session.later(partial(_start, *missing)),
         )
     for column, side in zip(st.columns(len(SIDES), gap="medium"), SIDES, strict=True):

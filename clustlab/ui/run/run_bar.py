@@ -62,7 +62,7 @@ def whereabouts(run: Run, progress: dict[str, Any]) -> str:
     if progress.get("total"):
         words += f" {min(progress['done'] + 1, progress['total'])}/{progress['total']}"
     if progress.get("eta") and status == "running":
-        words += f" · {estimate.words(progress['eta'])} left"
+        words += f" · {estimate.duration_in_words(progress['eta'])} left"
     return words
 
 

@@ -291,7 +291,7 @@ def time_words(method: type[Method], params: Mapping[str, Any], data: Dataset | 
         )
     except ClustlabError:
         return ""
-    return estimate.words(seconds)
+    return estimate.duration_in_words(seconds)
 
 
 @lru_cache(maxsize=256)
