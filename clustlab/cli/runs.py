@@ -100,11 +100,11 @@ def _add_list_arguments(parser: argparse.ArgumentParser) -> None:
 def _list(args: argparse.Namespace) -> int:
     store = RunStore(args.runs)
     wanted = Wanted(words=args.search, tags=args.tag)
-    rows = [_line(store, run) for run in store.runs() if wanted.matches(run)]
+    rows = [_listed_run(store, run) for run in store.runs() if wanted.matches(run)]
     return print_rows(args, rows, ("run", "status", "steps", "tags", "title"))
 
 
-def _line(store: RunStore, run: Run) -> dict[str, Any]:
+def _listed_run(store: RunStore, run: Run) -> dict[str, Any]:
     label = label_of(run)
     said = {"title": run.title, "name": label.name, "tags": list(label.tags), "note": label.note}
     return {**said, "bytes": run.size, **last_figures(store, run)}

@@ -192,7 +192,7 @@ class InterventionQueue:
             if asked.name not in known and self._waits(asked.kind, phase):
                 continue
             if asked.name not in known:
-                line = self._line(asked, step, phase)
+                line = self._record(asked, step, phase)
                 with self._file.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(line) + "\n")
                 self._lines.append(line)
@@ -205,7 +205,7 @@ class InterventionQueue:
         here = kind in self.offered.get(phase, ())
         return not here and any(kind in self.offered[each] for each in later)
 
-    def _line(self, asked: PendingIntervention, step: int, phase: str) -> dict[str, Any]:
+    def _record(self, asked: PendingIntervention, step: int, phase: str) -> dict[str, Any]:
         """What is written down: both numbers of the clusters, and why it cannot be made."""
         raw, reason, n_items = list(asked.lasting), "", 0
         if asked.kind not in self.offered.get(phase, ()):

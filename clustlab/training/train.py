@@ -208,9 +208,9 @@ class _Clock:
         if position < 0:
             return 0.0, 0.0
         planned = self._machine.phase_seconds(self._method, self._phases[position])
-        pace = (self.seconds - self._phase_start) / worked if worked >= 1 else planned
-        left = pace * max(0.0, ctx.total - ctx.done - share)
-        drift = min(5.0, max(0.2, pace / planned)) if planned > 0 else 1.0
+        iteration_seconds = (self.seconds - self._phase_start) / worked if worked >= 1 else planned
+        left = iteration_seconds * max(0.0, ctx.total - ctx.done - share)
+        drift = min(5.0, max(0.2, iteration_seconds / planned)) if planned > 0 else 1.0
         for phase in self._phases[position + 1 :]:
             left += drift * self._machine.phase_seconds(self._method, phase) * phase.iterations
         return left, left + self.seconds

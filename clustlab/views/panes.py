@@ -100,14 +100,14 @@ def linked(
     few = _drawn(table, selected)
     letters = letters_of(table)
     columns, (width, height) = layout(len(titles), room)
-    reach = extent / min(width, height)  # one unit is as long on both axes
+    half_range_per_pixel = extent / min(width, height)  # one unit is as long on both axes
     known = np.union1d(ids, np.unique(table[[f"cluster{a}" for a in letters]])).astype(np.int64)
     colours = charts.scale(known.tolist())
     tooltip = _tooltip(table, letters, image_url is not None)
     panes = []
     for letter, title in zip(letters, titles, strict=True):
-        x = _axis(alt.X, f"x{letter}", middle[0], reach * width)
-        y = _axis(alt.Y, f"y{letter}", middle[1], reach * height)
+        x = _axis(alt.X, f"x{letter}", middle[0], half_range_per_pixel * width)
+        y = _axis(alt.Y, f"y{letter}", middle[1], half_range_per_pixel * height)
         dots = (
             alt.Chart(name=f"dots{letter}", width=width, height=height)
             .mark_circle(size=18, aria=False)

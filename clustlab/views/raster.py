@@ -181,8 +181,8 @@ def _scales(pixels: Array, places: Array, n: int, height: int, width: int, colum
 
 def _ticks(steps: int) -> list[int]:
     """About eight round steps, from 0 on."""
-    pace = next(p for p in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if steps / p <= 10)
-    return list(range(0, steps, pace))
+    interval = next(p for p in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if steps / p <= 10)
+    return list(range(0, steps, interval))
 
 
 def _bands(places: Array, n: int, height: int, width: int) -> tuple[Array, Array]:

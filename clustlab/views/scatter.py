@@ -192,8 +192,8 @@ def axes(table: pd.DataFrame, extent: float | None = None) -> tuple[alt.X, alt.Y
     x, y, half = square_of(table, extent)
 
     def scale(middle: float, side: str) -> alt.Scale:
-        reach = f"{half!r} * {side} / min(width, height)"
-        low, high = (alt.ExprRef(f"{middle!r} {sign} {reach}") for sign in "-+")
+        half_range = f"{half!r} * {side} / min(width, height)"
+        low, high = (alt.ExprRef(f"{middle!r} {sign} {half_range}") for sign in "-+")
         return alt.Scale(domainMin=low, domainMax=high, nice=False, zero=False, clamp=True)
 
     return (

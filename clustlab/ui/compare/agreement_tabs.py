@@ -55,12 +55,14 @@ def _in_words(title: str, values: Array, names: Sequence[str]) -> str:
 def _clusters_of_two(sides: Sequence[Side]) -> None:
     pairs = list(combinations(range(len(sides)), 2))
 
-    def words(pair: tuple[int, int]) -> str:
+    def pair_names(pair: tuple[int, int]) -> str:
         return f"{sides[pair[0]].name} and {sides[pair[1]].name}"
 
     pair = pairs[0]
     if len(pairs) > 1:
-        pair = st.selectbox("Clusters of", pairs, format_func=words, key="compare-pair", width=360)
+        pair = st.selectbox(
+            "Clusters of", pairs, format_func=pair_names, key="compare-pair", width=360
+        )
     a, b = sides[pair[0]], sides[pair[1]]
     same = int(((a.clusters == b.clusters) & (a.clusters >= 0)).sum())
     st.markdown(

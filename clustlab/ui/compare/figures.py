@@ -56,7 +56,7 @@ def _table(file: Path) -> None:
         return
     known = sorted({(s.dataset, s.data) for s in rows})
     st.dataframe(
-        pd.DataFrame([_line(s) for s in rows]).dropna(axis=1, how="all"),
+        pd.DataFrame([_row_of_method(s) for s in rows]).dropna(axis=1, how="all"),
         hide_index=True,
         column_config=COLUMNS,
         placeholder="",  # of what was not measured
@@ -69,7 +69,7 @@ def _table(file: Path) -> None:
     panels.chart(scores.seeds, _dots(mine), _marks(mine), key="figures-seeds")
 
 
-def _line(s: Summary) -> dict[str, Any]:
+def _row_of_method(s: Summary) -> dict[str, Any]:
     acc = pd.Series(s.figures["acc"], dtype=float)
     means = {
         heading: pd.Series(s.figures[name], dtype=float).mean()

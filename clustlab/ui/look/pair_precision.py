@@ -30,7 +30,7 @@ def pairs_of(view: View) -> None:
         return
     st.markdown("**How many of the chosen pairs are right**")
     table = _table(view, limits)
-    _words(view, labels, table)
+    _shares_in_words(view, labels, table)
     panels.chart(curves.right_pairs, table, step=view.step, key="right-pairs", height=HEIGHT)
     _said(labels)
 
@@ -63,7 +63,7 @@ def _measured(run: Run, step: int, limits: tuple[float, float]) -> tuple[float, 
     return pairs.precision(p, labels, limits)
 
 
-def _words(view: View, labels: Array, table: pd.DataFrame) -> None:
+def _shares_in_words(view: View, labels: Array, table: pd.DataFrame) -> None:
     """The shares at the step in view, beside those of pairs drawn blindly."""
     row = table.loc[table["step"] == view.step, list(curves.PAIRS)]
     similar, dissimilar = (float(value) for value in row.to_numpy()[0])

@@ -26,12 +26,12 @@ def run_page(body: Callable[[View], None], *, with_inspector: bool = True) -> No
         return
     run_bar.run_bar(run)
     waits = not len(run)
-    st.fragment(session.guarded(_ticking), run_every=_pace(run, waits))(
+    st.fragment(session.guarded(_ticking), run_every=_redraw_interval(run, waits))(
         run.id, body, with_inspector, waits
     )
 
 
-def _pace(run: Run, waits: bool) -> float | None:
+def _redraw_interval(run: Run, waits: bool) -> float | None:
     """Seconds between two drawings of the views; None if nothing moves."""
     if state.IS_PLAYING.get():
         return scrubber.FRAME

@@ -9,7 +9,7 @@ from clustlab.analysis.score_catalogue import LABELLED, SCORES
 from clustlab.errors import ClustlabError
 from clustlab.runs.store import Run, Status
 from clustlab.ui import session
-from clustlab.views import thumbnail as draw
+from clustlab.views import thumbnail as thumbnails
 
 NOISE_HELP = "Scores are those of the clustered items; the rest is noise, which is no cluster."
 STATUS_COLORS: dict[Status, Any] = {
@@ -27,7 +27,7 @@ STATUS_COLORS: dict[Status, Any] = {
 def thumbnail(run: Run) -> bytes | None:
     """PNG of the newest embedding; None before the first step."""
     last = last_clusters(run)
-    return None if last is None else draw.embedding(run[-1].embedding, last.lasting)
+    return None if last is None else thumbnails.embedding(run[-1].embedding, last.lasting)
 
 
 @session.kept_per_run(maxsize=512, anew=len)
