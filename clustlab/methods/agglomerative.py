@@ -157,8 +157,8 @@ class _Run:
     @property
     def tree(self) -> Array:
         """Merges (m - 1, 4) of the items in the sample."""
-        found: Array = self._tree.value
-        return found
+        merges: Array = self._tree.value
+        return merges
 
     def snapshot(self, k: int, first: int) -> Snapshot:
         """Snapshot of the cut into k clusters, `first` at the first step."""

@@ -76,24 +76,24 @@ SHOWN, SAMPLE_ROWS = 12, 3
 JUDGED, BINS = 500, 20  # items whose pairs are judged for the picture, and its bars
 
 
-def discriminator_loss(found: Tensor, made: Tensor) -> Tensor:
+def discriminator_loss(encoded: Tensor, generated: Tensor) -> Tensor:
     """Cross-entropy of telling pairs apart, summed over both kinds, a scalar: 2 ln 2 is guessing.
 
     Donahue et al. 2017, eq. 2.
 
     Parameters
     ----------
-    found : Tensor
+    encoded : Tensor
         Scores (b, 1) of pairs of an image and the code found for it, high if taken for such.
-    made : Tensor
+    generated : Tensor
         Scores (b, 1) of pairs of noise and the image made from it.
     """
-    return functional.softplus(-found).mean() + functional.softplus(made).mean()
+    return functional.softplus(-encoded).mean() + functional.softplus(generated).mean()
 
 
-def deceiving_loss(found: Tensor, made: Tensor) -> Tensor:
+def deceiving_loss(encoded: Tensor, generated: Tensor) -> Tensor:
     """Its loss with the kinds swapped, which has a slope where the discriminator is sure."""
-    return discriminator_loss(made, found)
+    return discriminator_loss(generated, encoded)
 
 
 def linear(inputs: int, outputs: int) -> nn.Linear:
@@ -174,8 +174,8 @@ class Players(nn.Module):
         In two passes, since in one BatchNorm would mix the two kinds.
         """
         noise = noise_like(len(x), self.code, x.device) if noise is None else noise
-        found = self.discriminator(x, self.encoder(x))
-        return found, self.discriminator(self.generator(noise), noise)
+        encoded = self.discriminator(x, self.encoder(x))
+        return encoded, self.discriminator(self.generator(noise), noise)
 
     def sides(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """Weights of encoder and generator, and of the discriminator."""
@@ -320,8 +320,8 @@ class _Run:
         """Losses (2,) of one step of all players, who move at the same time."""
         players = self.players
         self.ctx.at("encode and make")
-        found, made = (scores.float() for scores in players(x))
-        told, deceived = discriminator_loss(found, made), deceiving_loss(found, made)
+        encoded, generated = (scores.float() for scores in players(x))
+        told, deceived = discriminator_loss(encoded, generated), deceiving_loss(encoded, generated)
         self.ctx.at("tell apart")
         for loss, weights in zip((deceived, told), players.sides(), strict=True):
             torch.autograd.backward(loss, inputs=weights, retain_graph=True)  # through shared pairs
@@ -346,9 +346,9 @@ class _Run:
         of_code = self.settings.features == "code"
         return principal(self._codes if of_code else hidden, EMBEDDING_WIDTH)
 
-    def snapshot(self, z: Tensor, found: Clustering, scalars: Mapping[str, float]) -> Snapshot:
+    def snapshot(self, z: Tensor, clustering: Clustering, scalars: Mapping[str, float]) -> Snapshot:
         """Snapshot of the embedding and its clusters."""
-        return self.clusters.snapshot(z, found, scalars, self._artefacts())
+        return self.clusters.snapshot(z, clustering, scalars, self._artefacts())
 
     def _artefacts(self) -> dict[str, Artefact]:
         x = self.inputs[self._shown]

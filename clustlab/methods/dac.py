@@ -296,8 +296,8 @@ class DAC(ChangedCopies):
                 loss = pair_loss(rows @ rows.T, similar, dissimilar)
                 descend(optimiser, loss)
                 counts = (similar.sum(), dissimilar.sum(), similar.numel() - len(index))
-                found = [float(loss.detach()) * len(index), *(float(c) for c in counts)]
-                total += torch.tensor(found, dtype=torch.float64)
+                batch_totals = [float(loss.detach()) * len(index), *(float(c) for c in counts)]
+                total += torch.tensor(batch_totals, dtype=torch.float64)
         loss_sum, same, different, pairs = total.tolist()
         return {
             "loss": loss_sum / (n * self.passes),

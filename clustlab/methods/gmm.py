@@ -197,9 +197,9 @@ class _Run:
         """Snapshot of the bells fitted to the best division of k-means."""
         self.ctx.at("place bells")
         k = self.settings.n_clusters
-        found = kmeans(self.data.z, k, self.ctx, n_init=self.settings.n_init)
-        hard = torch.nn.functional.one_hot(found.assignments.cpu(), k).double()
-        self._fit(hard, found.centers.cpu().double())
+        clustering = kmeans(self.data.z, k, self.ctx, n_init=self.settings.n_init)
+        hard = torch.nn.functional.one_hot(clustering.assignments.cpu(), k).double()
+        self._fit(hard, clustering.centers.cpu().double())
         log_likelihood = self._expect()[1]
         return self._snapshot({"log_likelihood": log_likelihood})
 
@@ -219,11 +219,11 @@ class _Run:
     def _fit(self, responsibilities: Tensor, means: Tensor) -> None:
         self.ctx.at("maximise")
         settings = self.settings
-        found = maximise(
+        mixture = maximise(
             self.x, responsibilities, means, settings.covariance, settings.regularisation
         )
-        self._weights.value, self._means.value = found.weights, found.means
-        self._covariances.value, self._answers = found.covariances, None
+        self._weights.value, self._means.value = mixture.weights, mixture.means
+        self._covariances.value, self._answers = mixture.covariances, None
 
     def _expect(self) -> tuple[Tensor, float]:
         if self._answers is None:
@@ -245,15 +245,15 @@ class _Run:
 
     def _artefacts(self, answers: Tensor) -> dict[str, Artefact]:
         """Mixing weights, and what the bells look like."""
-        found = {"weights": _weights(self.mixture)}
+        artefacts = {"weights": _weights(self.mixture)}
         if self.data.is_image:
-            found["centroids"] = self.data.centroids(self._means.value.to(self.data.z))
-            found["samples"] = self._samples()
-            return found
-        found["responsibilities"] = _responsibilities(answers)
+            artefacts["centroids"] = self.data.centroids(self._means.value.to(self.data.z))
+            artefacts["samples"] = self._samples()
+            return artefacts
+        artefacts["responsibilities"] = _responsibilities(answers)
         if self.data.shape == (2,):
-            found["bells"] = self._bells()
-        return found
+            artefacts["bells"] = self._bells()
+        return artefacts
 
     def _samples(self) -> Artefact:
         factors = self.mixture.factors()

@@ -258,8 +258,8 @@ class _Manifold:
 
     def _divide(self) -> None:
         k = self.settings.n_clusters
-        found = kmeans(self.points.value, k, self.ctx, n_init=self.settings.n_init)
-        self.answers.value = functional.one_hot(found.assignments.cpu(), k).double()
+        clustering = kmeans(self.points.value, k, self.ctx, n_init=self.settings.n_init)
+        self.answers.value = functional.one_hot(clustering.assignments.cpu(), k).double()
 
     def _fit(self) -> tuple[Mixture, float]:
         """Mixture after one round, and the mean log likelihood of the items."""
@@ -285,7 +285,7 @@ class _Manifold:
 
     def _artefacts(self, mixture: Mixture, assignments: Tensor) -> dict[str, Artefact]:
         ties = ties_between(self.layout, assignments, self.settings.n_clusters)
-        found = {
+        artefacts = {
             "ties": Artefact(
                 "matrix",
                 ties.numpy(),
@@ -304,8 +304,8 @@ class _Manifold:
             ),
         }
         if self.training.inputs.is_image:
-            found["typical"] = self._typical(mixture)
-        return found
+            artefacts["typical"] = self._typical(mixture)
+        return artefacts
 
     def _typical(self, mixture: Mixture) -> Artefact:
         """Images whose places are nearest to each mean."""

@@ -176,9 +176,11 @@ class RIM:
         """Phases in order, for n items of a shape (h, w, c) or (d,)."""
         look = forward_cost(self.build_network, shape) * n
         size = int(np.prod(shape))
-        found = Cost(linear=float(n * COMPONENTS * (2 * size + 2 * KMEANS_ROUNDS)))
+        kmeans_cost = Cost(linear=float(n * COMPONENTS * (2 * size + 2 * KMEANS_ROUNDS)))
         epoch = look * (TRAINING + 1)
-        fitting = PlannedPhase("fit k-means", START_EPOCHS, epoch + found * 0.2, "pretrain", n)
+        fitting = PlannedPhase(
+            "fit k-means", START_EPOCHS, epoch + kmeans_cost * 0.2, "pretrain", n
+        )
         return [
             PlannedPhase("start", 1, look, "initialise"),
             *([fitting] if self.start == "k-means" else []),
@@ -199,8 +201,8 @@ class RIM:
             ctx.at("start")
             if fitted:
                 x = principal(torch.from_numpy(features(items)).to(ctx.device), COMPONENTS)
-                found = kmeans(x, self.n_clusters, ctx, max_iter=KMEANS_ROUNDS)
-                pseudo_labels.value = found.assignments
+                clustering = kmeans(x, self.n_clusters, ctx, max_iter=KMEANS_ROUNDS)
+                pseudo_labels.value = clustering.assignments
             yield self._snapshot(network, inputs, {}, ctx)
         for _ in ctx.phase("fit k-means", START_EPOCHS * fitted):
             change_rate(optimiser, ctx.interventions())

@@ -203,7 +203,7 @@ class _Training(AutoencoderTraining):
         a = self._activations
         target = torch.full_like(a[0], self.sparse.sparsity)
         counts = torch.histc(a, BINS, 0, 1) / a.numel()
-        found = {
+        artefacts = {
             "activations": Artefact(
                 "bars",
                 counts[None].cpu().numpy(),
@@ -229,7 +229,7 @@ class _Training(AutoencoderTraining):
                 columns=("active",),
             ),
         }
-        return {**found, **self._dictionary()} if self.inputs.is_image else found
+        return {**artefacts, **self._dictionary()} if self.inputs.is_image else artefacts
 
     def _dictionary(self) -> dict[str, Artefact]:
         """What each of the most used units adds to an image when it is switched on."""

@@ -127,14 +127,14 @@ class Spectral(RoundsSettings):
         pieces = ctx.keep("pieces", Cell(0), across_runs=False)
         if not len(rows.value):
             rows.value, values.value, pieces.value = self._embedded(items, ctx)
-        width, found = shown_width(len(items)), _eigenvalues(values.value, self.n_clusters)
+        width, eigenvalues = shown_width(len(items)), _eigenvalues(values.value, self.n_clusters)
         steps = np.diff(values.value)
         of_graph = {"pieces": pieces.value, "eigenvalue_step": _at(steps, self.n_clusters - 1)}
 
         def show(now: Clustering, before: Tensor, scalars: Mapping[str, float]) -> Snapshot:
             assignments = now.assignments.cpu().numpy()
             artefacts = {
-                "eigenvalues": found,
+                "eigenvalues": eigenvalues,
                 "changes": changes(now.assignments, before, self.n_clusters),
             }
             if items.ndim == 4:
@@ -167,9 +167,9 @@ class Spectral(RoundsSettings):
         ctx.at("find smooth functions")
         size = max(FEWEST_VALUES, self.n_clusters + BEYOND)
         values, vectors = neighbour_graph.smooth_functions(whole, size, ctx)
-        found = torch.from_numpy(vectors[:, : self.n_clusters]).to(z)
+        leading = torch.from_numpy(vectors[:, : self.n_clusters]).to(z)
         rows = z.new_zeros(len(z), self.n_clusters)
-        rows[inside] = functional.normalize(found, dim=1)
+        rows[inside] = functional.normalize(leading, dim=1)
         if len(outside):
             close, _ = neighbour_graph.nearest(z[outside], known, self.n_neighbors, ctx)
             rows[outside] = functional.normalize(rows[inside][close].mean(1), dim=1)

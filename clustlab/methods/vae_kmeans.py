@@ -166,10 +166,12 @@ class _Training(AutoencoderTraining):
             "kl_divergence": kl.sum(1).mean(),
         }
 
-    def snapshot(self, z: Tensor, found: Clustering, scalars: Mapping[str, float]) -> Snapshot:
+    def snapshot(self, z: Tensor, clustering: Clustering, scalars: Mapping[str, float]) -> Snapshot:
         """Snapshot of the means and their clusters, with the number of active units."""
         active = float((z.var(0, correction=0) > ACTIVE).sum())
-        return super().snapshot(z, found, {**scalars, "active_units": active, "beta": self.beta})
+        return super().snapshot(
+            z, clustering, {**scalars, "active_units": active, "beta": self.beta}
+        )
 
     def extras(self, z: Tensor) -> dict[str, Artefact]:
         """What the dimensions are used for, and what the model makes of noise."""
@@ -178,7 +180,7 @@ class _Training(AutoencoderTraining):
         variance = z.var(0, correction=0)
         kl = kl_to_prior(z, spread).mean(0)
         names = tuple(str(j + 1) for j in range(z.shape[1]))
-        found = {
+        artefacts = {
             "active units": Artefact(
                 "bars",
                 torch.stack((variance, spread.exp().mean(0))).cpu().numpy(),
@@ -197,7 +199,7 @@ class _Training(AutoencoderTraining):
                 columns=names,
             ),
         }
-        return {**found, **self._made(z, variance)} if self.inputs.is_image else found
+        return {**artefacts, **self._made(z, variance)} if self.inputs.is_image else artefacts
 
     def _made(self, z: Tensor, variance: Tensor) -> dict[str, Artefact]:
         network = self.network

@@ -15,6 +15,7 @@ from clustlab.methods.unknown_k.split_merge import (
     Belief,
     accepted_pairs,
     both,
+    group_statistics,
     halves,
     log_evidence,
     log_odds,
@@ -24,7 +25,6 @@ from clustlab.methods.unknown_k.split_merge import (
     numbered,
     refined,
     roundness,
-    seen,
     split,
     split_odds,
 )
@@ -55,7 +55,7 @@ def islands(k, each=60, d=2, apart=8.0):
 
 
 def one(x):
-    return seen(x, torch.ones(len(x), 1, dtype=torch.float64))
+    return group_statistics(x, torch.ones(len(x), 1, dtype=torch.float64))
 
 
 # the evidence -----------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def test_a_mixture_with_a_weak_belief_is_the_plain_one():
     x, truth = islands(2)
     belief = Belief(torch.zeros(2).double(), 1e-9, 1e-9 * torch.eye(2).double(), 1.0 + 1e-9)
     table = torch.nn.functional.one_hot(truth, 2).double()
-    found = most_likely(belief, seen(x, table), 1e-9)
+    found = most_likely(belief, group_statistics(x, table), 1e-9)
     torch.testing.assert_close(found.weights, torch.tensor([0.5, 0.5]).double())
     torch.testing.assert_close(found.means[0], x[:60].mean(0))
     covariance = torch.cov(x[:60].T, correction=0) * 60 / 65  # N + nu + d + 2
@@ -167,7 +167,7 @@ def test_a_mixture_with_a_weak_belief_is_the_plain_one():
 
 def test_a_cluster_without_items_is_what_was_believed():
     belief = roundness(2, 0.3, 6.0)
-    found = most_likely(belief, seen(drawn(4, 2), torch.zeros(4, 1).double()), 1.0)
+    found = most_likely(belief, group_statistics(drawn(4, 2), torch.zeros(4, 1).double()), 1.0)
     torch.testing.assert_close(found.means, torch.zeros(1, 2).double())
     torch.testing.assert_close(found.covariances[0], belief.scatter / (belief.nu + 4))
 

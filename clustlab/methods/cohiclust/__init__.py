@@ -347,7 +347,7 @@ class _Run:
         counts = np.zeros(len(alive))
         counts[alive] = np.bincount(p.argmax(1).cpu().numpy(), minlength=int(alive.sum()))
         names = [path for path, lives in zip(paths(len(alive)), alive, strict=True) if lives]
-        found = {
+        artefacts = {
             "tree": Artefact(
                 "tree",
                 drawn_tree(counts, alive),
@@ -376,5 +376,5 @@ class _Run:
             ),
         }
         if self.inputs.is_image:
-            found["nodes"] = node_images(self.inputs, levels, self.alive.value, self.ctx)
-        return found
+            artefacts["nodes"] = node_images(self.inputs, levels, self.alive.value, self.ctx)
+        return artefacts

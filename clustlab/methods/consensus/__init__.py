@@ -262,8 +262,8 @@ class _Run:
             k = int(ctx.rng.integers(s.n_clusters, most + 1))
             # of length 1, or wide layers would be divided by their few longest rows
             rows = functional.normalize(layer, dim=1)
-            found = kmeans(rows, k, ctx, max_iter=ROUNDS).assignments.cpu().numpy()
-            added = ensemble.numbered(found)[:, None]
+            assignments = kmeans(rows, k, ctx, max_iter=ROUNDS).assignments.cpu().numpy()
+            added = ensemble.numbered(assignments)[:, None]
             self.members.value = np.concatenate((self.members.value, added), 1)
 
     def by_head(self, scalars: Mapping[str, float]) -> Snapshot:
@@ -282,15 +282,15 @@ class _Run:
         s, ctx, members = self.settings, self.ctx, self.members.value
         m, k = members.shape[1], s.n_clusters
         ctx.at("weigh")
-        found = ensemble.memberships(members)
-        weights = ensemble.trust(found, m, s.theta)
+        membership = ensemble.memberships(members)
+        weights = ensemble.trust(membership, m, s.theta)
         ctx.at("cut")
-        rows = torch.from_numpy(ensemble.common_rows(found, weights, k)).float().to(ctx.device)
+        rows = torch.from_numpy(ensemble.common_rows(membership, weights, k)).float().to(ctx.device)
         ctx.poll()
         cut = kmeans(rows, k, ctx, n_init=STARTS, repair=True)
         assignments = cut.assignments.cpu().numpy()
         table = ensemble.agreements(np.column_stack((assignments, members)))
-        votes = ensemble.support(found, weights, assignments, k)
+        votes = ensemble.support(membership, weights, assignments, k)
         between = table[1:, 1:][~np.eye(m, dtype=bool)]
         scalars = {
             "divisions": float(m),
@@ -299,7 +299,7 @@ class _Run:
             "mean_trust": float(weights.mean()),
             "support": float(votes.mean()),
         }
-        shared = ensemble.together(found, m, assignments, k)
+        shared = ensemble.together(membership, m, assignments, k)
         return Snapshot(
             self.layers[0].cpu().numpy(),
             assignments,

@@ -32,30 +32,30 @@ def memberships(members: Array) -> Memberships:
     return sparse.csr_array((np.ones(n * m), columns.ravel(), ends), shape=shape)
 
 
-def uncertainty(found: Memberships) -> Array:
+def uncertainty(membership: Memberships) -> Array:
     """How much the other divisions tear each cluster apart, (clusters,) in bits, at least 0.
 
     The sum over all divisions of the entropy of where the items of the cluster are; its own
     division adds nothing. Huang, Wang and Lai 2018, *Locally Weighted Ensemble Clustering*, eq. 4
     and 5.
     """
-    together = sparse.csr_array(found.T @ found)
+    together = sparse.csr_array(membership.T @ membership)
     sizes = together.diagonal()
     shares = sparse.csr_array(together / sizes[:, None])
     shares.data = -shares.data * np.log2(shares.data)
     return np.maximum(np.asarray(shares.sum(1)).ravel(), 0.0)
 
 
-def trust(found: Memberships, m: int, theta: float = 0.4) -> Array:
+def trust(membership: Memberships, m: int, theta: float = 0.4) -> Array:
     """Weight of each cluster, (clusters,) in (0, 1]: 1 if all m divisions know it.
 
     Huang, Wang and Lai 2018, eq. 6.
     """
-    weights: Array = np.exp(-uncertainty(found) / (theta * m))
+    weights: Array = np.exp(-uncertainty(membership) / (theta * m))
     return weights
 
 
-def common_rows(found: Memberships, weights: Array, size: int) -> Array:
+def common_rows(membership: Memberships, weights: Array, size: int) -> Array:
     """Rows (n, size) of length 1 that are close for items which share clusters of weight.
 
     Left singular vectors of the graph between items and clusters, each edge with the weight of its
@@ -69,7 +69,7 @@ def common_rows(found: Memberships, weights: Array, size: int) -> Array:
     size : int
         Columns, filled up with 0 if there are fewer clusters.
     """
-    edges = found * weights[None, :]
+    edges = membership * weights[None, :]
     items = np.asarray(edges.sum(1)).ravel()
     clusters = np.asarray(edges.sum(0)).ravel()
     scaled = sparse.csr_array(edges / np.sqrt(items)[:, None] / np.sqrt(clusters)[None, :])
@@ -85,29 +85,29 @@ def common_rows(found: Memberships, weights: Array, size: int) -> Array:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
-def support(found: Memberships, weights: Array, assignments: Array, k: int) -> Array:
+def support(membership: Memberships, weights: Array, assignments: Array, k: int) -> Array:
     """Share (n,) in [0, 1] of the weight of an item's clusters that speaks for its assignment.
 
     A cluster speaks for each of the k groups by the share of its items there.
     """
-    groups = np.zeros((found.shape[0], k))
+    groups = np.zeros((membership.shape[0], k))
     groups[np.arange(len(groups)), assignments] = 1.0
-    inside = found.T @ groups  # (clusters, k)
+    inside = membership.T @ groups  # (clusters, k)
     speaks = inside / np.maximum(inside.sum(1, keepdims=True), 1.0)
-    votes = (found * weights[None, :]) @ speaks
+    votes = (membership * weights[None, :]) @ speaks
     own = votes[np.arange(len(votes)), assignments]
     share: Array = own / np.maximum(votes.sum(1), 1e-12)
     return share
 
 
-def together(found: Memberships, m: int, assignments: Array, k: int) -> Array:
+def together(membership: Memberships, m: int, assignments: Array, k: int) -> Array:
     """Share (k, k) of the m divisions that put an item of one group with one of another.
 
     Averaged over all pairs of items of the two groups; 0 where a group is empty.
     """
-    groups = np.zeros((found.shape[0], k))
+    groups = np.zeros((membership.shape[0], k))
     groups[np.arange(len(groups)), assignments] = 1.0
-    inside = groups.T @ found  # (k, clusters)
+    inside = groups.T @ membership  # (k, clusters)
     sizes = np.maximum(groups.sum(0), 1.0)
     shares: Array = (inside @ inside.T) / m / sizes[:, None] / sizes[None, :]
     return shares
@@ -125,5 +125,5 @@ def agreements(divisions: Array) -> Array:
 
 def numbered(assignments: Array) -> Array:
     """The same division (n,) int64 without the numbers of empty clusters."""
-    found: Array = np.unique(assignments, return_inverse=True)[1].astype(np.int64)
-    return found
+    renumbered: Array = np.unique(assignments, return_inverse=True)[1].astype(np.int64)
+    return renumbered

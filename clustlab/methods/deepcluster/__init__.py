@@ -235,9 +235,9 @@ class DeepCluster(TrunkSettings):
         pseudo_labels = ctx.keep("pseudo_labels", Cell(np.zeros(len(inputs), np.int64)))
         centers = ctx.keep("centers", Cell(None), across_runs=False)
         for _ in ctx.phase("start", 1):
-            z, found = self._cluster(network, inputs, centers, ctx)
-            pseudo_labels.value = found.clustering.assignments.cpu().numpy()
-            yield self._snapshot(network, z, found, {})
+            z, repair = self._cluster(network, inputs, centers, ctx)
+            pseudo_labels.value = repair.clustering.assignments.cpu().numpy()
+            yield self._snapshot(network, z, repair, {})
         for _ in ctx.phase("train", self.epochs):
             if wanted := ctx.interventions():
                 change_rate(optimiser, wanted)
@@ -247,10 +247,10 @@ class DeepCluster(TrunkSettings):
                 pseudo_labels.value = present.cpu().numpy()
             before = pseudo_labels.value
             scalars = self._classify(network, optimiser, inputs, before, ctx)
-            z, found = self._cluster(network, inputs, centers, ctx)
-            pseudo_labels.value = found.clustering.assignments.cpu().numpy()
+            z, repair = self._cluster(network, inputs, centers, ctx)
+            pseudo_labels.value = repair.clustering.assignments.cpu().numpy()
             scalars["nmi_previous"] = agreement(before, pseudo_labels.value)
-            yield self._snapshot(network, z, found, scalars)
+            yield self._snapshot(network, z, repair, scalars)
         for _ in ctx.phase("merge", 1):
             yield self._merged(network, inputs, ctx)
 
@@ -280,11 +280,11 @@ class DeepCluster(TrunkSettings):
         ctx.at("cluster")
         k = self.n_clusters_over
         with torch.autocast(ctx.device.type, enabled=False):
-            found = kmeans(z, k, ctx, max_iter=KMEANS_ROUNDS, tol=0.0, centers=centers.value)
+            clustering = kmeans(z, k, ctx, max_iter=KMEANS_ROUNDS, tol=0.0, centers=centers.value)
             ctx.at("repair")
-            repair = Repair(found, found.sizes, found.sizes)
+            repair = Repair(clustering, clustering.sizes, clustering.sizes)
             if self.repair_empty:
-                repair = repair_empty(z, found, ctx)
+                repair = repair_empty(z, clustering, ctx)
         if not self.new_centers:
             centers.value = repair.clustering.centers
         return z, repair
@@ -342,7 +342,7 @@ class DeepCluster(TrunkSettings):
     def _snapshot(
         self, network: Network, z: Tensor, repair: Repair, scalars: Mapping[str, float]
     ) -> Snapshot:
-        found = repair.clustering
+        clustering = repair.clustering
         sizes = np.stack((repair.sizes_before, repair.sizes_after))
         artefacts = {
             "sizes": Artefact(
@@ -357,13 +357,13 @@ class DeepCluster(TrunkSettings):
         }
         return Snapshot(
             embedding=z[:, :EMBEDDING_WIDTH].cpu().numpy(),
-            assignments=found.assignments.cpu().numpy(),
+            assignments=clustering.assignments.cpu().numpy(),
             scalars={
                 **scalars,
-                "kmeans_objective": found.inertia / len(z),
+                "kmeans_objective": clustering.inertia / len(z),
                 "n_empty_before_repair": float((sizes[0] == 0).sum()),
             },
-            centers=found.centers[:, :EMBEDDING_WIDTH].cpu().numpy(),
+            centers=clustering.centers[:, :EMBEDDING_WIDTH].cpu().numpy(),
             artefacts=artefacts,
         )
 
@@ -378,11 +378,11 @@ class DeepCluster(TrunkSettings):
         z = principal(features, EMBEDDING_WIDTH)
         ctx.at("cluster")
         with torch.autocast(ctx.device.type, enabled=False):
-            found = kmeans(z, self.n_clusters, ctx, n_init=FINAL_STARTS)
+            clustering = kmeans(z, self.n_clusters, ctx, n_init=FINAL_STARTS)
         return Snapshot(
             embedding=z.cpu().numpy(),
-            assignments=found.assignments.cpu().numpy(),
-            scalars={"kmeans_objective": found.inertia / len(z)},
-            centers=found.centers.cpu().numpy(),
+            assignments=clustering.assignments.cpu().numpy(),
+            scalars={"kmeans_objective": clustering.inertia / len(z)},
+            centers=clustering.centers.cpu().numpy(),
             artefacts=network.filters(),
         )

@@ -80,8 +80,8 @@ def condense(tree: Array, min_cluster_size: int) -> Condensed:
                 birth.append(float(level))
                 size.append(int(sizes[child]))
                 holder[child] = len(parent) - 1
-    found = np.array(parent), np.array(birth), np.array(size)
-    return Condensed(*found, holder[:m], fallen[:m])
+    clusters = np.array(parent), np.array(birth), np.array(size)
+    return Condensed(*clusters, holder[:m], fallen[:m])
 
 
 def stability(tree: Condensed) -> Array:

@@ -274,14 +274,14 @@ class _Training:
                 change = self.change(x, scores, start, rows, settings.perturbation)
                 changed = self.network(x + change)
             self.ctx.at("compare")
-            found = change_divergences(scores, changed)
+            divergence = change_divergences(scores, changed)
             p = scores.softmax(1)
-            loss = imsat_loss(found.mean(), p, settings.information_weight, settings.balance)
+            loss = imsat_loss(divergence.mean(), p, settings.information_weight, settings.balance)
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
             total += loss.detach() * (len(index) / n)
-            divergences[rows] = found.detach()
+            divergences[rows] = divergence.detach()
         return {"loss": float(total), "divergence": float(divergences.mean())}, divergences
 
     def change(self, x: Tensor, scores: Tensor, start: Tensor, rows: Tensor, kind: str) -> Tensor:
@@ -296,17 +296,17 @@ class _Training:
             direction = adversarial_direction(self.network, x, scores, start, probe)
         return direction * sizes[rows].view(-1, *[1] * (x.ndim - 1))
 
-    def snapshot(self, found: tuple[dict[str, float], Tensor] | None) -> Snapshot:
+    def snapshot(self, last_epoch: tuple[dict[str, float], Tensor] | None) -> Snapshot:
         """Snapshot of all items; with the losses and divergences of an epoch, if there was one."""
         self.ctx.at("assign")
         features, scores = answers(self.network, self.inputs, self.ctx)
         p = scores.softmax(1)
-        scalars = {**(found[0] if found else {}), **entropy_scalars(p)}
+        scalars = {**(last_epoch[0] if last_epoch else {}), **entropy_scalars(p)}
         artefacts = {**entropy_artefacts(p, scalars), "sizes": self._sizes()}
-        if found:
+        if last_epoch:
             artefacts["sensitivity"] = Artefact(
                 "per_item",
-                found[1][:, None].cpu().numpy(),
+                last_epoch[1][:, None].cpu().numpy(),
                 "Sensitivity",
                 "What the change in this epoch did to the answer of each item; high at a border.",
                 columns=("divergence",),

@@ -119,8 +119,8 @@ class Encoder(nn.Module):
 
     def maps(self, x: Tensor) -> Tensor:
         """Map of features (b, channels, rows, columns) of images (b, c, h, w)."""
-        found: Tensor = self.body.layers(x)
-        return found
+        feature_maps: Tensor = self.body.layers(x)
+        return feature_maps
 
     def forward(self, x: Tensor) -> Tensor:
         """Code (b, code)."""
@@ -364,9 +364,9 @@ class _Run:
         self.ctx.at("cluster")
         return functional.normalize(z, dim=1)
 
-    def snapshot(self, z: Tensor, found: Clustering, scalars: Mapping[str, float]) -> Snapshot:
+    def snapshot(self, z: Tensor, clustering: Clustering, scalars: Mapping[str, float]) -> Snapshot:
         """Snapshot of the codes and their clusters."""
-        return self.clusters.snapshot(z, found, scalars, self._artefacts())
+        return self.clusters.snapshot(z, clustering, scalars, self._artefacts())
 
     def _artefacts(self) -> dict[str, Artefact]:
         """How well the codes of a few images know their images, and which places of them."""

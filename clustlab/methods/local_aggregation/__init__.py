@@ -286,11 +286,11 @@ class _Run:
         s, ctx, bank = self.settings, self.ctx, self.bank.value
         ctx.at("fine clusters")
         k, before = s.n_fine(len(bank)), self.tables.value.cpu().numpy()
-        found = [
+        assignments = [
             kmeans(bank, k, ctx, init="random", max_iter=KMEANS_ROUNDS).assignments
             for _ in range(s.n_clusterings)
         ]
-        self.tables.value = torch.stack(found)
+        self.tables.value = torch.stack(assignments)
         now = self.tables.value.cpu().numpy()
         agreements = [agreement(a, b) for a, b in zip(before, now, strict=True)]
         return {"agreement_of_clusterings": float(np.mean(agreements))}
@@ -316,8 +316,8 @@ class _Run:
             rows = torch.from_numpy(index).to(ctx.device)
             ctx.at("aggregate")
             if aggregate:
-                found = neighbourhood(v, rows, self.bank.value, self.taught, s.n_background)
-                loss = local_aggregation_loss(found, s.temperature)
+                neighbours = neighbourhood(v, rows, self.bank.value, self.taught, s.n_background)
+                loss = local_aggregation_loss(neighbours, s.temperature)
             else:
                 loss = instance_loss(v, rows, self.bank.value, s.temperature)
             descend(self.optimiser, loss)
@@ -331,20 +331,20 @@ class _Run:
         ctx, k = self.ctx, self.settings.n_clusters
         ctx.at("look")
         z = embed(self.network, self.inputs, ctx)
-        found = clustered(z, k, None if fresh else self.assignments.value, ctx)
-        self.assignments.value = found.assignments
+        clustering = clustered(z, k, None if fresh else self.assignments.value, ctx)
+        self.assignments.value = clustering.assignments
         some = fixed_order(len(z))[:PROFILED]
         profile = self._around(z, some)
         measured = {
-            "inertia": found.inertia,
+            "inertia": clustering.inertia,
             "close_neighbours": float(profile.close.sum(1).float().mean()),
             "close_share_of_background": float(profile.close.float().mean()),
         }
         return Snapshot(
             z.cpu().numpy(),
-            found.assignments.cpu().numpy(),
+            clustering.assignments.cpu().numpy(),
             {**scalars, **measured},
-            centers=found.centers.cpu().numpy(),
+            centers=clustering.centers.cpu().numpy(),
             artefacts={
                 "similarities": similarities(z[torch.from_numpy(some)], self.bank.value, profile),
                 **self._artefacts(z),

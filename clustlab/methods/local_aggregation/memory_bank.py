@@ -54,20 +54,20 @@ def neighbourhood(
     return Close(background, products.gather(1, background), votes > 0, votes)
 
 
-def local_aggregation_loss(found: Close, temperature: float = 0.07) -> Tensor:
+def local_aggregation_loss(neighbours: Close, temperature: float = 0.07) -> Tensor:
     """Mean of -ln of the share of the close among the background, a scalar in nats, at least 0.
 
     Zhuang et al. 2019, section 3; what all probabilities are divided by cancels.
 
     Parameters
     ----------
-    found : Close
+    neighbours : Close
         What `neighbourhood` returned; every item must have at least one close neighbour.
     temperature : float
         Small values look at the most similar rows only.
     """
-    scores = found.scores / temperature
-    close = scores.masked_fill(~found.close, -math.inf)
+    scores = neighbours.scores / temperature
+    close = scores.masked_fill(~neighbours.close, -math.inf)
     return (scores.logsumexp(1) - close.logsumexp(1)).mean()
 
 

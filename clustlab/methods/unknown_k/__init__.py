@@ -251,15 +251,15 @@ class _Stage:
         self.points.value = points
         ctx.at("cluster")
         if done in (0, rounds - 1):
-            found = kmeans(points, k, ctx, n_init=STARTS)
+            clustering = kmeans(points, k, ctx, n_init=STARTS)
         else:
-            found = follow(points, k, self.assignments.value.to(points.device), ctx)
-        self.assignments.value = found.assignments.cpu()
+            clustering = follow(points, k, self.assignments.value.to(points.device), ctx)
+        self.assignments.value = clustering.assignments.cpu()
         return Snapshot(
             points.cpu().numpy(),
-            found.assignments.cpu().numpy(),
-            {"clusters": float(k), "inertia": found.inertia},
-            centers=found.centers.cpu().numpy(),
+            clustering.assignments.cpu().numpy(),
+            {"clusters": float(k), "inertia": clustering.inertia},
+            centers=clustering.centers.cpu().numpy(),
         )
 
     def propose(self, done: int, wanted: Wanted) -> Snapshot:
@@ -344,7 +344,7 @@ class _Stage:
     def _artefacts(self, z: Tensor, k: int, splits: Tensor, merges: Tensor) -> dict[str, Artefact]:
         sizes = torch.bincount(z, minlength=k)
         pairs = sizes[:, None] + sizes[None, :]
-        found = {
+        artefacts = {
             "sizes": Artefact(
                 "bars",
                 sizes[None].numpy(),
@@ -372,8 +372,8 @@ class _Stage:
             ),
         }
         if self.training.inputs.is_image:
-            found["halves"] = self._halves(z, k)
-        return found
+            artefacts["halves"] = self._halves(z, k)
+        return artefacts
 
     def _halves(self, z: Tensor, k: int) -> Artefact:
         """Mean images of the two sides of each cluster; black if a side is empty."""

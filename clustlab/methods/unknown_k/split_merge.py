@@ -44,16 +44,16 @@ class Belief:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class GroupStatistics:
     """Of groups of items: how many (...), their means (..., d) and scatters (..., d, d)."""
 
     n: Tensor
     mean: Tensor
     scatter: Tensor
 
-    def at(self, index: Tensor) -> "Seen":
+    def select(self, index: Tensor) -> "GroupStatistics":
         """Some of the groups."""
-        return Seen(self.n[index], self.mean[index], self.scatter[index])
+        return GroupStatistics(self.n[index], self.mean[index], self.scatter[index])
 
 
 def roundness(d: int, variance: float, worth: float) -> Belief:
@@ -63,7 +63,7 @@ def roundness(d: int, variance: float, worth: float) -> Belief:
     return Belief(torch.zeros(d, dtype=torch.float64), 1.0, scatter, nu)
 
 
-def seen(x: Tensor, answers: Tensor) -> Seen:
+def group_statistics(x: Tensor, answers: Tensor) -> GroupStatistics:
     """Summary of k groups of items (n, d), who belong to them by the weights (n, k)."""
     n = answers.sum(0)
     mean = (answers.T @ x) / n.clamp_min(1e-12)[:, None]
@@ -71,43 +71,43 @@ def seen(x: Tensor, answers: Tensor) -> Seen:
     for weight, middle in zip(answers.T, mean, strict=True):
         away = x - middle
         scatters.append((weight[:, None] * away).T @ away)
-    return Seen(n, mean, torch.stack(scatters))
+    return GroupStatistics(n, mean, torch.stack(scatters))
 
 
-def both(one: Seen, other: Seen) -> Seen:
+def both(one: GroupStatistics, other: GroupStatistics) -> GroupStatistics:
     """Summary of each pair of groups together."""
     n = one.n + other.n
     safe = n.clamp_min(1e-12)
     gap = other.mean - one.mean
     mean = one.mean + gap * (other.n / safe)[..., None]
     spread = (one.n * other.n / safe)[..., None, None] * gap[..., :, None] * gap[..., None, :]
-    return Seen(n, mean, one.scatter + other.scatter + spread)
+    return GroupStatistics(n, mean, one.scatter + other.scatter + spread)
 
 
-def log_evidence(belief: Belief, found: Seen) -> Tensor:
+def log_evidence(belief: Belief, statistics: GroupStatistics) -> Tensor:
     """Logarithm (...) of the density of all items of a group, for any mean and covariance.
 
     Murphy 2007, *Conjugate Bayesian Analysis of the Gaussian Distribution*, eq. 266.
     """
-    d = found.mean.shape[-1]
-    kappa, nu = belief.kappa + found.n, belief.nu + found.n
-    scatter = _believed_scatter(belief, found)
+    d = statistics.mean.shape[-1]
+    kappa, nu = belief.kappa + statistics.n, belief.nu + statistics.n
+    scatter = _believed_scatter(belief, statistics)
     first = torch.special.multigammaln(torch.tensor(belief.nu / 2, dtype=torch.float64), d)
     gammas = torch.special.multigammaln(nu / 2, d) - first
     shapes = belief.nu * torch.logdet(belief.scatter) - nu * torch.logdet(scatter)
     scale = d * (math.log(belief.kappa) - kappa.log())
-    return gammas + (shapes + scale - found.n * d * math.log(math.pi)) / 2
+    return gammas + (shapes + scale - statistics.n * d * math.log(math.pi)) / 2
 
 
-def _believed_scatter(belief: Belief, found: Seen) -> Tensor:
+def _believed_scatter(belief: Belief, statistics: GroupStatistics) -> Tensor:
     """Scatter (..., d, d) after the items were seen. Murphy 2007, eq. 254."""
-    gap = found.mean - belief.mean
-    weight = belief.kappa * found.n / (belief.kappa + found.n)
+    gap = statistics.mean - belief.mean
+    weight = belief.kappa * statistics.n / (belief.kappa + statistics.n)
     shift = weight[..., None, None] * gap[..., :, None] * gap[..., None, :]
-    return belief.scatter + found.scatter + shift
+    return belief.scatter + statistics.scatter + shift
 
 
-def log_odds(belief: Belief, one: Seen, other: Seen, alpha: float) -> Tensor:
+def log_odds(belief: Belief, one: GroupStatistics, other: GroupStatistics, alpha: float) -> Tensor:
     """Logarithm (...) of the odds that two groups of items are two clusters and not one.
 
     ln alpha + ln Gamma(N1) f(1) + ln Gamma(N2) f(2) - ln Gamma(N) f(1 and 2). Ronen et al. 2022,
@@ -115,7 +115,7 @@ def log_odds(belief: Belief, one: Seen, other: Seen, alpha: float) -> Tensor:
 
     Parameters
     ----------
-    one, other : Seen
+    one, other : GroupStatistics
         At least one item in each group.
     alpha : float
         Concentration: how readily a new cluster is believed in.
@@ -125,14 +125,14 @@ def log_odds(belief: Belief, one: Seen, other: Seen, alpha: float) -> Tensor:
     return math.log(alpha) + apart - torch.lgamma(whole.n) - log_evidence(belief, whole)
 
 
-def most_likely(belief: Belief, found: Seen, alpha: float) -> Mixture:
+def most_likely(belief: Belief, statistics: GroupStatistics, alpha: float) -> Mixture:
     """Mixture of greatest posterior density, whose clusters were seen. Murphy 2007, eq. 279."""
-    d, k = found.mean.shape[-1], len(found.n)
-    weights = (found.n + alpha / k) / (found.n.sum() + alpha)
-    pull = (belief.kappa / (belief.kappa + found.n))[:, None]
-    means = found.mean + (belief.mean - found.mean) * pull
-    scale = (belief.nu + found.n + d + 2)[:, None, None]
-    return Mixture(weights, means, _believed_scatter(belief, found) / scale, "full")
+    d, k = statistics.mean.shape[-1], len(statistics.n)
+    weights = (statistics.n + alpha / k) / (statistics.n.sum() + alpha)
+    pull = (belief.kappa / (belief.kappa + statistics.n))[:, None]
+    means = statistics.mean + (belief.mean - statistics.mean) * pull
+    scale = (belief.nu + statistics.n + d + 2)[:, None, None]
+    return Mixture(weights, means, _believed_scatter(belief, statistics) / scale, "full")
 
 
 def refined(
@@ -141,7 +141,7 @@ def refined(
     """Mixture, responsibilities (n, k) and mean log likelihood after rounds of the mixture."""
 
     def once(answers: Tensor) -> tuple[Mixture, Tensor, float]:
-        mixture = most_likely(belief, seen(x, answers), alpha)
+        mixture = most_likely(belief, group_statistics(x, answers), alpha)
         return mixture, *expect(x, mixture)
 
     now = once(functional.one_hot(assignments, k).double())
@@ -162,8 +162,8 @@ def halves(x: Tensor, assignments: Tensor, k: int, belief: Belief, ctx: Context)
         if len(members) < 2:
             continue
         mine = x[members]
-        found = kmeans(mine.float(), 2, ctx, n_init=2, max_iter=ROUNDS).assignments
-        side[members] = refined(mine, found, 2, belief, 1.0, REFINED)[1].argmax(1)
+        kmeans_sides = kmeans(mine.float(), 2, ctx, n_init=2, max_iter=ROUNDS).assignments
+        side[members] = refined(mine, kmeans_sides, 2, belief, 1.0, REFINED)[1].argmax(1)
     return side
 
 
@@ -172,22 +172,25 @@ def split_odds(
 ) -> Tensor:
     """Log odds (k,) of splitting each cluster into its sides; -inf if one holds too few items."""
     table = functional.one_hot(2 * assignments + side, 2 * k).double()
-    found = seen(x, table)
-    one, other = found.at(torch.arange(0, 2 * k, 2)), found.at(torch.arange(1, 2 * k, 2))
+    statistics = group_statistics(x, table)
+    one, other = (
+        statistics.select(torch.arange(0, 2 * k, 2)),
+        statistics.select(torch.arange(1, 2 * k, 2)),
+    )
     enough = torch.minimum(one.n, other.n) >= max(1, least)
     odds = torch.full((k,), -torch.inf, dtype=torch.float64)
     if bool(enough.any()):
-        odds[enough] = log_odds(belief, one.at(enough), other.at(enough), alpha)
+        odds[enough] = log_odds(belief, one.select(enough), other.select(enough), alpha)
     return odds
 
 
 def merge_odds(x: Tensor, assignments: Tensor, k: int, belief: Belief, alpha: float) -> Tensor:
     """Log odds (k, k) of merging each pair of clusters, none of them empty; -inf with itself."""
-    found = seen(x, functional.one_hot(assignments, k).double())
+    statistics = group_statistics(x, functional.one_hot(assignments, k).double())
     one, other = torch.triu_indices(k, k, 1)
     odds = torch.full((k, k), -torch.inf, dtype=torch.float64)
     if k > 1:
-        pairs = -log_odds(belief, found.at(one), found.at(other), alpha)
+        pairs = -log_odds(belief, statistics.select(one), statistics.select(other), alpha)
         odds[one, other], odds[other, one] = pairs, pairs
     return odds
 
@@ -211,8 +214,8 @@ def merge(assignments: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
 
 def numbered(assignments: Tensor) -> tuple[Tensor, int]:
     """Assignments without the numbers of empty clusters, in the same order, and how many."""
-    occupied, found = np.unique(assignments.numpy(), return_inverse=True)
-    return torch.from_numpy(found), len(occupied)
+    occupied, renumbered = np.unique(assignments.numpy(), return_inverse=True)
+    return torch.from_numpy(renumbered), len(occupied)
 
 
 def accepted_pairs(odds: Tensor, rng: np.random.Generator) -> list[tuple[int, int]]:

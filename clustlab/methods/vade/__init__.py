@@ -184,7 +184,7 @@ class VaDE(AutoencoderSettings):
         return nn.Sequential(*encoder, prior, nn.LogSoftmax(1)).eval()
 
 
-def fitted_mixture(z: Array, found: Clustering, seed: int) -> tuple[Array, Array, Array]:
+def fitted_mixture(z: Array, clustering: Clustering, seed: int) -> tuple[Array, Array, Array]:
     """Shares (k,), means and variances (k, d) of a diagonal mixture fitted to codes (n, d) by EM.
 
     It starts from a division by k-means.
@@ -192,9 +192,9 @@ def fitted_mixture(z: Array, found: Clustering, seed: int) -> tuple[Array, Array
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    assignments, shift = found.assignments.cpu().numpy(), z.mean(0)
+    assignments, shift = clustering.assignments.cpu().numpy(), z.mean(0)
     z = z - shift  # far from 0 the variances would be lost to rounding
-    means = found.centers.cpu().double().numpy() - shift
+    means = clustering.centers.cpu().double().numpy() - shift
     k = len(means)
     shares = (np.bincount(assignments, minlength=k) + 1) / (len(z) + k)  # none is 0
     variances = np.full(means.shape, SMALLEST_VARIANCE)
@@ -241,15 +241,15 @@ class _Generation:
         if not self.ctx.is_warm:
             nn.init.constant_(self.network.spread.bias, math.log(FIRST_VARIANCE))
         z = z * scale
-        found = self.training.clusters(z)
+        clustering = self.training.clusters(z)
         self.ctx.at("cluster")
         seed = int(self.ctx.rng.integers(2**31))
-        shares, means, variances = fitted_mixture(z.cpu().double().numpy(), found, seed)
+        shares, means, variances = fitted_mixture(z.cpu().double().numpy(), clustering, seed)
         start = {"scores": np.log(shares), "means": means, "log_variances": np.log(variances)}
         with torch.no_grad():
             for name, value in start.items():
                 getattr(self.prior, name).copy_(torch.from_numpy(value))
-        return self._snapshot({"inertia": found.inertia, "code_scale": scale})
+        return self._snapshot({"inertia": clustering.inertia, "code_scale": scale})
 
     def intervene(self, wanted: Wanted) -> None:
         """Change the learning rate, or the clusters of the mixture."""
@@ -322,7 +322,7 @@ class _Generation:
     def _artefacts(self, units: Tensor, active: Tensor, p: Tensor) -> dict[str, Artefact]:
         shares = torch.stack((self.prior.scores.detach().softmax(0), p.mean(0)))
         numbers = tuple(str(i + 1) for i in range(units.shape[1]))
-        found = {
+        artefacts = {
             "units": Artefact(
                 "bars",
                 units.cpu().numpy(),
@@ -343,14 +343,14 @@ class _Generation:
             ),
         }
         if self.training.inputs.is_image:
-            found["samples"] = Artefact(
+            artefacts["samples"] = Artefact(
                 "images",
                 self._samples(),
                 "Samples of each cluster",
                 "Images that the model makes up. Unlike ones in a column share a cluster.",
                 cluster_axes=(1,),
             )
-        return found
+        return artefacts
 
     def _samples(self) -> Array:
         """Images drawn from every cluster, (samples, k, h, w, c) uint8; always the same draws."""

@@ -60,13 +60,13 @@ class CodeClusters:
     def snapshot(
         self,
         z: Tensor,
-        found: Clustering,
+        clustering: Clustering,
         scalars: Mapping[str, float],
         artefacts: Mapping[str, Artefact],
     ) -> Snapshot:
         """Snapshot of a code and its clusters, with their inertia; they are kept for the next."""
-        self._centers.value, self._assignments.value = found.centers, found.assignments
-        return _snapshot(z, found, scalars, artefacts)
+        self._centers.value, self._assignments.value = clustering.centers, clustering.assignments
+        return _snapshot(z, clustering, scalars, artefacts)
 
 
 class FeatureClusters:
@@ -97,9 +97,9 @@ class FeatureClusters:
     ) -> Snapshot:
         """Snapshot of the features; clusters go on from the members of the last unless fresh."""
         z, k, ctx = principal(self.features(), COMPONENTS), self.n_clusters, self.ctx
-        found = clustered(z, k, None if fresh else self.assignments.value, ctx)
-        self.assignments.value = found.assignments
-        return _snapshot(z, found, scalars, artefacts)
+        clustering = clustered(z, k, None if fresh else self.assignments.value, ctx)
+        self.assignments.value = clustering.assignments
+        return _snapshot(z, clustering, scalars, artefacts)
 
 
 def clustered(z: Tensor, k: int, before: Tensor | None, ctx: Context) -> Clustering:
@@ -111,13 +111,16 @@ def clustered(z: Tensor, k: int, before: Tensor | None, ctx: Context) -> Cluster
 
 
 def _snapshot(
-    z: Tensor, found: Clustering, scalars: Mapping[str, float], artefacts: Mapping[str, Artefact]
+    z: Tensor,
+    clustering: Clustering,
+    scalars: Mapping[str, float],
+    artefacts: Mapping[str, Artefact],
 ) -> Snapshot:
     return Snapshot(
         z.cpu().numpy(),
-        found.assignments.cpu().numpy(),
-        {**scalars, "inertia": found.inertia},
-        centers=found.centers.cpu().numpy(),
+        clustering.assignments.cpu().numpy(),
+        {**scalars, "inertia": clustering.inertia},
+        centers=clustering.centers.cpu().numpy(),
         artefacts=artefacts,
     )
 

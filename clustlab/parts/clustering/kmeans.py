@@ -112,9 +112,9 @@ def kmeans(
             start = plus_plus(x, n_clusters, ctx, norms=norms)
         else:
             start = x[_choice(len(x), n_clusters, ctx)]
-        found = lloyd(x, start, ctx, max_iter=max_iter, tol=tol, repair=repair, norms=norms)
-        if best is None or found.inertia < best.inertia:
-            best = found
+        clustering = lloyd(x, start, ctx, max_iter=max_iter, tol=tol, repair=repair, norms=norms)
+        if best is None or clustering.inertia < best.inertia:
+            best = clustering
     if best is None:
         raise ValueError(f"n_init must be at least 1, got {n_init}")
     return replace(best, centers=best.centers + shift)

@@ -24,14 +24,14 @@ def square_distances(x: Tensor, ctx: Context) -> Array:
     """Squared Euclidean distances (n, n) float32 of all pairs of rows (n, d)."""
     x = x.detach().cpu().double()  # differences of large squares would lose what is close together
     norms = x.square().sum(1)
-    found = np.empty((len(x), len(x)), dtype=np.float32)
+    distances = np.empty((len(x), len(x)), dtype=np.float32)
     for start in range(0, len(x), CHUNK):
         ctx.poll()
         part = slice(start, start + CHUNK)
         squares = torch.addmm(norms, x[part], x.T, alpha=-2) + norms[part, None]
-        found[part] = squares.clamp_min(0).numpy()
-    np.fill_diagonal(found, 0)
-    return np.minimum(found, found.T)  # both ways round off alike
+        distances[part] = squares.clamp_min(0).numpy()
+    np.fill_diagonal(distances, 0)
+    return np.minimum(distances, distances.T)  # both ways round off alike
 
 
 def merge_tree(distances: Array, linkage: Linkage, ctx: Context) -> Array:
@@ -137,11 +137,11 @@ def cut(tree: Array, n_clusters: int) -> tuple[Array, Array]:
 
 
 def _numbered(owner: Array) -> tuple[Array, Array]:
-    found, first, inverse = np.unique(owner, return_index=True, return_inverse=True)
+    owners, first, inverse = np.unique(owner, return_index=True, return_inverse=True)
     order = np.argsort(first)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    return rank[inverse], found[order]
+    return rank[inverse], owners[order]
 
 
 def top_nodes(tree: Array, n_leaves: int, clusters: Array) -> Array:

@@ -100,10 +100,10 @@ class Learner:
             rows = torch.from_numpy(index).to(members.device)
             mine = members[rows]
             if bool(mine.any()):
-                found = log_probabilities(self.inputs[index])[mine].float()
-                living = (found > GONE / 2).any(0).nonzero()[:, 0]
+                member_log_p = log_probabilities(self.inputs[index])[mine].float()
+                living = (member_log_p > GONE / 2).any(0).nonzero()[:, 0]
                 drawn = (chance[rows[mine]] * len(living)).long().clamp_max(len(living) - 1)
-                descend(self.optimiser, functional.nll_loss(found, living[drawn]))
+                descend(self.optimiser, functional.nll_loss(member_log_p, living[drawn]))
 
 
 def change_units(

@@ -133,11 +133,11 @@ class StudentT(nn.Module):
 
 def nearest_center(encoder: nn.Module, centers: Tensor | Array) -> nn.Sequential:
     """Scorer by the distance of what an encoder gives to centres (k, d)."""
-    found = torch.from_numpy(centers.copy()) if isinstance(centers, np.ndarray) else centers
+    center_rows = torch.from_numpy(centers.copy()) if isinstance(centers, np.ndarray) else centers
     layers = list(encoder) if isinstance(encoder, nn.Sequential) else [encoder]
     example = next(encoder.parameters(), None)
-    found = found if example is None else found.to(example.device)
-    return nn.Sequential(*layers, Closeness(found)).eval()
+    center_rows = center_rows if example is None else center_rows.to(example.device)
+    return nn.Sequential(*layers, Closeness(center_rows)).eval()
 
 
 def projected(

@@ -18,14 +18,14 @@ PICTURED = 24  # directions that are drawn
 
 def n_components(default: int = 50) -> int:
     """Number of principal components, in one wording for all methods."""
-    found: int = params.param(
+    setting: int = params.param(
         default,
         low=1,
         high=500,
         log=True,
         help="How many directions of largest variance are kept of pixels or coordinates.",
     )
-    return found
+    return setting
 
 
 def shown_width(n: int) -> int:
@@ -80,8 +80,8 @@ class Components:
 
     def leading(self, z: Tensor) -> Array:
         """The columns of rows (b, m) that a snapshot keeps."""
-        found: Array = z[:, : self._width].cpu().numpy()
-        return found
+        columns: Array = z[:, : self._width].cpu().numpy()
+        return columns
 
     def pictures(self, z: Tensor) -> Array:
         """Images (b, h, w, c) uint8 that rows (b, m) of components stand for."""

@@ -25,7 +25,7 @@ def neighbour_distances(inputs: Inputs, n_neighbors: int, ctx: Context) -> Tenso
     n, size = len(inputs), pass_size(inputs.shape)
     k = min(n_neighbors, n - 1)
     blocks = [np.arange(start, min(start + size, n)) for start in range(0, n, size)]
-    found = []
+    squared_distances = []
     for rows in blocks:
         x = inputs[rows].flatten(1)
         norms = x.square().sum(1, keepdim=True)
@@ -39,5 +39,5 @@ def neighbour_distances(inputs: Inputs, n_neighbors: int, ctx: Context) -> Tenso
                 squares.fill_diagonal_(float("inf"))
             candidates = torch.cat((nearest, squares), 1)
             nearest = candidates.topk(k, dim=1, largest=False).values
-        found.append(nearest[:, -1] if k else x.new_zeros(len(rows)))
-    return torch.cat(found).clamp_min_(0).sqrt_()
+        squared_distances.append(nearest[:, -1] if k else x.new_zeros(len(rows)))
+    return torch.cat(squared_distances).clamp_min_(0).sqrt_()

@@ -34,9 +34,9 @@ def principal(x: Tensor, n_components: int, *, whiten: bool = False) -> Tensor:
         Scale every component to unit variance.
     """
     with _plainly(x):
-        found = _found(x, n_components)
-        z = found.rows @ found.directions
-        return z / found.deviations if whiten else z * found.scale
+        axes = _principal_axes(x, n_components)
+        z = axes.rows @ axes.directions
+        return z / axes.deviations if whiten else z * axes.scale
 
 
 def principal_map(x: Tensor, n_components: int, *, whiten: bool = False) -> tuple[Tensor, Tensor]:
@@ -45,9 +45,9 @@ def principal_map(x: Tensor, n_components: int, *, whiten: bool = False) -> tupl
     Parameters are those of `principal`; both agree up to the rounding of one matrix product.
     """
     with _plainly(x):
-        found = _found(x, n_components)
-        basis = found.directions if found.within is None else found.within @ found.directions
-        return found.mean, basis / (found.scale * found.deviations) if whiten else basis
+        axes = _principal_axes(x, n_components)
+        basis = axes.directions if axes.within is None else axes.within @ axes.directions
+        return axes.mean, basis / (axes.scale * axes.deviations) if whiten else basis
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def _plainly(x: Tensor) -> Iterator[None]:
         yield
 
 
-class _Found(NamedTuple):
+class _PrincipalAxes(NamedTuple):
     """What the search for directions leaves: rows (n, s) in which to look, and where to look."""
 
     mean: Tensor  # (d,)
@@ -68,7 +68,7 @@ class _Found(NamedTuple):
     deviations: Tensor  # (m,) standard deviations, with a floor, at unit scale
 
 
-def _found(x: Tensor, n_components: int) -> _Found:
+def _principal_axes(x: Tensor, n_components: int) -> _PrincipalAxes:
     x = x.float()
     mean = x.mean(0)
     x = x - mean
@@ -88,7 +88,9 @@ def _found(x: Tensor, n_components: int) -> _Found:
     largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))
     directions = directions * torch.where(largest < 0, -1.0, 1.0)
     floor = (variances[:1] * FLOOR).clamp_min(torch.finfo(x.dtype).tiny)
-    return _Found(mean, scale, within, x, directions, torch.maximum(variances, floor).sqrt())
+    return _PrincipalAxes(
+        mean, scale, within, x, directions, torch.maximum(variances, floor).sqrt()
+    )
 
 
 def _leading_basis(x: Tensor, size: int) -> Tensor:

@@ -11,7 +11,7 @@ from clustlab.types import Array
 
 def max_items() -> int:
     """Greatest number of items compared with each other, in one wording for all methods."""
-    found: int = params.param(
+    setting: int = params.param(
         10_000,
         low=100,
         high=50_000,
@@ -20,7 +20,7 @@ def max_items() -> int:
         help="Beyond this number a random part of the items is clustered, and every other item "
         "follows its nearest neighbours in it. Time and memory grow with its square.",
     )
-    return found
+    return setting
 
 
 def sample(n: int, limit: int, ctx: Context) -> tuple[Tensor, Tensor]:
@@ -49,5 +49,5 @@ def owners(z: Tensor, inside: Tensor, outside: Tensor, ctx: Context) -> Array:
     owner = torch.empty(len(z), dtype=torch.long, device=z.device)
     owner[inside] = torch.arange(len(inside), device=z.device)
     owner[outside] = nearest(z[outside], z[inside], 1, ctx)[0].flatten()
-    found: Array = owner.cpu().numpy()
-    return found
+    places: Array = owner.cpu().numpy()
+    return places

@@ -162,14 +162,14 @@ def layers(network: nn.Module, shape: tuple[int, ...]) -> list[tuple[str, str, s
     Found by hooks during one pass of two blank items; see `networks.macs`. A layer that is used
     again, as for the two kinds of pairs of a game, is listed once; one that is not, never.
     """
-    found: dict[nn.Module, tuple[str, str, str, int]] = {}
+    layer_rows: dict[nn.Module, tuple[str, str, str, int]] = {}
     part = {m: name.split(".")[0].replace("_", " ") for name, m in network.named_modules()}
 
     def note(layer: nn.Module, _: Any, output: Any) -> None:
         out = output[0] if isinstance(output, tuple) else output
         weights = sum(p.numel() for p in layer.parameters())
         size = " x ".join(map(str, out.shape[1:]))
-        found.setdefault(layer, (part[layer], _kind(layer), size, weights))
+        layer_rows.setdefault(layer, (part[layer], _kind(layer), size, weights))
 
     whole = (nn.MultiheadAttention,)
     inner = {id(m) for w in network.modules() if isinstance(w, whole) for m in w.modules()}
@@ -186,7 +186,7 @@ def layers(network: nn.Module, shape: tuple[int, ...]) -> list[tuple[str, str, s
     finally:
         for hook in hooks:
             hook.remove()
-    return list(found.values())
+    return list(layer_rows.values())
 
 
 def _kind(layer: nn.Module) -> str:

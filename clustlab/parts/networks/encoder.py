@@ -135,10 +135,10 @@ class Trunk(nn.Module):
         track = track_running_stats
         if len(shape) == 3:
             seen = (2 if self.edges else shape[0], *shape[1:])
-            found = encoder(network, seen, channels, normalisation, track=track)
+            layers_and_width = encoder(network, seen, channels, normalisation, track=track)
         else:
-            found = mlp_encoder(shape[0], POINT_WIDTHS, normalisation, track=track)
-        self.layers, self.width = found
+            layers_and_width = mlp_encoder(shape[0], POINT_WIDTHS, normalisation, track=track)
+        self.layers, self.width = layers_and_width
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (b, width) of a batch of items (b, *shape)."""

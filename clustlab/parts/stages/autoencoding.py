@@ -276,10 +276,10 @@ class AutoencoderTraining:
         self.ctx.at("cluster")
         return self.snapshot(z, self._clusters.next(z), scalars)
 
-    def snapshot(self, z: Tensor, found: Clustering, scalars: Mapping[str, float]) -> Snapshot:
+    def snapshot(self, z: Tensor, clustering: Clustering, scalars: Mapping[str, float]) -> Snapshot:
         """Snapshot of a code and its clusters, with their inertia; they are kept for the next."""
-        artefacts = {**self.pictures(found.centers), **self.extras(z)}
-        return self._clusters.snapshot(z, found, scalars, artefacts)
+        artefacts = {**self.pictures(clustering.centers), **self.extras(z)}
+        return self._clusters.snapshot(z, clustering, scalars, artefacts)
 
     def pictures(self, centers: Tensor) -> dict[str, Artefact]:
         """Reconstructions of a few items, and decoded centres; nothing for points."""

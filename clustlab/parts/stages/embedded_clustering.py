@@ -199,14 +199,14 @@ class EmbeddedClustering:
     def initialise(self) -> Snapshot:
         """Snapshot with centres from k-means, in a code of suitable scale."""
         z = self.training.code()
-        found = self.training.clusters(z)
+        clustering = self.training.clusters(z)
         scale = self.settings.code_scale
         if scale is None:
-            scale = sure_scale(z, found.centers, self.settings.alpha)
+            scale = sure_scale(z, clustering.centers, self.settings.alpha)
         rescale_code(self.training.network, scale)
         with torch.no_grad():
-            self.clusters.centers.copy_(found.centers * scale)
-        scalars = {"inertia": found.inertia * scale**2, "code_scale": scale}
+            self.clusters.centers.copy_(clustering.centers * scale)
+        scalars = {"inertia": clustering.inertia * scale**2, "code_scale": scale}
         return self._snapshot(z * scale, scalars)
 
     def update(self) -> Snapshot:
