@@ -127,13 +127,13 @@ def flips(timeline: Timeline, index: int, *, companions: int | None = None) -> l
     move at the same step, and the first `companions` of them as `together`.
     """
     history = timeline.history(index)
-    found = []
+    moves = []
     for step in (np.flatnonzero(np.diff(history)) + 1).tolist():
         source, target = int(history[step - 1]), int(history[step])
         same = (timeline.stable(step - 1) == source) & (timeline.stable(step) == target)
         same[index] = False
         others = np.flatnonzero(same)
-        found.append(
+        moves.append(
             {
                 "step": step,
                 "from": source,
@@ -142,19 +142,19 @@ def flips(timeline: Timeline, index: int, *, companions: int | None = None) -> l
                 "together": others[:companions].tolist(),
             }
         )
-    return found
+    return moves
 
 
 def _probabilities(
     run: Run, timeline: Timeline, index: int, step: int
 ) -> list[dict[str, Any]] | None:
     """Probability of each stable cluster at a step, by rising id; None for a hard method."""
-    found = run[step].probabilities
-    if found is None:
+    probabilities = run[step].probabilities
+    if probabilities is None:
         return None
     mapping = timeline.mapping(step)
     return [
-        {"cluster": int(mapping[raw]), "probability": round(float(found[index, raw]), 6)}
+        {"cluster": int(mapping[raw]), "probability": round(float(probabilities[index, raw]), 6)}
         for raw in np.argsort(mapping)
     ]
 
@@ -172,7 +172,7 @@ def near(run: Run, timeline: Timeline, index: int, step: int, k: int) -> dict[st
     Noise shares its cluster with nothing.
     """
     nearest = k_nearest(run[step].embedding, k, np.array([index]))
-    items, distances = nearest.found[0], nearest.distances[0]
+    items, distances = nearest.indices[0], nearest.distances[0]
     clusters = timeline.stable(step)
     same = (clusters[items] == clusters[index]) & (clusters[index] >= 0)
     return {
@@ -189,11 +189,11 @@ def probability_rows(run: Run, timeline: Timeline, index: int) -> Array:
 
     Rows of steps at which the method gave none, and ids that nobody held, are nan.
     """
-    found = np.full((len(timeline), timeline.n_ids()), np.nan, dtype=np.float32)
+    probabilities = np.full((len(timeline), timeline.n_ids()), np.nan, dtype=np.float32)
     for step, row in enumerate(item_series.of_item(run, "probabilities", index)[: len(timeline)]):
         if row is not None:
-            found[step, timeline.mapping(step)] = row
-    return found
+            probabilities[step, timeline.mapping(step)] = row
+    return probabilities
 
 
 def restored(snapshot: Snapshot, index: int) -> dict[str, Array]:
@@ -202,13 +202,13 @@ def restored(snapshot: Snapshot, index: int) -> dict[str, Array]:
     The reconstruction, if the item is among those that the snapshot keeps one of, and the decoded
     centre of its cluster.
     """
-    found: dict[str, Array] = {}
+    images: dict[str, Array] = {}
     for artefact in snapshot.artefacts.values():
         if artefact.kind != "images":
             continue
         if "reconstruction" in artefact.rows and str(index) in artefact.columns:
             row, column = artefact.rows.index("reconstruction"), artefact.columns.index(str(index))
-            found["reconstruction"] = artefact.data[row, column]
+            images["reconstruction"] = artefact.data[row, column]
         elif artefact.cluster_axes == (1,) and not snapshot.is_noise[index]:
-            found["center"] = artefact.data[0, snapshot.assignments[index]]
-    return found
+            images["center"] = artefact.data[0, snapshot.assignments[index]]
+    return images

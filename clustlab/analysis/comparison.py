@@ -254,7 +254,7 @@ def _about(run: Run, title: str, clusters: Array, labels: Array | None) -> dict[
 def _pairs(
     runs: Sequence[Run], aligned: Sequence[Array], labels: Array | None, n_classes: int
 ) -> list[dict[str, Any]]:
-    found = []
+    pairs = []
     ids = int(max(clusters.max(initial=-1) for clusters in aligned)) + 1
     for i, j in combinations(range(len(runs)), 2):
         a, b = aligned[i], aligned[j]
@@ -273,8 +273,8 @@ def _pairs(
             right_a, right_b = (agreement.right(labels, c, ids, classes) for c in (a, b))
             verdicts = agreement.who_is_right(labels, right_a, right_b, (a < 0) | (b < 0))
             pair["right"] = {name: len(items) for name, items in asdict(verdicts).items()}
-        found.append(pair)
-    return found
+        pairs.append(pair)
+    return pairs
 
 
 def _consensus(aligned: Sequence[Array], labels: Array | None) -> dict[str, Any]:

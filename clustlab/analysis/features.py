@@ -50,22 +50,22 @@ def _of_images(images: Array) -> dict[str, Array]:
     """Figures (m,) float32 by name of a few images (m, h, w, c) uint8."""
     pixels = images.astype(np.float32) / 255
     grey = pixels.mean(3)
-    found = {"ink": grey.mean((1, 2))}
+    figures = {"ink": grey.mean((1, 2))}
     halves = [np.array_split(part, 2, axis=2) for part in np.array_split(grey, 2, axis=1)]
     for name, part in zip(UPPER_LEFT, (*halves[0], *halves[1]), strict=True):
-        found[f"ink {name}"] = _mean(part)
+        figures[f"ink {name}"] = _mean(part)
     for i, band in enumerate(np.array_split(grey, GRID, axis=1)):
         for j, field in enumerate(np.array_split(band, GRID, axis=2)):
-            found[f"ink in row {i + 1}, column {j + 1}"] = _mean(field)
-    found |= _places(grey)
+            figures[f"ink in row {i + 1}, column {j + 1}"] = _mean(field)
+    figures |= _places(grey)
     across, down = grey[:, :, ::-1], grey[:, ::-1]
     ink = np.maximum(2 * grey.sum((1, 2)), 1e-6)
-    found["left-right symmetry"] = 1 - np.abs(grey - across).sum((1, 2)) / ink
-    found["top-bottom symmetry"] = 1 - np.abs(grey - down).sum((1, 2)) / ink
-    found["holes"] = holes(_inked(grey)).astype(np.float32)
+    figures["left-right symmetry"] = 1 - np.abs(grey - across).sum((1, 2)) / ink
+    figures["top-bottom symmetry"] = 1 - np.abs(grey - down).sum((1, 2)) / ink
+    figures["holes"] = holes(_inked(grey)).astype(np.float32)
     if pixels.shape[3] == 3:
-        found |= {f"mean {name}": pixels[..., i].mean((1, 2)) for i, name in enumerate(COLOURS)}
-    return found
+        figures |= {f"mean {name}": pixels[..., i].mean((1, 2)) for i, name in enumerate(COLOURS)}
+    return figures
 
 
 def _mean(part: Array) -> Array:
@@ -82,7 +82,7 @@ def _inked(grey: Array) -> Array:
 
 def _places(grey: Array) -> dict[str, Array]:
     """Centre of mass and extent of the ink, as shares of the sides."""
-    found: dict[str, Array] = {}
+    figures: dict[str, Array] = {}
     inked: Any = _inked(grey)
     total = np.maximum(grey.sum((1, 2)), 1e-6)
     for axis, place, extent in ((2, "centre across", "width"), (1, "centre down", "height")):
@@ -90,11 +90,13 @@ def _places(grey: Array) -> dict[str, Array]:
         profile = grey.sum(3 - axis)  # (m, side)
         middle = (np.arange(side, dtype=np.float32) + 0.5) / side
         # an empty image has its centre in the middle
-        found[place] = np.where(profile.any(1), profile @ middle / total, 0.5).astype(np.float32)
+        figures[place] = np.where(profile.any(1), profile @ middle / total, 0.5).astype(np.float32)
         there = inked.any(3 - axis)
         last = side - there[:, ::-1].argmax(1)
-        found[extent] = np.where(there.any(1), last - there.argmax(1), 0).astype(np.float32) / side
-    return found
+        figures[extent] = (
+            np.where(there.any(1), last - there.argmax(1), 0).astype(np.float32) / side
+        )
+    return figures
 
 
 def holes(inked: Array) -> Array:

@@ -63,11 +63,11 @@ def events(assignments: Array, columns: Array) -> list[Event]:
         Rising steps to compare, as from `thinned`.
     """
     n_ids = int(assignments.max(initial=-1)) + 1
-    found: list[Event] = []
+    all_events: list[Event] = []
     for first, last in itertools.pairwise(columns.tolist()):
         part = assignments[first : last + 1]
-        found += _between(part, n_ids, first)
-    return sorted(found, key=lambda event: event.step)
+        all_events += _between(part, n_ids, first)
+    return sorted(all_events, key=lambda event: event.step)
 
 
 def _between(part: Array, n_ids: int, first: int) -> list[Event]:
@@ -76,10 +76,10 @@ def _between(part: Array, n_ids: int, first: int) -> list[Event]:
     last = first + len(part) - 1
     before, after = (sizes_of(each, n_ids) for each in (start, end))
     whole = transitions.events(start, end, n_ids)
-    found: list[Event] = []
+    span_events: list[Event] = []
 
     def add(step: int, kind: Kind, old: tuple[int, ...], new: tuple[int, ...], items: int) -> None:
-        found.append(Event(step, first, last, kind, old, new, items))
+        span_events.append(Event(step, first, last, kind, old, new, items))
 
     for born in whole.births:
         filled = (part == born).any(1)
@@ -94,7 +94,7 @@ def _between(part: Array, n_ids: int, first: int) -> list[Event]:
     for sources, target in whole.merges:
         step = first + _busiest(part, np.isin(start, sources) & (end == target))
         add(step, "merge", sources, (target,), int(after[target]))
-    return found
+    return span_events
 
 
 def _busiest(part: Array, concerned: Array) -> int:

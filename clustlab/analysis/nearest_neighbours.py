@@ -33,7 +33,7 @@ class Neighbours:
     """The k nearest items of each item examined."""
 
     queries: Array  # (m,) int64, rising
-    found: Array  # (m, k) int32, nearest first, never the item itself
+    indices: Array  # (m, k) int32, nearest first, never the item itself
     distances: Array  # (m, k) float32
 
 
@@ -74,7 +74,7 @@ def k_nearest(
     rows = np.asarray(rows, dtype=np.float32)
     rows = rows - rows.mean(0)  # distances stay, and squares lose less to rounding
     columns, squares = _padded(rows)
-    found = np.empty((len(queries), k), dtype=np.int32)
+    indices = np.empty((len(queries), k), dtype=np.int32)
     distances = np.empty((len(queries), k), dtype=np.float32)
     room = np.empty((CHUNK, len(squares)), dtype=np.float32)
     for start in range(0, len(queries), CHUNK):
@@ -87,10 +87,10 @@ def k_nearest(
         gap = rows[part][:, None] - rows[near]
         exact = np.sqrt((gap * gap).sum(2))
         order = np.argsort(exact, axis=1, kind="stable")
-        found[start : start + CHUNK] = np.take_along_axis(near, order, axis=1)
+        indices[start : start + CHUNK] = np.take_along_axis(near, order, axis=1)
         distances[start : start + CHUNK] = np.take_along_axis(exact, order, axis=1)
         tell((start + len(part)) / len(queries))
-    return Neighbours(queries, found, distances)
+    return Neighbours(queries, indices, distances)
 
 
 def _padded(rows: Array) -> tuple[Array, Array]:
@@ -140,8 +140,8 @@ def twins(items: Array, tell: Share = _quiet) -> Twins:
         return Twins(np.zeros((0, 2), np.int64), np.zeros(0), n)
     queries = examined(n)
     near = k_nearest(_features(items), CANDIDATES, queries, tell)
-    k = near.found.shape[1]
-    left, right = np.repeat(near.queries, k), near.found.ravel().astype(np.int64)
+    k = near.indices.shape[1]
+    left, right = np.repeat(near.queries, k), near.indices.ravel().astype(np.int64)
     gaps = _differences(items, left, right)
     nearest = gaps.reshape(-1, k).min(1)
     order = np.random.default_rng(0).permutation(n)[:FITTED]
@@ -184,10 +184,10 @@ def _shrunk(items: Array) -> Array:
 
 def _differences(items: Array, left: Array, right: Array) -> Array:
     """Root mean square difference (m,) float64 of the values of pairs of items."""
-    found = [np.zeros(0)]
+    differences = [np.zeros(0)]
     for start in range(0, len(left), READ):
         chosen = slice(start, start + READ)
         a = items[left[chosen]].astype(np.float32).reshape(len(left[chosen]), -1)
         b = items[right[chosen]].astype(np.float32).reshape(len(a), -1)
-        found.append(np.sqrt(np.square(a - b).mean(1, dtype=np.float64)))
-    return np.concatenate(found)
+        differences.append(np.sqrt(np.square(a - b).mean(1, dtype=np.float64)))
+    return np.concatenate(differences)

@@ -18,8 +18,8 @@ def cosines(probabilities: Array) -> Array:
     """Cosines (n, n) in [0, 1] of answers (n, k), as between their rows scaled to length 1."""
     p = np.asarray(probabilities)
     rows = p / np.maximum(np.linalg.norm(p, axis=1, keepdims=True), 1e-12)
-    found: Array = rows @ rows.T
-    return found
+    similarities: Array = rows @ rows.T
+    return similarities
 
 
 def chosen(s: Array, upper: float, lower: float) -> tuple[Array, Array]:
@@ -104,12 +104,12 @@ def thresholds(log: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
     log : sequence of mappings
         One record per step with `scalars`.
     """
-    found = [_limits(record["scalars"]) for record in log]
-    last = next((limits for limits in found if limits), None)
+    limits_by_step = [_limits(record["scalars"]) for record in log]
+    last = next((limits for limits in limits_by_step if limits), None)
     if last is None:
         return []
     filled = []
-    for limits in found:
+    for limits in limits_by_step:
         last = limits or last
         filled.append(last)
     return filled

@@ -43,10 +43,10 @@ def knn_probe(
         cosine = rows[query] @ rows.T  # (q, n)
         line = np.arange(len(query))
         cosine[line, query] = -np.inf
-        found = np.argpartition(cosine, -k, axis=1)[:, -k:]
-        weight = np.exp(cosine[line[:, None], found] / temperature)
+        neighbours = np.argpartition(cosine, -k, axis=1)[:, -k:]
+        weight = np.exp(cosine[line[:, None], neighbours] / temperature)
         votes = np.zeros((len(query), int(classes.max()) + 1))
-        np.add.at(votes, (line[:, None], classes[found]), weight)
+        np.add.at(votes, (line[:, None], classes[neighbours]), weight)
         hits += int((votes.argmax(1) == classes[query]).sum())
     return hits / len(queries)
 

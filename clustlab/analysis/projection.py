@@ -53,8 +53,8 @@ def _wide_axes(centred: Array) -> Array:
     d = centred.shape[1]
     operator = LinearOperator((d, d), matvec=covariance_times, dtype=np.float32)
     start = np.random.default_rng(0).normal(size=(d,)).astype(np.float32)
-    found: tuple[Array, Array] = eigsh(operator, k=2, v0=start, tol=1e-5)
-    values, vectors = found
+    eigenpairs: tuple[Array, Array] = eigsh(operator, k=2, v0=start, tol=1e-5)
+    values, vectors = eigenpairs
     return vectors[:, np.argsort(values)[::-1]]
 
 
@@ -144,7 +144,7 @@ def umap_2d(
 def _with_oneself(near: Neighbours) -> tuple[Array, Array]:
     """Indices (n, k + 1) int32 and distances float32, each item before its neighbours."""
     own = near.queries[:, None]
-    indices = np.hstack((own, near.found)).astype(np.int32)
+    indices = np.hstack((own, near.indices)).astype(np.int32)
     return indices, np.hstack((np.zeros_like(own), near.distances)).astype(np.float32)
 
 

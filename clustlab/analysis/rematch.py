@@ -31,8 +31,11 @@ class Rematch:
     @property
     def changed(self) -> list[tuple[int, int, int]]:
         """Clusters that stand for another class at b: (cluster, class at a, class at b)."""
-        found = np.flatnonzero(self.classes_before != self.classes_after)
-        return [(int(i), int(self.classes_before[i]), int(self.classes_after[i])) for i in found]
+        changed_clusters = np.flatnonzero(self.classes_before != self.classes_after)
+        return [
+            (int(i), int(self.classes_before[i]), int(self.classes_after[i]))
+            for i in changed_clusters
+        ]
 
     @property
     def sentence(self) -> str:
@@ -112,6 +115,6 @@ def over_time(labels: Array, assignments: Array, n_classes: int | None = None) -
     """
     rows = []
     for step in range(1, len(assignments)):
-        found = decompose(labels, assignments[step - 1], assignments[step], n_classes)
-        rows.append((step, found.acc_after, found.moved, found.rematched))
+        rematch = decompose(labels, assignments[step - 1], assignments[step], n_classes)
+        rows.append((step, rematch.acc_after, rematch.moved, rematch.rematched))
     return pd.DataFrame(rows, columns=["step", "acc", "moved", "rematched"])

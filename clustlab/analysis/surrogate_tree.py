@@ -118,7 +118,7 @@ def fitted(
 
 def _nodes(model: Any, names: tuple[str, ...]) -> tuple[Node, ...]:
     """Nodes of a fitted tree of scikit-learn, in the order of a walk that says yes first."""
-    tree, found = model.tree_, []
+    tree, nodes = model.tree_, []
     waiting = [(0, -1, True, 0)]
     while waiting:
         id_, parent, is_yes, depth = waiting.pop()
@@ -126,7 +126,7 @@ def _nodes(model: Any, names: tuple[str, ...]) -> tuple[Node, ...]:
         is_leaf = yes < 0
         counts = tree.value[id_][0]
         best = int(counts.argmax())
-        found.append(
+        nodes.append(
             Node(
                 id=id_,
                 parent=parent,
@@ -141,7 +141,7 @@ def _nodes(model: Any, names: tuple[str, ...]) -> tuple[Node, ...]:
         )
         if not is_leaf:
             waiting += [(no, id_, False, depth + 1), (yes, id_, True, depth + 1)]
-    return tuple(found)
+    return tuple(nodes)
 
 
 def rules(nodes: tuple[Node, ...]) -> str:

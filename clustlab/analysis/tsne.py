@@ -52,7 +52,7 @@ def descend(
         embedding, k, tell=lambda share: tell("Finding nearest neighbours", SEEK * share)
     )
     affinities = affinity.PerplexityBasedNN(
-        knn_index=PrecomputedNeighbors(near.found, near.distances.astype(np.float64)),
+        knn_index=PrecomputedNeighbors(near.indices, near.distances.astype(np.float64)),
         perplexity=min(PERPLEXITY, k / 3),
         n_jobs=threads,
         random_state=seed,

@@ -19,7 +19,7 @@ class Verdict:
     """A result in words, and the classes it speaks of, by number."""
 
     sentence: str  # begins with a verb in the past tense: "found 9 of 10 digits; ..."
-    found: tuple[int, ...] = ()  # classes with a cluster of their own
+    recovered: tuple[int, ...] = ()  # classes with a cluster of their own
     merged: tuple[tuple[int, ...], ...] = ()  # classes at home in the same cluster
     split: tuple[int, ...] = ()  # classes that fill two clusters or more
     scattered: tuple[int, ...] = ()  # classes without a home and not split in large parts
@@ -110,7 +110,7 @@ def _over_clustered(
         parts.append(f"no cluster belongs to {_and([names[i] for i in missing])}")
     else:
         parts.append(f"every {noun(names, 1)} has at least one")
-    return Verdict(_joined([*parts, part]), found=owning, scattered=tuple(missing))
+    return Verdict(_joined([*parts, part]), recovered=owning, scattered=tuple(missing))
 
 
 def _one_to_one(counts: Array, in_all: Array, names: list[str], part: str) -> Verdict:
@@ -119,7 +119,7 @@ def _one_to_one(counts: Array, in_all: Array, names: list[str], part: str) -> Ve
     noise = tuple(y for y in present if 1 - shares[y].sum() > HOME)
     matched = hungarian(counts)
     majority = counts.argmax(0)
-    found = tuple(
+    recovered = tuple(
         y
         for y in present
         if matched[y] >= 0 and shares[y, matched[y]] > HOME and majority[matched[y]] == y
@@ -129,7 +129,7 @@ def _one_to_one(counts: Array, in_all: Array, names: list[str], part: str) -> Ve
     parts_of = {y: int(((shares[y] >= PART) & (majority == y)).sum()) for y in present}
     split = tuple(y for y in present if parts_of[y] > 1)
     lost = [y for y in present if shares[y].max() <= HOME and y not in (*split, *noise)]
-    count, total = len(found), len(present)
+    count, total = len(recovered), len(present)
     all_of_them = f"all {total}" if count == total else f"{count} of {total}"
     clauses = [f"{_and([names[i] for i in group])} share a cluster" for group in merged]
     if split:
@@ -142,7 +142,7 @@ def _one_to_one(counts: Array, in_all: Array, names: list[str], part: str) -> Ve
     clauses = clauses[:MAX_CLAUSES] + ([f"and {more} more such cases"] if more > 0 else [])
     clauses.append(f"accuracy {metrics.accuracy_of(counts):.3f}" if counts.any() else "")
     head = f"found {all_of_them} {noun(names, total)}"
-    return Verdict(_joined([head, *clauses, part]), found, merged, split, tuple(lost), noise)
+    return Verdict(_joined([head, *clauses, part]), recovered, merged, split, tuple(lost), noise)
 
 
 def _is(classes: Sequence[int]) -> str:

@@ -167,7 +167,7 @@ def specs(
     """
     changes = changes or {}
     name = " ".join((preset, *(f"{key}={value}" for key, value in sorted(changes.items()))))
-    found = []
+    run_specs = []
     for dataset in datasets:
         kind = registry.dataset(dataset).kind
         every = [m for m, cls in registry.methods().items() if kind in cls.accepts]
@@ -184,11 +184,11 @@ def specs(
                 )
             values = {**presets[preset], **changes}
             params.build(registry.method(method), values)
-            found += [
+            run_specs += [
                 RunSpec(dataset, method, dict(data), dict(values), name, seed, device)
                 for seed in seeds
             ]
-    return found
+    return run_specs
 
 
 def run(
@@ -242,8 +242,8 @@ def _why_replaced(row: Row, wanted: Identity) -> str:
 
 def _settings(spec: RunSpec) -> str:
     """Values of a preset in words, never empty."""
-    found = (f"{name}={value}" for name, value in sorted(spec.method_params.items()))
-    return " ".join(found) or "defaults"
+    settings = (f"{name}={value}" for name, value in sorted(spec.method_params.items()))
+    return " ".join(settings) or "defaults"
 
 
 def measure(spec: RunSpec, data: str) -> Row:
@@ -287,8 +287,8 @@ def measure(spec: RunSpec, data: str) -> Row:
 def _probe(made: Run, dataset: Dataset) -> float | None:
     if dataset.labels is None:
         return None
-    found = probes.knn_probe(made[-1].embedding, dataset.labels)
-    return None if math.isnan(found) else round(found, 4)
+    accuracy = probes.knn_probe(made[-1].embedding, dataset.labels)
+    return None if math.isnan(accuracy) else round(accuracy, 4)
 
 
 def _start(made: Run, dataset: Dataset) -> float | None:

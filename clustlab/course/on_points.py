@@ -69,15 +69,15 @@ def half_steps(points: Array, starts: Array, count: int) -> list[tuple[Array, Ar
 
     x, centers = (torch.as_tensor(np.asarray(a, np.float32)) for a in (points, starts))
     ctx, owner = Context(0), torch.full((len(points),), -1)
-    found = [(np.asarray(starts, np.float64), owner.numpy(), float("nan"))]
+    states = [(np.asarray(starts, np.float64), owner.numpy(), float("nan"))]
     for i in range(count):
         if i % 2 == 0:
             owner = assign(x, centers, ctx).assignments
         else:
             centers = means(x, owner, centers, ctx)
         inertia = float((x - centers[owner]).square().sum())
-        found.append((centers.double().numpy(), owner.numpy(), inertia))
-    return found
+        states.append((centers.double().numpy(), owner.numpy(), inertia))
+    return states
 
 
 @cache

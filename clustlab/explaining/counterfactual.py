@@ -113,11 +113,11 @@ class _Search:
                 scores = self.scorer(now)[0]
             at = int(scores.argmax())  # the only wait for the device in a step
             if at == self.target or (self.target is None and at != self.cluster):
-                found = self._back(now)
-                return (now if found is None else found), step
-        found = None if beyond is None else self._back(beyond)
-        if found is not None:
-            return found, max_steps
+                changed = self._back(now)
+                return (now if changed is None else changed), step
+        changed = None if beyond is None else self._back(beyond)
+        if changed is not None:
+            return changed, max_steps
         wanted = "another cluster" if self.target is None else f"cluster {self.target}"
         raise ClustlabError(
             f"No change of this item was found within {max_steps} steps that leads to {wanted}.",
@@ -133,10 +133,10 @@ class _Search:
             # of the plane that the boundary is at this point, the point nearest to the item
             need = -(value + (slope * (self.x - now)).flatten(1).sum(1))
             change, _ = _shortest(self.x, slope, need, self.limits)
-            found = self._back(self.x + change)
-            if found is None or (found - self.x).norm() > (1 - GAIN) * (now - self.x).norm():
+            nearer = self._back(self.x + change)
+            if nearer is None or (nearer - self.x).norm() > (1 - GAIN) * (now - self.x).norm():
                 return now, look + 1
-            now = found
+            now = nearer
         return now, REFINEMENTS
 
     def _step(self, now: Tensor, own: int, rivals: Tensor) -> Tensor:
@@ -168,10 +168,10 @@ class _Search:
         if not bool(hit.any()):
             return None
         for beyond in BEYOND:
-            found = _cut(self.x + (high + beyond) * way, self.limits)
+            changed = _cut(self.x + (high + beyond) * way, self.limits)
             with torch.no_grad():
-                if bool(self._arrived(self.scorer(found).argmax(1))):
-                    return found
+                if bool(self._arrived(self.scorer(changed).argmax(1))):
+                    return changed
         return None
 
     def _arrived(self, best: Tensor) -> Tensor:

@@ -43,16 +43,16 @@ def saliency(scorer: nn.Module, x: Tensor, cluster: int, kind: Kind) -> Array:
     with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it announces its hooks at every call
         if kind == "gradient":
-            (found,) = torch.autograd.grad(scorer(x)[0, cluster], x)
+            (attribution,) = torch.autograd.grad(scorer(x)[0, cluster], x)
         elif kind == "guided-backpropagation":
-            found = GuidedBackprop(scorer).attribute(x, target=cluster)
+            attribution = GuidedBackprop(scorer).attribute(x, target=cluster)
         elif kind == "integrated-gradients":
-            found = IntegratedGradients(scorer).attribute(
+            attribution = IntegratedGradients(scorer).attribute(
                 x, baselines=torch.zeros_like(x), target=cluster, n_steps=STEPS
             )
         else:
             raise ValueError(f"{kind!r} is not a kind of map; it is one of {', '.join(KINDS)}")
-    return _flat(found.detach()[0], kind).float().cpu().numpy()
+    return _flat(attribution.detach()[0], kind).float().cpu().numpy()
 
 
 def is_signed(kind: Kind, channels: int) -> bool:
@@ -64,10 +64,10 @@ def is_signed(kind: Kind, channels: int) -> bool:
     return channels == 1 or kind == "integrated-gradients"
 
 
-def _flat(found: Tensor, kind: Kind) -> Tensor:
-    if found.ndim == 1:
-        return found
-    return found.sum(0) if is_signed(kind, len(found)) else found.abs().amax(0)
+def _flat(attribution: Tensor, kind: Kind) -> Tensor:
+    if attribution.ndim == 1:
+        return attribution
+    return attribution.sum(0) if is_signed(kind, len(attribution)) else attribution.abs().amax(0)
 
 
 def completeness(scorer: nn.Module, x: Tensor, cluster: int, values: Array) -> tuple[float, float]:

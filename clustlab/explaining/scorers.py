@@ -91,8 +91,8 @@ def assigned(module: nn.Module, inputs: Inputs, rows: Array) -> Array:
     size = pass_size(inputs.shape)
     with torch.no_grad():
         parts = [module(inputs[rows[i : i + size]]).argmax(1) for i in range(0, len(rows), size)]
-    found: Array = torch.cat(parts).cpu().numpy()
-    return found
+    clusters: Array = torch.cat(parts).cpu().numpy()
+    return clusters
 
 
 def answered(scorer: Scorer, items: Array, points: Array) -> Array:
@@ -101,8 +101,8 @@ def answered(scorer: Scorer, items: Array, points: Array) -> Array:
     device = scorer.inputs.device
     rows = torch.from_numpy(((points - mean) / scale).astype(np.float32)).to(device)
     with torch.no_grad():
-        found: Array = scorer.module(rows).argmax(1).cpu().numpy()
-    return found
+        clusters: Array = scorer.module(rows).argmax(1).cpu().numpy()
+    return clusters
 
 
 def _agreement(module: nn.Module, inputs: Inputs, last: Snapshot, rows: Array) -> float:

@@ -79,7 +79,7 @@ def kept_neighbours(a: Array, b: Array, k: int = 5) -> float:
     """Share of the k nearest of each item that two pictures have in common."""
     from clustlab.analysis.nearest_neighbours import k_nearest
 
-    one, other = (k_nearest(x, k).found for x in (a, b))
+    one, other = (k_nearest(x, k).indices for x in (a, b))
     return float(np.mean([len(np.intersect1d(p, q)) / k for p, q in zip(one, other, strict=True)]))
 
 

@@ -256,7 +256,7 @@ def toy() -> tuple[Array, Array]:
     from clustlab.analysis.nearest_neighbours import k_nearest
 
     points = np.repeat(SPOTS, 40, 0) + np.random.default_rng(0).normal(0, 0.5, (120, 2))
-    return points, k_nearest(points, 5).found
+    return points, k_nearest(points, 5).indices
 
 
 @cache

@@ -16,7 +16,7 @@ class Finding:
     """What a run shows of a signature."""
 
     value: float  # nan if the run has no step that could show it
-    found: bool
+    is_present: bool
     sentence: str
 
 
@@ -34,10 +34,10 @@ class Signature:
     def read(self, run: Run, timeline: Timeline) -> Finding:
         """What a run shows, from a timeline that knows all its steps."""
         value = self.measure(run, timeline)
-        found = value > self.limit if self.above else value < self.limit
+        is_present = value > self.limit if self.above else value < self.limit
         side = "above" if self.above else "below"
         sentence = f"{self.figure}: **{self._words(value)}**. The signature is a value {side} "
-        return Finding(value, found, f"{sentence}{self._words(self.limit)}.")
+        return Finding(value, is_present, f"{sentence}{self._words(self.limit)}.")
 
     def _words(self, value: float) -> str:
         return "unknown" if value != value else f"{value:.{self.digits}f}"

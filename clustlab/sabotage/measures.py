@@ -55,8 +55,8 @@ def guessing(run: Run, timeline: Timeline) -> float:
 
 def agreement_of_rounds(run: Run, timeline: Timeline) -> float:
     """Middle value of the NMI of the clusters of each round with those before."""
-    found = scalars(run, "nmi_previous")
-    return float(np.median(found)) if len(found) else math.nan
+    agreements = scalars(run, "nmi_previous")
+    return float(np.median(agreements)) if len(agreements) else math.nan
 
 
 def empty_in_training(run: Run, timeline: Timeline) -> float:
@@ -88,10 +88,10 @@ def sense_of_information(run: Run, timeline: Timeline) -> float:
 def gap_of_first_epoch(run: Run, timeline: Timeline) -> float:
     """Mean loss of the heads on the whole set minus the loss in training, after one epoch."""
     for record in run.log:
-        found = record["scalars"]
-        if "loss" in found:
-            heads = [found[name] for name in found if name.startswith("loss_head_")]
-            return float(np.mean(heads) - found["loss"]) if heads else math.nan
+        logged = record["scalars"]
+        if "loss" in logged:
+            heads = [logged[name] for name in logged if name.startswith("loss_head_")]
+            return float(np.mean(heads) - logged["loss"]) if heads else math.nan
     return math.nan
 
 

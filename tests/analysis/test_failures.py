@@ -187,18 +187,18 @@ def test_neighbours_are_those_of_all_pairs(case):
     exact = np.sqrt(((rows[:, None] - rows[None]) ** 2).sum(2))
     np.fill_diagonal(exact, np.inf)
     wanted = np.sort(exact, axis=1)[:, : min(k, n - 1)]
-    assert near.found.shape == wanted.shape
+    assert near.indices.shape == wanted.shape
     np.testing.assert_allclose(near.distances, wanted, rtol=1e-4, atol=1e-5)
-    assert (near.found != np.arange(n)[:, None]).all()
-    assert all(len(set(row)) == len(row) for row in near.found.tolist())
+    assert (near.indices != np.arange(n)[:, None]).all()
+    assert all(len(set(row)) == len(row) for row in near.indices.tolist())
 
 
 def test_neighbours_of_one_item_rise_in_distance_and_leave_it_out():
     line = np.array([[0.0], [10.0], [1.0], [3.0]])
     near = nearest_neighbours.k_nearest(line, 2, np.array([0]))
-    assert near.found.tolist() == [[2, 3]]
+    assert near.indices.tolist() == [[2, 3]]
     assert near.distances.tolist() == [[1, 3]]
-    assert nearest_neighbours.k_nearest(line, 99, np.array([1])).found.tolist() == [[3, 2, 0]]
+    assert nearest_neighbours.k_nearest(line, 99, np.array([1])).indices.tolist() == [[3, 2, 0]]
 
 
 def test_both_searches_agree():
@@ -206,20 +206,20 @@ def test_both_searches_agree():
     near = nearest_neighbours.k_nearest(rows, 7)
     x = torch.from_numpy(rows)
     indices, distances = neighbour_graph.nearest(x, x, 7, Context(), same=True)
-    assert near.found.tolist() == indices.tolist()
+    assert near.indices.tolist() == indices.tolist()
     # differences of squares against squares of differences, both in float32
     np.testing.assert_allclose(near.distances, distances.numpy(), atol=1e-3)
 
 
 def test_a_single_item_has_no_neighbours():
-    assert nearest_neighbours.k_nearest(np.zeros((1, 3)), 5).found.shape == (1, 0)
+    assert nearest_neighbours.k_nearest(np.zeros((1, 3)), 5).indices.shape == (1, 0)
     assert len(nearest_neighbours.twins(np.zeros((1, 2), np.float32)).pairs) == 0
 
 
 def test_far_from_the_origin_neighbours_stay_exact():
     rows = 10_000 + np.arange(50, dtype=np.float64)[:, None] * 0.01
     near = nearest_neighbours.k_nearest(rows, 1)
-    assert (np.abs(near.found[:, 0] - np.arange(50)) == 1).all()
+    assert (np.abs(near.indices[:, 0] - np.arange(50)) == 1).all()
 
 
 def test_only_some_of_very_many_items_are_examined_and_always_the_same():

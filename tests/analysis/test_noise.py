@@ -332,7 +332,7 @@ def test_verdicts_tell_noise_from_clusters():
         "found 2 of 3 classes; c is mostly noise; accuracy 1.000; 66.7% clustered, the rest is "
         "noise."
     )
-    assert (drowned.found, drowned.noise, drowned.scattered) == ((0, 1), (2,), ())
+    assert (drowned.recovered, drowned.noise, drowned.scattered) == ((0, 1), (2,), ())
     nothing = verdict.verdict_on(snapshot(np.full(60, NOISE), k=0), CLASSES, names)
     assert nothing.sentence == "found no cluster: every item is noise."
     single = verdict.verdict_on(snapshot(np.where(CLASSES == 0, 0, NOISE)), CLASSES, names)

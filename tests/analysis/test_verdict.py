@@ -22,14 +22,14 @@ def test_two_digits_that_share_a_cluster():
     found = verdict.verdict_on(snapshot(clusters, 10), labels, DIGITS)
     assert found.sentence == "found 9 of 10 digits; 4 and 9 share a cluster; accuracy 0.915."
     assert found.merged == ((4, 9),)
-    assert 9 not in found.found
+    assert 9 not in found.recovered
 
 
 def test_everything_found():
     labels = np.repeat([0, 1, 2], 5)
     found = verdict.verdict_on(snapshot(2 - labels, 3), labels, ("cat", "dog", "owl"))
     assert found.sentence == "found all 3 classes; accuracy 1.000."
-    assert found.found == (0, 1, 2)
+    assert found.recovered == (0, 1, 2)
 
 
 def test_a_split_class_and_a_scattered_one():

@@ -142,7 +142,7 @@ def neighbours(args: argparse.Namespace) -> list[dict[str, Any]]:
         t = torch.from_numpy(x - x.mean(0))
         ways: dict[str, Callable[[], Any]] = {
             "torch": lambda t=t: neighbour_graph.nearest(t, t, k, ctx, same=True)[0].numpy(),
-            "numpy": lambda x=x: nearest_neighbours.k_nearest(x, k).found,
+            "numpy": lambda x=x: nearest_neighbours.k_nearest(x, k).indices,
             "scikit-learn": lambda x=x: (
                 NearestNeighbors(n_neighbors=k, algorithm="brute")
                 .fit(x)
@@ -265,7 +265,7 @@ def quality(x: Array, y: Array, labels: Array) -> dict[str, float]:
 
     n, k = len(x), 15
     chosen = np.sort(np.random.default_rng(0).permutation(n)[:QUERIES])
-    near = k_nearest(y, k, chosen).found
+    near = k_nearest(y, k, chosen).indices
     votes = np.stack([(labels[near[:, :10]] == digit).sum(1) for digit in range(10)], 1)
     squares, penalty = np.square(x).sum(1), 0.0
     for item, members in zip(chosen, near, strict=True):

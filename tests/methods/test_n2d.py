@@ -56,7 +56,7 @@ def digits(n=500):
 
 def alike(points, labels, k=10):
     """Share of items whose label is that of most of their neighbours."""
-    near = k_nearest(points, k).found
+    near = k_nearest(points, k).indices
     votes = np.stack([(labels[near] == label).sum(1) for label in range(10)], 1)
     return (votes.argmax(1) == labels).mean()
 

@@ -49,8 +49,8 @@ def test_the_signature_appears_and_the_guard_removes_it(entry, carried_out):
     broken, guarded = (entry.signature.read(*carried_out(spec)) for spec in entry.specs.values())
     assert math.isfinite(broken.value), broken.sentence
     assert math.isfinite(guarded.value), guarded.sentence
-    assert broken.found, broken.sentence
-    assert not guarded.found, guarded.sentence
+    assert broken.is_present, broken.sentence
+    assert not guarded.is_present, guarded.sentence
 
 
 @EVERY
@@ -91,8 +91,8 @@ def test_unequal_classes_need_the_guard_whatever_the_seed(seed, carried_out):
     entry = entry_named("no-uniform-sampling")
     specs = [dataclasses.replace(spec, seed=seed) for spec in entry.specs.values()]
     broken, guarded = (entry.signature.read(*carried_out(spec)) for spec in specs)
-    assert broken.found, broken.sentence
-    assert not guarded.found, guarded.sentence
+    assert broken.is_present, broken.sentence
+    assert not guarded.is_present, guarded.sentence
 
 
 def test_names_are_unique_and_found():
@@ -106,11 +106,11 @@ def test_names_are_unique_and_found():
 def test_a_signature_is_a_figure_beyond_a_limit(value, found):
     signature = Signature("Look.", "A figure", lambda run, timeline: value, 0.2, above=False)
     finding = signature.read(None, None)
-    assert finding.found == found
+    assert finding.is_present == found
     shown = "unknown" if math.isnan(value) else f"{value:.2f}"
     assert finding.sentence == f"A figure: **{shown}**. The signature is a value below 0.20."
     upwards = dataclasses.replace(signature, above=True)
-    assert upwards.read(None, None).found == (value == 0.3)
+    assert upwards.read(None, None).is_present == (value == 0.3)
 
 
 @cache

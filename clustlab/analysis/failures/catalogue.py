@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from clustlab.analysis.failures import queries
-from clustlab.analysis.failures.queries import Found, QueriedStep
+from clustlab.analysis.failures.queries import QueriedStep, QueryResult
 from clustlab.errors import ParameterError
 
 
@@ -18,14 +18,14 @@ class Query:
     phrase: str  # what the number counted is followed by, as in "12 items: sure and wrong"
     meaning: str
     score: str  # what the score of an item or a group is
-    find: Callable[[QueriedStep], Found]
+    find: Callable[[QueriedStep], QueryResult]
     unit: Literal["item", "cluster", "class", "pair"] = "item"
     needs_labels: bool = False
     needs: Literal["", "neighbours", "twins"] = ""  # what takes long to compute
 
-    def number(self, found: Found) -> int:
+    def number(self, result: QueryResult) -> int:
         """How many of its unit were found."""
-        return len(found.items) if self.unit == "item" else len(found.groups)
+        return len(result.items) if self.unit == "item" else len(result.groups)
 
     def units(self, count: int, item: str = "item") -> str:
         """The unit in words, for that many."""

@@ -64,7 +64,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class QueryResult:
     """Items in the order of their rank, each once; with groups where the query asks for those."""
 
     items: Array  # (m,) int64
@@ -96,13 +96,13 @@ def _ranked(items: Array, value: Array) -> Array:
     return items[np.argsort(value[items], kind="stable")]
 
 
-def _by(items: Array, value: Array, sign: int = 1) -> Found:
+def _by(items: Array, value: Array, sign: int = 1) -> QueryResult:
     """Items by rising (sign 1) or falling (sign -1) value, which is their score."""
     items = _ranked(np.sort(items), sign * value)
-    return Found(items, value[items].astype(np.float64))
+    return QueryResult(items, value[items].astype(np.float64))
 
 
-def _grouped(groups: Sequence[Group], parts: Sequence[Array] | None = None) -> Found:
+def _grouped(groups: Sequence[Group], parts: Sequence[Array] | None = None) -> QueryResult:
     """Groups by falling score, and their items, or the named part of them, each once."""
     order = sorted(range(len(groups)), key=lambda i: -groups[i].score)
     groups = tuple(groups[i] for i in order)
@@ -112,11 +112,11 @@ def _grouped(groups: Sequence[Group], parts: Sequence[Array] | None = None) -> F
     items = np.concatenate([np.zeros(0, np.int64), *rows]).astype(np.int64)
     scores = np.repeat([float(g.score) for g in groups], [len(row) for row in rows])
     first = np.sort(np.unique(items, return_index=True)[1])
-    return Found(items[first], scores[first], groups)
+    return QueryResult(items[first], scores[first], groups)
 
 
 # -- items -------------------------------------------------------------------------------------
-def confidently_wrong(queried: QueriedStep) -> Found:
+def confidently_wrong(queried: QueriedStep) -> QueryResult:
     """Wrong items that the method is at least as sure of as of half of all clustered items."""
     if not queried.is_clustered.any():
         return _by(np.zeros(0, np.int64), queried.confidence)
@@ -124,28 +124,28 @@ def confidently_wrong(queried: QueriedStep) -> Found:
     return _by(np.flatnonzero(queried.wrong & sure), queried.confidence, -1)
 
 
-def undecided(queried: QueriedStep) -> Found:
+def undecided(queried: QueriedStep) -> QueryResult:
     """Items whose first choice hardly leads the second."""
     margin = metrics.margin(queried.snapshot)
     return _by(np.flatnonzero((margin < UNDECIDED) & queried.is_clustered), margin)
 
 
-def flip_floppers(queried: QueriedStep) -> Found:
+def flip_floppers(queried: QueriedStep) -> QueryResult:
     """Items that changed their cluster many times."""
     return _by(np.flatnonzero(queried.changes >= MANY), queried.changes, -1)
 
 
-def impostors(queried: QueriedStep) -> Found:
+def impostors(queried: QueriedStep) -> QueryResult:
     """Items of whose nearest neighbours few share the cluster."""
     near = _neighbours(queried)
     share = np.full(len(queried.clusters), np.inf)
-    if near.found.shape[1]:
-        same = queried.clusters[near.found] == queried.clusters[near.queries][:, None]
+    if near.indices.shape[1]:
+        same = queried.clusters[near.indices] == queried.clusters[near.queries][:, None]
         share[near.queries] = same.mean(1)
     return _by(np.flatnonzero((share < LONELY) & queried.is_clustered), share)
 
 
-def outliers(queried: QueriedStep) -> Found:
+def outliers(queried: QueriedStep) -> QueryResult:
     """Items whose k-th neighbour is further off than the whiskers of a box plot reach."""
     near = _neighbours(queried)
     reach = np.full(len(queried.clusters), -np.inf)
@@ -162,7 +162,7 @@ def _neighbours(queried: QueriedStep) -> Neighbours:
     return queried.neighbours
 
 
-def near_duplicates_apart(queried: QueriedStep) -> Found:
+def near_duplicates_apart(queried: QueriedStep) -> QueryResult:
     """Pairs of look-alikes in different clusters, the most alike first."""
     if queried.twins is None:
         raise ValueError("this query needs the look-alikes among the items")
@@ -177,7 +177,9 @@ def near_duplicates_apart(queried: QueriedStep) -> Found:
     flat, first = np.unique(pairs.ravel(), return_index=True)
     order = np.argsort(first, kind="stable")
     scores = np.repeat(distances, 2)[first]
-    return Found(flat[order].astype(np.int64), scores[order].astype(np.float64), tuple(groups))
+    return QueryResult(
+        flat[order].astype(np.int64), scores[order].astype(np.float64), tuple(groups)
+    )
 
 
 def _pair(queried: QueriedStep, a: int, b: int, gap: float) -> Group:
@@ -191,7 +193,7 @@ def _pair(queried: QueriedStep, a: int, b: int, gap: float) -> Group:
 
 
 # -- classes and clusters ----------------------------------------------------------------------
-def split_classes(queried: QueriedStep) -> Found:
+def split_classes(queried: QueriedStep) -> QueryResult:
     """Classes of which a good part lies in another cluster than most of the rest."""
     groups, parts = [], []
     for label, row in enumerate(queried.counts):
@@ -211,7 +213,7 @@ def split_classes(queried: QueriedStep) -> Found:
     return _grouped(groups, parts)
 
 
-def merged_classes(queried: QueriedStep) -> Found:
+def merged_classes(queried: QueriedStep) -> QueryResult:
     """Pairs of classes that share a cluster, each with a good part of it."""
     groups = []
     for cluster, column in enumerate(queried.counts.T):
@@ -233,7 +235,7 @@ def _merged(queried: QueriedStep, cluster: int, one: int, other: int) -> Group:
     return Group(title, score, tuple(sides), (cluster,), (one, other))
 
 
-def dead_clusters(queried: QueriedStep) -> Found:
+def dead_clusters(queried: QueriedStep) -> QueryResult:
     """Clusters that hold nothing, with the items they held last."""
     groups = []
     for cluster in _empty(queried).tolist():
@@ -256,7 +258,7 @@ def _empty(queried: QueriedStep) -> Array:
     return ids
 
 
-def giant_clusters(queried: QueriedStep) -> Found:
+def giant_clusters(queried: QueriedStep) -> QueryResult:
     """Clusters at least twice as large as an even share, the least sure items first."""
     sizes = sizes_of(queried.clusters, int(queried.ids.max(initial=-1)) + 1)
     even = sizes.sum() / max(len(queried.ids), 1)

@@ -53,7 +53,7 @@ def report(
         raise ParameterError(f"The limit must be at least 1, got {limit}.", "Leave it out for 20.")
     search = FailureSearch(run, dataset, timeline)
     q = search.asked(query)
-    found = search.find(query, at, filters)
+    result = search.find(query, at, filters)
     queried = search.queried(at)
     return {
         "query": q.name,
@@ -61,15 +61,15 @@ def report(
         "meaning": q.meaning,
         "step": int(at),
         "unit": q.unit,
-        "count": q.number(found),
-        "n_items": len(found.items),
+        "count": q.number(result),
+        "n_items": len(result.items),
         "score": q.score,
         "note": search.note(query),
         "items": [
             {"index": int(i), "score": float(s), **_facts(queried, int(i))}
-            for i, s in zip(found.items[:limit], found.scores[:limit], strict=True)
+            for i, s in zip(result.items[:limit], result.scores[:limit], strict=True)
         ],
-        "groups": [_plain(queried, group, limit) for group in found.groups[:limit]],
+        "groups": [_plain(queried, group, limit) for group in result.groups[:limit]],
     }
 
 

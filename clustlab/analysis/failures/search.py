@@ -8,7 +8,7 @@ import numpy as np
 
 from clustlab.analysis import nearest_neighbours
 from clustlab.analysis.failures import catalogue, queries
-from clustlab.analysis.failures.queries import Found, Group, QueriedStep, Side, changed_within
+from clustlab.analysis.failures.queries import Group, QueriedStep, QueryResult, Side, changed_within
 from clustlab.analysis.timeline import Steps, Timeline
 from clustlab.errors import ParameterError
 from clustlab.types import Array, Dataset, Report
@@ -56,7 +56,7 @@ class FailureSearch:
 
     def find(
         self, name: str, step: int, filters: Filters | None = None, report: Report | None = None
-    ) -> Found:
+    ) -> QueryResult:
         """What a query finds at a step, narrowed by filters.
 
         Raises
@@ -66,11 +66,11 @@ class FailureSearch:
         """
         q = self.asked(name)
         queried = self.queried(step, q, filters, report)
-        found = q.find(queried)
+        result = q.find(queried)
         if filters is None or filters == Filters():
-            self._counts[name, step] = q.number(found)
-            return found
-        return _narrowed(found, queried, filters, self.timeline)
+            self._counts[name, step] = q.number(result)
+            return result
+        return _narrowed(result, queried, filters, self.timeline)
 
     def count(self, name: str, step: int) -> int | None:
         """How many of its unit a query finds at a step; None if that takes long or needs labels."""
@@ -200,8 +200,10 @@ class FailureSearch:
                     self._neighbours.popitem(last=False)
 
 
-def _narrowed(found: Found, queried: QueriedStep, filters: Filters, timeline: Timeline) -> Found:
-    """What remains of a finding; a group that names a cluster or class stays or goes as a whole."""
+def _narrowed(
+    result: QueryResult, queried: QueriedStep, filters: Filters, timeline: Timeline
+) -> QueryResult:
+    """What remains of a result; a group that names a cluster or class stays or goes as a whole."""
     fits = np.ones(len(queried.clusters), bool)
     if filters.confidence:
         low, high = filters.confidence
@@ -213,11 +215,11 @@ def _narrowed(found: Found, queried: QueriedStep, filters: Filters, timeline: Ti
     if filters.label is not None:
         known = np.full(len(fits), -1) if queried.labels is None else queried.labels
         of_class = fits & (known == filters.label)
-    if not found.groups:
-        kept = (in_cluster & of_class)[found.items]
-        return Found(found.items[kept], found.scores[kept])
+    if not result.groups:
+        kept = (in_cluster & of_class)[result.items]
+        return QueryResult(result.items[kept], result.scores[kept])
     groups = []
-    for group in found.groups:
+    for group in result.groups:
         mask = fits
         if filters.cluster is not None and filters.cluster not in group.clusters:
             continue
@@ -228,7 +230,7 @@ def _narrowed(found: Found, queried: QueriedStep, filters: Filters, timeline: Ti
         rest = _cut(group, mask)
         if rest is not None:
             groups.append(rest)
-    return _of_groups(found, groups)
+    return _of_groups(result, groups)
 
 
 def _cut(group: Group, mask: Array) -> Group | None:
@@ -243,8 +245,10 @@ def _cut(group: Group, mask: Array) -> Group | None:
     return replace(group, sides=tuple(sides))
 
 
-def _of_groups(found: Found, groups: list[Group]) -> Found:
-    """Finding of some groups, with its items in the order they had."""
+def _of_groups(result: QueryResult, groups: list[Group]) -> QueryResult:
+    """Result with some of its groups, and its items in the order they had."""
     rows = [side.items for group in groups for side in group.sides]
-    kept = np.isin(found.items, np.concatenate(rows)) if rows else np.zeros(len(found.items), bool)
-    return Found(found.items[kept], found.scores[kept], tuple(groups))
+    kept = (
+        np.isin(result.items, np.concatenate(rows)) if rows else np.zeros(len(result.items), bool)
+    )
+    return QueryResult(result.items[kept], result.scores[kept], tuple(groups))

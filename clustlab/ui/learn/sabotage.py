@@ -180,14 +180,14 @@ def _button(label: str, icon: str, side: str, action: Any) -> None:
 
 def _verdict(finding: Finding, *, expected: bool) -> None:
     """Whether the signature shows, with the figure behind it."""
-    if finding.found:
+    if finding.is_present:
         word, icon = "The signature is there.", "troubleshoot"
     else:
         word, icon = "No trace of the signature.", "check"
-    colour = "orange" if finding.found else "blue"
+    colour = "orange" if finding.is_present else "blue"
     st.markdown(f":{colour}[:material/{icon}:] **{word}**")
     st.caption(finding.sentence)
-    if finding.found != expected:
+    if finding.is_present != expected:
         st.caption("That is not what was expected here: look at the run itself.")
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from clustlab.analysis.failures import catalogue
 from clustlab.analysis.failures.catalogue import QUERIES, Query
-from clustlab.analysis.failures.queries import Found, Side
+from clustlab.analysis.failures.queries import QueryResult, Side
 from clustlab.analysis.failures.search import FailureSearch, Filters
 from clustlab.analysis.timeline import Timeline
 from clustlab.errors import ParameterError
@@ -141,7 +141,7 @@ def _progress(place: Any, ready: bool) -> Report | None:
     return lambda words, share: place.progress(min(share, 1.0), words)
 
 
-def _sheet(view: View, matches: Found, q: Query) -> None:
+def _sheet(view: View, matches: QueryResult, q: Query) -> None:
     items, first = _page(matches.items, PER_PAGE)
     alt = f"{q.title}: {len(items)} images from rank {first + 1}"
     item_sheet.image_sheet(view, items, key="answer", alt=alt, tile=TILE, columns=COLUMNS)
@@ -158,7 +158,7 @@ def _page(items: Any, per_page: int) -> tuple[Any, int]:
     return items[first : first + per_page], first
 
 
-def _look_alikes(view: View, matches: Found) -> None:
+def _look_alikes(view: View, matches: QueryResult) -> None:
     """Pairs, each two side by side."""
     groups, first = _page(matches.groups, PAIRS)
     twos = np.array([[int(side.items[0]) for side in group.sides] for group in groups])
@@ -175,7 +175,7 @@ def _look_alikes(view: View, matches: Found) -> None:
     panels.guide(sheets.pairs)
 
 
-def _contrast(view: View, matches: Found, q: Query) -> None:
+def _contrast(view: View, matches: QueryResult, q: Query) -> None:
     """One group at a time, its sides next to one another."""
     titles = [group.title for group in matches.groups]
     chosen = st.selectbox(f"Which {q.unit}", titles, key="group", bind="query-params")
