@@ -217,12 +217,12 @@ def _bells(values: Values, materials: Sequence[Material]) -> list[Element]:
 
 def _balls_for_bells(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     data = toy("anisotropic", BELL_NOISE)
-    found = {kind: bells(int(values["rounds"]), kind) for kind in ("full", values["kind"])}
-    right = {kind: accuracy(data, shares.argmax(1)) for kind, (_, shares, _) in found.items()}
+    fits = {kind: bells(int(values["rounds"]), kind) for kind in ("full", values["kind"])}
+    right = {kind: accuracy(data, shares.argmax(1)) for kind, (_, shares, _) in fits.items()}
     free, ball = right["full"], right[values["kind"]]
     return (0 if ball >= free - 0.02 else 1), (
-        f"Balls reach an accuracy of {ball:.2f} and a log likelihood of {found[values['kind']][2]:.3f}, "
-        f"free ellipses {free:.2f} and {found['full'][2]:.3f}. A shape that is not allowed cannot "
+        f"Balls reach an accuracy of {ball:.2f} and a log likelihood of {fits[values['kind']][2]:.3f}, "
+        f"free ellipses {free:.2f} and {fits['full'][2]:.3f}. A shape that is not allowed cannot "
         "be found; k-means allows balls only."
     )
 
@@ -236,13 +236,13 @@ def tree_of(shape: str, linkage: str) -> tuple[Dataset, Snapshot]:
 
 
 def _trees(values: Values, materials: Sequence[Material]) -> list[Element]:
-    data, found = tree_of(values["shape"], values["linkage"])
-    sizes = np.bincount(found.assignments)
-    cloud = teaching.cloud(data.items, found.assignments, height=230)
-    tree = dendrogram.tree(found.artefacts["tree"].data).properties(height=200)
+    data, snapshot = tree_of(values["shape"], values["linkage"])
+    sizes = np.bincount(snapshot.assignments)
+    cloud = teaching.cloud(data.items, snapshot.assignments, height=230)
+    tree = dendrogram.tree(snapshot.artefacts["tree"].data).properties(height=200)
     words = (
         f"Two clusters of **{sizes.max()}** and **{sizes.min()}** points, "
-        f"accuracy **{accuracy(data, found.assignments):.2f}**"
+        f"accuracy **{accuracy(data, snapshot.assignments):.2f}**"
     )
     return [
         Words(words),
@@ -252,8 +252,8 @@ def _trees(values: Values, materials: Sequence[Material]) -> list[Element]:
 
 
 def _chained(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
-    data, found = tree_of(values["shape"], values["linkage"])
-    sizes = np.sort(np.bincount(found.assignments))
+    data, snapshot = tree_of(values["shape"], values["linkage"])
+    sizes = np.sort(np.bincount(snapshot.assignments))
     return (0 if sizes[0] > len(data.items) / 4 else 1), (
         f"The clusters hold {sizes[1]} and {sizes[0]} points. For single linkage one short step is "
         "enough to join two groups, so a bridge makes them one; the same habit lets it follow a moon."
@@ -283,12 +283,12 @@ def ties(n_neighbors: int) -> Array:
 def _graph(values: Values, materials: Sequence[Material]) -> list[Element]:
     count = int(values["neighbours"])
     data = toy("circles", RING_NOISE)
-    found = on_shape("spectral", "circles", RING_NOISE, 0, (("n_neighbors", count),))
-    graph = teaching.cloud(data.items, found.assignments, links=ties(count), height=310)
-    rows = teaching.cloud(found.embedding, found.assignments, height=170)
+    snapshot = on_shape("spectral", "circles", RING_NOISE, 0, (("n_neighbors", count),))
+    graph = teaching.cloud(data.items, snapshot.assignments, links=ties(count), height=310)
+    rows = teaching.cloud(snapshot.embedding, snapshot.assignments, height=170)
     return [
         Words(
-            f"**{count}** neighbours each: accuracy **{accuracy(data, found.assignments):.2f}**. "
+            f"**{count}** neighbours each: accuracy **{accuracy(data, snapshot.assignments):.2f}**. "
             "Above the graph, below the same points as rows of smooth functions."
         ),
         Chart(graph, f"Two rings whose points are tied to their {count} nearest"),
@@ -314,8 +314,10 @@ def _too_many_ties(values: Values, materials: Sequence[Material]) -> tuple[int, 
 # -- 7: all on one shape ---------------------------------------------------------------------------
 def _contest(values: Values, materials: Sequence[Material]) -> list[Element]:
     shape, seed = values["shape"], int(values["seed"])
-    data, found = toy(shape, 0.05, seed), scores(shape, seed)
-    bars = teaching.bars(list(found), list(found.values()), title="accuracy", high=1.0, height=190)
+    data, accuracies = toy(shape, 0.05, seed), scores(shape, seed)
+    bars = teaching.bars(
+        list(accuracies), list(accuracies.values()), title="accuracy", high=1.0, height=190
+    )
     assert data.labels is not None
     cloud = teaching.cloud(data.items, data.labels, height=280)
     return [
@@ -325,10 +327,10 @@ def _contest(values: Values, materials: Sequence[Material]) -> list[Element]:
 
 
 def _no_winner(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
-    found = scores(values["shape"], int(values["seed"]))
-    place = sum(score > found["spectral"] + 1e-9 for score in found.values())
-    option = 0 if place == 0 else 2 if place == len(found) - 1 else 1
-    listed = ", ".join(f"{name} {score:.2f}" for name, score in found.items())
+    accuracies = scores(values["shape"], int(values["seed"]))
+    place = sum(score > accuracies["spectral"] + 1e-9 for score in accuracies.values())
+    option = 0 if place == 0 else 2 if place == len(accuracies) - 1 else 1
+    listed = ", ".join(f"{name} {score:.2f}" for name, score in accuracies.items())
     return option, (
         f"{listed}. A normalised cut prefers parts of like weight, which helps on rings and hurts "
         "here. No method is right for every shape."

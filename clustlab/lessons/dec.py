@@ -315,11 +315,11 @@ def stops_at(shares_changed: Array, tolerance: float) -> int:
 
 def _stop(values: Values, materials: Sequence[Material]) -> list[Element]:
     (material,) = materials
-    found = changes(material)
-    if not len(found):
+    changed = changes(material)
+    if not len(changed):
         return [Words("DEC has not made its first update yet.")]
-    stop = stops_at(found, values["tolerance"] / 100)
-    table = pd.DataFrame({"update": np.arange(1, len(found) + 1), "changed": found * 100})
+    stop = stops_at(changed, values["tolerance"] / 100)
+    table = pd.DataFrame({"update": np.arange(1, len(changed) + 1), "changed": changed * 100})
     chart = teaching.lines(
         table,
         x="update",
@@ -336,8 +336,8 @@ def _stop(values: Values, materials: Sequence[Material]) -> list[Element]:
 
 def _early_stop(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     (material,) = materials
-    found = changes(material)
-    early, late = stops_at(found, values["tolerance"] / 100), stops_at(found, 0.001)
+    changed = changes(material)
+    early, late = stops_at(changed, values["tolerance"] / 100), stops_at(changed, 0.001)
     metrics, steps = material.timeline, clustering_steps(material)
     accuracy = [metrics.row(int(steps[stop]))["acc"] for stop in (early, late)]
     option = 0 if early < late / 2 else 1 if early < late else 2

@@ -48,10 +48,10 @@ def start_purity(material: Material) -> tuple[float, float]:
 
 def _untrained(values: Values, materials: Sequence[Material]) -> list[Element]:
     (material,) = materials
-    found, chance = start_purity(material)
+    untrained, chance = start_purity(material)
     bars = teaching.bars(
         ["blind clusters", "untrained network"],
-        [chance, found],
+        [chance, untrained],
         title="share of images in a cluster of their own digit",
         high=1.0,
         colours=[theme.GREY, theme.RIGHT],
@@ -62,15 +62,15 @@ def _untrained(values: Values, materials: Sequence[Material]) -> list[Element]:
     assert labels is not None
     cloud = teaching.cloud(material.timeline.points(0)[keep], labels[keep], height=340)
     return [
-        Chart(bars, f"Purity of 30 clusters: {found:.2f} untrained, {chance:.2f} blind"),
+        Chart(bars, f"Purity of 30 clusters: {untrained:.2f} untrained, {chance:.2f} blind"),
         Chart(cloud, "Two components of untrained features, coloured by the true digit"),
     ]
 
 
 def _random_is_a_start(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
-    found, chance = start_purity(materials[0])
-    return (0 if found < chance + 0.1 else 1 if found <= 0.5 else 2), (
-        f"{found:.2f} against {chance:.2f} for blind clusters. Convolutions, random or not, send "
+    untrained, chance = start_purity(materials[0])
+    return (0 if untrained < chance + 0.1 else 1 if untrained <= 0.5 else 2), (
+        f"{untrained:.2f} against {chance:.2f} for blind clusters. Convolutions, random or not, send "
         "images that look alike to features that look alike; the rounds amplify that."
     )
 
@@ -279,8 +279,8 @@ def occupied(centers: Sequence[Sequence[float]], *, repair: bool) -> tuple[Array
     from clustlab.parts.clustering.kmeans import lloyd
 
     x, first = (torch.as_tensor(np.asarray(a, np.float32)) for a in (toy("blobs").items, centers))
-    found = lloyd(x, first, Context(0), repair=repair)
-    return found.centers.numpy(), found.assignments.numpy()
+    clustering = lloyd(x, first, Context(0), repair=repair)
+    return clustering.centers.numpy(), clustering.assignments.numpy()
 
 
 def _repair(values: Values, materials: Sequence[Material]) -> list[Element]:
@@ -344,11 +344,11 @@ def _inputs(values: Values, materials: Sequence[Material]) -> list[Element]:
     names = ("guarded", "as switched")[: len(materials)]
     both = zip(names, materials, strict=True)
     table = pd.concat([guessing(m).assign(run=name) for name, m in both])
-    found = {n: ends(m) for n, m in zip(names, materials, strict=True) if ends(m)}
+    ends_by_name = {n: ends(m) for n, m in zip(names, materials, strict=True) if ends(m)}
     off = ", ".join(f"{CALLED[n]} {'on' if on else 'off'}" for n, on in switched(values).items())
     parts: list[Element] = [Words(f"Beside the guarded run: **{off or 'nothing switched yet'}**.")]
-    if found:
-        parts.append(_end_table(pd.DataFrame(found).T, materials[0]))
+    if ends_by_name:
+        parts.append(_end_table(pd.DataFrame(ends_by_name).T, materials[0]))
     if len(table):
         axes = ("round", "share of a guess")
         chart = teaching.lines(table, x="round", y="share", by="run", title=axes, height=270)

@@ -71,8 +71,8 @@ def agreement(a: Array, b: Array) -> tuple[float, float]:
 
     one, other = pdist(a), pdist(b)
     near, far = one <= np.quantile(one, 0.1), one >= np.quantile(one, 0.5)
-    found = [float(spearmanr(one[part], other[part]).statistic) for part in (near, far)]
-    return found[0], found[1]
+    correlations = [float(spearmanr(one[part], other[part]).statistic) for part in (near, far)]
+    return correlations[0], correlations[1]
 
 
 def kept_neighbours(a: Array, b: Array, k: int = 5) -> float:
@@ -181,25 +181,25 @@ def of_noise(n_clusters: int, seed: int = 0) -> tuple[Array, Array, float]:
     from clustlab.course.on_points import last_of
 
     points = toy("uniform-noise", 0.1, seed).items
-    found = last_of("kmeans", points, n_clusters, n_init=3).assignments
-    return points, found, silhouette(points, found)
+    clusters = last_of("kmeans", points, n_clusters, n_init=3).assignments
+    return points, clusters, silhouette(points, clusters)
 
 
 def _noise(values: Values, materials: Sequence[Material]) -> list[Element]:
-    points, found, width = of_noise(int(values["clusters"]), int(values["seed"]))
-    sizes = np.bincount(found)
+    points, clusters, width = of_noise(int(values["clusters"]), int(values["seed"]))
+    sizes = np.bincount(clusters)
     return [
         Words(
             f"Clusters of {sizes.min()} to {sizes.max()} points, silhouette **{width:.2f}**. "
             "The points were drawn without any groups."
         ),
-        Chart(teaching.cloud(points, found, height=390), "Evenly spread points in clusters"),
+        Chart(teaching.cloud(points, clusters, height=390), "Evenly spread points in clusters"),
     ]
 
 
 def _score_of_noise(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
-    found = [of_noise(int(values["clusters"]), seed)[2] for seed in range(4)]
-    low, high = min(found), max(found)
+    silhouettes = [of_noise(int(values["clusters"]), seed)[2] for seed in range(4)]
+    low, high = min(silhouettes), max(silhouettes)
     return (0 if high < 0.1 else 1 if low < 0.25 else 2), (
         f"{low:.2f} to {high:.2f} over four draws. Cutting a square into four squares is neat, and "
         "neatness is all that is measured. Compare with the same score on shuffled data."
@@ -214,8 +214,8 @@ def two_divisions(shape: str) -> pd.DataFrame:
 
     data = toy(shape, 0.05)
     assert data.labels is not None
-    found = on_shape("kmeans", shape, 0.05, 0, (("n_init", 5),)).assignments
-    rows = [(silhouette(data.items, ids), accuracy(data, ids)) for ids in (data.labels, found)]
+    clusters = on_shape("kmeans", shape, 0.05, 0, (("n_init", 5),)).assignments
+    rows = [(silhouette(data.items, ids), accuracy(data, ids)) for ids in (data.labels, clusters)]
     return pd.DataFrame(rows, index=["true groups", "k-means"], columns=["silhouette", "accuracy"])
 
 
@@ -250,11 +250,14 @@ def _divisions(values: Values, materials: Sequence[Material]) -> list[Element]:
             f"of all points is ${table['silhouette'].iloc[row]:.3f}$"
         )
 
-    found = on_shape("kmeans", shape, 0.05, 0, (("n_init", 5),)).assignments
+    clusters = on_shape("kmeans", shape, 0.05, 0, (("n_init", 5),)).assignments
     assert data.labels is not None
     both = side_by_side([data.items, data.items])
     chart = teaching.cloud(
-        both, np.concatenate([data.labels, found]), marked=[item, len(found) + item], height=290
+        both,
+        np.concatenate([data.labels, clusters]),
+        marked=[item, len(clusters) + item],
+        height=290,
     )
     return [
         Numbers(table, arithmetic, "Both divisions of the same points", start=(1, "silhouette")),
@@ -264,9 +267,9 @@ def _divisions(values: Values, materials: Sequence[Material]) -> list[Element]:
 
 def _which_is_neater(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     table = two_divisions(values["shape"])
-    truth, found = table["silhouette"]
-    return (0 if truth > found + 0.01 else 1 if found > truth + 0.01 else 2), (
-        f"The truth has {truth:.2f}, k-means {found:.2f}, with an accuracy of "
+    truth, kmeans = table["silhouette"]
+    return (0 if truth > kmeans + 0.01 else 1 if kmeans > truth + 0.01 else 2), (
+        f"The truth has {truth:.2f}, k-means {kmeans:.2f}, with an accuracy of "
         f"{table['accuracy'].iloc[1]:.2f}. A silhouette asks for compact balls, not for what is true."
     )
 
@@ -337,34 +340,35 @@ def ten_seeds(n_init: int) -> Array:
 
     rows, labels = some_digits(600)
     x = torch.from_numpy(rows)
-    found = [kmeans(x, 10, Context(seed), n_init=n_init).assignments for seed in range(RUNS)]
-    return np.array([clustering_accuracy(labels, ids.numpy()) for ids in found])
+    clusterings = [kmeans(x, 10, Context(seed), n_init=n_init).assignments for seed in range(RUNS)]
+    return np.array([clustering_accuracy(labels, ids.numpy()) for ids in clusterings])
 
 
 def _luck(values: Values, materials: Sequence[Material]) -> list[Element]:
-    found = ten_seeds(int(values["starts"]))
+    accuracies = ten_seeds(int(values["starts"]))
     chart = teaching.bars(
         [f"seed {i}" for i in range(RUNS)],
-        found,
+        accuracies,
         title="accuracy",
         high=1.0,
-        colours=[theme.RIGHT if v == found.max() else theme.GREY for v in found],
+        colours=[theme.RIGHT if v == accuracies.max() else theme.GREY for v in accuracies],
         height=340,
     )
     return [
         Words(
-            f"Mean **{found.mean():.3f}**, standard deviation {found.std(ddof=1):.3f}, from "
-            f"{found.min():.3f} to {found.max():.3f}"
+            f"Mean **{accuracies.mean():.3f}**, standard deviation {accuracies.std(ddof=1):.3f}, from "
+            f"{accuracies.min():.3f} to {accuracies.max():.3f}"
         ),
         Chart(chart, "Accuracy of ten runs that differ in their seed only"),
     ]
 
 
 def _spread(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
-    found = ten_seeds(int(values["starts"]))
-    gap = float(found.max() - found.min())
+    accuracies = ten_seeds(int(values["starts"]))
+    gap = float(accuracies.max() - accuracies.min())
     return (0 if gap < 0.02 else 1 if gap < 0.08 else 2), (
-        f"{gap:.3f}: from {found.min():.3f} to {found.max():.3f}, mean {found.mean():.3f}. Whoever "
+        f"{gap:.3f}: from {accuracies.min():.3f} to {accuracies.max():.3f}, "
+        f"mean {accuracies.mean():.3f}. Whoever "
         "shows one run shows luck; whoever shows the best of ten has looked at the labels."
     )
 

@@ -185,20 +185,21 @@ def _by_hand(values: Values, materials: Sequence[Material]) -> list[Element]:
             return f"$P_{{{ABC[row]}{column}}} = 0$, and $0 \\ln 0$ counts as $0$"
         return f"${p:.3f} \\ln \\frac{{{p:.3f}}}{{{a:.3f} \\cdot {b:.3f}}} = {part[row, j]:.4f}$"
 
-    found = entropy - left
+    mutual_information = entropy - left
     return [
         two_bars(entropy, left, math.log(3), 160),
-        Words(f"I is **{found:.3f}** of at most ln 3 = **{math.log(3):.3f}** nats."),
+        Words(f"I is **{mutual_information:.3f}** of at most ln 3 = **{math.log(3):.3f}** nats."),
         Numbers(table, arithmetic, "What each cell adds to I", 4, start=(0, "a")),
     ]
 
 
 def _uneven_diagonal(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     entropy, left = information(np.array(values["grid"]))
-    found = entropy - left
-    option = 0 if found > math.log(3) - 1e-6 else 1 if found > 1e-6 else 2
+    mutual_information = entropy - left
+    option = 0 if mutual_information > math.log(3) - 1e-6 else 1 if mutual_information > 1e-6 else 2
     return option, (
-        f"I is {found:.3f}, and the maximum is ln 3 = {math.log(3):.3f}. H(z|z') is {left:.3f}, as "
+        f"I is {mutual_information:.3f}, and the maximum is ln 3 = {math.log(3):.3f}. "
+        f"H(z|z') is {left:.3f}, as "
         "good as it can be, but the clusters are not equally full. Write 1, 1, 1 on the diagonal."
     )
 
@@ -249,12 +250,12 @@ def _cheats(values: Values, materials: Sequence[Material]) -> list[Element]:
 def _random_pairs(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     k = int(values["k"])
     entropy, left = information(cheat(values["cheat"], k))
-    found = entropy - left
-    option = 1 if found < 1e-6 else 0 if found > math.log(k) - 1e-6 else 2
+    mutual_information = entropy - left
+    option = 1 if mutual_information < 1e-6 else 0 if mutual_information > math.log(k) - 1e-6 else 2
     return option, (
         f"H(z) is {entropy:.3f}, all that {k} clusters allow, and H(z|z') is {left:.3f} too: the "
-        f"information is {found:.3f}. Full clusters alone earn nothing, and neither do sure answers "
-        "that are all the same."
+        f"information is {mutual_information:.3f}. Full clusters alone earn nothing, and neither do "
+        "sure answers that are all the same."
     )
 
 
@@ -292,18 +293,18 @@ def costs(k: int) -> Array:
 
 def _merge(values: Values, materials: Sequence[Material]) -> list[Element]:
     k = int(values["k"])
-    found = costs(k)
-    table = pd.DataFrame(found, index=list(FATES), columns=["I(z;z')", "lost", "errors"])
+    merge_costs = costs(k)
+    table = pd.DataFrame(merge_costs, index=list(FATES), columns=["I(z;z')", "lost", "errors"])
 
     def arithmetic(row: int, column: str) -> str:
         sizes, wrong = division(FATES[row], k)
         if column == "errors":
             return f"Items in a cluster that stands for another class: ${wrong:.3f}$"
         if column == "lost":
-            return f"$\\ln {k} - {found[row, 0]:.4f} = {found[row, 1]:.4f}$"
+            return f"$\\ln {k} - {merge_costs[row, 0]:.4f} = {merge_costs[row, 1]:.4f}$"
         filled, counts = np.unique(sizes[sizes > 0].round(12), return_counts=True)
         terms = [f"{c} \\cdot {s:.3f} \\ln {s:.3f}" for s, c in zip(filled, counts, strict=True)]
-        return f"$-({' + '.join(terms)}) = {found[row, 0]:.4f}$, as P is diagonal"
+        return f"$-({' + '.join(terms)}) = {merge_costs[row, 0]:.4f}$, as P is diagonal"
 
     start = (FATES.index(values["fate"]), "lost")
     sizes, _ = division(values["fate"], k)
@@ -373,10 +374,10 @@ def _heads(values: Values, materials: Sequence[Material]) -> list[Element]:
 
 
 def _five_heads(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
-    found = gap(materials[0])
-    option = 0 if found < 0.01 else 1 if found < 0.07 else 2
+    loss_gap = gap(materials[0])
+    option = 0 if loss_gap < 0.01 else 1 if loss_gap < 0.07 else 2
     return option, (
-        f"{found:.3f} nats lie between best and worst. A merge with half of a third class costs "
+        f"{loss_gap:.3f} nats lie between best and worst. A merge with half of a third class costs "
         f"{costs(CLASSES)[2, 1]:.3f}: gaps of that size tell of other divisions, and the lowest loss "
         "is chosen without a label."
     )
@@ -398,10 +399,12 @@ def _flat_start(values: Values, materials: Sequence[Material]) -> tuple[int, str
     run = materials[0].run
     first, last = (run[i].artefacts["joint"].data for i in (0, -1))
     (a, b), (entropy, left), ceiling = information(first), information(last), math.log(CLASSES)
-    found = entropy - left
-    option = 0 if found > ceiling - 0.01 else 1 if found > ceiling / 2 else 2
+    mutual_information = entropy - left
+    option = (
+        0 if mutual_information > ceiling - 0.01 else 1 if mutual_information > ceiling / 2 else 2
+    )
     return option, (
-        f"From {a - b:.3f} to {found:.3f} of {ceiling:.3f} nats. Of what is missing, "
+        f"From {a - b:.3f} to {mutual_information:.3f} of {ceiling:.3f} nats. Of what is missing, "
         f"{ceiling - entropy:.3f} is due to clusters of unequal size, and {left:.3f} to answers that "
         "are unsure or differ from image to copy."
     )

@@ -127,10 +127,11 @@ def _any(values: Values, materials: Sequence[Material]) -> list[Element]:
 
 
 def _random_division(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
-    found = [np.subtract(*entropies(np.eye(3)[divided(w)])) for w in (values["way"], WAYS[0])]
-    option = 0 if found[0] > THREE - 1e-6 else 1 if found[0] > 1e-6 else 2
+    information = [np.subtract(*entropies(np.eye(3)[divided(w)])) for w in (values["way"], WAYS[0])]
+    option = 0 if information[0] > THREE - 1e-6 else 1 if information[0] > 1e-6 else 2
     return option, (
-        f"{found[0]:.3f} nats, just as {found[1]:.3f} for the groups: ln 3 = {THREE:.3f} is all there "
+        f"{information[0]:.3f} nats, just as {information[1]:.3f} for the groups: "
+        f"ln 3 = {THREE:.3f} is all there "
         "is. The two entropies look at answers only. Where the points lie does not occur in them."
     )
 
@@ -205,10 +206,10 @@ def ends(material: Material) -> tuple[float, float]:
 
 def _simple(values: Values, materials: Sequence[Material]) -> list[Element]:
     names = ("linear, with weight decay", "small net, without")
-    found = [ends(material) for material in materials]
+    end_values = [ends(material) for material in materials]
     parts: list[Element] = []
     for title, column, high in (("information, nats", 0, math.log(10)), ("accuracy", 1, 1.0)):
-        figures = [pair[column] for pair in found]
+        figures = [pair[column] for pair in end_values]
         chart = teaching.bars(names, figures, title=title, high=high, height=150)
         words = ", ".join(f"{n}: {x:.3f}" for n, x in zip(names, figures, strict=True))
         parts.append(Chart(chart, f"{title} of {words}"))
@@ -245,24 +246,24 @@ def sizes_by_digit(neighbour: int, reach: float = 0.25) -> Array:
 
 
 def _sizes(values: Values, materials: Sequence[Material]) -> list[Element]:
-    found = sizes_by_digit(int(values["neighbour"]), values["reach"])
+    mean_sizes = sizes_by_digit(int(values["neighbour"]), values["reach"])
     chart = teaching.bars(
-        [str(d) for d in range(10)], found, title="mean size of a change", height=330
+        [str(d) for d in range(10)], mean_sizes, title="mean size of a change", height=330
     )
     return [
         Chart(chart, "Mean size of a change for each digit"),
         Words(
-            f"Smallest for **{found.argmin()}**, largest for **{found.argmax()}**. "
+            f"Smallest for **{mean_sizes.argmin()}**, largest for **{mean_sizes.argmax()}**. "
             "IMSAT itself does not know the classes."
         ),
     ]
 
 
 def _crowded(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
-    found = sizes_by_digit(int(values["neighbour"]), values["reach"])
+    mean_sizes = sizes_by_digit(int(values["neighbour"]), values["reach"])
     asked = (0, 1, 8)
-    option = int(np.argmin(found[list(asked)]))
-    words = ", ".join(f"{d}: {found[d]:.3f}" for d in asked)
+    option = int(np.argmin(mean_sizes[list(asked)]))
+    words = ", ".join(f"{d}: {mean_sizes[d]:.3f}" for d in asked)
     return option, (
         f"Mean sizes are {words}. Digits that are all written alike lie in a crowd, and a change of "
         "one size for all would carry them over to a neighbour."

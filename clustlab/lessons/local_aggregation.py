@@ -23,8 +23,8 @@ MIXED = 11  # a 9 among many that are not
 def bank() -> Array:
     """Rows (1797, 64) float32 of length 1: pixels without their mean."""
     rows = pixels() - pixels().mean(0)
-    found: Array = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return found
+    directions: Array = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return directions
 
 
 @cache
@@ -46,8 +46,8 @@ def clustering(k: int, seed: int) -> Array:
     from clustlab.context import Context
     from clustlab.parts.clustering.kmeans import kmeans
 
-    found = kmeans(torch.from_numpy(bank()), k, Context(seed), max_iter=15)
-    return np.asarray(found.assignments)
+    kmeans_clustering = kmeans(torch.from_numpy(bank()), k, Context(seed), max_iter=15)
+    return np.asarray(kmeans_clustering.assignments)
 
 
 def votes(item: int | Array, others: Array, k: int, seeds: int) -> Array:
@@ -77,13 +77,15 @@ SHOWN = 60
 
 def _near(values: Values, materials: Sequence[Material]) -> list[Element]:
     item, size = int(values["item"]), int(values["size"])
-    labels, found = digits().labels, background()
+    labels, neighbours = digits().labels, background()
     assert labels is not None
-    others = found[item, :size]
+    others = neighbours[item, :size]
     shown = np.concatenate([[item], others[: SHOWN - 1]])
     wrong = labels[shown] != labels[item]
     sheet = sheets.atlas(digits().items, shown, tile=44, columns=15, wrong=wrong)
-    same = np.cumsum(labels[found[item]] == labels[item]) / np.arange(1, found.shape[1] + 1)
+    same = np.cumsum(labels[neighbours[item]] == labels[item]) / np.arange(
+        1, neighbours.shape[1] + 1
+    )
     table = pd.DataFrame({"size": np.arange(1, len(same) + 1), "same": same})
     chart = teaching.lines(
         table, x="size", y="same", title=("neighbours", "same digit"), at=float(size), height=170

@@ -33,9 +33,9 @@ def finding(copy: float, temperature: float) -> tuple[Array, Array]:
     from clustlab.parts.losses.nt_xent import cosines
 
     rows = torch.as_tensor(directions(copy))
-    found = np.asarray(cosines(rows[:1], rows[1:])[0], dtype=np.float64)
-    weights = np.exp((found - found.max()) / temperature)
-    return found, weights / weights.sum()
+    similarities = np.asarray(cosines(rows[:1], rows[1:])[0], dtype=np.float64)
+    weights = np.exp((similarities - similarities.max()) / temperature)
+    return similarities, weights / weights.sum()
 
 
 NAMES = ("copy", "other 1", "other 2", "other 3")
@@ -103,8 +103,8 @@ def contrast(state: str, n: int, temperature: float = 0.5) -> float:
 
 def _guessing(values: Values, materials: Sequence[Material]) -> list[Element]:
     n, tau = int(values["n"]), values["tau"]
-    found = [contrast(state, n, tau) for state in STATES]
-    chart = teaching.bars(STATES, found, title="loss, in nats", height=200)
+    losses = [contrast(state, n, tau) for state in STATES]
+    chart = teaching.bars(STATES, losses, title="loss, in nats", height=200)
     guess = math.log(2 * n - 1)
     return [
         Chart(chart, f"Contrastive loss of {n} items and their copies in three states"),
@@ -114,12 +114,12 @@ def _guessing(values: Values, materials: Sequence[Material]) -> list[Element]:
 
 def _all_alike(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     n, tau = int(values["n"]), values["tau"]
-    found = [contrast(state, n, tau) for state in STATES]
+    losses = [contrast(state, n, tau) for state in STATES]
     guess = math.log(2 * n - 1)
-    option = 0 if found[0] < found[2] else 1 if found[0] < guess - 0.01 else 2
+    option = 0 if losses[0] < losses[2] else 1 if losses[0] < guess - 0.01 else 2
     return option, (
-        f"It costs {found[0]:.3f} = ln {2 * n - 1}, as guessing does; with copies found it would be "
-        f"{found[2]:.3f}. A copy must be nearer than all others, so contrast cannot be won by making "
+        f"It costs {losses[0]:.3f} = ln {2 * n - 1}, as guessing does; with copies found it would be "
+        f"{losses[2]:.3f}. A copy must be nearer than all others, so contrast cannot be won by making "
         "everything alike."
     )
 
@@ -152,14 +152,14 @@ def purity(k: int) -> float:
 
 def _mined(values: Values, materials: Sequence[Material]) -> list[Element]:
     k = int(values["k"])
-    labels, found = digits().labels, table_of_neighbours()
+    labels, neighbours = digits().labels, table_of_neighbours()
     assert labels is not None
-    mixed = (labels[found[:, :10]] != labels[:, None]).sum(1)
+    mixed = (labels[neighbours[:, :10]] != labels[:, None]).sum(1)
     shown = [
         *(np.flatnonzero(labels == d)[0] for d in (0, 2, 7)),
         *np.argsort(-mixed, kind="stable")[:2],
     ]
-    rows = np.concatenate([[i, *found[i, :12]] for i in shown]).astype(int)
+    rows = np.concatenate([[i, *neighbours[i, :12]] for i in shown]).astype(int)
     wrong = labels[rows] != np.repeat(labels[shown], 13)
     sheet = sheets.atlas(digits().items, rows, tile=40, columns=13, wrong=wrong)
     table = pd.DataFrame({"k": range(1, 51), "same": purities()})
@@ -211,12 +211,12 @@ def agreement_costs() -> Array:
 
 def _agree(values: Values, materials: Sequence[Material]) -> list[Element]:
     names, one, other = agreement_table()
-    found = agreement_costs()
-    table = pd.DataFrame({"product": (one * other).sum(1), "cost": found}, index=names)
+    costs = agreement_costs()
+    table = pd.DataFrame({"product": (one * other).sum(1), "cost": costs}, index=names)
 
     def arithmetic(row: int, column: str) -> str:
         if column == "cost":
-            return f"$-\\ln {table['product'].iloc[row]:.4f} = {found[row]:.3f}$"
+            return f"$-\\ln {table['product'].iloc[row]:.4f} = {costs[row]:.3f}$"
         pairs = zip(one[row], other[row], strict=True)
         terms = " + ".join(f"{a:.2f} \\cdot {b:.2f}" for a, b in pairs)
         return f"${terms} = {table['product'].iloc[row]:.4f}$"
@@ -224,7 +224,7 @@ def _agree(values: Values, materials: Sequence[Material]) -> list[Element]:
     start = (names.index(values["pair"]), "cost")
     chart = teaching.bars(
         names,
-        found,
+        costs,
         title="cost, in nats",
         colours=[theme.ACCENT if n == values["pair"] else theme.RIGHT for n in names],
         height=200,
@@ -366,20 +366,20 @@ def _self_labels(values: Values, materials: Sequence[Material]) -> tuple[int, st
 def _columns(values: Values, materials: Sequence[Material]) -> list[Element]:
     (material,) = materials
     step = step_at(len(material.run), values["epoch"])
-    found = np.asarray(material.run[step].artefacts["columns"].data, dtype=np.float64)
-    names = [str(i) for i in range(len(found))]
+    cosines = np.asarray(material.run[step].artefacts["columns"].data, dtype=np.float64)
+    names = [str(i) for i in range(len(cosines))]
     chart = teaching.shades(
-        np.clip(found, 0, None),
+        np.clip(cosines, 0, None),
         names,
         names,
         titles=("cluster, images", "cluster, copies"),
         height=340,
     )
-    beside = (found.sum() - np.trace(found)) / (found.size - len(found))
+    beside = (cosines.sum() - np.trace(cosines)) / (cosines.size - len(cosines))
     return [
         Chart(chart, f"Cosines of cluster columns after {step} epochs"),
         Words(
-            f"Epoch {step}: mean cosine **{np.diag(found).mean():.3f}** on the diagonal, "
+            f"Epoch {step}: mean cosine **{np.diag(cosines).mean():.3f}** on the diagonal, "
             f"**{beside:.3f}** beside it"
         ),
     ]

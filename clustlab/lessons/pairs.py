@@ -39,15 +39,15 @@ def limits(lam: float) -> tuple[float, float]:
 def kinds(s: Array, lam: float) -> Array:
     """Number in `KINDS` (n, n) of each pair by its cosine; -1 for an item with itself."""
     similar, dissimilar = pairs.chosen(s, *limits(lam))
-    found = np.where(similar, 0, np.where(dissimilar, 1, 2))
-    np.fill_diagonal(found, -1)
-    return found
+    numbers = np.where(similar, 0, np.where(dissimilar, 1, 2))
+    np.fill_diagonal(numbers, -1)
+    return numbers
 
 
 def shares(s: Array, lam: float) -> Array:
     """Share (3,) of all pairs that is similar, dissimilar and left out."""
-    found = kinds(s, lam)
-    return np.array([(found == i).sum() for i in range(3)]) / max(1, (found >= 0).sum())
+    pair_kinds = kinds(s, lam)
+    return np.array([(pair_kinds == i).sum() for i in range(3)]) / max(1, (pair_kinds >= 0).sum())
 
 
 def precision(s: Array, lam: float, labels: Array) -> tuple[float, float]:
@@ -55,12 +55,12 @@ def precision(s: Array, lam: float, labels: Array) -> tuple[float, float]:
     return pairs.right(*pairs.chosen(s, *limits(lam)), labels)
 
 
-def by_kind(found: Array, height: int = 150) -> Chart:
+def by_kind(kind_shares: Array, height: int = 150) -> Chart:
     """Bars of the three shares."""
     chart = teaching.bars(
-        KINDS, found, title="share of the pairs", high=1.0, colours=COLOURS, height=height
+        KINDS, kind_shares, title="share of the pairs", high=1.0, colours=COLOURS, height=height
     )
-    words = ", ".join(f"{k} {x:.1%}" for k, x in zip(KINDS, found, strict=True))
+    words = ", ".join(f"{k} {x:.1%}" for k, x in zip(KINDS, kind_shares, strict=True))
     return Chart(chart, f"Shares of the pairs: {words}")
 
 
@@ -174,17 +174,20 @@ def precision_by_cosine(s: Array, labels: Array) -> Array:
     apart = ~np.eye(len(s), dtype=bool)
     same = labels[:, None] == labels[None, :]
     place = np.digitize(s, BINS) - 1
-    found = [same[(place == i) & apart] for i in range(len(BINS) - 1)]
-    return np.array([x.mean() if len(x) else np.nan for x in found])
+    same_by_bin = [same[(place == i) & apart] for i in range(len(BINS) - 1)]
+    return np.array([x.mean() if len(x) else np.nan for x in same_by_bin])
 
 
 def _untrained(values: Values, materials: Sequence[Material]) -> list[Element]:
     scores, labels = some(int(values["seed"]))
     s = cosines(scores)
-    found = precision_by_cosine(s, labels)
+    precision_by_bin = precision_by_cosine(s, labels)
     names = [f"{a:g} to {min(b, 1):g}" for a, b in pairwise(BINS)]
     chart = teaching.bars(
-        names, np.nan_to_num(found), title="share of pairs that are one digit", height=270
+        names,
+        np.nan_to_num(precision_by_bin),
+        title="share of pairs that are one digit",
+        height=270,
     )
     share = shares(s, 0.0)
     return [
@@ -199,11 +202,11 @@ def _untrained(values: Values, materials: Sequence[Material]) -> list[Element]:
 def _first_pairs(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     scores, labels = some(int(values["seed"]))
     s = cosines(scores)
-    found, apart = precision(s, 0.0, labels)
-    option = 0 if found < 0.13 else 1 if found < 0.5 else 2
+    similar, dissimilar = precision(s, 0.0, labels)
+    option = 0 if similar < 0.13 else 1 if similar < 0.5 else 2
     return option, (
-        f"{found:.1%} of them are one digit, and {apart:.1%} of the dissimilar pairs are two. That is "
-        f"little more than chance, yet there are {(kinds(s, 0.0) == 0).sum() // 2:,} such pairs here, and what "
+        f"{similar:.1%} of them are one digit, and {dissimilar:.1%} of the dissimilar pairs are two. "
+        f"That is little more than chance, yet there are {(kinds(s, 0.0) == 0).sum() // 2:,} such pairs here, and what "
         "is right in them is a direction to learn in."
     )
 
@@ -247,9 +250,9 @@ def counted(material: Material) -> pd.DataFrame:
     """Share of pairs of each kind at each epoch: columns epoch, kind, share."""
     rows = []
     for record in material.run.log:
-        found = record["scalars"]
-        if "n_similar_pairs" in found:
-            counts = [found[f"n_{kind.replace(' ', '_')}_pairs"] for kind in KINDS]
+        scalars = record["scalars"]
+        if "n_similar_pairs" in scalars:
+            counts = [scalars[f"n_{kind.replace(' ', '_')}_pairs"] for kind in KINDS]
             rows += [
                 (record["step"], kind, n / max(1, sum(counts)))
                 for kind, n in zip(KINDS, counts, strict=True)
@@ -314,9 +317,9 @@ def _learning(values: Values, materials: Sequence[Material]) -> list[Element]:
         height=240,
     )
     parts: list[Element] = [Chart(chart, "Share of right ones among the similar pairs by epoch")]
-    found = material.run[step].artefacts.get("pairs")
-    if found is not None:
-        pictures = np.asarray(found.data)
+    artefact = material.run[step].artefacts.get("pairs")
+    if artefact is not None:
+        pictures = np.asarray(artefact.data)
         flat = pictures.reshape(-1, *pictures.shape[2:])
         sheet = sheets.atlas(flat, np.arange(len(flat)), tile=52, columns=pictures.shape[1])
         parts.append(Picture(sheet.pixels, "Pairs taken as similar, one below the other", 640))

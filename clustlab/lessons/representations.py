@@ -62,8 +62,8 @@ def components(count: int) -> tuple[Array, Array]:
     from clustlab.context import Context
     from clustlab.parts.inputs.components import Components
 
-    found = Components(digits(), count, Context(0))
-    return found.pictures(found.z), found.variance
+    pca = Components(digits(), count, Context(0))
+    return pca.pictures(pca.z), pca.variance
 
 
 def squared_error(rebuilt: Array) -> float:
@@ -147,7 +147,7 @@ def _same_clusters(values: Values, materials: Sequence[Material]) -> tuple[int, 
 def _redrawn(values: Values, materials: Sequence[Material]) -> list[Element]:
     (material,) = materials
     step = min(int(values["epoch"]), last(material))
-    found = material.run[step]
+    snapshot = material.run[step]
     errors = [
         (i, record["scalars"]["reconstruction"], "autoencoder")
         for i, record in enumerate(material.run.log)
@@ -160,7 +160,7 @@ def _redrawn(values: Values, materials: Sequence[Material]) -> list[Element]:
         table, x="epoch", y="error", by="code", at=float(step), height=240,
         title=("epoch", "squared error per pixel"),
     )  # fmt: skip
-    pictures = artefacts.images(found.artefacts["reconstructions"])
+    pictures = artefacts.images(snapshot.artefacts["reconstructions"])
     return [
         Words(f"After **{step}** passes: originals above, redrawn from {CODE} numbers below"),
         Picture(pictures, f"Twelve digits and how the network redraws them at epoch {step}"),
@@ -238,25 +238,28 @@ def _does_it_pay(values: Values, materials: Sequence[Material]) -> tuple[int, st
 def _sparse(values: Values, materials: Sequence[Material]) -> list[Element]:
     (material,) = materials
     step = min(int(values["epoch"]), last(material))
-    found = material.run[step].artefacts
-    shares = np.asarray(found["activations"].data)[0]
+    snapshot = material.run[step]
+    shares = np.asarray(snapshot.artefacts["activations"].data)[0]
     names = [f"{i / len(shares):.2f} and up" for i in range(0, len(shares), 2)]
     chart = teaching.bars(
         names, shares.reshape(-1, 2).sum(1), title="share of all activations", height=250
     )
-    active = float(np.asarray(found["active units"].data).mean())
+    active = float(np.asarray(snapshot.artefacts["active units"].data).mean())
     return [
         Words(f"An image uses **{active:.1%}** of the units on average at epoch {step}."),
-        Picture(artefacts.images(found["dictionary"]), "What the most used units add to an image"),
+        Picture(
+            artefacts.images(snapshot.artefacts["dictionary"]),
+            "What the most used units add to an image",
+        ),
         Chart(chart, "Histogram of the activations of all units"),
     ]
 
 
 def _few_words(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     (material,) = materials
-    found = material.run[last(material)].artefacts
-    active = float(np.asarray(found["active units"].data).mean())
-    units = np.asarray(found["mean activations"].data).shape[1]
+    snapshot = material.run[last(material)]
+    active = float(np.asarray(snapshot.artefacts["active units"].data).mean())
+    units = np.asarray(snapshot.artefacts["mean activations"].data).shape[1]
     return (0 if active < 0.2 else 1 if active <= 0.5 else 2), (
         f"{active:.1%} of {units} units, about {active * units:.0f}. The penalty makes each unit rare, "
         "so an image is told by few words out of many."
@@ -312,13 +315,13 @@ def _sharp_cloud(values: Values, materials: Sequence[Material]) -> tuple[int, st
 def _traversal(values: Values, materials: Sequence[Material]) -> list[Element]:
     (material,) = materials
     step = min(int(values["epoch"]), last(material))
-    found = material.run[step]
-    told = np.asarray(found.artefacts["divergence"].data)[0]
+    snapshot = material.run[step]
+    told = np.asarray(snapshot.artefacts["divergence"].data)[0]
     names = [f"dimension {j + 1}" for j in range(len(told))]
     bars = teaching.bars(names, told, title="nats told by each dimension", height=210)
-    path = found.artefacts["traversal"]
+    path = snapshot.artefacts["traversal"]
     pictures = artefacts.images(replace(path, data=path.data[:ROWS], rows=path.rows[:ROWS]))
-    active = found.scalars["active_units"]
+    active = snapshot.scalars["active_units"]
     return [
         Words(f"Epoch {step}: **{active:g}** of {len(told)} dimensions are in use."),
         Picture(pictures, "One digit, moved along five dimensions of the code"),
@@ -328,9 +331,9 @@ def _traversal(values: Values, materials: Sequence[Material]) -> list[Element]:
 
 def _in_use(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     (material,) = materials
-    found = material.run[last(material)]
-    told = np.asarray(found.artefacts["divergence"].data)[0]
-    active = int(found.scalars["active_units"])
+    snapshot = material.run[last(material)]
+    told = np.asarray(snapshot.artefacts["divergence"].data)[0]
+    active = int(snapshot.scalars["active_units"])
     return (0 if active == len(told) else 1 if active > len(told) / 2 else 2), (
         f"{active} of {len(told)}; the busiest tells {told.max():.2f} nats, the idlest "
         f"{told.min():.2f}. What does not save more than it costs is switched off, and moving it "

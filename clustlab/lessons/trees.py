@@ -65,8 +65,8 @@ def _height(a: Array, b: Array, linkage: str) -> str:
         between = float(np.linalg.norm(a.mean(0) - b.mean(0)))
         return f"\\sqrt{{{factor:.2f}}} \\cdot {between:.3f} = {np.sqrt(factor) * between:.3f}"
     names = {"single": "\\min", "complete": "\\max", "average": "\\text{mean}"}
-    found = {"single": gaps.min(), "complete": gaps.max(), "average": gaps.mean()}
-    return f"{names[linkage]}({words}) = {found[linkage]:.3f}"
+    distances = {"single": gaps.min(), "complete": gaps.max(), "average": gaps.mean()}
+    return f"{names[linkage]}({words}) = {distances[linkage]:.3f}"
 
 
 def _merging(values: Values, materials: Sequence[Material]) -> list[Element]:
@@ -118,7 +118,7 @@ def shape(name: str, n: int = 150, noise: float = 0.06, seed: int = 0) -> tuple[
     return np.asarray(data.items, dtype=np.float64), data.labels
 
 
-def found(name: str, linkage: str) -> tuple[Array, float]:
+def clusters_and_ari(name: str, linkage: str) -> tuple[Array, float]:
     """Clusters (n,) of a shape cut at its true number, and the adjusted Rand index."""
     from clustlab.analysis.metrics import ari
 
@@ -128,8 +128,8 @@ def found(name: str, linkage: str) -> tuple[Array, float]:
 
 
 def _linkages(values: Values, materials: Sequence[Material]) -> list[Element]:
-    clusters, _ = found(values["shape"], values["linkage"])
-    scores = [found(values["shape"], linkage)[1] for linkage in LINKAGES]
+    clusters, _ = clusters_and_ari(values["shape"], values["linkage"])
+    scores = [clusters_and_ari(values["shape"], linkage)[1] for linkage in LINKAGES]
     points, _ = shape(values["shape"])
     colours = [theme.ACCENT if x == values["linkage"] else theme.RIGHT for x in LINKAGES]
     bars = teaching.bars(
@@ -142,7 +142,9 @@ def _linkages(values: Values, materials: Sequence[Material]) -> list[Element]:
 
 
 def _on_moons(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
-    scores = [found(values["shape"], linkage)[1] for linkage in ("single", "average", "ward")]
+    scores = [
+        clusters_and_ari(values["shape"], linkage)[1] for linkage in ("single", "average", "ward")
+    ]
     return int(np.argmax(scores)), (
         f"Adjusted Rand index: single {scores[0]:.3f}, average {scores[1]:.3f}, ward {scores[2]:.3f}. "
         "Single linkage goes along a chain of near points, wherever it bends; the others prefer "

@@ -65,5 +65,5 @@ def test_many_clusterings_find_the_moons_that_two_centres_cannot():
 
 
 def test_single_linkage_finds_rings_and_ward_does_not():
-    assert trees.found("circles", "single")[1] == pytest.approx(1)
-    assert trees.found("circles", "ward")[1] < 0.5
+    assert trees.clusters_and_ari("circles", "single")[1] == pytest.approx(1)
+    assert trees.clusters_and_ari("circles", "ward")[1] < 0.5
