@@ -55,7 +55,7 @@ def bands(
     """
     parts = []
     for group, members in groups.items():
-        lines = [_line(curves[run], axis, figure) for run in members]
+        lines = [_known_points(curves[run], axis, figure) for run in members]
         if not all(len(x) for x, _ in lines):
             continue
         x = _common(lines)
@@ -67,7 +67,7 @@ def bands(
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-def _line(table: pd.DataFrame, axis: str, figure: str) -> tuple[Array, Array]:
+def _known_points(table: pd.DataFrame, axis: str, figure: str) -> tuple[Array, Array]:
     """Places and values of a curve where both are known; the last value of each place."""
     known = table[[axis, figure]].dropna().drop_duplicates(axis, keep="last")
     return known[axis].to_numpy(float), known[figure].to_numpy(float)

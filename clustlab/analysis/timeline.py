@@ -90,18 +90,18 @@ class Timeline:
 
     def stable(self, step: int) -> Array:
         """Stable cluster ids (n,) int32 of the items at a step, -1 for noise."""
-        return self._at(step).stable.astype(np.int32)
+        return self._known_step(step).stable.astype(np.int32)
 
     def mapping(self, step: int) -> Array:
         """Stable id (k,) int32 of each raw cluster at a step."""
-        return self._at(step).mapping
+        return self._known_step(step).mapping
 
     def points(self, step: int) -> Array:
         """Principal components (n, 2) float32 at a step, turned onto the step before.
 
         Every step is drawn to one size: nearly all points lie in [-1, 1].
         """
-        return self._at(step).points
+        return self._known_step(step).points
 
     def centers(self, step: int) -> Array:
         """Where each cluster's center lies among the points, (ids, 2) float32 by stable id.
@@ -109,7 +109,7 @@ class Timeline:
         The method's own centers; where it has none, the means of the clusters. Rows of ids that
         hold nothing at this step are nan.
         """
-        snapshot, at = self._run[step], self._at(step)
+        snapshot, at = self._run[step], self._known_step(step)
         places = np.full((int(at.mapping.max(initial=-1)) + 1, 2), np.nan, dtype=np.float32)
         if not len(at.points):
             return places
@@ -128,11 +128,11 @@ class Timeline:
 
     def flips(self, step: int) -> Array:
         """How often each item changed its stable cluster up to a step, (n,) int32."""
-        return self._at(step).flips.astype(np.int32)
+        return self._known_step(step).flips.astype(np.int32)
 
     def row(self, step: int) -> dict[str, float]:
         """Scores of one step by key, in the order of `SCORES`; nan where one is not defined."""
-        return dict(self._at(step).row)
+        return dict(self._known_step(step).row)
 
     def metrics(self) -> pd.DataFrame:
         """Scores of all known steps: column `step`, then one for each of `SCORES`."""
@@ -192,7 +192,7 @@ class Timeline:
             self._silhouettes[step] = metrics.silhouette(self._run[step].embedding, stable)
         return self._silhouettes[step]
 
-    def _at(self, step: int) -> _Step:
+    def _known_step(self, step: int) -> _Step:
         self.extend(step + 1)
         with self._lock:
             return self._steps[step]

@@ -138,7 +138,7 @@ def _random_division(values: Values, materials: Sequence[Material]) -> tuple[int
 
 # -- 3: where the border runs ----------------------------------------------------------------------
 @cache
-def line() -> Array:
+def places_on_a_line() -> Array:
     """Two groups of 60 places on a line, (120,), with a gap around 0."""
     rng = np.random.default_rng(0)
     return np.concatenate([rng.normal(-1.5, 0.5, 60), rng.normal(1.5, 0.5, 60)])
@@ -146,7 +146,7 @@ def line() -> Array:
 
 def border(at: float, slope: float) -> Array:
     """Answers (120, 2) of a classifier with its border at a place and this slope."""
-    right = 1 / (1 + np.exp(-np.clip(slope * (line() - at), -700, 700)))
+    right = 1 / (1 + np.exp(-np.clip(slope * (places_on_a_line() - at), -700, 700)))
     return np.stack([1 - right, right], 1)
 
 
@@ -172,7 +172,9 @@ def _border(values: Values, materials: Sequence[Material]) -> list[Element]:
         height=220,
     )
     p = border(at, slope)
-    points = np.stack([line(), np.random.default_rng(2).uniform(-1, 1, len(line()))], 1)
+    points = np.stack(
+        [places_on_a_line(), np.random.default_rng(2).uniform(-1, 1, len(places_on_a_line()))], 1
+    )
     doubt = np.array([entropies(row[None])[0] for row in p])
     dots = teaching.cloud(
         points, p.argmax(1), sizes=20 + 300 * doubt, within=(-3.2, 3.2, -1.3, 1.3), height=110

@@ -129,7 +129,10 @@ class Spectral(RoundsSettings):
             rows.value, values.value, pieces.value = self._embedded(items, ctx)
         width, eigenvalues = shown_width(len(items)), _eigenvalues(values.value, self.n_clusters)
         steps = np.diff(values.value)
-        of_graph = {"pieces": pieces.value, "eigenvalue_step": _at(steps, self.n_clusters - 1)}
+        of_graph = {
+            "pieces": pieces.value,
+            "eigenvalue_step": _value_or_zero(steps, self.n_clusters - 1),
+        }
 
         def show(now: Clustering, before: Tensor, scalars: Mapping[str, float]) -> Snapshot:
             assignments = now.assignments.cpu().numpy()
@@ -176,7 +179,7 @@ class Spectral(RoundsSettings):
         return rows, values, pieces
 
 
-def _at(values: Array, place: int) -> float:
+def _value_or_zero(values: Array, place: int) -> float:
     return float(values[place]) if place < len(values) else 0.0
 
 

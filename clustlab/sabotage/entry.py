@@ -36,10 +36,10 @@ class Signature:
         value = self.measure(run, timeline)
         is_present = value > self.limit if self.above else value < self.limit
         side = "above" if self.above else "below"
-        sentence = f"{self.figure}: **{self._words(value)}**. The signature is a value {side} "
-        return Finding(value, is_present, f"{sentence}{self._words(self.limit)}.")
+        sentence = f"{self.figure}: **{self._formatted(value)}**. The signature is a value {side} "
+        return Finding(value, is_present, f"{sentence}{self._formatted(self.limit)}.")
 
-    def _words(self, value: float) -> str:
+    def _formatted(self, value: float) -> str:
         return "unknown" if value != value else f"{value:.{self.digits}f}"
 
 
