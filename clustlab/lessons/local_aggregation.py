@@ -20,7 +20,7 @@ MIXED = 11  # a 9 among many that are not
 
 
 @cache
-def bank() -> Array:
+def memory_bank() -> Array:
     """Rows (1797, 64) float32 of length 1: pixels without their mean."""
     rows = pixels() - pixels().mean(0)
     directions: Array = rows / np.linalg.norm(rows, axis=1, keepdims=True)
@@ -35,7 +35,7 @@ def background() -> Array:
     from clustlab.context import Context
     from clustlab.parts.clustering.neighbours import nearest
 
-    return np.asarray(nearest(torch.from_numpy(bank()), 300, Context()))
+    return np.asarray(nearest(torch.from_numpy(memory_bank()), 300, Context()))
 
 
 @cache
@@ -46,7 +46,7 @@ def clustering(k: int, seed: int) -> Array:
     from clustlab.context import Context
     from clustlab.parts.clustering.kmeans import kmeans
 
-    kmeans_clustering = kmeans(torch.from_numpy(bank()), k, Context(seed), max_iter=15)
+    kmeans_clustering = kmeans(torch.from_numpy(memory_bank()), k, Context(seed), max_iter=15)
     return np.asarray(kmeans_clustering.assignments)
 
 
@@ -191,13 +191,13 @@ def _purer(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
 
 # -- 4: the loss of one image ----------------------------------------------------------------------
 QUERY = np.array([0.96, 0.28])
-BANK = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [-1.0, 0.0]])
+SMALL_MEMORY_BANK = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [-1.0, 0.0]])
 KIND = ("close", "close", "background", "far")
 
 
 def loss_of_one(temperature: float) -> tuple[Array, float]:
     """Weights (4,) of the rows in the small bank for the query, and its loss in nats."""
-    weights = np.exp(BANK @ QUERY / temperature)
+    weights = np.exp(SMALL_MEMORY_BANK @ QUERY / temperature)
     close, all_near = weights[:2].sum(), weights[:3].sum()
     return weights, float(-np.log(close / all_near))
 
@@ -207,12 +207,12 @@ def _loss(values: Values, materials: Sequence[Material]) -> list[Element]:
     weights, loss = loss_of_one(tau)
     near = weights[:3] / weights[:3].sum()
     table = pd.DataFrame(
-        {"cosine": BANK @ QUERY, "weight": weights, "share of B": [*near, 0.0]},
+        {"cosine": SMALL_MEMORY_BANK @ QUERY, "weight": weights, "share of B": [*near, 0.0]},
         index=[f"row {i}, {kind}" for i, kind in enumerate(KIND)],
     )
 
     def arithmetic(row: int, column: str) -> str:
-        (x, y), cosine = BANK[row], float(BANK[row] @ QUERY)
+        (x, y), cosine = SMALL_MEMORY_BANK[row], float(SMALL_MEMORY_BANK[row] @ QUERY)
         if column == "cosine":
             return f"$0.96 \\cdot {x:g} + 0.28 \\cdot {y:g} = {cosine:.3f}$"
         if column == "weight":
@@ -222,7 +222,7 @@ def _loss(values: Values, materials: Sequence[Material]) -> list[Element]:
         below = " + ".join(f"{w:.4g}" for w in weights[:3])
         return f"${weights[row]:.4g} / ({below}) = {near[row]:.4f}$"
 
-    points = np.vstack([QUERY, BANK])
+    points = np.vstack([QUERY, SMALL_MEMORY_BANK])
     chart = teaching.cloud(
         points,
         np.array([1, 0, 0, 3, -1]),

@@ -36,6 +36,6 @@ def test_more_clusterings_never_lose_a_close_neighbour():
 def test_the_background_is_near_and_without_the_image_itself():
     table = la.background()
     assert (table != np.arange(len(table))[:, None]).all()
-    cosine = np.take_along_axis(la.bank() @ la.bank()[:5].T, table[:5].T, axis=0).T
+    cosine = np.take_along_axis(la.memory_bank() @ la.memory_bank()[:5].T, table[:5].T, axis=0).T
     assert (np.diff(cosine, axis=1) <= 1e-6).all()
-    np.testing.assert_allclose(np.linalg.norm(la.bank(), axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(la.memory_bank(), axis=1), 1, rtol=1e-5)

@@ -23,7 +23,7 @@ from clustlab.methods.local_aggregation.memory_bank import (
 )
 from tests.support.fakes import blocks
 
-BANK = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [-1.0, 0.0]]).double()
+MEMORY_BANK = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [-1.0, 0.0]]).double()
 TABLES = torch.tensor([[0, 0, 1, 1], [0, 1, 1, 2]])
 V = torch.tensor([[0.96, 0.28]]).double()
 ITEM = torch.tensor([0])
@@ -50,7 +50,7 @@ def directions(seed: int, n: int, d: int) -> torch.Tensor:
 
 # by hand --------------------------------------------------------------------------------------
 def test_golden_neighbourhood():
-    found = neighbourhood(V, ITEM, BANK, TABLES, 3)
+    found = neighbourhood(V, ITEM, MEMORY_BANK, TABLES, 3)
     assert found.background.tolist() == [[0, 1, 2]]
     assert found.close.tolist() == [[True, True, False]]
     assert found.votes.tolist() == [[2, 1, 0]]
@@ -61,7 +61,7 @@ def test_golden_neighbourhood():
     ("temperature", "value", "digits"), [(0.5, 0.123464, 1e-6), (0.07, 3.533e-5, 1e-8)]
 )
 def test_golden_losses(temperature, value, digits):
-    found = neighbourhood(V, ITEM, BANK, TABLES, 3)
+    found = neighbourhood(V, ITEM, MEMORY_BANK, TABLES, 3)
     assert float(local_aggregation_loss(found, temperature)) == pytest.approx(value, abs=digits)
 
 
@@ -69,7 +69,7 @@ def test_an_item_is_always_among_its_own_background():
     """Without, an item none of whose close ones is near would have the logarithm of nothing."""
     away = torch.tensor([[-0.6, 0.8]]).double()
     alone = torch.arange(4).repeat(2, 1)
-    found = neighbourhood(away, ITEM, BANK, alone, 2)
+    found = neighbourhood(away, ITEM, MEMORY_BANK, alone, 2)
     assert found.background.tolist() == [[2, 0]]
     assert found.close.tolist() == [[False, True]]
     assert math.isfinite(float(local_aggregation_loss(found)))
@@ -77,7 +77,7 @@ def test_an_item_is_always_among_its_own_background():
 
 def test_all_background_close_teaches_nothing():
     v = directions(0, 3, 2).requires_grad_()
-    found = neighbourhood(v, torch.tensor([0, 1, 2]), BANK, torch.zeros(1, 4), 4)
+    found = neighbourhood(v, torch.tensor([0, 1, 2]), MEMORY_BANK, torch.zeros(1, 4), 4)
     loss = local_aggregation_loss(found)
     loss.backward()
     assert float(loss.detach()) == pytest.approx(0, abs=1e-9)
@@ -86,23 +86,23 @@ def test_all_background_close_teaches_nothing():
 
 def test_an_item_alone_in_its_clusters_is_told_apart_from_the_background():
     alone = torch.arange(4)[None]
-    found = neighbourhood(V, ITEM, BANK, alone, 4)
-    expected = instance_loss(V, ITEM, BANK, 0.07)
+    found = neighbourhood(V, ITEM, MEMORY_BANK, alone, 4)
+    expected = instance_loss(V, ITEM, MEMORY_BANK, 0.07)
     assert float(local_aggregation_loss(found, 0.07)) == pytest.approx(float(expected))
 
 
 def test_instance_loss_by_hand():
     scores = [0.96, 0.936, 0.28, -0.96]
     expected = math.log(sum(math.exp(2 * s) for s in scores)) - 2 * 0.96
-    assert float(instance_loss(V, ITEM, BANK, 0.5)) == pytest.approx(expected)
+    assert float(instance_loss(V, ITEM, MEMORY_BANK, 0.5)) == pytest.approx(expected)
 
 
 @given(seed=st.integers(0, 10_000), m=st.integers(1, 12))
 def test_the_loss_is_never_negative_and_close_sets_grow_with_clusterings(seed, m):
-    bank, v = directions(seed, 12, 3), directions(seed + 1, 5, 3)
+    memory_bank, v = directions(seed, 12, 3), directions(seed + 1, 5, 3)
     tables = torch.from_numpy(np.random.default_rng(seed).integers(0, 4, (3, 12)))
     index = torch.arange(5)
-    one, three = (neighbourhood(v, index, bank, tables[:h], m) for h in (1, 3))
+    one, three = (neighbourhood(v, index, memory_bank, tables[:h], m) for h in (1, 3))
     assert float(local_aggregation_loss(one, 0.2)) >= -1e-9
     assert (three.close | ~one.close).all()
     assert float(local_aggregation_loss(three, 0.2)) <= float(local_aggregation_loss(one, 0.2))
@@ -111,37 +111,37 @@ def test_the_loss_is_never_negative_and_close_sets_grow_with_clusterings(seed, m
 
 
 def test_gradients_by_finite_differences_reach_the_items_alone():
-    bank, v = directions(0, 10, 3).requires_grad_(), directions(1, 4, 3).requires_grad_()
+    memory_bank, v = directions(0, 10, 3).requires_grad_(), directions(1, 4, 3).requires_grad_()
     tables = torch.from_numpy(np.random.default_rng(0).integers(0, 3, (2, 10)))
     index = torch.arange(4)
 
     def local(x: torch.Tensor) -> torch.Tensor:
-        return local_aggregation_loss(neighbourhood(x, index, bank, tables, 6), 0.5)
+        return local_aggregation_loss(neighbourhood(x, index, memory_bank, tables, 6), 0.5)
 
     assert torch.autograd.gradcheck(local, v)
-    assert torch.autograd.gradcheck(lambda x: instance_loss(x, index, bank, 0.5), v)
-    (local(v) + instance_loss(v, index, bank, 0.5)).backward()
-    assert bank.grad is None
+    assert torch.autograd.gradcheck(lambda x: instance_loss(x, index, memory_bank, 0.5), v)
+    (local(v) + instance_loss(v, index, memory_bank, 0.5)).backward()
+    assert memory_bank.grad is None
 
 
 def test_small_temperatures_overflow_nothing():
-    found = neighbourhood(V.float(), ITEM, BANK.float(), TABLES, 3)
+    found = neighbourhood(V.float(), ITEM, MEMORY_BANK.float(), TABLES, 3)
     assert math.isfinite(float(local_aggregation_loss(found, 0.001)))
 
 
 def test_the_bank_moves_half_way_and_stays_on_the_sphere():
-    bank = BANK.clone()
-    remember(bank, torch.tensor([0, 3]), torch.tensor([[0.0, 1.0], [0.0, 1.0]]))
+    memory_bank = MEMORY_BANK.clone()
+    remember(memory_bank, torch.tensor([0, 3]), torch.tensor([[0.0, 1.0], [0.0, 1.0]]))
     half = math.sqrt(0.5)
-    assert bank[0].tolist() == pytest.approx([half, half])
-    assert bank[3].tolist() == pytest.approx([-half, half])
-    assert torch.equal(bank[1:3], BANK[1:3])
-    remember(bank, ITEM, V, keep=0.0)
-    assert torch.allclose(bank[0], V[0])
+    assert memory_bank[0].tolist() == pytest.approx([half, half])
+    assert memory_bank[3].tolist() == pytest.approx([-half, half])
+    assert torch.equal(memory_bank[1:3], MEMORY_BANK[1:3])
+    remember(memory_bank, ITEM, V, keep=0.0)
+    assert torch.allclose(memory_bank[0], V[0])
 
 
 def test_similarities_are_shared_out_by_the_kind_of_neighbour():
-    drawn = similarities(V, BANK, neighbourhood(V, ITEM, BANK, TABLES, 3)).data
+    drawn = similarities(V, MEMORY_BANK, neighbourhood(V, ITEM, MEMORY_BANK, TABLES, 3)).data
     close, background, further = (np.flatnonzero(row) for row in drawn)
     edges = np.linspace(-1, 1, 41)
     place = np.searchsorted(edges, [0.96, 0.936, 0.28, -0.96]) - 1  # by hand: products with V
@@ -188,10 +188,10 @@ def test_the_bank_is_indexed_by_the_item():
     steps = LocalAggregation(**{**TINY, "memory": 0.0, "strength": 0.0}).iterate(blocks(60), ctx)
     next(steps)
     snapshot = next(steps)
-    bank = ctx._parts["bank"].value
-    own = (bank @ torch.from_numpy(snapshot.embedding.copy()).T).numpy()
+    memory_bank = ctx._parts["bank"].value
+    own = (memory_bank @ torch.from_numpy(snapshot.embedding.copy()).T).numpy()
     assert np.diag(own).mean() > own.mean() + 0.05
-    assert torch.allclose(bank.norm(dim=1), torch.ones(60), atol=1e-5)
+    assert torch.allclose(memory_bank.norm(dim=1), torch.ones(60), atol=1e-5)
 
 
 def test_the_sheet_parts_close_from_other_background():

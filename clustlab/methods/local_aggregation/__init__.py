@@ -203,9 +203,9 @@ class LocalAggregation(ChangedCopies):
         d = self.n_features
         coarse = Cost(linear=float(2 * ROUNDS * n * self.n_clusters * d))
         look = forward * n + coarse
-        against_bank = Cost(linear=float(2 * n * n * d))  # forward and backward
+        against_memory_bank = Cost(linear=float(2 * n * n * d))  # forward and backward
         fine = 2 * (KMEANS_ROUNDS + 1) * n * self.n_fine(n) * d * self.n_clusterings
-        step = forward * (3 * n) + against_bank + look
+        step = forward * (3 * n) + against_memory_bank + look
         return [
             PlannedPhase("start", 1, look + coarse * (STARTS - 1), "initialise"),
             PlannedPhase("warm up", self.warm_up_epochs, step, "pretrain", n),
@@ -260,8 +260,8 @@ class _Run:
         descent = SGD(groups, settings.learning_rate, momentum=MOMENTUM)
         self.optimiser = ctx.keep("optimiser", descent, across_runs=False)
         self.rate_factor = LearningRateFactor("pace", ctx)
-        bank = torch.zeros(n, settings.n_features, device=ctx.device)
-        self.bank = ctx.keep("bank", Cell(bank))
+        memory_bank = torch.zeros(n, settings.n_features, device=ctx.device)
+        self.memory_bank = ctx.keep("bank", Cell(memory_bank))
         # before any clustering an item is close to itself alone
         alone = torch.arange(n, device=ctx.device).repeat(settings.n_clusterings, 1)
         self.tables = ctx.keep("fine clusters", Cell(alone), across_runs=False)
@@ -279,15 +279,15 @@ class _Run:
         self.ctx.at("remember")
         size = even_batch(len(self.inputs), self.settings.batch_size)
         settle(self.network, self.inputs, self.ctx, size)
-        self.bank.value = embed(self.network, self.inputs, self.ctx)
+        self.memory_bank.value = embed(self.network, self.inputs, self.ctx)
 
     def divide(self) -> dict[str, float]:
         """Cluster the bank anew, several times; how far the clusterings agree with the last."""
-        s, ctx, bank = self.settings, self.ctx, self.bank.value
+        s, ctx, memory_bank = self.settings, self.ctx, self.memory_bank.value
         ctx.at("fine clusters")
-        k, before = s.n_fine(len(bank)), self.tables.value.cpu().numpy()
+        k, before = s.n_fine(len(memory_bank)), self.tables.value.cpu().numpy()
         assignments = [
-            kmeans(bank, k, ctx, init="random", max_iter=KMEANS_ROUNDS).assignments
+            kmeans(memory_bank, k, ctx, init="random", max_iter=KMEANS_ROUNDS).assignments
             for _ in range(s.n_clusterings)
         ]
         self.tables.value = torch.stack(assignments)
@@ -316,13 +316,15 @@ class _Run:
             rows = torch.from_numpy(index).to(ctx.device)
             ctx.at("aggregate")
             if aggregate:
-                neighbours = neighbourhood(v, rows, self.bank.value, self.taught, s.n_background)
+                neighbours = neighbourhood(
+                    v, rows, self.memory_bank.value, self.taught, s.n_background
+                )
                 loss = local_aggregation_loss(neighbours, s.temperature)
             else:
-                loss = instance_loss(v, rows, self.bank.value, s.temperature)
+                loss = instance_loss(v, rows, self.memory_bank.value, s.temperature)
             descend(self.optimiser, loss)
             ctx.at("remember")
-            remember(self.bank.value, rows, v, s.memory)
+            remember(self.memory_bank.value, rows, v, s.memory)
             total += loss.detach() * len(index)
         return float(total) / n, rate
 
@@ -346,7 +348,9 @@ class _Run:
             {**scalars, **measured},
             centers=clustering.centers.cpu().numpy(),
             artefacts={
-                "similarities": similarities(z[torch.from_numpy(some)], self.bank.value, profile),
+                "similarities": similarities(
+                    z[torch.from_numpy(some)], self.memory_bank.value, profile
+                ),
                 **self._artefacts(z),
             },
         )
@@ -354,7 +358,7 @@ class _Run:
     def _around(self, z: Tensor, items: Array) -> Close:
         rows = torch.from_numpy(items).to(z.device)
         n_background = self.settings.n_background
-        return neighbourhood(z[rows], rows, self.bank.value, self.tables.value, n_background)
+        return neighbourhood(z[rows], rows, self.memory_bank.value, self.tables.value, n_background)
 
     def _artefacts(self, z: Tensor) -> dict[str, Artefact]:
         """Close and other background neighbours of some items, and the votes for them."""

@@ -23,7 +23,7 @@ class Close(NamedTuple):
 
 
 def neighbourhood(
-    v: Tensor, index: Tensor, bank: Tensor, tables: Tensor, n_background: int
+    v: Tensor, index: Tensor, memory_bank: Tensor, tables: Tensor, n_background: int
 ) -> Close:
     """Background and close neighbours of some items. Zhuang et al. 2019, section 3.
 
@@ -37,17 +37,17 @@ def neighbourhood(
         Directions (b, d) of the items as they are now, rows of length 1.
     index : Tensor
         Row numbers (b,) of the items in the bank.
-    bank : Tensor
+    memory_bank : Tensor
         Directions (n, d) of all items, rows of length 1.
     tables : Tensor
         Clusters (clusterings, n) int64 of all items.
     n_background : int
         How many background neighbours, at most n.
     """
-    bank, tables = bank.detach(), tables.long()
+    memory_bank, tables = memory_bank.detach(), tables.long()
     with torch.autocast(v.device.type, enabled=False):  # half precision would swap neighbours
-        products = v @ bank.to(v.dtype).T
-    background = products.detach().topk(min(n_background, len(bank)), dim=1).indices
+        products = v @ memory_bank.to(v.dtype).T
+    background = products.detach().topk(min(n_background, len(memory_bank)), dim=1).indices
     lost = ~(background == index[:, None]).any(1)
     background[:, -1] = torch.where(lost, index, background[:, -1])
     votes = (tables[:, background] == tables[:, index][:, :, None]).sum(0)
@@ -71,27 +71,29 @@ def local_aggregation_loss(neighbours: Close, temperature: float = 0.07) -> Tens
     return (scores.logsumexp(1) - close.logsumexp(1)).mean()
 
 
-def instance_loss(v: Tensor, index: Tensor, bank: Tensor, temperature: float = 0.07) -> Tensor:
+def instance_loss(
+    v: Tensor, index: Tensor, memory_bank: Tensor, temperature: float = 0.07
+) -> Tensor:
     """Cross-entropy of finding the own row among all rows of the bank, a scalar in nats.
 
     Wu et al. 2018, eq. 2, over all rows instead of a sample, so that nothing is estimated.
 
     Parameters
     ----------
-    v, index, bank, temperature
+    v, index, memory_bank, temperature
         See `neighbourhood` and `local_aggregation_loss`.
     """
     with torch.autocast(v.device.type, enabled=False):
-        scores = v @ bank.detach().to(v.dtype).T / temperature
+        scores = v @ memory_bank.detach().to(v.dtype).T / temperature
     return functional.cross_entropy(scores, index)
 
 
-def remember(bank: Tensor, index: Tensor, v: Tensor, keep: float = 0.5) -> None:
+def remember(memory_bank: Tensor, index: Tensor, v: Tensor, keep: float = 0.5) -> None:
     """Move rows of the bank towards new directions and back to length 1, in place.
 
     Parameters
     ----------
-    bank : Tensor
+    memory_bank : Tensor
         Directions (n, d), rows of length 1.
     index : Tensor
         Row numbers (b,), each at most once.
@@ -100,14 +102,14 @@ def remember(bank: Tensor, index: Tensor, v: Tensor, keep: float = 0.5) -> None:
     keep : float
         Weight of what is there; 0 forgets it.
     """
-    mixed = keep * bank[index] + (1 - keep) * v.detach().to(bank.dtype)
-    bank[index] = functional.normalize(mixed, dim=1)
+    mixed = keep * memory_bank[index] + (1 - keep) * v.detach().to(memory_bank.dtype)
+    memory_bank[index] = functional.normalize(mixed, dim=1)
 
 
-def similarities(v: Tensor, bank: Tensor, around: Close) -> Artefact:
+def similarities(v: Tensor, memory_bank: Tensor, around: Close) -> Artefact:
     """Bars of how similar items (b, d) are to all rows of the bank, by the kind of neighbour."""
     with torch.autocast(v.device.type, enabled=False):
-        products = (v @ bank.to(v.dtype).T, around.scores, around.scores[around.close])
+        products = (v @ memory_bank.to(v.dtype).T, around.scores, around.scores[around.close])
     whole, background, close = (torch.histc(x, BINS, -1 - SLACK, 1 + SLACK) for x in products)
     counts = torch.stack((close, background - close, whole - background))
     return Artefact(
