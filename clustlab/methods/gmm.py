@@ -76,7 +76,7 @@ from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPh
 N_SAMPLES = 5  # drawn from each component
 SIDE = 56  # pixels of the picture of a component in the plane
 MIN_LOG = -700.0  # a component without items has a weight, and so a logarithm, of none
-USUAL_ROUNDS = 25  # of k-means until it settles, for the estimate of time
+USUAL_KMEANS_STEPS = 25  # of k-means until it settles, for the estimate of time
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class GaussianMixture:
         d = min(self.n_components, n, width)
         square = d if self.covariance in ("full", "tied") else 1
         one_round = Cost(linear=float(n * self.n_clusters * d * (2 * square + 2)))
-        starts = Cost(linear=float(2 * USUAL_ROUNDS * self.n_init * n * self.n_clusters * d))
+        starts = Cost(linear=float(2 * USUAL_KMEANS_STEPS * self.n_init * n * self.n_clusters * d))
         first = pca_cost(n, width, d) + starts + one_round
         return [
             PlannedPhase("place bells", 1, first, "initialise"),

@@ -50,7 +50,7 @@ from torch import Tensor, nn
 
 from clustlab.context import Context
 from clustlab.parts.clustering.kmeans import Clustering
-from clustlab.parts.clustering.kmeans_steps import STARTS, Rounds, RoundsSettings, changes
+from clustlab.parts.clustering.kmeans_steps import TRY_STARTS, KMeansSettings, KMeansSteps, changes
 from clustlab.parts.hooks.scoring import AsRows, in_order, kept, nearest_center, not_kept, phase_of
 from clustlab.parts.inputs.components import shown_width
 from clustlab.parts.inputs.network_input import Inputs, features
@@ -59,7 +59,7 @@ from clustlab.types import Array, Artefact, MethodFamily, Paper, PlannedPhase, R
 
 
 @dataclass(frozen=True)
-class KMeans(RoundsSettings):
+class KMeans(KMeansSettings):
     """k-means on pixels or coordinates."""
 
     name: ClassVar[str] = "kmeans"
@@ -92,16 +92,16 @@ class KMeans(RoundsSettings):
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c) or (d,)."""
-        return self.rounds_plan(n, math.prod(shape))
+        return self.kmeans_plan(n, math.prod(shape))
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
         """One snapshot per start tried, then one per round."""
         data = _Rows(items, ctx)
-        yield from Rounds(self, data.x, ctx, data.snapshot).snapshots()
+        yield from KMeansSteps(self, data.x, ctx, data.snapshot).snapshots()
 
     def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
         """Closeness of the pixels or coordinates to the centres; see `registry.Scoring`."""
-        if phase_of(state) == STARTS:
+        if phase_of(state) == TRY_STARTS:
             raise not_kept("it was trying starts, and keeps only the best of them")
         centers = kept(state, "centers")["tensor"].to(inputs.device)
         rows = AsRows()

@@ -53,7 +53,7 @@ from torch import Tensor, nn
 from clustlab import params
 from clustlab.context import Context
 from clustlab.parts.clustering.kmeans import Clustering, check_enough_items
-from clustlab.parts.clustering.kmeans_steps import STARTS, Rounds, RoundsSettings, changes
+from clustlab.parts.clustering.kmeans_steps import TRY_STARTS, KMeansSettings, KMeansSteps, changes
 from clustlab.parts.hooks.scoring import AsRows, kept, nearest_center, not_kept, phase_of, projected
 from clustlab.parts.inputs.components import Components, n_components, pca_cost
 from clustlab.parts.inputs.network_input import Inputs
@@ -61,7 +61,7 @@ from clustlab.types import Array, Artefact, MethodFamily, Paper, PlannedPhase, S
 
 
 @dataclass(frozen=True)
-class PCAKMeans(RoundsSettings):
+class PCAKMeans(KMeansSettings):
     """k-means on principal components."""
 
     name: ClassVar[str] = "pca-kmeans"
@@ -89,7 +89,7 @@ class PCAKMeans(RoundsSettings):
         """Phases in order, for n items of a shape (h, w, c) or (d,)."""
         width = math.prod(shape)
         size = min(self.n_components, n, width)
-        return self.rounds_plan(n, size, pca_cost(n, width, size))
+        return self.kmeans_plan(n, size, pca_cost(n, width, size))
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
         """One snapshot per start tried, then one per round."""
@@ -114,11 +114,11 @@ class PCAKMeans(RoundsSettings):
                 artefacts={**own, **common},
             )
 
-        yield from Rounds(self, data.z, ctx, show).snapshots()
+        yield from KMeansSteps(self, data.z, ctx, show).snapshots()
 
     def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
         """Closeness of the components to the centres; see `registry.Scoring`."""
-        if phase_of(state) == STARTS:
+        if phase_of(state) == TRY_STARTS:
             raise not_kept("it was trying starts, and keeps only the best of them")
         centers: Tensor = kept(state, "centers")["tensor"].to(inputs.device)
         encoder = nn.Sequential(AsRows())

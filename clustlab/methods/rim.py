@@ -83,7 +83,7 @@ from clustlab.types import (
 )
 
 EMBEDDING_WIDTH = 32  # principal components of the scores that a snapshot keeps
-KMEANS_ROUNDS = 30
+KMEANS_STEPS = 30
 COMPONENTS = 50  # of the items, on which k-means runs
 START_EPOCHS = 5  # passes that fit the classifier to k-means
 TRAINING = 3  # a training step costs about three forward passes
@@ -176,7 +176,7 @@ class RIM:
         """Phases in order, for n items of a shape (h, w, c) or (d,)."""
         look = forward_cost(self.build_network, shape) * n
         size = int(np.prod(shape))
-        kmeans_cost = Cost(linear=float(n * COMPONENTS * (2 * size + 2 * KMEANS_ROUNDS)))
+        kmeans_cost = Cost(linear=float(n * COMPONENTS * (2 * size + 2 * KMEANS_STEPS)))
         epoch = look * (TRAINING + 1)
         fitting = PlannedPhase(
             "fit k-means", START_EPOCHS, epoch + kmeans_cost * 0.2, "pretrain", n
@@ -201,7 +201,7 @@ class RIM:
             ctx.at("start")
             if fitted:
                 x = principal(torch.from_numpy(features(items)).to(ctx.device), COMPONENTS)
-                clustering = kmeans(x, self.n_clusters, ctx, max_iter=KMEANS_ROUNDS)
+                clustering = kmeans(x, self.n_clusters, ctx, max_iter=KMEANS_STEPS)
                 pseudo_labels.value = clustering.assignments
             yield self._snapshot(network, inputs, {}, ctx)
         for _ in ctx.phase("fit k-means", START_EPOCHS * fitted):

@@ -63,7 +63,12 @@ from torch import Tensor, nn
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.clustering.balance import inverse_size_weights
-from clustlab.parts.clustering.code_clusters import COMPONENTS, ROUNDS, STARTS, FeatureClusters
+from clustlab.parts.clustering.code_clusters import (
+    COMPONENTS,
+    KMEANS_STEPS,
+    STARTS,
+    FeatureClusters,
+)
 from clustlab.parts.clustering.kmeans import check_enough_items
 from clustlab.parts.clustering.neighbours import nearest, neighbour_sheet, shown_items
 from clustlab.parts.hooks.interventions import (
@@ -223,12 +228,14 @@ class SCAN(ChangedCopies):
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
         forward = forward_cost(partial(Network, settings=self), shape)  # backward costs two
         look, pairs = forward * n, forward * (6 * n) + forward * n
-        rounds = Cost(linear=float(2 * ROUNDS * n * self.n_clusters * COMPONENTS))
+        kmeans_cost = Cost(linear=float(2 * KMEANS_STEPS * n * self.n_clusters * COMPONENTS))
         compare = Cost(linear=float(n * n * PROJECTED))
         return [
-            PlannedPhase("start", 1, look + rounds * STARTS, "initialise"),
-            PlannedPhase("pretext", self.epochs, pairs + rounds, "pretrain", n),
-            PlannedPhase("mine neighbours", 1, look * 2 + rounds * STARTS + compare, "read_off"),
+            PlannedPhase("start", 1, look + kmeans_cost * STARTS, "initialise"),
+            PlannedPhase("pretext", self.epochs, pairs + kmeans_cost, "pretrain", n),
+            PlannedPhase(
+                "mine neighbours", 1, look * 2 + kmeans_cost * STARTS + compare, "read_off"
+            ),
             # each item is drawn, and a neighbour of it
             PlannedPhase("cluster", self.cluster_epochs, pairs, "train", 2 * n),
             PlannedPhase("self-label", self.label_epochs, forward * (3 * n) + look, "train", n),

@@ -55,7 +55,7 @@ from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.clustering import neighbour_graph
 from clustlab.parts.clustering.kmeans import Clustering, check_enough_items
-from clustlab.parts.clustering.kmeans_steps import Rounds, RoundsSettings, changes
+from clustlab.parts.clustering.kmeans_steps import KMeansSettings, KMeansSteps, changes
 from clustlab.parts.inputs.components import (
     Components,
     mean_images,
@@ -71,7 +71,7 @@ USUAL_PRODUCTS = 40  # of the graph with a vector, for each eigenvector
 
 
 @dataclass(frozen=True)
-class Spectral(RoundsSettings):
+class Spectral(KMeansSettings):
     """k-means on the smooth functions of a neighbour graph."""
 
     name: ClassVar[str] = "spectral"
@@ -117,7 +117,7 @@ class Spectral(RoundsSettings):
         compared = Cost(linear=float(n * m * d))
         ties = m * self.n_neighbors
         solved = Cost(linear=float(USUAL_PRODUCTS * self.n_clusters * (ties + m * self.n_clusters)))
-        return self.rounds_plan(n, self.n_clusters, pca_cost(n, width, d) + compared + solved)
+        return self.kmeans_plan(n, self.n_clusters, pca_cost(n, width, d) + compared + solved)
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
         """One snapshot per start of k-means tried, then one per round."""
@@ -150,7 +150,7 @@ class Spectral(RoundsSettings):
                 artefacts=artefacts,
             )
 
-        yield from Rounds(self, rows.value, ctx, show).snapshots()
+        yield from KMeansSteps(self, rows.value, ctx, show).snapshots()
 
     def _embedded(self, items: Array, ctx: Context) -> tuple[Tensor, Array, int]:
         """Rows (n, n_clusters) of length 1, the smallest eigenvalues, and the graph's pieces."""

@@ -69,7 +69,12 @@ from clustlab.methods.cohiclust.soft_tree import (
     pruned,
     tree_contrast,
 )
-from clustlab.parts.clustering.code_clusters import COMPONENTS, ROUNDS, STARTS, FeatureClusters
+from clustlab.parts.clustering.code_clusters import (
+    COMPONENTS,
+    KMEANS_STEPS,
+    STARTS,
+    FeatureClusters,
+)
 from clustlab.parts.clustering.kmeans import check_enough_items
 from clustlab.parts.hooks.interventions import RATE, Offer, Wanted, change_rate
 from clustlab.parts.hooks.output_units import Learner
@@ -212,12 +217,12 @@ class CoHiClust(ChangedCopies):
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
         forward = forward_cost(partial(Network, settings=self), shape)
         look, train = forward * n, forward * (6 * n)  # two copies, and backwards twice as much
-        rounds = Cost(linear=float(2 * ROUNDS * n * self.n_clusters * COMPONENTS))
+        kmeans_cost = Cost(linear=float(2 * KMEANS_STEPS * n * self.n_clusters * COMPONENTS))
         pictures = Cost(linear=float(n * self.n_leaves * math.prod(shape)))
         epoch = train + look + pictures
         return [
-            PlannedPhase("start", 1, look + rounds * STARTS, "initialise"),
-            PlannedPhase("pretext", self.epochs, train + look + rounds, "pretrain", n),
+            PlannedPhase("start", 1, look + kmeans_cost * STARTS, "initialise"),
+            PlannedPhase("pretext", self.epochs, train + look + kmeans_cost, "pretrain", n),
             PlannedPhase("grow tree", self.tree_epochs, epoch, "train", n),
             PlannedPhase("prune", self.n_leaves - self.n_clusters, epoch, "train", n),
             PlannedPhase("settle", self.settle_epochs, epoch, "train", n),

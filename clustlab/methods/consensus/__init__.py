@@ -81,7 +81,7 @@ from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPh
 EMBEDDING_WIDTH = 32  # principal components of a layer
 HIDDEN, PROJECTED = 256, 64  # widths of the heads
 INSTANCE, CLUSTER = 0.5, 1.0  # temperatures of the two losses
-STARTS, ROUNDS = 10, 30  # of k-means: restarts for the cut, rounds for a division
+STARTS, KMEANS_STEPS = 10, 30  # of k-means: restarts for the cut, rounds for a division
 LAYERS = ("features", "instance head", "cluster head", "answers")
 
 
@@ -171,7 +171,7 @@ class Consensus(ChangedCopies):
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
         forward = forward_cost(partial(Network, settings=self), shape)
         mean = self.n_clusters * (1 + self.most_clusters) / 2
-        divide = 2 * len(LAYERS) * ROUNDS * n * mean * EMBEDDING_WIDTH
+        divide = 2 * len(LAYERS) * KMEANS_STEPS * n * mean * EMBEDDING_WIDTH
         clusters = mean * self.n_members
         cut = n * (self.n_members**2 + clusters * self.n_clusters) + clusters**3
         member = Cost(linear=float(divide + cut)) + forward * (n / self.n_rounds)
@@ -262,7 +262,7 @@ class _Run:
             k = int(ctx.rng.integers(s.n_clusters, most + 1))
             # of length 1, or wide layers would be divided by their few longest rows
             rows = functional.normalize(layer, dim=1)
-            assignments = kmeans(rows, k, ctx, max_iter=ROUNDS).assignments.cpu().numpy()
+            assignments = kmeans(rows, k, ctx, max_iter=KMEANS_STEPS).assignments.cpu().numpy()
             added = ensemble.numbered(assignments)[:, None]
             self.members.value = np.concatenate((self.members.value, added), 1)
 

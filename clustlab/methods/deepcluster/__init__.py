@@ -90,7 +90,7 @@ from clustlab.types import (
 )
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-5  # as in the paper's code
-KMEANS_ROUNDS = 20  # of each clustering, as in the paper's code
+KMEANS_STEPS = 20  # of each clustering, as in the paper's code
 FINAL_STARTS = 10  # restarts of the last clustering, of which the best counts
 EMBEDDING_WIDTH = 32  # leading dimensions that a snapshot keeps
 VIEWS = Augmentation(
@@ -217,9 +217,9 @@ class DeepCluster(TrunkSettings):
         d = min(self.n_components, self.n_features)
         reduction = self.n_features * (self.n_features + d)
         # an assignment and a mean per round; greedy k-means++ draws a few trials per centre
-        rounds = 2 * KMEANS_ROUNDS + 2 + math.log(self.n_clusters_over)
-        clustering = Cost(linear=n * (reduction + rounds * self.n_clusters_over * d))
-        last = Cost(linear=n * (reduction + FINAL_STARTS * 2 * KMEANS_ROUNDS * self.n_clusters * d))
+        passes = 2 * KMEANS_STEPS + 2 + math.log(self.n_clusters_over)
+        clustering = Cost(linear=n * (reduction + passes * self.n_clusters_over * d))
+        last = Cost(linear=n * (reduction + FINAL_STARTS * 2 * KMEANS_STEPS * self.n_clusters * d))
         return [
             PlannedPhase("start", 1, forward * n + clustering, "initialise"),
             PlannedPhase("train", self.epochs, forward * (4 * n) + clustering, "train", n),
@@ -280,7 +280,7 @@ class DeepCluster(TrunkSettings):
         ctx.at("cluster")
         k = self.n_clusters_over
         with torch.autocast(ctx.device.type, enabled=False):
-            clustering = kmeans(z, k, ctx, max_iter=KMEANS_ROUNDS, tol=0.0, centers=centers.value)
+            clustering = kmeans(z, k, ctx, max_iter=KMEANS_STEPS, tol=0.0, centers=centers.value)
             ctx.at("repair")
             repair = Repair(clustering, clustering.sizes, clustering.sizes)
             if self.repair_empty:

@@ -72,7 +72,7 @@ from clustlab.methods.local_aggregation.memory_bank import (
     similarities,
 )
 from clustlab.parts.clustering.agreement import agreement
-from clustlab.parts.clustering.code_clusters import ROUNDS, STARTS, clustered
+from clustlab.parts.clustering.code_clusters import KMEANS_STEPS, STARTS, clustered
 from clustlab.parts.clustering.kmeans import check_enough_items, kmeans
 from clustlab.parts.clustering.neighbours import chosen_first, sheet, shown_items
 from clustlab.parts.hooks.interventions import RATE, LearningRateFactor, Offer, Wanted, of_clusters
@@ -88,7 +88,7 @@ from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPh
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-4  # as in the paper
 LOWER_AT = (0.8, 0.95)  # of all passes the rate falls to a tenth, as in the authors' code
-KMEANS_ROUNDS = 15  # of each fine clustering
+FINE_KMEANS_STEPS = 15  # of each fine clustering
 SHOWN, COLUMNS = 5, 12  # items on the sheet, neighbours of each
 PROFILED = 1000  # items whose neighbours are counted after each epoch
 
@@ -201,10 +201,10 @@ class LocalAggregation(ChangedCopies):
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
         forward = forward_cost(partial(Network, settings=self), shape)
         d = self.n_features
-        coarse = Cost(linear=float(2 * ROUNDS * n * self.n_clusters * d))
+        coarse = Cost(linear=float(2 * KMEANS_STEPS * n * self.n_clusters * d))
         look = forward * n + coarse
         against_memory_bank = Cost(linear=float(2 * n * n * d))  # forward and backward
-        fine = 2 * (KMEANS_ROUNDS + 1) * n * self.n_fine(n) * d * self.n_clusterings
+        fine = 2 * (FINE_KMEANS_STEPS + 1) * n * self.n_fine(n) * d * self.n_clusterings
         step = forward * (3 * n) + against_memory_bank + look
         return [
             PlannedPhase("start", 1, look + coarse * (STARTS - 1), "initialise"),
@@ -287,7 +287,7 @@ class _Run:
         ctx.at("fine clusters")
         k, before = s.n_fine(len(memory_bank)), self.tables.value.cpu().numpy()
         assignments = [
-            kmeans(memory_bank, k, ctx, init="random", max_iter=KMEANS_ROUNDS).assignments
+            kmeans(memory_bank, k, ctx, init="random", max_iter=FINE_KMEANS_STEPS).assignments
             for _ in range(s.n_clusterings)
         ]
         self.tables.value = torch.stack(assignments)

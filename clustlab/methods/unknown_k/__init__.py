@@ -193,7 +193,7 @@ class UnknownK:
         graph = Cost(linear=float(n * n * d)) + macs(network, network.shape, network.encode) * n
         layout = Cost(linear=n * EPOCH_WORK * epochs) + graph * (1 / self.rounds)
         k = max(self.n_start, 10)  # of which nobody knows how many there will be
-        proposing = split_merge.REFINED + split_merge.ROUNDS
+        proposing = split_merge.REFINED + split_merge.KMEANS_STEPS
         fit = Cost(linear=float(2 * n * d * (d + 1) * (k * (FITS + 2) + proposing)))
         return [
             *settings.pretraining_plan(n, shape),

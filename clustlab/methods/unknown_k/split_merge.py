@@ -17,7 +17,7 @@ from clustlab.parts.clustering.gaussian_mixture import Mixture, expect
 from clustlab.parts.clustering.kmeans import kmeans
 from clustlab.types import Array
 
-ROUNDS = 30  # of k-means in search of two halves
+KMEANS_STEPS = 30  # of k-means in search of two halves
 REFINED = 5  # rounds of the mixture of two that follow
 
 
@@ -162,7 +162,7 @@ def halves(x: Tensor, assignments: Tensor, k: int, belief: Belief, ctx: Context)
         if len(members) < 2:
             continue
         mine = x[members]
-        kmeans_sides = kmeans(mine.float(), 2, ctx, n_init=2, max_iter=ROUNDS).assignments
+        kmeans_sides = kmeans(mine.float(), 2, ctx, n_init=2, max_iter=KMEANS_STEPS).assignments
         side[members] = refined(mine, kmeans_sides, 2, belief, 1.0, REFINED)[1].argmax(1)
     return side
 

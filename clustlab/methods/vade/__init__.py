@@ -67,7 +67,7 @@ from clustlab.methods.vade.variational import (
     change_prior,
     prior_divergence,
 )
-from clustlab.parts.clustering.code_clusters import USUAL_ROUNDS
+from clustlab.parts.clustering.code_clusters import USUAL_KMEANS_STEPS
 from clustlab.parts.clustering.kmeans import Clustering
 from clustlab.parts.hooks.interventions import ALL, LearningRateFactor, Offer, Wanted, of_clusters
 from clustlab.parts.hooks.scoring import kept, phase_of
@@ -151,7 +151,7 @@ class VaDE(AutoencoderSettings):
         epoch = macs(network, network.shape) * (TRAINING * n)
         look = macs(network, network.shape, network.encode) * n
         start = self.clustering_plan("initialise clusters", "initialise", n, shape)
-        mixture = Cost(linear=float(4 * USUAL_ROUNDS * n * self.n_clusters * network.code))
+        mixture = Cost(linear=float(4 * USUAL_KMEANS_STEPS * n * self.n_clusters * network.code))
         return [
             *self.pretraining_plan(n, shape),
             replace(start, cost=start.cost + mixture),

@@ -12,9 +12,9 @@ from clustlab.parts.inputs.pca import principal
 from clustlab.parts.networks.passes import embed
 from clustlab.types import Artefact, Cost, Snapshot
 
-ROUNDS = 10  # of k-means per epoch of training, from the centres of the epoch before
+KMEANS_STEPS = 10  # of k-means per epoch of training, from the centres of the epoch before
 STARTS, COMPONENTS = 10, 32  # of fresh clusters of features, and what is kept of these
-USUAL_ROUNDS = 40  # of k-means until it settles, for the estimate of time
+USUAL_KMEANS_STEPS = 40  # of k-means until it settles, for the estimate of time
 
 
 class CodeClusters:
@@ -45,13 +45,15 @@ class CodeClusters:
 
     def first(self, z: Tensor) -> Clustering:
         """Clusters of a code (n, width) that nothing is known of yet."""
-        return kmeans(z, self.n_clusters, self.ctx, max_iter=ROUNDS)
+        return kmeans(z, self.n_clusters, self.ctx, max_iter=KMEANS_STEPS)
 
     def next(self, z: Tensor) -> Clustering:
         """Clusters of a code that has moved, with the numbers of the clusters before."""
         # the old centres are where nothing is any more: take the old members' means
         centers = means(z, self._assignments.value, self._centers.value, self.ctx)
-        return kmeans(z, self.n_clusters, self.ctx, centers=centers, max_iter=ROUNDS, repair=True)
+        return kmeans(
+            z, self.n_clusters, self.ctx, centers=centers, max_iter=KMEANS_STEPS, repair=True
+        )
 
     def best(self, z: Tensor) -> Clustering:
         """Best of several runs of k-means."""
@@ -107,7 +109,7 @@ def clustered(z: Tensor, k: int, before: Tensor | None, ctx: Context) -> Cluster
     with torch.autocast(ctx.device.type, enabled=False):
         if before is None:
             return kmeans(z, k, ctx, n_init=STARTS)
-        return follow(z, k, before, ctx, max_iter=ROUNDS)
+        return follow(z, k, before, ctx, max_iter=KMEANS_STEPS)
 
 
 def _snapshot(
@@ -127,9 +129,9 @@ def _snapshot(
 
 def following_cost(n: int, width: int, n_clusters: int) -> Cost:
     """Work of one clustering of a code that has moved."""
-    return Cost(linear=float(2 * ROUNDS * n * n_clusters * width))
+    return Cost(linear=float(2 * KMEANS_STEPS * n * n_clusters * width))
 
 
 def best_cost(n: int, width: int, n_clusters: int, n_init: int) -> Cost:
     """Work of the best of several runs of k-means."""
-    return Cost(linear=float(2 * USUAL_ROUNDS * n_init * n * n_clusters * width))
+    return Cost(linear=float(2 * USUAL_KMEANS_STEPS * n_init * n * n_clusters * width))

@@ -22,18 +22,18 @@ from clustlab.parts.clustering.kmeans import (
 from clustlab.parts.hooks.interventions import OF_CENTERS, Offer, moved_centers
 from clustlab.types import Artefact, Cost, PlannedPhase, Snapshot
 
-USUAL_ROUNDS = 25  # until a start has settled, for the estimate of time
-STARTS, ROUNDS = "try starts", "assign and move"  # the two phases
+USUAL_STEPS = 25  # until a start has settled, for the estimate of time
+TRY_STARTS, ASSIGN_AND_MOVE = "try starts", "assign and move"  # the two phases
 
 Show = Callable[[Clustering, Tensor, Mapping[str, float]], Snapshot]
 """Snapshot of a division, given the assignments (n,) before it and the scalars."""
 
 
 @dataclass(frozen=True)
-class RoundsSettings:
+class KMeansSettings:
     """Hyperparameters of k-means whose every round is shown."""
 
-    interventions: ClassVar[Offer] = {ROUNDS: OF_CENTERS}
+    interventions: ClassVar[Offer] = {ASSIGN_AND_MOVE: OF_CENTERS}
 
     n_clusters: int = params.n_clusters()
     n_init: int = params.param(
@@ -52,18 +52,18 @@ class RoundsSettings:
         help="Stop when no more than this share of the items changes its cluster in a round.",
     )
 
-    def rounds_plan(self, n: int, width: int, before: Cost | None = None) -> list[PlannedPhase]:
+    def kmeans_plan(self, n: int, width: int, before: Cost | None = None) -> list[PlannedPhase]:
         """Phases in order for n rows of a width, with the cost of all that comes before them."""
         one_pass = Cost(linear=float(n * self.n_clusters * width))
-        rounds = 2 + 2 * USUAL_ROUNDS * (self.n_init > 1)
+        passes = 2 + 2 * USUAL_STEPS * (self.n_init > 1)
         share = (before or Cost()) * (1 / self.n_init)
         return [
-            PlannedPhase(STARTS, self.n_init, one_pass * rounds + share, "initialise"),
-            PlannedPhase(ROUNDS, self.max_iter, one_pass * 2, "train"),
+            PlannedPhase(TRY_STARTS, self.n_init, one_pass * passes + share, "initialise"),
+            PlannedPhase(ASSIGN_AND_MOVE, self.max_iter, one_pass * 2, "train"),
         ]
 
 
-class Rounds:
+class KMeansSteps:
     """One run of k-means on rows (n, d) that are roughly centred, with what it keeps.
 
     The boxes of the loop are "place centers", "assign items" and "move centers".
@@ -74,7 +74,7 @@ class Rounds:
         If there are fewer rows than clusters.
     """
 
-    def __init__(self, settings: RoundsSettings, x: Tensor, ctx: Context, show: Show) -> None:
+    def __init__(self, settings: KMeansSettings, x: Tensor, ctx: Context, show: Show) -> None:
         check_enough_items(len(x), settings.n_clusters)
         self.settings, self.ctx, self.show = settings, ctx, show
         self.x, self.norms = x, x.square().sum(1)
@@ -86,11 +86,11 @@ class Rounds:
     def snapshots(self) -> Iterator[Snapshot]:
         """One snapshot per start tried, then one per round."""
         yield from self._starts()
-        yield from self._rounds()
+        yield from self._steps()
 
     def _starts(self) -> Iterator[Snapshot]:
         x, ctx = self.x, self.ctx
-        for _ in ctx.phase(STARTS, 0 if ctx.is_warm else self.settings.n_init):
+        for _ in ctx.phase(TRY_STARTS, 0 if ctx.is_warm else self.settings.n_init):
             ctx.at("place centers")
             start = plus_plus(x, self.settings.n_clusters, ctx, norms=self.norms)
             ctx.at("assign items")
@@ -102,9 +102,9 @@ class Rounds:
             scalars = {"inertia": now.inertia, "inertia_reached": reached}
             yield self.show(now, now.assignments, scalars)
 
-    def _rounds(self) -> Iterator[Snapshot]:
+    def _steps(self) -> Iterator[Snapshot]:
         x, ctx = self.x, self.ctx
-        for _ in ctx.phase(ROUNDS, self.settings.max_iter):
+        for _ in ctx.phase(ASSIGN_AND_MOVE, self.settings.max_iter):
             if wanted := ctx.interventions():
                 self.assignments.value, self.centers.value = moved_centers(
                     x, self.assignments.value, self.centers.value, wanted, ctx
