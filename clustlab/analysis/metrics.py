@@ -167,9 +167,9 @@ def expected_information(rows: Array, columns: Array) -> float:
     a, b = (grid.ravel() for grid in np.meshgrid(a_sizes, b_sizes, indexing="ij"))
     times = np.outer(a_times, b_times).ravel()
     mean = a * (b / n)
-    reach = 10 * np.sqrt(mean * (1 - a / n) * (1 - b / n) * n / max(n - 1, 1)) + 20
-    low = np.maximum(np.maximum(1, a + b - n), np.floor(mean - reach).astype(np.int64))
-    high = np.minimum(np.minimum(a, b), np.ceil(mean + reach).astype(np.int64))
+    half_width = 10 * np.sqrt(mean * (1 - a / n) * (1 - b / n) * n / max(n - 1, 1)) + 20
+    low = np.maximum(np.maximum(1, a + b - n), np.floor(mean - half_width).astype(np.int64))
+    high = np.minimum(np.minimum(a, b), np.ceil(mean + half_width).astype(np.int64))
     lengths = high - low + 1
     pair = np.repeat(np.arange(len(a)), lengths)
     shared = np.arange(len(pair)) - np.repeat(np.cumsum(lengths) - lengths - low, lengths)

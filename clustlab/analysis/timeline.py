@@ -13,7 +13,7 @@ from clustlab.analysis.projection import carry, pca_2d, procrustes
 from clustlab.analysis.score_catalogue import SCORES, Division
 from clustlab.types import Array, Report, Snapshot
 
-REACH = 99.5  # percentile of the distance from the origin that is scaled to 1
+PERCENTILE = 99.5  # percentile of the distance from the origin that is scaled to 1
 ROOM = 1.15  # what is shown of the plane, in the same unit
 
 
@@ -237,8 +237,8 @@ class Timeline:
         if before is not None:
             points = procrustes(points, before.points, scale=False)
         # to one size at every step, by a percentile, so that outliers do not shrink all the rest
-        reach = float(np.percentile(np.abs(points).max(1), REACH)) if len(points) else 0.0
-        return points / reach if reach > 0 else points
+        scale = float(np.percentile(np.abs(points).max(1), PERCENTILE)) if len(points) else 0.0
+        return points / scale if scale > 0 else points
 
 
 def _sure(snapshot: Snapshot) -> Array:

@@ -14,7 +14,8 @@ REFINEMENTS = 10  # looks from a point on the boundary for a nearer one
 GAIN = 1e-3  # share of the distance that a refinement must save
 # shares of the way beyond the boundary: on it rounding decides, which differs with the batch
 BEYOND = (1e-5, 1e-4, 1e-3, 1e-2)
-GRID, ZOOMS, REACH = 64, 3, 1.5  # of the line search: points, rounds, and how far beyond the end
+GRID, ZOOMS = 64, 3  # of the line search: points and rounds
+FARTHEST = 1.5  # that it looks at, in lengths of the way to the end
 DOUBLINGS, BISECTIONS = 40, 40  # of the step length, where the limits cut a step off
 FLAT = 1e-20  # square of a slope that leads nowhere
 
@@ -154,7 +155,7 @@ class _Search:
     def _back(self, end: Tensor) -> Tensor | None:
         """First changed item (1, *shape) on the way from the item through an end; None if none."""
         low = torch.zeros((), device=end.device)
-        high = torch.full((), REACH, device=end.device)
+        high = torch.full((), FARTHEST, device=end.device)
         grid = torch.linspace(0, 1, GRID + 1, device=end.device)
         way, hit = end - self.x, torch.zeros(1, dtype=torch.bool)
         for _ in range(ZOOMS):

@@ -276,11 +276,11 @@ def _over_time(values: Values, materials: Sequence[Material]) -> list[Element]:
     step = int(steps[min(int(values["update"]), len(steps) - 1)])
     timeline = material.timeline
     keep = theme.thin(len(material.dataset.items), limit=700)
-    reach = timeline.extent()
+    extent = timeline.extent()
     chart = teaching.cloud(
         timeline.points(step)[keep],
         timeline.stable(step)[keep],
-        within=(-reach, reach, -reach, reach),
+        within=(-extent, extent, -extent, extent),
         height=370,
     )
     words = f"mean largest share **{confidence(material, step):.3f}**"

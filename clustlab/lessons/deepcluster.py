@@ -90,11 +90,11 @@ def _halves(values: Values, materials: Sequence[Material]) -> list[Element]:
     features, labels, done = half_step(material, int(values["half"]))
     timeline = material.timeline
     keep = theme.thin(len(material.dataset.items), limit=700)
-    reach = timeline.extent()
+    extent = timeline.extent()
     chart = teaching.cloud(
         timeline.points(features)[keep],
         timeline.stable(labels)[keep],
-        within=(-reach, reach, -reach, reach),
+        within=(-extent, extent, -extent, extent),
         height=380,
     )
     said = {

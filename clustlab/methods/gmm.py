@@ -269,8 +269,8 @@ class _Run:
         )
 
     def _bells(self) -> Artefact:
-        reach = float(self.x.abs().max()) or 1.0
-        along = torch.linspace(-reach, reach, SIDE, dtype=self.x.dtype)
+        extent = float(self.x.abs().max()) or 1.0
+        along = torch.linspace(-extent, extent, SIDE, dtype=self.x.dtype)
         grid = torch.cartesian_prod(-along, along).flip(1)  # rows of pixels, from the top
         height = log_joint(grid, self.mixture)
         bright = (height - height.amax(0).clamp_min(MIN_LOG)).exp() * 255

@@ -59,7 +59,7 @@ from clustlab.types import Array, Artefact, MethodFamily, Paper, Snapshot
 POINT_VARIANCE = 0.05  # of a decoded coordinate, for points at unit scale
 ACTIVE = 0.01  # variance of the means above which a dimension is used: Burda et al., section 5
 SAMPLE_ROWS, SAMPLE_COLUMNS = 3, 12
-TRAVERSED, STEPS, REACH = 8, 11, 3.0  # dimensions, images of each, and deviations to either side
+TRAVERSED, STEPS, WIDEST = 8, 11, 3.0  # dimensions, images of each, and deviations to either side
 
 
 def kl_to_prior(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -204,10 +204,10 @@ class _Training(AutoencoderTraining):
     def _made(self, z: Tensor, variance: Tensor) -> dict[str, Artefact]:
         network = self.network
         order = variance.argsort(descending=True, stable=True)[:TRAVERSED]
-        reach = torch.linspace(-REACH, REACH, STEPS, device=z.device)
+        offsets = torch.linspace(-WIDEST, WIDEST, STEPS, device=z.device)
         paths = z[int(self._shown[0])].repeat(len(order), STEPS, 1)
         for row, dimension in enumerate(order.tolist()):
-            paths[row, :, dimension] = reach
+            paths[row, :, dimension] = offsets
         with evaluating(network):
             samples = to_images(network.decode(self._noise))
             travelled = to_images(network.decode(paths.flatten(0, 1)))
@@ -226,6 +226,6 @@ class _Training(AutoencoderTraining):
                 reading="One item whose code is changed in one dimension at a time, the most "
                 "active first.",
                 rows=tuple(f"dimension {j + 1}" for j in order.tolist()),
-                columns=tuple(f"{value:+.1f}" for value in reach.tolist()),
+                columns=tuple(f"{value:+.1f}" for value in offsets.tolist()),
             ),
         }

@@ -148,12 +148,14 @@ def impostors(queried: QueriedStep) -> QueryResult:
 def outliers(queried: QueriedStep) -> QueryResult:
     """Items whose k-th neighbour is further off than the whiskers of a box plot reach."""
     near = _neighbours(queried)
-    reach = np.full(len(queried.clusters), -np.inf)
+    neighbour_distances = np.full(len(queried.clusters), -np.inf)
     if not near.distances.size:
-        return _by(np.zeros(0, np.int64), reach)
-    reach[near.queries] = near.distances[:, -1]
+        return _by(np.zeros(0, np.int64), neighbour_distances)
+    neighbour_distances[near.queries] = near.distances[:, -1]
     low, high = np.percentile(near.distances[:, -1], (25, 75))
-    return _by(np.flatnonzero(reach > high + WHISKER * (high - low)), reach, -1)
+    return _by(
+        np.flatnonzero(neighbour_distances > high + WHISKER * (high - low)), neighbour_distances, -1
+    )
 
 
 def _neighbours(queried: QueriedStep) -> Neighbours:
