@@ -80,11 +80,11 @@ PAIRS = 10  # images shown beside a changed copy
 
 
 class Network(nn.Module):
-    """A trunk with a head that tells items apart and one that tells clusters apart."""
+    """An encoder with a head that tells items apart and one that tells clusters apart."""
 
     def __init__(self, shape: tuple[int, ...], settings: "ContrastiveClustering") -> None:
         super().__init__()
-        self.trunk = settings.build_network(shape)
+        self.trunk = settings.build_network(shape)  # its name in stored checkpoints
         wide, hidden = self.trunk.width, settings.n_hidden
         self.instance = Projection(wide, hidden, settings.n_features)
         self.cluster = Projection(wide, hidden, settings.n_clusters)

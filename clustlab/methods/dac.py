@@ -140,7 +140,7 @@ def pair_loss(s: Tensor, similar: Tensor, dissimilar: Tensor) -> Tensor:
 
 
 class Network(nn.Module):
-    """A trunk and three small layers; BatchNorm and ReLU keep their scores sparse and spread.
+    """An encoder and three small layers; BatchNorm and ReLU keep their scores sparse and spread.
 
     Without those, an untrained softmax is flat, all cosines are near 1 and all pairs similar.
     BatchNorm always uses the batch at hand.
@@ -148,6 +148,7 @@ class Network(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], settings: "DAC") -> None:
         super().__init__()
+        # its name in stored checkpoints
         self.trunk = settings.build_network(shape, track_running_stats=False)
         k = settings.n_clusters
         layers: list[nn.Module] = []

@@ -110,11 +110,12 @@ def iic_loss(p: Tensor, p_prime: Tensor, lam: float = 1.0) -> Tensor:
 
 
 class Network(nn.Module):
-    """A trunk with one or two groups of heads; BatchNorm uses the batch at hand as a rule."""
+    """An encoder with one or two groups of heads; BatchNorm uses the batch at hand as a rule."""
 
     def __init__(self, shape: tuple[int, ...], settings: "IIC") -> None:
         super().__init__()
         kept = settings.running_statistics
+        # its name in stored checkpoints
         self.trunk = settings.build_network(shape, track_running_stats=kept)
         sizes = [k for k in (settings.n_clusters, settings.n_clusters_over) if k is not None]
         groups = [Heads(self.trunk.width, settings.n_heads, k) for k in sizes]

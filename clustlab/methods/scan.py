@@ -126,11 +126,11 @@ def scan_loss(p: Tensor, p_prime: Tensor, entropy_weight: float = 5.0) -> Tensor
 
 
 class Network(nn.Module):
-    """A trunk with a projection for the pretext and heads for the clusters."""
+    """An encoder with a projection for the pretext and heads for the clusters."""
 
     def __init__(self, shape: tuple[int, ...], settings: "SCAN") -> None:
         super().__init__()
-        self.trunk = settings.build_network(shape)
+        self.trunk = settings.build_network(shape)  # its name in stored checkpoints
         self.projection = Projection(self.trunk.width, HIDDEN, PROJECTED)
         self.heads = Heads(self.trunk.width, settings.n_heads, settings.n_clusters)
 
@@ -334,12 +334,12 @@ class _Run:
 
     def intervene(self, wanted: Wanted, optimiser: torch.optim.Optimizer) -> None:
         """Change the learning rate, or clusters of the chosen head, which stays chosen."""
-        heads, chosen, trunk = self.network.heads, self.chosen.value, self.network.trunk
+        heads, chosen, encoder = self.network.heads, self.chosen.value, self.network.trunk
         labelled = self.ctx.phase_name == "self-label"
         # once items are labelled by themselves, scrambled ones are by random clusters
         mixed = [each for each in wanted if labelled and each.kind == "scramble"]
         learner = Learner(self.network, optimiser, self.inputs, self.settings.batch_size)
-        units = heads.units(chosen, trunk, self.clusters.features)
+        units = heads.units(chosen, encoder, self.clusters.features)
         others = [each for each in wanted if each not in mixed]
         touched = learner.intervene(units, others, self.ctx) or bool(mixed)
         self.changed.value |= touched

@@ -212,7 +212,7 @@ def test_items_are_judged_in_large_mixed_batches(monkeypatch):
     ctx = Context(0)
     steps = DAC(**TINY).iterate(np.sort(blocks(60), axis=0), ctx)
     next(steps)
-    assert seen == []  # nothing but the one pass over the whole set, through the trunk
+    assert seen == []  # nothing but the one pass over the whole set, through the encoder
     next(steps)
     assert set(seen) == {20}
 

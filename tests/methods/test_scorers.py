@@ -218,7 +218,7 @@ def test_fixed_statistics_of_one_batch_give_what_the_batch_itself_gives():
 
 def test_the_chosen_head_is_the_one_scored():
     inputs = images(20)
-    trunk, heads = torch.nn.Flatten(), Heads(64, 3, 4)
-    scorer = head_scorer(trunk, heads, 2, inputs)
+    encoder, heads = torch.nn.Flatten(), Heads(64, 3, 4)
+    scorer = head_scorer(encoder, heads, 2, inputs)
     x = torch.cat(inputs.all())
     torch.testing.assert_close(scorer(x).exp(), heads(x.flatten(1))[2])

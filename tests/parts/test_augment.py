@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from clustlab.parts.inputs.augmentation import Augmentation, side_by_side, sobel
 from clustlab.parts.inputs.pca import principal
-from clustlab.parts.networks.encoder import Trunk, even_batch
+from clustlab.parts.networks.encoder import Encoder, even_batch
 
 SHAPES = [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 96, 96)]
 STRONG = Augmentation(
@@ -179,9 +179,9 @@ def test_principal_components_of_little_data():
 
 @pytest.mark.parametrize("edges", [False, True])
 @pytest.mark.parametrize("shape", [*SHAPES, (2,), (50,)])
-def test_trunk_takes_items_of_every_shape(shape, edges):
-    trunk = Trunk(shape, (4, 8, 16), edges=edges)
-    assert trunk(images(shape)).shape == (6, trunk.width)
+def test_the_encoder_takes_items_of_every_shape(shape, edges):
+    encoder = Encoder(shape, (4, 8, 16), edges=edges)
+    assert encoder(images(shape)).shape == (6, encoder.width)
 
 
 @given(n=st.integers(2, 5000), size=st.integers(2, 512))

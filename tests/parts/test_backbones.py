@@ -91,7 +91,7 @@ def test_the_table_counts_every_weight_once(kind):
     assert sum(row[-1] for row in backbones.layers(network, (1, 28, 28))) == total - loose
 
 
-def test_the_default_trunk_is_what_it_was():
+def test_the_default_encoder_is_what_it_was():
     settings = registry.method("iic")()
     built = settings.build_network((1, 28, 28), track_running_stats=False)
     assert [m.out_channels for m in built.modules() if isinstance(m, nn.Conv2d)] == [24, 48, 96]
@@ -100,7 +100,7 @@ def test_the_default_trunk_is_what_it_was():
 
 def test_switches_take_changes_away_and_bring_others():
     mixture = Augmentation(rotation=25, shift=0.1, brightness=0.4, contrast=0.4, noise=0.1)
-    settings = encoder.TrunkSettings(rotation=False, jitter=False, crop=True, flip=True)
+    settings = encoder.EncoderSettings(rotation=False, jitter=False, crop=True, flip=True)
     found = settings.switched(mixture)
     assert (found.rotation, found.brightness, found.contrast) == (0, 0, 0)
     assert (found.shift, found.noise) == (0.1, 0.1)  # what the method itself is used to
@@ -108,14 +108,14 @@ def test_switches_take_changes_away_and_bring_others():
     assert found.flip
 
 
-TRUNKS = [n for n, m in registry.methods().items() if issubclass(m, encoder.TrunkSettings)]
+ENCODERS = [n for n, m in registry.methods().items() if issubclass(m, encoder.EncoderSettings)]
 
 
 def test_five_methods_share_the_switches():
-    assert {"iic", "deepcluster", "dac", "scan", "contrastive-clustering"} <= set(TRUNKS)
+    assert {"iic", "deepcluster", "dac", "scan", "contrastive-clustering"} <= set(ENCODERS)
 
 
-@pytest.mark.parametrize("name", TRUNKS)
+@pytest.mark.parametrize("name", ENCODERS)
 def test_a_method_with_all_changes_switched_off_sees_copies_as_they_are(name):
     off = dict.fromkeys(("crop", "rotation", "shift", "scale", "shear", "jitter"), False)
     views = registry.method(name)(**off).augmentation

@@ -103,11 +103,11 @@ TREE_PHASES = ("grow tree", "prune", "settle")
 
 
 class Network(nn.Module):
-    """A trunk with a projection for the pretext and the forks of a tree."""
+    """An encoder with a projection for the pretext and the forks of a tree."""
 
     def __init__(self, shape: tuple[int, ...], settings: "CoHiClust") -> None:
         super().__init__()
-        self.trunk = settings.build_network(shape)
+        self.trunk = settings.build_network(shape)  # its name in stored checkpoints
         self.projection = Projection(self.trunk.width, HIDDEN, PROJECTED)
         self.forks = nn.Linear(self.trunk.width, settings.n_leaves - 1)
 

@@ -86,11 +86,11 @@ LAYERS = ("features", "instance head", "cluster head", "answers")
 
 
 class Network(nn.Module):
-    """A trunk with a head that tells items apart and one that tells clusters apart."""
+    """An encoder with a head that tells items apart and one that tells clusters apart."""
 
     def __init__(self, shape: tuple[int, ...], settings: "Consensus") -> None:
         super().__init__()
-        self.trunk = settings.build_network(shape)
+        self.trunk = settings.build_network(shape)  # its name in stored checkpoints
         self.instance = Projection(self.trunk.width, HIDDEN, PROJECTED)
         self.cluster = Projection(self.trunk.width, HIDDEN, settings.n_clusters)
         self.widths = [self.trunk.width, PROJECTED, HIDDEN, settings.n_clusters]  # of `LAYERS`

@@ -76,7 +76,7 @@ from clustlab.parts.inputs.augmentation import Augmentation
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.pca import principal
 from clustlab.parts.networks.cost import forward_cost
-from clustlab.parts.networks.encoder import TrunkSettings, even_batch
+from clustlab.parts.networks.encoder import EncoderSettings, even_batch
 from clustlab.parts.networks.passes import embed
 from clustlab.types import (
     Array,
@@ -99,7 +99,7 @@ VIEWS = Augmentation(
 
 
 @dataclass(frozen=True)
-class DeepCluster(TrunkSettings):
+class DeepCluster(EncoderSettings):
     """Cluster the features, learn to predict the clusters, repeat."""
 
     name: ClassVar[str] = "deepcluster"

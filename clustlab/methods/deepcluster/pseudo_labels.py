@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clustlab.parts.inputs.pca import principal
-from clustlab.parts.networks.encoder import Trunk
+from clustlab.parts.networks.encoder import Encoder
 from clustlab.types import Artefact
 
 HEAD_SPREAD = 0.01  # standard deviation of the weights of a new classifier
@@ -23,8 +23,8 @@ class Settings(Protocol):
     def n_clusters_over(self) -> int:
         """Number of pseudo-labels."""
 
-    def build_network(self, shape: tuple[int, ...]) -> Trunk:
-        """Untrained trunk for items of a shape, (c, h, w) or (d,)."""
+    def build_network(self, shape: tuple[int, ...]) -> Encoder:
+        """Untrained encoder for items of a shape, (c, h, w) or (d,)."""
 
 
 def normalised_features(features: Tensor, n_components: int, *, whiten: bool = True) -> Tensor:
@@ -36,11 +36,11 @@ def normalised_features(features: Tensor, n_components: int, *, whiten: bool = T
 
 
 class Network(nn.Module):
-    """Trunk, a hidden layer whose output before the ReLU is clustered, and a classifier."""
+    """Encoder, a hidden layer whose output before the ReLU is clustered, and a classifier."""
 
     def __init__(self, shape: tuple[int, ...], settings: Settings) -> None:
         super().__init__()
-        self.trunk = settings.build_network(shape)
+        self.trunk = settings.build_network(shape)  # its name in stored checkpoints
         self.hidden = nn.Linear(self.trunk.width, settings.n_features)
         self.head = nn.Linear(settings.n_features, settings.n_clusters_over)
 

@@ -94,11 +94,11 @@ PROFILED = 1000  # items whose neighbours are counted after each epoch
 
 
 class Network(nn.Module):
-    """Trunk and a linear layer to directions of length 1."""
+    """Encoder and a linear layer to directions of length 1."""
 
     def __init__(self, shape: tuple[int, ...], settings: "LocalAggregation") -> None:
         super().__init__()
-        self.trunk = settings.build_network(shape)
+        self.trunk = settings.build_network(shape)  # its name in stored checkpoints
         # ReLUs leave all directions in one narrow cone, where none differs from the others
         # enough to be found: centred columns spread them over the sphere
         self.linear = nn.Sequential(

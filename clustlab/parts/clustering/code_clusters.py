@@ -72,7 +72,7 @@ class CodeClusters:
 
 
 class FeatureClusters:
-    """k-means on principal components of the features of a trunk, kept between snapshots.
+    """k-means on principal components of the features of an encoder, kept between snapshots.
 
     Attributes
     ----------
@@ -80,15 +80,15 @@ class FeatureClusters:
         Clusters (n,) of the last snapshot; also whoever clusters otherwise writes them here.
     """
 
-    def __init__(self, trunk: nn.Module, inputs: Inputs, n_clusters: int, ctx: Context) -> None:
-        self.trunk, self.inputs, self.n_clusters, self.ctx = trunk, inputs, n_clusters, ctx
+    def __init__(self, encoder: nn.Module, inputs: Inputs, n_clusters: int, ctx: Context) -> None:
+        self.encoder, self.inputs, self.n_clusters, self.ctx = encoder, inputs, n_clusters, ctx
         first = torch.zeros(len(inputs), dtype=torch.long, device=ctx.device)
         self.assignments = ctx.keep("assignments", Cell(first))
 
     def features(self) -> Tensor:
-        """What the trunk makes of all items, (n, width)."""
+        """What the encoder makes of all items, (n, width)."""
         self.ctx.at("encode")
-        return embed(self.trunk, self.inputs, self.ctx)
+        return embed(self.encoder, self.inputs, self.ctx)
 
     def snapshot(
         self,

@@ -149,7 +149,7 @@ def projected(
     return nn.Sequential(*encoder, Affine(*principal_map(features, n_components, whiten=whiten)))
 
 
-def head_scorer(trunk: nn.Module, heads: nn.Module, chosen: int, inputs: Inputs) -> nn.Sequential:
+def head_scorer(encoder: nn.Module, heads: nn.Module, chosen: int, inputs: Inputs) -> nn.Sequential:
     """Log-probabilities of one of several heads, with BatchNorm that no other item can sway.
 
     A method whose BatchNorm uses the batch at hand gives an item another answer in another batch.
@@ -160,13 +160,13 @@ def head_scorer(trunk: nn.Module, heads: nn.Module, chosen: int, inputs: Inputs)
     if not isinstance(heads, Heads):
         raise TypeError(f"{type(heads).__name__} is no group of heads")
     k = heads.n_clusters
-    fix_statistics(trunk, reference_batches(inputs))
+    fix_statistics(encoder, reference_batches(inputs))
     rows = slice(chosen * k, (chosen + 1) * k)
     with torch.device("meta"):
         linear = nn.Linear(heads.linear.in_features, k)
     linear.weight = nn.Parameter(heads.linear.weight[rows].clone(), requires_grad=False)
     linear.bias = nn.Parameter(heads.linear.bias[rows].clone(), requires_grad=False)
-    return nn.Sequential(trunk, linear, nn.LogSoftmax(1)).eval()
+    return nn.Sequential(encoder, linear, nn.LogSoftmax(1)).eval()
 
 
 def reference_batches(inputs: Inputs) -> list[Tensor]:

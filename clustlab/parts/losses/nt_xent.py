@@ -99,23 +99,23 @@ class Projection(nn.Sequential):
     def __init__(self, n_features: int, hidden: int, width: int) -> None:
         super().__init__(*mlp((n_features, hidden, width)))
 
-    def units(self, trunk: nn.Module, inputs: Inputs, ctx: Context) -> Units:
+    def units(self, encoder: nn.Module, inputs: Inputs, ctx: Context) -> Units:
         """What users change, where a softmax of what comes out, (b, k), gives the clusters.
 
         Parameters
         ----------
-        trunk : Module
+        encoder : Module
             From items (b, *shape) to what comes in, (b, d).
         inputs : Inputs
             The whole set.
         """
         *inner, end = self
-        hidden, last = nn.Sequential(trunk, *inner), cast("nn.Linear", end)
+        hidden, last = nn.Sequential(encoder, *inner), cast("nn.Linear", end)
         return Units(
             last.weight.detach(),
             last.bias.detach(),
             lambda: embed(hidden, inputs, ctx),
-            lambda x: self(trunk(x)).float().log_softmax(1),
+            lambda x: self(encoder(x)).float().log_softmax(1),
         )
 
 

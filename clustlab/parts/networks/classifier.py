@@ -64,7 +64,7 @@ class Classifier(nn.Module):
         for width in widths:
             layers += [_linear(size, width, HIDDEN_START), nn.BatchNorm1d(width), nn.ReLU()]
             size = width
-        self.trunk = nn.Sequential(*layers)
+        self.trunk = nn.Sequential(*layers)  # its name in stored checkpoints
         self.head = _linear(size, k, OUTPUT_START)
         self.width = size
 

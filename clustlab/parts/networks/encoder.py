@@ -25,8 +25,8 @@ USUAL = Augmentation(
 
 
 @dataclass(frozen=True)
-class TrunkSettings:
-    """Hyperparameters of a trunk and of the changed copies that it is trained on."""
+class EncoderSettings:
+    """Hyperparameters of an encoder and of the changed copies that it is trained on."""
 
     n_clusters: int = params.n_clusters()
     crop: bool = params.switch("Cut away up to a seventh of a side or so, and enlarge the rest.")
@@ -58,9 +58,11 @@ class TrunkSettings:
     )
     depth: int = params.param(3, low=1, high=5, advanced=True, help="Number of convolutions.")
 
-    def build_network(self, shape: tuple[int, ...], *, track_running_stats: bool = True) -> "Trunk":
-        """Untrained trunk for items of a shape, (c, h, w) or (d,)."""
-        return Trunk(
+    def build_network(
+        self, shape: tuple[int, ...], *, track_running_stats: bool = True
+    ) -> "Encoder":
+        """Untrained encoder for items of a shape, (c, h, w) or (d,)."""
+        return Encoder(
             shape,
             [self.width * 2**i for i in range(self.depth)],
             edges=self.sobel,
@@ -86,8 +88,8 @@ class TrunkSettings:
         return replace(mixture, **own, flip=self.flip)
 
 
-class ChangedCopies(TrunkSettings):
-    """A trunk trained on copies that are changed as strongly as a user wants.
+class ChangedCopies(EncoderSettings):
+    """An encoder trained on copies that are changed as strongly as a user wants.
 
     No dataclass: each method says its `strength` in its own place among its fields, and its help.
     """
@@ -101,7 +103,7 @@ class ChangedCopies(TrunkSettings):
         return self.switched(self.views).scaled(self.strength)
 
 
-class Trunk(nn.Module):
+class Encoder(nn.Module):
     """Features (b, `width`): a network for images, by default convolutions; layers for points.
 
     Every layer is followed by BatchNorm unless told otherwise, and by a ReLU.

@@ -40,12 +40,12 @@ class Heads(nn.Module):
         # in half precision the rows would not sum to 1
         return scores.float().softmax(-1).transpose(0, 1)
 
-    def units(self, head: int, trunk: nn.Module, features: Callable[[], Tensor]) -> Units:
+    def units(self, head: int, encoder: nn.Module, features: Callable[[], Tensor]) -> Units:
         """What users change of one head.
 
         Parameters
         ----------
-        trunk : Module
+        encoder : Module
             From items to features.
         features : callable
             Gives those of all items, (n, width).
@@ -54,7 +54,7 @@ class Heads(nn.Module):
         rows = slice(head * k, (head + 1) * k)
 
         def log_probabilities(x: Tensor) -> Tensor:
-            return self.linear(trunk(x))[:, rows].float().log_softmax(1)
+            return self.linear(encoder(x))[:, rows].float().log_softmax(1)
 
         weight, offset = self.linear.weight.detach()[rows], self.linear.bias.detach()[rows]
         return Units(weight, offset, features, log_probabilities)

@@ -93,7 +93,7 @@ def changed_copies(method: Any, items: Array, draws: int) -> Array | None:
 
 
 def _network(method: Any, shape: tuple[int, ...]) -> None:
-    from clustlab.parts.networks.encoder import TrunkSettings
+    from clustlab.parts.networks.encoder import EncoderSettings
 
     table = layers(method, shape)
     total = int(table["weights"].sum())
@@ -104,7 +104,7 @@ def _network(method: Any, shape: tuple[int, ...]) -> None:
         for n, name in ((convolutions, "convolutional"), (linear, "linear"))
         if n
     ]
-    heads = ", without the heads on top" if isinstance(method, TrunkSettings) else ""
+    heads = ", without the heads on top" if isinstance(method, EncoderSettings) else ""
     st.markdown(f"**{total:,} weights** in {' and '.join(parts)}{heads}.")
     st.dataframe(table, hide_index=True, height=260, alt="Layers of the network")
 
