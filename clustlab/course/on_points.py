@@ -11,8 +11,8 @@ from clustlab.views import theme
 
 N = 240  # points of a toy shape: every method answers in a tenth of a second
 BLOBS_EXTENT = (-2.1, 2.1, -1.38, 1.38)  # of a plane over the five blobs
-BELL_NOISE = 0.15
-BELL_STARTS = np.array([[-1.2, -0.6], [0.2, 1.0], [1.0, -0.9]])
+MIXTURE_NOISE = 0.15
+MIXTURE_STARTS = np.array([[-1.2, -0.6], [0.2, 1.0], [1.0, -0.9]])
 GROUPS = {
     "blobs": 5,
     "anisotropic": 3,
@@ -81,17 +81,17 @@ def half_steps(points: Array, starts: Array, count: int) -> list[tuple[Array, Ar
 
 
 @cache
-def bells(rounds: int, kind: str) -> tuple[Any, Array, float]:
+def fitted_mixture(rounds: int, kind: str) -> tuple[Any, Array, float]:
     """Mixture after some rounds of EM, its responsibilities (n, 3) and mean log likelihood."""
     import torch
 
     from clustlab.parts.clustering.gaussian_mixture import expect, maximise
 
-    points = toy("anisotropic", BELL_NOISE).items
+    points = toy("anisotropic", MIXTURE_NOISE).items
     x = torch.as_tensor(np.asarray(points, np.float64))
-    first = torch.as_tensor(half_steps(points, BELL_STARTS, 1)[-1][1])
+    first = torch.as_tensor(half_steps(points, MIXTURE_STARTS, 1)[-1][1])
     hard = torch.nn.functional.one_hot(first, 3).double()
-    means = torch.as_tensor(BELL_STARTS)
+    means = torch.as_tensor(MIXTURE_STARTS)
     mixture = maximise(x, hard, means, kind, 1e-3)  # type: ignore[arg-type]
     for _ in range(rounds):
         shares, _ = expect(x, mixture)
@@ -101,7 +101,7 @@ def bells(rounds: int, kind: str) -> tuple[Any, Array, float]:
 
 
 def answers(mixture: Any, places: Array) -> tuple[Array, Array]:
-    """Weight times density (n, k) of each bell at some places, and responsibilities."""
+    """Weight times density (n, k) of each component at some places, and responsibilities."""
     import torch
 
     from clustlab.parts.clustering.gaussian_mixture import log_joint

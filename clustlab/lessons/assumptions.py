@@ -1,4 +1,4 @@
-"""What clustering takes for granted: centres, bells, trees and graphs on points in the plane."""
+"""What clustering takes for granted: centres, mixtures, trees and graphs on points in the plane."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -10,15 +10,15 @@ from clustlab.course.controls import Choice, Places, Slider, Values
 from clustlab.course.figure import Chart, Element, Numbers, Picture, Plane, Words
 from clustlab.course.lesson import Lesson, LessonStep, Material, Try
 from clustlab.course.on_points import (
-    BELL_NOISE,
     BLOBS_EXTENT,
+    MIXTURE_NOISE,
     N,
     accuracy,
     answers,
-    bells,
     best_inertia,
     bridge,
     crosses,
+    fitted_mixture,
     half_steps,
     last_of,
     of_kmeans,
@@ -174,21 +174,21 @@ def _where_centers_go(values: Values, materials: Sequence[Material]) -> tuple[in
     )
 
 
-# -- 4: bells --------------------------------------------------------------------------------------
-BELLS_EXTENT = (-2.2, 2.2, -1.65, 1.65)
+# -- 4: components of a mixture --------------------------------------------------------------------
+MIXTURE_EXTENT = (-2.2, 2.2, -1.65, 1.65)
 
 
-def _bells(values: Values, materials: Sequence[Material]) -> list[Element]:
+def _components(values: Values, materials: Sequence[Material]) -> list[Element]:
     rounds, kind = int(values["rounds"]), values["kind"]
-    mixture, shares, likelihood = bells(rounds, kind)
+    mixture, shares, likelihood = fitted_mixture(rounds, kind)
     (x, y), *_ = values["item"]
     (joint,), (gamma,) = answers(mixture, np.array([[x, y]]))
     weights, means = mixture.weights.numpy(), mixture.means.numpy()
     density = joint / weights
     factors = mixture.factors().numpy()
     lines = [ground.ellipse(m, f @ f.T) for m, f in zip(means, factors, strict=True)]
-    data = toy("anisotropic", BELL_NOISE)
-    picture = ground.scene(BELLS_EXTENT, data.items, shares.argmax(1), outlines=lines)
+    data = toy("anisotropic", MIXTURE_NOISE)
+    picture = ground.scene(MIXTURE_EXTENT, data.items, shares.argmax(1), outlines=lines)
     table = pd.DataFrame({"weight π": weights, "density N": density, "share γ": gamma})
 
     def arithmetic(row: int, column: str) -> str:
@@ -208,16 +208,16 @@ def _bells(values: Values, materials: Sequence[Material]) -> list[Element]:
             (theme.colour(int(gamma.argmax())),),
             "A point to drag over three groups and the outlines of three bells",
             crosses(means),
-            BELLS_EXTENT,
+            MIXTURE_EXTENT,
             picture,
         ),
         Numbers(table, arithmetic, "One row per bell", start=(int(gamma.argmax()), "share γ")),
     ]
 
 
-def _balls_for_bells(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
-    data = toy("anisotropic", BELL_NOISE)
-    fits = {kind: bells(int(values["rounds"]), kind) for kind in ("full", values["kind"])}
+def _spherical_components(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    data = toy("anisotropic", MIXTURE_NOISE)
+    fits = {kind: fitted_mixture(int(values["rounds"]), kind) for kind in ("full", values["kind"])}
     right = {kind: accuracy(data, shares.argmax(1)) for kind, (_, shares, _) in fits.items()}
     free, ball = right["full"], right[values["kind"]]
     return (0 if ball >= free - 0.02 else 1), (
@@ -523,12 +523,12 @@ LESSON = Lesson(
                 r"\mathcal{N}": "normal density",
                 r"\mu_j,\, \Sigma_j": "mean and covariance",
             },
-            _bells,
+            _components,
             Try(
                 "Every bell is forced to be a ball. Are the slanted groups found as well as before?",
                 ("Yes", "No, worse"),
                 {"kind": "spherical", "rounds": 20.0},
-                _balls_for_bells,
+                _spherical_components,
             ),
             (
                 Places("item", "Point", ((-0.35, 0.25),)),

@@ -3,17 +3,17 @@ r"""# Gaussian mixture
 ## Idea
 
 Suppose every item was made in two steps: first one of $K$ components is drawn, component $k$ with
-probability $\pi_k$; then a point from its Gaussian bell with mean $\mu_k$ and covariance
+probability $\pi_k$; then a point from its Gaussian, a bell with mean $\mu_k$ and covariance
 $\Sigma_k$. Nobody wrote down which component it was. **Expectation and maximisation** finds out
-both, the bells and who made what, by turns:
+both, the components and who made what, by turns:
 
 - *Expect*: how much does component $k$ answer for item $i$?
   $\gamma_{ik} = \dfrac{\pi_k\, \mathcal N(x_i; \mu_k, \Sigma_k)}
   {\sum_l \pi_l\, \mathcal N(x_i; \mu_l, \Sigma_l)}$
-- *Maximise*: fit each bell to all items, weighted by these responsibilities.
+- *Maximise*: fit each component to all items, weighted by these responsibilities.
 
 Every round raises the **log likelihood** of the items. k-means is the special case with round
-bells of one size and responsibilities of 0 or 1. Images are first reduced to their leading
+components of one size and responsibilities of 0 or 1. Images are first reduced to their leading
 principal components, since a full covariance of all pixels would have far more entries than there
 are items.
 
@@ -23,20 +23,20 @@ are items.
   long after the curve looks flat.
 - **Confidence**: an item between two components belongs to both. On points, pick one to see its
   responsibilities; in many dimensions they are nearly always 0 or 1, which is not certainty but
-  a property of high-dimensional bells.
+  a property of high-dimensional Gaussians.
 - **Samples** are new images drawn from each component. They look like the ghosts of digits: what
-  a bell can know of them.
+  a Gaussian can know of them.
 - Change the **covariance**. `full` follows long, slanted groups of any width (`toy`: anisotropic,
   unequal variance); `spherical` is nearly k-means; `tied` gives all components one shape. The
   **BIC** weighs the likelihood against the number of parameters: lower is better.
 
 ## Where it fails
 
-A group that is bent or hollow is no bell: on moons and circles the mixture lays several bells
-over one group or one bell over several. It starts from k-means and seldom gets far from it, so a
-merged pair of groups stays merged. With too few items per component a covariance is fitted to
-noise, and with no regularisation a bell can shrink onto a single item, which makes the likelihood
-infinite and the result worthless.
+A group that is bent or hollow is no Gaussian: on moons and circles the mixture lays several
+components over one group or one component over several. It starts from k-means and seldom gets far
+from it, so a merged pair of groups stays merged. With too few items per component a covariance is
+fitted to noise, and with no regularisation a component can shrink onto a single item, which makes
+the likelihood infinite and the result worthless.
 
 ## Source
 
@@ -85,7 +85,7 @@ class GaussianMixture:
 
     name: ClassVar[str] = "gmm"
     title: ClassVar[str] = "Gaussian mixture"
-    idea: ClassVar[str] = "Fit bells to the items, ask which bell made which item, and repeat."
+    idea: ClassVar[str] = "Fit Gaussians to the items, ask which one made which item, and repeat."
     paper: ClassVar[Paper] = Paper(
         "Dempster, Laird and Rubin",
         1977,
@@ -94,6 +94,7 @@ class GaussianMixture:
     )
     step_unit: ClassVar[str] = "round"
     family: ClassVar[MethodFamily] = "mixture"
+    # "place bells" is the name in stored runs of placing the components
     loop: ClassVar[tuple[str, ...]] = ("project", "place bells", "expect", "maximise")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     interventions: ClassVar[Offer] = {"expect and maximise": OF_CENTERS}
@@ -106,7 +107,7 @@ class GaussianMixture:
     n_clusters: int = params.n_clusters()
     covariance: Literal["full", "tied", "diag", "spherical"] = params.param(
         "full",
-        help="Shape of the bells: any ellipsoid of its own, one ellipsoid for all (tied), "
+        help="Shape of the components: any ellipsoid of its own, one ellipsoid for all (tied), "
         "ellipsoids along the axes (diag), or balls (spherical).",
     )
     n_components: int = n_components(20)
@@ -128,8 +129,8 @@ class GaussianMixture:
         high=1.0,
         log=True,
         advanced=True,
-        help="Added to every variance, so that no bell shrinks to a point. Pixels lie in [0, 1], "
-        "points have unit scale.",
+        help="Added to every variance, so that no component shrinks to a point. Pixels lie in "
+        "[0, 1], points have unit scale.",
     )
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
@@ -146,7 +147,7 @@ class GaussianMixture:
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
-        """One snapshot of the first bells, then one per round."""
+        """One snapshot of the first components, then one per round."""
         check_enough_items(len(items), self.n_clusters)
         run = _Run(self, items, ctx)
         for _ in ctx.phase("place bells", 0 if ctx.is_warm else 1):
@@ -194,7 +195,7 @@ class _Run:
         return Mixture(*values, self.settings.covariance)
 
     def start(self) -> Snapshot:
-        """Snapshot of the bells fitted to the best division of k-means."""
+        """Snapshot of the components fitted to the best division of k-means."""
         self.ctx.at("place bells")
         k = self.settings.n_clusters
         clustering = kmeans(self.data.z, k, self.ctx, n_init=self.settings.n_init)
@@ -212,7 +213,7 @@ class _Run:
         return self._snapshot({"log_likelihood": after, "gain": after - before})
 
     def intervene(self, wanted: Wanted) -> None:
-        """Change who answers for which item, which the next bells are fitted to."""
+        """Change who answers for which item, which the next components are fitted to."""
         answers, reached = self._expect()
         self._answers = changed_answers(self.data.z.cpu(), answers, wanted, self.ctx), reached
 
@@ -244,7 +245,7 @@ class _Run:
         )
 
     def _artefacts(self, answers: Tensor) -> dict[str, Artefact]:
-        """Mixing weights, and what the bells look like."""
+        """Mixing weights, and what the components look like."""
         artefacts = {"weights": _weights(self.mixture)}
         if self.data.is_image:
             artefacts["centroids"] = self.data.centroids(self._means.value.to(self.data.z))
@@ -252,7 +253,7 @@ class _Run:
             return artefacts
         artefacts["responsibilities"] = _responsibilities(answers)
         if self.data.shape == (2,):
-            artefacts["bells"] = self._bells()
+            artefacts["bells"] = self._densities()  # its name in stored runs
         return artefacts
 
     def _samples(self) -> Artefact:
@@ -268,7 +269,7 @@ class _Run:
             cluster_axes=(1,),
         )
 
-    def _bells(self) -> Artefact:
+    def _densities(self) -> Artefact:
         extent = float(self.x.abs().max()) or 1.0
         along = torch.linspace(-extent, extent, SIDE, dtype=self.x.dtype)
         grid = torch.cartesian_prod(-along, along).flip(1)  # rows of pixels, from the top
@@ -278,7 +279,7 @@ class _Run:
         return Artefact(
             "images",
             pixels.numpy().astype(np.uint8),
-            "Bells",
+            "Components",
             reading="The plane seen by each component: white at its mean, darker further away.",
             cluster_axes=(1,),
         )

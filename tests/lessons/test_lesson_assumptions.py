@@ -36,7 +36,7 @@ def test_the_arithmetic_of_a_centre_ends_in_the_mean_of_its_items():
         assert f"= {shown:.2f}$" in numbers.arithmetic(row, "centre x")
 
 
-def test_responsibilities_half_way_between_two_equal_bells_are_even():
+def test_responsibilities_half_way_between_two_equal_components_are_even():
     import torch
 
     from clustlab.parts.clustering.gaussian_mixture import Mixture

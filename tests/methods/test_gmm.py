@@ -199,12 +199,12 @@ def test_what_is_shown_depends_on_the_items():
     assert "bells" not in last(GaussianMixture(3, n_init=1), points.repeat(2, 1)).artefacts
 
 
-def test_a_bell_is_brightest_at_its_mean():
+def test_a_component_is_brightest_at_its_mean():
     toy = Toy("blobs", n=200, noise=0.05).load(0, lambda *_: None)
     found = last(GaussianMixture(5), toy.items)
-    bells = found.artefacts["bells"].data[0, ..., 0]
-    reach = float(np.abs(found.embedding).max())
-    for bell, center in zip(bells, found.centers, strict=True):
-        row, column = np.unravel_index(bell.argmax(), bell.shape)
-        at = np.array([column, len(bell) - 1 - row]) / (len(bell) - 1) * 2 - 1
-        assert at * reach == pytest.approx(center, abs=2 * reach / len(bell))
+    densities = found.artefacts["bells"].data[0, ..., 0]
+    extent = float(np.abs(found.embedding).max())
+    for density, center in zip(densities, found.centers, strict=True):
+        row, column = np.unravel_index(density.argmax(), density.shape)
+        at = np.array([column, len(density) - 1 - row]) / (len(density) - 1) * 2 - 1
+        assert at * extent == pytest.approx(center, abs=2 * extent / len(density))
