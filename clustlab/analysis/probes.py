@@ -66,8 +66,10 @@ def linear_probe(embedding: Array, labels: Array, seed: int = 0) -> float:
     y = np.asarray(labels)
     if len(np.unique(y[train])) < 2:
         return math.nan
-    mean, spread = embedding[train].mean(0), np.maximum(embedding[train].std(0), 1e-8)
+    mean, deviations = embedding[train].mean(0), np.maximum(embedding[train].std(0), 1e-8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the last digits do not matter here
-        model = LogisticRegression(max_iter=200).fit((embedding[train] - mean) / spread, y[train])
-    return float((model.predict((embedding[test] - mean) / spread) == y[test]).mean())
+        model = LogisticRegression(max_iter=200).fit(
+            (embedding[train] - mean) / deviations, y[train]
+        )
+    return float((model.predict((embedding[test] - mean) / deviations) == y[test]).mean())

@@ -382,7 +382,7 @@ def shown_figures(rows: Sequence[Row]) -> dict[str, str]:
     return {name: text for name, text in HEADINGS.items() if any(s.figures[name] for s in every)}
 
 
-def spread(values: Sequence[float], digits: int = 3) -> str:
+def mean_and_deviation(values: Sequence[float], digits: int = 3) -> str:
     """Mean, standard deviation, least and greatest of some figures in words; empty if none."""
     if not values:
         return ""
@@ -402,7 +402,7 @@ def markdown(rows: Sequence[Row]) -> str:
     for s in summaries(rows):
         preset = f"{s.preset}, version {s.version or UNKNOWN}" if several else s.preset
         cells = [s.method, f"{s.dataset}: {s.protocol}", preset, ", ".join(map(str, s.seeds))]
-        cells += [spread(s.figures[n], 0 if n in ROUNDED else 3) for n in headings]
+        cells += [mean_and_deviation(s.figures[n], 0 if n in ROUNDED else 3) for n in headings]
         cells.append("; ".join(r.words for r in s.reported))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -92,8 +92,8 @@ def randomised(scorer: nn.Module, seed: int = 0) -> nn.Module:
     with torch.no_grad():
         for weights in drawn.parameters():
             noise = torch.randn(weights.shape, generator=generator).to(weights)
-            spread = weights.std(correction=0)
-            weights.copy_(weights.mean() + spread * noise)
+            deviation = weights.std(correction=0)
+            weights.copy_(weights.mean() + deviation * noise)
     return drawn
 
 

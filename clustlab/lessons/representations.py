@@ -267,20 +267,20 @@ def _few_words(values: Values, materials: Sequence[Material]) -> tuple[int, str]
 
 
 # -- 6: the price of a cloud -----------------------------------------------------------------------
-def price(mean: float, spread: float) -> float:
+def price(mean: float, deviation: float) -> float:
     """Divergence in nats of a normal cloud from the standard one."""
     import torch
 
     from clustlab.methods.vae_kmeans import kl_to_prior
 
-    squared = torch.tensor([spread**2], dtype=torch.float64)
+    squared = torch.tensor([deviation**2], dtype=torch.float64)
     return float(kl_to_prior(torch.tensor([mean], dtype=torch.float64), squared.log()))
 
 
 def _price(values: Values, materials: Sequence[Material]) -> list[Element]:
-    mean, spread = values["mean"], values["spread"]
-    cost = price(mean, spread)
-    far, narrow = mean**2 / 2, (spread**2 - 1 - np.log(spread**2)) / 2
+    mean, deviation = values["mean"], values["spread"]
+    cost = price(mean, deviation)
+    far, narrow = mean**2 / 2, (deviation**2 - 1 - np.log(deviation**2)) / 2
     table = pd.DataFrame(
         {"for its place": [far], "for its width": [narrow], "KL": [cost]}, index=["one number"]
     )
@@ -289,13 +289,13 @@ def _price(values: Values, materials: Sequence[Material]) -> list[Element]:
         if column == "for its place":
             return f"$({mean:g})^2 / 2 = {far:.3f}$"
         if column == "for its width":
-            return f"$({spread:g}^2 - 1 - \\ln {spread:g}^2) / 2 = {narrow:.3f}$"
+            return f"$({deviation:g}^2 - 1 - \\ln {deviation:g}^2) / 2 = {narrow:.3f}$"
         return f"${far:.3f} + {narrow:.3f} = {cost:.3f}$ nats"
 
     curve = pd.DataFrame({"spread": np.linspace(0.05, 2, 80)})
     curve["nats"] = [price(mean, s) for s in curve["spread"]]
     chart = teaching.lines(
-        curve, x="spread", y="nats", title=("width σ", "price in nats"), at=spread, height=300
+        curve, x="spread", y="nats", title=("width σ", "price in nats"), at=deviation, height=300
     )
     return [
         Numbers(table, arithmetic, "Price of one number of the code", start=(0, "KL")),

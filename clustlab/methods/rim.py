@@ -87,7 +87,7 @@ KMEANS_STEPS = 30
 COMPONENTS = 50  # of the items, on which k-means runs
 START_EPOCHS = 5  # passes that fit the classifier to k-means
 TRAINING = 3  # a training step costs about three forward passes
-SMALLEST_SPREAD = 1e-6  # below it all items are equal
+SMALLEST_DEVIATION = 1e-6  # below it all items are equal
 HIDDEN: Mapping[str, tuple[int, ...]] = {"linear": (), "small net": (400, 400)}
 
 
@@ -236,9 +236,9 @@ class RIM:
         ]
         mean = torch.stack([first * m for first, _, m in parts]).sum(0) / len(inputs)
         square = torch.stack([second * m for _, second, m in parts]).sum(0) / len(inputs)
-        spread = float((square - mean.square()).mean().clamp_min(0).sqrt())
+        deviation = float((square - mean.square()).mean().clamp_min(0).sqrt())
         hidden = HIDDEN[self.network]
-        factor = 1 / max(spread, SMALLEST_SPREAD)
+        factor = 1 / max(deviation, SMALLEST_DEVIATION)
         return Classifier(inputs.shape, hidden, self.n_clusters, shift=mean.cpu(), factor=factor)
 
     def _epoch(

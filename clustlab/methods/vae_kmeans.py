@@ -76,7 +76,7 @@ def negative_elbo(reconstruction: Tensor, kl: Tensor, beta: float = 1.0) -> Tens
 
 
 class NormalPriorAutoencoder(VariationalAutoencoder):
-    """Autoencoder whose clouds are at first as wide as the one normal cloud they shall fill."""
+    """Autoencoder whose posteriors are at first as wide as the normal prior they shall fill."""
 
     point_variance: ClassVar[float] = POINT_VARIANCE
 
@@ -119,7 +119,7 @@ class VAEKMeans(CodeKMeans):
         1.0,
         low=0.0,
         high=20.0,
-        help="Weight of the divergence from the common normal cloud. 0 lets codes scatter "
+        help="Weight of the divergence from the common normal prior. 0 lets codes scatter "
         "freely, large values empty the code.",
     )
     warmup_epochs: int = params.epochs(
@@ -176,18 +176,20 @@ class _Training(AutoencoderTraining):
     def extras(self, z: Tensor) -> dict[str, Artefact]:
         """What the dimensions are used for, and what the model makes of noise."""
         network = self.network
-        spread = embed(network, self.inputs, self.ctx, forward=lambda x: network.posterior(x)[1])
+        log_variance = embed(
+            network, self.inputs, self.ctx, forward=lambda x: network.posterior(x)[1]
+        )
         variance = z.var(0, correction=0)
-        kl = kl_to_prior(z, spread).mean(0)
+        kl = kl_to_prior(z, log_variance).mean(0)
         names = tuple(str(j + 1) for j in range(z.shape[1]))
         artefacts = {
             "active units": Artefact(
                 "bars",
-                torch.stack((variance, spread.exp().mean(0))).cpu().numpy(),
+                torch.stack((variance, log_variance.exp().mean(0))).cpu().numpy(),
                 "Active units",
-                reading="A unit whose means vary, with narrow clouds, tells items apart; one "
+                reading="A unit whose means vary, with narrow posteriors, tells items apart; one "
                 "whose means do not vary is not used.",
-                rows=("variance of the means", "mean variance of the clouds"),
+                rows=("variance of the means", "mean variance of the posteriors"),
                 columns=names,
             ),
             "divergence": Artefact(

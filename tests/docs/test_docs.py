@@ -179,7 +179,7 @@ def test_figures_are_those_of_the_shipped_table():
         seeds, acc, nmi, ari, probe, seconds, peak, published, last = found.pop(f"{name}{where}")
         share = statistics.fmean(s.figures["share_clustered"] or [1])
         assert (f"{share:.0%} clustered" in last) == (share < 1), name
-        assert (seeds, acc) == (str(len(s.seeds)), table.spread(s.figures["acc"])), name
+        assert (seeds, acc) == (str(len(s.seeds)), table.mean_and_deviation(s.figures["acc"])), name
         thousandths = [mean(s.figures[figure]) for figure in ("nmi", "ari", "knn_probe")]
         assert [nmi, ari, probe] == thousandths, name
         assert [seconds, peak] == [mean(s.figures[n], 0) for n in ("seconds", "peak_mb")], name

@@ -136,9 +136,9 @@ def test_summaries_hold_all_seeds_and_what_was_published():
         ("kmeans", (0,), [0.9]),
     ]
     assert 0.843 in [r.acc for r in found[0].reported]
-    assert table.spread([0.5, 0.7]) == "0.600 ± 0.141 (0.500 to 0.700)"
-    assert table.spread([0.5]) == "0.500 (one seed)"
-    assert table.spread([]) == ""
+    assert table.mean_and_deviation([0.5, 0.7]) == "0.600 ± 0.141 (0.500 to 0.700)"
+    assert table.mean_and_deviation([0.5]) == "0.500 (one seed)"
+    assert table.mean_and_deviation([]) == ""
 
 
 def test_only_runs_of_the_same_settings_and_version_are_averaged():

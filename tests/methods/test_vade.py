@@ -71,7 +71,7 @@ def test_the_sum_over_clusters_is_the_density_of_a_mixture():
 # -- the loss ------------------------------------------------------------------------------------
 def test_divergence_of_one_item_and_two_clusters_by_hand():
     found = prior_divergence(
-        double([[1.0]]),  # cloud with mean 1
+        double([[1.0]]),  # posterior with mean 1
         double([[0.5]]).log(),  # and variance 0.5
         double([[0.25, 0.75]]),
         double([0.5, 0.5]).log(),
@@ -99,16 +99,16 @@ def test_with_one_standard_cluster_it_is_a_plain_variational_autoencoder():
     torch.testing.assert_close(found, expected)
 
 
-def test_it_is_the_expectation_over_the_cloud():
+def test_it_is_the_expectation_over_the_posterior():
     log_shares, means, log_variances = mixture()
     mean, log_variance = drawn(1, 2, seed=5), double([[-1.0, -2.0]])
     gamma = double([[0.2, 0.3, 0.5]])
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(400_000, 2, generator=generator, dtype=torch.float64)
     z = mean + (0.5 * log_variance).exp() * noise
-    cloud = Normal(mean, (0.5 * log_variance).exp()).log_prob(z).sum(1)
+    posterior = Normal(mean, (0.5 * log_variance).exp()).log_prob(z).sum(1)
     joint = log_joint(z, log_shares, means, log_variances)
-    expected = (cloud + (gamma * (gamma.log() - joint)).sum(1)).mean()
+    expected = (posterior + (gamma * (gamma.log() - joint)).sum(1)).mean()
     found = prior_divergence(mean, log_variance, gamma, log_shares, means, log_variances)
     assert float(found) == pytest.approx(float(expected), abs=0.02)
 
@@ -157,20 +157,20 @@ def test_points_are_drawn_with_a_fixed_variance():
     torch.testing.assert_close(found, torch.tensor([12.5]))
 
 
-def test_a_cloud_starts_small_around_the_code():
+def test_a_posterior_starts_small_around_the_code():
     network = MixturePriorAutoencoder((1, 4, 4), [6], 2)
     x = torch.rand(3, 1, 4, 4)
-    mean, log_variance = network.cloud(x).detach().chunk(2, 1)
+    mean, log_variance = network.posterior_parameters(x).detach().chunk(2, 1)
     torch.testing.assert_close(mean, network.encode(x).detach())
     torch.testing.assert_close(log_variance.exp(), torch.full((3, 2), FIRST_VARIANCE))
 
 
-def test_rescaling_scales_clouds_and_leaves_drawings():
+def test_rescaling_scales_posteriors_and_leaves_drawings():
     network = MixturePriorAutoencoder((1, 4, 4), [6], 2)
     x = torch.rand(3, 1, 4, 4)
-    before, drawing = network.cloud(x).detach(), network(x).detach()
+    before, drawing = network.posterior_parameters(x).detach(), network(x).detach()
     network.rescale(3.0)
-    after = network.cloud(x).detach()
+    after = network.posterior_parameters(x).detach()
     torch.testing.assert_close(after[:, :2], 3 * before[:, :2])
     torch.testing.assert_close(after[:, 2:].exp(), 9 * before[:, 2:].exp())
     torch.testing.assert_close(network(x).detach(), drawing)

@@ -53,12 +53,12 @@ def test_bound_sums_over_dimensions_and_averages_over_items():
 
 def test_gradients_agree_with_finite_differences():
     generator = torch.Generator().manual_seed(0)
-    mean, spread = torch.randn(2, 4, 3, dtype=torch.float64, generator=generator).unbind()
+    mean, log_variance = torch.randn(2, 4, 3, dtype=torch.float64, generator=generator).unbind()
 
-    def loss(mean, spread):
-        return negative_elbo(mean.square().sum(1), kl_to_prior(mean, spread), 0.7)
+    def loss(mean, log_variance):
+        return negative_elbo(mean.square().sum(1), kl_to_prior(mean, log_variance), 0.7)
 
-    assert torch.autograd.gradcheck(loss, (mean.requires_grad_(), spread.requires_grad_()))
+    assert torch.autograd.gradcheck(loss, (mean.requires_grad_(), log_variance.requires_grad_()))
 
 
 def test_the_error_is_summed_over_pixels():  # a mean would weigh KL as many times too much
@@ -80,7 +80,7 @@ def test_points_have_a_normal_likelihood():
     assert float(surprise) == pytest.approx(25 / (2 * POINT_VARIANCE))
 
 
-def test_clouds_start_as_wide_as_the_prior_and_the_code_is_their_means():
+def test_posteriors_start_as_wide_as_the_prior_and_the_code_is_their_means():
     network = NormalPriorAutoencoder((1, 8, 8), (20,), 4)
     x = torch.rand(5, 1, 8, 8)
     mean, log_variance = network.posterior(x)

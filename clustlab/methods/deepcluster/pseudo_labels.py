@@ -9,7 +9,7 @@ from clustlab.parts.inputs.pca import principal
 from clustlab.parts.networks.encoder import Encoder
 from clustlab.types import Artefact
 
-HEAD_SPREAD = 0.01  # standard deviation of the weights of a new classifier
+HEAD_DEVIATION = 0.01  # standard deviation of the weights of a new classifier
 
 
 class Settings(Protocol):
@@ -62,7 +62,7 @@ class Network(nn.Module):
 
     def reset_head(self) -> None:
         """Draw the classifier anew."""
-        nn.init.normal_(self.head.weight, std=HEAD_SPREAD)
+        nn.init.normal_(self.head.weight, std=HEAD_DEVIATION)
         nn.init.zeros_(self.head.bias)
 
     def filters(self) -> dict[str, Artefact]:

@@ -80,8 +80,8 @@ def both(one: GroupStatistics, other: GroupStatistics) -> GroupStatistics:
     safe = n.clamp_min(1e-12)
     gap = other.mean - one.mean
     mean = one.mean + gap * (other.n / safe)[..., None]
-    spread = (one.n * other.n / safe)[..., None, None] * gap[..., :, None] * gap[..., None, :]
-    return GroupStatistics(n, mean, one.scatter + other.scatter + spread)
+    between = (one.n * other.n / safe)[..., None, None] * gap[..., :, None] * gap[..., None, :]
+    return GroupStatistics(n, mean, one.scatter + other.scatter + between)
 
 
 def log_evidence(belief: Belief, statistics: GroupStatistics) -> Tensor:

@@ -4,7 +4,7 @@ r"""# VaDE: variational deep embedding
 
 Tell how the items came about, clusters included: pick a cluster $c$ with probability $\pi_c$, draw
 a code $z$ from the Gaussian of that cluster, and let a network draw the item from $z$. A second
-network looks at an item and answers with a small cloud of codes, $q(z \mid x) =
+network looks at an item and answers with a posterior, a small cloud of codes: $q(z \mid x) =
 \mathcal N(\tilde\mu, \tilde\sigma^2)$. Both networks and the mixture of Gaussians are trained
 together, so that the story explains the items well. What is lowered, per item, is
 
@@ -25,7 +25,7 @@ clusters is. The start is an autoencoder, and a mixture fitted to its code.
 - **Samples** of each cluster: nobody has ever seen these images. A column with two kinds of digit
   is a cluster that holds both.
 - **Active units**: dimensions of the code whose mean moves from item to item. One that is given
-  up keeps the same cloud for all items.
+  up keeps the same posterior for all items.
 - **Reconstruction** and **divergence**, both in nats, pull in opposite directions.
 - **Shares** $\pi_c$ are learnt: unlike in IMSAT, clusters may differ in size.
 
@@ -221,7 +221,7 @@ class _Generation:
     def __init__(self, settings: VaDE, training: AutoencoderTraining, ctx: Context) -> None:
         network = training.network
         if not isinstance(network, MixturePriorAutoencoder):
-            raise TypeError(f"{type(network).__name__} has no clouds")
+            raise TypeError(f"{type(network).__name__} has no posterior")
         self.settings, self.training, self.ctx, self.network = settings, training, ctx, network
         self.prior = ctx.keep("prior", Prior(settings.n_clusters, network.code))
         weights = [*network.parameters(), *self.prior.parameters()]
@@ -239,7 +239,7 @@ class _Generation:
         scale = 1 / math.sqrt(variance) if variance > NO_VARIANCE else 1.0
         self.network.rescale(scale)
         if not self.ctx.is_warm:
-            nn.init.constant_(self.network.spread.bias, math.log(FIRST_VARIANCE))
+            nn.init.constant_(self.network.variance_layer.bias, math.log(FIRST_VARIANCE))
         z = z * scale
         clustering = self.training.clusters(z)
         self.ctx.at("cluster")
@@ -283,7 +283,7 @@ class _Generation:
 
     def _losses(self, x: Tensor) -> Tensor:
         """Mean surprise and mean divergence of a batch, (2,), with one code drawn per item."""
-        mean, log_variance = self.network.cloud(x).chunk(2, 1)
+        mean, log_variance = self.network.posterior_parameters(x).chunk(2, 1)
         z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
         prior = self.prior
         gamma = prior(z).softmax(1)
@@ -299,8 +299,10 @@ class _Generation:
 
     def _snapshot(self, scalars: Mapping[str, float]) -> Snapshot:
         self.ctx.at("encode")
-        clouds = embed(self.network, self.training.inputs, self.ctx, forward=self.network.cloud)
-        mean, log_variance = clouds.chunk(2, 1)
+        posteriors = embed(
+            self.network, self.training.inputs, self.ctx, forward=self.network.posterior_parameters
+        )
+        mean, log_variance = posteriors.chunk(2, 1)
         self.ctx.at("cluster")
         with torch.no_grad():
             scores = self.prior(mean)
@@ -327,9 +329,9 @@ class _Generation:
                 "bars",
                 units.cpu().numpy(),
                 "Active units",
-                "Variance of each dimension of the code: between items, and within the cloud of "
-                "one. A unit whose first bar is near 0 tells nothing of the item.",
-                rows=("between items", "within a cloud"),
+                "Variance of each dimension of the code: between items, and within the "
+                "posterior of one. A unit whose first bar is near 0 tells nothing of the item.",
+                rows=("between items", "within a posterior"),
                 columns=numbers,
                 marked=tuple(active.nonzero()[:, 0].tolist()),
             ),

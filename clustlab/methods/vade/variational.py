@@ -1,4 +1,4 @@
-"""A code that is a cloud instead of a point, and a mixture of Gaussians as what is expected of it.
+"""A code that is a posterior instead of a point, and a mixture of Gaussians as its prior.
 
 Kingma and Welling 2014; with the mixture Jiang et al. 2017.
 """
@@ -17,19 +17,20 @@ from clustlab.parts.networks.variational import VariationalAutoencoder
 from clustlab.parts.stages.autoencoding import rescale_code
 
 LOG_TWO_PI = math.log(2 * math.pi)
-FIRST_VARIANCE = 0.02  # of the cloud of an item, in a code of variance 1
+FIRST_VARIANCE = 0.02  # of the posterior of an item, in a code of variance 1
 SMALLEST_VARIANCE = 1e-3  # of a cluster that is fitted, in the same code
 GONE = -1e4  # score of a share that is exactly 0, so that no gradient wakes it
 POINT_VARIANCE = 0.01  # of a point around its drawing; pixels are drawn with probabilities
 
 
 class MixturePriorAutoencoder(VariationalAutoencoder):
-    """Autoencoder whose clouds are at first narrow, since they shall lie in one of several."""
+    """Autoencoder whose posteriors are at first narrow, since each shall lie in one component."""
 
     point_variance: ClassVar[float] = POINT_VARIANCE
 
     def __init__(self, shape: tuple[int, ...], widths: Sequence[int], code: int) -> None:
         super().__init__(shape, widths, code)
+        # log-variances of the posterior, under their name in stored checkpoints
         self.spread = self.new_variance_layer(FIRST_VARIANCE)
 
     @property
@@ -38,12 +39,12 @@ class MixturePriorAutoencoder(VariationalAutoencoder):
         return self.spread
 
     def forward(self, x: Tensor) -> Tensor:
-        """Reconstruction (b, *shape) of a batch of items, from the means of their clouds."""
-        # by way of the cloud: a gradient of 0 reaches the variances, so that the optimiser of
+        """Reconstruction (b, *shape) of a batch of items, from the means of their posteriors."""
+        # by way of the posterior: a gradient of 0 reaches the variances, so that the optimiser of
         # pre-training keeps a state of them, as it does in stored runs
-        return self.decode(self.cloud(x).chunk(2, 1)[0])
+        return self.decode(self.posterior_parameters(x).chunk(2, 1)[0])
 
-    def cloud(self, x: Tensor) -> Tensor:
+    def posterior_parameters(self, x: Tensor) -> Tensor:
         """Means and log-variances side by side, (b, 2 code), of a batch of items."""
         return torch.cat(self.posterior(x), 1).float()
 
@@ -113,7 +114,7 @@ def prior_divergence(
     means: Tensor,
     log_variances: Tensor,
 ) -> Tensor:
-    """KL of the cloud and the clusters of each item from the mixture, (n,) in nats.
+    """KL of the posterior and the clusters of each item from the mixture, (n,) in nats.
 
     For one cluster with mean 0 and variance 1 that of a plain variational autoencoder. Jiang et
     al. 2017, all terms of eq. 12 but the first.
@@ -121,7 +122,7 @@ def prior_divergence(
     Parameters
     ----------
     mean, log_variance : Tensor
-        Of the cloud of each item, (n, d).
+        Of the posterior of each item, (n, d).
     gamma : Tensor
         Cluster probabilities (n, k) of the items.
     log_shares : Tensor
@@ -129,8 +130,8 @@ def prior_divergence(
     means, log_variances : Tensor
         mu and ln sigma^2 of the clusters, (k, d).
     """
-    spread = log_variance.exp()[:, None] + (mean[:, None] - means).square()
-    crossed = (log_variances + spread * (-log_variances).exp()).sum(-1)  # (n, k)
+    expected_squares = log_variance.exp()[:, None] + (mean[:, None] - means).square()
+    crossed = (log_variances + expected_squares * (-log_variances).exp()).sum(-1)  # (n, k)
     tiny = torch.finfo(gamma.dtype).tiny
     clusters = (gamma * (gamma.clamp_min(tiny).log() - log_shares)).sum(1)
     return 0.5 * (gamma * crossed).sum(1) - 0.5 * (1 + log_variance).sum(1) + clusters

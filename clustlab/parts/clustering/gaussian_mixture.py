@@ -42,8 +42,10 @@ class Mixture:
             return torch.linalg.cholesky(self.covariances)
         if self.kind == "tied":
             return torch.linalg.cholesky(self.covariances).expand(k, d, d)
-        spread = self.covariances.sqrt()
-        return torch.diag_embed(spread if self.kind == "diag" else spread[:, None].expand(k, d))
+        deviations = self.covariances.sqrt()
+        return torch.diag_embed(
+            deviations if self.kind == "diag" else deviations[:, None].expand(k, d)
+        )
 
     @property
     def n_free(self) -> int:
@@ -70,8 +72,8 @@ def log_joint(x: Tensor, mixture: Mixture) -> Tensor:
             for m, f in zip(mixture.means, factors, strict=True)
         ]
         log_det = 2 * factors.diagonal(dim1=1, dim2=2).log().sum(1)
-    spread = torch.stack(squares, 1) + log_det + d * math.log(2 * math.pi)
-    return mixture.weights.log() - spread / 2
+    deviance = torch.stack(squares, 1) + log_det + d * math.log(2 * math.pi)
+    return mixture.weights.log() - deviance / 2
 
 
 def expect(x: Tensor, mixture: Mixture) -> tuple[Tensor, float]:

@@ -277,8 +277,8 @@ def repair_empty(x: Tensor, clustering: Clustering, ctx: Context) -> Repair:
             break
         members = (assignments == donor).nonzero()[:, 0]
         offset = torch.from_numpy(ctx.rng.standard_normal(x.shape[1])).to(x)
-        spread = (distances[members].mean() / x.shape[1]).sqrt()
-        centers[cluster] = centers[donor] + PERTURBATION * spread * offset
+        deviation = (distances[members].mean() / x.shape[1]).sqrt()
+        centers[cluster] = centers[donor] + PERTURBATION * deviation * offset
         # exact differences, since the expansion cannot tell two centres this close apart
         to_old = (x[members] - centers[donor]).square().sum(1)
         to_new = (x[members] - centers[cluster]).square().sum(1)

@@ -87,8 +87,8 @@ def local_weights(neighbours: Array, distances: Array) -> Array:
     Zelnik-Manor and Perona 2004, *Self-Tuning Spectral Clustering*, eq. 1.
     """
     scale = np.maximum(distances[:, -1], np.finfo(np.float32).tiny).astype(np.float64)
-    spread: Array = scale[:, None] * scale[neighbours]
-    return np.exp(-np.square(distances, dtype=np.float64) / np.maximum(spread, 1e-300))
+    scales: Array = scale[:, None] * scale[neighbours]
+    return np.exp(-np.square(distances, dtype=np.float64) / np.maximum(scales, 1e-300))
 
 
 def joined(graph: Graph, rows: Tensor, ctx: Context) -> tuple[Graph, int]:

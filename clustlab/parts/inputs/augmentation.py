@@ -100,10 +100,10 @@ class Augmentation:
         if not (self.brightness or self.contrast):
             return x
         gain = (1 + draw.within(self.brightness))[:, None, None, None]
-        spread = (1 + draw.within(self.contrast))[:, None, None, None]
+        contrast = (1 + draw.within(self.contrast))[:, None, None, None]
         x = x * gain
         mean = x.mean((1, 2, 3), keepdim=True)
-        return torch.lerp(mean, x, spread).clamp_(0, 1)
+        return torch.lerp(mean, x, contrast).clamp_(0, 1)
 
 
 class _Draws:

@@ -64,8 +64,8 @@ class Components:
         kept = self.z.square().mean(0)
         self.variance: Array = (kept / x.square().sum(1).mean().clamp_min(tiny)).cpu().numpy()
         if whiten:
-            spread = torch.maximum(kept, kept[:1] * FLOOR).clamp_min(tiny).sqrt()
-            self.z, self.back = self.z / spread, self.back * spread
+            deviations = torch.maximum(kept, kept[:1] * FLOOR).clamp_min(tiny).sqrt()
+            self.z, self.back = self.z / deviations, self.back * deviations
         self._width = shown_width(len(x))
 
     @property

@@ -1,4 +1,4 @@
-"""An autoencoder whose code is a cloud instead of a point (Kingma and Welling 2014)."""
+"""An autoencoder whose code is a posterior instead of a point (Kingma and Welling 2014)."""
 
 import math
 from abc import abstractmethod
@@ -24,14 +24,14 @@ class VariationalAutoencoder(Autoencoder):
         """Layer from the last hidden values to the logarithms of variances."""
 
     def new_variance_layer(self, first_variance: float) -> nn.Linear:
-        """Layer that at first gives all clouds the same variance."""
+        """Layer that at first gives all posteriors the same variance."""
         layer = nn.Linear(self.pairs[-1][0].in_features, self.code)
         nn.init.zeros_(layer.weight)
         nn.init.constant_(layer.bias, math.log(first_variance))
         return layer
 
     def forward(self, x: Tensor) -> Tensor:
-        """Reconstruction (b, *shape) of a batch of items, from the means of their clouds."""
+        """Reconstruction (b, *shape) of a batch of items, from the means of their posteriors."""
         return self.decode(self.posterior(x)[0])
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
