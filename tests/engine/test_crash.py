@@ -88,20 +88,20 @@ def test_killed_again_and_again_while_writing_as_fast_as_it_can(store, fake, sta
         "--data",
         "n=40",
         "--set",
-        "epochs=250",
+        "epochs=100",
         "by_hand=1",
     )
     run = wait_for(lambda: next(iter(store.runs()), None), 120)
-    for least in (30, 90):
+    for least in (20, 60):
         wait_for(lambda n=least: len(run) >= n, 120)
         committed = kill(child, run)
-        if least == 30:
+        if least == 20:
             child = start("resume", run.id)
     requeue(run)
     execute(store.root, run.id)
     assert run.status == "done"
     assert arrays(run, len(committed)) == committed
-    whole = new_run(store, fake(epochs=250, by_hand=True))
+    whole = new_run(store, fake(epochs=100, by_hand=True))
     execute(store.root, whole.id)
     assert arrays(run) == arrays(whole)
 
