@@ -1,11 +1,12 @@
 """Runs written by hand: what each step found is given, nothing is trained."""
 
+import zlib
+
 import numpy as np
 
 from clustlab import registry
 from clustlab.data import library
 from clustlab.runs.store import RunSpec
-from clustlab.training.worker import new_run
 from clustlab.training.writer import RunWriter
 from clustlab.types import Dataset, Snapshot
 
@@ -76,8 +77,13 @@ def run(store, steps, key="made", *, method="kmeans", k=3, phases=None, paces=No
 
 def write(store, snapshots, data, *, method="kmeans", phases=None, roles=None):
     """A finished run of these snapshots; `phases` names the phase of each, `roles` its role."""
-    spec = RunSpec("digits", method, preset="quick")
-    library._save(store.root / "_data" / library.key(spec.dataset, {}, 0), data)
+    made = store.create(
+        RunSpec("digits", method, preset="quick"),
+        method_title=registry.method(method).title,
+        dataset_title=registry.dataset("digits").title,
+        data_key=_key_of(data),
+    )
+    library._save(store.root / "_data" / made.manifest["data_key"], data)
     phases = phases or ["train"] * len(snapshots)
     records = [
         {
@@ -88,7 +94,13 @@ def write(store, snapshots, data, *, method="kmeans", phases=None, roles=None):
         }
         for i, phase in enumerate(phases)
     ]
-    return _committed(new_run(store, spec), snapshots, records, 1.0)
+    return _committed(made, snapshots, records, 1.0)
+
+
+def _key_of(data):
+    """A key for what is in a data set, so that the digits of another test are not taken for it."""
+    labels = b"" if data.labels is None else data.labels.tobytes()
+    return f"made-{zlib.crc32(data.items.tobytes() + labels):08x}"
 
 
 def _committed(run, snapshots, records, seconds):
