@@ -30,7 +30,7 @@ def address(store):
 @pytest.fixture
 def page(chromium):
     """An empty page of its own, which must not end with an error in its console."""
-    context = chromium.new_context(viewport=SIZE)
+    context = chromium.new_context(viewport=SIZE, reduced_motion="reduce")
     opened = context.new_page()
     opened.set_default_timeout(PATIENCE)
     watch = Watch(opened)

@@ -32,6 +32,7 @@ def colours(page, pane):
     counts = page.evaluate(
         """(pane) => {
         const canvas = document.querySelector(".st-key-compare-panes canvas");
+        if (!canvas) return 0;  // the page puts the chart in its place anew
         const width = canvas.width / 2;
         const data = canvas.getContext("2d")
           .getImageData(pane * width, 60, width, canvas.height - 60).data;
@@ -198,6 +199,7 @@ def drawn(page, pane):
     return page.evaluate(
         """(pane) => {
         const canvas = document.querySelector(".st-key-compare-panes canvas");
+        if (!canvas) return 0;  // the page puts the chart in its place anew
         const width = canvas.width / 2;
         const data = canvas.getContext("2d")
           .getImageData(pane * width, 30, width, canvas.height - 40).data;

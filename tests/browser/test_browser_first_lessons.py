@@ -15,9 +15,14 @@ def predict(page, option, *, patience=PATIENCE):
     """Verdict after an answer, in one line."""
     page.locator(".st-key-lesson-try").get_by_role("button", name=option, exact=True).click()
     settle(page)
-    verdict = page.locator(".st-key-lesson-try").get_by_test_id("stAlert")
-    expect(verdict).to_have_count(1, timeout=patience)
-    return " ".join(verdict.inner_text().split())
+    return verdict(page, patience=patience)
+
+
+def verdict(page, *, patience=PATIENCE):
+    """What is said of an answer, in one line."""
+    said = page.locator(".st-key-lesson-try").get_by_test_id("stAlert")
+    expect(said).to_have_count(1, timeout=patience)
+    return " ".join(said.inner_text().split())
 
 
 def numbers(pattern, text):
@@ -122,10 +127,9 @@ def test_representations(page, address):
     see(page, rf"^10 of 64 numbers keep {kept}% of the variance")
 
     on(page, "representations", 2)
-    train(page)
-    linear, pixels, agreement = numbers(
-        "# against #, and .* NMI of #", predict(page, "It stays within 0.02")
-    )
+    waits_for_a_run(page, "It stays within 0.02")
+    train(page)  # and the verdict comes by itself
+    linear, pixels, agreement = numbers("# against #, and .* NMI of #", verdict(page))
     assert abs(linear - pixels) <= 0.02
     assert agreement > 0.9
 

@@ -53,6 +53,7 @@ def test_pause_a_run_scramble_a_cluster_and_find_it_on_the_timeline(store, addre
     page.get_by_role("button", name="Intervene").click()
     page.get_by_text("Scramble", exact=True).click()
     see(page, r"trained towards random clusters once")
+    settle(page)  # a button that moves while it is clicked is missed
     page.get_by_role("button", name="Add", exact=True).click()
     see(page, r"At the start of the next step")
     (wish,) = interventions.pending(run, partial(lasting_numbers, run))
