@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from clustlab.analysis import features
+from clustlab.analysis.shares import percent
 from clustlab.errors import ParameterError
 from clustlab.types import Array, Report
 
@@ -149,7 +150,7 @@ def rules(nodes: tuple[Node, ...]) -> str:
     lines = []
     for node in nodes:
         word = ("yes: " if node.is_yes else "no: ") if node.parent >= 0 else ""
-        answer = f"cluster {node.cluster} ({node.share:.0%} of {node.n:,})"
+        answer = f"cluster {node.cluster} ({percent(node.share, 0)} of {node.n:,})"
         says = f"{node.question}?" if node.feature else answer
         lines.append("  " * node.depth + word + says)
     return "\n".join(lines)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.analysis import matching, transitions
+from clustlab.analysis.shares import percent
 from clustlab.types import NOISE, Array, cluster_name
 from clustlab.views import charts, theme
 
@@ -284,7 +285,7 @@ def _numbers(table: pd.DataFrame, rows: int) -> list[alt.Chart]:
     """
     written = table[table["count"] > 0]
     pairs = zip(written["count"], written["share"], strict=True)
-    written = written.assign(words=[f"{count:,}\n{share:.0%}" for count, share in pairs])
+    written = written.assign(words=[f"{count:,}\n{percent(share, 0)}" for count, share in pairs])
     tall = f"height > {rows * 28}"
     long = {"test": tall, "value": {"expr": "datum.words"}}
     shift = alt.ExprRef(f"{tall} ? -5 : 0")

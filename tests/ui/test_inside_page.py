@@ -42,8 +42,8 @@ def test_the_numbers_are_those_of_the_step_in_view(runs):
     written(runs, [0, 1, 1, 2])
     app = visit("inside", step="1")
     said = words(app)
-    assert "similar **0.0%** are of one class (16.7% if drawn blindly)" in said
-    assert "dissimilar **50.0%** are of two (83.3% if drawn blindly)" in said
+    assert "similar **0%** are of one class (16.7% if drawn blindly)" in said
+    assert "dissimilar **50%** are of two (83.3% if drawn blindly)" in said
 
 
 def test_only_labelled_items_are_counted_and_a_missing_kind_is_said(runs):

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from clustlab.analysis import pairs
+from clustlab.analysis.shares import percent
 from clustlab.runs.store import Run, probabilities_at
 from clustlab.types import Array
 from clustlab.ui import session
@@ -78,8 +79,8 @@ def _share(value: float, kind: str, right: str, blindly: float) -> str:
     if math.isnan(value):
         return f"no pair is taken as {kind}"
     return (
-        f"of the pairs taken as {kind} **{value:.1%}** are of {right} "
-        f"({blindly:.1%} if drawn blindly)"
+        f"of the pairs taken as {kind} **{percent(value)}** are of {right} "
+        f"({percent(blindly)} if drawn blindly)"
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 
 from clustlab.analysis import biography
+from clustlab.analysis.shares import percent
 from clustlab.runs.store import Run
 from clustlab.types import Array, cluster_name
 from clustlab.ui import nav, session
@@ -102,7 +103,11 @@ def _near(view: View, index: int, step: int, *, key: str) -> list[int]:
         st.caption("There is no other item.")
         return []
     is_noise = view.timeline.stable(step)[index] < 0
-    says = "it is noise and shares no cluster" if is_noise else f"{share:.0%} share its cluster"
+    says = (
+        "it is noise and shares no cluster"
+        if is_noise
+        else f"{percent(share, 0)} share its cluster"
+    )
     st.caption(f"Nearest in the embedding{when}: {says}")
     alt = f"Nearest neighbours of item {index} at step {step}"
     items = np.array(neighbours["items"])

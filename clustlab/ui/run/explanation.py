@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from clustlab import registry
+from clustlab.analysis.shares import percent
 from clustlab.errors import ClustlabError
 from clustlab.runs.store import ACTIVE, Run, RunStore
 from clustlab.types import Array
@@ -251,8 +252,8 @@ def _trust(explanation: Explanation, scorer: "Scorer") -> None:
         st.caption("This method has no network, so guided backpropagation is the gradient.")
     if scorer.agreement < 1:
         st.caption(
-            f"The rebuilt network agrees with the clusters of the step on {scorer.agreement:.1%} "
-            f"of {scorer.n_checked:,} items."
+            "The rebuilt network agrees with the clusters of the step on "
+            f"{percent(scorer.agreement)} of {scorer.n_checked:,} items."
         )
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from clustlab.analysis import features
+from clustlab.analysis.shares import percent
 from clustlab.analysis.surrogate_tree import DEPTHS, Surrogate, fitted, rules, sample
 from clustlab.runs.store import Run
 from clustlab.types import Array, Report
@@ -35,9 +36,9 @@ def _draw_rule(view: View) -> None:
     n_used, n_total = surrogate.n_used, surrogate.n_total
     used_items = f"{n_used:,} of {n_total:,} items" if n_used < n_total else "all"
     st.markdown(
-        f"With {depth} question{'s' * (depth > 1)} in a row a tree puts **{share:.1%}** of the "
-        f"items into their cluster; naming the largest cluster every time gets "
-        f"**{surrogate.baseline:.1%}**."
+        f"With {depth} question{'s' * (depth > 1)} in a row a tree puts **{percent(share)}** of "
+        f"the items into their cluster; naming the largest cluster every time gets "
+        f"**{percent(surrogate.baseline)}**."
     )
     st.caption(
         f"Measured on items that it was not built from: half of {used_items} build the tree, "
