@@ -59,6 +59,7 @@ def report(
     step = check_step(step, steps)
     clusters, sure = timeline.history(index)[:steps], timeline.certainty(index)[:steps]
     label = -1 if dataset.labels is None else int(dataset.labels[index])
+    read_anew = [place for place in timeline.read_anew() if place < steps]
     return {
         "index": int(index),
         "step": step,
@@ -69,7 +70,7 @@ def report(
         "clusters": clusters.tolist(),
         "confidence": _rounded(sure[:, 0]),
         "margin": _rounded(sure[:, 1]),
-        "first_stable_step": int(transitions.first_stable_step(clusters[:, None])[0]),
+        "first_stable_step": int(transitions.first_stable_step(clusters[:, None], read_anew)[0]),
         "flips": flips(timeline, index, companions=companions),
         "probabilities": _probabilities(run, timeline, index, step),
         "probability_rows": _rows(probability_rows(run, timeline, index)[:steps]),
@@ -123,12 +124,15 @@ def _rounded(values: Array) -> list[float]:
 def flips(timeline: Timeline, index: int, *, companions: int | None = None) -> list[dict[str, Any]]:
     """When an item changed its cluster, from where to where, and what did so with it.
 
+    Steps whose clusters are read anew are left out: there no item changes its own.
+
     Each flip has `step`, `from`, `to`, the number `n_together` of other items that made the same
     move at the same step, and the first `companions` of them as `together`.
     """
     history = timeline.history(index)
+    changed = transitions.changes(history[:, None], timeline.read_anew())[:, 0]
     moves = []
-    for step in (np.flatnonzero(np.diff(history)) + 1).tolist():
+    for step in np.flatnonzero(changed).tolist():
         source, target = int(history[step - 1]), int(history[step])
         same = (timeline.stable(step - 1) == source) & (timeline.stable(step) == target)
         same[index] = False

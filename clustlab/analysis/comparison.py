@@ -208,10 +208,13 @@ def report(store: RunStore, run_ids: Sequence[str]) -> dict[str, Any]:
         labels = labels[shared.rows[0]] if (labels[shared.rows[0]] >= 0).any() else None
     ari, nmi = agreement.scores(own)
     called = titles.titles(runs)
-    about = [_about(*each, labels) for each in zip(runs, called, own, strict=True)]
+    about = [
+        _about(run, title, dataset.labels, rows)
+        for run, title, dataset, rows in zip(runs, called, datasets, shared.rows, strict=True)
+    ]
     for i, (clusters, _) in enumerate(last):
         if not shared.has_all(i):
-            whole = run_scores.scores(clusters, datasets[i].labels)
+            whole = run_scores.of_run(runs[i], datasets[i])
             about[i]["over_its_own_items"] = {"n_items": len(clusters), **whole}
     return {
         "compared_over": shared.in_words,
@@ -239,7 +242,8 @@ def _last_clusters(run: Run) -> tuple[Array, int]:
     return last.lasting, last.n_ids
 
 
-def _about(run: Run, title: str, clusters: Array, labels: Array | None) -> dict[str, Any]:
+def _about(run: Run, title: str, labels: Array | None, rows: Array) -> dict[str, Any]:
+    """What a run is, and the scores of its last step over the rows that are compared."""
     log = run.log
     return {
         "id": run.id,
@@ -247,7 +251,7 @@ def _about(run: Run, title: str, clusters: Array, labels: Array | None) -> dict[
         "status": run.status,
         "step": len(log) - 1,
         "seconds": log[-1].get("seconds"),
-        **run_scores.scores(clusters, labels),
+        **run_scores.of_snapshot(run[-1], labels, rows),
     }
 
 

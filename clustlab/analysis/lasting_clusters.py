@@ -6,6 +6,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from clustlab.analysis import matching
+from clustlab.runs.phases import steps_read_anew
 from clustlab.runs.store import Run, each_assignment
 from clustlab.types import Array
 
@@ -17,15 +18,17 @@ class Followed(NamedTuple):
     lasting: Array  # (n,) int32
     mapping: Array  # (k,) int32, raw -> lasting
     n_ids: int  # lasting numbers handed out so far
+    is_read_anew: bool  # rather than carried on from the step before
 
 
 def followed_clusters(run: Run) -> Iterator[Followed]:
     """Clusters of each step of a run, in order; nothing but the assignments is read."""
     lasting, mapping, n_ids = None, None, 0
-    for raw, k in each_assignment(run):
+    read_anew = set(steps_read_anew(run))
+    for step, (raw, k) in enumerate(each_assignment(run)):
         lasting, mapping = matching.follow(raw, k, lasting, mapping)
         n_ids = max(n_ids, int(mapping.max(initial=-1)) + 1)
-        yield Followed(raw, lasting, mapping, n_ids)
+        yield Followed(raw, lasting, mapping, n_ids, step in read_anew)
 
 
 def lasting_numbers(run: Run, step: int) -> Array:

@@ -7,11 +7,13 @@ import pandas as pd
 
 from clustlab.analysis import matching, score_catalogue
 from clustlab.analysis.lasting_clusters import followed_clusters
+from clustlab.analysis.merged_clusters import merged_counts, n_classes_present
 from clustlab.analysis.progress_axis import clock, samples_seen
-from clustlab.analysis.score_catalogue import FROM_ASSIGNMENTS, Division
+from clustlab.analysis.score_catalogue import FROM_ASSIGNMENTS, MERGED, Division
 from clustlab.runs.store import Run
 from clustlab.types import Array
 
+FIGURES = (*MERGED, *FROM_ASSIGNMENTS)
 GRID = 300  # places along a mean over seeds
 
 
@@ -20,20 +22,26 @@ def curve(run: Run, labels: Array | None = None, only: Array | None = None) -> p
 
     `only` are the items (m,) int over which scores are taken, by default all.
 
-    Reads assignments only, so it is quick for runs that nobody looks at otherwise.
+    Reads assignments only, and more of steps with more clusters than classes, so it is quick for
+    runs that nobody looks at otherwise.
     """
     rows: list[dict[str, float]] = []
     taken = slice(None) if only is None else only
     known = None if labels is None else labels[taken]
+    n_classes = n_classes_present(known)
     before: Array | None = None
-    for step in followed_clusters(run):
+    for number, step in enumerate(followed_clusters(run)):
         now = step.lasting[taken]
         counts = None if known is None else matching.contingency(known, now)
         sizes = matching.sizes_of(step.raw[taken], len(step.mapping))
-        division = Division(sizes, now, before, counts)
-        rows.append(score_catalogue.values(division, FROM_ASSIGNMENTS))
+        merged = counts
+        if labels is not None and 0 < n_classes < (sizes > 0).sum():
+            merged = merged_counts(run[number], labels, only)
+        past = None if step.is_read_anew else before
+        division = Division(sizes, now, past, counts, merged=merged)
+        rows.append(score_catalogue.values(division, FIGURES))
         before = now
-    table = pd.DataFrame(rows, columns=list(FROM_ASSIGNMENTS), dtype=float)
+    table = pd.DataFrame(rows, columns=list(FIGURES), dtype=float)
     missing = np.full(len(table), np.nan)
     for name, values in (
         ("samples", samples_seen(run)[0]),

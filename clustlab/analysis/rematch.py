@@ -1,6 +1,7 @@
 """How much of a change of accuracy is learning, and how much only another matching."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,8 +106,15 @@ def decompose(labels: Array, before: Array, after: Array, n_classes: int | None 
     )
 
 
-def over_time(labels: Array, assignments: Array, n_classes: int | None = None) -> pd.DataFrame:
+def over_time(
+    labels: Array,
+    assignments: Array,
+    n_classes: int | None = None,
+    read_anew: Sequence[int] = (),
+) -> pd.DataFrame:
     """Decomposition of each step from the one before: step, acc, moved, rematched.
+
+    Where clusters are `read_anew`, neither moves nor another matching make the difference: nan.
 
     Parameters
     ----------
@@ -116,5 +124,8 @@ def over_time(labels: Array, assignments: Array, n_classes: int | None = None) -
     rows = []
     for step in range(1, len(assignments)):
         rematch = decompose(labels, assignments[step - 1], assignments[step], n_classes)
-        rows.append((step, rematch.acc_after, rematch.moved, rematch.rematched))
+        parts = (rematch.moved, rematch.rematched)
+        if step in read_anew:
+            parts = (math.nan, math.nan)
+        rows.append((step, rematch.acc_after, *parts))
     return pd.DataFrame(rows, columns=["step", "acc", "moved", "rematched"])

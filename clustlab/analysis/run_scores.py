@@ -2,17 +2,14 @@
 
 from clustlab.analysis import metrics, score_catalogue
 from clustlab.analysis.matching import sizes_of
-from clustlab.analysis.score_catalogue import OF_ONE_STEP, SCORES, Division
+from clustlab.analysis.merged_clusters import merged_counts, n_classes_present
+from clustlab.analysis.score_catalogue import MERGED, OF_ONE_STEP, SCORES, Division
+from clustlab.analysis.shares import percent
 from clustlab.runs.store import Run
-from clustlab.types import Array, Dataset
+from clustlab.types import Array, Dataset, Snapshot
 
 Scores = dict[str, float | int | None]
 """Scores by key, rounded for files and JSON; None where one is not defined."""
-
-
-def percent(share: float) -> str:
-    """A share in [0, 1] in percent, to three figures, so that 0.999 is not all."""
-    return f"{100 * share:.3g}%"
 
 
 def clustered_words(share: float) -> str:
@@ -28,6 +25,22 @@ def scores(assignments: Array, labels: Array | None) -> Scores:
     return {key: SCORES[key].stored(value) for key, value in computed.items()}
 
 
+def of_snapshot(snapshot: Snapshot, labels: Array | None, items: Array | None = None) -> Scores:
+    """Scores of a snapshot, over some items (m,) int or all.
+
+    Those of merged clusters are there only if more clusters are in use than classes occur.
+    """
+    taken = slice(None) if items is None else items
+    clusters = snapshot.assignments[taken]
+    own = scores(clusters, None if labels is None else labels[taken])
+    n_classes = 0 if labels is None else n_classes_present(labels[taken])
+    if labels is None or not 0 < n_classes < (sizes_of(clusters) > 0).sum():
+        return own
+    division = Division(sizes_of(clusters), clusters, merged=merged_counts(snapshot, labels, items))
+    computed = score_catalogue.values(division, MERGED)
+    return {**{key: SCORES[key].stored(value) for key, value in computed.items()}, **own}
+
+
 def of_run(run: Run, dataset: Dataset) -> Scores:
-    """Scores of the last committed step; empty before the first."""
-    return scores(run[-1].assignments, dataset.labels) if len(run) else {}
+    """Scores of the last committed step, as `of_snapshot`; empty before the first."""
+    return of_snapshot(run[-1], dataset.labels) if len(run) else {}

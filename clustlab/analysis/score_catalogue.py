@@ -12,11 +12,13 @@ from typing import Literal
 
 from clustlab.analysis import metrics
 from clustlab.analysis.matching import contingency
+from clustlab.analysis.shares import EXACT
 from clustlab.types import Array, Better
 
-Reads = Literal["classes", "clusters", "sizes", "step before", "certainty"]
-"""What a score needs: the true classes; the clusters of the items alone; how large all clusters
-are, empty ones too; the clusters one step before; or how sure the method is of each item."""
+Reads = Literal["classes", "merged clusters", "clusters", "sizes", "step before", "certainty"]
+"""What a score needs: the true classes; the same and where the clusters lie, by which they are
+merged; the clusters of the items alone; how large all clusters are, empty ones too; the clusters
+one step before; or how sure the method is of each item."""
 
 Unit = Literal["", "share of items", "clusters"]
 
@@ -27,9 +29,10 @@ class Division:
 
     sizes: Array  # (k,) int64, items in each cluster, occupied or not
     clusters: Array  # (n,) int, by the numbers that `before` uses; -1 for noise
-    before: Array | None = None  # (n,) int, clusters one step before
+    before: Array | None = None  # (n,) int, clusters one step before, unless they are read anew
     counts: Array | None = None  # (classes, clusters) int64 of items with a class and a cluster
     certainty: Array | None = None  # (n,) float32 in [0, 1], how sure the method is of each item
+    merged: Array | None = None  # (classes, groups) int64, see `merged_clusters.merged_counts`
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,12 @@ class Score:
     @property
     def needs_labels(self) -> bool:
         """Whether it is defined for labelled items only."""
-        return self.reads == "classes"
+        return self.reads in ("classes", "merged clusters")
 
     @property
     def needs_snapshot(self) -> bool:
         """Whether it takes more of a step than the assignments."""
-        return self.reads == "certainty"
+        return self.reads in ("merged clusters", "certainty")
 
     @property
     def is_count(self) -> bool:
@@ -64,8 +67,17 @@ class Score:
         return self.unit == "clusters"
 
     def written(self, value: float) -> str:
-        """A value for people, such as "0.812" or "10"; a dash where it is not defined."""
-        return "–" if math.isnan(value) else f"{value:.{0 if self.is_count else 3}f}"
+        """A value for people, such as "0.812" or "10"; a dash where it is not defined.
+
+        What is less than the greatest value is not written as that, but as ">0.999".
+        """
+        if math.isnan(value):
+            return "–"
+        if self.is_count:
+            return f"{value:.0f}"
+        if self.high - 5e-4 <= value < self.high - EXACT:
+            return f">{self.high - 1e-3:.3f}"
+        return f"<{1e-3:.3f}" if EXACT < value < 5e-4 else f"{value:.3f}"
 
     def stored(self, value: float) -> float | int | None:
         """A value for files and JSON: five decimals, or a whole number; None for nan."""
@@ -86,6 +98,10 @@ def _by_change(compute: Callable[[Array, Array], float]) -> Callable[[Division],
         return math.nan if division.before is None else compute(division.before, division.clusters)
 
     return score
+
+
+def _merged_accuracy(division: Division) -> float:
+    return math.nan if division.merged is None else metrics.accuracy_of(division.merged)
 
 
 def _mean_certainty(division: Division) -> float:
@@ -176,6 +192,17 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 _by_classes(metrics.v_measure_of),
             ),
             Score(
+                "acc_merged",
+                "Accuracy after merging",
+                "ACC merged",
+                "Accuracy after merging clusters that lie close together, by k-means on their "
+                "centres, to as many as there are classes. Where there are no more clusters than "
+                "classes it is ACC.",
+                "merged clusters",
+                _merged_accuracy,
+                unit="share of items",
+            ),
+            Score(
                 "n_occupied",
                 "Clusters in use",
                 "Clusters",
@@ -200,7 +227,8 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "changed",
                 "Share of labels changed",
                 "Changed",
-                "Share of items in another cluster than one step before.",
+                "Share of items in another cluster than one step before. Not defined where the "
+                "clusters are read anew.",
                 "step before",
                 _by_change(metrics.share_changed),
                 better="lower",
@@ -237,12 +265,30 @@ SCORES: Mapping[str, Score] = MappingProxyType(
         )
     }
 )
-LABELLED = tuple(key for key, score in SCORES.items() if score.needs_labels)  # leading ones first
+LABELLED = tuple(
+    key for key, score in SCORES.items() if score.reads == "classes"
+)  # leading ones first
+MERGED = tuple(key for key, score in SCORES.items() if score.reads == "merged clusters")
+OVER_CLUSTERED = (
+    *MERGED,
+    "purity",
+    *(key for key in LABELLED if key not in ("purity", "acc")),
+    "acc",
+)  # those that need labels where there are more clusters than classes, leading ones first
 UNLABELLED = tuple(key for key, score in SCORES.items() if not score.needs_labels)
 FROM_ASSIGNMENTS = tuple(key for key, score in SCORES.items() if not score.needs_snapshot)
 OF_ONE_STEP = tuple(
     key for key, score in SCORES.items() if score.reads in ("classes", "clusters")
 )  # what is known from the clusters of the items alone
+
+
+def labelled_scores(*, is_over_clustered: bool) -> tuple[str, ...]:
+    """Scores that need labels and mean something, leading ones first.
+
+    Accuracy matches one cluster to each class, so it does not lead where a run has more clusters
+    than there are classes.
+    """
+    return OVER_CLUSTERED if is_over_clustered else LABELLED
 
 
 def values(division: Division, keys: Iterable[str] = SCORES) -> dict[str, float]:

@@ -9,8 +9,11 @@ import pandas as pd
 
 from clustlab.analysis import metrics, score_catalogue
 from clustlab.analysis.matching import contingency, follow, sizes_of
+from clustlab.analysis.merged_clusters import merged_counts, n_classes_present
 from clustlab.analysis.projection import carry, pca_2d, procrustes
 from clustlab.analysis.score_catalogue import SCORES, Division
+from clustlab.runs.phases import steps_read_anew
+from clustlab.runs.store import Run
 from clustlab.types import Array, Report, Snapshot
 
 PERCENTILE = 99.5  # percentile of the distance from the origin that is scaled to 1
@@ -42,8 +45,10 @@ class Timeline:
     """Stable cluster ids, figures and aligned points of a growing run, step by step.
 
     A stable id follows a cluster by its items (Hungarian matching from each step to the next), so
-    it keeps its colour although a method may redraw its numbers. Points are principal components,
-    turned at each step onto the ones before. Safe to share between threads.
+    it keeps its colour although a method may redraw its numbers. Where a run reads its clusters
+    anew (`phases.steps_read_anew`) they keep their colours, too, but no item counts as changed.
+    Points are principal components, turned at each step onto the ones before. Safe to share
+    between threads.
 
     Parameters
     ----------
@@ -60,7 +65,9 @@ class Timeline:
         self._labels = labels
         known = -1 if labels is None or not len(labels) else int(labels.max())
         self.n_classes = max(n_classes, known + 1)
+        self._n_present = n_classes_present(labels)
         self._steps: list[_Step] = []
+        self._read_anew: tuple[int, ...] = ()
         self._silhouettes: dict[int, float] = {}
         self._last_embedding: Array | None = None
         self._lock = threading.RLock()
@@ -81,6 +88,8 @@ class Timeline:
                 self._forget(available)
             goal = available if upto is None else min(upto, available)
             first = len(self._steps)
+            if first < goal:
+                self._read_anew = _steps_read_anew(self._run)
             while len(self._steps) < goal:
                 if report:
                     done = len(self._steps)
@@ -127,8 +136,24 @@ class Timeline:
         return places
 
     def flips(self, step: int) -> Array:
-        """How often each item changed its stable cluster up to a step, (n,) int32."""
+        """How often each item changed its stable cluster up to a step, (n,) int32.
+
+        Steps whose clusters are read anew do not count.
+        """
         return self._known_step(step).flips.astype(np.int32)
+
+    def read_anew(self) -> tuple[int, ...]:
+        """Known steps whose clusters are read anew rather than carried on, in order."""
+        with self._lock:
+            return tuple(step for step in self._read_anew if step < len(self._steps))
+
+    def stable_before(self, step: int) -> Array | None:
+        """Stable clusters (n,) int32 that those of a step carry on from, one step before.
+
+        None at the first step, and where clusters are read anew.
+        """
+        self._known_step(step)
+        return None if step == 0 or step in self._read_anew else self.stable(step - 1)
 
     def row(self, step: int) -> dict[str, float]:
         """Scores of one step by key, in the order of `SCORES`; nan where one is not defined."""
@@ -176,6 +201,11 @@ class Timeline:
         with self._lock:
             return any(step.row["share_clustered"] < 1 for step in self._steps)
 
+    def is_over_clustered(self) -> bool:
+        """Whether at any known step more clusters are in use than classes occur."""
+        with self._lock:
+            return any(0 < self._n_present < step.row["n_occupied"] for step in self._steps)
+
     def n_ids(self) -> int:
         """Number of stable ids handed out so far: colours and axes count up to it."""
         with self._lock:
@@ -208,13 +238,16 @@ class Timeline:
         known = (before.stable, before.mapping) if before else ()
         ids, mapping = follow(snapshot.assignments, k, *known)
         stable = ids.astype(np.int16)
-        flips = np.zeros(n, dtype=np.int16)
-        if before is not None:
-            flips = before.flips + (stable != before.stable)
+        flips = np.zeros(n, dtype=np.int16) if before is None else before.flips
+        past = None
+        if before is not None and len(self._steps) not in self._read_anew:
+            past = before.stable
+            flips = flips + (stable != past)
         counts, recall = self._scored(stable)
         sure, soft = _sure(snapshot), snapshot.probabilities is not None
-        past = None if before is None else before.stable
-        division = Division(sizes_of(snapshot.assignments, k), stable, past, counts, sure[:, 0])
+        merged = None if self._labels is None else merged_counts(snapshot, self._labels)
+        sizes = sizes_of(snapshot.assignments, k)
+        division = Division(sizes, stable, past, counts, sure[:, 0], merged)
         row = score_catalogue.values(division)
         points, sure = self._aligned(snapshot, before), sure.astype(np.float16)
         return _Step(stable, mapping, points, flips, sure, soft, row, recall)
@@ -239,6 +272,11 @@ class Timeline:
         # to one size at every step, by a percentile, so that outliers do not shrink all the rest
         scale = float(np.percentile(np.abs(points).max(1), PERCENTILE)) if len(points) else 0.0
         return points / scale if scale > 0 else points
+
+
+def _steps_read_anew(run: Steps) -> tuple[int, ...]:
+    """As `phases.steps_read_anew`; none for snapshots that no run has logged."""
+    return tuple(steps_read_anew(run)) if isinstance(run, Run) else ()
 
 
 def _sure(snapshot: Snapshot) -> Array:

@@ -25,16 +25,32 @@ def table(before: Array, after: Array, n_ids: int | None = None) -> Array:
     return with_noise(before, after, n_ids, n_ids)
 
 
-def flips(assignments: Array) -> Array:
-    """How often each item changed its cluster over steps (steps, n), as (n,) int64."""
-    return (assignments[1:] != assignments[:-1]).sum(0)
+def changes(assignments: Array, read_anew: Sequence[int] = ()) -> Array:
+    """Whether each item changed its cluster at each step, (steps, n) bool.
+
+    Nothing changes at the first step, nor at those whose clusters are read anew.
+    """
+    changed = np.zeros(assignments.shape, dtype=bool)
+    changed[1:] = assignments[1:] != assignments[:-1]
+    changed[list(read_anew)] = False
+    return changed
 
 
-def first_stable_step(assignments: Array) -> Array:
-    """First step (n,) int64 from which each item keeps the cluster that it has at the end."""
-    steps = len(assignments)
-    differs = assignments[::-1] != assignments[-1]
-    return np.where(differs.any(0), steps - differs.argmax(0), 0)
+def flips(assignments: Array, read_anew: Sequence[int] = ()) -> Array:
+    """How often each item changed its cluster over steps (steps, n), as (n,) int64.
+
+    Steps whose clusters are read anew do not count.
+    """
+    return changes(assignments, read_anew).sum(0)
+
+
+def first_stable_step(assignments: Array, read_anew: Sequence[int] = ()) -> Array:
+    """First step (n,) int64 from which each item keeps its cluster to the end.
+
+    Steps whose clusters are read anew do not count as a change.
+    """
+    changed = changes(assignments, read_anew)
+    return np.where(changed.any(0), len(assignments) - 1 - changed[::-1].argmax(0), 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,7 +271,7 @@ def measure(spec: RunSpec, data: str) -> Row:
             data,
             spec.preset,
             spec.seed,
-            run_scores.of_run(made, dataset),
+            run_scores.scores(made[-1].assignments, dataset.labels),
             knn_probe=_probe(made, dataset),
             start_acc=_start(made, dataset),
             over_purity=_over_purity(made, dataset),

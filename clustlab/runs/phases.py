@@ -5,6 +5,7 @@ knows the phases by name; this is the only place that does so.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from clustlab import registry
 from clustlab.errors import ParameterError
@@ -44,6 +45,24 @@ def step_phases(run: Run) -> list[StepPhase]:
 def steps_with_role(run: Run, *roles: Role) -> list[int]:
     """Steps whose phase has one of these roles, in order."""
     return [step for step, phase in enumerate(step_phases(run)) if phase.role in roles]
+
+
+def steps_read_anew(run: Run) -> list[int]:
+    """Steps whose clusters are read anew rather than carried on from the step before, in order.
+
+    That is the first step of each phase that reads clusters off what other phases have trained,
+    such as DeepCluster's merge. Its clusters continue none of the step before, so an item in
+    another one has not moved. Cuts through a tree, which is fitted to all items at once and draws
+    no batches, carry on from each other. Where nobody knows the roles, nothing is read anew.
+    """
+    phases = step_phases(run)
+    return [
+        step
+        for step, (before, phase) in enumerate(pairwise(phases), 1)
+        if phase.role == "read_off"
+        and phase.name != before.name
+        and (before.role != "train" or before.samples)
+    ]
 
 
 def first_step_refined(run: Run) -> int | None:

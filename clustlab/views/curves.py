@@ -32,12 +32,14 @@ def metrics(
     *,
     step: int | None = None,
     phases: Sequence[tuple[str, int]] = (),
+    read_anew: Sequence[int] = (),
     title: str = "",
 ) -> alt.LayerChart:
     """One curve per figure over the steps; the upright line is the step in view.
 
     Reading: rising scores and a falling share of changed labels mean that the run settles. A
-    score that rises while labels still change a lot may fall again.
+    score that rises while labels still change a lot may fall again. A dashed line marks a step at
+    which other clusters are read off what was trained: a jump there is no learning.
 
     Parameters
     ----------
@@ -49,6 +51,8 @@ def metrics(
         The step in view.
     phases : sequence of (name, first step)
         Where phases begin.
+    read_anew : sequence of int
+        Steps to mark at which the clusters are read anew.
 
     Selection: point `at` with the field `step`.
     """
@@ -76,7 +80,7 @@ def metrics(
         .add_params(at)
         .properties(name="steps")
     )
-    marks = _marks(step, phases)
+    marks = _marks(step, phases) + _marks_read_anew(read_anew)
     return charts.finish(charts.layered(*marks, lines, dots), title)
 
 
@@ -149,6 +153,19 @@ def _marks(step: int | None, phases: Sequence[tuple[str, int]]) -> list[Any]:
     return marks
 
 
+def _marks_read_anew(steps: Sequence[int]) -> list[Any]:
+    """Upright dashed lines where clusters are read anew, with words to their left."""
+    if not steps:
+        return []
+    table = pd.DataFrame({"step": list(steps), "words": "clusters read anew"})
+    base = alt.Chart(table).encode(x="step:Q")
+    words = base.mark_text(align="right", dx=-4, dy=6, baseline="top", color=theme.GREY)
+    return [
+        base.mark_rule(strokeDash=[2, 3], color=theme.GREY),
+        words.encode(text="words:N", y=alt.value(0)),
+    ]
+
+
 def scalar_frame(log: Sequence[Mapping[str, Any]], own: Sequence[Scalar] = ()) -> pd.DataFrame:
     """Losses and schedules of a run, one row per step and scalar.
 
@@ -174,8 +191,8 @@ def scalar_frame(log: Sequence[Mapping[str, Any]], own: Sequence[Scalar] = ()) -
 def scalars(table: pd.DataFrame, *, step: int | None = None) -> alt.ConcatChart:
     """What the method itself reports: a small chart per loss or schedule, each on its own scale.
 
-    Reading: a loss that falls and levels off is learning; one that rises or jumps about asks for
-    a lower learning rate. Losses of different names cannot be compared.
+    Reading: a loss that falls and levels off is learning; what one says that rises depends on the
+    method. Losses of different names cannot be compared.
 
     Parameters
     ----------
@@ -213,10 +230,13 @@ def _small(
 
 @lru_cache(maxsize=16)
 def _resting_sparkline(
-    shares: tuple[float, ...], alarms: tuple[int, ...], interventions: tuple[int, ...]
+    shares: tuple[float, ...],
+    alarms: tuple[int, ...],
+    interventions: tuple[int, ...],
+    read_anew: tuple[int, ...],
 ) -> dict[str, Any]:
     return specification.vega_lite_spec(
-        sparkline(shares, 0, alarms=alarms, interventions=interventions)
+        sparkline(shares, 0, alarms=alarms, interventions=interventions, read_anew=read_anew)
     )
 
 
@@ -226,10 +246,11 @@ def sparkline_at(
     *,
     alarms: Sequence[int] = (),
     interventions: Sequence[int] = (),
+    read_anew: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Specification of the sparkline with the red line at a step; built once for all steps."""
     shares = tuple(np.nan_to_num(np.asarray(changed, dtype=np.float64)).tolist())
-    spec = _resting_sparkline(shares, tuple(alarms), tuple(interventions))
+    spec = _resting_sparkline(shares, tuple(alarms), tuple(interventions), tuple(read_anew))
     return specification.with_rows(spec, 1, pd.DataFrame({"step": [step]}))
 
 
@@ -239,17 +260,19 @@ def sparkline(
     *,
     alarms: Sequence[int] = (),
     interventions: Sequence[int] = (),
+    read_anew: Sequence[int] = (),
 ) -> alt.LayerChart:
     """Share of labels changed at each step, above the slider.
 
     Reading: high bars are steps at which many items changed their cluster; the red line is the
-    step in view, triangles are alarms, diamonds are what you changed in the run.
+    step in view, triangles are alarms, diamonds are what you changed in the run. At a square other
+    clusters are read off what was trained, and no item counts as changed.
 
     Parameters
     ----------
     changed : (steps,) float
-        In [0, 1], nan at the first step.
-    alarms, interventions : sequence of int
+        In [0, 1], nan at the first step and where clusters are read anew.
+    alarms, interventions, read_anew : sequence of int
         Steps to mark.
     """
     shares = np.nan_to_num(np.asarray(changed, dtype=np.float64))
@@ -270,6 +293,7 @@ def sparkline(
     flags = (
         (alarms, "triangle-down", theme.WRONG, 4),
         (interventions, "diamond", LINES[0], 14),
+        (read_anew, "square", theme.GREY, 26),
     )
     for steps, shape, colour, height in flags:
         if len(steps):

@@ -131,11 +131,11 @@ def jumps(table: pd.DataFrame, step: int | None = None) -> alt.LayerChart:
     Parameters
     ----------
     table : DataFrame
-        Columns `step`, `moved` and `rematched`, as from `rematch.over_time`.
+        Columns `step`, `moved` and `rematched`, as from `rematch.over_time`; nan has no bar.
     step : int, optional
         The step in view.
     """
-    long = table.melt("step", list(PARTS), "part", "change")
+    long = table.melt("step", list(PARTS), "part", "change").dropna(subset="change")
     long["part"] = long["part"].map(PARTS)
     words, colours = list(PARTS.values()), [theme.RIGHT, theme.WRONG]
     last = max(int(table["step"].max()) if len(table) else 1, 1)

@@ -33,7 +33,9 @@ class Raster:
     drawn: int  # rows in the picture
 
 
-def order(assignments: Array, by: str, labels: Array | None = None) -> Array:
+def order(
+    assignments: Array, by: str, labels: Array | None = None, *, read_anew: Sequence[int] = ()
+) -> Array:
     """All items (n,) int64 sorted for the raster; equal ones by cluster, then by settling.
 
     Parameters
@@ -45,17 +47,19 @@ def order(assignments: Array, by: str, labels: Array | None = None) -> Array:
         changed least; `cluster` and `class` keep a group together, noise below all clusters.
     labels : (n,) int, optional
         True classes, for `class`.
+    read_anew : sequence of int
+        Steps at which no item counts as changed, since clusters are read anew.
 
     Raises
     ------
     ValueError
         If the order is unknown, or needs labels that are not there.
     """
-    settled = transitions.first_stable_step(assignments)
+    settled = transitions.first_stable_step(assignments, read_anew)
     end = np.where(assignments[-1] < 0, assignments[-1].max(initial=0) + 1, assignments[-1])
     keys = {
         "stable": settled,
-        "flips": transitions.flips(assignments),
+        "flips": transitions.flips(assignments, read_anew),
         "cluster": end,
         "class": labels,
     }

@@ -14,7 +14,7 @@ GAP = 1
 BORDER = 2
 MAX_SIDE = 2048  # pixels; browsers decode larger pictures slowly or not at all
 ORDERS = {
-    "central": "Nearest to the centre",
+    "central": "Nearest to the middle",
     "doubtful": "Least confident",
     "random": "Random",
     "changed": "Changed since the last step",

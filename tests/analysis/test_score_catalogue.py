@@ -12,6 +12,7 @@ from clustlab.analysis.matching import contingency, sizes_of
 from clustlab.analysis.score_catalogue import (
     FROM_ASSIGNMENTS,
     LABELLED,
+    MERGED,
     OF_ONE_STEP,
     SCORES,
     UNLABELLED,
@@ -58,7 +59,7 @@ def test_without_labels_or_a_step_before_such_scores_are_nan():
     now = np.arange(ITEMS) % 3
     computed = score_catalogue.values(Division(sizes_of(now, 3), now))
     undefined = {key for key, value in computed.items() if math.isnan(value)}
-    assert undefined == {*LABELLED, "changed", "nmi_previous", "confidence"}
+    assert undefined == {*LABELLED, *MERGED, "changed", "nmi_previous", "confidence"}
 
 
 def test_a_value_is_written_for_people_and_stored_for_programs():
@@ -77,7 +78,7 @@ def test_everything_that_shows_scores_shows_all_that_are_declared(store):
     made_runs.data(store, labels=labels)
     run = made_runs.run(store, [labels, labels])
     assert list(Timeline(run, labels).row(0)) == list(SCORES)
-    assert {*LABELLED, *UNLABELLED} == set(SCORES)
+    assert {*LABELLED, *MERGED, *UNLABELLED} == set(SCORES)
     assert set(FROM_ASSIGNMENTS) <= set(learning_curves.curve(run, labels).columns)
     assert list(run_scores.of_run(run, store.dataset(run))) == list(OF_ONE_STEP)
     assert set(LABELLED) < set(OF_ONE_STEP) < set(table.COLUMNS)

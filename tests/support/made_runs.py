@@ -90,7 +90,7 @@ def write(store, snapshots, data, *, method="kmeans", phases=None, roles=None):
             "phase": phase,
             "done": phases[: i + 1].count(phase),
             "total": phases.count(phase),
-            **({"role": roles[i], "samples": 0} if roles else {}),
+            **(_said_of(roles[i], len(data.items)) if roles else {}),
         }
         for i, phase in enumerate(phases)
     ]
@@ -101,6 +101,11 @@ def _key_of(data):
     """A key for what is in a data set, so that the digits of another test are not taken for it."""
     labels = b"" if data.labels is None else data.labels.tobytes()
     return f"made-{zlib.crc32(data.items.tobytes() + labels):08x}"
+
+
+def _said_of(role, n):
+    """What a log says of a step with this role; training draws each of n items once."""
+    return {"role": role, "samples": n if role in ("pretrain", "train") else 0}
 
 
 def _committed(run, snapshots, records, seconds):

@@ -126,7 +126,7 @@ def test_the_place_of_the_control_comes_from_the_address(runs, pair):
     ("name", "says"),
     [
         ("Confusion", "**B: IIC**"),
-        ("Agreement", "45 of 60 items (75.0%) lie in clusters of the same number"),
+        ("Agreement", "45 of 60 items (75%) lie in clusters of the same number"),
         ("Consensus", "Images on which the runs differ most"),
         ("Curves", "Reading"),
         ("Settings", "Settings that are equal in all runs are left out"),
@@ -142,7 +142,7 @@ def test_each_tab_is_drawn(runs, pair, name, says):
 def test_consensus_counts_and_selects_what_is_disputed(runs, pair):
     app = tab(visit("compare", runs=ids(*pair)), "Consensus")
     figures = {m.label: m.value for m in app.metric}
-    assert figures["All runs agree on"] == "75.0%"
+    assert figures["All runs agree on"] == "75%"
     assert figures["ACC of the majority"] == "0.833"  # of two, the first run decides
     button(app, "Select the first 60").click().run()
     assert "**Most disputed**: 60 items" in words(app)
@@ -273,7 +273,7 @@ def test_a_run_is_compared_with_its_parent_over_the_items_of_both(runs, family):
     button(app, "Both right: 45").click().run()
     assert app.session_state["selected"][0] == list(range(15, 60))  # their rows in the parent
     for name, says in (
-        ("Agreement", "45 of 50 items (90.0%) lie in clusters of the same number"),
+        ("Agreement", "45 of 50 items (90%) lie in clusters of the same number"),
         ("Consensus", "Images on which the runs differ most"),
         ("Confusion", "**B: IIC**"),
         ("Settings", "Settings that are equal"),

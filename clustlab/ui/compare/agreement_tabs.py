@@ -10,7 +10,8 @@ import streamlit as st
 
 from clustlab.analysis import agreement, comparison, learning_curves, progress_axis, run_scores
 from clustlab.analysis.matching import with_noise, with_noise_last
-from clustlab.analysis.score_catalogue import FROM_ASSIGNMENTS, LABELLED, SCORES
+from clustlab.analysis.score_catalogue import FROM_ASSIGNMENTS, LABELLED, MERGED, SCORES
+from clustlab.analysis.shares import percent
 from clustlab.runs.store import Run
 from clustlab.types import Array, cluster_name, cluster_words
 from clustlab.ui import session, state
@@ -67,7 +68,7 @@ def _clusters_of_two(sides: Sequence[Side]) -> None:
     same = int(((a.clusters == b.clusters) & (a.clusters >= 0)).sum())
     st.markdown(
         f"**Clusters of {a.name} by clusters of {b.name}**: {same:,} of {len(a.clusters):,} items "
-        f"({same / max(len(a.clusters), 1):.1%}) lie in clusters of the same number."
+        f"({percent(same / max(len(a.clusters), 1))}) lie in clusters of the same number."
     )
     source = f"between-{a.letter}{b.letter}"
     key = chart_key(source)
@@ -118,7 +119,7 @@ def consensus_of(sides: Sequence[Side]) -> None:
     scores = run_scores.scores(ids, labels)
     with st.container(horizontal=True):
         agreed = ((share == 1) & (ids >= 0)).mean()  # noise in common is no cluster in common
-        st.metric("All runs agree on", f"{agreed:.1%}", help="Items in clusters of one number.")
+        st.metric("All runs agree on", percent(agreed), help="Items in clusters of one number.")
         st.metric("Clusters by majority", scores["n_occupied"])
         for score in (SCORES[key] for key in LABELLED[:2]):
             value = scores[score.key]
@@ -126,8 +127,7 @@ def consensus_of(sides: Sequence[Side]) -> None:
                 st.metric(f"{score.short} of the majority", score.written(value))
         part = scores["share_clustered"]
         if part is not None and part < 1:
-            percent = run_scores.percent(part)
-            st.metric("Clustered by majority", percent, help=summaries.NOISE_HELP)
+            st.metric("Clustered by majority", percent(part), help=summaries.NOISE_HELP)
     _disputed(sides, ids, apart)
     st.markdown("**Consensus clusters**: the images that the runs see most alike first")
     used, sizes = np.unique(ids, return_counts=True)
@@ -198,6 +198,8 @@ def curves_of(sides: Sequence[Side]) -> None:
     compared = tuple(side.view.run.id for side in sides) if partly else ()
     labelled = sides[0].view.labels is not None
     names = [key for key in FROM_ASSIGNMENTS if labelled or not SCORES[key].needs_labels]
+    if any(side.whole.timeline.is_over_clustered() for side in sides):
+        names = [*MERGED, *names]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         figure = st.selectbox(
             "Figure",

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from clustlab.analysis import agreement, matching, metrics, score_catalogue, shared_items
+from clustlab.analysis.merged_clusters import merged_counts
 from clustlab.analysis.score_catalogue import Division
 from clustlab.analysis.shared_items import SharedItems
 from clustlab.data import library
@@ -103,13 +104,15 @@ class Side:
         if not self.has_others:
             return timeline.row(step)
         labels, now = self.view.labels, self.view.clusters
-        snapshot = self.whole.snapshot
+        snapshot, before = self.whole.snapshot, timeline.stable_before(step)
+        every_label = self.whole.labels
         division = Division(
             sizes=matching.sizes_of(snapshot.assignments[self.rows], snapshot.n_clusters),
             clusters=now,
-            before=timeline.stable(step - 1)[self.rows] if step else None,
+            before=None if before is None else before[self.rows],
             counts=None if labels is None else metrics.counts_by_class(labels, now),
             certainty=self.view.confidence,
+            merged=None if every_label is None else merged_counts(snapshot, every_label, self.rows),
         )
         return score_catalogue.values(division)
 

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from clustlab.analysis import agreement, matching, run_scores
-from clustlab.analysis.score_catalogue import LABELLED, SCORES, Score
+from clustlab.analysis.score_catalogue import MERGED, SCORES, Score, labelled_scores
 from clustlab.runs import titles
 from clustlab.runs.store import Run
 from clustlab.types import NOISE, Array, cluster_words
@@ -64,20 +64,21 @@ def _heads(sides: Sequence[Side]) -> None:
             if row["share_clustered"] < 1:
                 scores.insert(1, run_scores.clustered_words(row["share_clustered"]))
             few = scores if len(sides) < 3 else scores[:2]  # narrow columns
-            st.markdown(" · ".join(few), help=", ".join(scores).replace("*", ""))
             record = run.log[side.view.step]
             words = f"Step {side.view.step} of {len(run) - 1} · {record['phase']} {record['done']}"
             if record.get("seconds") is not None:
                 words += f" · {record['seconds']:.1f} s"
             st.caption(words)
+            st.markdown(" · ".join(few), help=", ".join(scores).replace("*", ""))
             if side.has_others:
                 st.caption(_over_its_own(side))
 
 
 def _told(row: Mapping[str, float]) -> list[Score]:
     """Scores that stand above a column."""
-    names = LABELLED[:3] if row["acc"] == row["acc"] else ("confidence",)
-    return [SCORES[name] for name in names]
+    is_over_clustered = any(row[key] != row["acc"] for key in MERGED)
+    names = labelled_scores(is_over_clustered=is_over_clustered)[:3]
+    return [SCORES[name] for name in (names if row["acc"] == row["acc"] else ("confidence",))]
 
 
 def _over_its_own(side: Side) -> str:

@@ -214,6 +214,7 @@ def _together(entry: Entry, pair: Pair) -> None:
             curves.metrics,
             table,
             list(runs),
+            read_anew=sorted({step for run in runs.values() for step in _read_anew(run)}),
             key="sabotage-curves",
             height=HEIGHT,
             with_guide=False,
@@ -222,6 +223,10 @@ def _together(entry: Entry, pair: Pair) -> None:
     if len(runs) == len(SIDES):
         ids = ",".join(run.id for run in runs.values())
         nav.link("compare", "Compare the two, image by image", "compare_arrows", runs=ids)
+
+
+def _read_anew(run: Run) -> tuple[int, ...]:
+    return session.timeline(run).read_anew()
 
 
 def _curves(runs: dict[str, Run], name: str) -> pd.DataFrame:

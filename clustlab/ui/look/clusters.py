@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 
 from clustlab.analysis.matching import sizes_of
+from clustlab.analysis.shares import percent
 from clustlab.types import NOISE, Array, cluster_words
 from clustlab.ui import session
 from clustlab.ui.run import item_sheet
@@ -14,7 +15,7 @@ from clustlab.views import bars, sheets
 PER_PAGE = 10
 IMAGES = 16
 ORDERS = {
-    "central": "Nearest to the centre",
+    "central": "Nearest to the middle",
     "doubtful": "Least confident",
     "random": "Random",
     "changed": "Changed since the last step",
@@ -93,7 +94,7 @@ def _images(view: View, cluster: int, members: Array, order: str) -> None:
 
 
 def _choose(view: View, members: Array, order: str) -> Array:
-    before = view.timeline.stable(view.step - 1) if view.step else None
+    before = view.timeline.stable_before(view.step)
     return sheets.order(
         order, members, view.snapshot, clusters=view.clusters, previous=before, limit=IMAGES
     )
@@ -112,4 +113,4 @@ def describe(view: View, size: int, counts: Array) -> str:
     if not counts.sum():
         return f"{size:,} items"
     top = int(counts.argmax())
-    return f"{size:,} · {counts[top] / counts.sum():.0%} are {view.class_name(top)}"
+    return f"{size:,} · {percent(counts[top] / counts.sum())} are {view.class_name(top)}"

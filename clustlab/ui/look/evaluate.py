@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from clustlab.analysis import matching, probes, run_scores
-from clustlab.analysis.score_catalogue import LABELLED, SCORES, UNLABELLED
+from clustlab.analysis import matching, probes
+from clustlab.analysis.score_catalogue import SCORES, UNLABELLED, labelled_scores
+from clustlab.analysis.shares import percent
 from clustlab.types import cluster_words
 from clustlab.ui import session, state
 from clustlab.ui.run import summaries
@@ -17,7 +18,7 @@ from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.views import bars, curves, matrices
 
 TILE = 104  # pixels: figures stand below one another where a row has no room for all
-DRAWN = LABELLED[:4]  # scores that the curves begin with; the others can be added
+DRAWN = 4  # leading scores that the curves begin with; the others can be added
 
 
 def evaluate_page(view: View) -> None:
@@ -26,8 +27,9 @@ def evaluate_page(view: View) -> None:
         _without_labels(view)
         return
     row = view.timeline.row(view.step)
+    st.caption(f"At step {view.step}")
     with st.container(horizontal=True):
-        for score in (SCORES[key] for key in LABELLED):
+        for score in (SCORES[key] for key in _scores(view)):
             tip = f"{score.meaning} {view.dataset.protocol}".strip()
             st.metric(score.short, score.written(row[score.key]), help=tip, width=TILE)
         _share_clustered(row)
@@ -41,6 +43,7 @@ def _without_labels(view: View) -> None:
         "Shown is what needs none."
     )
     row = view.timeline.row(view.step)
+    st.caption(f"At step {view.step}")
     with st.container(horizontal=True):
         for score in (SCORES["n_occupied"], SCORES["confidence"]):
             st.metric(score.title, score.written(row[score.key]), help=score.meaning)
@@ -48,15 +51,26 @@ def _without_labels(view: View) -> None:
         _share_clustered(row)
     shares = [key for key in UNLABELLED if not SCORES[key].is_count]
     panels.chart(
-        curves.metrics, view.timeline.metrics(), shares, step=view.step, key="curves-unlabelled"
+        curves.metrics,
+        view.timeline.metrics(),
+        shares,
+        step=view.step,
+        read_anew=view.timeline.read_anew(),
+        key="curves-unlabelled",
     )
+
+
+def _scores(view: View) -> tuple[str, ...]:
+    """Scores of the run that need labels, leading ones first."""
+    return labelled_scores(is_over_clustered=view.timeline.is_over_clustered())
 
 
 def _share_clustered(row: Mapping[str, float]) -> None:
     """What part of the items the scores speak of, where it is not all of them."""
     if row["share_clustered"] < 1:
-        share = run_scores.percent(row["share_clustered"])
-        st.metric("Clustered", share, help=summaries.NOISE_HELP, width=TILE)
+        st.metric(
+            "Clustered", percent(row["share_clustered"]), help=summaries.NOISE_HELP, width=TILE
+        )
 
 
 def _confusion(view: View) -> None:
@@ -121,16 +135,25 @@ def matrix(view: View, cells: keyboard_choice.Chooser, **options: Any) -> None:
 
 def _curves(view: View) -> None:
     frame = view.timeline.metrics()
+    read_anew = view.timeline.read_anew()
     drawn = st.pills(
         "Scores",
-        LABELLED,
-        default=DRAWN,
+        _scores(view),
+        default=_scores(view)[:DRAWN],
         selection_mode="multi",
         format_func=lambda key: SCORES[key].title,
     )
     if view.timeline.has_noise():
         drawn = [*drawn, "share_clustered"]
-    panels.chart(curves.metrics, frame, drawn, step=view.step, key="scores", height=230)
+    panels.chart(
+        curves.metrics,
+        frame,
+        drawn,
+        step=view.step,
+        read_anew=read_anew,
+        key="scores",
+        height=230,
+    )
     st.markdown("**Recall of each class**")
     recall = view.timeline.recall()
     left, right = st.columns(2)
@@ -140,7 +163,15 @@ def _curves(view: View) -> None:
     with right:
         names = [view.class_name(i) for i in range(recall.shape[1])]
         table = pd.DataFrame(recall, columns=names).rename_axis("step").reset_index()
-        panels.chart(curves.metrics, table, names[:10], step=view.step, key="recalls", height=230)
+        panels.chart(
+            curves.metrics,
+            table,
+            names[:10],
+            step=view.step,
+            read_anew=read_anew,
+            key="recalls",
+            height=230,
+        )
     _silhouettes(view)
 
 
@@ -160,7 +191,13 @@ def _silhouettes(view: View) -> None:
         values = kept.get()
         table = pd.DataFrame({"step": range(len(values)), "silhouette": values})
         panels.chart(
-            curves.metrics, table, ["silhouette"], step=view.step, key="silhouettes", height=200
+            curves.metrics,
+            table,
+            ["silhouette"],
+            step=view.step,
+            read_anew=view.timeline.read_anew(),
+            key="silhouettes",
+            height=200,
         )
 
 

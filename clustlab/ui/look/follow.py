@@ -55,7 +55,7 @@ def _raster(view: View) -> None:
         if len(ids) <= MAX_LEGEND:
             st.html(raster.legend(ids))
     assignments = view.timeline.assignments()
-    ranking = raster.order(assignments, str(by), view.labels)
+    ranking = raster.order(assignments, str(by), view.labels, read_anew=view.timeline.read_anew())
     n = len(ranking)
     selected = np.array([i for i in session.selection()[0] if i < n], dtype=np.int64)
     drawn = raster.raster(assignments, ranking, step=view.step, selected=selected)
@@ -227,7 +227,9 @@ def _event_rows(view: View, events: tuple[genealogy.Event, ...], start: int) -> 
 def _over_time(run: Run) -> pd.DataFrame:
     timeline, labels = session.timeline(run), session.dataset(run).labels
     assert labels is not None
-    return rematch.over_time(labels, timeline.assignments(), timeline.n_classes)
+    return rematch.over_time(
+        labels, timeline.assignments(), timeline.n_classes, timeline.read_anew()
+    )
 
 
 def _matching(view: View) -> None:
@@ -267,6 +269,7 @@ def _decomposed(view: View, start: int) -> None:
         )
         st.metric(f"ACC at step {view.step}", _figure(acc_change.acc_after))
     st.markdown(acc_change.sentence)
+    shifts.note_read_anew(view, start)
     _changes(view, start, acc_change)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from clustlab.analysis import comparison
-from clustlab.analysis.score_catalogue import LABELLED, SCORES
+from clustlab.analysis.score_catalogue import LABELLED, MERGED, SCORES
 from clustlab.errors import ClustlabError
 from clustlab.runs import titles
 from clustlab.runs.identity import carried_out
@@ -25,7 +25,7 @@ from clustlab.ui import nav, session, state
 from clustlab.ui.look import run_filters
 from clustlab.ui.run import summaries
 
-SHOWN = [SCORES[key] for key in (*LABELLED[:3], "n_occupied", "share_clustered")]
+SHOWN = [SCORES[key] for key in (*MERGED, *LABELLED[:3], "n_occupied", "share_clustered")]
 FORMATS = {"share_clustered": "percent"}
 COLUMNS = {
     "picture": st.column_config.ImageColumn("Picture", width="small"),
@@ -39,7 +39,7 @@ COLUMNS = {
             score.short,
             format="%d" if score.is_count else FORMATS.get(score.key, "%.3f"),
             width="small",
-            help=score.meaning,
+            help=f"At the last step. {score.meaning}",
         )
         for score in SHOWN
     },
@@ -90,6 +90,7 @@ def _rows(runs: list[Run]) -> None:
     )
     if not (frame["share_clustered"].astype(float) < 1).any():  # no run leaves noise
         frame = frame.drop(columns="share_clustered")
+    frame = frame.drop(columns=[key for key in MERGED if frame[key].isna().all()])
     event = st.dataframe(
         frame,
         hide_index=True,
@@ -101,6 +102,7 @@ def _rows(runs: list[Run]) -> None:
         key=f"runs-table-{hash(tuple(run.id for run in runs))}",  # rows are chosen by position
         alt="Runs with their status and figures",
     )
+    st.caption("Scores are those of the last step of each run.")
     with st.container(horizontal=True, key="run-actions"):
         _actions(_chosen(event, runs))
 

@@ -4,6 +4,7 @@ import numpy as np
 import streamlit as st
 
 from clustlab.analysis import matching, transitions
+from clustlab.analysis.shares import percent
 from clustlab.types import cluster_name, cluster_words
 from clustlab.ui import session, state
 from clustlab.ui.run.view import View
@@ -22,6 +23,7 @@ def shifts_page(view: View) -> None:
         frame,
         ["changed", "nmi_previous"],
         step=view.step,
+        read_anew=view.timeline.read_anew(),
         key="churn",
         height=190,
     )
@@ -34,8 +36,9 @@ def shifts_page(view: View) -> None:
     moved = np.flatnonzero(before != after)
     st.markdown(
         f"From step **{start}** to step **{view.step}**: **{len(moved):,}** of {len(after):,} "
-        f"items changed their cluster ({len(moved) / max(len(after), 1):.1%})."
+        f"items changed their cluster ({percent(len(moved) / max(len(after), 1))})."
     )
+    note_read_anew(view, start)
     panels.tabs(
         {
             "Flow": lambda: _flow(view, start, before, n_ids),
@@ -43,6 +46,18 @@ def shifts_page(view: View) -> None:
         }
     )
     st.markdown(transitions.events(before, after).sentence)
+
+
+def note_read_anew(view: View, start: int) -> None:
+    """Say which steps between an earlier step and the one in view read the clusters anew."""
+    first, last = sorted((start, view.step))
+    between = [str(step) for step in view.timeline.read_anew() if first < step <= last]
+    if between:
+        st.caption(
+            f"At step {', '.join(between)} the clusters are read anew from what was trained. The "
+            "new ones continue none of the old, so an item in another cluster has not moved, and "
+            "nowhere else does it count as changed."
+        )
 
 
 def earlier_step(view: View) -> int:

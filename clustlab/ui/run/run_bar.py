@@ -5,7 +5,6 @@ from typing import Any
 
 import streamlit as st
 
-from clustlab.analysis.score_catalogue import LABELLED, SCORES
 from clustlab.runs.store import Run
 from clustlab.training import estimate
 from clustlab.ui import session, state
@@ -35,10 +34,11 @@ def _state(run_id: str) -> None:
         if where:
             st.caption(where, width="content")
         scores = summaries.scores(run)
-        for score in (SCORES[key] for key in LABELLED[:2]):
-            value = scores.get(score.key)
-            if value is not None:
-                st.markdown(f"{score.short} **{score.written(value)}**", width="content")
+        leading = summaries.leading_scores(scores)
+        if leading:
+            st.caption("last step:", width="content")
+        for score, value in leading:
+            st.markdown(f"{score.short} **{score.written(value)}**", width="content")
         for words in summaries.clustered(scores):
             st.markdown(words, width="content", help=summaries.NOISE_HELP)
     seen = state.SEEN_STATUS.get()

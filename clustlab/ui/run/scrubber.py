@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from clustlab.analysis.shares import percent
 from clustlab.analysis.timeline import Timeline
 from clustlab.runs.store import Run
 from clustlab.ui import session, state
@@ -39,9 +40,11 @@ def draw_scrubber(run: Run, timeline: Timeline, step: int) -> None:
                     step,
                     alarms=[alarm.step for alarm in alarms.alarms_so_far(run)],
                     interventions=intervene.changed_steps(run, steps),
+                    read_anew=timeline.read_anew(),
                     height=34,
                     key="sparkline",
-                    alt="Share of labels changed at each step, marks at alarms and changes",
+                    alt="Share of labels changed at each step, marks at alarms, changes and "
+                    "clusters read anew",
                     with_guide=False,
                 )
                 state.SCRUBBER.set(step)
@@ -55,12 +58,20 @@ def draw_scrubber(run: Run, timeline: Timeline, step: int) -> None:
                 )
         with words:
             record = run.log[step]
-            changed = timeline.row(step)["changed"]
-            share = "" if changed != changed else f" · {changed:.1%} of labels changed"
-            st.caption(f"Step {step} of {last} · {record['phase']} {record['done']}{share}")
+            where = f"Step {step} of {last} · {record['phase']} {record['done']}"
+            st.caption(" · ".join(filter(None, (where, _change(timeline, step)))))
         alarms.alarms_here(run, step)
         intervene.show_changes(run, timeline, step)
     _advance(step, last)
+
+
+def _change(timeline: Timeline, step: int) -> str:
+    """What a step did to the clusters of the items, in words."""
+    if step in timeline.read_anew():
+        before, after = (len(timeline.mapping(i)) for i in (step - 1, step))
+        return f"clusters read anew, {after} after {before}"
+    changed = timeline.row(step)["changed"]
+    return "" if changed != changed else f"{percent(changed)} of labels changed"
 
 
 def _button(label: str, icon: str, action: Callable[[], None], enabled: bool = True) -> None:

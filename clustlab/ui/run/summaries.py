@@ -5,7 +5,7 @@ from typing import Any
 
 from clustlab.analysis import run_scores
 from clustlab.analysis.lasting_clusters import last_clusters
-from clustlab.analysis.score_catalogue import LABELLED, SCORES
+from clustlab.analysis.score_catalogue import MERGED, SCORES, Score, labelled_scores
 from clustlab.errors import ClustlabError
 from clustlab.runs.store import Run, Status
 from clustlab.ui import session
@@ -43,6 +43,12 @@ def scores(run: Run) -> dict[str, Any]:
         return {}
 
 
+def leading_scores(scores: Mapping[str, Any]) -> list[tuple[Score, float]]:
+    """The two scores that say most of a step, with their values; none without labels."""
+    keys = labelled_scores(is_over_clustered=any(key in scores for key in MERGED))[:2]
+    return [(SCORES[key], scores[key]) for key in keys if scores.get(key) is not None]
+
+
 def clustered(scores: Mapping[str, Any]) -> list[str]:
     """Words that belong beside scores: how much is clustered, unless everything is."""
     share = scores.get("share_clustered")
@@ -53,10 +59,11 @@ def status_and_scores(run: Run) -> str:
     """Status and scores in one line."""
     parts = [f"{run.status}, {len(run)} steps"]
     last_scores = scores(run)
-    leading = SCORES[LABELLED[0]]
-    if last_scores.get(leading.key) is not None:
-        parts.append(f"{leading.short} {leading.written(last_scores[leading.key])}")
+    leading = leading_scores(last_scores)
+    if leading:
+        score, value = leading[0]
+        parts.append(f"last step: {score.short} {score.written(value)}")
     elif last_scores:
-        parts.append(f"{last_scores['n_occupied']} clusters")
+        parts.append(f"last step: {last_scores['n_occupied']} clusters")
     parts += clustered(last_scores)
     return " · ".join(parts)

@@ -5,7 +5,7 @@ import streamlit as st
 
 from clustlab import registry
 from clustlab.analysis import verdict
-from clustlab.analysis.score_catalogue import LABELLED
+from clustlab.analysis.score_catalogue import labelled_scores
 from clustlab.course import catalogue
 from clustlab.ui import nav, session
 from clustlab.ui.look import clusters, embedding, evaluate, inside
@@ -40,7 +40,9 @@ def four_views(view: View) -> None:
         _shifts(view)
     if session.picked() is not None or session.selection()[0]:
         inspector.inspector_panel(view)
-    scores = LABELLED[:3] if view.labels is not None else ("confidence", "evenness")
+    scores: tuple[str, ...] = ("confidence", "evenness")
+    if view.labels is not None:
+        scores = labelled_scores(is_over_clustered=view.timeline.is_over_clustered())[:3]
     if view.timeline.has_noise():
         scores = (*scores, "share_clustered")
     st.markdown("**Scores over time**", help=reading(curves.metrics))
@@ -49,6 +51,7 @@ def four_views(view: View) -> None:
         view.timeline.metrics(),
         scores,
         step=view.step,
+        read_anew=view.timeline.read_anew(),
         key="live-scores",
         height=200,
         with_guide=False,
@@ -91,7 +94,8 @@ def _ending(view: View) -> None:
         mapping=view.timeline.mapping(len(view.timeline) - 1),
     )
     title = view.run.manifest["method_title"]
-    st.markdown(f"**{title}** {outcome.sentence}")
+    at_the_end = "" if view.step == len(view.run) - 1 else " (at its last step)"
+    st.markdown(f"**{title}**{at_the_end} {outcome.sentence}")
     with st.container(horizontal=True, key="ways-onward"):
         nav.link("evaluate", "What was mixed up?", "grid_on")
         nav.link("embedding", "Replay it", "replay")
@@ -128,7 +132,7 @@ def _embedding(view: View) -> None:
 
 def _cluster_rows(view: View) -> None:
     st.markdown(
-        "**Images of each cluster**, nearest to the centre first",
+        "**Images of each cluster**, nearest to the middle first",
         help=reading(sheets.cluster_rows),
     )
     ids = clusters.rows_of(view)[:ROWS]
@@ -163,6 +167,7 @@ def _shifts(view: View) -> None:
         view.timeline.metrics(),
         ["changed", "nmi_previous"],
         step=view.step,
+        read_anew=view.timeline.read_anew(),
         key="live-churn",
         height=HEIGHT,
         with_guide=False,
