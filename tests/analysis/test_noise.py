@@ -325,29 +325,33 @@ def test_verdicts_tell_noise_from_clusters():
     names = ("a", "b", "c")
     found = verdict.verdict_on(snapshot(PARTLY), CLASSES, names)
     assert found.sentence == (
-        "found all 3 classes; accuracy 1.000; 75% clustered, the rest is noise."
+        "found all 3 classes; accuracy 1.000 over the 75% that are clustered; the rest is noise."
     )
     drowned = verdict.verdict_on(snapshot(np.where(CLASSES == 2, NOISE, CLASSES)), CLASSES, names)
     assert drowned.sentence == (
-        "found 2 of 3 classes; c is mostly noise; accuracy 1.000; 66.7% clustered, the rest is "
-        "noise."
+        "found 2 of 3 classes; c is mostly noise; accuracy 1.000 over the 66.7% that are "
+        "clustered; the rest is noise."
     )
     assert (drowned.recovered, drowned.noise, drowned.scattered) == ((0, 1), (2,), ())
     nothing = verdict.verdict_on(snapshot(np.full(60, NOISE), k=0), CLASSES, names)
     assert nothing.sentence == "found no cluster: every item is noise."
     single = verdict.verdict_on(snapshot(np.where(CLASSES == 0, 0, NOISE)), CLASSES, names)
-    assert single.sentence == "found a single cluster; 33.3% clustered, the rest is noise."
+    assert single.sentence == (
+        "found a single cluster; 33.3% of the items are clustered, the rest is noise."
+    )
 
 
 def test_verdicts_without_labels_and_over_many_clusters_say_how_much_is_noise():
     found = verdict.verdict_on(snapshot(PARTLY))
-    assert found.sentence.startswith("made 3 clusters, 3 in use; the largest, cluster 0, holds 25%")
-    assert found.sentence.endswith("75% clustered, the rest is noise.")
+    assert found.sentence.startswith(
+        "made 3 clusters, all in use; the largest, cluster 0, holds 25%"
+    )
+    assert found.sentence.endswith("75% of the items are clustered, the rest is noise.")
     halves = np.where(PARTLY < 0, NOISE, 2 * CLASSES + np.arange(60) % 2)
     many = verdict.verdict_on(snapshot(halves, k=6), CLASSES, ("a", "b", "c"))
     assert many.sentence == (
-        "made 6 clusters for 3 classes, 100% pure; every class has at least one; 75% clustered, "
-        "the rest is noise."
+        "made 6 clusters for 3 classes; every class has at least one; 100% pure; merged to 3, "
+        "accuracy 1.000 over the 75% that are clustered; the rest is noise."
     )
 
 

@@ -11,7 +11,8 @@ DIGITS = tuple("0123456789")
 
 def snapshot(assignments, k):
     n = len(assignments)
-    return Snapshot(np.zeros((n, 2)), assignments, {}, centers=np.zeros((k, 2)))
+    centers = np.stack([np.arange(k), np.zeros(k)], axis=1)  # in a row
+    return Snapshot(np.zeros((n, 2)), assignments, {}, centers=centers)
 
 
 def test_two_digits_that_share_a_cluster():
@@ -52,8 +53,10 @@ def test_more_clusters_than_classes_are_judged_by_purity():
     clusters[20:] = [4, 4, 4, 4, 0, 0, 0, 0, 1, 1]
     clusters[15:20] = 5
     found = verdict.verdict_on(snapshot(clusters, 8), labels, ("a", "b", "c"))
-    assert (
-        found.sentence == "made 5 clusters for 3 classes, 80% pure; every class has at least one."
+    # clusters 0 and 1 are a, 2 and 5 b, 4 c; merged are those near by: 1 with 2, 4 with 5
+    assert found.sentence == (
+        "made 5 clusters for 3 classes; every class has at least one; 80% pure; "
+        "merged to 3, accuracy 0.467."
     )
     labels[labels == 2] = 1
     labels[24] = 2
@@ -67,10 +70,66 @@ def test_without_labels_sizes_are_told():
     found = verdict.verdict_on(snapshot(clusters, 3), mapping=np.array([5, 6, 7]), changed=0.125)
     assert found.sentence == (
         "made 3 clusters, 2 in use; the largest, cluster 5, holds 75% of the items, "
-        "the smallest 25.0%; 12.5% of the items changed their cluster in the last step."
+        "the smallest 25%; 12.5% of the items changed their cluster in the last step."
     )
     same = verdict.verdict_on(snapshot(clusters, 3), np.full(40, -1), ("a",))
     assert same.sentence.startswith("made 3 clusters, 2 in use")
+
+
+def test_fewer_clusters_than_classes_cannot_find_each_of_them():
+    labels = np.repeat(np.arange(10), 10)
+    clusters = np.array([0, 1, 2, 0, 1, 0, 0, 1, 2, 1])[labels]
+    found = verdict.verdict_on(snapshot(clusters, 3), labels, DIGITS)
+    assert found.sentence == (
+        "put 10 digits into 3 clusters: 0, 3, 5 and 6 in one; 1, 4, 7 and 9 in one; 2 and 8 in one."
+    )
+    assert (found.recovered, found.merged[0]) == ((), (0, 3, 5, 6))
+    clusters[labels == 2] = np.arange(10) % 2  # half in each of the two others
+    found = verdict.verdict_on(snapshot(clusters, 3), labels, DIGITS)
+    assert found.sentence.startswith("put 10 digits into 3 clusters: 0, 3, 5 and 6 in one;")
+    assert "found" not in found.sentence
+    assert "accuracy" not in found.sentence
+
+
+def test_clusters_that_were_there_to_be_used_are_judged_by_what_they_found():
+    labels = np.repeat(np.arange(4), 10)
+    found = verdict.verdict_on(snapshot(labels // 2, 4), labels, ("a", "b", "c", "d"))
+    assert found.sentence.startswith("found 2 of 4 classes; a and b share a cluster;")
+
+
+def test_one_class_is_nothing_to_tell_apart():
+    clusters = np.repeat([0, 1], 10)
+    found = verdict.verdict_on(snapshot(clusters, 2), np.zeros(20, int), ("only",))
+    assert found.sentence.startswith("made 2 clusters, all in use;")
+    assert "pure" not in found.sentence
+
+
+def test_a_single_cluster_that_was_asked_for_is_no_collapse():
+    found = verdict.verdict_on(snapshot(np.zeros(20, int), 1), np.arange(20) % 2, ("a", "b"))
+    assert found.sentence == "found a single cluster."
+
+
+def test_purity_is_not_said_of_clusters_of_a_few_items_each():
+    labels, clusters = np.repeat([0, 1], 8), np.arange(16) // 4
+    sentence = verdict.verdict_on(snapshot(clusters, 4), labels, ("a", "b")).sentence
+    assert sentence.startswith(
+        "made 4 clusters for 2 classes; every class has at least one; merged"
+    )
+
+
+def test_nearly_pure_is_not_pure_and_two_classes_are_both():
+    labels, clusters = np.repeat([0, 1], 500), np.repeat([0, 1, 2], [480, 20, 500])
+    clusters[499] = 2
+    noisy = np.where(np.arange(1000) % 100 == 0, -1, clusters)
+    sentence = verdict.verdict_on(snapshot(noisy, 3), labels, ("upper", "lower")).sentence
+    assert "; 99.9% pure; " in sentence
+    assert sentence.endswith("over the 99% that are clustered; the rest is noise.")
+    two = np.where(np.arange(1000) == 499, 1, labels)
+    whole = np.tile(labels, 3)
+    sentence = verdict.verdict_on(
+        snapshot(np.concatenate([two, labels, labels]), 2), whole
+    ).sentence
+    assert sentence == "found both classes; accuracy >0.999."
 
 
 def test_no_items():
