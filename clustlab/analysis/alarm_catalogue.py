@@ -8,13 +8,16 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from types import MappingProxyType
+from typing import Any
 
 from clustlab.analysis.alarms import Alarm, AlarmKind
+from clustlab.analysis.shares import percent
 from clustlab.params import schema
 from clustlab.registry import Method
 from clustlab.types import MethodFamily
 
 RATES = ("cluster_learning_rate", "learning_rate")
+MOVING_AIMS: tuple[MethodFamily, ...] = ("self-training", "pairs", "pseudo-labels")
 TRAINED: tuple[MethodFamily, ...] = (
     "self-training",
     "classifier",
@@ -31,11 +34,17 @@ class Advice:
     text: str  # begins small; the list of all is one sentence
     settings: tuple[str, ...] = ()  # one of which the method must have; none: always possible
     families: tuple[MethodFamily, ...] = ()  # for which it is meant; none: for all
+    followed_by: tuple[Any, ...] = ()  # values of these settings with which a run follows it
 
     def is_possible(self, family: MethodFamily | None, settings: Collection[str]) -> bool:
         """Whether a method of this family with these settings can follow it."""
         has_one = not self.settings or any(name in settings for name in self.settings)
         return has_one and (not self.families or family is None or family in self.families)
+
+    def is_followed(self, values: Mapping[str, Any]) -> bool:
+        """Whether a run with these values of its settings does so already."""
+        own = [values[name] for name in self.settings if name in values]
+        return bool(own and self.followed_by) and all(value in self.followed_by for value in own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +71,57 @@ class AlarmText:
     remedy: str  # empty if nothing helps that the method has
 
 
-def alarm_text(alarm: Alarm, method: type[Method] | None) -> AlarmText:
-    """An alarm in the words of a method; general ones for None, a method that is not there."""
+def alarm_text(
+    alarm: Alarm, method: type[Method] | None, params: Mapping[str, Any] | None = None
+) -> AlarmText:
+    """An alarm in the words of a method; general ones for None, a method that is not there.
+
+    With the `params` of a run, which need not name what is left at its default, what it does
+    already is not advised.
+    """
     entry = ENTRIES[alarm.kind]
     family = None if method is None else method.family
     meaning = entry.meanings.get(family, entry.meaning) if family else entry.meaning
-    settings = () if method is None else tuple(p.name for p in schema(method))
-    possible = [a.text for a in entry.advice if a.is_possible(family, settings)]
+    settings = {} if method is None else {p.name: p.default for p in schema(method)}
+    values = {} if params is None else {**settings, **params}
+    possible = [
+        advice.text
+        for advice in entry.advice
+        if advice.is_possible(family, settings) and not advice.is_followed(values)
+    ]
     remedy = "; ".join(possible)
     remedy = f"{remedy[0].upper()}{remedy[1:]}." if remedy else ""
     return AlarmText(entry.title, entry.fact(alarm), meaning, remedy)
 
 
+def facts(alarm: Alarm) -> str:
+    """What happens where an alarm begins, and where it ends if its figures are others there."""
+    fact = ENTRIES[alarm.kind].fact
+    first, last = fact(alarm), fact(alarm.at(alarm.until))
+    return first if first == last else f"{first} At step {alarm.until}: {last}"
+
+
+def about_rising_losses(method: type[Method]) -> str:
+    """What a loss that rises says of a method; nothing if it has no learning rate."""
+    if method.family in MOVING_AIMS:
+        return (
+            "The loss is measured against an aim that changes with the answers, so it may rise "
+            "while the run learns."
+        )
+    if any(p.name in RATES for p in schema(method)):
+        return "A loss that rises or jumps about asks for a lower learning rate."
+    return ""
+
+
 # -- what happens --------------------------------------------------------------------------------
 def _collapse(alarm: Alarm) -> str:
     largest = "" if alarm.cluster is None else f"; the largest is cluster {alarm.cluster}"
+    in_use = ""
+    if alarm.n_occupied is not None and alarm.n_occupied != alarm.n_clusters:
+        in_use = f", of which {alarm.n_occupied} {'is' if alarm.n_occupied == 1 else 'are'} in use"
     return (
         f"The items are spread as unevenly as if there were only {alarm.value:.1f} of "
-        f"{alarm.n_clusters} clusters{largest}."
+        f"{alarm.n_clusters} clusters{in_use}{largest}."
     )
 
 
@@ -97,15 +139,15 @@ def _uniform(alarm: Alarm) -> str:
 
 def _still(alarm: Alarm) -> str:
     return (
-        f"In round {alarm.round} of the phase '{alarm.phase}' {alarm.value:.1%} of the labels "
+        f"In round {alarm.round} of the phase '{alarm.phase}' {percent(alarm.value)} of the labels "
         "changed."
     )
 
 
 def _churn(alarm: Alarm) -> str:
     return (
-        f"{alarm.value:.0%} of the labels change at each step, and {alarm.before:.0%} did at the "
-        "beginning of the phase."
+        f"{percent(alarm.value)} of the labels change at each step, and {percent(alarm.before)} "
+        "did at the beginning of the phase."
     )
 
 
@@ -117,8 +159,8 @@ def _head_change(alarm: Alarm) -> str:
     assert alarm.heads is not None
     before, after = alarm.heads
     fact = (
-        f"Head {after} took over from head {before} with the lower loss, and {alarm.value:.0%} of "
-        "the labels changed at once."
+        f"Head {after} took over from head {before} with the lower loss, and "
+        f"{percent(alarm.value)} of the labels changed at once."
     )
     if isfinite(alarm.before):
         fact += f" The mean NMI of all pairs of heads is {alarm.before:.2f} there."
@@ -142,7 +184,7 @@ EVEN_OUTPUTS = (
     Advice("a larger evenness weight", ("evenness_weight",)),
     Advice("a larger information weight, or a larger balance", ("information_weight",)),
 )
-REPAIR = Advice("repair of empty clusters", ("repair_empty",))
+REPAIR = Advice("repair of empty clusters", ("repair_empty",), followed_by=(True,))
 MORE_STARTS = Advice("more starts of the clustering", ("n_init",))
 OTHER_SEED = Advice(  # linkage and density draw nothing, so another seed changes nothing
     "another seed, to see whether it comes back", families=(*TRAINED, "centres", "mixture")
@@ -179,7 +221,10 @@ ENTRIES: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
                     *EVEN_OUTPUTS,
                     REPAIR,
                     Advice(
-                        "the same say for every cluster (balance)", ("balance",), ("pseudo-labels",)
+                        "the same say for every cluster (balance)",
+                        ("balance",),
+                        ("pseudo-labels",),
+                        followed_by=("uniform sampler", "inverse weights"),
                     ),
                     Advice("a linkage that makes compact groups, such as Ward's", ("linkage",)),
                     Advice("a smaller least size of a cluster", ("min_cluster_size",)),

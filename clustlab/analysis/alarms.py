@@ -1,22 +1,25 @@
 """Signs that a run goes wrong, found in the figures of its steps: which, when, and by how much.
 
 What a sign means and what helps is said last, by `alarm_catalogue`. The first step is left out
-everywhere: it shows what an untrained network makes of the items.
+everywhere, since it shows what an untrained network makes of the items, and states that pass within
+two steps. But what a finished run ends with always counts: it is what came out.
 """
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from clustlab import registry
 from clustlab.analysis.matching import sizes_of
 from clustlab.analysis.scalar_catalogue import own_scalars, training_loss
 from clustlab.analysis.timeline import Timeline
 from clustlab.errors import Diverged
+from clustlab.runs.phases import step_phases
 from clustlab.runs.store import Run
-from clustlab.types import Array, Scalar
+from clustlab.types import Array, MethodFamily, Role, Scalar
 
 AlarmKind = Literal[
     "collapse",
@@ -40,6 +43,17 @@ WINDOW = 5  # steps that are taken together where single ones say little
 SWITCHED = 0.1  # share of labels changed by a change of head that is worth a word
 AGREED = 0.6  # mean NMI of all pairs of heads below which they are said to disagree
 GROWTH = 1.5  # factor from step to step at which a loss runs away
+RECONSTRUCTIONS = ("reconstruction", "layer_reconstruction")  # losses whose aim does not move
+BY_FAMILY: tuple[AlarmKind, ...] = ("collapse", "divergence")  # what one family may, another not
+
+
+class Seen(NamedTuple):
+    """Figures of an alarm at one of its steps."""
+
+    value: float
+    n_clusters: int | None = None
+    n_occupied: int | None = None
+    cluster: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +81,24 @@ class Alarm:
     before: float = math.nan  # what the value is seen beside
     cluster: int | None = None  # lasting number of the largest cluster, where some swallow the rest
     n_clusters: int | None = None  # of the step
+    n_occupied: int | None = None  # of these, those in use
     phase: str = ""
     round: int | None = None  # of the phase, from 1
     heads: tuple[int, int] | None = None  # the one that was chosen before, and the one since
     error: str = ""  # why a run broke off
+    seen: tuple[Seen, ...] = ()  # at each of its steps, for states whose figures change meanwhile
+
+    def at(self, step: int) -> "Alarm":
+        """Itself with the figures of one of its steps, where those are known."""
+        place = step - self.step
+        return replace(self, **self.seen[place]._asdict()) if place < len(self.seen) else self
 
     def stored(self) -> dict[str, Any]:
-        """Its fields for JSON; None in place of nan and of empty text."""
+        """Its fields for JSON, as they are where it begins; None for nan and for empty text."""
         return {
             name: None if value == "" or value != value else value
-            for name, value in asdict(self).items()
+            for name, value in asdict(replace(self, seen=())).items()
+            if name != "seen"
         }
 
     @property
@@ -99,6 +121,9 @@ class Course:
     scalars: Mapping[str, Array] = field(default_factory=dict)  # (steps,) whatever else it reports
     broken: str = ""  # why it ended, if a number was not finite any more
     largest: Sequence[int] = ()  # lasting number of the largest cluster at each step, if known
+    roles: Sequence[Role | None] = ()  # of the phase of each step, if known
+    family: MethodFamily | None = None
+    is_done: bool = False  # whether the last step is what came out
 
     def __len__(self) -> int:
         return len(self.phases)
@@ -109,7 +134,16 @@ def alarms_of_run(run: Run, timeline: Timeline) -> list[Alarm]:
     progress = run.progress
     diverged = progress.get("error_type") == Diverged.__name__
     broken = str(progress["error"]) if diverged else ""
-    return alarms_of_course(course(run.log, timeline, broken, own_scalars(run)))
+    known = replace(
+        course(run.log, timeline, broken, own_scalars(run)),
+        roles=[phase.role for phase in step_phases(run)],
+        is_done=progress["status"] == "done" and len(timeline) == len(run),
+    )
+    alarms = alarms_of_course(known)
+    if not any(alarm.kind in BY_FAMILY for alarm in alarms):
+        return alarms  # loading all methods, which takes seconds, could only take some away
+    method = registry.methods().get(run.spec.method)
+    return alarms_of_course(replace(known, family=None if method is None else method.family))
 
 
 def course(
@@ -170,8 +204,8 @@ def alarms_of_course(course: Course) -> list[Alarm]:
 
 
 def alarms_at_step(alarms: Sequence[Alarm], step: int) -> list[Alarm]:
-    """Alarms that hold at a step."""
-    return [alarm for alarm in alarms if alarm.step <= step <= alarm.until]
+    """Alarms that hold at a step, with its figures."""
+    return [alarm.at(step) for alarm in alarms if alarm.step <= step <= alarm.until]
 
 
 def episodes(holds: Array, patience: int = PATIENCE) -> list[tuple[int, int]]:
@@ -188,48 +222,71 @@ def trained_phases(course: Course) -> list[Array]:
     return [of_phase for of_phase in steps if len(of_phase)]
 
 
-def _after_first(holds: Array) -> Array:
+def _state_episodes(course: Course, holds: Array) -> list[tuple[int, int]]:
+    """First and last step of each stretch at which a bad state lasts, or with which a run ends.
+
+    Steps that read clusters off what was trained are looks, such as cuts through one tree: of them
+    only what came out counts.
+    """
     holds = np.array(holds, dtype=bool)
+    ends_so = course.is_done and bool(holds[-1:].any())
     holds[:1] = False
-    return holds
+    if course.roles:
+        holds &= np.array([role != "read_off" for role in course.roles[: len(holds)]], dtype=bool)
+    holds[-1:] |= ends_so
+    end = len(holds) - 1
+    return [
+        (first, last)
+        for first, last in episodes(holds, 1)
+        if last - first + 1 >= PATIENCE or (ends_so and last == end)
+    ]
+
+
+def _state(
+    course: Course, kind: AlarmKind, value: Array, threshold: Array, holds: Array
+) -> Iterator[Alarm]:
+    """Alarms for a state of the clusters, with its figures at each step."""
+    for first, last in _state_episodes(course, holds):
+        seen = tuple(
+            Seen(
+                float(value[step]),
+                int(course.n_clusters[step]),
+                int(course.n_occupied[step]),
+                course.largest[step] if kind == "collapse" and len(course.largest) else None,
+            )
+            for step in range(first, last + 1)
+        )
+        yield Alarm(
+            kind,
+            first,
+            last,
+            threshold=float(threshold[first]),
+            seen=seen,
+            **seen[0]._asdict(),
+        )
 
 
 # -- rules ---------------------------------------------------------------------------------------
 def _collapse(course: Course) -> Iterator[Alarm]:
     k = course.n_clusters
     used = np.asarray(k, dtype=np.float64) ** course.evenness
-    least = np.maximum(k * FEW, 1.5)
-    for step, last in episodes(_after_first((k > 1) & (used < least))):
-        yield Alarm(
-            "collapse",
-            step,
-            last,
-            value=float(used[step]),
-            threshold=float(least[step]),
-            cluster=course.largest[step] if len(course.largest) else None,
-            n_clusters=int(k[step]),
-        )
+    # dense places may be of any size: there, only one that is nearly everything is a collapse
+    few = 0.0 if course.family == "density" else FEW
+    least = np.maximum(k * few, 1.5)
+    yield from _state(course, "collapse", used, least, (k > 1) & (used < least))
 
 
 def _empty(course: Course) -> Iterator[Alarm]:
-    missing = course.n_clusters - course.n_occupied
-    for step, last in episodes(_after_first(missing > 0)):
-        k = int(course.n_clusters[step])
-        yield Alarm("empty", step, last, value=float(missing[step]), threshold=0.0, n_clusters=k)
+    missing = np.asarray(course.n_clusters - course.n_occupied, dtype=np.float64)
+    yield from _state(course, "empty", missing, np.zeros(len(missing)), missing > 0)
 
 
 def _uniform(course: Course) -> Iterator[Alarm]:
     least = 1 / np.maximum(course.n_clusters, 1)
     lead = (course.confidence - least) / np.maximum(1 - least, 1e-9)
-    for step, last in episodes(_after_first((course.n_clusters > 1) & (lead < UNDECIDED))):
-        yield Alarm(
-            "uniform",
-            step,
-            last,
-            value=float(course.confidence[step]),
-            threshold=float(least[step] + UNDECIDED * (1 - least[step])),
-            n_clusters=int(course.n_clusters[step]),
-        )
+    holds = (course.n_clusters > 1) & (lead < UNDECIDED)
+    threshold = least + UNDECIDED * (1 - least)
+    yield from _state(course, "uniform", course.confidence, threshold, holds)
 
 
 def _still(course: Course) -> Iterator[Alarm]:
@@ -301,9 +358,24 @@ def _changes_of_head(course: Course) -> Iterator[Alarm]:
             )
 
 
+def _loss_that_should_fall(course: Course) -> Array:
+    """Loss (steps,) that has no reason to rise; nan where there is none.
+
+    What is trained towards a sharper version of its own answers, such as DEC, has a divergence for
+    its loss that rises while the target sharpens. There only the reconstruction should fall.
+    """
+    if course.family != "self-training":
+        return course.loss
+    nothing = np.full(len(course), np.nan)
+    first, second = (course.scalars.get(name, nothing) for name in RECONSTRUCTIONS)
+    return np.where(np.isfinite(first), first, second)
+
+
 def _divergence(course: Course) -> Iterator[Alarm]:
+    should_fall = _loss_that_should_fall(course)
     for steps in trained_phases(course):
-        loss = course.loss[steps]
+        steps = steps[np.isfinite(should_fall[steps])]
+        loss = should_fall[steps]
         for start, end in episodes(running_away(loss))[:1]:
             grown = GROWTH * float(loss[start - 1]) if loss[start - 1] > 0 else math.inf
             far = _far_above(loss) if start >= WINDOW else math.inf

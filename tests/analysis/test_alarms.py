@@ -216,6 +216,7 @@ def test_alarms_at_a_step_and_as_json():
         "before": None,
         "cluster": None,
         "n_clusters": 10,
+        "n_occupied": 8,
         "phase": None,
         "round": None,
         "heads": None,

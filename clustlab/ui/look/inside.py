@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from clustlab import registry
+from clustlab.analysis.alarm_catalogue import about_rising_losses
 from clustlab.analysis.scalar_catalogue import own_scalars, scalar_of
 from clustlab.types import Array, Artefact
 from clustlab.ui import nav, session
@@ -29,6 +31,9 @@ def losses(view: View) -> None:
     own = own_scalars(view.run)
     frame = curves.scalar_frame(view.run.log, own)
     panels.chart(curves.scalars, frame, step=view.step, key="losses")
+    method = registry.methods().get(view.run.spec.method)
+    if method is not None and (words := about_rising_losses(method)):
+        st.caption(words)
     known = [scalar_of(key, own) for key in frame["key"].unique()]
     told = {s.lesson: s.words for s in reversed(known) if s.lesson is not None}
     with st.container(horizontal=True):

@@ -5,7 +5,7 @@ from itertools import groupby
 import streamlit as st
 
 from clustlab import registry
-from clustlab.analysis.alarm_catalogue import ENTRIES, AlarmText, alarm_text
+from clustlab.analysis.alarm_catalogue import ENTRIES, AlarmText, alarm_text, facts
 from clustlab.analysis.alarms import Alarm, alarms_at_step, alarms_of_run
 from clustlab.course import catalogue
 from clustlab.runs.store import Run
@@ -24,7 +24,7 @@ def alarms_so_far(run: Run) -> tuple[Alarm, ...]:
 
 def _text(run: Run, alarm: Alarm) -> AlarmText:
     """An alarm in the words of the run's method."""
-    return alarm_text(alarm, registry.methods().get(run.spec.method))
+    return alarm_text(alarm, registry.methods().get(run.spec.method), run.spec.method_params)
 
 
 def alarms_here(run: Run, step: int) -> None:
@@ -76,7 +76,7 @@ def _group(view: View, group: list[Alarm]) -> None:
                     on_click=session.set_step,
                     args=(alarm.step,),
                 )
-                st.markdown(ENTRIES[kind].fact(alarm))
+                st.markdown(facts(alarm))
         if len(group) > BUTTONS:
             st.caption(f"and {len(group) - BUTTONS} more, the last at step {group[-1].step}")
         st.markdown(text.meaning)
