@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -63,6 +64,15 @@ Report = Callable[[str, float], None]
 def cluster_name(cluster: int) -> str:
     """Number of a cluster as it is shown, or `noise`."""
     return "noise" if cluster == NOISE else str(cluster)
+
+
+ClassRule = Literal["match", "majority"]
+"""Which class a cluster stands for: the one it is matched with, one cluster for each class, as
+accuracy counts; or the one most of its items belong to, as purity counts. A cluster that was left
+over in the matching may stand for a class that hardly occurs in it."""
+CLASS_RULES: Mapping[ClassRule, str] = MappingProxyType(
+    {"match": "its match, 1-to-1", "majority": "its majority"}
+)
 
 
 def cluster_words(cluster: int) -> str:

@@ -3,4 +3,4 @@
 from clustlab.ui.look import failures
 from clustlab.ui.run import frame
 
-frame.run_page(failures.failures_page)
+frame.run_page(failures.failures_page, class_rule="majority")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from clustlab.types import NOISE, Array
+from clustlab.types import NOISE, Array, ClassRule
 
 
 def contingency(a: Array, b: Array, n_a: int | None = None, n_b: int | None = None) -> Array:
@@ -92,17 +92,34 @@ def match_to_classes(labels: Array, assignments: Array, n_clusters: int, n_class
     return hungarian(contingency(assignments, labels, n_clusters, n_classes))
 
 
-def classes_of(labels: Array | None, clusters: Array, n_ids: int, n_classes: int) -> Array:
+def usual_class_rule(labels: Array | None, clusters: Array, n_classes: int) -> ClassRule:
+    """The 1-to-1 matching; with more clusters in use by labelled items than classes, majority."""
+    if labels is None:
+        return "match"
+    in_use = contingency(labels, clusters).any(0).sum()
+    return "majority" if in_use > n_classes else "match"
+
+
+def classes_of(
+    labels: Array | None,
+    clusters: Array,
+    n_ids: int,
+    n_classes: int,
+    class_rule: ClassRule | None = None,
+) -> Array:
     """Class (n_ids,) int of each cluster by its number; -1 for none, or without labels.
 
-    By the 1-to-1 matching; with more clusters in use than classes, by the majority.
+    Parameters
+    ----------
+    class_rule : ClassRule, optional
+        What a cluster stands for; by default as `usual_class_rule` says.
     """
     if labels is None or not n_classes:
         return np.full(n_ids, -1)
+    if (class_rule or usual_class_rule(labels, clusters, n_classes)) == "match":
+        return match_to_classes(labels, clusters, n_ids, n_classes)
     counts = contingency(labels, clusters, n_classes, n_ids)
-    if (counts.sum(0) > 0).sum() > n_classes:
-        return np.where(counts.sum(0) > 0, counts.argmax(0), -1)
-    return match_to_classes(labels, clusters, n_ids, n_classes)
+    return np.where(counts.sum(0) > 0, counts.argmax(0), -1)
 
 
 def align(

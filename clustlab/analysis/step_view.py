@@ -1,13 +1,13 @@
 """One step of a run as pages, queries and reports look at it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from clustlab.analysis import matching, metrics
 from clustlab.analysis.timeline import Steps, Timeline
-from clustlab.types import Array, Dataset, Snapshot
+from clustlab.types import Array, ClassRule, Dataset, Snapshot
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,14 @@ class StepView:
     step: int
     timeline: Timeline
     dataset: Dataset
+    asked_class_rule: ClassRule | None = field(default=None, kw_only=True)  # None: the usual one
+
+    @cached_property
+    def class_rule(self) -> ClassRule:
+        """What a cluster stands for at this step."""
+        return self.asked_class_rule or matching.usual_class_rule(
+            self.labels, self.clusters, self.timeline.n_classes
+        )
 
     @cached_property
     def snapshot(self) -> Snapshot:
@@ -54,12 +62,9 @@ class StepView:
 
     @cached_property
     def class_of(self) -> Array:
-        """Class (ids,) int of each cluster, by cluster number; -1 for none.
-
-        By the 1-to-1 matching; with more clusters in use than classes, by the majority.
-        """
+        """Class (ids,) int that each cluster stands for, by cluster number; -1 for none."""
         ids, classes = self.timeline.n_ids(), self.timeline.n_classes
-        return matching.classes_of(self.labels, self.clusters, ids, classes)
+        return matching.classes_of(self.labels, self.clusters, ids, classes, self.class_rule)
 
     @cached_property
     def wrong(self) -> Array:

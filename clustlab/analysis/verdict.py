@@ -15,7 +15,7 @@ from clustlab.analysis.matching import contingency, hungarian, sizes_of
 from clustlab.analysis.merged_clusters import merged_counts, n_classes_present
 from clustlab.analysis.score_catalogue import SCORES
 from clustlab.analysis.shares import percent
-from clustlab.types import Array, Snapshot
+from clustlab.types import Array, ClassRule, Snapshot
 
 HOME = 0.5  # a class is at home in a cluster that holds more than this share of it
 PART = 0.25  # a class is split over clusters that each hold at least this share of it
@@ -71,6 +71,7 @@ def verdict_on(
     *,
     mapping: Array | None = None,
     changed: float | None = None,
+    class_rule: ClassRule = "match",
 ) -> Verdict:
     """Verdict on a snapshot, with true classes if they are known.
 
@@ -84,6 +85,8 @@ def verdict_on(
         Stable id of each cluster, for clusters that are named.
     changed : float, optional
         Share of items that changed their cluster in the last step.
+    class_rule : ClassRule
+        What a cluster stands for, and so whether accuracy or purity is told.
     """
     k, assignments = snapshot.n_clusters, snapshot.assignments
     sizes = sizes_of(assignments, k)
@@ -109,7 +112,7 @@ def verdict_on(
         return _over_clustered(counts, in_all, n_occupied, names, noise, merged)
     if k < n_present:
         return _too_few(counts, in_all, names, noise)
-    return _one_to_one(counts, in_all, names, noise)
+    return _one_to_one(counts, in_all, names, noise, class_rule)
 
 
 def noun(class_names: Sequence[str], count: int = 2) -> str:
@@ -221,7 +224,9 @@ def _too_few(counts: Array, in_all: Array, names: list[str], noise: Noise) -> Ve
     )
 
 
-def _one_to_one(counts: Array, in_all: Array, names: list[str], noise: Noise) -> Verdict:
+def _one_to_one(
+    counts: Array, in_all: Array, names: list[str], noise: Noise, class_rule: ClassRule
+) -> Verdict:
     places = _places(counts, in_all)
     majority, matched = counts.argmax(0), places.matched
     recovered = tuple(
@@ -236,9 +241,9 @@ def _one_to_one(counts: Array, in_all: Array, names: list[str], noise: Noise) ->
         found = "both" if total == 2 else f"all {total}"
     shared = [f"{_and([names[i] for i in group])} share a cluster" for group in merged]
     clauses = _few([*shared, *places.clauses(names)])
-    score = SCORES["acc"]
-    accuracy = f"{score.title.lower()} {score.written(metrics.accuracy_of(counts))}"
-    scores = noise.behind(accuracy if counts.any() else "")
+    score = SCORES["acc" if class_rule == "match" else "purity"]
+    value = metrics.accuracy_of(counts) if class_rule == "match" else metrics.purity_of(counts)
+    scores = noise.behind(f"{score.title.lower()} {score.written(value)}" if counts.any() else "")
     end = noise.after_a_score if scores else noise.alone
     return Verdict(
         _joined([f"found {found} {noun(names, total)}", *clauses, scores, end]),

@@ -5,6 +5,7 @@ import argparse
 from clustlab.cli.command import Command, whole_number
 from clustlab.cli.output import add_needless_json_argument, print_answer
 from clustlab.cli.runs import opened_run
+from clustlab.types import CLASS_RULES
 
 LIST_QUERIES = "list"  # in place of the name of a query
 
@@ -13,6 +14,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run")
     parser.add_argument("--query", default=LIST_QUERIES, help=f"name of a query, or {LIST_QUERIES}")
     parser.add_argument("--step", help="a step of the run (default: the last)")
+    parser.add_argument(
+        "--stands-for",
+        choices=CLASS_RULES,
+        default="majority",
+        help="what class a cluster stands for: that of most of its items, or its match, 1-to-1",
+    )
     parser.add_argument("--limit", default="20", help="how many items are listed")
     add_needless_json_argument(parser)
 
@@ -27,7 +34,9 @@ def _failures(args: argparse.Namespace) -> int:
         return print_answer({"run": run.id, "queries": queries})
     step = None if args.step is None else whole_number("step", args.step)
     limit = whole_number("limit", args.limit)
-    answer = report.report(run, dataset, timeline, args.query, step, limit)
+    answer = report.report(
+        run, dataset, timeline, args.query, step, limit, class_rule=args.stands_for
+    )
     return print_answer({"run": run.id, **answer})
 
 

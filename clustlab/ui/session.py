@@ -19,7 +19,7 @@ import streamlit as st
 from clustlab.errors import ClustlabError, ParameterError, RunNotFound
 from clustlab.runs.identity import comes_from
 from clustlab.runs.store import Run, RunSpec, RunStore
-from clustlab.types import Array, Dataset
+from clustlab.types import CLASS_RULES, Array, ClassRule, Dataset
 from clustlab.ui import nav, state
 from clustlab.ui.state import SessionValue
 
@@ -254,6 +254,12 @@ def set_step(value: int | None) -> None:
         state.STEP_IN_ADDRESS.drop()
     else:
         state.STEP_IN_ADDRESS.set(str(value))
+
+
+def class_rule() -> ClassRule | None:
+    """What a cluster stands for, if the user or the address says so."""
+    wanted = state.CLASS_RULE_IN_ADDRESS.get() or state.CLASS_RULE.get()
+    return next((name for name in CLASS_RULES if name == wanted), None)
 
 
 # -- the selection -----------------------------------------------------------------------------

@@ -95,6 +95,10 @@ EARLIER_STEP = SessionValue[int | None]("from_step", None)  # to compare with th
 EARLIER_SLIDER = SessionValue[int]("from-slider", 0)
 SEEN_STATUS = SessionValue[tuple[str, Status] | None]("status-of", None)  # of which run, and what
 
+CLASS_RULE = SessionValue[str | None]("class-rule", None)  # what a cluster stands for
+CLASS_RULE_SWITCH = SessionValue[str]("class-rule-switch", "")
+CLASS_RULE_IN_ADDRESS = QueryValue("stands-for")
+
 # -- playing through the steps -----------------------------------------------------------------
 SCRUBBER = SessionValue[int]("scrub", 0)
 IS_PLAYING = SessionValue("playing", False)

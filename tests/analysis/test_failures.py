@@ -13,6 +13,7 @@ from clustlab.analysis.failures import queries, report
 from clustlab.analysis.failures.catalogue import QUERIES, query
 from clustlab.analysis.failures.queries import QueriedStep
 from clustlab.analysis.failures.search import FailureSearch, Filters, changed_within
+from clustlab.analysis.step_view import StepView
 from clustlab.analysis.timeline import Timeline
 from clustlab.context import Context
 from clustlab.errors import ParameterError
@@ -47,6 +48,29 @@ def queried(
 
 
 # One case each, solved by hand --------------------------------------------------------------------
+
+
+def left_over():
+    """A run in which class c is spread thin: cluster 1 is left over for it, and holds one of it."""
+    clusters = np.repeat([0, 1, 2], [6, 5, 5])
+    labels = np.array([0] * 6 + [0] * 4 + [2] + [1] * 5)
+    snapshots = [Snapshot(np.zeros((16, 1)), clusters, {}, hard([0.9] * 16, clusters, 3))]
+    dataset = Dataset("made", np.zeros((16, 1), np.float32), labels, ("a", "b", "c"))
+    return snapshots, dataset, Timeline(snapshots, labels, 3)
+
+
+@pytest.mark.parametrize(("rule", "wrong"), [("match", [6, 7, 8, 9]), ("majority", [10])])
+def test_a_cluster_that_was_left_over_is_wrong_as_a_whole_by_its_match_only(rule, wrong):
+    run, dataset, timeline = left_over()
+    answer = report.report(run, dataset, timeline, "confidently-wrong", class_rule=rule)
+    assert sorted(item["index"] for item in answer["items"]) == wrong
+    assert answer["stands_for"] == rule
+
+
+def test_failures_ask_what_does_not_belong_into_a_cluster_unless_told_otherwise():
+    run, dataset, timeline = left_over()
+    assert report.report(run, dataset, timeline, "confidently-wrong")["count"] == 1
+    assert StepView(run, 0, timeline, dataset).wrong.sum() == 4  # as accuracy counts
 
 
 def test_confidently_wrong_are_the_wrong_ones_among_the_surer_half():

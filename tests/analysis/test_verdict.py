@@ -175,3 +175,13 @@ def test_large_sets_are_sampled_by_seed(monkeypatch):
     shares = {probes.knn_probe(embedding, labels) * 20 for _ in range(2)}
     assert len(shares) == 1
     assert shares.pop() == pytest.approx(round(probes.knn_probe(embedding, labels) * 20))
+
+
+def test_the_score_told_is_that_of_what_clusters_stand_for():
+    labels = np.repeat([0, 1, 2], [10, 5, 1])
+    clusters = np.concatenate([np.repeat([0, 1], [6, 4]), np.repeat(2, 5), [1]])
+    step = snapshot(clusters, 3)
+    by_match = verdict.verdict_on(step, labels, ("a", "b", "c"))
+    by_majority = verdict.verdict_on(step, labels, ("a", "b", "c"), class_rule="majority")
+    assert "accuracy 0.750" in by_match.sentence  # 6 + 5 + 1 of 16
+    assert "purity 0.938" in by_majority.sentence  # 6 + 4 + 5

@@ -12,6 +12,7 @@ from clustlab.errors import ParameterError
 from clustlab.runs.baskets import Baskets
 from clustlab.runs.store import RunSpec, RunStore
 from clustlab.training.worker import execute, new_run
+from clustlab.types import CLASS_RULES
 from clustlab.ui.look.failure_filters import parsed_steps
 from tests.ui.test_pages import trained, visit, words
 
@@ -73,6 +74,21 @@ def test_each_query_is_a_sentence_with_its_count(run, ask):
             assert label.startswith(f"{count:,} {item}")
         assert not query_button(app, q.name).disabled
     assert "**Sure and wrong**" in words(app)
+
+
+def test_what_a_cluster_stands_for_is_one_choice_for_all_pages(run, ask):
+    by = {rule: ask("confidently-wrong", class_rule=rule)["count"] for rule in CLASS_RULES}
+    assert by["match"] != by["majority"]
+    app = visit("failures")
+    assert query_button(app, "confidently-wrong").label.startswith(f"{by['majority']:,} ")
+    app.segmented_control(key="class-rule-switch").set_value("match").run()
+    assert query_button(app, "confidently-wrong").label.startswith(f"{by['match']:,} ")
+    assert app.query_params["stands-for"] in ("match", ["match"])
+
+    app = visit("evaluate")
+    assert "Matching (cluster → class), whose cells add up to ACC" in words(app)
+    app.segmented_control(key="class-rule-switch").set_value("majority").run()
+    assert "the majority class of each cluster, which adds up to purity" in words(app)
 
 
 def test_the_counts_are_those_of_the_step_in_view(run, ask):

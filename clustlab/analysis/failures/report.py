@@ -7,7 +7,7 @@ from clustlab.analysis.failures.queries import Group, QueriedStep
 from clustlab.analysis.failures.search import FailureSearch, Filters
 from clustlab.analysis.timeline import Steps, Timeline
 from clustlab.errors import ParameterError
-from clustlab.types import Dataset
+from clustlab.types import ClassRule, Dataset
 
 
 def names() -> list[str]:
@@ -23,19 +23,22 @@ def report(
     step: int | None = None,
     limit: int = 20,
     filters: Filters | None = None,
+    class_rule: ClassRule = "majority",
 ) -> dict[str, Any]:
     """Answer to a query in plain numbers, lists and text.
 
-    Keys: query, title, meaning, step, unit and count (of that unit), n_items, score (what it is),
-    note (what was left out), items (index, score, cluster, class, class_name, confidence), and
-    groups for queries after clusters, classes and pairs (title, score, clusters, classes, sides of
-    title, count and items). At most `limit` items, groups, and items of a side are listed. The
-    cluster of noise is -1.
+    Keys: query, title, meaning, step, stands_for (the rule), unit and count (of that unit),
+    n_items, score (what it is), note (what was left out), items (index, score, cluster, class,
+    class_name, confidence), and groups for queries after clusters, classes and pairs (title,
+    score, clusters, classes, sides of title, count and items). At most `limit` items, groups, and
+    items of a side are listed. The cluster of noise is -1.
 
     Parameters
     ----------
     step : int, optional
         By default the last one.
+    class_rule : ClassRule
+        What a cluster stands for, which decides what is wrong.
 
     Raises
     ------
@@ -51,7 +54,7 @@ def report(
         )
     if limit < 1:
         raise ParameterError(f"The limit must be at least 1, got {limit}.", "Leave it out for 20.")
-    search = FailureSearch(run, dataset, timeline)
+    search = FailureSearch(run, dataset, timeline, class_rule)
     q = search.asked(query)
     result = search.find(query, at, filters)
     queried = search.queried(at)
@@ -60,6 +63,7 @@ def report(
         "title": q.title,
         "meaning": q.meaning,
         "step": int(at),
+        "stands_for": class_rule,
         "unit": q.unit,
         "count": q.number(result),
         "n_items": len(result.items),

@@ -11,7 +11,7 @@ from clustlab.analysis.failures import catalogue, queries
 from clustlab.analysis.failures.queries import Group, QueriedStep, QueryResult, Side, changed_within
 from clustlab.analysis.timeline import Steps, Timeline
 from clustlab.errors import ParameterError
-from clustlab.types import Array, Dataset, Report
+from clustlab.types import Array, ClassRule, Dataset, Report
 
 THINNED = 12  # steps at which a query that compares all items is counted over time
 KEPT = 16  # steps whose neighbours are kept
@@ -33,10 +33,22 @@ def is_labelled(dataset: Dataset) -> bool:
 
 
 class FailureSearch:
-    """The queries over one run; what takes long is kept. Safe to share between threads."""
+    """The queries over one run; what takes long is kept. Safe to share between threads.
 
-    def __init__(self, run: Steps, dataset: Dataset, timeline: Timeline) -> None:
+    An item is wrong if its class is not the one that its cluster stands for. By default that is
+    the class of most of its items: the question is what does not belong into a cluster, and one
+    that was left over in the matching would be wrong as a whole.
+    """
+
+    def __init__(
+        self,
+        run: Steps,
+        dataset: Dataset,
+        timeline: Timeline,
+        class_rule: ClassRule | None = "majority",
+    ) -> None:
         self.run, self.dataset, self.timeline = run, dataset, timeline
+        self.class_rule = class_rule
         self.is_labelled = is_labelled(dataset)
         self._neighbours: OrderedDict[int, nearest_neighbours.Neighbours] = OrderedDict()
         self._twins: nearest_neighbours.Twins | None = None
@@ -170,7 +182,14 @@ class FailureSearch:
     ) -> QueriedStep:
         """What queries look at at a step; with what takes long only as far as `q` needs it."""
         within = filters.steps if filters else None
-        queried = QueriedStep(self.run, step, self.timeline, self.dataset, within=within)
+        queried = QueriedStep(
+            self.run,
+            step,
+            self.timeline,
+            self.dataset,
+            within=within,
+            asked_class_rule=self.class_rule,
+        )
         if q is None or not q.needs:
             return queried
         self._with(q, step, report)

@@ -13,6 +13,7 @@ from clustlab.analysis.shares import percent
 from clustlab.types import cluster_words
 from clustlab.ui import session, state
 from clustlab.ui.run import summaries
+from clustlab.ui.run.class_rule_switch import class_rule_switch
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.views import bars, curves, matrices
@@ -75,16 +76,22 @@ def _share_clustered(row: Mapping[str, float]) -> None:
 
 def _confusion(view: View) -> None:
     cells = chooser(view, "confusion")
-    cells.box("Choose a cell", choices(view), width=250)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        cells.box("Choose a cell", choices(view), width=250)
+        class_rule_switch(view)
     matrix(view, cells)
-    pairs = [f"{c} → {view.class_name(int(k))}" for c, k in enumerate(view.class_of) if k >= 0]
-    if view.timeline.row(view.step)["n_occupied"] > view.timeline.n_classes:
-        st.caption(
-            "There are more clusters than classes: outlined is the majority class of each cluster, "
-            "which adds up to purity. ACC counts only one cluster for each class."
+    st.caption(_outlined(view))
+
+
+def _outlined(view: View) -> str:
+    """What the outlined cells of the matrix are, and to which score they add up."""
+    if view.class_rule == "majority":
+        return (
+            "Outlined is the majority class of each cluster, which adds up to purity. ACC counts "
+            "only one cluster for each class."
         )
-    else:
-        st.caption("Matching (cluster → class): " + ", ".join(pairs))
+    pairs = [f"{c} → {view.class_name(int(k))}" for c, k in enumerate(view.class_of) if k >= 0]
+    return f"Matching (cluster → class), whose cells add up to ACC: {', '.join(pairs)}"
 
 
 def chooser(view: View, name: str) -> keyboard_choice.Chooser:

@@ -12,10 +12,11 @@ from clustlab.analysis.failures.search import FailureSearch, Filters
 from clustlab.analysis.timeline import Timeline
 from clustlab.errors import ParameterError
 from clustlab.runs.store import Run
-from clustlab.types import Array, Dataset, Report
+from clustlab.types import Array, ClassRule, Dataset, Report
 from clustlab.ui import session, state
 from clustlab.ui.look import baskets, failure_filters
 from clustlab.ui.run import item_sheet
+from clustlab.ui.run.class_rule_switch import class_rule_switch
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
 from clustlab.views import counts, sheets
@@ -37,14 +38,16 @@ def failures_page(view: View) -> None:
 
 
 @session.kept_per_run(maxsize=6)
-def _search_of_run(run: Run, timeline: Timeline) -> FailureSearch:
-    return FailureSearch(run, session.dataset(run), timeline)
+def _search_of_run(run: Run, timeline: Timeline, class_rule: ClassRule | None) -> FailureSearch:
+    return FailureSearch(run, session.dataset(run), timeline, class_rule)
 
 
 def _queries(view: View) -> None:
-    search = _search_of_run(view.run, view.timeline)
+    search = _search_of_run(view.run, view.timeline, view.asked_class_rule)
     search.forget_after(len(view.timeline))
     q = _chosen(search)
+    if search.is_labelled:
+        class_rule_switch(view)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="filters"):
         filters = failure_filters.fields(view)
         select = st.container(width="content")

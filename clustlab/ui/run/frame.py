@@ -10,6 +10,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from clustlab.runs.store import Run
+from clustlab.types import ClassRule
 from clustlab.ui import nav, session, state
 from clustlab.ui.run import inspector, run_bar, scrubber
 from clustlab.ui.run.view import View, chosen_step
@@ -18,8 +19,16 @@ FIRST_TICK = 0.4  # seconds between looks for its first step
 BODY_TICK = 2.0  # seconds between redraws of its views
 
 
-def run_page(body: Callable[[View], None], *, with_inspector: bool = True) -> None:
-    """Draw the frame around a page's main view."""
+def run_page(
+    body: Callable[[View], None],
+    *,
+    with_inspector: bool = True,
+    class_rule: ClassRule | None = None,
+) -> None:
+    """Draw the frame around a page's main view.
+
+    `class_rule` says what a cluster stands for on this page unless the user has chosen.
+    """
     run = session.chosen_run()
     if run is None:
         no_run_yet()
@@ -27,7 +36,7 @@ def run_page(body: Callable[[View], None], *, with_inspector: bool = True) -> No
     run_bar.run_bar(run)
     waits = not len(run)
     st.fragment(session.guarded(_ticking), run_every=_redraw_interval(run, waits))(
-        run.id, body, with_inspector, waits
+        run.id, body, with_inspector, waits, class_rule
     )
 
 
@@ -52,14 +61,20 @@ def no_run_yet() -> None:
 
 
 # -- body --------------------------------------------------------------------------------------
-def _ticking(run_id: str, body: Callable[[View], None], with_inspector: bool, waited: bool) -> None:
+def _ticking(
+    run_id: str,
+    body: Callable[[View], None],
+    with_inspector: bool,
+    waited: bool,
+    class_rule: ClassRule | None,
+) -> None:
     run = session.open_run(run_id)
     if not len(run):
         why_nothing_yet(run)
         return
     if waited:
         st.rerun()  # at the pace of a run that has something to show
-    view = chosen_step(run)
+    view = chosen_step(run, class_rule)
     scrubber.draw_scrubber(view.run, view.timeline, view.step)
     if not with_inspector:
         body(view)

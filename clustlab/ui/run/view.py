@@ -7,6 +7,7 @@ import streamlit as st
 
 from clustlab.analysis.step_view import StepView
 from clustlab.runs.store import Run
+from clustlab.types import ClassRule
 from clustlab.ui import session
 
 
@@ -17,8 +18,11 @@ class View(StepView):
     run: Run
 
 
-def chosen_step(run: Run) -> View:
-    """View of the chosen step, with everything derived up to the newest."""
+def chosen_step(run: Run, class_rule: ClassRule | None = None) -> View:
+    """View of the chosen step, with everything derived up to the newest.
+
+    Clusters stand for classes as the user has chosen, else as `class_rule` says, else as usual.
+    """
     timeline = session.timeline(run)
     behind = len(run) - len(timeline)
     place = st.empty()  # always, or all below would move up and lose the focus of the keyboard
@@ -28,7 +32,9 @@ def chosen_step(run: Run) -> View:
         bar.empty()
     else:
         timeline.extend()
-    return View(run, session.step(len(timeline)), timeline, session.dataset(run))
+    step = session.step(len(timeline))
+    rule = session.class_rule() or class_rule
+    return View(run, step, timeline, session.dataset(run), asked_class_rule=rule)
 
 
 def _tell(bar: Any, words: str, share: float) -> None:

@@ -92,6 +92,7 @@ def _ending(view: View) -> None:
         view.labels,
         view.dataset.class_names,
         mapping=view.timeline.mapping(len(view.timeline) - 1),
+        class_rule=session.class_rule() or "match",
     )
     title = view.run.manifest["method_title"]
     at_the_end = "" if view.step == len(view.run) - 1 else " (at its last step)"
