@@ -212,24 +212,49 @@ def entropy(shares: Array) -> float:
 
 
 def silhouette(embedding: Array, assignments: Array, seed: int = 0) -> float:
-    """Mean silhouette in [-1, 1] over at most 2,000 items drawn by a fixed seed, without noise.
+    """Mean silhouette in [-1, 1] of all items without noise, from about 2,000 if there are more.
 
     How much nearer an item is to its own cluster than to the next one, in the space of the
-    embedding; figures from two embeddings cannot be compared. Undefined (nan) unless the sample
-    holds at least two clusters and fewer clusters than items.
+    embedding; figures from two embeddings cannot be compared. Items are drawn by a fixed seed, two
+    or more of each cluster, and each cluster counts by its size. Undefined (nan) unless there are
+    at least two clusters and fewer clusters than items.
     """
-    from sklearn.metrics import silhouette_score
+    from sklearn.metrics import silhouette_samples
 
     embedding, assignments = np.asarray(embedding), np.asarray(assignments)
     clustered = assignments >= 0
     if not clustered.all():
         embedding, assignments = embedding[clustered], assignments[clustered]
-    if len(embedding) > SILHOUETTE_SAMPLE:
-        draw = np.random.default_rng(seed).choice(len(embedding), SILHOUETTE_SAMPLE, replace=False)
-        embedding, assignments = embedding[draw], assignments[draw]
-    if not 2 <= len(np.unique(assignments)) < len(assignments):
+    _, clusters, sizes = np.unique(assignments, return_inverse=True, return_counts=True)
+    if not 2 <= len(sizes) < len(clusters):
         return math.nan
-    return float(silhouette_score(embedding, assignments))
+    if len(clusters) <= SILHOUETTE_SAMPLE:
+        return float(silhouette_samples(embedding, clusters).mean())
+    draw = _draw_from_each(clusters, sizes, seed)
+    embedding, clusters = embedding[draw], clusters[draw]
+    n_drawn = np.bincount(clusters, minlength=len(sizes))
+    if np.count_nonzero(n_drawn) == len(draw):  # of tiny clusters only, each once
+        return math.nan
+    weights = (sizes / np.maximum(n_drawn, 1))[clusters]
+    return float(np.average(silhouette_samples(embedding, clusters), weights=weights))
+
+
+def _draw_from_each(clusters: Array, sizes: Array, seed: int) -> Array:
+    """Rows of 2,000 items, and of some more where that gives fewer than two of a cluster.
+
+    If there are so many clusters that two of each would be more than 2,000, some are left out.
+    """
+    rng = np.random.default_rng(seed)
+    draw = rng.choice(len(clusters), SILHOUETTE_SAMPLE, replace=False)
+    if 2 * len(sizes) > SILHOUETTE_SAMPLE:
+        return draw
+    is_drawn = np.zeros(len(clusters), dtype=bool)
+    is_drawn[draw] = True
+    n_drawn = np.bincount(clusters[draw], minlength=len(sizes))
+    for cluster in np.flatnonzero(n_drawn < np.minimum(2, sizes)):
+        others = np.flatnonzero((clusters == cluster) & ~is_drawn)
+        draw = np.append(draw, rng.choice(others, min(2 - n_drawn[cluster], len(others)), False))
+    return draw
 
 
 def recall_per_class(counts: Array, classes: Array | None = None) -> Array:

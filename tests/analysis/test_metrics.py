@@ -210,6 +210,28 @@ def test_silhouette_of_many_items_repeats_its_draw():
     assert metrics.silhouette(points, clusters) == metrics.silhouette(points, clusters)
 
 
+@pytest.mark.parametrize("tiny", [1, 2, 3])
+def test_silhouette_of_many_items_looks_at_every_cluster(tiny):
+    rng = np.random.default_rng(0)
+    clusters = np.repeat([0, 1], [100_000 - tiny, tiny])
+    points = rng.normal(size=(len(clusters), 2)).astype(np.float32)
+    points[clusters == 1] += 40
+    found = [metrics.silhouette(points, clusters, seed) for seed in range(3)]
+    # near 1 for the large cluster, which nearly all items are in; nan where the draw missed one
+    np.testing.assert_allclose(found, 0.97, atol=0.01)
+
+
+def test_silhouette_of_a_draw_is_near_that_of_all_items():
+    from sklearn.metrics import silhouette_score
+
+    rng = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(9), [1200, 1200, 1200, 300, 40, 3, 3, 2, 1])
+    points = rng.normal(size=(len(clusters), 2)) + 3 * rng.normal(size=(9, 2))[clusters]
+    assert metrics.silhouette(points, clusters) == pytest.approx(
+        silhouette_score(points, clusters), abs=0.015
+    )
+
+
 def test_evenness_runs_from_zero_to_one():
     assert metrics.marginal_entropy(np.array([5, 5, 5])) == pytest.approx(1)
     assert metrics.marginal_entropy(np.array([9, 0, 0])) == 0
