@@ -25,6 +25,10 @@ class ParameterError(ClustlabError):
     """One or more parameters are unknown, of the wrong type or out of range."""
 
 
+class DataError(ClustlabError):
+    """Items or labels hold values that cannot be worked with."""
+
+
 class DatasetUnavailable(ClustlabError):
     """The files of a data set are missing, broken or cannot be downloaded."""
 

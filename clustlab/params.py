@@ -140,6 +140,18 @@ def n_samples(default: int | None = 10_000) -> Any:
     )
 
 
+STANDARDISE = "standardise"  # name of the field that every data set of points has
+
+
+def standardise() -> Any:
+    """Whether the columns of points are put on one scale, which is done when they are loaded."""
+    return param(
+        False,
+        help="Give every column mean 0 and deviation 1, so that none outweighs the others only "
+        "because of its unit. Lengths and directions in the original space are lost.",
+    )
+
+
 def schema(cls: type) -> tuple[Param, ...]:
     """Hyperparameters of a dataclass, in the order of their declaration."""
     hints = typing.get_type_hints(cls)

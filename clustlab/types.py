@@ -9,11 +9,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from clustlab.errors import Diverged, ParameterError
+from clustlab.errors import DataError, Diverged, ParameterError
 
 Array = NDArray[Any]  # dtype and shape are stated per field and checked once
 
 NOISE = -1  # in place of a cluster: the item belongs to none
+UNLABELLED = -1  # in place of a class: nobody has said which
 
 REMEDY = "Lower the learning rate, or check the scale of the input."
 
@@ -118,6 +119,13 @@ class Dataset:
     """Items in a fixed order: row i is item i in every array, file, table and chart.
 
     Labels are for readers (metrics, views); a method only ever receives `items`.
+
+    Raises
+    ------
+    DataError
+        If a label is a number below -1.
+    ValueError
+        If shapes or types disagree (a bug in the data set).
     """
 
     name: str
@@ -137,8 +145,8 @@ class Dataset:
                 f"got {self.items.shape} {self.items.dtype}"
             )
         for labels in (self.labels, *(o.labels for o in self.other_labels.values())):
-            if labels is not None and labels.shape != (len(self.items),):
-                raise ValueError(f"{len(self.items)} items but labels of shape {labels.shape}")
+            if labels is not None:
+                _check_labels(labels, len(self.items))
         if self.original is not None and self.original.shape != (len(self.items),):
             raise ValueError(f"{len(self.items)} items but {self.original.shape} original rows")
 
@@ -146,6 +154,21 @@ class Dataset:
     def is_image(self) -> bool:
         """Whether the items are images rather than points."""
         return self.items.ndim == 4
+
+
+def _check_labels(labels: Array, n: int) -> None:
+    """Nothing, if there is a class from 0 up, or -1, for each of n items; else an error."""
+    if labels.shape != (n,):
+        raise ValueError(f"{n} items but labels of shape {labels.shape}")
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"labels must be whole numbers, got {labels.dtype}")
+    if labels.min(initial=0) < UNLABELLED:
+        rows = np.flatnonzero(labels < UNLABELLED)
+        raise DataError(
+            f"{len(rows):,} labels are below {UNLABELLED}: the first is {labels[rows[0]]}, "
+            f"of item {rows[0]}.",
+            f"Number the classes from 0 up, and write {UNLABELLED} where a label is unknown.",
+        )
 
 
 @dataclass(frozen=True, slots=True)

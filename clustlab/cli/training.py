@@ -8,7 +8,7 @@ import threading
 from clustlab.cli.command import Command, named_values, whole_number
 from clustlab.cli.output import complain, print_answer
 from clustlab.cli.runs import last_figures
-from clustlab.errors import ParameterError, RunNotFound
+from clustlab.errors import ClustlabError, ParameterError, RunNotFound
 from clustlab.runs.store import Run, RunSpec, RunStore
 
 PATIENCE = 10.0  # seconds for which a cancelled run may take to end
@@ -49,7 +49,22 @@ def _train(args: argparse.Namespace) -> int:
         continues=args.continue_from,
     )
     store = RunStore(args.runs)
-    return _carry_out(store, new_run(store, spec))
+    run = new_run(store, spec)
+    _remark(store, run.spec)
+    return _carry_out(store, run)
+
+
+def _remark(store: RunStore, spec: RunSpec) -> None:
+    """Print what is to be said of the items before they are clustered, if they are here."""
+    from clustlab import registry
+    from clustlab.data import feature_scales, library
+    from clustlab.params import build
+
+    drawn = spec.dataset, spec.dataset_params, spec.seed
+    with contextlib.suppress(ClustlabError):  # the run will say it
+        if build(registry.dataset(spec.dataset), spec.dataset_params).is_ready():
+            for remark in feature_scales.remarks(library.load(store.root, *drawn).items):
+                complain(remark)
 
 
 def _add_run_argument(parser: argparse.ArgumentParser) -> None:

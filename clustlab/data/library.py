@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from clustlab import registry
+from clustlab.data.feature_scales import check_finite, standardised
 from clustlab.errors import ParameterError
-from clustlab.params import build, schema
+from clustlab.params import STANDARDISE, build, schema
 from clustlab.types import Array, Dataset, Labelling, Report
 
 
@@ -38,6 +39,8 @@ def key(name: str, params: Mapping[str, Any], seed: int, excluded: Sequence[int]
     """
     spec = build(registry.dataset(name), params)
     full = {p.name: getattr(spec, p.name) for p in schema(type(spec))}
+    if not full.get(STANDARDISE, True):
+        del full[STANDARDISE]  # points as they are keep the name they had before it could be chosen
     left_out = [sorted(set(excluded))] if excluded else []
     text = json.dumps([name, full, seed, *left_out], sort_keys=True)
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
@@ -62,6 +65,8 @@ def load(
 
     Raises
     ------
+    DataError
+        If a feature is not finite, or a label is below -1.
     DatasetUnavailable
         If files are missing and cannot be fetched.
     ParameterError
@@ -73,9 +78,17 @@ def load(
             dataset = without(load(root, name, params, seed, report), excluded)
             _save(folder, dataset, whole=fingerprint(root, name, params, seed))
         else:
-            _save(folder, build(registry.dataset(name), params).load(seed, report))
+            _save(folder, _drawn(name, params, seed, report))
     os.utime(folder)  # in use, see `remove_unused`
     return open_folder(folder)
+
+
+def _drawn(name: str, params: Mapping[str, Any], seed: int, report: Report) -> Dataset:
+    """Data set as its author draws it, checked, and standardised if that is wanted."""
+    spec = build(registry.dataset(name), params)
+    dataset = spec.load(seed, report)
+    check_finite(dataset.items)
+    return standardised(dataset) if getattr(spec, STANDARDISE, False) else dataset
 
 
 def plain_rows(excluded: Any) -> list[int]:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from clustlab.params import param
+from clustlab.params import param, standardise
 from clustlab.types import Array, Dataset, Report
 
 Groups = list[Array]  # one (m, 2) float64 array per true group, about one unit wide
@@ -52,6 +52,7 @@ class Toy:
         help="How far points stray from the ideal shape: 0.1 keeps groups apart, 0.3 lets most "
         "of them touch. Uniform noise ignores it.",
     )
+    standardise: bool = standardise()
 
     def is_ready(self) -> bool:
         """True: the points are drawn on the spot."""

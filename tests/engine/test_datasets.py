@@ -10,7 +10,7 @@ from clustlab.datasets.digits import Digits
 from clustlab.datasets.mnist5k import Mnist5k
 from clustlab.datasets.toy import SHAPES, Toy, even_sizes
 from clustlab.errors import ParameterError
-from clustlab.params import build, schema
+from clustlab.params import STANDARDISE, build, schema
 from clustlab.parts.inputs.sampling import drawn_rows, protocol
 
 OFFLINE = [name for name, spec in registry.datasets().items() if spec.offline]
@@ -43,6 +43,13 @@ def test_every_set_tells_what_it_is(name):
     assert all(len(p.help) > 20 for p in schema(spec))
     assert dataclasses.is_dataclass(spec)
     assert build(spec, {p.name: p.default for p in schema(spec)}) == spec()
+
+
+@pytest.mark.parametrize("name", registry.datasets())
+def test_points_can_be_standardised(name):
+    spec = registry.dataset(name)
+    offered = STANDARDISE in {p.name for p in schema(spec)}
+    assert offered == (spec.kind == "points"), "points have `standardise: bool = standardise()`"
 
 
 @pytest.mark.parametrize("name", OFFLINE)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustlab.errors import ClustlabError, Diverged
+from clustlab.errors import ClustlabError, DataError, Diverged
 from clustlab.runs.store import RunSpec
 from clustlab.types import Artefact, Cost, Dataset, Labelling, Snapshot
 
@@ -111,6 +111,20 @@ def test_an_artefact_of_another_shape_is_a_bug(kind, data, message):
 
 
 # Data sets ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("as_other", [False, True])
+def test_labels_below_minus_one_are_refused_by_value_with_a_remedy(as_other):
+    items, labels = np.zeros((4, 2), np.float32), np.array([0, -1, -3, -2], np.int32)
+    first, others = (None, {"coarse": Labelling(labels, ())}) if as_other else (labels, {})
+    with pytest.raises(DataError, match=r"2 labels .* -3, of item 2\. Number .* -1 where a label"):
+        Dataset("a", items, first, other_labels=others)
+    Dataset("a", items, np.array([0, -1, -1, 1], np.int32))
+
+
+def test_labels_that_are_no_whole_numbers_are_a_bug():
+    with pytest.raises(ValueError, match="labels must be whole numbers, got float32"):
+        Dataset("a", np.zeros((2, 2), np.float32), np.array([0, np.nan], np.float32))
 
 
 def test_a_data_set_holds_images_or_points():

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from clustlab.params import param
+from clustlab.params import param, standardise
 from clustlab.types import Dataset, Report
 
 CENTERS = np.array([(-1.0, 0.0), (1.0, 0.0)])
@@ -27,6 +27,7 @@ class SkeletonClass:
     offline: ClassVar[bool] = True  # False if it has to be downloaded first
 
     n_samples: int = param(1_000, low=10, high=200_000, log=True, help="How many points to draw.")
+    standardise: bool = standardise()  # done by clustlab; every data set of points has it
 
     def is_ready(self) -> bool:
         """True: the points are drawn on the spot. Else whether its files are on this machine."""

@@ -1,23 +1,52 @@
 """From items to network input: the only place that scales pixels to [0, 1]."""
 
+import math
+
 import numpy as np
 import torch
 
 from clustlab.types import Array
 
+FAR = 100  # deviations from 0 at which a mean that is summed in floats is no longer exact
+EQUAL = 1e-12  # deviation of points that differ by rounding only; floats differ by 1e-7 or more
+
 
 def features(items: Array) -> Array:
-    """Items as rows of numbers, (n, d) float32: pixels in [0, 1], points centred at unit scale."""
+    """Items as rows of numbers, (n, d) float32: pixels in [0, 1], points centred at unit scale.
+
+    Points in other units give the same rows, up to the rounding of the points themselves.
+    """
     if items.ndim == 4:
         return items.reshape(len(items), -1).astype(np.float32) / 255.0
-    mean, scale = point_scale(items)
-    return ((items - mean) / scale).astype(np.float32)
+    near_one, _ = _brought_near_one(items)
+    mean, scale = _scale(near_one)
+    return ((near_one - mean) / scale).astype(np.float32)
 
 
 def point_scale(points: Array) -> tuple[Array, float]:
     """Mean of each coordinate and one common scale, so that the shape of a cloud is kept."""
+    near_one, exponent = _brought_near_one(points)
+    mean, scale = _scale(near_one)
+    return np.ldexp(mean, exponent), math.ldexp(scale, exponent)
+
+
+def _brought_near_one(points: Array) -> tuple[Array, int]:
+    """Points over a power of two, so that the largest coordinate is near 1; and its exponent.
+
+    Such a division rounds nothing, and squares of what comes out neither overflow nor vanish.
+    """
+    _, exponent = math.frexp(float(np.abs(points).max(initial=0)))
+    return np.ldexp(points, -exponent), exponent
+
+
+def _scale(points: Array) -> tuple[Array, float]:
+    """Mean (1, d) and common deviation of points near 1; deviation 1 if all points are equal."""
     mean = points.mean(0, keepdims=True)
-    return mean, float(max((points - mean).std(), 1e-6))
+    deviation = float((points - mean).std())
+    if np.abs(mean).max(initial=0) > FAR * deviation:
+        mean = points.mean(0, keepdims=True, dtype=np.float64)
+        deviation = float((points - mean).std())
+    return mean, deviation if deviation > EQUAL else 1.0
 
 
 class Inputs:

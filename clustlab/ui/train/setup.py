@@ -11,6 +11,7 @@ import streamlit as st
 
 from clustlab import registry
 from clustlab.data import library
+from clustlab.data.feature_scales import remarks
 from clustlab.device import NAMES, choose_device
 from clustlab.errors import ClustlabError
 from clustlab.params import Param, build, schema
@@ -257,7 +258,7 @@ def loaded(dataset: type[DatasetSpec], params: Mapping[str, Any], seed: int) -> 
 
 
 def samples(dataset: type[DatasetSpec], params: Mapping[str, Any], seed: int) -> Dataset | None:
-    """Show a strip of twelve items, or the note that they are to be downloaded."""
+    """Show a strip of twelve items and remarks on them, or that they are to be downloaded."""
     try:
         data = loaded(dataset, params, seed)
     except ClustlabError as error:
@@ -278,6 +279,8 @@ def samples(dataset: type[DatasetSpec], params: Mapping[str, Any], seed: int) ->
 
 
 def time_words(method: type[Method], params: Mapping[str, Any], data: Dataset | None) -> str:
+    for remark in remarks(data.items):
+        st.warning(remark, icon=":material/balance:")
     """Estimated training time in words; empty if the data or a parameter are missing."""
     if data is None:
         return ""

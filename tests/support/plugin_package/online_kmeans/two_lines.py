@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from clustlab.params import param
+from clustlab.params import param, standardise
 from clustlab.types import Dataset
 
 
@@ -24,6 +24,7 @@ class TwoLines:
     offline: ClassVar[bool] = True
 
     n_samples: int = param(200, low=10, high=10_000, help="How many points are drawn.")
+    standardise: bool = standardise()
 
     def is_ready(self):
         return True
