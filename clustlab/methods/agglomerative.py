@@ -52,7 +52,6 @@ import numpy as np
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts.clustering.kmeans import check_enough_items
 from clustlab.parts.clustering.linkage import cut, merge_tree, square_distances, top_nodes
 from clustlab.parts.inputs.components import (
     Components,
@@ -61,7 +60,7 @@ from clustlab.parts.inputs.components import (
     n_components,
     pca_cost,
 )
-from clustlab.parts.inputs.subsets import max_items, owners, sample
+from clustlab.parts.inputs.subsets import check_enough_compared, max_items, owners, sample
 from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
 
 FEWEST_LEAVES, MOST_LEAVES = 30, 60  # of the tree that is shown
@@ -126,7 +125,7 @@ class Agglomerative:
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
         """One snapshot of the cut into many clusters, then one per merge."""
-        check_enough_items(min(len(items), self.max_items), self.n_clusters)
+        check_enough_compared(len(items), self.max_items, self.n_clusters)
         run = _Run(self, items, ctx)
         first = self._first(len(run.tree) + 1)
         for _ in ctx.phase("grow the tree", 1):

@@ -54,7 +54,7 @@ from torch.nn import functional
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.clustering import neighbour_graph
-from clustlab.parts.clustering.kmeans import Clustering, check_enough_items
+from clustlab.parts.clustering.kmeans import Clustering
 from clustlab.parts.clustering.kmeans_steps import KMeansSettings, KMeansSteps, changes
 from clustlab.parts.inputs.components import (
     Components,
@@ -63,7 +63,7 @@ from clustlab.parts.inputs.components import (
     pca_cost,
     shown_width,
 )
-from clustlab.parts.inputs.subsets import max_items, sample
+from clustlab.parts.inputs.subsets import check_enough_compared, max_items, sample
 from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
 
 FEWEST_VALUES, BEYOND = 12, 5  # eigenvalues shown: at least so many, and so many beyond K
@@ -121,7 +121,7 @@ class Spectral(KMeansSettings):
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
         """One snapshot per start of k-means tried, then one per round."""
-        check_enough_items(len(items), self.n_clusters)
+        check_enough_compared(len(items), self.max_items, self.n_clusters)
         rows = ctx.keep("rows", Cell(torch.zeros(0)), across_runs=False)
         values = ctx.keep("eigenvalues", Cell(np.zeros(0)), across_runs=False)
         pieces = ctx.keep("pieces", Cell(0), across_runs=False)

@@ -27,6 +27,7 @@ from clustlab.training.estimate import Machine
 from clustlab.training.writer import RunWriter, load_checkpoint
 from clustlab.types import Dataset, Intervention, PlannedPhase, Snapshot
 
+FEWEST = 2  # items for methods that find the number of clusters themselves
 BFLOAT16 = ("cuda",)  # kinds of device on which half precision pays off
 
 
@@ -112,10 +113,15 @@ def _prepared(store: RunStore, spec: RunSpec, writer: RunWriter) -> tuple[Datase
     )
     writer.poll()
     method = build(registry.method(spec.method), spec.method_params)
-    wanted = getattr(method, "n_clusters", 2)
-    if len(dataset.items) < wanted:
+    n, wanted = len(dataset.items), getattr(method, "n_clusters", None)
+    if wanted is None and n < FEWEST:
         raise ParameterError(
-            f"n_clusters is {wanted}, but there are only {len(dataset.items)} items.",
+            f"{n} items cannot be divided: there must be at least {FEWEST}.",
+            "Draw more items, or leave out fewer.",
+        )
+    if wanted is not None and n < wanted:
+        raise ParameterError(
+            f"n_clusters is {wanted}, but there are only {n} items.",
             "Ask for fewer clusters or more samples.",
         )
     return dataset, method

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from clustlab import registry
@@ -21,9 +22,13 @@ from clustlab.runs.liveness import claim
 from clustlab.runs.store import Run, RunSpec, RunStore, Status, queued_status, write_status
 from clustlab.training.train import train
 from clustlab.training.writer import DISK_FULL, RunWriter
+from clustlab.types import REMEDY
 
 READY = ("queued", "lost")  # a run that may be started
 NO_MEMORY = ("out of memory", "can't allocate memory")  # what torch says on MPS and on the CPU
+DEVICE_FAILED = ("cuda error", "cudnn", "cublas", "cusolver", "nvml")  # likewise, of a GPU
+SINGULAR = (np.linalg.LinAlgError, torch.linalg.LinAlgError)  # type: ignore[attr-defined]
+OURS = "clustlab"
 SEEDS = 2**32
 log = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()  # torch's generator belongs to the process
@@ -154,11 +159,13 @@ def _outcome(store: RunStore, run: Run, writer: RunWriter) -> tuple[Status, dict
         if isinstance(error, FileNotFoundError) and writer.is_cancelled:  # deleted meanwhile
             return "cancelled", {}
         log.exception("run %s failed", run.id)
-        return "failed", _explain(error)
+        return "failed", _explain(error, run.spec)
     return "done", {}
 
 
-def _explain(error: Exception) -> dict[str, str]:
+def _explain(error: Exception, spec: RunSpec) -> dict[str, str]:
+    """What is wrong, what to do, and the details; a bug is what none of the rest explains."""
+    text, hint = f"{type(error).__name__}: {error}", _bug(spec)
     words = str(error).lower()
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
         w in words for w in NO_MEMORY
@@ -167,7 +174,26 @@ def _explain(error: Exception) -> dict[str, str]:
         hint = "Choose a smaller batch size or fewer samples."
     elif isinstance(error, OSError) and error.errno in DISK_FULL:
         text, hint = "The disk is full.", "Delete runs on the page Runs, then resume this one."
-    else:
-        text, hint = f"{type(error).__name__}: {error}", "This is a bug; the details are below."
+    elif isinstance(error, OSError) and error.errno is not None:  # the machine said no
+        where = f" ({error.filename})" if error.filename else ""
+        text = f"A file cannot be used: {error.strerror}{where}."
+        hint = "Check that it is there and may be read and written, then resume this run."
+    elif isinstance(error, ModuleNotFoundError) and not words.startswith(OURS):
+        text = f"The package {error.name} is not installed."
+        hint = "Install it, then resume this run."
+    elif isinstance(error, SINGULAR):
+        text, hint = f"The numbers of this run cannot be solved for ({error}).", REMEDY
+    elif any(w in words for w in DEVICE_FAILED):
+        text = f"The device failed: {str(error).splitlines()[0]}"
+        hint = "Resume this run; if that fails as well, choose the device cpu."
     details = {"error": text, "hint": hint, "error_type": type(error).__name__}
     return {**details, "traceback": traceback.format_exc()}
+
+
+def _bug(spec: RunSpec) -> str:
+    """What is said of a bug: it may be that of a package which the method or the data are from."""
+    parts = (registry.method(spec.method), registry.dataset(spec.dataset))
+    packages = {part.__module__.split(".")[0] for part in parts} - {OURS}
+    if not packages:
+        return "This is a bug; the details are below."
+    return f"This is a bug, of {OURS} or of {' or '.join(packages)}; the details are below."

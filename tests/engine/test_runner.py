@@ -154,6 +154,10 @@ def test_the_same_spec_and_seed_give_the_same_bytes(store, fake):
         ("cpu memory", "The device ran out of memory.", "smaller batch size or fewer samples"),
         ("gpu memory", "The device ran out of memory.", "smaller batch size or fewer samples"),
         ("disk", "The disk is full.", "Delete runs on the page Runs, then resume"),
+        ("file", "A file cannot be used: Permission denied (/data/a.npy).", "may be read and"),
+        ("package", "The package umap is not installed.", "Install it"),
+        ("singular", "cannot be solved for (The algorithm failed to", "Lower the learning rate"),
+        ("gpu", "The device failed: CUDA error: an illegal memory access", "choose the device cpu"),
         ("divergence", "loss became nan.", "Lower the learning rate"),
         ("outside", "outside the body of a phase", "This is a bug"),
     ],
@@ -164,6 +168,7 @@ def test_what_went_wrong_is_told_in_words(store, fake, trouble, error, hint):
     assert state["status"] == "failed"
     assert error in state["error"]
     assert hint in state["hint"]
+    assert ("bug" in state["hint"]) == (trouble == "outside")
 
 
 def test_a_disk_too_full_for_the_last_word_is_told_all_the_same(store, fake, monkeypatch):

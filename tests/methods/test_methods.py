@@ -477,6 +477,35 @@ def test_fewer_items_than_clusters_are_refused_or_do_no_harm(name):
 
 
 @EVERY
+def counts_of_clusters(name):
+    return [p.name for p in schema(METHODS[name]) if p.name.startswith("n_clusters")]
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"), [(n, s) for n in METHODS for s in counts_of_clusters(n)]
+)
+def test_too_few_items_are_refused_by_the_name_of_the_setting_at_fault(name, setting):
+    refused = None
+    try:
+        next(tiny(name, **{setting: 20}).iterate(usual_items(name)[:10], Context()))
+    except ParameterError as error:
+        refused = error
+    if refused is not None:
+        assert refused.message.split()[0] in counts_of_clusters(name)
+        assert setting in refused.message
+        assert setting in refused.hint
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in CHOOSES_K if "max_items" in {p.name for p in schema(METHODS[n])}]
+)
+def test_more_clusters_than_items_compared_are_refused_by_name(name):
+    with pytest.raises(
+        ParameterError, match="max_items must be at least n_clusters, got 100 for 1"
+    ):
+        next(tiny(name, n_clusters=110, max_items=100).iterate(noise(8, 1, 120), Context()))
+
+
 def test_no_method_sees_labels_or_another_method(name):
     cls = registry.method(name)
     assert list(inspect.signature(cls.iterate).parameters) == ["self", "items", "ctx"]

@@ -22,6 +22,10 @@ TROUBLES = {
     "cpu memory": lambda: RuntimeError("DefaultCPUAllocator: can't allocate memory"),
     "gpu memory": lambda: torch.OutOfMemoryError("CUDA out of memory."),
     "disk": lambda: OSError(errno.ENOSPC, "No space left on device"),
+    "file": lambda: PermissionError(errno.EACCES, "Permission denied", "/data/a.npy"),
+    "package": lambda: ModuleNotFoundError("No module named 'umap'", name="umap"),
+    "singular": lambda: torch.linalg.LinAlgError("The algorithm failed to converge"),
+    "gpu": lambda: RuntimeError("CUDA error: an illegal memory access\nDevice-side details"),
 }
 
 
@@ -47,7 +51,18 @@ class Fake:
     pace: float = param(0.0, low=0.0, high=60.0, help="Seconds that a batch takes.")
     stop_after: int = param(10_000, low=0, high=10_000, help="Epochs after which it is content.")
     trouble: Literal[
-        "none", "bug", "memory", "cpu memory", "gpu memory", "disk", "divergence", "outside"
+        "none",
+        "bug",
+        "memory",
+        "cpu memory",
+        "gpu memory",
+        "disk",
+        "file",
+        "package",
+        "singular",
+        "gpu",
+        "divergence",
+        "outside",
     ] = param("none", help="What goes wrong in the second epoch of training.")
 
     def plan(self, n, shape):

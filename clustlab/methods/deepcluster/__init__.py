@@ -229,7 +229,7 @@ class DeepCluster(EncoderSettings):
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
         """The clustered untrained features, one snapshot per epoch, and the merged clusters."""
         inputs = Inputs(items, ctx.device)
-        check_enough_items(len(inputs), self.n_clusters_over)
+        check_enough_items(len(inputs), self.n_clusters_over, "n_clusters_over")
         network = ctx.keep("network", Network(inputs.shape, self))
         optimiser = ctx.keep("optimiser", self._descent(network.body(), MOMENTUM))
         pseudo_labels = ctx.keep("pseudo_labels", Cell(np.zeros(len(inputs), np.int64)))

@@ -133,12 +133,18 @@ def follow(
     return kmeans(x, n_clusters, ctx, centers=centers, max_iter=max_iter, repair=True)
 
 
-def check_enough_items(n: int, n_clusters: int) -> None:
-    """Nothing, if n items can fill this many clusters; else raises `ParameterError`."""
+def check_enough_items(n: int, n_clusters: int, setting: str = "n_clusters") -> None:
+    """Nothing, if n items can fill this many clusters.
+
+    Raises
+    ------
+    ParameterError
+        If they cannot; it names the setting that says how many clusters there are.
+    """
     if n < n_clusters:
         raise ParameterError(
-            f"n_clusters must not exceed the number of items, got {n_clusters} for {n} items.",
-            "Lower n_clusters or draw more items.",
+            f"{setting} must not exceed the number of items, got {n_clusters} for {n} items.",
+            f"Lower {setting} or draw more items.",
         )
 
 

@@ -72,7 +72,10 @@ def chosen_first(chosen: int | None, drawn: Array, n: int) -> Array:
     if chosen is None:
         return drawn
     if chosen >= n:
-        raise ParameterError(f"shown_item must be less than the {n} items, got {chosen}.")
+        raise ParameterError(
+            f"shown_item must be less than the number of items, got {chosen} for {n} items.",
+            "Items are numbered from 0: name one that is there, or none.",
+        )
     return np.array([chosen, *drawn[drawn != chosen]], np.int64)[: len(drawn)]
 
 

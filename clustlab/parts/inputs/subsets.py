@@ -5,6 +5,8 @@ from torch import Tensor
 
 from clustlab import params
 from clustlab.context import Context
+from clustlab.errors import ParameterError
+from clustlab.parts.clustering.kmeans import check_enough_items
 from clustlab.parts.clustering.neighbour_graph import nearest
 from clustlab.types import Array
 
@@ -21,6 +23,22 @@ def max_items() -> int:
         "follows its nearest neighbours in it. Time and memory grow with its square.",
     )
     return setting
+
+
+def check_enough_compared(n: int, limit: int, n_clusters: int) -> None:
+    """Nothing, if n items, of which at most `limit` are compared, can fill this many clusters.
+
+    Raises
+    ------
+    ParameterError
+        If they cannot; it names the setting that has to be changed.
+    """
+    check_enough_items(n, n_clusters)
+    if limit < n_clusters:
+        raise ParameterError(
+            f"max_items must be at least n_clusters, got {limit} for {n_clusters}.",
+            "Raise max_items or lower n_clusters.",
+        )
 
 
 def sample(n: int, limit: int, ctx: Context) -> tuple[Tensor, Tensor]:
