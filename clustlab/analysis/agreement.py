@@ -67,24 +67,6 @@ def alignments(clusterings: Sequence[Array], sizes: Sequence[int]) -> list[Array
     return maps
 
 
-def consensus(aligned: Sequence[Array]) -> tuple[Array, Array]:
-    """Cluster (n,) that most runs give each item, and the share (n,) of runs that do, in (0, 1].
-
-    To call an item noise is a vote as well, and -1 may win. Of several ids with equally many votes
-    the one given by the earliest run counts.
-
-    Parameters
-    ----------
-    aligned : sequence of (n,) int
-        Clusters of the same items under common ids, as from `alignments`.
-    """
-    ids = np.asarray(aligned)
-    votes = np.array([(ids == one).sum(0) for one in ids])
-    winner = votes.argmax(0)
-    items = np.arange(ids.shape[1])
-    return ids[winner, items], votes[winner, items] / len(ids)
-
-
 def disagreement(clusterings: Sequence[Array]) -> Array:
     """How differently the runs see each item, (n,) float64 in [0, 1): 0 if in the same company.
 
@@ -105,6 +87,14 @@ def disagreement(clusterings: Sequence[Array]) -> Array:
     return total / max(len(pairs), 1)
 
 
+def n_in_matched(a: Array, b: Array) -> int:
+    """Items in clusters that are each other's partner, whatever their numbers; noise in none."""
+    counts = contingency(a, b)
+    partners = matching.hungarian(counts)
+    rows = np.flatnonzero(partners >= 0)
+    return int(counts[rows, partners[rows]].sum())
+
+
 def ranking(clusterings: Sequence[Array], limit: int | None = None) -> Array:
     """Items (m,) int64 that the runs see most differently first; equal ones by number."""
     return np.argsort(-disagreement(clusterings), kind="stable")[:limit]
@@ -114,6 +104,38 @@ def right(labels: Array, clusters: Array, n_ids: int, n_classes: int) -> Array:
     """Whether each item's true class is the one its cluster stands for, (n,) bool."""
     classes = matching.classes_of(labels, clusters, n_ids, n_classes)
     return (labels >= 0) & (matching.looked_up(clusters, classes) == labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Labelled items by how many of some runs put them with their class."""
+
+    every: Array  # item numbers (m,) int64, rising
+    only: tuple[Array, ...]  # one for each run: right there and nowhere else
+    several: Array  # more than one, but not all
+    none: Array
+
+
+def how_many_are_right(labels: Array, rights: Sequence[Array]) -> Tally:
+    """Labelled items that all of several runs get right, exactly one, some, or none.
+
+    Each is in one place only. To call an item noise is not to get it right.
+
+    Parameters
+    ----------
+    labels : (n,) int
+        True classes; items labelled -1 are in no place.
+    rights : sequence of (n,) bool
+        Two or more, as from `right`.
+    """
+    labelled, each = np.asarray(labels) >= 0, np.asarray(rights)
+    number = each.sum(0)
+    return Tally(
+        np.flatnonzero(labelled & (number == len(each))),
+        tuple(np.flatnonzero(labelled & (number == 1) & own) for own in each),
+        np.flatnonzero(labelled & (number > 1) & (number < len(each))),
+        np.flatnonzero(labelled & (number == 0)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from clustlab import registry
 from clustlab.analysis import agreement, matching, run_scores, shared_items
+from clustlab.analysis.consensus import consensus
 from clustlab.analysis.lasting_clusters import last_clusters
 from clustlab.analysis.shared_items import SharedItems
 from clustlab.errors import ParameterError
@@ -177,9 +178,11 @@ def report(store: RunStore, run_ids: Sequence[str]) -> dict[str, Any]:
     other items as well, its scores `over_its_own_items`), `n_items`, `n_labelled`,
     `ari` and `nmi` (matrices in the order of the runs), `pairs` (for each pair the contingency of
     clusters under common ids, and with labels how many items both, one or neither gets right, and
-    how many either calls noise),
-    `consensus`, `most_disputed` (items on which they differ most, by their row in the first run
-    and their `rows` in each), `differing_settings`.
+    how many either calls noise), `right_in` (with labels: how many items all runs get right, only
+    one of them by its id, several or none), `consensus` (whatever the order of the runs:
+    `unanimous` items are those where all follow it, `mean_share` of the runs do so),
+    `most_disputed` (items on which they differ most, by their row in the first run and their
+    `rows` in each), `differing_settings`.
 
     Raises
     ------
@@ -224,7 +227,8 @@ def report(store: RunStore, run_ids: Sequence[str]) -> dict[str, Any]:
         "ari": _plain(ari),
         "nmi": _plain(nmi),
         "pairs": _pairs(runs, aligned, labels, len(datasets[0].class_names)),
-        "consensus": _consensus(aligned, labels),
+        **_right_in(runs, aligned, labels, len(datasets[0].class_names)),
+        "consensus": _consensus(own, labels),
         "most_disputed": _disputed(own, aligned, shared),
         "differing_settings": differing(runs),
     }
@@ -270,23 +274,43 @@ def _pairs(
             "clusters_a": rows.tolist(),
             "clusters_b": columns.tolist(),
             "contingency": counts[np.ix_(rows, columns)].tolist(),
-            "same_cluster": int(((a == b) & (a >= 0)).sum()),
+            "same_cluster": agreement.n_in_matched(a, b),
         }
         if labels is not None:
-            classes = max(n_classes, int(labels.max()) + 1)
-            right_a, right_b = (agreement.right(labels, c, ids, classes) for c in (a, b))
+            right_a, right_b = _rights((a, b), labels, n_classes)
             verdicts = agreement.who_is_right(labels, right_a, right_b, (a < 0) | (b < 0))
             pair["right"] = {name: len(items) for name, items in asdict(verdicts).items()}
         pairs.append(pair)
     return pairs
 
 
-def _consensus(aligned: Sequence[Array], labels: Array | None) -> dict[str, Any]:
-    ids, share = agreement.consensus(aligned)
+def _rights(clusterings: Sequence[Array], labels: Array, n_classes: int) -> list[Array]:
+    """Whether each run gets each item (n,) right."""
+    classes = max(n_classes, int(labels.max()) + 1)
+    sizes = [int(clusters.max(initial=-1)) + 1 for clusters in clusterings]
+    return [
+        agreement.right(labels, clusters, k, classes)
+        for clusters, k in zip(clusterings, sizes, strict=True)
+    ]
+
+
+def _right_in(
+    runs: Sequence[Run], clusterings: Sequence[Array], labels: Array | None, n_classes: int
+) -> dict[str, Any]:
+    if labels is None:
+        return {}
+    tally = agreement.how_many_are_right(labels, _rights(clusterings, labels, n_classes))
+    only = {run.id: len(items) for run, items in zip(runs, tally.only, strict=True)}
+    counts = {"all": len(tally.every), "several": len(tally.several), "none": len(tally.none)}
+    return {"right_in": {**counts, "only": only}}
+
+
+def _consensus(clusterings: Sequence[Array], labels: Array | None) -> dict[str, Any]:
+    agreed = consensus(clusterings)
     return {
-        "unanimous": int(((share == 1) & (ids >= 0)).sum()),
-        "mean_share": round(float(share.mean()), 5) if len(share) else None,
-        **run_scores.scores(ids, labels),
+        "unanimous": int(((agreed.share == 1) & (agreed.clusters >= 0)).sum()),
+        "mean_share": round(float(agreed.share.mean()), 5) if len(agreed.share) else None,
+        **run_scores.scores(agreed.clusters, labels),
     }
 
 

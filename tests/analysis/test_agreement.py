@@ -73,22 +73,9 @@ def test_alignment_is_one_to_one_and_undoes_any_renumbering(drawn, seed):
     assert (ids[copy] == parts[0]).all()
 
 
-def test_consensus_is_the_majority_and_the_earliest_of_equals():
-    ids, share = agreement.consensus(
-        [np.array([0, 0, 5]), np.array([0, 1, 4]), np.array([0, 1, 3])]
-    )
-    assert ids.tolist() == [0, 1, 5]
-    assert share == pytest.approx([1, 2 / 3, 1 / 3])
-
-
 @given(runs())
-def test_everyone_agrees_exactly_where_the_company_is_the_same(drawn):
-    parts, sizes = drawn
-    maps = agreement.alignments(parts, sizes)
-    aligned = [m[c] for m, c in zip(maps, parts, strict=True)]
-    _, share = agreement.consensus(aligned)
-    assert ((share > 0) & (share <= 1)).all()
-    assert ((share == 1) == (np.ptp(aligned, axis=0) == 0)).all()
+def test_nothing_is_disputed_exactly_where_the_company_is_the_same(drawn):
+    parts, _ = drawn
     apart = agreement.disagreement(parts)
     assert ((apart >= 0) & (apart < 1)).all()
     together = [c[:, None] == c for c in parts]
@@ -116,6 +103,30 @@ def test_clusters_stand_for_classes_one_to_one_unless_there_are_more_of_them():
         -1,
     ]
     assert matching.classes_of(None, A, 2, 0).tolist() == [-1, -1]
+
+
+@given(runs(most=2), st.integers(0, 9))
+def test_items_in_matched_clusters_do_not_depend_on_numbers_or_sides(drawn, seed):
+    (a, b), sizes = drawn
+    number = agreement.n_in_matched(a, b)
+    assert number == agreement.n_in_matched(b, a)
+    assert number == agreement.n_in_matched(*renumbered((a, b), sizes, seed))
+    assert agreement.n_in_matched(a, a) == len(a)
+
+
+@given(runs(), st.lists(st.integers(-1, 3), min_size=40, max_size=40), st.integers(0, 9))
+def test_each_labelled_item_is_right_in_all_one_several_or_no_runs(drawn, drawn_labels, seed):
+    parts, sizes = drawn
+    labels = np.array(drawn_labels[: len(parts[0])])
+    rights = [agreement.right(labels, c, k, 4) for c, k in zip(parts, sizes, strict=True)]
+    found = agreement.how_many_are_right(labels, rights)
+    places = [found.every, *found.only, found.several, found.none]
+    assert sorted(np.concatenate(places)) == np.flatnonzero(labels >= 0).tolist()
+    for own, items in zip(rights, found.only, strict=True):
+        assert own[items].all()
+    order = np.random.default_rng(seed).permutation(len(parts))
+    turned = agreement.how_many_are_right(labels, [rights[i] for i in order])
+    assert [t.tolist() for t in turned.only] == [found.only[i].tolist() for i in order]
 
 
 def test_who_is_right_lists_the_items_of_each_cell():

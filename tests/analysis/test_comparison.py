@@ -170,6 +170,9 @@ def test_report_of_a_hand_solved_pair(store, pair):
     assert both["contingency"] == [[3, 0, 0], [1, 3, 1], [0, 0, 4]]
     assert both["same_cluster"] == 10
     assert both["right"] == {"both": 9, "only_a": 1, "only_b": 1, "neither": 0, "noise": 0}
+    assert found["right_in"]["none"] == 0
+    assert found["right_in"]["all"] == 9
+    assert found["right_in"]["only"] == {run.id: 1 for run in pair}
     assert found["consensus"]["unanimous"] == 10
     assert {row["index"] for row in found["most_disputed"][:2]} == {3, 7}
     assert found["differing_settings"][0]["name"] == "method"
@@ -183,6 +186,7 @@ def test_report_works_without_labels(store):
     assert found["n_labelled"] == 0
     assert len(found["pairs"]) == 3
     assert "right" not in found["pairs"][0]
+    assert "right_in" not in found
     assert found["nmi"][1][2] == 1
     assert found["consensus"]["acc"] is None
     assert found["consensus"]["unanimous"] == 10

@@ -126,7 +126,7 @@ def test_the_place_of_the_control_comes_from_the_address(runs, pair):
     ("name", "says"),
     [
         ("Confusion", "**B: IIC**"),
-        ("Agreement", "45 of 60 items (75%) lie in clusters of the same number"),
+        ("Agreement", "45 of 60 items (75%) lie in clusters that are matched to each other"),
         ("Consensus", "Images on which the runs differ most"),
         ("Curves", "Reading"),
         ("Settings", "Settings that are equal in all runs are left out"),
@@ -143,7 +143,9 @@ def test_consensus_counts_and_selects_what_is_disputed(runs, pair):
     app = tab(visit("compare", runs=ids(*pair)), "Consensus")
     figures = {m.label: m.value for m in app.metric}
     assert figures["All runs agree on"] == "75%"
-    assert figures["ACC of the majority"] == "0.833"  # of two, the first run decides
+    turned = tab(visit("compare", runs=ids(*pair[::-1])), "Consensus")
+    assert figures == {m.label: m.value for m in turned.metric}  # neither of two decides
+    assert "ACC of the consensus" in figures
     button(app, "Select the first 60").click().run()
     assert "**Most disputed**: 60 items" in words(app)
 
@@ -190,11 +192,19 @@ def test_runs_without_labels_are_compared_too(runs):
         assert not app.exception
 
 
-def test_four_runs_have_three_tables_of_who_is_right(runs, pair):
+def test_four_runs_have_a_table_for_every_two_of_who_is_right(runs, pair):
     more = [made_runs.run(runs, [TRUE], method=m) for m in ("deepcluster", "kmeans")]
     app = visit("compare", runs=ids(*pair, *more))
     cells = [b.key for b in app.button if str(b.key).startswith("cell-")]
-    assert [sum(k.startswith(f"cell-{p}-") for k in cells) for p in ("AB", "BC", "CD")] == [4] * 3
+    tables = ["AB", "AC", "AD", "BC", "BD", "CD"]
+    assert [sum(k.startswith(f"cell-{p}-") for k in cells) for p in tables] == [4] * 6
+    shares = {b.key: b.label for b in app.button if str(b.key).startswith("right-in-")}
+    words = ["all-right", *(f"only-{letter}" for letter in "abcd"), "all-wrong"]
+    assert list(shares) == [f"right-in-{word}" for word in words]
+    counts = [int(label.split(": ")[1]) for label in shares.values()]
+    assert sum(counts) <= N
+    app.button(key="right-in-all-right").click().run()
+    assert len(app.session_state["selected"][0]) == counts[0]
     assert "D: k-means" in words(app)
 
 
@@ -273,7 +283,7 @@ def test_a_run_is_compared_with_its_parent_over_the_items_of_both(runs, family):
     button(app, "Both right: 45").click().run()
     assert app.session_state["selected"][0] == list(range(15, 60))  # their rows in the parent
     for name, says in (
-        ("Agreement", "45 of 50 items (90%) lie in clusters of the same number"),
+        ("Agreement", "45 of 50 items (90%) lie in clusters that are matched to each other"),
         ("Consensus", "Images on which the runs differ most"),
         ("Confusion", "**B: IIC**"),
         ("Settings", "Settings that are equal"),

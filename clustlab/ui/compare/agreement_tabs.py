@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from clustlab.analysis import agreement, comparison, learning_curves, progress_axis, run_scores
+from clustlab.analysis.consensus import RULE, consensus, numbered_like
 from clustlab.analysis.matching import with_noise, with_noise_last
 from clustlab.analysis.score_catalogue import FROM_ASSIGNMENTS, LABELLED, MERGED, SCORES
 from clustlab.analysis.shares import percent
@@ -65,10 +66,11 @@ def _clusters_of_two(sides: Sequence[Side]) -> None:
             "Clusters of", pairs, format_func=pair_names, key="compare-pair", width=360
         )
     a, b = sides[pair[0]], sides[pair[1]]
-    same = int(((a.clusters == b.clusters) & (a.clusters >= 0)).sum())
+    same = agreement.n_in_matched(a.clusters, b.clusters)
     st.markdown(
         f"**Clusters of {a.name} by clusters of {b.name}**: {same:,} of {len(a.clusters):,} items "
-        f"({percent(same / max(len(a.clusters), 1))}) lie in clusters of the same number."
+        f"({percent(same / max(len(a.clusters), 1))}) lie in clusters that are matched to each "
+        "other."
     )
     source = f"between-{a.letter}{b.letter}"
     key = chart_key(source)
@@ -111,23 +113,28 @@ def _clusters_of_two(sides: Sequence[Side]) -> None:
 
 # -- consensus ---------------------------------------------------------------------------------
 def consensus_of(sides: Sequence[Side]) -> None:
-    """What most runs say, and the images on which they differ most."""
+    """What the runs have in common, and the images on which they differ most."""
     own = [side.clusters for side in sides]
-    ids, share = agreement.consensus(own)
+    agreed = consensus(own)
+    ids, share = numbered_like(agreed.clusters, own), agreed.share
     apart = agreement.disagreement(own)
     labels = sides[0].view.labels
     scores = run_scores.scores(ids, labels)
     with st.container(horizontal=True):
-        agreed = ((share == 1) & (ids >= 0)).mean()  # noise in common is no cluster in common
-        st.metric("All runs agree on", percent(agreed), help="Items in clusters of one number.")
-        st.metric("Clusters by majority", scores["n_occupied"])
+        in_all = ((share == 1) & (ids >= 0)).mean()  # noise in common is no cluster in common
+        st.metric(
+            "All runs agree on",
+            percent(in_all),
+            help="Items that every run has in the partner of their consensus cluster.",
+        )
+        st.metric("Consensus clusters", scores["n_occupied"], help=RULE)
         for score in (SCORES[key] for key in LABELLED[:2]):
             value = scores[score.key]
             if value is not None:
-                st.metric(f"{score.short} of the majority", score.written(value))
+                st.metric(f"{score.short} of the consensus", score.written(value))
         part = scores["share_clustered"]
         if part is not None and part < 1:
-            st.metric("Clustered by majority", percent(part), help=summaries.NOISE_HELP)
+            st.metric("Clustered by consensus", percent(part), help=summaries.NOISE_HELP)
     _disputed(sides, ids, apart)
     st.markdown("**Consensus clusters**: the images that the runs see most alike first")
     used, sizes = np.unique(ids, return_counts=True)
@@ -139,10 +146,7 @@ def consensus_of(sides: Sequence[Side]) -> None:
     )
     _sheet(sides, sheet, "compare-consensus", "Images of each consensus cluster, a row each")
     left_out = f" Shown are the {ROWS} largest of {len(used)}." if len(used) > ROWS else ""
-    st.caption(
-        "An image belongs to the cluster that most runs give it; where all differ, the first run "
-        f"decides.{left_out}"
-    )
+    st.caption(f"{RULE}{left_out}")
 
 
 def _disputed(sides: Sequence[Side], ids: Array, apart: Array) -> None:

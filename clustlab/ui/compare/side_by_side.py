@@ -1,7 +1,7 @@
 """What the page Compare draws: a column for each run, and what they agree on."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import combinations
 
 import numpy as np
 import streamlit as st
@@ -21,6 +21,7 @@ from clustlab.ui.widgets.clickable_sheet import clickable
 from clustlab.views import matrices, sheets
 
 ROWS = 10  # clusters on one page of images
+PAIRS = 3  # tables of two runs in a row
 IMAGES = {1: 12, 2: 12, 3: 7, 4: 5}  # of each cluster, by the number of columns
 
 
@@ -89,12 +90,18 @@ def _over_its_own(side: Side) -> str:
 
 
 def _who_is_right(sides: Sequence[Side]) -> None:
-    """Between neighbours: how many images both, one or neither puts with their class."""
+    """How many images both, one or neither of each two runs puts with their class."""
     labels = sides[0].view.labels
     if labels is None or not (labels >= 0).any() or len(sides) < 2:
         return
-    pairs = list(pairwise(sides))
-    columns = st.columns(max(len(pairs), 2), gap="medium")
+    if len(sides) > 2:
+        _right_in_how_many(sides, labels)
+    pairs = list(combinations(sides, 2))
+    columns = [
+        column
+        for _ in range(0, len(pairs), PAIRS)
+        for column in st.columns(min(max(len(pairs), 2), PAIRS), gap="medium")
+    ]
     for column, (a, b) in zip(columns, pairs, strict=False):
         with column, st.container(key=f"right-{a.letter}{b.letter}", gap="xsmall"):
             st.markdown(f"**Who is right, {a.letter} or {b.letter}?**", help=RIGHT)
@@ -126,6 +133,30 @@ CELLS = {  # what the button says, and the title of what it selects
 }
 
 
+def _right_in_how_many(sides: Sequence[Side], labels: Array) -> None:
+    """How many images all runs put with their class, exactly one, several or none."""
+    tally = agreement.how_many_are_right(
+        labels, [~s.view.wrong & s.view.is_clustered for s in sides]
+    )
+    shown = [("All right", "Right in all runs", tally.every)]
+    for side, items in zip(sides, tally.only, strict=True):
+        shown.append((f"Only {side.letter}", f"Right in {side.letter} only", items))
+    shown.append(("All wrong", "Right in no run", tally.none))
+    st.markdown("**In how many runs is an image right?**", help=f"{RIGHT} Here noise is wrong.")
+    for column, (words, title, rows) in zip(st.columns(len(shown)), shown, strict=True):
+        with column:
+            st.button(
+                f"{words}: {len(rows):,}",
+                key=f"right-in-{words.lower().replace(' ', '-')}",
+                width="stretch",
+                disabled=not len(rows),
+                on_click=select,
+                args=("right", sides[0].items[rows], title),
+            )
+    if len(tally.several):
+        st.caption(f"The other {len(tally.several):,} are right in several runs, but not in all.")
+
+
 def _cell(name: str, items: Array, a: str, b: str) -> None:
     words, title = (text.format(a=a, b=b) for text in CELLS[name])
     st.button(
@@ -140,11 +171,11 @@ def _cell(name: str, items: Array, a: str, b: str) -> None:
 
 def _in_short(a: Side, b: Side) -> None:
     ari, nmi = agreement.scores([a.clusters, b.clusters])
-    same = int(((a.clusters == b.clusters) & (a.clusters >= 0)).sum())
+    same = agreement.n_in_matched(a.clusters, b.clusters)
     st.markdown(f"**How far do {a.letter} and {b.letter} agree?**")
     st.markdown(
         f"ARI **{ari[0, 1]:.3f}** · NMI **{nmi[0, 1]:.3f}** · {same:,} of {len(a.clusters):,} "
-        "items in clusters of the same number. The tabs Agreement and Consensus show which."
+        "items in matched clusters. The tabs Agreement and Consensus show which."
     )
 
 
