@@ -1,46 +1,31 @@
-"""What became of the clusters over a whole run: births, deaths, splits, merges, and descent.
+"""What became of the clusters over a whole run: what happened to them when, and descent.
 
-All cluster numbers are stable ids. Noise (-1) is no cluster: it is not born and does not die, split
-or merge, but flows lead into it and out of it.
+All cluster numbers are stable ids. Noise (-1) is no cluster: nothing happens to it, but flows lead
+into it and out of it.
 """
 
 import itertools
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from clustlab.analysis import transitions
 from clustlab.analysis.matching import sizes_of, with_noise
+from clustlab.analysis.transitions import Change
 from clustlab.types import Array
 
 COLUMNS = 8  # steps that a flow shows side by side
-Kind = Literal["birth", "death", "split", "merge"]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to whole clusters."""
+    """A change of whole clusters, and when it was."""
 
     step: int  # at which it happened, or most of it
     first: int  # the steps between which it was found
     last: int
-    kind: Kind
-    before: tuple[int, ...]  # clusters before it
-    after: tuple[int, ...]  # clusters after it
-    items: int  # in the clusters that it made, or that it emptied
-
-    @property
-    def sentence(self) -> str:
-        """The event in words."""
-        many = f"{self.items:,} item{'s' * (self.items != 1)}"
-        if self.kind == "birth":
-            return f"Cluster {self.after[0]} appeared, with {many}."
-        if self.kind == "death":
-            return f"Cluster {self.before[0]} emptied; it had {many}."
-        if self.kind == "split":
-            return f"Cluster {self.before[0]} split into {_and(self.after)}: {many}."
-        return f"Clusters {_and(self.before)} merged into {self.after[0]}: {many}."
+    change: Change
 
 
 def thinned(n_steps: int, limit: int = COLUMNS) -> Array:
@@ -70,30 +55,20 @@ def events(assignments: Array, columns: Array) -> list[Event]:
     return sorted(all_events, key=lambda event: event.step)
 
 
+def of_all(known: Sequence[Event], clusters: Collection[int]) -> list[Event]:
+    """Those events in which all of some clusters take part."""
+    return [event for event in known if event.change.concerns.issuperset(clusters)]
+
+
 def _between(part: Array, n_ids: int, first: int) -> list[Event]:
     """Events between the first and the last of some consecutive steps."""
     start, end = part[0], part[-1]
     last = first + len(part) - 1
-    before, after = (sizes_of(each, n_ids) for each in (start, end))
-    whole = transitions.events(start, end, n_ids)
     span_events: list[Event] = []
-
-    def add(step: int, kind: Kind, old: tuple[int, ...], new: tuple[int, ...], items: int) -> None:
-        span_events.append(Event(step, first, last, kind, old, new, items))
-
-    for born in whole.births:
-        filled = (part == born).any(1)
-        add(first + int(filled.argmax()), "birth", (), (born,), int(after[born]))
-    for dead in whole.deaths:
-        filled = (part == dead).any(1)
-        step = first + len(part) - int(filled[::-1].argmax())
-        add(step, "death", (dead,), (), int(before[dead]))
-    for source, targets in whole.splits:
-        step = first + _busiest(part, np.isin(end, targets) & (start == source))
-        add(step, "split", (source,), targets, int(after[list(targets)].sum()))
-    for sources, target in whole.merges:
-        step = first + _busiest(part, np.isin(start, sources) & (end == target))
-        add(step, "merge", sources, (target,), int(after[target]))
+    for change in transitions.events(start, end, n_ids).changes:
+        concerned = np.isin(start, change.before) | (not change.before)
+        concerned &= np.isin(end, change.after) | (not change.after) | (change.kind == "loss")
+        span_events.append(Event(first + _busiest(part, concerned), first, last, change))
     return span_events
 
 
@@ -123,8 +98,3 @@ def flows(assignments: Array, columns: Array, members: Array | None = None) -> l
     n_ids = int(assignments.max(initial=-1)) + 1
     kept = assignments[columns] if members is None else assignments[columns][:, members]
     return [with_noise(*pair, n_ids, n_ids) for pair in itertools.pairwise(kept)]
-
-
-def _and(ids: tuple[int, ...]) -> str:
-    words = [str(i) for i in ids]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -3,16 +3,25 @@
 All ids are stable ones. Noise (-1) is no cluster, but items move into it and out of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from clustlab.analysis.matching import with_noise
 from clustlab.types import Array
 
-MAIN = 0.5  # share from which a cluster counts as the origin or the heir of another
-FEW = 3  # events of a kind named in a sentence
+PART = 0.25  # share of a cluster from which on the items that go or come together are a great part
+FEW = 3  # moves named in a sentence; of changes twice as many
+NOTHING = "No cluster appeared, dissolved, split, merged, regrouped or lost more than a quarter"
+RULE = (
+    "A quarter or more of a cluster that goes to one other, or comes from one other, ties the two. "
+    "Clusters that are tied are told of together: one into several is a split, several into one "
+    "a merge, several into several a regrouping. A cluster that is tied to none before has "
+    "appeared, and one that is tied to none after has dissolved. One that goes on, but loses more "
+    "than a quarter in smaller parts, is a loss. Every cluster is in one event at most."
+)
 
 
 def table(before: Array, after: Array, n_ids: int | None = None) -> Array:
@@ -53,67 +62,122 @@ def first_stable_step(assignments: Array, read_anew: Sequence[int] = ()) -> Arra
     return np.where(changed.any(0), len(assignments) - 1 - changed[::-1].argmax(0), 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Events:
-    """What happened to whole clusters between two steps."""
+Kind = Literal["birth", "death", "split", "merge", "regrouping", "renaming", "loss"]
 
-    moved: int  # items
-    births: tuple[int, ...]  # empty before, occupied after
-    deaths: tuple[int, ...]  # occupied before, empty after
-    splits: tuple[tuple[int, tuple[int, ...]], ...]  # cluster before, clusters after
-    merges: tuple[tuple[tuple[int, ...], int], ...]  # clusters before, cluster after
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that happened to whole clusters between two steps."""
+
+    kind: Kind
+    before: tuple[int, ...]  # clusters before it
+    after: tuple[int, ...]  # clusters after it
+    items: int  # that went from the ones to the others; of a birth or death all, of a loss the lost
+    flows: tuple[tuple[int, int, int], ...] = ()  # from, to, items: great parts, largest first
+
+    @property
+    def concerns(self) -> set[int]:
+        """Clusters that take part in it."""
+        return {*self.before, *self.after}
 
     @property
     def sentence(self) -> str:
-        """The events in words."""
-        parts = []
-        if self.births:
-            parts.append(f"{_clusters(self.births)} appeared")
-        if self.deaths:
-            parts.append(f"{_clusters(self.deaths)} emptied")
-        parts += [f"{_clusters([a])} split into {_and(b)}" for a, b in self.splits[:FEW]]
-        parts += [f"{_clusters(a)} merged into {b}" for a, b in self.merges[:FEW]]
-        left_out = max(len(self.splits) - FEW, 0) + max(len(self.merges) - FEW, 0)
-        if left_out:
-            parts.append(f"{left_out} more splits and merges")
-        if not parts:
-            return "No cluster appeared, emptied, split or merged."
-        text = "; ".join(parts)
-        return f"{text[0].upper()}{text[1:]}."
+        """The change in words."""
+        many = f"{self.items:,} item{'s' * (self.items != 1)}"
+        old, new = map(_and, (self.before, self.after))
+        if self.kind == "birth":
+            return f"Cluster {new} appeared, with {many}."
+        if self.kind == "death":
+            return f"Cluster {old} dissolved; it had {many}."
+        if self.kind == "split":
+            return f"Cluster {old} split into {new}: {many}."
+        if self.kind == "merge":
+            return f"Clusters {old} merged into {new}: {many}."
+        if self.kind == "renaming":
+            return f"Cluster {old} goes on as {new}: {many}."
+        if self.kind == "loss":
+            return f"Cluster {old} lost {many}, a few to each of several places."
+        moves = [f"{n:,} from {a} to {b}" for a, b, n in self.flows]
+        more = f" and {len(moves) - FEW} more moves" if len(moves) > FEW else ""
+        into = "" if self.before == self.after else f" into {new}"
+        return f"Clusters {old} regrouped{into}: {', '.join(moves[:FEW])}{more}."
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """What happened between two steps: every occupied cluster takes part in at most one change."""
+
+    moved: int  # items
+    changes: tuple[Change, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The changes in words."""
+        if not self.changes:
+            return f"{NOTHING}."
+        told = [change.sentence for change in self.changes[: 2 * FEW]]
+        left_out = len(self.changes) - len(told)
+        return " ".join([*told, f"{left_out} more changes." if left_out else ""]).strip()
 
 
 def events(before: Array, after: Array, n_ids: int | None = None) -> Events:
-    """Births, deaths, splits and merges of clusters between two steps; noise is never one of them.
+    """What became of the clusters between two steps, by `RULE`; noise is no cluster.
 
-    A cluster splits if at least two later clusters got more than half of their items from it;
-    clusters merge if more than half of the items of each went into the same later one.
+    Clusters are tied to later ones by the great parts that went from one to the other. What is tied
+    together, directly or by way of others, is one change, whose kind is how many clusters it has
+    before and after: 0 and 1 make a birth, 1 and 0 a death, 1 and more a split, more and 1 a merge,
+    more and more a regrouping. One and one under different numbers is a renaming, and under the
+    same number nothing, or a loss if more than a quarter of the cluster went elsewhere.
     """
     counts = table(before, after, n_ids)
     rows, columns = counts.sum(1)[:-1], counts.sum(0)[:-1]
     counts = counts[:-1, :-1]
-    births = np.flatnonzero((rows == 0) & (columns > 0))
-    deaths = np.flatnonzero((rows > 0) & (columns == 0))
-    heirs: dict[int, list[int]] = {}
-    origins: dict[int, list[int]] = {}
-    for a, b in np.argwhere(counts > MAIN * columns[None, :]).tolist():
-        heirs.setdefault(a, []).append(b)
-    for a, b in np.argwhere(counts > MAIN * rows[:, None]).tolist():
-        origins.setdefault(b, []).append(a)
+    great = (counts > 0) & ((counts >= PART * rows[:, None]) | (counts >= PART * columns))
+    changes = (
+        _change(np.flatnonzero(old), np.flatnonzero(new), counts, great, rows, columns)
+        for old, new in _tied_together(great, rows > 0, columns > 0)
+    )
     return Events(
         int((np.asarray(before) != np.asarray(after)).sum()),
-        tuple(births.tolist()),
-        tuple(deaths.tolist()),
-        tuple((a, tuple(b)) for a, b in sorted(heirs.items()) if len(b) > 1),
-        tuple((tuple(a), b) for b, a in sorted(origins.items()) if len(a) > 1),
+        tuple(change for change in changes if change),
     )
 
 
-def _clusters(ids: Sequence[int]) -> str:
-    return f"cluster{'s' * (len(ids) > 1)} {_and(ids)}"
+def _tied_together(great: Array, old: Array, new: Array) -> Iterator[tuple[Array, Array]]:
+    """Occupied clusters before (ids,) and after (ids,), bool, of each group that is tied."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(great)
+    a, b = np.nonzero(great)
+    ties = coo_array((np.ones(len(a)), (a, n + b)), shape=(2 * n, 2 * n))
+    _, group = connected_components(ties, directed=False)
+    for one in np.unique(group[np.concatenate((old, new))]):
+        yield (group[:n] == one) & old, (group[n:] == one) & new
+
+
+def _change(
+    old: Array, new: Array, counts: Array, great: Array, rows: Array, columns: Array
+) -> Change | None:
+    """What became of the clusters `old` (a,), which are now `new` (b,); None if nothing did."""
+    before, after = tuple(old.tolist()), tuple(new.tolist())
+    if not before or not after:
+        kind: Kind = "death" if before else "birth"
+        return Change(kind, before, after, int(rows[old].sum() + columns[new].sum()))
+    items = int(counts[np.ix_(old, new)].sum())
+    flows = [(a, b, int(counts[a, b])) for a in before for b in after if great[a, b] and a != b]
+    flows.sort(key=lambda flow: -flow[2])
+    if len(before) == len(after) == 1:
+        if before != after:
+            return Change("renaming", before, after, items, tuple(flows))
+        lost = int(rows[old[0]]) - items
+        return Change("loss", before, after, lost) if lost > PART * rows[old[0]] else None
+    kind = "split" if len(before) == 1 else "merge" if len(after) == 1 else "regrouping"
+    return Change(kind, before, after, items, tuple(flows))
 
 
 def _and(ids: Sequence[int]) -> str:
     words = [str(i) for i in ids]
     if len(words) > 6:
         words = [*words[:5], f"{len(words) - 5} others"]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""

@@ -25,10 +25,10 @@ def sankey(
     """ECharts option of a flow over several steps, and where each band comes from and leads to.
 
     Reading: each block is a cluster at a step, each band the items that went from one to another;
-    a straight band of one colour stayed. Bands of one block that part are a split, bands that
-    meet are a merge. With a cluster traced, its members are in colour and all others faint. Bands
-    under 0.5 % of all items are drawn as one grey band; noise is grey and named. Click a band for
-    its images.
+    a straight band of one colour stayed. Broad bands of one block that part are a split, broad
+    bands that meet are a merge. With a cluster traced, its members are in colour and all others
+    faint. Bands under 0.5 % of all items are drawn as one grey band; noise is grey and named. Click
+    a band for its images.
 
     Parameters
     ----------

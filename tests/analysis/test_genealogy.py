@@ -24,15 +24,15 @@ ALL = np.array([0, 6])
 
 
 def told(events):
-    return [(e.step, e.kind, e.before, e.after, e.items) for e in events]
+    return [
+        (e.step, e.change.kind, e.change.before, e.change.after, e.change.items) for e in events
+    ]
 
 
 def test_events_over_a_long_stretch_are_dated_to_the_step_they_happened():
     found = genealogy.events(LINES, ALL)
     assert told(found) == [
-        (2, "death", (2,), (), 1),
         (2, "merge", (1, 2), (1,), 3),
-        (4, "birth", (), (3,), 3),
         (5, "split", (0,), (0, 3), 5),
     ]
     assert {(e.first, e.last) for e in found} == {(0, 6)}
@@ -40,20 +40,18 @@ def test_events_over_a_long_stretch_are_dated_to_the_step_they_happened():
 
 def test_events_between_more_columns_name_them():
     found = genealogy.events(LINES, np.array([0, 3, 6]))
-    assert [(e.kind, e.first, e.last) for e in found] == [
-        ("death", 0, 3),
+    assert [(e.change.kind, e.first, e.last) for e in found] == [
         ("merge", 0, 3),
-        ("birth", 3, 6),
         ("split", 3, 6),
     ]
 
 
-def test_events_in_words():
-    death, merge, birth, split = genealogy.events(LINES, ALL)
-    assert death.sentence == "Cluster 2 emptied; it had 1 item."
-    assert merge.sentence == "Clusters 1 and 2 merged into 1: 3 items."
-    assert birth.sentence == "Cluster 3 appeared, with 3 items."
-    assert split.sentence == "Cluster 0 split into 0 and 3: 5 items."
+def test_events_of_some_clusters_together():
+    merge, split = genealogy.events(LINES, ALL)
+    assert genealogy.of_all([merge, split], []) == [merge, split]
+    assert genealogy.of_all([merge, split], [2, 1]) == [merge]
+    assert genealogy.of_all([merge, split], [3]) == [split]
+    assert genealogy.of_all([merge, split], [0, 1]) == []
 
 
 def test_a_cluster_that_comes_and_goes_within_a_stretch_is_no_event():

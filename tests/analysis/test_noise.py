@@ -218,21 +218,19 @@ def test_no_event_of_a_cluster_is_one_of_noise(before, random):
     assert counts[-1].sum() == (before == -1).sum()
     found = transitions.events(before, after, 6)
     assert found.moved == (before != after).sum()
-    named = {*found.births, *found.deaths}
-    for source, targets in found.splits:
-        named |= {source, *targets}
-    for sources, target in found.merges:
-        named |= {target, *sources}
+    named = set().union(*(change.concerns for change in found.changes))
     assert min(named, default=0) >= 0
-    assert set(found.births) == set(after.tolist()) - set(before.tolist()) - {-1}
-    assert set(found.deaths) == set(before.tolist()) - set(after.tolist()) - {-1}
+    gone = set(before.tolist()) - set(after.tolist()) - {-1}
+    assert gone <= set().union(*(change.before for change in found.changes))
+    new = set(after.tolist()) - set(before.tolist()) - {-1}
+    assert new <= set().union(*(change.after for change in found.changes))
 
 
-def test_a_cluster_that_drowns_in_noise_has_emptied_and_none_appeared():
+def test_a_cluster_that_drowns_in_noise_has_dissolved_and_none_appeared():
     found = transitions.events(CLASSES, np.where(CLASSES == 1, NOISE, CLASSES))
-    assert found.sentence == "Cluster 1 emptied."
+    assert found.sentence == "Cluster 1 dissolved; it had 20 items."
     back = transitions.events(np.where(CLASSES == 1, NOISE, CLASSES), CLASSES)
-    assert back.sentence == "Cluster 1 appeared."
+    assert back.sentence == "Cluster 1 appeared, with 20 items."
 
 
 def test_flows_lead_into_noise_and_out_of_it():
@@ -243,7 +241,10 @@ def test_flows_lead_into_noise_and_out_of_it():
     assert flows[0][:, -1].tolist() == [5, 5, 5, 0]
     assert flows[1][:, -1].tolist() == [15, 15, 15, 15]
     assert flows[2][-1].tolist() == [20, 20, 20, 0]
-    kinds = [(e.step, e.kind, e.before, e.after) for e in genealogy.events(steps, np.arange(4))]
+    kinds = [
+        (e.step, e.change.kind, e.change.before, e.change.after)
+        for e in genealogy.events(steps, np.arange(4))
+    ]
     assert sorted(kinds) == [
         *((2, "death", (i,), ()) for i in range(3)),
         *((3, "birth", (), (i,)) for i in range(3)),

@@ -122,10 +122,26 @@ def test_few_of_many_items_are_said_to_be_few(runs):
 def test_events_are_listed_and_lead_to_their_step(collapsed):
     app = visit("follow", look="Clusters")
     said = words(app)
-    assert "Cluster 1 emptied; it had 18 items." in said
     assert "Clusters 0, 1 and 2 merged into 2: 60 items." in said
+    assert "A quarter or more of a cluster that goes to one other" in said
     app.button(key="event-0").click().run()
     assert "Step 2 of 5" in words(app)
+
+
+def test_when_two_clusters_merged_can_be_asked(runs):
+    four = np.arange(N) % 4
+    steps = [four, np.where(four == 1, 0, four), np.where(four < 2, 0, 2)]
+    snapshots = [made_runs.hard(a, 4) for a in steps]
+    made_runs.write(runs, snapshots, made_runs.dataset(N))
+    app = visit("follow", look="Clusters")
+    assert "**2 events**" in words(app)
+    (clusters,) = app.multiselect
+    clusters.set_value([2, 3]).run()
+    assert "**1 event**" in words(app)
+    assert "Clusters 2 and 3 merged into 2: 30 items." in words(app)
+    assert "Step 2" in labels_of(app)
+    app.multiselect[0].set_value([0, 3]).run()
+    assert "Clusters 0 and 3 are in no event together." in words(app)
 
 
 def test_members_of_a_traced_cluster_can_be_selected(collapsed):

@@ -1,12 +1,13 @@
 """Body of the page Follow: all items, all clusters and every score over the whole run."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from clustlab.analysis import genealogy, matching, rematch
+from clustlab.analysis import genealogy, matching, rematch, transitions
 from clustlab.runs.store import Run
 from clustlab.types import Array, cluster_name, cluster_words
 from clustlab.ui import session, state
@@ -199,16 +200,30 @@ def _select_band(assignments: Array, columns: Array, band: tuple[int, int, int])
 def _event_list(view: View) -> None:
     events = _events(view.run)
     if not events:
-        st.markdown("No cluster appeared, emptied, split or merged.")
+        st.markdown(f"{transitions.NOTHING}.")
+        st.caption(transitions.RULE)
         return
-    st.markdown(f"**{len(events)} event{'s' * (len(events) > 1)}**")
-    _event_rows(view, events[:EVENTS], 0)
-    if len(events) > EVENTS:
-        with st.expander(f"{len(events) - EVENTS} more"):
-            _event_rows(view, events[EVENTS:], EVENTS)
+    chosen = st.multiselect(
+        "Only events of these clusters together",
+        sorted(set().union(*(event.change.concerns for event in events))),
+        key=f"events-of-{view.run.id}",
+        placeholder="all clusters",
+        help="Choose two to see when they merged.",
+        width=360,
+    )
+    together = genealogy.of_all(events, chosen)
+    if not together:
+        st.markdown(f"Clusters {' and '.join(map(str, chosen))} are in no event together.")
+    else:
+        st.markdown(f"**{len(together)} event{'s' * (len(together) > 1)}**")
+    _event_rows(together[:EVENTS], 0)
+    if len(together) > EVENTS:
+        with st.expander(f"{len(together) - EVENTS} more"):
+            _event_rows(together[EVENTS:], EVENTS)
+    st.caption(transitions.RULE)
 
 
-def _event_rows(view: View, events: tuple[genealogy.Event, ...], start: int) -> None:
+def _event_rows(events: Sequence[genealogy.Event], start: int) -> None:
     with st.container(key=f"events-{start}", gap="xsmall"):
         for i, event in enumerate(events):
             with st.container(horizontal=True, vertical_alignment="center"):
@@ -219,7 +234,7 @@ def _event_rows(view: View, events: tuple[genealogy.Event, ...], start: int) -> 
                     on_click=session.set_step,
                     args=(event.step,),
                 )
-                st.markdown(event.sentence)
+                st.markdown(event.change.sentence)
 
 
 # -- matching --------------------------------------------------------------------------------------

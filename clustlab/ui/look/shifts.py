@@ -45,7 +45,7 @@ def shifts_page(view: View) -> None:
             "Matrix": lambda: _matrix(view, start, before, n_ids),
         }
     )
-    st.markdown(transitions.events(before, after).sentence)
+    st.markdown(transitions.events(before, after).sentence, help=transitions.RULE)
 
 
 def note_read_anew(view: View, start: int) -> None:
