@@ -23,6 +23,7 @@ class Part(Protocol):
 
 
 P = TypeVar("P", bound=Part)
+LAYERS = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.ConvTranspose2d)  # that make a network of it
 
 
 class Cell:
@@ -72,6 +73,8 @@ class Context:
         What `checkpoint()` returned earlier in the same run: the run goes on from there.
     warm : mapping, optional
         The same from another, finished run: kept parts start from its state, phases start anew.
+    mixed_precision : bool
+        Let kept networks compute in bfloat16, see `_InHalfPrecision`.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Context:
         interventions: Callable[[], Sequence[Intervention]] = lambda: (),
         checkpoint: Mapping[str, Any] | None = None,
         warm: Mapping[str, Any] | None = None,
+        mixed_precision: bool = False,
     ) -> None:
         self.rng = np.random.default_rng(seed)
         self.device = torch.device(device)
@@ -94,6 +98,7 @@ class Context:
         self._poll, self._interventions = poll, interventions
         self._saved = checkpoint
         self._warm = warm
+        self._mixed_precision = mixed_precision
         self._finished: list[str] = list(checkpoint["finished"]) if checkpoint else []
         self._started: set[str] = set()
         self.in_phase = False  # between handing out an iteration and being asked for the next
@@ -117,6 +122,8 @@ class Context:
             raise ValueError(f"two parts are kept under the name {name!r}")
         if isinstance(part, torch.nn.Module):
             part.to(self.device).to(memory_format=torch.channels_last)  # only touches 4-D weights
+            if self._mixed_precision and any(isinstance(m, LAYERS) for m in part.modules()):
+                _InHalfPrecision(part, self.device)
         if isinstance(part, Cell):
             part.device = self.device
         self._parts[name] = part
@@ -238,6 +245,44 @@ class Context:
             torch.cuda.set_rng_state(state["cuda"], self.device)
         if "mps" in state and self.device.type == "mps":
             torch.mps.set_rng_state(state["mps"])
+
+
+class _InHalfPrecision:
+    """Lets the layers of a network compute in bfloat16 from here on, whoever calls them.
+
+    Weights stay in float32, and so does what leaves the network: distances, neighbours, losses and
+    all else that a method does with it are computed as without mixed precision, which would swap
+    neighbours. bfloat16 has the range of float32: no loss scaling, and so no state to checkpoint.
+    """
+
+    def __init__(self, network: torch.nn.Module, device: torch.device) -> None:
+        # without a cache, which would go on using the weights of a pass before
+        self._pass = torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
+        self._depth = 0  # modules that are being called, one within the other
+        for module in network.modules():
+            module.register_forward_pre_hook(self._enter)
+            module.register_forward_hook(self._leave, always_call=True)
+
+    def _enter(self, module: torch.nn.Module, inputs: Any) -> None:
+        if not self._depth:
+            self._pass.__enter__()  # type: ignore[no-untyped-call]
+        self._depth += 1
+
+    def _leave(self, module: torch.nn.Module, inputs: Any, answers: Any) -> Any:
+        self._depth -= 1
+        if self._depth:
+            return answers
+        self._pass.__exit__(None, None, None)
+        return _in_full(answers)
+
+
+def _in_full(answers: Any) -> Any:
+    """Answers of a network in float32: a tensor, or a list or tuple of such."""
+    if isinstance(answers, torch.Tensor):
+        return answers.float() if answers.dtype == torch.bfloat16 else answers
+    if isinstance(answers, list | tuple):
+        return type(answers)(map(_in_full, answers))
+    return answers
 
 
 def other_version(name: str) -> ClustlabError:

@@ -22,7 +22,11 @@ def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", nargs="+", action="extend", default=[], metavar="name=value")
     parser.add_argument("--seed", default="0", help="a whole number; same seed, same result")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
-    parser.add_argument("--mixed-precision", action="store_true", help="bfloat16, on CUDA only")
+    parser.add_argument(
+        "--mixed-precision",
+        action="store_true",
+        help="networks in bfloat16, on CUDA only; methods without a network ignore it",
+    )
     parser.add_argument(
         "--continue-from", metavar="RUN", help="start from a finished run's network"
     )

@@ -77,9 +77,9 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
         interventions=interventions,
         checkpoint=checkpoint,
         warm=warm,
+        mixed_precision=spec.mixed_precision and device.type in BFLOAT16,
     )
-    iterations = cast("Generator[Snapshot]", method.iterate(dataset.items, ctx))
-    snapshots = _with_precision(iterations, device, spec)
+    snapshots = cast("Generator[Snapshot]", method.iterate(dataset.items, ctx))
     with contextlib.closing(snapshots):
         for snapshot in snapshots:
             if not ctx.in_phase:  # it would come twice after a resume
@@ -142,29 +142,6 @@ def _carried_out(run: Run, phases: Sequence[PlannedPhase]) -> list[PlannedPhase]
     """Return the plan with the number of iterations that really took place."""
     done = {record["phase"]: record["done"] for record in run.log}
     return [dataclasses.replace(p, iterations=done.get(p.name, 0)) for p in phases]
-
-
-def _with_precision(
-    snapshots: Generator[Snapshot], device: torch.device, spec: RunSpec
-) -> Generator[Snapshot]:
-    """Advance a method under mixed precision where it is asked for and helps.
-
-    The body of a generator runs in the context of the `next` that drives it, so methods need not
-    know. bfloat16 keeps the range of float32: no loss scaling, and so no state to checkpoint.
-    """
-    use = spec.mixed_precision and device.type in BFLOAT16
-    with contextlib.closing(snapshots):
-        while True:
-            with _autocast(device) if use else contextlib.nullcontext():
-                snapshot = next(snapshots, None)
-            if snapshot is None:
-                return
-            yield snapshot
-
-
-def _autocast(device: torch.device) -> torch.autocast:
-    """Mixed precision without a cache, which would go on using the weights of the first batch."""
-    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
 
 
 class _Clock:

@@ -1,3 +1,4 @@
+import copy
 import io
 import random
 
@@ -119,6 +120,78 @@ def test_a_warm_part_of_another_shape_is_refused_in_words(old, new):
     first.keep("code", old)
     with pytest.raises(ParameterError, match=r"code has another shape.*number of clusters"):
         fresh(warm=first.final_checkpoint()).keep("code", new)
+
+
+# Mixed precision ---------------------------------------------------------------------------------
+
+
+class Twice(torch.nn.Module):
+    """A network that can be entered at three places, and tells in what its layers compute."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.ReLU())
+        self.last = torch.nn.Linear(3, 1, bias=False)
+        self.seen = []
+        self.layers[0].register_forward_hook(lambda *call: self.seen.append(call[2].dtype))
+
+    def encode(self, x):
+        return self.layers(x)
+
+    def forward(self, x):
+        return self.last(self.encode(x)), [x.sum()]
+
+
+def test_layers_of_a_kept_network_compute_in_half_and_answer_in_full():
+    for kept, inside in ((True, torch.bfloat16), (False, torch.float32)):
+        net = Context(0, mixed_precision=kept).keep("net", Twice())
+        x = torch.ones(5, 3)
+        answer, (total,) = net(x)
+        assert answer.dtype == total.dtype == net.encode(x).dtype == torch.float32
+        assert net.seen == [inside] * 2
+        assert not torch.is_autocast_enabled("cpu")
+        answer.sum().backward()
+        assert {p.grad.dtype for p in net.parameters()} == {torch.float32}
+
+
+def test_a_copy_of_a_network_computes_in_half_by_itself():
+    net = Context(0, mixed_precision=True).keep("net", Twice())
+    other = copy.deepcopy(net)
+    other(torch.ones(5, 3))
+    assert len(net.seen) + len(other.seen) == 1
+    net(torch.ones(5, 3))
+    assert set(net.seen + other.seen) == {torch.bfloat16}
+
+
+def test_mixed_precision_sees_the_weights_as_they_are_now():
+    net = Context(0, mixed_precision=True).keep("net", torch.nn.Linear(1, 1, bias=False))
+    for _ in range(2):
+        before = net(torch.ones(1, 1))
+        with torch.no_grad():
+            net.weight.add_(1.0)
+        assert round((net(torch.ones(1, 1)) - before).item()) == 1
+
+
+def test_an_error_within_a_network_leaves_full_precision_behind():
+    net = Context(0, mixed_precision=True).keep("net", Twice())
+    with pytest.raises(RuntimeError, match="shapes"):
+        net(torch.ones(5, 4))
+    assert not torch.is_autocast_enabled("cpu")
+    assert net(torch.ones(5, 3))[0].dtype == torch.float32
+
+
+def test_parts_without_layers_stay_in_full_precision():
+    class Distances(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.centers = torch.nn.Parameter(torch.full((2, 3), 0.1))
+
+        def forward(self, x):
+            return x @ self.centers.T
+
+    x = torch.full((1, 3), 0.1)
+    net = Context(0, mixed_precision=True).keep("net", Distances())
+    assert torch.equal(net(x), Distances()(x))
 
 
 # Random draws ------------------------------------------------------------------------------------

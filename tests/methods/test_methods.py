@@ -33,6 +33,7 @@ EVERY = pytest.mark.parametrize("name", METHODS)
 HEADINGS = ["Idea", "What to watch", "Where it fails", "Source"]
 N = 120
 ROUNDING = 1e-4  # of single precision, where a scalar is a sum over items
+HALF = 0.25  # by which losses of the first epochs may differ when layers compute in bfloat16
 
 KEEP = (
     "what lives longer than an iteration goes through `ctx.keep`, random draws come from "
@@ -476,7 +477,6 @@ def test_fewer_items_than_clusters_are_refused_or_do_no_harm(name):
     assert "n_clusters" in refused if refused else last.n_clusters == 20
 
 
-@EVERY
 def counts_of_clusters(name):
     return [p.name for p in schema(METHODS[name]) if p.name.startswith("n_clusters")]
 
@@ -506,6 +506,7 @@ def test_more_clusters_than_items_compared_are_refused_by_name(name):
         next(tiny(name, n_clusters=110, max_items=100).iterate(noise(8, 1, 120), Context()))
 
 
+@EVERY
 def test_no_method_sees_labels_or_another_method(name):
     cls = registry.method(name)
     assert list(inspect.signature(cls.iterate).parameters) == ["self", "items", "ctx"]
@@ -521,6 +522,40 @@ def test_no_method_sees_labels_or_another_method(name):
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     used |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert not used & {"labels", "y_true", "class_names"}
+
+
+# -- what is asked of the engine -----------------------------------------------------------------
+@EVERY
+def test_mixed_precision_gives_losses_near_those_without_it(name):
+    def poll() -> None:
+        assert not torch.is_autocast_enabled("cpu"), "half precision is for networks only"
+
+    ctx = Context(0, mixed_precision=True, poll=poll)
+    mixed = list(tiny(name).iterate(usual_items(name), ctx))
+    plain = usual(name).snapshots
+    if not has_layers(name):  # it has nothing to compute in bfloat16, and ignores the switch
+        for a, b in zip(plain, mixed, strict=True):
+            assert_same(a, b)
+        return
+    assert plain[-1].embedding.tobytes() != mixed[-1].embedding.tobytes()
+    for step, (a, b) in enumerate(zip(plain, mixed, strict=False)):
+        for key in losses(name, a):
+            near = pytest.approx(a.scalars[key], rel=HALF, abs=HALF)
+            assert b.scalars[key] == near, f"{key} of step {step}"
+
+
+def losses(name, snapshot):
+    own = registry.own_scalars(registry.method(name))
+    declared = {key: scalar_catalogue.declared(key, own) for key in snapshot.scalars}
+    return [key for key, scalar in declared.items() if scalar and scalar.is_training_loss]
+
+
+def has_layers(name):
+    return any(
+        ".weight" in key or key == "weight"
+        for part in unpacked(usual(name).final)["parts"].values()
+        for key in part
+    )
 
 
 # -- what a method says of itself ----------------------------------------------------------------

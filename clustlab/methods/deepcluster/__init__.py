@@ -279,12 +279,11 @@ class DeepCluster(EncoderSettings):
         z = self._features(network, inputs, ctx)
         ctx.at("cluster")
         k = self.n_clusters_over
-        with torch.autocast(ctx.device.type, enabled=False):
-            clustering = kmeans(z, k, ctx, max_iter=KMEANS_STEPS, tol=0.0, centers=centers.value)
-            ctx.at("repair")
-            repair = Repair(clustering, clustering.sizes, clustering.sizes)
-            if self.repair_empty:
-                repair = repair_empty(z, clustering, ctx)
+        clustering = kmeans(z, k, ctx, max_iter=KMEANS_STEPS, tol=0.0, centers=centers.value)
+        ctx.at("repair")
+        repair = Repair(clustering, clustering.sizes, clustering.sizes)
+        if self.repair_empty:
+            repair = repair_empty(z, clustering, ctx)
         if not self.new_centers:
             centers.value = repair.clustering.centers
         return z, repair
@@ -377,8 +376,7 @@ class DeepCluster(EncoderSettings):
         features = embed(network, inputs, ctx, forward=network.directions)
         z = principal(features, EMBEDDING_WIDTH)
         ctx.at("cluster")
-        with torch.autocast(ctx.device.type, enabled=False):
-            clustering = kmeans(z, self.n_clusters, ctx, n_init=FINAL_STARTS)
+        clustering = kmeans(z, self.n_clusters, ctx, n_init=FINAL_STARTS)
         return Snapshot(
             embedding=z.cpu().numpy(),
             assignments=clustering.assignments.cpu().numpy(),

@@ -45,8 +45,7 @@ def neighbourhood(
         How many background neighbours, at most n.
     """
     memory_bank, tables = memory_bank.detach(), tables.long()
-    with torch.autocast(v.device.type, enabled=False):  # half precision would swap neighbours
-        products = v @ memory_bank.to(v.dtype).T
+    products = v @ memory_bank.to(v.dtype).T
     background = products.detach().topk(min(n_background, len(memory_bank)), dim=1).indices
     lost = ~(background == index[:, None]).any(1)
     background[:, -1] = torch.where(lost, index, background[:, -1])
@@ -83,8 +82,7 @@ def instance_loss(
     v, index, memory_bank, temperature
         See `neighbourhood` and `local_aggregation_loss`.
     """
-    with torch.autocast(v.device.type, enabled=False):
-        scores = v @ memory_bank.detach().to(v.dtype).T / temperature
+    scores = v @ memory_bank.detach().to(v.dtype).T / temperature
     return functional.cross_entropy(scores, index)
 
 
@@ -108,8 +106,7 @@ def remember(memory_bank: Tensor, index: Tensor, v: Tensor, keep: float = 0.5) -
 
 def similarities(v: Tensor, memory_bank: Tensor, around: Close) -> Artefact:
     """Bars of how similar items (b, d) are to all rows of the bank, by the kind of neighbour."""
-    with torch.autocast(v.device.type, enabled=False):
-        products = (v @ memory_bank.to(v.dtype).T, around.scores, around.scores[around.close])
+    products = (v @ memory_bank.to(v.dtype).T, around.scores, around.scores[around.close])
     whole, background, close = (torch.histc(x, BINS, -1 - SLACK, 1 + SLACK) for x in products)
     counts = torch.stack((close, background - close, whole - background))
     return Artefact(

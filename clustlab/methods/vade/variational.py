@@ -93,7 +93,7 @@ def change_prior(prior: Prior, z: Tensor, wanted: Wanted, ctx: Context) -> None:
     has no share any more.
     """
     k = len(prior.scores)
-    with torch.no_grad(), torch.autocast(z.device.type, enabled=False):
+    with torch.no_grad():
         answers = functional.one_hot(prior(z).argmax(1), k).to(z)
         after = changed_answers(z, answers, wanted, ctx)
         prior.scores.copy_(prior.scores.log_softmax(0))

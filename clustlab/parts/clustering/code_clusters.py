@@ -106,10 +106,9 @@ class FeatureClusters:
 
 def clustered(z: Tensor, k: int, before: Tensor | None, ctx: Context) -> Clustering:
     """Clusters of rows (n, d), from the means of the members (n,) before if there are any."""
-    with torch.autocast(ctx.device.type, enabled=False):
-        if before is None:
-            return kmeans(z, k, ctx, n_init=STARTS)
-        return follow(z, k, before, ctx, max_iter=KMEANS_STEPS)
+    if before is None:
+        return kmeans(z, k, ctx, n_init=STARTS)
+    return follow(z, k, before, ctx, max_iter=KMEANS_STEPS)
 
 
 def _snapshot(

@@ -257,8 +257,7 @@ def means(x: Tensor, assignments: Tensor, centers: Tensor, ctx: Context) -> Tens
     for rows in _chunks(len(x), k):
         ctx.poll()
         member = x.new_zeros(rows.stop - rows.start, k).scatter_(1, assignments[rows, None], 1.0)
-        with torch.autocast(x.device.type, enabled=False):
-            total += member.T @ x[rows]
+        total += member.T @ x[rows]
     sizes = torch.bincount(assignments, minlength=k)[:, None]
     return torch.where(sizes > 0, total / sizes.clamp(min=1), centers)
 
@@ -312,8 +311,7 @@ def _donor(assignments: Tensor, distances: Tensor, k: int, ctx: Context) -> int 
 
 def _squared_distances(x: Tensor, centers: Tensor, norms: Tensor) -> Tensor:
     """Squared distances (n, k), at least 0: rounding may carry the expansion below."""
-    with torch.autocast(x.device.type, enabled=False):  # half precision would swap neighbours
-        cross = torch.addmm(centers.square().sum(1), x, centers.T, alpha=-2)
+    cross = torch.addmm(centers.square().sum(1), x, centers.T, alpha=-2)
     return cross.add_(norms[:, None]).clamp_(min=0)
 
 

@@ -50,8 +50,7 @@ def nearest(
     for start in range(0, len(queries), size):
         ctx.poll()
         part = queries[start : start + size]
-        with torch.autocast(rows.device.type, enabled=False):  # half precision swaps neighbours
-            squares = torch.addmm(norms, part, rows.T, alpha=-2) + part.square().sum(1)[:, None]
+        squares = torch.addmm(norms, part, rows.T, alpha=-2) + part.square().sum(1)[:, None]
         if same:
             own = torch.arange(len(part), device=part.device)
             squares[own, start + own] = torch.inf

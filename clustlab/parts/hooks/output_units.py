@@ -60,7 +60,7 @@ class Learner:
         change_rate(self.optimiser, wanted)
         if not of_clusters(wanted):
             return False
-        with torch.no_grad(), torch.autocast(ctx.device.type, enabled=False):
+        with torch.no_grad():
             features = units.features()
             change_units(units.weight, units.offset, features, wanted, ctx)
             assignments = (features @ units.weight.T + units.offset).argmax(1)

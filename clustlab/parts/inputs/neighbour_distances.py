@@ -33,8 +33,7 @@ def neighbour_distances(inputs: Inputs, n_neighbors: int, ctx: Context) -> Tenso
         for others in blocks:
             ctx.poll()
             y = x if others is rows else inputs[others].flatten(1)
-            with torch.autocast(x.device.type, enabled=False):
-                squares = torch.addmm(y.square().sum(1), x, y.T, alpha=-2).add_(norms)
+            squares = torch.addmm(y.square().sum(1), x, y.T, alpha=-2).add_(norms)
             if others is rows:
                 squares.fill_diagonal_(float("inf"))
             candidates = torch.cat((nearest, squares), 1)

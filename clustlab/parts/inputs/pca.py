@@ -5,8 +5,6 @@ rounding and signs, without torch, whose import takes longer than the components
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -33,7 +31,7 @@ def principal(x: Tensor, n_components: int, *, whiten: bool = False) -> Tensor:
     whiten : bool
         Scale every component to unit variance.
     """
-    with _plainly(x):
+    with torch.no_grad():
         axes = _principal_axes(x, n_components)
         z = axes.rows @ axes.directions
         return z / axes.deviations if whiten else z * axes.scale
@@ -44,17 +42,10 @@ def principal_map(x: Tensor, n_components: int, *, whiten: bool = False) -> tupl
 
     Parameters are those of `principal`; both agree up to the rounding of one matrix product.
     """
-    with _plainly(x):
+    with torch.no_grad():
         axes = _principal_axes(x, n_components)
         basis = axes.directions if axes.within is None else axes.within @ axes.directions
         return axes.mean, basis / (axes.scale * axes.deviations) if whiten else basis
-
-
-@contextmanager
-def _plainly(x: Tensor) -> Iterator[None]:
-    """Without gradients and in full precision."""
-    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-        yield
 
 
 class _PrincipalAxes(NamedTuple):

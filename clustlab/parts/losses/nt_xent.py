@@ -48,8 +48,7 @@ def nt_xent(z: Tensor, z_prime: Tensor, temperature: float = 0.5) -> Tensor:
     both = torch.cat((z, z_prime))
     both = both if both.dtype == torch.float64 else both.float()
     both = functional.normalize(both, dim=1, eps=SHORTEST)
-    with torch.autocast(both.device.type, enabled=False):  # 1 / temperature magnifies rounding
-        scores = both @ both.T / temperature
+    scores = both @ both.T / temperature
     itself = torch.eye(2 * n, dtype=torch.bool, device=both.device)
     partner = torch.arange(2 * n, device=both.device).roll(n)
     return functional.cross_entropy(scores.masked_fill(itself, -torch.inf), partner)
@@ -89,8 +88,7 @@ def cluster_contrast(p: Tensor, p_prime: Tensor, temperature: float = 1.0) -> Te
 def cosines(a: Tensor, b: Tensor) -> Tensor:
     """Cosine (n, m) of every row of one matrix (n, d) with every row of another (m, d)."""
     rows, others = (functional.normalize(x.float(), dim=1, eps=SHORTEST) for x in (a, b))
-    with torch.autocast(rows.device.type, enabled=False):
-        return rows @ others.T
+    return rows @ others.T
 
 
 class Projection(nn.Sequential):

@@ -20,7 +20,7 @@ def joint_probabilities(p: Tensor, p_prime: Tensor) -> Tensor:
         p, p_prime = p.float(), p_prime.float()
     rows = max(1, CELLS // p.shape[1] ** 2)
     parts = zip(torch.split(p, rows), torch.split(p_prime, rows), strict=True)
-    # sums of products instead of a matrix product, which mixed precision would round
+    # no matrix product, which would round the figures of stored runs in another way
     joint = torch.stack([(a[:, :, None] * b[:, None, :]).sum(0) for a, b in parts]).sum(0)
     joint = joint + joint.T
     return joint / joint.sum()

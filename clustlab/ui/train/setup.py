@@ -147,7 +147,11 @@ def fields() -> Choice:
     mixed = name in ("auto", "cuda") and _has_cuda()
     if mixed:
         mixed = st.toggle(
-            "Mixed precision", key=state.IS_MIXED.key, **forms.LASTING, help="bfloat16."
+            "Mixed precision",
+            key=state.IS_MIXED.key,
+            **forms.LASTING,
+            help="Networks compute in bfloat16, all else in float32. Methods without a network "
+            "ignore it.",
         )
     return Choice(
         dataset, dataset_params, method, params, preset, int(number), name, mixed, excluded
@@ -275,12 +279,12 @@ def samples(dataset: type[DatasetSpec], params: Mapping[str, Any], seed: int) ->
         strip = sheets.png(sheets.strip(data.items))
         st.image(strip, width="stretch", alt=f"Twelve items of {dataset.title}")
     st.caption(f"**{dataset.title}.** {data.protocol}")
+    for remark in remarks(data.items):
+        st.warning(remark, icon=":material/balance:")
     return data
 
 
 def time_words(method: type[Method], params: Mapping[str, Any], data: Dataset | None) -> str:
-    for remark in remarks(data.items):
-        st.warning(remark, icon=":material/balance:")
     """Estimated training time in words; empty if the data or a parameter are missing."""
     if data is None:
         return ""
