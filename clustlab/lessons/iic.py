@@ -331,11 +331,13 @@ def _half_split(values: Values, materials: Sequence[Material]) -> tuple[int, str
     k = int(values["k"])
     lost = float(costs(k)[FATES.index(values["fate"]), 1])
     empty, shared = (float(costs(k)[i, 1]) for i in (1, 3))
+    wrong = float(costs(k)[FATES.index(values["fate"]), 2])
     option = 0 if lost < 0.01 else 1 if lost < 0.15 else 2
     return option, (
-        f"{lost:.3f} of {math.log(k):.3f} nats, against {empty:.3f} if it stays empty. A cut through "
-        f"all other classes at once would cost {shared:.3f}, but few networks find one that the changes "
-        "respect. So small a price is why training often rests there."
+        f"{lost:.3f} of {math.log(k):.3f} nats, against {empty:.3f} if it stays empty. Even less, "
+        f"{shared:.3f}, is lost if it takes a bit of each other class. Yet {wrong:.0%} of the items "
+        "are wrong: a small loss in information can be a large one in accuracy, and so training "
+        "often rests there."
     )
 
 
@@ -434,7 +436,8 @@ def _fine(values: Values, materials: Sequence[Material]) -> list[Element]:
     return [
         Chart(chart, "Share of each fine cluster that lies within one cluster, sorted"),
         Words(
-            f"**{within}** of {len(purity)} fine clusters lie within one at {share:.0%} or more."
+            f"**{within}** of {len(purity)} fine clusters have at least {share:.0%} of their items in "
+            "one coarse cluster."
         ),
     ]
 
@@ -444,9 +447,9 @@ def _how_many_fine(values: Values, materials: Sequence[Material]) -> tuple[int, 
     within = float((purity >= values["share"] / 100).mean())
     option = 0 if within > 0.5 else 1 if within > 0.25 else 2
     return option, (
-        f"{within:.0%} of {len(purity)}; the mean share is {purity.mean():.2f}. No rule ties the two "
-        "heads together, only the features they share: a fine cluster is mostly a style of one "
-        "coarse cluster, and learning to tell styles helps the features."
+        f"{within:.0%} of {len(purity)}; on average a fine cluster has {purity.mean():.0%} of its "
+        "items in one coarse cluster. Nothing in the loss ties the two kinds of head together: they "
+        "agree because they read the same features."
     )
 
 
@@ -457,8 +460,9 @@ LESSON = Lesson(
     "Pairs, the joint matrix, and the information in it that rewards being sure, equal and even.",
     methods=("iic",),
     terms={
+        "Augmentation": "Random changes that must not matter, such as a small turn or other light.",
         "Pair": "An image and a changed copy of it, which must land in the same cluster.",
-        "Joint matrix": "Shares of pairs by the cluster of the image and that of the copy; P.",
+        "Joint matrix": "Shares of pairs by the clusters of both halves, counted both ways round; P.",
         "Mutual information": "How much the cluster of an image tells of that of its copy, in nats.",
         "Marginal": "Share of each cluster whatever the copy does: the sums of a joint matrix.",
         "Head": "A last layer with its own division; several heads share one network.",
@@ -486,8 +490,9 @@ LESSON = Lesson(
         LessonStep(
             "The joint matrix",
             "Multiply the answers to an image and to its copy, cell by cell, and take the mean over "
-            "all pairs, both ways round. Cell (a, b) of the result is the share of pairs with one "
-            "half in a and the other in b. Click a number.",
+            "all pairs, both ways round. Cell (a, a) is the share of pairs with both halves in a. "
+            "Pairs with one half in a and the other in b are split evenly between the cells (a, b) "
+            "and (b, a). Click a number.",
             r"P = \frac{1}{2n} \sum_{i=1}^{n} \left( \Phi(x_i)\, \Phi(x'_i)^\top "
             r"+ \Phi(x'_i)\, \Phi(x_i)^\top \right)",
             {
@@ -521,7 +526,7 @@ LESSON = Lesson(
             Try(
                 "The diagonal gets 4, 1, 1 and the rest 0: image and copy always agree. Is I at its "
                 "maximum?",
-                ("Yes", "No, below it", "No, it is 0"),
+                ("At its maximum", "Below it", "It is 0"),
                 {"grid": ((4.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))},
                 _uneven_diagonal,
             ),
@@ -549,11 +554,13 @@ LESSON = Lesson(
         ),
         LessonStep(
             "What a merge costs",
-            "Two classes share a cluster, and another cluster is free. Little is lost: if the free "
-            "one takes half of a third class, a tenth of ln 2 with ten classes. Errors come in the "
-            "same few sizes: 10 %, 15 %, and so on.",
-            r"\Delta I = \tfrac{2}{k} \ln 2 - \tfrac{1}{k} \ln 2 = \tfrac{1}{k} \ln 2",
-            {r"\Delta I": "information lost", "k": "classes of one size, and clusters"},
+            "There are as many clusters as classes, but two classes have landed in one, so that a "
+            "cluster is left over. Choose what becomes of it, and see what that costs. If it stays "
+            "empty, the merge has its full price; if it takes half of a third class, half of the "
+            "price comes back.",
+            r"\underbrace{\tfrac{2}{k} \ln 2}_{\text{merge}} - "
+            r"\underbrace{\tfrac{1}{k} \ln 2}_{\text{half a class}} = \tfrac{1}{k} \ln 2",
+            {"k": "classes of one size, and clusters"},
             _merge,
             Try(
                 "Ten classes: two share a cluster, and the free one takes half of a third. How much "
@@ -592,7 +599,7 @@ LESSON = Lesson(
             "gathers its mass on the diagonal. Move through the epochs: light beside the diagonal "
             "marks two clusters that the changes mix up.",
             r"P_{ab} = \tfrac{1}{k^2} \;\longrightarrow\; P_{aa} = \tfrac{1}{k}",
-            {"P_{ab}": "share of pairs in a and b", "k": "clusters, 10"},
+            {"P_{ab}": "cell (a, b) of the joint matrix", "k": "clusters, 10"},
             _over_epochs,
             Try(
                 "Where does the information of the chosen head end?",
@@ -606,14 +613,21 @@ LESSON = Lesson(
         ),
         LessonStep(
             "More clusters than asked for",
-            "Beside the heads with ten clusters, auxiliary ones with thirty learn on the same "
-            "features. They may split what the others must not, and what tells styles apart tells "
-            "digits apart too.",
+            "Beside the heads with ten clusters, as many with thirty learn on the same features. A "
+            "fine head may put sevens with a bar and sevens without one into two clusters, so the "
+            "features must carry such detail. The coarse heads can use it, too. Each point of the "
+            "curve is one fine cluster.",
             r"L = \tfrac{1}{H} \sum_h L_h^{(k)} + \tfrac{1}{H} \sum_h L_h^{(k')}",
-            {"k": "clusters, 10", "k'": "fine clusters, 30", "H": "heads of each kind"},
+            {
+                "L_h^{(k)}": "loss of head h with k clusters",
+                "k": "10",
+                "k'": "30, the fine clusters",
+                "H": "heads of each kind",
+            },
             _fine,
             Try(
-                "How many of the thirty fine clusters lie within one coarse cluster at 80 % or more?",
+                "How many of the thirty fine clusters have at least 80 % of their items in one coarse "
+                "cluster?",
                 ("More than half", "A quarter to half", "Less than a quarter"),
                 {"share": 80.0},
                 _how_many_fine,

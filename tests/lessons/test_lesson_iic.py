@@ -20,6 +20,25 @@ def test_the_joint_matrix_of_four_pairs_is_the_one_on_paper():
     assert entropy - left == pytest.approx(0.0960235, abs=1e-6)
 
 
+def test_a_pair_in_two_clusters_counts_half_in_each_of_two_cells():
+    one, other = np.eye(3)[[0, 0, 1]], np.eye(3)[[0, 1, 1]]  # of three pairs one is in a and b
+    joint = iic.joint_of(one, other)
+    np.testing.assert_allclose(joint, [[1 / 3, 1 / 6, 0], [1 / 6, 1 / 3, 0], [0, 0, 0]])
+    text = iic.LESSON.steps[1].text
+    assert "split evenly between the cells (a, b) and (b, a)" in text
+    assert "Cell (a, b) of the result is the share of pairs" not in text
+
+
+def test_the_joint_matrix_of_a_run_is_told_as_shares_of_all_pairs():
+    from clustlab.parts.losses.information import joint_artefacts
+
+    p = torch.eye(3)[[0, 0, 1]]
+    shown = joint_artefacts(p, p.roll(1, 0))["joint"]
+    assert float(shown.data.sum()) == pytest.approx(1)  # the whole matrix, not each row
+    assert "share of all pairs" in shown.reading
+    assert "split evenly between (i, j) and (j, i)" in shown.reading
+
+
 def test_information_of_a_matrix_is_the_loss_that_iic_trains_with():
     one, other = (torch.as_tensor(x) for x in iic.answers_to("differ a little"))
     entropy, left = iic.information(iic.joint_of(one.numpy(), other.numpy()))

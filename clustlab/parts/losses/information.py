@@ -85,8 +85,9 @@ def joint_artefacts(p: Tensor, p_prime: Tensor) -> dict[str, Artefact]:
             "matrix",
             joint.cpu().numpy(),
             "Joint matrix P of the chosen head",
-            "Cell (i, j): share of images in cluster i whose changed copy is in cluster j. All "
-            "mass on the diagonal, evenly spread, is the best there is.",
+            "Cell (i, i): share of all pairs of an image and its changed copy that lie in cluster "
+            "i. Pairs in two clusters are split evenly between (i, j) and (j, i). All mass on the "
+            "diagonal, evenly spread, is the best there is.",
             cluster_axes=(0, 1),
         ),
         "marginals": Artefact(
