@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -122,7 +123,7 @@ def _labels_change(values: Values, materials: Sequence[Material]) -> tuple[int, 
 
 # -- 3: the head -----------------------------------------------------------------------------------
 def guessing(material: Material) -> pd.DataFrame:
-    """Cross-entropy of each round as a share of that of a guess."""
+    """Cross-entropy of each round as a share of ln k, that of a guess among k clusters."""
     logged = [(i, r["scalars"]) for i, r in enumerate(material.run.log)]
     rows = [
         (i, s["cross_entropy"] / s["cross_entropy_guessing"])
@@ -142,7 +143,7 @@ def _heads(values: Values, materials: Sequence[Material]) -> list[Element]:
         return [Words("The first round of training is under way.")]
     ends = [f"{t['head'].iloc[0]}: **{t['share'].iloc[-1]:.2f}**" for t in tables if len(t)]
     chart = teaching.lines(
-        table, x="round", y="share", by="head", title=("round", "share of a guess"), height=330
+        table, x="round", y="share", by="head", title=("round", "cross-entropy / ln k"), height=330
     )
     return [Words(" · ".join(ends)), Chart(chart, "Cross-entropy over the rounds by head")]
 
@@ -260,10 +261,11 @@ def _balance(values: Values, materials: Sequence[Material]) -> list[Element]:
 
 def _say_of_small(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     each = says(values["balance"]) / np.array(SIZES)
-    ratio = float(each[-1] / each[0])
+    ratio, expected = float(each[-1] / each[0]), SIZES[0] / SIZES[-1]
     return (0 if ratio < 1.5 else 1 if ratio < 8 else 2), (
-        f"{ratio:.1f} times as often. Every cluster gets the same say, so answering with the largest "
-        "one is right for a quarter of the draws only."
+        f"{ratio:.1f} times as often in this one draw; the mean of many draws is {SIZES[0]} / "
+        f"{SIZES[-1]} = {expected:g}. Every cluster gets the same say, so answering with the "
+        f"largest one is right for one in {len(SIZES)} draws only."
     )
 
 
@@ -309,7 +311,72 @@ def _dead_center(values: Values, materials: Sequence[Material]) -> tuple[int, st
     )
 
 
-# -- 7: what the clusters may be about -------------------------------------------------------------
+# -- 7: why clusters run empty ---------------------------------------------------------------------
+MANY = 16  # centres over five groups
+TOGETHER = 0.01  # share of the way to the middle of its group that a point goes with each degree
+
+
+@cache
+def old_centers() -> Array:
+    """Centres (16, 2) of k-means on five groups of points, each with items."""
+    import torch
+
+    from clustlab.context import Context
+    from clustlab.parts.clustering.kmeans import kmeans
+
+    return kmeans(torch.as_tensor(toy("blobs").items), MANY, Context(0)).centers.numpy()
+
+
+def moved_features(degrees: float) -> Array:
+    """Points (n, 2) that were turned about the origin and drawn to the middle of their group."""
+    data = toy("blobs")
+    assert data.labels is not None
+    means = np.array([data.items[data.labels == g].mean(0) for g in np.unique(data.labels)])
+    gathered = data.items + TOGETHER * degrees * (means[data.labels] - data.items)
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.asarray(gathered @ [[cosine, sine], [-sine, cosine]], dtype=np.float32)
+
+
+def after_moving(degrees: float, first: str) -> Array:
+    """Clusters (n,) of the points that have moved, from the old centres or from new ones."""
+    import torch
+
+    from clustlab.context import Context
+    from clustlab.parts.clustering.kmeans import kmeans
+
+    x = torch.as_tensor(moved_features(degrees))
+    old = torch.as_tensor(old_centers()) if first == "of the round before" else None
+    return kmeans(x, MANY, Context(0), centers=old).assignments.numpy()
+
+
+def _moving(values: Values, materials: Sequence[Material]) -> list[Element]:
+    owner = after_moving(values["degrees"], values["first"])
+    chart = teaching.cloud(
+        moved_features(values["degrees"]), owner, centers=old_centers(), within=BLOBS_EXTENT
+    )
+    used = len(np.unique(owner))
+    return [
+        Words(
+            f"**{used}** of {MANY} clusters are in use. Crosses are the centres of the round before."
+        ),
+        Chart(chart, f"Points that have moved, in {used} clusters, over {MANY} older centres"),
+    ]
+
+
+def _left_behind(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    kept, drawn = (
+        len(np.unique(after_moving(values["degrees"], first)))
+        for first in (values["first"], "drawn")
+    )
+    option = 0 if kept == MANY else 1 if kept > 10 else 2
+    return option, (
+        f"{kept} of {MANY} with the old centres, {drawn} with new ones. Every old centre had items "
+        "when it was made; the features have left some of them, and a centre without items does not "
+        "move after them."
+    )
+
+
+# -- 8: what the clusters may be about -------------------------------------------------------------
 USUAL = {"whitening": True, "augment": True, "sobel": False}
 CALLED = {"whitening": "whitening", "augment": "augmentation", "sobel": "Sobel edges"}
 
@@ -446,9 +513,11 @@ LESSON = Lesson(
         LessonStep(
             "Why the head is new each round",
             "k-means numbers its clusters as it likes. A head that goes on from the round before has "
-            "learned numbers that mean something else now. Two runs differ in that alone.",
+            "learned numbers that mean something else now. Two runs start with the same head, and "
+            "differ in that alone. A guess among k clusters costs ln k; the curves show what share "
+            "of that is left.",
             r"W^{(t)} \sim \mathcal{N}(0,\, 0.01^2) \quad\text{instead of}\quad W^{(t)} = W^{(t-1)}",
-            {"W^{(t)}": "head at the start of round t"},
+            {"W^{(t)}": "head at the start of round t", "k": "clusters in use"},
             _heads,
             Try(
                 "The head is kept. Where does its cross-entropy end?",
@@ -513,6 +582,33 @@ LESSON = Lesson(
             ),
             explains=("deepcluster.repair_empty",),
             alarms=("empty",),
+        ),
+        LessonStep(
+            "Why clusters run empty",
+            "No centre need start far away. Training moves the features: here they turn, and items of "
+            "a group draw together. The centres of the round before stay where items were, and some "
+            "of them are nearest to nothing now. Compare with centres that are drawn anew.",
+            r"\mu_j^{(t-1)} \approx f_{\theta^{(t-1)}}(x), \qquad \text{but now the items lie at } "
+            r"f_{\theta^{(t)}}(x)",
+            {r"\mu_j^{(t-1)}": "centre of the round before", r"f_{\theta^{(t)}}": "features now"},
+            _moving,
+            Try(
+                "The features turn by 20 degrees, and k-means goes on from the old centres, without "
+                "repair. How many of the 16 clusters are in use?",
+                ("All of them", "11 to 15", "10 or fewer"),
+                {"degrees": 20.0, "first": "of the round before"},
+                _left_behind,
+            ),
+            (
+                Slider("degrees", "Turn of the features in degrees", 0, 60, 0, 10),
+                Choice(
+                    "first",
+                    "First centres",
+                    ("of the round before", "drawn"),
+                    "of the round before",
+                ),
+            ),
+            explains=("deepcluster.new_centers",),
         ),
         LessonStep(
             "What the clusters may be about",

@@ -52,6 +52,30 @@ def test_each_guard_gives_every_cluster_a_quarter(balance):
     np.testing.assert_allclose(lesson.says("none"), [0.6, 0.25, 0.1, 0.05])
 
 
+def test_the_say_of_a_small_cluster_is_told_of_one_draw_and_of_the_mean():
+    said = lesson._say_of_small({"balance": "uniform sampler"}, ())[1]
+    share = lesson.says("uniform sampler") / np.array(lesson.SIZES)
+    assert f"{share[-1] / share[0]:.1f} times as often in this one draw" in said
+    assert "60 / 5 = 12" in said
+
+
+def test_two_runs_differ_in_nothing_but_what_becomes_of_the_head():
+    from clustlab import params, registry
+    from clustlab.context import Context
+
+    items = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), dtype=np.uint8)
+    few = {"n_clusters": 3, "n_clusters_over": 6, "epochs": 3, "batch_size": 16, "width": 4}
+
+    def losses(**changes):
+        built = params.build(registry.method("deepcluster"), {**few, **changes})
+        snapshots = built.iterate(items, Context(0))
+        return [s.scalars["cross_entropy"] for s in snapshots if "cross_entropy" in s.scalars]
+
+    fresh, kept = losses(), losses(reset_head=False)
+    assert fresh[0] == kept[0]  # the same first head and the same changes of the images
+    assert fresh[1:] != kept[1:]
+
+
 def test_a_far_centre_dies_without_repair_and_lives_with_it():
     assert len(np.unique(lesson.occupied(lesson.CENTERS, repair=False)[1])) == 5
     assert len(np.unique(lesson.occupied(lesson.CENTERS, repair=True)[1])) == 6
@@ -117,3 +141,25 @@ def test_the_figure_grows_with_the_runs_and_counts_images():
         1, "right in 10"
     )
     assert "$170$ of $200$" in table.arithmetic(1, "purity of 30")
+
+
+def test_features_that_move_leave_old_centres_without_items():
+    rested, *moved = (
+        len(np.unique(lesson.after_moving(degrees, "of the round before")))
+        for degrees in (0, 20, 30, 40, 50)
+    )
+    assert rested == lesson.MANY
+    assert max(moved) < lesson.MANY
+    for degrees in (20, 50):
+        assert len(np.unique(lesson.after_moving(degrees, "drawn"))) == lesson.MANY
+
+
+def test_features_turn_and_draw_together_as_far_as_asked():
+    labels = lesson.toy("blobs").labels
+    before, after = (lesson.moved_features(degrees)[labels == 1] for degrees in (0, 60))
+    (x, y), turned = before.mean(0), after.mean(0)
+    np.testing.assert_allclose(
+        turned, [x / 2 - y * np.sqrt(3) / 2, x * np.sqrt(3) / 2 + y / 2], atol=1e-5
+    )
+    spread = [np.linalg.norm(points - points.mean(0)) for points in (before, after)]
+    assert spread[1] == pytest.approx(0.4 * spread[0], rel=1e-4)

@@ -307,8 +307,11 @@ class DeepCluster(EncoderSettings):
     ) -> dict[str, float]:
         """Losses of one epoch of training on pseudo-labels, by name."""
         ctx.at("classify")
-        if self.reset_head:
-            network.reset_head()
+        # drawn in any case, so that runs with and without the guard differ in nothing else
+        drawn = network.drawn_head()
+        is_first = not (ctx.done or ctx.is_warm)
+        if self.reset_head or is_first:
+            network.begin_head(drawn)
         # without momentum nothing of the last classifier survives in its optimiser
         head_optimiser = self._descent(network.head.parameters(), momentum=0.0)
         head_optimiser.param_groups[0]["lr"] = optimiser.param_groups[0]["lr"]

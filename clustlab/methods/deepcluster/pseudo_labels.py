@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -60,10 +61,15 @@ class Network(nn.Module):
         """Parameters of everything below the classifier."""
         return [*self.trunk.parameters(), *self.hidden.parameters()]
 
-    def reset_head(self) -> None:
-        """Draw the classifier anew."""
-        nn.init.normal_(self.head.weight, std=HEAD_DEVIATION)
-        nn.init.zeros_(self.head.bias)
+    def drawn_head(self) -> Tensor:
+        """Weights (k, n_features) of a new classifier."""
+        return torch.empty_like(self.head.weight).normal_(std=HEAD_DEVIATION)
+
+    def begin_head(self, weight: Tensor) -> None:
+        """Begin anew with the weights of a drawn classifier."""
+        with torch.no_grad():
+            self.head.weight.copy_(weight)
+            self.head.bias.zero_()
 
     def filters(self) -> dict[str, Artefact]:
         """First convolution as an artefact; nothing for points."""
