@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from clustlab import registry
+from clustlab.analysis.matching import contingency
 from clustlab.analysis.timeline import Timeline
 from clustlab.errors import ParameterError
 from clustlab.params import build, schema
 from clustlab.runs.identity import comes_from
+from clustlab.runs.phases import steps_with_role
 from clustlab.runs.store import RunStore
 from clustlab.sabotage import measures
-from clustlab.sabotage.entries import ENTRIES, NAMES, entry_named
+from clustlab.sabotage.entries import ENTRIES, FREQUENT, NAMES, entry_named
 from clustlab.sabotage.entry import Signature
 from clustlab.training.worker import execute, new_run
 from tests.support import made_runs
@@ -51,6 +53,143 @@ def test_the_signature_appears_and_the_guard_removes_it(entry, carried_out):
     assert math.isfinite(guarded.value), guarded.sentence
     assert broken.is_present, broken.sentence
     assert not guarded.is_present, guarded.sentence
+
+
+class Trained:
+    """A finished run as the sentences of an entry speak of it."""
+
+    def __init__(self, run, timeline):
+        self.run, self.timeline = run, timeline
+
+    def row(self, step=-1):
+        """Scores of a step, counted from the end where negative."""
+        return self.timeline.row(step % len(self.run))
+
+    def rows(self):
+        return [self.row(step) for step in range(len(self.run))]
+
+    def scalars(self, name):
+        return measures.scalars(self.run, name)
+
+    def heads(self, record):
+        found = record["scalars"]
+        return [found[name] for name in found if name.startswith("loss_head_")]
+
+    def classes_by_clusters(self):
+        """Items by class and cluster at the end."""
+        labels = self.timeline._labels
+        return contingency(labels, self.run[-1].assignments)
+
+
+def _no_pre_training(broken, guarded):
+    starts = [measures.nmi_at_start_of_clusters(x.run, x.timeline) for x in (broken, guarded)]
+    assert 0.35 < starts[0] / starts[1] < 0.65  # about half
+    assert starts[0] + 0.05 < broken.row()["nmi"] < starts[1]  # raised, but not that far
+    assert broken.row()["confidence"] > 0.9 * guarded.row()["confidence"]
+
+
+def _code_scale(broken, guarded):
+    assert broken.scalars("confidence")[1] < 0.11  # of ten clusters
+    assert broken.scalars("loss")[0] < 0.001
+    step = steps_with_role(broken.run, "train")[0]
+    step = next(i for i in range(step, len(broken.run)) if "target" in broken.run[i].artefacts)
+    assert float(broken.run[step].artefacts["target"].data.max()) < 0.2
+    assert sum(row["changed"] > 0 for row in broken.rows()[step:]) > 1
+
+
+def _target_per_batch(broken, guarded):
+    assert measures.sharpening(broken.run, broken.timeline) < 1
+    assert abs(broken.row()["nmi"] - guarded.row()["nmi"]) < 0.05  # the caveat
+
+
+def _head_kept(broken, guarded):
+    losses = [x.scalars("cross_entropy") for x in (broken, guarded)]
+    assert losses[0][0] == losses[1][0]
+    assert (losses[0][1:] > losses[1][1:]).all()
+    assert losses[0][-1] < losses[0][0]  # it does fall
+
+
+def _no_sampler(broken, guarded):
+    frequent = [
+        int((x.classes_by_clusters().argmax(0) < FREQUENT).sum()) for x in (broken, guarded)
+    ]
+    assert frequent[0] in (7, 8)
+    assert abs(frequent[1] - 5) <= 1
+
+
+def _no_repair(broken, guarded):
+    used = [row["n_occupied"] for row in broken.rows()[:-1]]  # the last step merges
+    assert used[0] == 150
+    assert max(used[1:]) < used[0]
+
+
+def _wrong_k(broken, guarded):
+    counts = broken.classes_by_clusters()
+    mixed = (counts > 30).sum(0) >= 2  # large parts of two digits or more
+    assert mixed.sum() == len(mixed) - 1
+    assert (broken.timeline.recall()[-1] == 0).sum() == 5
+    assert (counts.sum(1) > 0).all()
+
+
+def _no_augmentation(broken, guarded):
+    ends = [x.scalars("mutual_information")[-1] for x in (broken, guarded)]
+    assert ends[0] > ends[1]
+    assert broken.row()["nmi"] < guarded.row()["nmi"]
+
+
+def _mirrored(broken, guarded):
+    ends = [x.scalars("mutual_information")[-1] for x in (broken, guarded)]
+    assert ends[0] < ends[1]
+
+
+def _running_statistics(broken, guarded):
+    first = next(record for record in broken.run.log if "loss" in record["scalars"])
+    assert min(broken.heads(first)) > first["scalars"]["loss"]
+    assert broken.scalars("loss")[-1] < broken.scalars("loss")[0]
+    assert abs(broken.row()["nmi"] - guarded.row()["nmi"]) < 0.05  # the caveat
+
+
+def _learning_rate(broken, guarded):
+    fast, steady = (x.scalars("mutual_information") for x in (broken, guarded))
+    assert fast[1] > steady[1]
+    assert (np.diff(fast[1:]) < 0).sum() >= 2
+    assert fast[-1] < 0.75 * steady[-1]
+
+
+def _augmented_clustering(broken, guarded):
+    rounds = steps_with_role(broken.run, "train")
+    assert min(broken.row(step)["changed"] for step in rounds) > 0.5
+    middle = [measures.agreement_of_rounds(x.run, x.timeline) for x in (broken, guarded)]
+    assert 0.35 < middle[0] / middle[1] < 0.65
+
+
+def _no_entropy(broken, guarded):
+    assert [row["n_occupied"] for row in broken.rows()[5:]] == [1] * (len(broken.run) - 5)
+    assert broken.row()["confidence"] > 2 * broken.row(1)["confidence"]
+    assert broken.scalars("loss")[-1] < broken.scalars("loss")[0]
+
+
+SENTENCES = {
+    "no-pre-training": _no_pre_training,
+    "embedding-scale": _code_scale,
+    "target-per-batch": _target_per_batch,
+    "head-not-reset": _head_kept,
+    "no-uniform-sampling": _no_sampler,
+    "no-repair": _no_repair,
+    "wrong-k": _wrong_k,
+    "no-augmentation": _no_augmentation,
+    "mirrored-digits": _mirrored,
+    "batchnorm-evaluation": _running_statistics,
+    "learning-rate": _learning_rate,
+    "augmented-clustering": _augmented_clustering,
+    "entropy-weight": _no_entropy,
+}
+
+
+@EVERY
+def test_the_sentences_of_an_entry_are_true_of_its_runs(entry, carried_out):
+    broken, guarded = (Trained(*carried_out(spec)) for spec in entry.specs.values())
+    SENTENCES[entry.name](broken, guarded)
 
 
 @EVERY
