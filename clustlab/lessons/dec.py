@@ -11,6 +11,7 @@ from clustlab.course.figure import Chart, Element, Numbers, Plane, Words
 from clustlab.course.lesson import Lesson, LessonStep, Material, Try
 from clustlab.course.on_digits import quick_run
 from clustlab.runs.phases import first_step_refined
+from clustlab.runs.store import RunSpec
 from clustlab.types import Array
 from clustlab.views import teaching, theme
 
@@ -65,11 +66,14 @@ def _one_item(values: Values, materials: Sequence[Material]) -> list[Element]:
 
 def _with_large_alpha(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     point = np.array(values["item"])
-    before, after = (shares(point, alpha=a).max() for a in (1.0, values["alpha"]))
-    option = 0 if after > before + 1e-6 else 1 if after < before - 1e-6 else 2
+    by_distance = np.linalg.norm(CENTERS - point, axis=1).argsort()
+    before, after = (shares(point, alpha=a)[0, by_distance] for a in (1.0, values["alpha"]))
+    option = 0 if after[0] > before[0] + 1e-6 else 1 if after[0] < before[0] - 1e-6 else 2
     return option, (
-        f"The largest share goes from {before:.2f} to {after:.2f}. A large α has short tails: far "
-        "centres count for nothing, so the nearest takes nearly all."
+        f"The largest share goes from {before[0]:.2f} to {after[0]:.2f}, that of the next centre "
+        f"from {before[1]:.2f} to {after[1]:.2f}, and that of the farthest from {before[2]:.2f} to "
+        f"{after[2]:.2f}. A large α has short tails: the farther a centre, the more of its share it "
+        "loses."
     )
 
 
@@ -251,7 +255,8 @@ def _who_moves(values: Values, materials: Sequence[Material]) -> tuple[int, str]
     return int(np.argmax(means)), (
         f"Mean length of the arrows: {means[0]:.3f} for the third that is least sure, "
         f"{means[1]:.3f} in the middle, {means[2]:.3f} for the surest. What is decided needs no "
-        "pull, and at a border two pulls cancel."
+        "pull. Where two clusters of one size have equal shares, their targets are equal too, and "
+        "neither pulls more than the other."
     )
 
 
@@ -355,23 +360,30 @@ def start_and_end(material: Material) -> tuple[float, float]:
     return tuple(material.timeline.row(int(s))["acc"] for s in (steps[0], steps[-1]))  # type: ignore[return-value]
 
 
-def _two_starts(values: Values, materials: Sequence[Material]) -> list[Element]:
+def starts() -> list[RunSpec]:
+    """Runs of DEC without any pre-training, with little, and with the usual one."""
+    return [quick_run("dec", pretraining="none"), quick_run("dec", epochs=1), quick_run("dec")]
+
+
+def _from_each_start(values: Values, materials: Sequence[Material]) -> list[Element]:
     names, figures = [], []
-    for epochs, material in zip((1, 12), materials, strict=True):
+    for trained, material in zip(("none", "1 epoch", "12 epochs"), materials, strict=True):
         for when, value in zip(("before DEC", "after DEC"), start_and_end(material), strict=True):
-            names.append(f"{epochs} epoch{'s' if epochs > 1 else ''}: {when}")
+            names.append(f"{trained}: {when}")
             figures.append(0.0 if np.isnan(value) else value)
-    colours = [theme.FAINT[:7], theme.RIGHT] * 2
-    chart = teaching.bars(names, figures, title="accuracy", high=1.0, colours=colours, height=240)
-    return [Chart(chart, "Accuracy before and after DEC for a short and a long pre-training")]
+    colours = [theme.FAINT[:7], theme.RIGHT] * len(materials)
+    chart = teaching.bars(names, figures, title="accuracy", high=1.0, colours=colours, height=280)
+    return [Chart(chart, "Accuracy before and after DEC by length of the pre-training")]
 
 
-def _weak_start(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
-    (short, weak), (long, good) = (start_and_end(material) for material in materials)
-    option = 0 if weak >= good - 0.02 else 1 if weak < long else 2
+def _no_start(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    (blank, end), (short, weak), (long, good) = (start_and_end(m) for m in materials)
+    option = 0 if end >= good - 0.02 else 1 if end < long else 2
     return option, (
-        f"With 1 epoch {short:.3f} becomes {weak:.3f}; with 12 epochs {long:.3f} becomes {good:.3f}. "
-        "DEC sharpens what the code already separates; what lies mixed stays mixed."
+        f"Without pre-training {blank:.3f} becomes {end:.3f}; with 1 epoch {short:.3f} becomes "
+        f"{weak:.3f}, with 12 epochs {long:.3f} becomes {good:.3f}. A random network sends like "
+        "pixels to like codes, so there is something to sharpen; but what lies mixed in the code is "
+        "sharpened as it is."
     )
 
 
@@ -405,6 +417,54 @@ def _hard_target(values: Values, materials: Sequence[Material]) -> tuple[int, st
     )
 
 
+# -- 10: who teaches -----------------------------------------------------------------------------
+FIFTHS = ("least sure fifth", "second", "third", "fourth", "surest fifth")
+
+
+def right_by_fifth(material: Material, step: int) -> Array:
+    """Share (5,) of right digits in each fifth of them by their largest share, least sure first."""
+    from clustlab.analysis.matching import match_to_classes
+
+    snapshot, labels = material.run[int(step)], material.dataset.labels
+    q, clusters = snapshot.probabilities, snapshot.assignments
+    assert q is not None
+    assert labels is not None
+    classes = match_to_classes(labels, clusters, q.shape[1], int(labels.max()) + 1)
+    right = classes[clusters] == labels
+    return np.array([part.mean() for part in np.array_split(right[q.max(1).argsort()], 5)])
+
+
+def _by_fifth(values: Values, materials: Sequence[Material]) -> list[Element]:
+    (material,) = materials
+    steps = clustering_steps(material)
+    if not len(steps):
+        return [Words("The autoencoder is being trained; DEC itself begins after that.")]
+    update = min(int(values["update"]), len(steps) - 1)
+    right = right_by_fifth(material, steps[update])
+    chart = teaching.bars(FIFTHS, right, title="share that is right", high=1.0, height=240)
+    return [
+        Words(
+            f"Update {update} of {len(steps) - 1} · mean largest share "
+            f"**{confidence(material, steps[update]):.3f}**"
+        ),
+        Chart(chart, f"Share of right digits by how sure DEC is of them, at update {update}"),
+    ]
+
+
+def _sure_and_right(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    (material,) = materials
+    steps = clustering_steps(material)
+    first, last = (right_by_fifth(material, steps[i]) for i in (0, -1))
+    gap = float(first[-1] - first[0])
+    option = 0 if gap < 0.05 else 1 if gap <= 0.2 else 2
+    return option, (
+        f"{first[-1]:.0%} of the surest fifth are right, and {first[0]:.0%} of the least sure one. So "
+        "the targets lean on those that are mostly right, and the others follow, since one network "
+        f"moves them all. At the end it is {last[-1]:.0%} and {last[0]:.0%}: where the sure ones are "
+        "wrong, nothing in the loss says so."
+    )
+
+
 LESSON = Lesson(
     3,
     "dec",
@@ -414,7 +474,7 @@ LESSON = Lesson(
     terms={
         "Soft assignment": "The share with which an item belongs to each cluster; a row of q.",
         "Target distribution": "What DEC wants the shares to become: squared, balanced, rescaled; p.",
-        "Degrees of freedom": "α of Student's t: how slowly a weight falls with distance.",
+        "Degrees of freedom": "α of Student's t: the larger it is, the less weight far centres keep.",
         "KL divergence": "How far one distribution is from another, in nats; 0 if they are equal.",
         "Tolerance": "Share of changed labels below which DEC stops.",
         "Code": "The few numbers an encoder makes of an item; clusters are formed among codes.",
@@ -444,10 +504,15 @@ LESSON = Lesson(
         ),
         LessonStep(
             "The scale of the code matters",
-            "α stays 1, so distance has a unit. If all codes lie within a tenth of it, every centre "
-            "is about equally near, and each gets the same share.",
-            r"q_{ij} \to \tfrac{1}{k} \quad\text{as}\quad \lVert z_i - \mu_j \rVert \to 0",
-            {"k": "number of clusters", "q_{ij}": "share of centre j in item i"},
+            "α stays 1, so distance has a unit. If all codes and centres lie within a tenth of it, "
+            "every centre is about equally near, and each gets the same share.",
+            r"q_{ij} \to \tfrac{1}{k} \quad\text{as}\quad "
+            r"\max_{j'} \lVert z_i - \mu_{j'} \rVert \to 0",
+            {
+                "k": "number of clusters",
+                "q_{ij}": "share of centre j in item i",
+                r"\max_{j'}": "the farthest centre",
+            },
             _scaled,
             Try(
                 "The code shrinks to a hundredth. What are the shares then?",
@@ -460,9 +525,9 @@ LESSON = Lesson(
         ),
         LessonStep(
             "From share to target",
-            "The target squares each share, so that the larger ones gain. Then it divides by the "
-            "size of the cluster, so that no cluster gains only because it is big. "
-            "Click a number to see how it was made.",
+            "The target squares each share, so that the larger ones gain. With γ = 1 and no division "
+            "it would be the share itself, and nothing would be learned. It also divides by the size "
+            "of the cluster, so that no cluster gains only because it is big. Click a number.",
             r"p_{ij} = \frac{q_{ij}^{\gamma} / f_j}{\sum_{j'} q_{ij'}^{\gamma} / f_{j'}},"
             r"\quad f_j = \sum_i q_{ij}",
             {"p_{ij}": "target", "f_j": "size of cluster j", r"\gamma": "power, 2 in the paper"},
@@ -500,7 +565,11 @@ LESSON = Lesson(
             "code; here the codes move freely, in DEC a network has to move them.",
             r"L = \sum_i \sum_j p_{ij} \ln\frac{p_{ij}}{q_{ij}}, \qquad "
             r"\Delta z_i \propto -\frac{\partial L}{\partial z_i}",
-            {"L": "KL divergence of q from p", r"\Delta z_i": "move of code i"},
+            {
+                "L": "KL divergence of P from Q",
+                "p, q": "targets and shares",
+                r"\Delta z_i": "move of code i",
+            },
             _arrows,
             Try(
                 "Whose arrows are longest on average, before the first update?",
@@ -554,26 +623,30 @@ LESSON = Lesson(
         ),
         LessonStep(
             "It depends on its start",
-            "DEC begins with k-means on the code of an autoencoder. Two runs differ in nothing but "
-            "how long that autoencoder was trained.",
+            "DEC begins with k-means on the code of an autoencoder. Three runs differ in nothing but "
+            "how long that autoencoder was trained: not at all, for 1 epoch, and for 12.",
             r"\mu^{(0)} = \text{k-means}(z), \quad z = \text{encoder}(x)",
             {r"\mu^{(0)}": "first centres", "z": "codes of all items x"},
-            _two_starts,
+            _from_each_start,
             Try(
-                "After 1 epoch of pre-training instead of 12, DEC ends ...",
-                ("as well as the other", "below even the other's start", "in between"),
+                "Without any pre-training, where does DEC end?",
+                (
+                    "As high as after 12 epochs",
+                    "Below the start of the run with 12 epochs",
+                    "In between",
+                ),
                 {},
-                _weak_start,
+                _no_start,
             ),
-            needs=lambda values: [quick_run("dec", epochs=1), quick_run("dec")],
+            needs=lambda values: starts(),
             explains=("dec.epochs", "dec.pretraining", "dec.layer_epochs", "dec.corruption"),
         ),
         LessonStep(
             "Other targets",
             "Sharpening is a choice. Hard targets are sure of everything at once; Sinkhorn's give "
-            "every cluster the same number of items.",
+            "every cluster about the same number of items.",
             r"\begin{aligned} \text{hard: } & p_{ij} = [\,j = \arg\max_{j'} q_{ij'}\,] \\"
-            r"\text{sinkhorn: } & \textstyle\sum_i p_{ij} = \tfrac{n}{k} \end{aligned}",
+            r"\text{sinkhorn: } & \textstyle\sum_i p_{ij} \approx \tfrac{n}{k} \end{aligned}",
             {"n": "items", "k": "clusters"},
             _other_target,
             Try(
@@ -588,6 +661,29 @@ LESSON = Lesson(
                 + ([quick_run("dec", target=values["target"])] if values["target"] != "dec" else [])
             ),
             explains=("dec.target",),
+        ),
+        LessonStep(
+            "Why the sure ones may teach",
+            "Squaring widens the lead of the larger share: 0.8 beside 0.2 becomes 0.94 beside 0.06, "
+            "while 0.5 beside 0.5 stays even. So it is sure items that say where the network shall "
+            "go. That helps as long as they are mostly right: here all digits are sorted by their "
+            "largest share.",
+            r"\frac{p_{ia}}{p_{ib}} = \left( \frac{q_{ia}}{q_{ib}} \right)^{2} \frac{f_b}{f_a}",
+            {
+                "a, b": "two clusters",
+                "q, p": "shares and targets of item i",
+                "f_a, f_b": "sizes of the clusters",
+            },
+            _by_fifth,
+            Try(
+                "Before the first update, how much more often is the surest fifth of the digits right "
+                "than the least sure one?",
+                ("Hardly, by less than 5 points", "By 5 to 20 points", "By more than 20 points"),
+                {"update": 0.0},
+                _sure_and_right,
+            ),
+            (Slider("update", "Update", 0, 25, 0, 1),),
+            needs=lambda values: [quick_run("dec")],
         ),
     ),
 )

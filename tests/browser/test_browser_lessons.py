@@ -35,7 +35,7 @@ def onward(page, number):
 def test_walk_through_the_lesson_on_dec(store, address, page):
     page.goto(f"{address}/learn")
     see(page, "^3. DEC")
-    page.get_by_role("button", name="Begin · 9 steps").first.click()
+    page.get_by_role("button", name=f"Begin · {len(LESSON.steps)} steps").first.click()
     see(page, r"^1\. From a distance to a share")
     settle(page)
     fits(page)
@@ -91,4 +91,7 @@ def test_walk_through_the_lesson_on_dec(store, address, page):
     onward(page, 8)
     expect(page.get_by_role("button", name="Train it here")).to_be_visible()
     onward(page, 9)
+    onward(page, 10)  # of the run trained before
+    predict(page, "Hardly, by less than 5 points")
+    assert re.search(r"\d+% of the surest fifth are right", verdict(page))
     expect(page.get_by_role("link", name="Train it yourself")).to_be_visible()
