@@ -8,6 +8,7 @@ import pandas as pd
 
 from clustlab.course.controls import Choice, Grid, Slider, Values
 from clustlab.course.figure import Chart, Element, Numbers, Words
+from clustlab.course.formulas import in_formula
 from clustlab.course.lesson import Lesson, LessonStep, Material, Try
 from clustlab.course.on_points import accuracy, on_shape, toy
 from clustlab.types import Array
@@ -106,8 +107,8 @@ def _seeds_agree(values: Values, materials: Sequence[Material]) -> tuple[int, st
     far = float(np.mean([agreement(pictures[i], pictures[j])[1] for i, j in pairs]))
     near = float(np.mean([kept_neighbours(pictures[i], pictures[j]) for i, j in pairs]))
     return (0 if far > 0.9 else 1 if far > 0.6 else 2), (
-        f"On average {far:.2f} for far pairs, while {near:.0%} of the neighbours stay. Which island "
-        "lies beside which is mostly luck; who lives on an island is not."
+        f"On average {far:.2f} for far pairs, while {near:.0%} of the five nearest of an item are the "
+        "same. Which island lies beside which is mostly luck; who lives on an island is not."
     )
 
 
@@ -301,8 +302,8 @@ def _matching(values: Values, materials: Sequence[Material]) -> list[Element]:
 
     def arithmetic(row: int, column: str) -> str:
         if row == 3:
-            terms = " + ".join(f"{v:g}" for v in table[column].iloc[:3])
-            return f"$({terms}) / {counts.sum():g} = {table[column].iloc[3]:.3f}$"
+            terms = " + ".join(in_formula(v, 6) for v in table[column].iloc[:3])
+            return f"$({terms}) / {in_formula(counts.sum(), 6)} = {table[column].iloc[3]:.3f}$"
         if column == "right":
             name = CLASSES[matched[row]] if matched[row] >= 0 else "no class"
             return (
@@ -382,27 +383,34 @@ LESSON = Lesson(
     terms={
         "UMAP": "A layout that keeps neighbours together and pushes all others apart.",
         "Silhouette": "How much nearer items are to their own cluster than to the next, from -1 to 1.",
-        "Matching": "The one-to-one pairing of clusters and classes with the most items in common.",
-        "Accuracy": "Share of items in the cluster that stands for their class, after matching.",
+        "Projection": "A picture of many dimensions in two: it can keep some distances, never all.",
+        "Hungarian matching": "The one-to-one pairing of clusters and classes that has the most items "
+        "in common.",
+        "ACC": "Accuracy: share of items in the cluster that stands for their class, after Hungarian "
+        "matching.",
+        "NMI": "Normalised mutual information: what clusters and classes tell of each other, 1 if "
+        "all. It grows with the number of clusters.",
         "Seed": "The number that all random draws of a run follow from.",
     },
     steps=(
         LessonStep(
             "Four seeds of one layout",
-            "The same 150 digits, laid out four times by UMAP from random starts. Nothing differs "
-            "but the seed. Colours are the true digits, which the layout has not seen.",
+            "UMAP lays out the same 150 digits four times; only the seed of the start differs. "
+            "Colours are the true digits, which it never sees. It ties each item to its neighbours "
+            "and draws tied items together. No tie says where an island has to lie, so look for what "
+            "all four have in common.",
             r"v_{ij} = e^{-\max(0,\, d_{ij} - \rho_i) / \sigma_i}",
             {
-                "v_{ij}": "strength of a tie",
-                "d_{ij}": "distance",
-                r"\rho_i": "distance to the nearest",
-                r"\sigma_i": "width of the neighbourhood",
+                "v_{ij}": "tie of item i to its neighbour j",
+                "d_{ij}": "their distance",
+                r"\rho_i": "distance of i to its nearest",
+                r"\sigma_i": "how fast ties weaken around i",
             },
             _four_seeds,
             Try(
-                "Take pairs of items that are far apart in one picture. Do their distances agree with "
-                "those in another?",
-                ("Nearly the same ranks, above 0.9", "Roughly, 0.6 to 0.9", "Hardly, below 0.6"),
+                "Take the pairs that are far apart in one picture, and rank them by distance. How well "
+                "does that agree with their ranks in another (1: the same order, 0: none in common)?",
+                ("Well, above 0.9", "Roughly, 0.6 to 0.9", "Hardly, below 0.6"),
                 {"neighbours": 12.0},
                 _seeds_agree,
             ),
@@ -412,9 +420,15 @@ LESSON = Lesson(
         LessonStep(
             "Size and distance mean nothing",
             "Three groups in ten dimensions: group 1 is wider than group 0, and group 2 farther off "
-            "than group 1. The layout knows each point's neighbours only.",
+            "than group 1. UMAP gives each item a width of its own, so that the ties of every item "
+            "sum to the same. Seen from inside, a wide group then looks like a tight one.",
             r"\sum_{j} e^{-\max(0,\, d_{ij} - \rho_i) / \sigma_i} = \log_2 k",
-            {r"\sigma_i": "width chosen for each item", "k": "neighbours"},
+            {
+                "d_{ij}": "distance of item i to its neighbour j",
+                r"\rho_i": "to its nearest",
+                r"\sigma_i": "width chosen to reach the sum",
+                "k": "neighbours",
+            },
             _sizes,
             Try(
                 "Group 1 is made ten times as wide as group 0. How much wider is it in the picture?",

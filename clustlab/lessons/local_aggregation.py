@@ -9,6 +9,7 @@ import pandas as pd
 
 from clustlab.course.controls import Choice, Slider, Values
 from clustlab.course.figure import Chart, Element, Numbers, Picture, Words
+from clustlab.course.formulas import in_formula
 from clustlab.course.lesson import Lesson, LessonStep, Material, Try
 from clustlab.course.on_digits import digits, pixels
 from clustlab.types import Array
@@ -182,10 +183,11 @@ def _purer(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
         close_and_right(CLUSTERS, h, BACKGROUND) for h in (1, int(values["seeds"]))
     )
     option = 0 if now > before + 0.005 else 1 if now < before - 0.005 else 2
+    added = (many * now - few * before) / max(many - few, 1e-9)
     return option, (
-        f"From {before:.1%} to {now:.1%}, while the number grows from {few:.1f} to {many:.1f}. The "
-        "union of many clusterings reaches further and errs a little more; the reach is what it is "
-        "for."
+        f"From {before:.1%} to {now:.1%}, while the number grows from {few:.1f} to {many:.1f}: of "
+        f"those that were added, {added:.1%} are right. More neighbours to learn from are paid for "
+        "with some wrong ones."
     )
 
 
@@ -216,11 +218,11 @@ def _loss(values: Values, materials: Sequence[Material]) -> list[Element]:
         if column == "cosine":
             return f"$0.96 \\cdot {x:g} + 0.28 \\cdot {y:g} = {cosine:.3f}$"
         if column == "weight":
-            return f"$\\exp({cosine:.3f} / {tau:g}) = {weights[row]:.4g}$"
+            return f"$\\exp({cosine:.3f} / {tau:g}) = {in_formula(weights[row])}$"
         if row == 3:
             return "Row 3 is not among the 3 nearest: it is neither pulled nor pushed"
-        below = " + ".join(f"{w:.4g}" for w in weights[:3])
-        return f"${weights[row]:.4g} / ({below}) = {near[row]:.4f}$"
+        below = " + ".join(map(in_formula, weights[:3]))
+        return f"${in_formula(weights[row])} / ({below}) = {near[row]:.4f}$"
 
     points = np.vstack([QUERY, SMALL_MEMORY_BANK])
     chart = teaching.cloud(
@@ -348,11 +350,18 @@ LESSON = Lesson(
             explains=("local-aggregation.n_clusterings",),
         ),
         LessonStep(
-            "Reach against purity",
-            "More clusterings find more close neighbours. Are they right? The means over 200 images, "
-            "judged by labels that the method itself never sees.",
+            "How many, and how many right",
+            "Each further clustering can only add close neighbours, and those that few clusterings "
+            "agree on are the doubtful ones. The upper curve is the mean number of close neighbours "
+            "of 200 images. The lower one is the share of them that show the same digit, by labels "
+            "that the method never sees.",
             r"\Pr(y_j = y_i \mid j \in C_i \cap B_i)",
-            {"y_i": "true digit of image i", "C_i": "close neighbours", "B_i": "background"},
+            {
+                r"\Pr": "share",
+                "y_i": "true digit of image i",
+                "C_i": "its close neighbours",
+                "B_i": "its background",
+            },
             _tradeoff,
             Try(
                 "From one clustering to ten: what does the share of the same digit do?",
@@ -383,10 +392,16 @@ LESSON = Lesson(
         ),
         LessonStep(
             "How fine the clusters must be",
-            "If all of the background is close, the loss is 0 and nothing moves. If the image is "
-            "alone, it is only pushed away. The number of clusters decides; click a number.",
+            "Few clusters are large: all of the background is close, the loss is 0, and nothing "
+            "moves. Many clusters are tiny: hardly any neighbour is close, so the image is pushed "
+            "away from nearly all of them. Only in between does the loss tell two kinds apart. Click "
+            "a number.",
             r"\frac{|C_i \cap B_i|}{|B_i|} \to 1: \; L_i \to 0",
-            {"|B_i|": "size of the background, 120", "L_i": "loss of image i"},
+            {
+                r"|C_i \cap B_i|": "close ones in the background",
+                "|B_i|": "size of the background, 120",
+                "L_i": "loss of image i",
+            },
             _granular,
             Try(
                 "600 clusters for 1,797 images, three clusterings. How many close neighbours does an "

@@ -9,6 +9,7 @@ import pandas as pd
 
 from clustlab.course.controls import Choice, Slider, Values
 from clustlab.course.figure import Chart, Element, Numbers, Picture, Words
+from clustlab.course.formulas import in_formula
 from clustlab.course.lesson import Lesson, LessonStep, Material, Try
 from clustlab.course.on_digits import digits, pixels, quick_run, step_at
 from clustlab.types import Array
@@ -52,9 +53,9 @@ def _finding(values: Values, materials: Sequence[Material]) -> list[Element]:
         if column == "cosine":
             return f"$\\cos({angles[row]:g}^\\circ) = {cosine[row]:.3f}$"
         if column == "weight":
-            return f"$\\exp({cosine[row]:.3f} / {tau:g}) = {weights[row]:.4g}$"
-        below = " + ".join(f"{w:.4g}" for w in weights)
-        return f"${weights[row]:.4g} / ({below}) = {share[row]:.3f}$"
+            return f"$\\exp({cosine[row]:.3f} / {tau:g}) = {in_formula(weights[row])}$"
+        below = " + ".join(map(in_formula, weights))
+        return f"${in_formula(weights[row])} / ({below}) = {share[row]:.3f}$"
 
     rows = directions(copy)
     chart = teaching.cloud(

@@ -309,7 +309,7 @@ def _thirty(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     one, many, alone = of_many(1)[1], of_many(int(values["m"]))[1], two_means()
     option = 0 if many > 0.9 else 1 if many > alone + 0.02 else 2
     return option, (
-        f"Consensus of 30: {many:.3f}; of a single clustering: {one:.3f}; k-means with two clusters: "
+        f"Consensus of {int(values['m'])}: {many:.3f}; of a single clustering: {one:.3f}; k-means with two clusters: "
         f"{alone:.3f}. Small pieces are cut differently each time, and what stays together over all "
         "cuts follows the shape."
     )
@@ -390,7 +390,7 @@ LESSON = Lesson(
         "Consensus": "A clustering on which many clusterings agree as far as they can.",
         "Co-association": "Share of clusterings that put two items together.",
         "Silhouette": "How much nearer items are to their own cluster than to the next, -1 to 1.",
-        "Adjusted Rand index": "Agreement of two divisions on pairs: 1 if equal, 0 as by chance.",
+        "ARI": "Adjusted Rand index: agreement of two divisions on pairs, 1 if equal, 0 as by chance.",
     },
     steps=(
         LessonStep(
@@ -461,9 +461,9 @@ LESSON = Lesson(
             {"c_i^{(m)}": "cluster of item i in clustering m", "M": "clusterings"},
             _voting,
             Try(
-                "The fourth clustering now puts all items into one cluster. Does the consensus in two "
-                "clusters change?",
-                ("No", "Yes"),
+                "The fourth clustering now puts all items into one cluster. What does the consensus in "
+                "two clusters do?",
+                ("It stays as it is", "It changes"),
                 {"votes": (*VOTES[:3], (0.0,) * 6)},
                 _useless_vote,
             ),
@@ -487,7 +487,7 @@ LESSON = Lesson(
             _many,
             Try(
                 "With 30 such clusterings, does the consensus find the moons?",
-                ("Nearly or wholly", "Better than k-means with k = 2", "No better than that"),
+                ("Nearly or wholly", "Better than k-means with k = 2", "Not better than that"),
                 {"m": 30.0},
                 _thirty,
             ),

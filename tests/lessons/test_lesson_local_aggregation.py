@@ -39,3 +39,13 @@ def test_the_background_is_near_and_without_the_image_itself():
     cosine = np.take_along_axis(la.memory_bank() @ la.memory_bank()[:5].T, table[:5].T, axis=0).T
     assert (np.diff(cosine, axis=1) <= 1e-6).all()
     np.testing.assert_allclose(np.linalg.norm(la.memory_bank(), axis=1), 1, rtol=1e-5)
+
+
+def test_those_that_more_clusterings_add_make_up_the_difference():
+    (few, before), (many, now) = (
+        la.close_and_right(la.CLUSTERS, h, la.BACKGROUND) for h in (1, la.SEEDS)
+    )
+    said = la._purer({"seeds": float(la.SEEDS)}, ())[1]
+    added = (many * now - few * before) / (many - few)
+    assert 0 < added < now
+    assert f"{added:.1%} are right" in said
