@@ -13,6 +13,7 @@ N = 240  # points of a toy shape: every method answers in a tenth of a second
 BLOBS_EXTENT = (-2.1, 2.1, -1.38, 1.38)  # of a plane over the five blobs
 MIXTURE_NOISE = 0.15
 MIXTURE_STARTS = np.array([[-1.2, -0.6], [0.2, 1.0], [1.0, -0.9]])
+NARROW = 0.05  # noise with which groups are narrow and far apart
 GROUPS = {
     "blobs": 5,
     "anisotropic": 3,
@@ -130,23 +131,24 @@ CONTEST: Mapping[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def scores(shape: str, seed: int) -> dict[str, float]:
+def scores(shape: str, seed: int, noise: float = NARROW) -> dict[str, float]:
     """Accuracy of each method on a shape."""
-    data = toy(shape, 0.05, seed)
+    data = toy(shape, noise, seed)
     return {
         name: accuracy(
-            data, on_shape(method, shape, 0.05, seed, tuple(settings.items())).assignments
+            data, on_shape(method, shape, noise, seed, tuple(settings.items())).assignments
         )
         for name, (method, settings) in CONTEST.items()
     }
 
 
-def of_kmeans(shape: str, seed: int = 0) -> tuple[Dataset, Array, Array]:
-    """Points of a shape, their clusters by k-means and the means of these."""
+def of_kmeans(shape: str, seed: int = 0, noise: float = 2 * NARROW) -> tuple[Dataset, Array, Array]:
+    """Points of a shape, their clusters by k-means as in the contest, and the means of these."""
     from clustlab.parts.inputs.components import means_of
 
-    data = toy(shape, 0.1, seed)
-    owner = on_shape("kmeans", shape, 0.1, seed, ()).assignments
+    data = toy(shape, noise, seed)
+    method, settings = CONTEST["k-means"]
+    owner = on_shape(method, shape, noise, seed, tuple(settings.items())).assignments
     return data, owner, means_of(data.items, owner, GROUPS[shape])
 
 

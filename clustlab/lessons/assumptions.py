@@ -8,10 +8,12 @@ import pandas as pd
 
 from clustlab.course.controls import Choice, Places, Slider, Values
 from clustlab.course.figure import Chart, Element, Numbers, Picture, Plane, Words
+from clustlab.course.formulas import in_formula
 from clustlab.course.lesson import Lesson, LessonStep, Material, Try
 from clustlab.course.on_points import (
     BLOBS_EXTENT,
     MIXTURE_NOISE,
+    NARROW,
     N,
     accuracy,
     answers,
@@ -144,9 +146,9 @@ def _crowded(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
 
 
 # -- 3: balls of one size --------------------------------------------------------------------------
-def in_largest(shape: str, seed: int = 0) -> tuple[int, float]:
+def in_largest(shape: str, seed: int = 0, noise: float = 2 * NARROW) -> tuple[int, float]:
     """Centres of k-means that lie in the largest true group, and accuracy."""
-    data, owner, centers = of_kmeans(shape, seed)
+    data, owner, centers = of_kmeans(shape, seed, noise)
     assert data.labels is not None
     groups = np.unique(data.labels)
     means = np.array([data.items[data.labels == g].mean(0) for g in groups])
@@ -155,7 +157,7 @@ def in_largest(shape: str, seed: int = 0) -> tuple[int, float]:
 
 
 def _balls(values: Values, materials: Sequence[Material]) -> list[Element]:
-    data, owner, centers = of_kmeans(values["shape"])
+    data, owner, centers = of_kmeans(values["shape"], noise=values["noise"])
     chart = teaching.cloud(data.items, owner, centers=centers, height=400)
     right = accuracy(data, owner)
     return [
@@ -165,12 +167,14 @@ def _balls(values: Values, materials: Sequence[Material]) -> list[Element]:
 
 
 def _where_centers_go(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
-    count, right = in_largest(values["shape"])
+    count, right = in_largest(values["shape"], noise=values["noise"])
+    apart = in_largest(values["shape"], noise=NARROW)[1]
     sizes = np.bincount(toy(values["shape"]).labels)  # type: ignore[arg-type]
     return (0 if count == 1 else 1), (
         f"{count} of the 3 centres lie in the group of {sizes.max()} points, and accuracy is "
         f"{right:.2f}. Cutting the crowd in two saves more squares than giving {sizes.min()} points "
-        "a centre of their own."
+        f"a centre of their own. With a noise of {NARROW} instead of {values['noise']:g} accuracy is "
+        f"{apart:.2f}: a narrow crowd has few squares to save."
     )
 
 
@@ -196,7 +200,9 @@ def _components(values: Values, materials: Sequence[Material]) -> list[Element]:
             held = weights[row] * N
             return f"In the last M-step its shares summed to {held:.1f}: ${held:.1f} / {N} = {weights[row]:.3f}$"
         if column == "density N":
-            return f"Height of bell {row} at $({x:.2f},\\ {y:.2f})$: ${density[row]:.3g}$"
+            return (
+                f"Height of bell {row} at $({x:.2f},\\ {y:.2f})$: ${in_formula(density[row], 3)}$"
+            )
         tops = [f"{w:.2f} \\cdot {d:.4f}" for w, d in zip(weights, density, strict=True)]
         return f"$\\frac{{{tops[row]}}}{{{' + '.join(tops)}}} = {gamma[row]:.3f}$"
 
@@ -314,7 +320,8 @@ def _too_many_ties(values: Values, materials: Sequence[Material]) -> tuple[int, 
 # -- 7: all on one shape ---------------------------------------------------------------------------
 def _contest(values: Values, materials: Sequence[Material]) -> list[Element]:
     shape, seed = values["shape"], int(values["seed"])
-    data, accuracies = toy(shape, 0.05, seed), scores(shape, seed)
+    data = toy(shape, values["noise"], seed)
+    accuracies = scores(shape, seed, values["noise"])
     bars = teaching.bars(
         list(accuracies), list(accuracies.values()), title="accuracy", high=1.0, height=190
     )
@@ -327,7 +334,7 @@ def _contest(values: Values, materials: Sequence[Material]) -> list[Element]:
 
 
 def _no_winner(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
-    accuracies = scores(values["shape"], int(values["seed"]))
+    accuracies = scores(values["shape"], int(values["seed"]), values["noise"])
     place = sum(score > accuracies["spectral"] + 1e-9 for score in accuracies.values())
     option = 0 if place == 0 else 2 if place == len(accuracies) - 1 else 1
     listed = ", ".join(f"{name} {score:.2f}" for name, score in accuracies.items())
@@ -491,7 +498,7 @@ LESSON = Lesson(
                 "One group holds 90 % of the points, the others 7 % and 3 %. How many of the three "
                 "centres end in the large one?",
                 ("One", "Two or three"),
-                {"shape": "unequal-sizes"},
+                {"shape": "unequal-sizes", "noise": 2 * NARROW},
                 _where_centers_go,
             ),
             (
@@ -508,6 +515,7 @@ LESSON = Lesson(
                     ),
                     "anisotropic",
                 ),
+                Slider("noise", "Noise", 0.05, 0.3, 2 * NARROW, 0.05),
             ),
             explains=("kmeans.n_clusters", "pca-kmeans.n_clusters", "ae-kmeans.n_clusters"),
         ),
@@ -526,7 +534,7 @@ LESSON = Lesson(
             _components,
             Try(
                 "Every bell is forced to be a ball. Are the slanted groups found as well as before?",
-                ("Yes", "No, worse"),
+                ("As well as before", "Worse"),
                 {"kind": "spherical", "rounds": 20.0},
                 _spherical_components,
             ),
@@ -576,7 +584,7 @@ LESSON = Lesson(
             _graph,
             Try(
                 "Each point is tied to its 60 nearest instead of 10. Are both rings still found?",
-                ("Yes", "No, both are cut through"),
+                ("Both are found", "Both are cut through"),
                 {"neighbours": 60.0},
                 _too_many_ties,
             ),
@@ -586,7 +594,8 @@ LESSON = Lesson(
         LessonStep(
             "No one wins everywhere",
             "Five methods on one shape, each told the right number of groups. Every one of them is "
-            "perfect somewhere, and most of them fail somewhere.",
+            "perfect somewhere, and most of them fail somewhere. The noise is half of that in step "
+            "3, so that even k-means finds groups of unequal size; raise it and see who falls.",
             r"\mathrm{ACC} = \frac{1}{n} \max_{m} \sum_i \left[\, y_i = m(c_i) \right]",
             {
                 "y_i": "true group",
@@ -599,12 +608,13 @@ LESSON = Lesson(
                 "Spectral clustering was perfect on rings. Where does it end up with groups of 90, 7 "
                 "and 3 % of the points?",
                 ("First, or tied for it", "In between", "Last"),
-                {"shape": "unequal-sizes", "seed": 0.0},
+                {"shape": "unequal-sizes", "seed": 0.0, "noise": NARROW},
                 _no_winner,
             ),
             (
                 Choice("shape", "Shape", ("moons", "circles", "spirals", "unequal-sizes"), "moons"),
                 Slider("seed", "Seed of the points", 0, 5, 0, 1),
+                Slider("noise", "Noise", 0.05, 0.3, NARROW, 0.05),
             ),
         ),
         LessonStep(

@@ -72,7 +72,7 @@ def test_assumptions(page, address):
     see(page, rf"^Accuracy {numbers(r'accuracy is #', said)[0]:.2f}:")
 
     on(page, "assumptions", 4)
-    ball, free = numbers(r"accuracy of # .* free ellipses #", predict(page, "Yes"))
+    ball, free = numbers(r"accuracy of # .* free ellipses #", predict(page, "As well as before"))
     assert ball < free
     see(page, rf"accuracy {ball:.2f}$")
 
@@ -83,7 +83,7 @@ def test_assumptions(page, address):
 
     on(page, "assumptions", 6)
     see(page, r"^10 neighbours each: accuracy 1\.00")
-    few, many = numbers(r"from # to #", predict(page, "Yes"))
+    few, many = numbers(r"from # to #", predict(page, "Both are found"))
     assert many < few
     see(page, rf"^60 neighbours each: accuracy {many:.2f}")
 
@@ -188,7 +188,13 @@ def test_deepcluster(page, address):
     assert without < repaired
     see(page, rf"{without:g} of 6 are in use")
 
-    on(page, "deepcluster", 7)  # the guarded run is there already
+    on(page, "deepcluster", 7)
+    see(page, r"^16 of 16 clusters are in use")
+    kept, drawn = numbers("# of 16 with the old centres, # with new", predict(page, "All of them"))
+    assert kept < drawn
+    see(page, rf"^{kept:g} of 16 clusters are in use")
+
+    on(page, "deepcluster", 8)  # the guarded run is there already
     see(page, "^Beside the guarded run: nothing switched yet")
     page.get_by_text("Augmentation", exact=True).click()
     settle(page)

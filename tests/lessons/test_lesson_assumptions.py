@@ -55,10 +55,32 @@ def test_responsibilities_half_way_between_two_equal_components_are_even():
 def test_what_the_predictions_teach_holds_for_other_draws_too(seed):
     scores = on_points.scores("unequal-sizes", seed)
     assert min(scores, key=scores.get) == "spectral"
+    assert scores["k-means"] == 1  # with the noise of that step, which says so
     assert assumptions.in_largest("unequal-sizes", seed)[0] >= 2
+    assert assumptions.in_largest("unequal-sizes", seed, on_points.NARROW)[0] == 1
     data = on_points.bridge(seed)
     found = on_points.last_of("agglomerative", data.items, 2, linkage="single")
     assert np.bincount(found.assignments).min() < 10
+
+
+def test_two_steps_on_unequal_groups_say_that_their_noise_differs():
+    steps = assumptions.LESSON.steps
+    noise = [{c.name: c.value for c in step.controls}["noise"] for step in (steps[2], steps[6])]
+    assert noise[0] == 2 * noise[1]
+    assert "The noise is half of that in step 3" in steps[6].text
+    said = assumptions._where_centers_go({"shape": "unequal-sizes", "noise": noise[0]}, ())[1]
+    assert f"With a noise of {noise[1]} instead of {noise[0]}" in said
+    apart = on_points.scores("unequal-sizes", 0, noise[1])["k-means"]
+    assert f"accuracy is {apart:.2f}: a narrow crowd" in said
+
+
+def test_every_method_is_perfect_on_some_shape_and_most_fail_on_one():
+    shapes = assumptions.LESSON.steps[6].controls[0].options
+    table = [on_points.scores(shape, 0) for shape in shapes]
+    best = {name: max(row[name] for row in table) for name in on_points.CONTEST}
+    worst = {name: min(row[name] for row in table) for name in on_points.CONTEST}
+    assert set(best.values()) == {1.0}
+    assert sum(value < 0.7 for value in worst.values()) >= 3
 
 
 def test_a_shift_moves_pixels_and_lets_black_in():
