@@ -272,7 +272,7 @@ def _crowded(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     )
 
 
-# -- 6 and 7: RPT and VAT --------------------------------------------------------------------------
+# -- 6 and 8: RPT and VAT --------------------------------------------------------------------------
 ROWS = ("image", "random change", "changed", "worst change", "changed")
 
 
@@ -337,6 +337,46 @@ def _random_is_weak(values: Values, materials: Sequence[Material]) -> tuple[int,
         f"{rpt:.3f} nats against {vat:.3f} after training with the worst changes: {times:.1f} times "
         f"as much. Accuracy is {other:.3f} against {accuracy:.3f} in these two runs; another seed gives "
         "other figures."
+    )
+
+
+# -- 7: chance in many directions ------------------------------------------------------------------
+PIXELS = 64  # of a digit
+DRAWS = 2000
+
+
+@cache
+def part_along(d: int) -> float:
+    """Mean part of a random change of length 1 in d dimensions that goes along a given direction."""
+    r = np.random.default_rng(d).normal(size=(DRAWS, d))
+    return float((np.abs(r[:, 0]) / np.linalg.norm(r, axis=1)).mean())
+
+
+def _by_dimensions(values: Values, materials: Sequence[Material]) -> list[Element]:
+    d = int(values["d"])
+    places = sorted({1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, d})
+    table = pd.DataFrame({"d": places, "part": [part_along(place) for place in places]})
+    chart = teaching.lines(
+        table, x="d", y="part", title=("dimensions d", "part that counts"), at=float(d), height=330
+    )
+    part = part_along(d)
+    return [
+        Chart(chart, "Part of a random change along one direction, by the number of dimensions"),
+        Words(
+            f"In **{d}** dimensions {part:.1%} of a random change goes along the direction that "
+            f"counts, and all of the worst one: **{1 / part:.1f}** times as much."
+        ),
+    ]
+
+
+def _of_a_digit(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
+    d = int(values["d"])
+    part, rule = part_along(d), math.sqrt(2 / (math.pi * d))
+    option = 0 if 1 / part < 2 else 1 if 1 / part <= 5 else 2
+    return option, (
+        f"{1 / part:.1f} times: {part:.3f} of a random change goes along one of {d} directions, by the "
+        f"rule {rule:.3f}. Random changes hardly test the direction in which the answer gives way, "
+        "which is why RPT leaves borders close by. VAT spends its whole length there."
     )
 
 
@@ -476,16 +516,41 @@ LESSON = Lesson(
             explains=("imsat.perturbation",),
         ),
         LessonStep(
+            "Why chance finds so little",
+            "Close to a border the answer depends on one direction: the one straight across. A "
+            "random change spreads its length over all directions, so that little of it goes along "
+            "that one. The worst change of the same length puts all of it there.",
+            r"\frac{\lvert r \cdot g \rvert}{\lVert r \rVert} \approx "
+            r"\sqrt{\frac{2}{\pi d}} \quad\text{on average}",
+            {"r": "random change", "g": "direction across, of length 1", "d": "dimensions"},
+            _by_dimensions,
+            Try(
+                "A digit has 64 pixels. How much farther across the border does the worst change "
+                "reach than a random one of the same length?",
+                ("Less than 2 times as far", "2 to 5 times", "More than 5 times"),
+                {"d": float(PIXELS)},
+                _of_a_digit,
+            ),
+            (Slider("d", "Dimensions", 1, 128, 2, 1),),
+        ),
+        LessonStep(
             "What each protects from",
-            "Two runs of IMSAT that differ in nothing but the changes they train with. Both are then "
-            "measured under the worst ones. An answer that gives way has its border close by.",
+            "One run of IMSAT trains with the worst changes (VAT), the other with random ones (RPT); "
+            "nothing else differs. After each epoch both meet the worst change of the same size, and "
+            "the curves show how far their answers move. Near 0 means that no border lies within "
+            "that distance of an item.",
             r"L = \mathrm{KL}\bigl(p(x) \Vert p(x + r)\bigr) + \lambda \bigl(H(y|x) - \mu H(y)\bigr)",
-            {r"\lambda": "weight of the entropies, 0.1", r"\mu": "weight of balance, 4"},
+            {
+                "r": "random or worst change",
+                r"\mathrm{KL}": "how far the answer moves",
+                r"\lambda": "weight of the entropies, 0.1",
+                r"\mu": "weight of balance, 4",
+            },
             _protected,
             Try(
-                "After training with random changes, the worst ones move the answers ... as much as "
-                "after training with VAT.",
-                ("about", "1.5 to 5 times", "more than 5 times"),
+                "How far does the worst change move the answers after training with RPT, compared with "
+                "VAT?",
+                ("About as far", "1.5 to 5 times as far", "More than 5 times as far"),
                 {},
                 _random_is_weak,
             ),

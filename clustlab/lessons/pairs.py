@@ -202,12 +202,14 @@ def _untrained(values: Values, materials: Sequence[Material]) -> list[Element]:
 def _first_pairs(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     scores, labels = some(int(values["seed"]))
     s = cosines(scores)
-    similar, dissimilar = precision(s, 0.0, labels)
+    similar, _ = precision(s, 0.0, labels)
+    other = (1 - similar) / 9
     option = 0 if similar < 0.13 else 1 if similar < 0.5 else 2
     return option, (
-        f"{similar:.1%} of them are one digit, and {dissimilar:.1%} of the dissimilar pairs are two. "
-        f"That is little more than chance, yet there are {(kinds(s, 0.0) == 0).sum() // 2:,} such pairs here, and what "
-        "is right in them is a direction to learn in."
+        f"{similar:.1%}, of {(kinds(s, 0.0) == 0).sum() // 2:,} pairs. The wrong ones are shared by nine "
+        f"other digits, {other:.1%} for each on average: a digit is paired {similar / other:.1f} times "
+        "as often with itself. That is enough to pull its images together, and the next network "
+        "chooses a little better."
     )
 
 
@@ -394,9 +396,9 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Chicken and egg",
-            "Good pairs need a good network, and a good network needs good pairs. So look at a "
-            "network that has learned nothing: which of its pairs are one digit? DAC never sees "
-            "this, we use the labels to check.",
+            "Good pairs need a good network, and a good network needs good pairs. How can it begin? "
+            "Look at a network that has learned nothing: how many of the pairs that it takes as "
+            "similar are one digit? DAC never knows; labels serve to check here.",
             r"\Pr(y_i = y_j \mid s_{ij} > u) \quad\text{against}\quad \Pr(y_i = y_j) \approx 0.1",
             {"y_i": "true digit of item i", "s_{ij}": "cosine", "u": "upper threshold"},
             _untrained,

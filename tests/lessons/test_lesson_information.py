@@ -61,3 +61,13 @@ def test_the_size_of_a_change_is_a_share_of_the_distance():
     half = information.sizes_by_digit(10, 0.5)
     np.testing.assert_allclose(half, 2 * information.sizes_by_digit(10, 0.25))
     assert (information.distances(20) >= information.distances(10)).all()
+
+
+@pytest.mark.parametrize(("d", "part"), [(1, 1.0), (2, 2 / math.pi), (3, 0.5)])
+def test_the_part_of_a_random_change_along_one_direction(d, part):
+    assert information.part_along(d) == pytest.approx(part, abs=0.02)
+
+
+def test_in_many_dimensions_the_rule_of_the_formula_holds():
+    for d in (16, 64, 128):
+        assert information.part_along(d) == pytest.approx(math.sqrt(2 / (math.pi * d)), rel=0.05)

@@ -54,3 +54,13 @@ def test_the_last_epoch_of_the_run_has_nearly_closed_the_gap():
     upper, lower = pairs.limits(pairs.lam_of(pairs.EPOCHS))
     assert 0 < upper - lower < 0.03
     assert pairs.limits(pairs.lam_of(0)) == pairs.limits(pairs.lam_of(1)) == (0.95, 0.455)
+
+
+def test_the_right_pairs_of_an_untrained_network_outweigh_those_with_any_one_other_digit():
+    said = pairs._first_pairs({"seed": 0.0}, ())[1]
+    scores, labels = pairs.some(0)
+    similar = pairs.kinds(pairs.cosines(scores), 0.0) == 0
+    right = (labels[:, None] == labels[None, :])[similar].mean()
+    assert f"{right:.1%}, of {similar.sum() // 2:,} pairs" in said
+    assert f"{(1 - right) / 9:.1%} for each on average" in said
+    assert right / ((1 - right) / 9) > 1.5
