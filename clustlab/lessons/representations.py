@@ -23,8 +23,8 @@ CODE = 10  # numbers that the plain and the variational code have
 
 # -- runs, each used by several steps --------------------------------------------------------------
 def pixel_runs() -> list[RunSpec]:
-    """k-means on pixels and on principal components, from several starts."""
-    return [quick_run(name, n_init=5) for name in ("kmeans", "pca-kmeans")]
+    """k-means on pixels and on principal components, with as much patience as on codes."""
+    return [quick_run(name, n_init=20, max_iter=100) for name in ("kmeans", "pca-kmeans")]
 
 
 def sparse_run() -> RunSpec:
@@ -358,6 +358,9 @@ LESSON = Lesson(
         "bigan-kmeans",
     ),
     terms={
+        "Embedding": "The numbers by which a method clusters: one row an item, such as its code.",
+        "PCA": "Principal component analysis: axes turned to the directions in which items differ "
+        "most, of which the first few are kept.",
         "Principal component": "A direction in which items differ as much as possible.",
         "Whitening": "Scaling of directions so that all have the same variance.",
         "Autoencoder": "A network that squeezes an item into a code and redraws it from there.",

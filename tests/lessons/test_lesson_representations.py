@@ -47,3 +47,13 @@ def test_runs_are_shared_between_steps():
     assert len(set(specs)) == 5
     assert len(specs) > 5
     assert np.isfinite(lesson.reported("ae-kmeans"))
+
+
+def test_the_race_clusters_every_representation_in_the_same_way():
+    from clustlab import params, registry
+
+    starts = {
+        params.build(registry.method(spec.method), spec.method_params).n_init
+        for spec in lesson.five_runs()
+    }
+    assert len(starts) == 1
