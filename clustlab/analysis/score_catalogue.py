@@ -50,6 +50,7 @@ class Score:
     high: float = 1.0
     unit: Unit = ""
     lesson: tuple[str, int] | None = None  # lesson and step (from 1) that explain it
+    terms: tuple[str, ...] = ()  # of the glossary, to look up
 
     @property
     def needs_labels(self) -> bool:
@@ -125,6 +126,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 _by_classes(metrics.accuracy_of),
                 unit="share of items",
                 lesson=("honest-pictures", 5),
+                terms=("ACC", "Hungarian matching"),
             ),
             Score(
                 "nmi",
@@ -134,6 +136,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "Grows with the number of clusters.",
                 "classes",
                 _by_classes(metrics.nmi_of),
+                terms=("NMI",),
             ),
             Score(
                 "ari",
@@ -144,6 +147,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "classes",
                 _by_classes(metrics.ari_of),
                 low=-0.5,
+                terms=("ARI",),
             ),
             Score(
                 "purity",
@@ -154,6 +158,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "classes",
                 _by_classes(metrics.purity_of),
                 unit="share of items",
+                terms=("Purity",),
             ),
             Score(
                 "ami",
@@ -163,6 +168,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "classes",
                 _by_classes(metrics.ami_of),
                 low=-math.inf,
+                terms=("NMI",),
             ),
             Score(
                 "homogeneity",
@@ -190,6 +196,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "the same number as NMI.",
                 "classes",
                 _by_classes(metrics.v_measure_of),
+                terms=("NMI",),
             ),
             Score(
                 "acc_merged",
@@ -242,6 +249,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "What the clusters tell of those one step before, as NMI.",
                 "step before",
                 _by_change(lambda before, now: metrics.nmi_of(contingency(before, now))),
+                terms=("NMI",),
             ),
             Score(
                 "confidence",

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 import streamlit as st
 
+from clustlab.course import catalogue
 from clustlab.ui import state
 
 PAGES = Path(__file__).parents[2] / "pages"
@@ -50,6 +52,18 @@ def follow() -> None:
 def lesson_url(name: str, step: int = 1) -> str:
     """Address of a step of a lesson."""
     return f"/learn?lesson={name}&step={step}"
+
+
+def term_link(term: str, words: str = "") -> str:
+    """Link in Markdown to a term of the glossary, which must be there; shows the term or words."""
+    assert term in catalogue.glossary(), f"{term!r} is no term of the glossary"
+    return f"[{words or term}](/learn?lesson=glossary&{state.TERM.key}={quote(term)})"
+
+
+def with_terms(text: str, *terms: str) -> str:
+    """A help text that ends with links to terms of the glossary."""
+    links = ", ".join(map(term_link, terms))
+    return f"{text}\n\nGlossary: {links}" if terms else text
 
 
 def lesson_link(where: tuple[str, int], label: str) -> None:

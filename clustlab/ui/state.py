@@ -174,6 +174,7 @@ RUN_BY_HAND = SessionValue("find-by-hand", False)
 # -- lessons -----------------------------------------------------------------------------------
 LESSON, LESSON_STEP, SAID = QueryValue("lesson"), QueryValue("step"), QueryValue("said")
 LOCKED, HIDDEN = QueryValue("lock"), QueryValue("hide")
+TERM = QueryValue("term")  # of the glossary
 
 OF_ONE_RUN: tuple[SessionValue[Any], ...] = (
     *(STEP, EARLIER_STEP, PICKED, SELECTED, IS_PLAYING, IS_FORM_OPEN),

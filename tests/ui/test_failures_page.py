@@ -86,9 +86,9 @@ def test_what_a_cluster_stands_for_is_one_choice_for_all_pages(run, ask):
     assert app.query_params["stands-for"] in ("match", ["match"])
 
     app = visit("evaluate")
-    assert "Matching (cluster → class), whose cells add up to ACC" in words(app)
+    assert "(cluster → class), whose cells add up to" in words(app)
     app.segmented_control(key="class-rule-switch").set_value("majority").run()
-    assert "the majority class of each cluster, which adds up to purity" in words(app)
+    assert "the majority class of each cluster, which adds up to" in words(app)
 
 
 def test_the_counts_are_those_of_the_step_in_view(run, ask):

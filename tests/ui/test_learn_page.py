@@ -5,11 +5,13 @@ import json
 import pytest
 
 from clustlab import registry
+from clustlab.analysis.score_catalogue import SCORES
 from clustlab.course import catalogue
 from clustlab.params import schema
 from clustlab.runs.identity import INTERVENTIONS
 from clustlab.runs.store import RunSpec, RunStore
 from clustlab.training.worker import execute, new_run
+from clustlab.ui import nav
 from clustlab.ui.learn import lesson_runs
 from tests.ui.test_pages import visit, words
 
@@ -109,6 +111,32 @@ def test_the_glossary_finds_terms(runs):
     assert "KL divergence" in words(app)
     app.text_input(key="glossary-filter").set_value("xyzzy").run()
     assert "No term contains 'xyzzy'" in words(app)
+
+
+def test_a_link_to_a_term_opens_the_glossary_at_it(runs):
+    address = nav.term_link("Hungarian matching").partition("(")[2].rstrip(")")
+    assert address == "/learn?lesson=glossary&term=Hungarian%20matching"
+    app = visit("learn", lesson="glossary", term="Hungarian matching")
+    assert catalogue.glossary()["Hungarian matching"][0] in words(app)
+    assert catalogue.glossary()["Silhouette"][0] not in words(app)
+
+
+@pytest.mark.parametrize(
+    "term",
+    ["ACC", "ARI", "Augmentation", "Embedding", "Hungarian matching", "NMI", "PCA", "Projection"],
+)
+def test_the_glossary_has_the_words_of_the_headers(term):
+    assert nav.with_terms("Look.", term).startswith(f"Look.\n\nGlossary: [{term}](/learn?")
+
+
+@pytest.mark.parametrize("score", SCORES.values(), ids=lambda score: score.key)
+def test_the_terms_of_a_score_are_in_the_glossary(score):
+    assert set(score.terms) <= set(catalogue.glossary())
+
+
+def test_a_term_that_is_not_in_the_glossary_is_refused():
+    with pytest.raises(AssertionError, match="'gizmo' is no term"):
+        nav.term_link("gizmo")
 
 
 def test_the_help_of_a_parameter_leads_to_its_lesson(runs):

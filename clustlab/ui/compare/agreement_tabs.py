@@ -15,7 +15,7 @@ from clustlab.analysis.score_catalogue import FROM_ASSIGNMENTS, LABELLED, MERGED
 from clustlab.analysis.shares import percent
 from clustlab.runs.store import Run
 from clustlab.types import Array, cluster_name, cluster_words
-from clustlab.ui import session, state
+from clustlab.ui import nav, session, state
 from clustlab.ui.compare.compared_run import Side, chart_key, select, shared_by
 from clustlab.ui.run import summaries
 from clustlab.ui.widgets import keyboard_choice, panels
@@ -35,7 +35,7 @@ def agreement_of(sides: Sequence[Side]) -> None:
     columns = st.columns(2, gap="medium")
     for column, title, values in zip(columns, ("ARI", "NMI"), scores, strict=True):
         with column:
-            st.markdown(f"**{title}** between runs")
+            st.markdown(f"**{nav.term_link(title)}** between runs")
             panels.chart(
                 matrices.pairwise,
                 values,

@@ -12,15 +12,17 @@ from clustlab import registry
 from clustlab.analysis.score_catalogue import LABELLED, SCORES
 from clustlab.benchmark import table
 from clustlab.benchmark.table import Summary
-from clustlab.ui import session
+from clustlab.ui import nav, session
 from clustlab.ui.widgets import panels
 from clustlab.views import scores
 
 COLUMNS = {
     "Method": st.column_config.TextColumn(width=190, pinned=True),
     **{
-        SCORES[key].short: st.column_config.NumberColumn(format="%.3f", help=SCORES[key].meaning)
-        for key in (*LABELLED, "share_clustered")
+        score.short: st.column_config.NumberColumn(
+            format="%.3f", help=nav.with_terms(score.meaning, *score.terms)
+        )
+        for score in (SCORES[key] for key in (*LABELLED, "share_clustered"))
     },
     "±": st.column_config.NumberColumn(format="%.3f", help="Standard deviation over the seeds"),
     "Least": st.column_config.NumberColumn(format="%.3f"),

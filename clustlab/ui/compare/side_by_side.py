@@ -65,12 +65,14 @@ def _heads(sides: Sequence[Side]) -> None:
             if row["share_clustered"] < 1:
                 scores.insert(1, run_scores.clustered_words(row["share_clustered"]))
             few = scores if len(sides) < 3 else scores[:2]  # narrow columns
+            terms = [term for score in _told(row) for term in score.terms]
+            tip = nav.with_terms(", ".join(scores).replace("*", ""), *terms)
             record = run.log[side.view.step]
             words = f"Step {side.view.step} of {len(run) - 1} · {record['phase']} {record['done']}"
             if record.get("seconds") is not None:
                 words += f" · {record['seconds']:.1f} s"
             st.caption(words)
-            st.markdown(" · ".join(few), help=", ".join(scores).replace("*", ""))
+            st.markdown(" · ".join(few), help=tip)
             if side.has_others:
                 st.caption(_over_its_own(side))
 
@@ -173,9 +175,11 @@ def _in_short(a: Side, b: Side) -> None:
     ari, nmi = agreement.scores([a.clusters, b.clusters])
     same = agreement.n_in_matched(a.clusters, b.clusters)
     st.markdown(f"**How far do {a.letter} and {b.letter} agree?**")
+    ari_term, nmi_term = nav.term_link("ARI"), nav.term_link("NMI")
     st.markdown(
-        f"ARI **{ari[0, 1]:.3f}** · NMI **{nmi[0, 1]:.3f}** · {same:,} of {len(a.clusters):,} "
-        "items in matched clusters. The tabs Agreement and Consensus show which."
+        f"{ari_term} **{ari[0, 1]:.3f}** · {nmi_term} **{nmi[0, 1]:.3f}** · {same:,} of "
+        f"{len(a.clusters):,} items in matched clusters. The tabs Agreement and Consensus show "
+        "which."
     )
 
 

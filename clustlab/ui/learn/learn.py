@@ -75,7 +75,8 @@ def _card(lesson: Lesson) -> None:
 def _glossary() -> None:
     _door("All lessons", "apps", None)
     st.title("Glossary", anchor=False)
-    wanted = st.text_input("Find a term", key="glossary-filter").strip().lower()
+    asked = st.text_input("Find a term", value=state.TERM.get(), key="glossary-filter")
+    wanted = asked.strip().lower()
     terms = {t: m for t, m in catalogue.glossary().items() if wanted in f"{t} {m[0]}".lower()}
     if not terms:
         st.info(f"No term contains {wanted!r}. Clear the field to see all.")

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from clustlab.types import Array
-from clustlab.ui import session, state
+from clustlab.ui import nav, session, state
 from clustlab.ui.look import decision_regions, projections
 from clustlab.ui.run.view import View
 from clustlab.ui.server.routes import item_url
@@ -34,6 +34,9 @@ def embedding_page(view: View) -> None:
             format_func=KINDS.__getitem__,
             key=state.PROJECTION.key,
             bind="query-params",
+            help=nav.with_terms(
+                "How the embedding is drawn in the plane.", "Embedding", "Projection", "PCA", "UMAP"
+            ),
         )
         table = table_of(view, view.timeline.points(view.step))
         colour_by = st.selectbox(

@@ -11,7 +11,7 @@ from clustlab.analysis import matching, probes
 from clustlab.analysis.score_catalogue import SCORES, UNLABELLED, labelled_scores
 from clustlab.analysis.shares import percent
 from clustlab.types import cluster_words
-from clustlab.ui import session, state
+from clustlab.ui import nav, session, state
 from clustlab.ui.run import summaries
 from clustlab.ui.run.class_rule_switch import class_rule_switch
 from clustlab.ui.run.view import View
@@ -31,7 +31,7 @@ def evaluate_page(view: View) -> None:
     st.caption(f"At step {view.step}")
     with st.container(horizontal=True):
         for score in (SCORES[key] for key in _scores(view)):
-            tip = f"{score.meaning} {view.dataset.protocol}".strip()
+            tip = nav.with_terms(f"{score.meaning} {view.dataset.protocol}".strip(), *score.terms)
             st.metric(score.short, score.written(row[score.key]), help=tip, width=TILE)
         _share_clustered(row)
     panels.tabs({"Confusion matrix": lambda: _confusion(view), "Over time": lambda: _curves(view)})
@@ -85,13 +85,16 @@ def _confusion(view: View) -> None:
 
 def _outlined(view: View) -> str:
     """What the outlined cells of the matrix are, and to which score they add up."""
+    accuracy = nav.term_link("ACC")
     if view.class_rule == "majority":
         return (
-            "Outlined is the majority class of each cluster, which adds up to purity. ACC counts "
-            "only one cluster for each class."
+            "Outlined is the majority class of each cluster, which adds up to "
+            f"{nav.term_link('Purity', 'purity')}. {accuracy} counts only one cluster for each "
+            "class."
         )
     pairs = [f"{c} → {view.class_name(int(k))}" for c, k in enumerate(view.class_of) if k >= 0]
-    return f"Matching (cluster → class), whose cells add up to ACC: {', '.join(pairs)}"
+    rule = nav.term_link("Hungarian matching")
+    return f"{rule} (cluster → class), whose cells add up to {accuracy}: {', '.join(pairs)}"
 
 
 def chooser(view: View, name: str) -> keyboard_choice.Chooser:
@@ -149,6 +152,7 @@ def _curves(view: View) -> None:
         default=_scores(view)[:DRAWN],
         selection_mode="multi",
         format_func=lambda key: SCORES[key].title,
+        help=nav.with_terms("Curves to draw.", "ACC", "NMI", "ARI", "Purity"),
     )
     if view.timeline.has_noise():
         drawn = [*drawn, "share_clustered"]
@@ -213,7 +217,8 @@ def _probes(view: View) -> None:
     with st.expander("Probes: how much do the codes know about the classes?"):
         st.caption(
             "A probe is trained with labels on the frozen embedding. High probe, low ACC: the "
-            "classes are there, but they are not what the clusters follow."
+            "classes are there, but they are not what the clusters follow.",
+            help=nav.with_terms("Two words of this:", "Embedding", "ACC"),
         )
         kept = state.widget(f"probes-{view.run.id}-{view.step}")
         if st.button("Measure at this step", icon=":material/speed:"):

@@ -8,9 +8,10 @@ import pandas as pd
 import streamlit as st
 
 from clustlab.analysis import genealogy, matching, rematch, transitions
+from clustlab.analysis.score_catalogue import SCORES
 from clustlab.runs.store import Run
 from clustlab.types import Array, cluster_name, cluster_words
-from clustlab.ui import session, state
+from clustlab.ui import nav, session, state
 from clustlab.ui.look import shifts
 from clustlab.ui.run import alarms
 from clustlab.ui.run.view import View
@@ -270,7 +271,8 @@ def _decomposed(view: View, start: int) -> None:
     before = view.timeline.stable(start)
     acc_change = rematch.decompose(view.labels, before, view.clusters, view.timeline.n_classes)
     with st.container(horizontal=True):
-        st.metric(f"ACC at step {start}", _figure(acc_change.acc_before))
+        tip = nav.with_terms(SCORES["acc"].meaning, *SCORES["acc"].terms)
+        st.metric(f"ACC at step {start}", _figure(acc_change.acc_before), help=tip)
         st.metric(
             "Items that moved",
             _figure(acc_change.moved, "+"),
@@ -280,9 +282,12 @@ def _decomposed(view: View, start: int) -> None:
         st.metric(
             "Another matching",
             _figure(acc_change.rematched, "+"),
-            help="What the best matching of the later step adds. It never takes away.",
+            help=nav.with_terms(
+                "What the best matching of the later step adds. It never takes away.",
+                "Hungarian matching",
+            ),
         )
-        st.metric(f"ACC at step {view.step}", _figure(acc_change.acc_after))
+        st.metric(f"ACC at step {view.step}", _figure(acc_change.acc_after), help=tip)
     st.markdown(acc_change.sentence)
     shifts.note_read_anew(view, start)
     _changes(view, start, acc_change)

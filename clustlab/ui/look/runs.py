@@ -39,7 +39,7 @@ COLUMNS = {
             score.short,
             format="%d" if score.is_count else FORMATS.get(score.key, "%.3f"),
             width="small",
-            help=f"At the last step. {score.meaning}",
+            help=nav.with_terms(f"At the last step. {score.meaning}", *score.terms),
         )
         for score in SHOWN
     },

@@ -1,6 +1,6 @@
 """The biography of one item: what it is now, where it was, and what went with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,10 @@ def _near(view: View, index: int, step: int, *, key: str) -> list[int]:
         if is_noise
         else f"{percent(share, 0)} share its cluster"
     )
-    st.caption(f"Nearest in the embedding{when}: {says}")
+    st.caption(
+        f"Nearest in the embedding{when}: {says}",
+        help=nav.with_terms("Items whose numbers are most alike.", "Embedding"),
+    )
     alt = f"Nearest neighbours of item {index} at step {step}"
     items = np.array(neighbours["items"])
     clusters = np.array(neighbours["clusters"])  # as they were then
@@ -160,12 +163,20 @@ def _over_time(view: View, index: int) -> None:
         extent=view.timeline.extent(),
         title="Its path in the embedding",
         key="path",
+        terms=("Embedding", "Projection"),
     )
 
 
-def _small(chart: Callable[..., Any], *args: Any, title: str, key: str, **options: Any) -> None:
-    """A chart of the card: title above, the way to read it on hover."""
-    st.markdown(f"**{title}**", help=reading(chart))
+def _small(
+    chart: Callable[..., Any],
+    *args: Any,
+    title: str,
+    key: str,
+    terms: Sequence[str] = (),
+    **options: Any,
+) -> None:
+    """A chart of the card: title above, the way to read it and terms to look up on hover."""
+    st.markdown(f"**{title}**", help=nav.with_terms(reading(chart), *terms))
     panels.chart(chart, *args, key=f"life-{key}", with_guide=False, **options)
 
 

@@ -45,7 +45,8 @@ def four_views(view: View) -> None:
         scores = labelled_scores(is_over_clustered=view.timeline.is_over_clustered())[:3]
     if view.timeline.has_noise():
         scores = (*scores, "share_clustered")
-    st.markdown("**Scores over time**", help=reading(curves.metrics))
+    tip = nav.with_terms(reading(curves.metrics), "ACC", "NMI", "ARI")
+    st.markdown("**Scores over time**", help=tip)
     panels.chart(
         curves.metrics,
         view.timeline.metrics(),
@@ -115,7 +116,8 @@ def _embedding(view: View) -> None:
     table = scatter.dots(view.timeline.points(view.step), view.clusters)
     key = session.chart_key("live-embedding")
     with st.container(key="head-embedding", horizontal=True, vertical_alignment="center"):
-        st.markdown("**Embedding**", help=reading(scatter.embedding), width="content")
+        tip = nav.with_terms(reading(scatter.embedding), "Embedding", "Projection", "PCA")
+        st.markdown("**Embedding**", help=tip, width="content")
         embedding.by_numbers("live-embedding", table, view.timeline.extent(), key)
     panels.chart(
         scatter.embedding,
@@ -153,7 +155,8 @@ def _confusion(view: View) -> None:
         return
     cells = evaluate.chooser(view, "live-confusion")
     with st.container(key="head-confusion", horizontal=True, vertical_alignment="center"):
-        st.markdown("**Confusion matrix**", help=reading(matrices.confusion), width="content")
+        tip = nav.with_terms(reading(matrices.confusion), "Hungarian matching")
+        st.markdown("**Confusion matrix**", help=tip, width="content")
         cells.box("Choose a cell", evaluate.choices(view), width=220)
     evaluate.matrix(view, cells, height=HEIGHT, with_guide=False)
 
@@ -162,7 +165,7 @@ def _shifts(view: View) -> None:
     if len(view.timeline) < 2:
         st.caption("Shifts are shown from the second step on.")
         return
-    st.markdown("**Label shifts**", help=reading(curves.metrics))
+    st.markdown("**Label shifts**", help=nav.with_terms(reading(curves.metrics), "NMI"))
     panels.chart(
         curves.metrics,
         view.timeline.metrics(),

@@ -12,7 +12,7 @@ from clustlab.errors import ClustlabError
 from clustlab.params import build
 from clustlab.registry import Method
 from clustlab.types import Array, Dataset
-from clustlab.ui import session, state
+from clustlab.ui import nav, session, state
 from clustlab.views import sheets, theme
 
 COLUMNS, ROWS, TILE = 12, 5, 44  # items, changed copies of each, side of a tile
@@ -68,7 +68,10 @@ def _copies(method: Any, items: Array) -> None:
     )
     sobel = getattr(method, "sobel", False)
     edges = " The network sees the edges of these (Sobel)." if sobel else ""
-    st.caption(f"First row: items as they are. Below: copies, changed anew in every pass.{edges}")
+    term = nav.term_link("Augmentation")
+    st.caption(
+        f"First row: items as they are. Below: copies, changed anew in every pass ({term}).{edges}"
+    )
     st.button(
         "Other copies",
         icon=":material/refresh:",
