@@ -199,8 +199,8 @@ def test_four_runs_have_a_table_for_every_two_of_who_is_right(runs, pair):
     tables = ["AB", "AC", "AD", "BC", "BD", "CD"]
     assert [sum(k.startswith(f"cell-{p}-") for k in cells) for p in tables] == [4] * 6
     shares = {b.key: b.label for b in app.button if str(b.key).startswith("right-in-")}
-    words = ["all-right", *(f"only-{letter}" for letter in "abcd"), "all-wrong"]
-    assert list(shares) == [f"right-in-{word}" for word in words]
+    places = ["all-right", *(f"only-{letter}" for letter in "abcd"), "all-wrong"]
+    assert list(shares) == [f"right-in-{place}" for place in places]
     counts = [int(label.split(": ")[1]) for label in shares.values()]
     assert sum(counts) <= N
     app.button(key="right-in-all-right").click().run()
