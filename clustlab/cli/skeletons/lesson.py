@@ -56,7 +56,7 @@ def _step(title: str, place: float) -> LessonStep:
         _figure,
         Try(
             f"The centre is put at {place:g}. Is any other place better?",
-            ("No other is better", "Yes, another is"),
+            ("None is better", "Another is better"),
             {"center": place},
             _outcome,
         ),
