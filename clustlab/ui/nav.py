@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from clustlab.course import catalogue
 from clustlab.ui import state
 
 PAGES = Path(__file__).parents[2] / "pages"
@@ -56,6 +55,8 @@ def lesson_url(name: str, step: int = 1) -> str:
 
 def term_link(term: str, words: str = "") -> str:
     """Link in Markdown to a term of the glossary, which must be there; shows the term or words."""
+    from clustlab.course import catalogue
+
     assert term in catalogue.glossary(), f"{term!r} is no term of the glossary"
     return f"[{words or term}](/learn?lesson=glossary&{state.TERM.key}={quote(term)})"
 
