@@ -259,5 +259,5 @@ def test_the_item_asked_for_is_shown_first():
     assert drawn.rows[:2] == ("item 7: close", "item 7: background")
     assert np.array_equal(drawn.data[0, 0], blocks(60)[7])
     assert len(set(drawn.rows)) == len(drawn.rows) == 10
-    with pytest.raises(ParameterError, match=r"shown_item .* 60 items, got 60"):
+    with pytest.raises(ParameterError, match=r"shown_item .* got 60 for 60 items"):
         run(blocks(60), shown_item=60)
