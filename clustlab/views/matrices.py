@@ -34,10 +34,10 @@ def confusion(
 ) -> alt.LayerChart:
     """True classes by clusters: how many items of each class lie in each cluster.
 
-    Reading: each row is a true class, darker cells hold more of it. Outlined cells are the
-    matching of clusters to classes; what lies outside counts as an error. A column with two dark
-    cells is a cluster that mixes two classes. The column of noise, if there is one, counts neither
-    way. Click a cell for its images.
+    Reading: each row is a true class, more strongly coloured cells hold more of it. Outlined is
+    the class that each cluster stands for; what lies outside counts as an error. A column with two
+    strong cells is a cluster that mixes two classes. The column of noise, if there is one, counts
+    neither way. Click a cell for its images.
 
     Parameters
     ----------
@@ -93,8 +93,8 @@ def transition(
     """Clusters before by clusters after: where the items of each cluster went.
 
     Reading: rows are clusters at the earlier step, columns at the later one; outlined cells are
-    the items that stayed. A row with two dark cells is a cluster that split, a column with two
-    dark cells a merger. Noise has a row and a column of its own. Click a cell for the images that
+    the items that stayed. A row with two strongly coloured cells is a cluster that split, a column
+    with two a merger. Noise has a row and a column of its own. Click a cell for the images that
     moved.
 
     Parameters
@@ -132,9 +132,9 @@ def between(
     """Clusters of one run by clusters of another: which items each pair shares.
 
     Reading: rows are clusters of the first run, columns those of the second; outlined cells are
-    clusters with one number, matched by shared items. A row with two dark cells is a group that
-    the second run takes apart, a column with two a group that it puts together. Noise is no group
-    and has a row or column of its own. Click a cell for its images.
+    clusters with one number, matched by shared items. A row with two strongly coloured cells is a
+    group that the second run takes apart, a column with two a group that it puts together. Noise is
+    no group and has a row or column of its own. Click a cell for its images.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def _cells(counts: Array, share: Array) -> pd.DataFrame:
 def _heat(
     table: pd.DataFrame, *, x: alt.X, y: alt.Y, fields: list[str], title: str, note: str, rows: int
 ) -> alt.LayerChart:
-    """Squares, darker for a greater share of the row, with their counts written in.
+    """Squares, more strongly coloured for a greater share of the row, with their counts written in.
 
     Of the fields, all but `true` are clusters.
     """
@@ -319,7 +319,7 @@ def generic(
 ) -> alt.LayerChart:
     """Any matrix of numbers as squares.
 
-    Reading: darker squares are greater numbers; hover for the number itself.
+    Reading: more strongly coloured squares are greater numbers; hover for the number itself.
 
     Parameters
     ----------

@@ -234,7 +234,7 @@ def shades(
 ) -> alt.LayerChart:
     """A matrix (a, b) of values of at least 0 as shaded squares with their numbers.
 
-    Reading: darker cells hold more; the number in a cell is its value.
+    Reading: more strongly coloured cells hold more; the number in a cell is its value.
     """
     array = np.asarray(matrix, dtype=np.float64)
     table = pd.DataFrame(

@@ -649,3 +649,8 @@ def test_an_empty_cluster_has_an_order_too():
 def test_random_sheets_repeat_themselves():
     assert (sheets.random_sheet(IMAGES, 5).ids == sheets.random_sheet(IMAGES, 5).ids).all()
     assert sheets.strip(IMAGES, 12).shape[1] == 12 * 41 + 1
+
+
+def test_no_guide_speaks_of_dark_cells_which_are_light_in_the_dark_theme():
+    for draw in (matrices.confusion, matrices.transition, matrices.between, matrices.generic):
+        assert "dark" not in theme.reading(draw)
