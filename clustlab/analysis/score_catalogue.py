@@ -70,7 +70,8 @@ class Score:
     def written(self, value: float) -> str:
         """A value for people, such as "0.812" or "10"; a dash where it is not defined.
 
-        What is less than the greatest value is not written as that, but as ">0.999".
+        What is less than the greatest value is not written as that, but as ">0.999", and what is
+        not 0 not as 0.
         """
         if math.isnan(value):
             return "–"
@@ -78,7 +79,9 @@ class Score:
             return f"{value:.0f}"
         if self.high - 5e-4 <= value < self.high - EXACT:
             return f">{self.high - 1e-3:.3f}"
-        return f"<{1e-3:.3f}" if EXACT < value < 5e-4 else f"{value:.3f}"
+        if EXACT < abs(value) < 5e-4:
+            return "<0.001" if value > 0 else ">-0.001"
+        return f"{value:.3f}" if abs(value) > EXACT else "0.000"  # not -0.000
 
     def stored(self, value: float) -> float | int | None:
         """A value for files and JSON: five decimals, or a whole number; None for nan."""
@@ -203,8 +206,9 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "Accuracy after merging",
                 "ACC merged",
                 "Accuracy after merging clusters that lie close together, by k-means on their "
-                "centres, to as many as there are classes. Where there are no more clusters than "
-                "classes it is ACC.",
+                "centres, to as many as there are classes; other starts of k-means may give "
+                "several hundredths more or less. Where there are no more clusters than classes it "
+                "is ACC.",
                 "merged clusters",
                 _merged_accuracy,
                 unit="share of items",

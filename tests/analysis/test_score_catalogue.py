@@ -66,6 +66,8 @@ def test_a_value_is_written_for_people_and_stored_for_programs():
     assert SCORES["acc"].written(0.81249) == "0.812"
     assert SCORES["n_occupied"].written(10.0) == "10"
     assert SCORES["acc"].written(math.nan) == "–"
+    near_zero = [SCORES["ari"].written(x) for x in (-0.0, -1e-12, -2e-4, 2e-4, -0.0006)]
+    assert near_zero == ["0.000", "0.000", ">-0.001", "<0.001", "-0.001"]
     assert SCORES["acc"].stored(0.123456789) == 0.12346
     assert SCORES["n_occupied"].stored(10.0) == 10
     assert isinstance(SCORES["n_occupied"].stored(10.0), int)
