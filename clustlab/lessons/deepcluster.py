@@ -588,8 +588,7 @@ LESSON = Lesson(
             "No centre need start far away. Training moves the features: here they turn, and items of "
             "a group draw together. The centres of the round before stay where items were, and some "
             "of them are nearest to nothing now. Compare with centres that are drawn anew.",
-            r"\mu_j^{(t-1)} \approx f_{\theta^{(t-1)}}(x), \qquad \text{but now the items lie at } "
-            r"f_{\theta^{(t)}}(x)",
+            r"\mu_j^{(t-1)} \approx f_{\theta^{(t-1)}}(x) \neq f_{\theta^{(t)}}(x)",
             {r"\mu_j^{(t-1)}": "centre of the round before", r"f_{\theta^{(t)}}": "features now"},
             _moving,
             Try(

@@ -17,6 +17,7 @@ from clustlab.ui import nav, session, state
 from clustlab.ui.learn import lesson_figure, lesson_runs
 from clustlab.ui.state import QueryValue, SessionValue
 
+FEW_OPTIONS = 3  # as many fit in one line
 OF_ALL_LESSONS = (state.RUN_IN_ADDRESS.key, state.LOCKED.key, state.HIDDEN.key)
 
 
@@ -182,7 +183,9 @@ def _widget(control: Control, value: Any, key: str) -> Any:
         low, high, step = map(number, (control.low, control.high, control.step))
         return st.slider(control.label, low, high, step=step, **common)
     if isinstance(control, Choice):
-        return st.segmented_control(control.label, control.options, required=True, **common)
+        # pills go on in another line where a column is too narrow for all
+        choose = st.segmented_control if len(control.options) <= FEW_OPTIONS else st.pills
+        return choose(control.label, control.options, required=True, **common)
     assert isinstance(control, Switch)  # places are drawn in the figure
     return st.toggle(control.label, **common)
 
