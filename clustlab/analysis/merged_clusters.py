@@ -19,6 +19,11 @@ def n_classes_present(labels: Array | None) -> int:
     return 0 if labels is None else len(np.unique(labels[labels >= 0]))
 
 
+def has_more_than_classes(clusters: Array, labels: Array | None) -> bool:
+    """Whether more clusters (n,) are in use than classes (n,) occur; never without labels."""
+    return 0 < n_classes_present(labels) < int((sizes_of(clusters) > 0).sum())
+
+
 def merged_counts(snapshot: Snapshot, labels: Array, items: Array | None = None) -> Array:
     """Counts (classes, groups) int64 of items after merging clusters to as many as classes occur.
 
@@ -34,10 +39,10 @@ def merged_counts(snapshot: Snapshot, labels: Array, items: Array | None = None)
     assignments = snapshot.assignments
     counted = slice(None) if items is None else items
     clusters, known = assignments[counted], labels[counted]
-    n_classes = n_classes_present(known)
-    if 0 < n_classes < (sizes_of(clusters) > 0).sum():
+    if has_more_than_classes(clusters, known):
         sizes = sizes_of(assignments, snapshot.n_clusters)
-        clusters = looked_up(clusters, merged(places_of(snapshot), sizes, n_classes))
+        groups = merged(places_of(snapshot), sizes, n_classes_present(known))
+        clusters = looked_up(clusters, groups)
     return contingency(known, clusters)
 
 

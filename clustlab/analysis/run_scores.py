@@ -2,7 +2,7 @@
 
 from clustlab.analysis import metrics, score_catalogue
 from clustlab.analysis.matching import sizes_of
-from clustlab.analysis.merged_clusters import merged_counts, n_classes_present
+from clustlab.analysis.merged_clusters import has_more_than_classes, merged_counts
 from clustlab.analysis.score_catalogue import MERGED, OF_ONE_STEP, SCORES, Division
 from clustlab.analysis.shares import percent
 from clustlab.runs.store import Run
@@ -33,8 +33,7 @@ def of_snapshot(snapshot: Snapshot, labels: Array | None, items: Array | None = 
     taken = slice(None) if items is None else items
     clusters = snapshot.assignments[taken]
     own = scores(clusters, None if labels is None else labels[taken])
-    n_classes = 0 if labels is None else n_classes_present(labels[taken])
-    if labels is None or not 0 < n_classes < (sizes_of(clusters) > 0).sum():
+    if labels is None or not has_more_than_classes(clusters, labels[taken]):
         return own
     division = Division(sizes_of(clusters), clusters, merged=merged_counts(snapshot, labels, items))
     computed = score_catalogue.values(division, MERGED)
