@@ -17,7 +17,7 @@ from clustlab.ui import nav, session, state
 from clustlab.ui.learn import lesson_figure, lesson_runs
 from clustlab.ui.state import QueryValue, SessionValue
 
-FEW_OPTIONS = 3  # as many fit in one line
+LETTERS = 20  # of the options of a control, for which it gets the width of a slider once more
 OF_ALL_LESSONS = (state.RUN_IN_ADDRESS.key, state.LOCKED.key, state.HIDDEN.key)
 
 
@@ -157,7 +157,7 @@ def _controls(
     shown = [c for c in shown if not isinstance(c, Places)]  # the figure holds these
     if not shown:
         return chosen
-    for column, control in zip(st.columns(len(shown)), shown, strict=True):
+    for column, control in zip(st.columns([_width(c) for c in shown]), shown, strict=True):
         with column:
             key = f"lesson-{lesson.name}-{number}-{control.name}"
             chosen[control.name] = _widget(control, values[control.name], key)
@@ -167,6 +167,11 @@ def _controls(
         else:
             QueryValue(control.name).drop()
     return chosen
+
+
+def _width(control: Control) -> float:
+    """Width of a control, in that of a slider: options stand side by side and do not wrap."""
+    return 1 + sum(map(len, control.options)) / LETTERS if isinstance(control, Choice) else 1
 
 
 def _widget(control: Control, value: Any, key: str) -> Any:
@@ -183,9 +188,7 @@ def _widget(control: Control, value: Any, key: str) -> Any:
         low, high, step = map(number, (control.low, control.high, control.step))
         return st.slider(control.label, low, high, step=step, **common)
     if isinstance(control, Choice):
-        # pills go on in another line where a column is too narrow for all
-        choose = st.segmented_control if len(control.options) <= FEW_OPTIONS else st.pills
-        return choose(control.label, control.options, required=True, **common)
+        return st.segmented_control(control.label, control.options, required=True, **common)
     assert isinstance(control, Switch)  # places are drawn in the figure
     return st.toggle(control.label, **common)
 
