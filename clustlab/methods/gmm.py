@@ -36,7 +36,8 @@ A group that is bent or hollow is no Gaussian: on moons and circles the mixture 
 components over one group or one component over several. It starts from k-means and seldom gets far
 from it, so a merged pair of groups stays merged. With too few items per component a covariance is
 fitted to noise, and with no regularisation a component can shrink onto a single item, which makes
-the likelihood infinite and the result worthless.
+the likelihood infinite and the result worthless. Of several starts the likeliest fit is kept,
+which finds better divisions, but also such a component if there is one.
 
 ## Source
 
@@ -66,7 +67,13 @@ from clustlab.parts.clustering.gaussian_mixture import (
     log_joint,
     maximise,
 )
-from clustlab.parts.clustering.kmeans import check_enough_items, kmeans
+from clustlab.parts.clustering.kmeans import check_enough_items
+from clustlab.parts.clustering.mixture_start import (
+    USUAL_ROUNDS,
+    Limits,
+    answers_of,
+    likeliest_start,
+)
 from clustlab.parts.hooks.interventions import OF_CENTERS, Offer, Wanted, changed_answers
 from clustlab.parts.hooks.scoring import AsRows, kept, projected
 from clustlab.parts.inputs.components import Components, n_components, pca_cost
@@ -112,7 +119,10 @@ class GaussianMixture:
     )
     n_components: int = n_components(20)
     n_init: int = params.param(
-        10, low=1, high=100, help="Starts of k-means, whose best division is fitted first."
+        10,
+        low=1,
+        high=100,
+        help="Starts of k-means. The mixture is fitted from each, and the likeliest is kept.",
     )
     max_iter: int = params.param(
         100, low=1, high=1000, log=True, help="Upper limit on rounds of expect and maximise."
@@ -140,7 +150,8 @@ class GaussianMixture:
         square = d if self.covariance in ("full", "tied") else 1
         one_round = Cost(linear=float(n * self.n_clusters * d * (2 * square + 2)))
         starts = Cost(linear=float(2 * USUAL_KMEANS_STEPS * self.n_init * n * self.n_clusters * d))
-        first = pca_cost(n, width, d) + starts + one_round
+        fits = one_round * (USUAL_ROUNDS * self.n_init if self.n_init > 1 else 0)
+        first = pca_cost(n, width, d) + starts + fits + one_round
         return [
             PlannedPhase("place bells", 1, first, "initialise"),
             PlannedPhase("expect and maximise", self.max_iter, one_round, "train"),
@@ -195,12 +206,19 @@ class _Run:
         return Mixture(*values, self.settings.covariance)
 
     def start(self) -> Snapshot:
-        """Snapshot of the components fitted to the best division of k-means."""
+        """Snapshot of the components fitted to the division whose mixture is likeliest."""
         self.ctx.at("place bells")
-        k = self.settings.n_clusters
-        clustering = kmeans(self.data.z, k, self.ctx, n_init=self.settings.n_init)
-        hard = torch.nn.functional.one_hot(clustering.assignments.cpu(), k).double()
-        self._fit(hard, clustering.centers.cpu().double())
+        s = self.settings
+        clustering = likeliest_start(
+            self.data.z,
+            s.n_clusters,
+            self.ctx,
+            s.covariance,
+            s.regularisation,
+            s.n_init,
+            Limits(s.max_iter, s.tolerance),
+        )
+        self._fit(answers_of(clustering), clustering.centers.cpu().double())
         log_likelihood = self._expect()[1]
         return self._snapshot({"log_likelihood": log_likelihood})
 

@@ -22,7 +22,8 @@ It beats methods that train encoder and clusters together for many hours.
 - **Ties between clusters** shows how much of the strength of each cluster's ties leads to another
   one. 4, 7 and 9 keep the longest.
 - Two islands in one colour, or one in two, are what the mixture got wrong: sizes differ, and its
-  first division comes from k-means.
+  first division comes from k-means. Of several starts the one is kept whose mixture makes the
+  items likeliest, not the one that k-means likes best.
 - Before and after the layout the network is the same: all that is gained, neighbours give.
 
 ## Where it fails
@@ -51,12 +52,17 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.parts.clustering.gaussian_mixture import Mixture, expect, maximise
-from clustlab.parts.clustering.kmeans import kmeans
+from clustlab.parts.clustering.kmeans import Clustering, kmeans
+from clustlab.parts.clustering.mixture_start import (
+    USUAL_ROUNDS,
+    Limits,
+    answers_of,
+    likeliest_start,
+)
 from clustlab.parts.clustering.umap_layout import Layout, first_points, layout_of
 from clustlab.parts.hooks.interventions import OF_CENTERS, Offer, Wanted, changed_answers
 from clustlab.parts.networks.cost import macs
@@ -72,6 +78,9 @@ from clustlab.types import (
     Snapshot,
 )
 
+# Epochs of the layout of few and of more items: what umap-learn takes if it is not told, as in the
+# authors' code.
+LONG, SHORT, FEW_ITEMS = 500, 200, 10_000
 SHOWN_ROUNDS = 20  # snapshots of the layout at most
 FITS = 3  # rounds of expectation and maximisation per snapshot of the layout
 VARIANCE = 1e-3  # added to every variance of the mixture; islands are about 1 wide
@@ -122,8 +131,8 @@ class N2D(AutoencoderSettings):
             "epochs": 12,
             "layout_epochs": 100,
         },
-        "standard": {"augmented": True, "batch_size": 64, "epochs": 45},
-        "paper": {"epochs": 1000},
+        "standard": {"augmented": True, "batch_size": 64, "epochs": 45, "layout_epochs": None},
+        "paper": {"epochs": 1000, "layout_epochs": None, "n_init": 1},
     }
 
     n_neighbors: int = params.param(
@@ -138,7 +147,22 @@ class N2D(AutoencoderSettings):
         high=1.0,
         help="How close neighbours may get in the layout. 0 packs islands most tightly.",
     )
-    layout_epochs: int = params.epochs(200, "How often the layout passes over the ties.")
+    n_init: int = params.param(
+        20,
+        low=1,
+        high=100,
+        advanced=True,
+        help="Starts of k-means. The mixture is fitted from each, and the likeliest is kept.",
+    )
+    layout_epochs: int | None = params.param(
+        200,
+        low=1,
+        high=5000,
+        log=True,
+        none_word="auto",
+        help="How often the layout passes over the ties. 'auto' is 500 up to 10,000 items and 200 "
+        "for more, as in the authors' code.",
+    )
     layout_size: int | None = params.param(
         None,
         low=1,
@@ -158,23 +182,27 @@ class N2D(AutoencoderSettings):
         help="Stop when a round gains less than this in the mean log likelihood of an item.",
     )
 
-    @property
-    def rounds(self) -> int:
-        """Number of snapshots of the layout."""
-        return min(self.layout_epochs, SHOWN_ROUNDS)
+    def passes(self, n: int) -> int:
+        """Epochs of the layout of n items."""
+        return self.layout_epochs or (LONG if n <= FEW_ITEMS else SHORT)
+
+    def rounds(self, n: int) -> int:
+        """Number of snapshots of the layout of n items."""
+        return min(self.passes(n), SHOWN_ROUNDS)
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c) or (d,)."""
         network = self.blank(shape)
         encoding = macs(network, network.shape, network.encode) * n
-        d, epochs = network.code, self.layout_epochs / self.rounds
+        d, rounds = network.code, self.rounds(n)
         fit = Cost(linear=float(2 * n * self.n_clusters * d * (d + 1)))
         graph = Cost(linear=float(n * n * d)) + encoding
-        layout = Cost(linear=n * EPOCH_WORK * epochs) + graph * (1 / self.rounds) + fit * FITS
+        layout = Cost(linear=n * EPOCH_WORK * self.passes(n) / rounds) + graph * (1 / rounds)
+        starts = (fit * USUAL_ROUNDS) * ((self.n_init if self.n_init > 1 else 0) / self.max_iter)
         return [
             *self.pretraining_plan(n, shape),
-            PlannedPhase("lay out", self.rounds, layout, "pretrain"),
-            PlannedPhase("fit mixture", self.max_iter, fit, "train"),
+            PlannedPhase("lay out", rounds, layout + fit * FITS, "pretrain"),
+            PlannedPhase("fit mixture", self.max_iter, fit + starts, "train"),
         ]
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
@@ -183,7 +211,7 @@ class N2D(AutoencoderSettings):
         stage = _Manifold(self, training, ctx)
         yield from training.start()
         yield from training.pretrain(0 if ctx.is_warm else self.epochs)
-        for done in ctx.phase("lay out", self.rounds):
+        for done in ctx.phase("lay out", self.rounds(len(items))):
             yield stage.lay_out(done)
         for done in ctx.phase("fit mixture", self.max_iter):
             # at first the clusters are divided anew, so those shown are not those to change
@@ -211,7 +239,8 @@ class _Manifold:
     def lay_out(self, done: int) -> Snapshot:
         """Snapshot after some epochs of the layout."""
         settings, ctx = self.settings, self.ctx
-        layout, epochs, rounds = self.layout, settings.layout_epochs, settings.rounds
+        n = len(self.training.inputs)
+        layout, epochs, rounds = self.layout, settings.passes(n), settings.rounds(n)
         ctx.at("lay out")
         if done == 0:
             self._place()
@@ -226,10 +255,13 @@ class _Manifold:
         return self._snapshot(mixture, {"log_likelihood": reached})
 
     def fit(self, done: int) -> Snapshot:
-        """Snapshot after one more round of the mixture, the first from the best of k-means."""
+        """Snapshot after one more round of the mixture, the first from the likeliest start."""
         self.ctx.at("fit mixture")
         if done == 0:
-            self._divide()
+            s = self.settings
+            limits = Limits(s.max_iter, s.tolerance)
+            x, k = self.points.value, s.n_clusters
+            self._divide(likeliest_start(x, k, self.ctx, "full", VARIANCE, s.n_init, limits))
         mixture, reached = self._fit()
         gain = reached - self.reached.value
         self.settled.value = gain < self.settings.tolerance
@@ -247,19 +279,17 @@ class _Manifold:
         if self._layout is None:
             z, settings = self.training.code(), self.settings
             self._layout = layout_of(
-                z, settings.n_neighbors, settings.min_dist, settings.layout_epochs, self.ctx
+                z, settings.n_neighbors, settings.min_dist, settings.passes(len(z)), self.ctx
             )
         return self._layout
 
     def _place(self) -> None:
         """Positions before the layout, and the clusters that are found there."""
         self.points.value = first_points(self.training.code(), self.points.value.shape[1], self.ctx)
-        self._divide()
+        self._divide(kmeans(self.points.value, self.settings.n_clusters, self.ctx))
 
-    def _divide(self) -> None:
-        k = self.settings.n_clusters
-        clustering = kmeans(self.points.value, k, self.ctx, n_init=self.settings.n_init)
-        self.answers.value = functional.one_hot(clustering.assignments.cpu(), k).double()
+    def _divide(self, clustering: Clustering) -> None:
+        self.answers.value = answers_of(clustering)
 
     def _fit(self) -> tuple[Mixture, float]:
         """Mixture after one round, and the mean log likelihood of the items."""

@@ -232,6 +232,27 @@ def test_clusters_gain_by_the_layout_and_the_likelihood_falls_by_the_ridge_only(
     assert (gains >= -np.array(limits) - 1e-9).all()
 
 
+@pytest.mark.parametrize(("n", "passes"), [(10, 500), (10_000, 500), (10_001, 200)])
+def test_the_layout_takes_as_many_epochs_as_that_of_umap(n, passes):
+    # umap.UMAP with n_epochs=None: 500 if graph.shape[0] <= 10000 else 200
+    for preset in ("standard", "paper"):
+        method = N2D(**N2D.presets[preset])
+        assert method.passes(n) == passes
+    assert N2D().passes(n) == 200  # what runs were made with that did not say it
+    assert N2D(layout_epochs=7).rounds(n) == 7
+
+
+def test_the_mixture_starts_where_it_is_likeliest(monkeypatch):
+    asked = []
+    real = n2d.likeliest_start
+    monkeypatch.setattr(n2d, "likeliest_start", lambda *a: asked.append(a) or real(*a))
+    small = {"epochs": 1, "layout_epochs": 2, "hidden_widths": "100-100-400", "n_clusters": 4}
+    *_, last = N2D(**small, n_init=3).iterate(digits(60)[0], Context())
+    ((z, k, _, kind, variance, n_init, limits),) = asked
+    assert (k, kind, variance, n_init, limits) == (4, "full", n2d.VARIANCE, 3, (50, 1e-3))
+    assert np.array_equal(z.numpy(), last.embedding)
+
+
 def test_the_layout_has_as_many_dimensions_as_clusters_but_no_more_than_the_code():
     items, _ = digits(60)
     small = {"epochs": 1, "layout_epochs": 2, "hidden_widths": "100-100-400", "n_init": 1}
