@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from clustlab.context import Context
+from clustlab.methods import vade
 from clustlab.methods.vade import VaDE, fitted_mixture
 from clustlab.methods.vade.variational import (
     FIRST_VARIANCE,
@@ -225,6 +226,7 @@ def run():
         cluster_epochs=12,
         n_init=2,
         batch_size=50,
+        warm_up_updates=400,
     )
     return list(settings.iterate(digits(), Context()))
 
@@ -243,9 +245,27 @@ def test_the_loss_falls_and_is_the_sum_of_its_parts(run):
     assert last["loss"] == pytest.approx(last["reconstruction"] + last["divergence"])
 
 
-def test_the_rate_falls_by_a_tenth_every_ten_epochs(run):
+def test_the_rate_rises_over_the_first_updates_and_falls_with_their_number():
+    method = VaDE(**VaDE.presets["paper"])
+    found = [method.rate(i) for i in (0, 99, 199, 399, 400, 6999, 7000, 13_999, 14_000)]
+    assert found == pytest.approx([5e-6, 5e-4, 1e-3, *[2e-3] * 3, *[1.8e-3] * 2, 1.62e-3])
+    assert method.rate(2_100_000) == pytest.approx(2e-4)  # the floor, at the end of 3,000 epochs
+    assert VaDE().rate(0) == pytest.approx(2e-3)  # as runs were that did not say it
+
+
+def test_updates_are_counted_over_epochs(run):
     rates = [s.scalars["learning_rate"] for s in run if "learning_rate" in s.scalars]
-    assert rates == pytest.approx([2e-3] * 10 + [1.8e-3] * 2)
+    # 200 items in batches of 50: the last update of an epoch is number 4, 8, ...
+    assert rates == pytest.approx([2e-3 * 4 * (i + 1) / 400 for i in range(12)])
+
+
+def test_the_mixture_starts_where_it_is_likeliest(monkeypatch):
+    asked = []
+    real = vade.likeliest_start
+    monkeypatch.setattr(vade, "likeliest_start", lambda *a: asked.append(a) or real(*a))
+    small = {"hidden_widths": "100-100-400", "epochs": 1, "cluster_epochs": 1, "n_clusters": 4}
+    list(VaDE(**small, n_init=3).iterate(digits(60), Context()))
+    assert [a[1:2] + a[3:6] for a in asked] == [(4, "diag", 1e-3, 3)]
 
 
 def test_every_cluster_is_sampled_and_every_unit_measured(run):
