@@ -10,6 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
 from clustlab.context import Context
+from clustlab.errors import ParameterError
 from clustlab.methods.imsat import IMSAT, change_sheet, imsat_loss
 from clustlab.methods.imsat.perturbation import (
     adversarial_direction,
@@ -17,6 +18,7 @@ from clustlab.methods.imsat.perturbation import (
     statistics_kept,
     unit,
 )
+from clustlab.params import build
 from clustlab.parts.inputs.neighbour_distances import neighbour_distances
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.networks.classifier import Classifier
@@ -218,3 +220,9 @@ def test_changes_are_drawn_around_grey_on_one_scale():
 def test_without_reach_nothing_is_changed():
     *_, last = IMSAT(**{**SMALL, "epochs": 2}, reach=0.0).iterate(digits(), Context())
     assert last.scalars["divergence"] == pytest.approx(0, abs=1e-6)
+
+
+def test_random_changes_may_be_larger_than_the_distance_to_neighbours():
+    assert build(IMSAT, {"reach": 4.0, "perturbation": "rpt"}).reach == 4.0
+    with pytest.raises(ParameterError, match=r"reach must lie in \[0, 4\]"):
+        build(IMSAT, {"reach": 4.1})

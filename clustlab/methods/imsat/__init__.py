@@ -35,8 +35,14 @@ away from the items. The weight $\mu = 4$ keeps $H(y)$ close to its ceiling.
 ## Where it fails
 
 - Equal size is built in by $\mu$; large classes are cut, small ones joined.
-- Random changes are too weak a demand: two digits in one cluster are common, and seeds differ by
-  several points.
+- Random changes of the published size are too weak a demand: two digits in one cluster are common,
+  and seeds differ by several points. In 50 passes of 70,000 images they reached an accuracy of 0.58
+  at a `reach` of 0.25, and 0.817 at 2.5.
+- By the published protocol (70,000 images, 14,000 updates) adversarial changes reached 0.903, 0.910
+  and 0.907 with three seeds on a GPU; published is 0.984. Loss, statistics of BatchNorm, scales and
+  distances to neighbours were compared with the authors' code and agree. The rest is unexplained:
+  there each batch is drawn from all images anew, and Adam's first steps are a little shorter, but
+  neither was tried.
 - With few items the neighbours are far, and one size fits less well: changes reach across.
 - Near in pixels is what counts as the same. On photographs that is a matter of background; there
   the paper starts from features of a trained network.
@@ -154,7 +160,11 @@ class IMSAT:
     }
 
     n_clusters: int = params.n_clusters()
-    epochs: int = params.epochs(60)
+    epochs: int = params.epochs(
+        60,
+        "How often training passes over all items. Published are 50 passes of 70,000 images, which "
+        "are as many updates as 350 passes of 10,000.",
+    )
     perturbation: Literal["vat", "rpt"] = params.param(
         "vat",
         help="Which change an answer must withstand: the worst one of its size (vat), or one in a "
@@ -163,9 +173,11 @@ class IMSAT:
     reach: float = params.param(
         0.25,
         low=0.0,
-        high=2.0,
-        help="Size of a change as a share of the distance to the neighbour. 0 changes nothing; "
-        "near 1 the changed item may well be another one.",
+        high=4.0,
+        help="Size of a change as a share of the distance to the neighbour. 0 changes nothing; an "
+        "adversarial change near 1 may well make another item of it. A random one is spread over "
+        "all pixels and must be larger: in 50 passes of 70,000 images, rpt reached an accuracy of "
+        "0.82 with 2.5 and 0.58 with 0.25.",
     )
     n_neighbors: int = params.param(
         10,
