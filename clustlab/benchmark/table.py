@@ -20,6 +20,7 @@ from clustlab import params, registry
 from clustlab.analysis import probes, run_scores
 from clustlab.analysis.run_scores import Scores
 from clustlab.analysis.score_catalogue import LABELLED, OF_ONE_STEP, SCORES
+from clustlab.device import choose_device
 from clustlab.errors import ClustlabError, ParameterError
 from clustlab.runs.identity import UNKNOWN, Identity, differences, planned
 from clustlab.runs.phases import first_step_refined
@@ -50,6 +51,7 @@ class Row:
     protocol: str = ""
     settings: str = ""  # what the preset set when it was measured; empty if it was not noted
     version: str = ""  # of the code; empty if it was not noted
+    device: str = ""  # "cpu" or the name of the card; empty if it was not noted
 
     @property
     def identity(self) -> Identity:
@@ -197,13 +199,14 @@ def run(
     """Measure what is missing in a table; return all its rows and how many runs failed.
 
     A row whose preset has other values today, or that another version of the code measured, is
-    measured anew and replaced.
+    measured anew and replaced. What another device measured is another row.
     """
     known = read(file)
     failed = 0
     for i, spec in enumerate(specs):
-        wanted = planned(spec)
-        same = [row for row in known if _place(row.identity) == _place(wanted)]
+        wanted, device = planned(spec), device_name(spec.device)
+        places = [row for row in known if _place(row.identity) == _place(wanted)]
+        same = [row for row in places if row.device in ("", device)]
         words = f"{i + 1}/{len(specs)} {spec.method} on {spec.dataset}, seed {spec.seed}"
         if any(_is_there(row, wanted) for row in same):
             tell(f"{words}: is there")
@@ -238,6 +241,20 @@ def _why_replaced(row: Row, wanted: Identity) -> str:
     if differences(row.identity, wanted) == ["version"]:
         return f"it was measured by version {row.version}"
     return f"the preset has changed since {row.settings!r}"
+
+
+def device_name(device: str) -> str:
+    """What a row calls a device: cpu, mps, or the name of the card.
+
+    Raises
+    ------
+    DeviceUnavailable
+        If this machine has no such device.
+    """
+    import torch
+
+    chosen = choose_device(device)[0]
+    return torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else chosen.type
 
 
 def _settings(spec: RunSpec) -> str:
@@ -281,6 +298,7 @@ def measure(spec: RunSpec, data: str) -> Row:
             protocol=dataset.protocol,
             settings=_settings(spec),
             version=clustlab.__version__,
+            device=device_name(spec.device),
         )
 
 
@@ -344,13 +362,15 @@ class Summary:
     protocol: str
     reported: tuple[Reported, ...]
     version: str = ""
+    device: str = ""
 
 
 def summaries(rows: Sequence[Row]) -> list[Summary]:
-    """Seeds of the same settings and preset together, in the order in which they came."""
-    groups: dict[tuple[Identity, str], list[Row]] = {}
+    """Seeds of the same settings, preset and device together, in the order in which they came."""
+    groups: dict[tuple[Identity, str, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault((replace(row.identity, seed=0), row.preset), []).append(row)
+        key = replace(row.identity, seed=0), row.preset, row.device
+        groups.setdefault(key, []).append(row)
     return [_summary(group) for group in groups.values()]
 
 
@@ -373,6 +393,7 @@ def _summary(group: Sequence[Row]) -> Summary:
         first.protocol.split(", drawn")[0],
         reported,
         first.version,
+        first.device,
     )
 
 
@@ -396,12 +417,14 @@ def mean_and_deviation(values: Sequence[float], digits: int = 3) -> str:
 def markdown(rows: Sequence[Row]) -> str:
     """The table for reading: one line a method and data set, the published figure beside it."""
     headings = shown_figures(rows)
-    head = ["Method", "Data", "Preset", "Seeds", *headings.values(), "Published ACC"]
+    devices = ["Device"] if any(row.device for row in rows) else []
+    head = ["Method", "Data", "Preset", *devices, "Seeds", *headings.values(), "Published ACC"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     several = len({row.version for row in rows}) > 1
     for s in summaries(rows):
         preset = f"{s.preset}, version {s.version or UNKNOWN}" if several else s.preset
-        cells = [s.method, f"{s.dataset}: {s.protocol}", preset, ", ".join(map(str, s.seeds))]
+        cells = [s.method, f"{s.dataset}: {s.protocol}", preset, *([s.device] if devices else [])]
+        cells.append(", ".join(map(str, s.seeds)))
         cells += [mean_and_deviation(s.figures[n], 0 if n in ROUNDED else 3) for n in headings]
         cells.append("; ".join(r.words for r in s.reported))
         lines.append("| " + " | ".join(cells) + " |")

@@ -76,8 +76,10 @@ def test_what_the_readme_points_to_is_there():
 
 
 def test_the_readme_is_short():
-    lines = len(README.splitlines())  # a line a method in two tables
-    assert lines <= 250, f"README.md has {lines} lines; what is long belongs in CONTRIBUTING.md"
+    lines = sum(not line.startswith("|") for line in README.splitlines())  # tables may grow
+    assert lines <= 172, (
+        f"README.md has {lines} lines beside its tables; what is long belongs in CONTRIBUTING.md"
+    )
 
 
 @pytest.mark.parametrize("name", PLUGINS)
@@ -176,6 +178,7 @@ def test_figures_are_those_of_the_shipped_table():
     for s in table.summaries(table.read(table.SHIPPED)):
         name = " ".join((s.method, *s.preset.split()[1:]))
         where = ", all 70,000" if s.data == "n_samples=all" else ""
+        where += "" if s.device == "cpu" else f", {s.device}"
         seeds, acc, nmi, ari, probe, seconds, peak, published, last = found.pop(f"{name}{where}")
         share = statistics.fmean(s.figures["share_clustered"] or [1])
         assert (f"{share:.0%} clustered" in last) == (share < 1), name

@@ -167,6 +167,29 @@ def test_a_row_of_another_version_is_measured_anew_and_one_of_none_is_believed(t
     assert [r.version for r in table.read(out)] == [clustlab.__version__]
 
 
+def test_what_another_device_measured_is_another_row(tmp_path, capsys):
+    _, out = call(tmp_path, "--seeds", "0")
+    (measured,) = table.read(out)
+    assert measured.device == "cpu"
+    table._write(out, [replace(measured, device="H100", seconds=None, preset="quick")])
+    capsys.readouterr()
+    assert call(tmp_path, "--seeds", "0")[0] == 0
+    assert "is there" not in capsys.readouterr().err
+    rows = table.read(out)
+    assert [(r.device, r.seconds is None) for r in rows] == [("H100", True), ("cpu", False)]
+    assert [s.device for s in table.summaries(rows)] == ["H100", "cpu"]
+    assert "| quick | H100 | 0 |" in table.markdown(rows)
+    assert "Device" not in table.markdown([replace(r, device="") for r in rows])
+
+
+def test_a_row_of_no_device_is_believed(tmp_path, capsys):
+    _, out = call(tmp_path, "--seeds", "0")
+    table._write(out, [replace(row, device="") for row in table.read(out)])
+    capsys.readouterr()
+    assert call(tmp_path, "--seeds", "0")[0] == 0
+    assert "is there" in capsys.readouterr().err
+
+
 def test_another_table_is_named_as_such(tmp_path):
     file = tmp_path / "other.csv"
     file.write_text("name,age\nAda,36\n")
@@ -177,8 +200,8 @@ def test_another_table_is_named_as_such(tmp_path):
 def test_the_shipped_table_can_be_read_and_drawn():
     rows = table.read(table.SHIPPED)
     assert {"kmeans", "dec", "iic", "deepcluster"} <= {r.method for r in rows}
-    assert len({(r.identity, r.preset) for r in rows}) == len(rows)
-    lines = {(r.method, r.dataset, r.data, r.preset) for r in rows}
+    assert len({(r.identity, r.preset, r.device) for r in rows}) == len(rows)
+    lines = {(r.method, r.dataset, r.data, r.preset, r.device) for r in rows}
     assert len(table.summaries(rows)) == len(lines)  # one line each, and none parted
     printed = table.markdown(rows)
     assert "0.843 (all 70,000, one run, last update, by their code; Xie et al. 2016)" in printed

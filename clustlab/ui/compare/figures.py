@@ -82,6 +82,7 @@ def _row_of_method(s: Summary) -> dict[str, Any]:
         "Data": f"{s.dataset}, {s.protocol}",
         "Preset": s.preset,
         "Version": s.version or None,
+        "Device": s.device or None,
         "Seeds": len(s.seeds),
         SCORES["acc"].short: acc.mean(),
         "±": acc.std(),
