@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from clustlab.context import Context
 from clustlab.errors import ParameterError
+from clustlab.methods import local_aggregation
 from clustlab.methods.local_aggregation import LocalAggregation
 from clustlab.methods.local_aggregation.memory_bank import (
     instance_loss,
@@ -217,6 +218,32 @@ def test_biases_and_normalisation_do_not_decay():
         assert all((p.ndim > 1) == (group["weight_decay"] > 0) for p in group["params"])
     held = sum(len(group["params"]) for group in groups)
     assert held == len(list(ctx._parts["network"].parameters()))
+
+
+@pytest.mark.parametrize(
+    ("n", "passes", "fine", "background"),
+    [(500, 8, 12, 400), (10_000, 8, 250, 400), (20_000, 4, 250, 800), (70_000, 1, 250, 2800)],
+)
+def test_sizes_grow_and_the_warm_up_shrinks_beyond_ten_thousand_items(n, passes, fine, background):
+    for preset in ("quick", "standard"):
+        method = LocalAggregation(**LocalAggregation.presets[preset])
+        assert (method.n_fine(n), method.background(n)) == (fine, background)
+    assert method.warm_up(n) == method.plan(n, (8, 8, 1))[1].iterations == passes
+    plain = LocalAggregation()  # as runs were that did not say it
+    assert (plain.n_fine(n), plain.background(n)) == (round(n / 40), 400)
+    assert plain.warm_up(n) == 8
+
+
+def test_the_background_of_a_run_is_as_large_as_asked(monkeypatch):
+    asked = []
+    real = local_aggregation.neighbourhood
+    monkeypatch.setattr(
+        local_aggregation, "neighbourhood", lambda *a: asked.append(a[-1]) or real(*a)
+    )
+    monkeypatch.setattr(local_aggregation, "FEW_ITEMS", 30)
+    monkeypatch.setattr(local_aggregation, "N_BACKGROUND", 5)
+    run(blocks(60), n_background=None)
+    assert set(asked) == {10}
 
 
 def test_continuing_a_finished_run_keeps_its_bank_and_skips_the_warm_up():

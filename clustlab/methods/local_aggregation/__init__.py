@@ -38,7 +38,15 @@ come from k-means on them after each epoch.
 - Fine clusters far too small: every image for itself. Far too large: all background is close.
 - As a clusterer of ten clusters: a class stays an archipelago of small clusters, and k-means cuts
   across it. The features are better than those clusters look.
-- Where background and class have the same size, background that is not close is of its own class.
+- The longer the warm-up, the more evenly it spreads the images over the sphere, each for itself.
+  On 4,000 digits the NMI of ten clusters was 0.67 after 6 passes and 0.54 after 24, while the kNN
+  probe stayed at 0.95.
+- Where the background is no larger than a class, what repels is of the item's own class. On the
+  same digits the NMI ended at 0.71 with a background of 160 and 16 items a fine cluster, at 0.66
+  with 23 and 2. In the paper a class is 30 fine clusters, and the background is three classes.
+- Both follow the number of items if sizes and passes are fixed: 8 passes, a background of 400 and
+  40 items a fine cluster reached an accuracy of 0.53 on 10,000 digits and 0.23 on 70,000. `auto`
+  lets the sizes grow with the items, and the passes become fewer.
 
 ## Source
 
@@ -89,6 +97,9 @@ from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPh
 MOMENTUM, WEIGHT_DECAY = 0.9, 1e-4  # as in the paper
 LOWER_AT = (0.8, 0.95)  # of all passes the rate falls to a tenth, as in the authors' code
 FINE_KMEANS_STEPS = 15  # of each fine clustering
+# What is chosen for up to so many items, and in proportion for more.
+ITEMS_PER_CLUSTER, N_BACKGROUND, FEW_ITEMS = 40, 400, 10_000
+PASSES = 8  # of the warm-up over up to so many items; over more of them as many images in all
 SHOWN, COLUMNS = 5, 12  # items on the sheet, neighbours of each
 PROFILED = 1000  # items whose neighbours are counted after each epoch
 
@@ -131,12 +142,19 @@ class LocalAggregation(ChangedCopies):
     views: ClassVar[Augmentation] = VIEWS
     interventions: ClassVar[Offer] = {"warm up": RATE, "aggregate": (*RATE, "scramble")}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "quick": {"warm_up_epochs": 5, "epochs": 8, "width": 16},
-        "standard": {},
+        "quick": {
+            "warm_up_epochs": 5,
+            "epochs": 8,
+            "items_per_cluster": None,
+            "n_background": None,
+            "width": 16,
+        },
+        "standard": {"warm_up_epochs": None, "items_per_cluster": None, "n_background": None},
         "paper": {
             "warm_up_epochs": 10,
             "epochs": 200,
             "n_clusterings": 10,
+            "items_per_cluster": 43,  # 30,000 clusters of 1.28 million images
             "n_background": 4096,
             "width": 64,
             "depth": 4,
@@ -144,7 +162,15 @@ class LocalAggregation(ChangedCopies):
         },
     }
 
-    warm_up_epochs: int = params.epochs(8, "Passes of instance discrimination before the rest.")
+    warm_up_epochs: int | None = params.param(
+        8,
+        low=1,
+        high=5000,
+        log=True,
+        none_word="auto",
+        help="Passes of instance discrimination before the rest. Too many leave every image for "
+        "itself. 'auto' is 8, and fewer for more than 10,000 items: 80,000 images in all.",
+    )
     epochs: int = params.epochs(20, "Passes that pull close neighbours nearer.")
     n_clusterings: int = params.param(
         3,
@@ -152,19 +178,23 @@ class LocalAggregation(ChangedCopies):
         high=20,
         help="Fine clusterings whose answers are joined. More of them find more close neighbours.",
     )
-    items_per_cluster: int = params.param(
+    items_per_cluster: int | None = params.param(
         40,
         low=2,
         high=2000,
         log=True,
-        help="Mean size of a fine cluster. Small ones give each item few close neighbours.",
+        none_word="auto",
+        help="Mean size of a fine cluster. Small ones give each item few close neighbours. 'auto' "
+        "is 40, and 1 in 250 items of more than 10,000.",
     )
-    n_background: int = params.param(
+    n_background: int | None = params.param(
         400,
         low=2,
         high=20_000,
         log=True,
-        help="Background neighbours of each item, best several times its close ones.",
+        none_word="auto",
+        help="Background neighbours of each item, best several times its close ones. 'auto' is "
+        "400, and 4% of more than 10,000 items: fewer than a class repel their own class alone.",
     )
     temperature: float = params.param(
         0.07,
@@ -208,13 +238,22 @@ class LocalAggregation(ChangedCopies):
         step = forward * (3 * n) + against_memory_bank + look
         return [
             PlannedPhase("start", 1, look + coarse * (STARTS - 1), "initialise"),
-            PlannedPhase("warm up", self.warm_up_epochs, step, "pretrain", n),
+            PlannedPhase("warm up", self.warm_up(n), step, "pretrain", n),
             PlannedPhase("aggregate", self.epochs, step + Cost(linear=float(fine)), "train", n),
         ]
 
     def n_fine(self, n: int) -> int:
         """Number of fine clusters for n items, at least two."""
-        return min(n, max(2, round(n / self.items_per_cluster)))
+        size = self.items_per_cluster or max(ITEMS_PER_CLUSTER, n * ITEMS_PER_CLUSTER // FEW_ITEMS)
+        return min(n, max(2, round(n / size)))
+
+    def warm_up(self, n: int) -> int:
+        """Number of passes of the warm-up over n items."""
+        return self.warm_up_epochs or max(1, round(PASSES * min(1.0, FEW_ITEMS / n)))
+
+    def background(self, n: int) -> int:
+        """Number of background neighbours for n items."""
+        return self.n_background or max(N_BACKGROUND, n * N_BACKGROUND // FEW_ITEMS)
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
         """One snapshot before training, then one per epoch of warm-up and of aggregation."""
@@ -224,7 +263,7 @@ class LocalAggregation(ChangedCopies):
             if not ctx.is_warm:
                 run.fill()
             yield run.look({}, fresh=True)
-        for _ in ctx.phase("warm up", 0 if ctx.is_warm else self.warm_up_epochs):
+        for _ in ctx.phase("warm up", 0 if ctx.is_warm else self.warm_up(len(items))):
             run.intervene(ctx.interventions())
             yield run.look({"instance_loss": run.epoch(self.learning_rate, aggregate=False)[0]})
         for done in ctx.phase("aggregate", self.epochs):
@@ -317,7 +356,7 @@ class _Run:
             ctx.at("aggregate")
             if aggregate:
                 neighbours = neighbourhood(
-                    v, rows, self.memory_bank.value, self.taught, s.n_background
+                    v, rows, self.memory_bank.value, self.taught, s.background(n)
                 )
                 loss = local_aggregation_loss(neighbours, s.temperature)
             else:
@@ -357,7 +396,7 @@ class _Run:
 
     def _around(self, z: Tensor, items: Array) -> Close:
         rows = torch.from_numpy(items).to(z.device)
-        n_background = self.settings.n_background
+        n_background = self.settings.background(len(z))
         return neighbourhood(z[rows], rows, self.memory_bank.value, self.tables.value, n_background)
 
     def _artefacts(self, z: Tensor) -> dict[str, Artefact]:
