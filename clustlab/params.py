@@ -140,6 +140,17 @@ def n_samples(default: int | None = 10_000) -> Any:
     )
 
 
+def weight_decay() -> Any:
+    """Pull of the weights of a network towards 0."""
+    return param(
+        0.0,
+        low=0.0,
+        high=0.1,
+        advanced=True,
+        help="Pull of all weights towards 0 in every update. Much of it leaves only what is plain.",
+    )
+
+
 STANDARDISE = "standardise"  # name of the field that every data set of points has
 
 

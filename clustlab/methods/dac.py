@@ -201,7 +201,7 @@ class DAC(ChangedCopies):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 20, "width": 16},
         "standard": {"passes": 2},
-        "paper": {"epochs": 46, "width": 64, "depth": 4, "passes": 10},
+        "paper": {"epochs": 46, "width": 64, "depth": 4, "passes": 2},
     }
 
     crop: bool = params.switch("Cut away a part and enlarge the rest.", default=False)
@@ -211,7 +211,9 @@ class DAC(ChangedCopies):
         1,
         low=1,
         high=50,
-        help="Passes over all items in an epoch, while the thresholds stay where they are.",
+        help="Passes over all items in an epoch, while the thresholds stay where they are. Public "
+        "code draws 1,000 batches in each of 46 epochs, 84 passes of 70,000 images in all; that "
+        "of the authors makes 5 passes in each of 20.",
     )
     strength: float = params.param(
         1.0,

@@ -108,8 +108,8 @@ class DEC(EmbeddedSettings):
         "standard": {"augmented": True, "epochs": 20, "max_updates": 30},
         "paper": {
             "pretraining": "layer-wise",
-            "layer_epochs": 200,
-            "epochs": 400,
+            "layer_epochs": 213,
+            "epochs": 427,
             "update_interval": 160,
             "max_updates": 125,
         },

@@ -101,8 +101,8 @@ class IDEC(EmbeddedSettings):
         "standard": {"augmented": True, "batch_size": 64, "epochs": 45, "max_updates": 30},
         "paper": {
             "pretraining": "layer-wise",
-            "layer_epochs": 200,
-            "epochs": 400,
+            "layer_epochs": 213,
+            "epochs": 427,
             "update_interval": 140,
             "max_updates": 140,
         },

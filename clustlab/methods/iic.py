@@ -190,7 +190,11 @@ class IIC(ChangedCopies):
         },
     }
 
-    epochs: int = params.epochs(40)
+    epochs: int = params.epochs(
+        40,
+        "How often training passes over all items. Here a pass trains both kinds of head; each of "
+        "the 3,200 published epochs is one pass for the fine heads and two for the others.",
+    )
     n_heads: int = params.param(
         5,
         low=1,

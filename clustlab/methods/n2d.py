@@ -63,7 +63,7 @@ from clustlab.parts.clustering.mixture_start import (
     answers_of,
     likeliest_start,
 )
-from clustlab.parts.clustering.umap_layout import Layout, first_points, layout_of
+from clustlab.parts.clustering.umap_layout import Layout, first_points, layout_of, usual_epochs
 from clustlab.parts.hooks.interventions import OF_CENTERS, Offer, Wanted, changed_answers
 from clustlab.parts.networks.cost import macs
 from clustlab.parts.stages.autoencoding import AutoencoderSettings, AutoencoderTraining
@@ -78,9 +78,6 @@ from clustlab.types import (
     Snapshot,
 )
 
-# Epochs of the layout of few and of more items: what umap-learn takes if it is not told, as in the
-# authors' code.
-LONG, SHORT, FEW_ITEMS = 500, 200, 10_000
 SHOWN_ROUNDS = 20  # snapshots of the layout at most
 FITS = 3  # rounds of expectation and maximisation per snapshot of the layout
 VARIANCE = 1e-3  # added to every variance of the mixture; islands are about 1 wide
@@ -132,7 +129,7 @@ class N2D(AutoencoderSettings):
             "layout_epochs": 100,
         },
         "standard": {"augmented": True, "batch_size": 64, "epochs": 45, "layout_epochs": None},
-        "paper": {"epochs": 1000, "layout_epochs": None, "n_init": 1},
+        "paper": {"epochs": 1000, "layout_epochs": None, "n_init": 1, "max_iter": 100},
     }
 
     n_neighbors: int = params.param(
@@ -152,7 +149,8 @@ class N2D(AutoencoderSettings):
         low=1,
         high=100,
         advanced=True,
-        help="Starts of k-means. The mixture is fitted from each, and the likeliest is kept.",
+        help="Starts of k-means. The mixture is fitted from each, and the likeliest is kept; the "
+        "authors' code has a single start.",
     )
     layout_epochs: int | None = params.param(
         200,
@@ -184,7 +182,7 @@ class N2D(AutoencoderSettings):
 
     def passes(self, n: int) -> int:
         """Epochs of the layout of n items."""
-        return self.layout_epochs or (LONG if n <= FEW_ITEMS else SHORT)
+        return self.layout_epochs or usual_epochs(n)
 
     def rounds(self, n: int) -> int:
         """Number of snapshots of the layout of n items."""

@@ -176,10 +176,14 @@ class SCAN(ChangedCopies):
             "cluster_epochs": 50,
             "label_epochs": 200,
             "batch_size": 512,
+            "cluster_batch_size": 128,
+            "label_batch_size": 1000,
+            "n_heads": 1,
             "temperature": 0.1,
             "width": 64,
             "depth": 4,
             "cluster_learning_rate": 1e-4,
+            "weight_decay": 1e-4,
         },
     }
 
@@ -221,8 +225,29 @@ class SCAN(ChangedCopies):
         1.0, low=0.0, high=2.0, help="How much the copies are changed. 0 changes nothing."
     )
     batch_size: int = params.batch_size(256)
+    cluster_batch_size: int | None = params.param(
+        None,
+        low=8,
+        high=4096,
+        log=True,
+        none_word="as before",
+        advanced=True,
+        help="Items per update when neighbours are brought together. Many, so that their mean "
+        "answer tells how full the clusters are.",
+    )
+    label_batch_size: int | None = params.param(
+        None,
+        low=8,
+        high=4096,
+        log=True,
+        none_word="as before",
+        advanced=True,
+        help="Items per update on confident items, of which a batch should hold some of each "
+        "cluster.",
+    )
     learning_rate: float = params.learning_rate(1e-3)
     cluster_learning_rate: float = params.learning_rate(5e-4)
+    weight_decay: float = params.weight_decay()
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases with their cost; `shape` is that of one item, (h, w, c) or (d,)."""
@@ -296,7 +321,8 @@ class _Run:
         self.shown = ctx.keep("shown items", Cell(shown_items(n, SHOWN, ctx.rng)))
 
     def _adam(self, name: str, rate: float) -> torch.optim.Adam:
-        adam = torch.optim.Adam(self.network.parameters(), lr=rate, fused=True)
+        weights, decay = self.network.parameters(), self.settings.weight_decay
+        adam = torch.optim.Adam(weights, lr=rate, weight_decay=decay, fused=True)
         return self.ctx.keep(name, adam, across_runs=False)
 
     def contrast(self) -> float:
@@ -323,8 +349,8 @@ class _Run:
         s, ctx, table = self.settings, self.ctx, self.neighbours.value.cpu().numpy()
         ctx.at("agree")
         self.network.train()
-        n = len(self.inputs)
-        for index in ctx.batches(n, even_batch(n, s.batch_size)):
+        n, size = len(self.inputs), s.cluster_batch_size or s.batch_size
+        for index in ctx.batches(n, even_batch(n, size)):
             drawn = table[index, ctx.rng.integers(0, table.shape[1], len(index))]
             # drawn apart, or the network could go by what the two changes have in common
             both = torch.cat((self.views(self.inputs[index]), self.views(self.inputs[drawn])))
@@ -360,8 +386,8 @@ class _Run:
         confident, pseudo_labels = self.confident(), self.p.value.argmax(1)
         weights = inverse_size_weights(pseudo_labels[confident].cpu().numpy(), s.n_clusters)
         weight = torch.from_numpy(weights).to(ctx.device)
-        total = torch.zeros((), device=ctx.device)
-        for index in ctx.batches(n, even_batch(n, s.batch_size)):
+        total, size = torch.zeros((), device=ctx.device), s.label_batch_size or s.batch_size
+        for index in ctx.batches(n, even_batch(n, size)):
             places = torch.from_numpy(index).to(ctx.device)
             sure = confident[places]
             if not bool(sure.any()):  # a step without a loss would still move by its momentum

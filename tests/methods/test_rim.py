@@ -163,3 +163,8 @@ def test_weights_are_drawn_with_zero_as_the_middle_grey():
 def test_only_a_linear_classifier_shows_weights():
     assert "weights" in last_of().artefacts
     assert "weights" not in last_of(network="small net").artefacts
+
+
+def test_the_deep_net_is_that_of_the_published_comparison():
+    network = RIM(network="deep net").build_network((1, 4, 4))
+    assert [tuple(w.shape) for w in network.weights()] == [(1200, 16), (1200, 1200), (10, 1200)]

@@ -277,3 +277,19 @@ def test_continuing_a_finished_run_skips_the_pretext():
     run(blocks(60), ctx, threshold=1.0)
     again = run(blocks(60), Context(1, warm=ctx.final_checkpoint()), threshold=1.0)
     assert len(again) == 1 + 1 + 2
+
+
+def test_each_phase_has_its_own_batches(monkeypatch):
+    sizes = {}
+    ctx = Context(0)
+    batches = ctx.batches
+
+    def counted(n, size):
+        sizes.setdefault(ctx.phase_name, set()).add(size)
+        return batches(n, size)
+
+    monkeypatch.setattr(ctx, "batches", counted)
+    run(blocks(60), ctx, cluster_batch_size=10, label_batch_size=30, threshold=0.1, n_heads=1)
+    assert (sizes["cluster"], sizes["self-label"]) == ({10}, {30})
+    groups = [ctx._parts[f"{name} optimiser"].param_groups[0] for name in ("pretext", "label")]
+    assert {group["weight_decay"] for group in groups} == {0.0}

@@ -174,6 +174,7 @@ class CoHiClust(ChangedCopies):
             "tree_epochs": 50,
             "settle_epochs": 444,
             "batch_size": 512,
+            "weight_decay": 1e-6,
             "width": 64,
             "depth": 4,
         },
@@ -207,6 +208,7 @@ class CoHiClust(ChangedCopies):
     )
     batch_size: int = params.batch_size(256)
     learning_rate: float = params.learning_rate(1e-3)
+    weight_decay: float = params.weight_decay()
 
     @property
     def n_leaves(self) -> int:
@@ -266,7 +268,8 @@ class _Run:
         self.inputs = Inputs(items, ctx.device)
         self.views = settings.augmentation
         self.network = ctx.keep("network", Network(self.inputs.shape, settings))
-        adam = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate, fused=True)
+        weights, rate = self.network.parameters(), settings.learning_rate
+        adam = torch.optim.Adam(weights, rate, weight_decay=settings.weight_decay, fused=True)
         self.optimiser = ctx.keep("optimiser", adam, across_runs=False)
         self.clusters = FeatureClusters(self.network.trunk, self.inputs, settings.n_clusters, ctx)
         # which leaves are left belongs to the network: without it a resumed run would revive them

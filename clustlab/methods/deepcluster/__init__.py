@@ -134,6 +134,7 @@ class DeepCluster(EncoderSettings):
             "n_features": 1024,
             "n_components": 256,
             "sobel": True,
+            "batch_size": 256,
         },
     }
 

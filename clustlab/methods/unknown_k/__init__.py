@@ -59,7 +59,12 @@ from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.methods.unknown_k import split_merge
 from clustlab.parts.clustering.kmeans import follow, kmeans
-from clustlab.parts.clustering.umap_layout import Layout, first_points, layout_of
+from clustlab.parts.clustering.umap_layout import (
+    Layout,
+    first_points,
+    layout_of,
+    usual_epochs,
+)
 from clustlab.parts.hooks.interventions import Offer, Wanted, relabelled
 from clustlab.parts.networks.autoencoder import Autoencoder
 from clustlab.parts.networks.cost import macs
@@ -109,7 +114,7 @@ class UnknownK:
             "layout_epochs": 100,
         },
         "standard": {"augmented": True, "batch_size": 64, "epochs": 45},
-        "paper": {"epochs": 1000, "max_iter": 200},
+        "paper": {"epochs": 1000, "layout_epochs": None, "n_start": 1, "max_iter": 200},
     }
 
     n_start: int = params.param(
@@ -136,7 +141,8 @@ class UnknownK:
         0.01,
         low=0.0,
         high=1.0,
-        help="How many items that belief is worth, as a share of all. More make fewer clusters.",
+        help="How many items that belief is worth, as a share of all. More make fewer clusters. In "
+        "the paper it is worth two items more than there are columns, however many items.",
     )
     least: int = params.param(
         5, low=1, high=1000, log=True, help="Items that each half of a split must hold."
@@ -150,7 +156,15 @@ class UnknownK:
         high=200,
         help="Items that count as the neighbourhood of an item. Fewer show smaller islands.",
     )
-    layout_epochs: int = params.epochs(200, "How often the layout passes over the ties.")
+    layout_epochs: int | None = params.param(
+        200,
+        low=1,
+        high=5000,
+        log=True,
+        none_word="auto",
+        help="How often the layout passes over the ties. 'auto' is 500 up to 10,000 items and 200 "
+        "for more.",
+    )
     epochs: int = params.epochs(30, "How often pre-training passes over all items.")
     augmented: bool = params.param(
         False, help="Train the autoencoder on turned and shifted copies of the items."
@@ -180,24 +194,27 @@ class UnknownK:
             learning_rate=self.learning_rate,
         )
 
-    @property
-    def rounds(self) -> int:
-        """Number of snapshots of the layout."""
-        return min(self.layout_epochs, SHOWN_ROUNDS)
+    def passes(self, n: int) -> int:
+        """Epochs of the layout of n items."""
+        return self.layout_epochs or usual_epochs(n)
+
+    def rounds(self, n: int) -> int:
+        """Number of snapshots of the layout of n items."""
+        return min(self.passes(n), SHOWN_ROUNDS)
 
     def plan(self, n: int, shape: tuple[int, ...]) -> list[PlannedPhase]:
         """Phases in order, for n items of a shape (h, w, c) or (d,)."""
         settings = self.autoencoder(n)
         network = settings.blank(shape)
-        d, epochs = network.code, self.layout_epochs / self.rounds
+        d, rounds = network.code, self.rounds(n)
         graph = Cost(linear=float(n * n * d)) + macs(network, network.shape, network.encode) * n
-        layout = Cost(linear=n * EPOCH_WORK * epochs) + graph * (1 / self.rounds)
+        layout = Cost(linear=n * EPOCH_WORK * self.passes(n) / rounds) + graph * (1 / rounds)
         k = max(self.n_start, 10)  # of which nobody knows how many there will be
         proposing = split_merge.REFINED + split_merge.KMEANS_STEPS
         fit = Cost(linear=float(2 * n * d * (d + 1) * (k * (FITS + 2) + proposing)))
         return [
             *settings.pretraining_plan(n, shape),
-            PlannedPhase("lay out", self.rounds, layout, "pretrain"),
+            PlannedPhase("lay out", rounds, layout, "pretrain"),
             PlannedPhase("split and merge", self.max_iter, fit, "train"),
         ]
 
@@ -207,7 +224,7 @@ class UnknownK:
         stage = _Stage(self, training, ctx)
         yield from training.start()
         yield from training.pretrain(0 if ctx.is_warm else self.epochs)
-        for done in ctx.phase("lay out", self.rounds):
+        for done in ctx.phase("lay out", self.rounds(len(items))):
             yield stage.lay_out(done)
         for done in ctx.phase("split and merge", self.max_iter):
             wanted = ctx.interventions()
@@ -234,13 +251,14 @@ class _Stage:
         """Ties between the codes of the trained network; made again when a run is resumed."""
         if self._layout is None:
             z, s = self.training.code(), self.settings
-            self._layout = layout_of(z, s.n_neighbors, 0.0, s.layout_epochs, self.ctx)
+            self._layout = layout_of(z, s.n_neighbors, 0.0, s.passes(len(z)), self.ctx)
         return self._layout
 
     def lay_out(self, done: int) -> Snapshot:
         """Snapshot after some epochs of the layout, with as many clusters as at the start."""
         s, ctx, k = self.settings, self.ctx, self.training.settings.n_clusters
-        layout, epochs, rounds = self.layout, s.layout_epochs, s.rounds
+        n = len(self.training.inputs)
+        layout, epochs, rounds = self.layout, s.passes(n), s.rounds(n)
         ctx.at("lay out")
         if done == 0:
             points = first_points(self.training.code(), self.points.value.shape[1], ctx)

@@ -24,6 +24,7 @@ BISECTIONS, CLOSE = 64, 1e-5
 NARROWEST = 1e-3  # least width of a neighbourhood, as a share of the mean distance in it
 REPELLED = 5  # random items that each drawn edge pushes away from
 LONGEST = 4.0  # step of a coordinate at most, before the step size
+LONG, SHORT, FEW_ITEMS = 500, 200, 10_000  # epochs of few and of more items
 START = 10.0  # side of the box of first points
 JITTER = 1e-3  # of the first points, so that equal items can part
 
@@ -82,6 +83,11 @@ def fuzzy_graph(neighbours: Array, distances: Array) -> Graph:
     other = sparse.csr_array(arrows.T)
     graph = sparse.csr_array(arrows + other - arrows * other)
     return graph.astype(np.float32)
+
+
+def usual_epochs(n: int) -> int:
+    """Epochs of a layout of n items that umap-learn takes if it is not told how many."""
+    return LONG if n <= FEW_ITEMS else SHORT
 
 
 def curve(min_dist: float) -> tuple[float, float]:
