@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -39,14 +38,15 @@ def fitted(
     kind, regularisation
         See `gaussian_mixture.maximise`.
     """
-    means, before = x.mean(0).expand(answers.shape[1], -1), -torch.inf
-    for _ in range(limits.max_iter):
+    means = x.mean(0).expand(answers.shape[1], -1)
+    mixture = maximise(x, answers, means, kind, regularisation)
+    answers, reached = expect(x, mixture)
+    for _ in range(limits.max_iter - 1):
         ctx.poll()
-        mixture = maximise(x, answers, means, kind, regularisation)
+        mixture, before = maximise(x, answers, mixture.means, kind, regularisation), reached
         answers, reached = expect(x, mixture)
         if reached - before < limits.tolerance:
             break
-        means, before = mixture.means, reached
     return mixture, reached
 
 
