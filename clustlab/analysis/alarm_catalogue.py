@@ -132,7 +132,7 @@ def _empty(alarm: Alarm) -> str:
 
 def _uniform(alarm: Alarm) -> str:
     return (
-        f"The greatest probability of an item is {alarm.value:.3f} on average, and "
+        f"The largest probability of an item is {alarm.value:.3f} on average, and "
         f"1/{alarm.n_clusters} would be a blind guess."
     )
 
@@ -190,8 +190,8 @@ OTHER_SEED = Advice(  # linkage and density draw nothing, so another seed change
     "another seed, to see whether it comes back", families=(*TRAINED, "centres", "mixture")
 )
 APART = (
-    "The heads divide the same features differently, so which of them has the lowest loss decides "
-    "what comes out, and a jump in the scores where that changes is no learning."
+    "The heads divide the same features differently, so which of them has the lowest loss "
+    "decides what comes out, and a jump in the scores where that changes is not learning."
 )
 FEWER_DOUBTS = (
     Advice("more epochs", ("cluster_epochs", "epochs")),
@@ -215,7 +215,7 @@ ENTRIES: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
                 "Collapse",
                 "collapse",
                 _collapse,
-                "A few clusters swallow the rest, so the division says little.",
+                "A few clusters swallow the rest, so the clustering says little.",
                 (
                     EQUAL_SIZES,
                     *EVEN_OUTPUTS,
@@ -227,7 +227,7 @@ ENTRIES: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
                         followed_by=("uniform sampler", "inverse weights"),
                     ),
                     Advice("a linkage that makes compact groups, such as Ward's", ("linkage",)),
-                    Advice("a smaller least size of a cluster", ("min_cluster_size",)),
+                    Advice("a smaller least cluster size", ("min_cluster_size",)),
                     Advice("more neighbours in the graph", ("n_neighbors",), ("centres",)),
                     Advice(
                         "stronger changes of the images", ("strength",), ("classifier", "pairs")
@@ -242,10 +242,10 @@ ENTRIES: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
                     "so the rest must share what is left.",
                     "mixture": "A few wide components explain nearly all items, and the others "
                     "lose their weight to them.",
-                    "linkage": "A group that is near to everything takes in one item after the "
-                    "other, and what lies apart stays alone.",
-                    "density": "Where dense places touch each other they are one cluster, and "
-                    "little stays outside.",
+                    "linkage": "A group that is near everything takes in one item after another, "
+                    "and what lies apart stays alone.",
+                    "density": "Where dense places touch they are one cluster, and little stays "
+                    "outside.",
                     "code": "The code holds most items close together, and a few that lie far out "
                     "take clusters for themselves. Nothing in training asks for clusters.",
                     "self-training": "The target is made of the method's own answers: what a large "
@@ -276,13 +276,13 @@ ENTRIES: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
                 ),
                 "iic",
                 {
-                    "centres": "A centre without items is moved by none, so it rarely comes back; "
-                    "two classes then share a cluster.",
+                    "centres": "A centre without items is moved by none, so it rarely comes "
+                    "back; two classes then share a cluster.",
                     "mixture": "A component without items has hardly any weight, so it rarely wins "
                     "one back; two classes then share a cluster.",
-                    "self-training": "A centre without items gets hardly a push from any, so it "
+                    "self-training": "A centre without items is hardly pulled by any, so it "
                     "rarely comes back; two classes then share a cluster.",
-                    "code": "On this code k-means has no use for so many centres.",
+                    "code": "On this code, k-means has no use for so many centres.",
                     "classifier": "An output that no item chooses can come back only while others "
                     "are unsure; two classes then share a cluster.",
                     "pairs": "An output that no item chooses has no pair of its own to learn from; "
@@ -296,22 +296,23 @@ ENTRIES: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
                 "Uniform probabilities",
                 "uniform probabilities",
                 _uniform,
-                "The answers say nothing of the items.",
+                "The answers say nothing about the items.",
                 (
                     Advice("a code on a larger scale", ("code_scale",)),
                     Advice("fewer degrees of freedom alpha", ("alpha",), ("self-training",)),
-                    Advice("a longer pre-training", ("epochs",), ("self-training",)),
+                    Advice("longer pre-training", ("epochs",), ("self-training",)),
                     Advice("a higher learning rate", RATES, ("classifier", "pairs")),
                     MORE_STARTS,
                     OTHER_SEED,
                 ),
                 "dec",
                 {
-                    "mixture": "The components lie on one another, so none of them answers for an "
-                    "item.",
-                    "self-training": "The target is as flat, so there is nothing to learn from.",
-                    "classifier": "Answers that are all alike carry no information, and there the "
-                    "loss says hardly where to go.",
+                    "mixture": "The components lie on top of one another, so none of them "
+                    "answers for an item.",
+                    "self-training": "The target is just as flat, so there is nothing to learn "
+                    "from.",
+                    "classifier": "Answers that are all alike carry no information, and there "
+                    "the loss hardly says where to go.",
                     "pairs": "When all answers are alike, every pair seems similar, whatever it "
                     "shows.",
                 },
@@ -328,7 +329,8 @@ ENTRIES: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
                     Advice("more training between two updates", ("update_interval",)),
                     Advice("a higher learning rate", RATES),
                     Advice(
-                        "or nothing, if it began at its end, as a run that is trained longer does"
+                        "or nothing, if it started where it ends, as a run that is trained "
+                        "longer does"
                     ),
                 ),
                 "dec",
@@ -359,12 +361,12 @@ ENTRIES: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
                 "dec",
                 {
                     "code": "The code still changes, and k-means divides it anew each time.",
-                    "self-training": "The target is another by the time the network has followed "
-                    "it.",
+                    "self-training": "The target has changed by the time the network has "
+                    "followed it.",
                     "classifier": "The borders are still drawn anew at each step, so the last "
                     "answers are one draw of many.",
-                    "pseudo-labels": "The network learns labels that are others by the time it has "
-                    "learned them.",
+                    "pseudo-labels": "The network learns labels that have changed by the time it "
+                    "has learned them.",
                 },
             ),
             AlarmEntry(

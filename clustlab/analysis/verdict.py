@@ -135,7 +135,7 @@ def _unlabelled(
         f"the largest, cluster {name}, holds {most} of the items, the smallest {least}",
     ]
     if changed is not None and changed == changed:
-        parts.append(f"{percent(changed)} of the items changed their cluster in the last step")
+        parts.append(f"{percent(changed)} of the items changed cluster in the last step")
     return _joined([*parts, part])
 
 

@@ -10,7 +10,7 @@ from clustlab.runs.store import RunStore
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--methods", nargs="+", help="default: all that take the data")
+    parser.add_argument("--methods", nargs="+", help="default: all that accept the data")
     parser.add_argument("--datasets", nargs="+", default=["mnist-5k"])
     parser.add_argument("--data", nargs="+", default=[], metavar="name=value")
     parser.add_argument("--seeds", nargs="+", default=["0", "1", "2"])
@@ -44,7 +44,7 @@ def _benchmark(args: argparse.Namespace) -> int:
 
 BENCHMARK = Command(
     "benchmark",
-    "Measure methods over seeds; goes on where it stood.",
+    "Measure methods over several seeds; picks up where it left off.",
     _benchmark,
     _add_arguments,
 )

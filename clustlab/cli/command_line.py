@@ -60,7 +60,7 @@ class _Parser(argparse.ArgumentParser):
     """Parser that complains in one line."""
 
     def error(self, message: str) -> NoReturn:
-        complain(f"{message}. Run '{self.prog} --help' for what there is.")
+        complain(f"{message}. Run '{self.prog} --help' to see what there is.")
         raise SystemExit(2)
 
 

@@ -22,5 +22,5 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 COMPARE = Command(
-    "compare", "Compare two to four runs over the items of all.", _compare, _add_arguments
+    "compare", "Compare two to four runs over the items they share.", _compare, _add_arguments
 )

@@ -18,9 +18,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--stands-for",
         choices=CLASS_RULES,
         default="majority",
-        help="what class a cluster stands for: that of most of its items, or its match, 1-to-1",
+        help="which class a cluster stands for: that of most of its items, or its match, 1-to-1",
     )
-    parser.add_argument("--limit", default="20", help="how many items are listed")
+    parser.add_argument("--limit", default="20", help="how many items to list")
     add_needless_json_argument(parser)
 
 
@@ -41,5 +41,5 @@ def _failures(args: argparse.Namespace) -> int:
 
 
 FAILURES = Command(
-    "failures", "Ask a run where it fails; rank the items.", _failures, _add_arguments
+    "failures", "Ask a run where it fails, and rank the items.", _failures, _add_arguments
 )

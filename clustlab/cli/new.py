@@ -36,7 +36,7 @@ KINDS = {
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", choices=tuple(KINDS))
-    parser.add_argument("name", help="small letters, digits and hyphens, such as deep-kmeans")
+    parser.add_argument("name", help="lower-case letters, digits and hyphens, such as deep-kmeans")
 
 
 def _new(args: argparse.Namespace) -> int:
@@ -59,7 +59,7 @@ def _check(kind: str, name: str, file: Path) -> None:
     if not NAME.fullmatch(name) or keyword.iskeyword(name):
         raise ParameterError(
             f"{name!r} cannot be the name of a {kind}.",
-            "Use small letters, digits and hyphens, beginning with a letter: deep-kmeans.",
+            "Use lower-case letters, digits and hyphens, starting with a letter: deep-kmeans.",
         )
     known = registry.methods() if kind == "method" else registry.datasets()
     is_known = kind != "lesson" and name in known

@@ -43,4 +43,4 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
 
 def add_needless_json_argument(parser: argparse.ArgumentParser) -> None:
     """Accept `--json` where the answer is JSON anyway."""
-    parser.add_argument("--json", action="store_true", help="JSON, which it is in any case")
+    parser.add_argument("--json", action="store_true", help="JSON, which is the output in any case")

@@ -93,8 +93,10 @@ def _knn_probe(store: RunStore, run: Run) -> float | None:
 
 def _add_list_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_argument(parser)
-    parser.add_argument("--search", default="", help="words that occur in what is said of a run")
-    parser.add_argument("--tag", nargs="+", action="extend", default=[], help="tags it has")
+    parser.add_argument(
+        "--search", default="", help="words to look for in all that describes a run"
+    )
+    parser.add_argument("--tag", nargs="+", action="extend", default=[], help="tags it must have")
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -112,7 +114,7 @@ def _listed_run(store: RunStore, run: Run) -> dict[str, Any]:
 
 def _add_label_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run")
-    parser.add_argument("--name", help="stands in place of the title; empty for none")
+    parser.add_argument("--name", help="shown instead of the title; empty for none")
     parser.add_argument("--tag", nargs="+", action="extend", default=[], help="tags to add")
     parser.add_argument("--untag", nargs="+", action="extend", default=[], help="tags to remove")
     parser.add_argument("--note", help="empty for none")

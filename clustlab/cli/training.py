@@ -136,7 +136,7 @@ def _watch(run: Run, ended: threading.Event) -> None:
 
 
 TRAIN = Command("train", "Train a method on a data set.", _train, _add_train_arguments)
-RESUME = Command("resume", "Go on with a run that was stopped.", _resume, _add_run_argument)
+RESUME = Command("resume", "Continue a run that was stopped.", _resume, _add_run_argument)
 WORK = Command(
-    "work", "Carry out a queued run (what the process runner calls).", _work, _add_run_argument
+    "work", "Carry out a queued run (called by the process runner).", _work, _add_run_argument
 )

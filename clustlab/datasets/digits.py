@@ -14,7 +14,7 @@ INK_LEVELS = 16  # a pixel counts the inked dots in a block of 4 x 4, so it lies
 
 @dataclass(frozen=True)
 class Digits:
-    """1,797 handwritten digits of 13 people, 8 x 8 grey pixels each.
+    """1,797 handwritten digits by 13 people, 8 x 8 grey pixels each.
 
     Small enough to train on in seconds, so this is the set for a first try and for comparing
     settings. k-means on the raw pixels already finds about four out of five digits; the pairs

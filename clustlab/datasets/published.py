@@ -115,7 +115,7 @@ class PublishedImages:
                 labels.append(some_labels.reshape(len(some_images), -1))
         except PermissionError as error:
             raise DatasetUnavailable(
-                f"{error.filename} must not be read.", "Change its permissions and start again."
+                f"{error.filename} cannot be read.", "Change its permissions and start again."
             ) from error
         return images, labels
 
@@ -150,7 +150,7 @@ class PublishedImages:
         if not missing:  # the archive is there but cannot be unpacked, say on a full disk
             return DatasetUnavailable(
                 f"{self.title} cannot be unpacked ({error}).",
-                f"Make room in {root} and let it be written to, then start again.",
+                f"Free some space in {root} and make sure it can be written to, then start again.",
             )
         names = ", ".join(os.path.basename(name) for name in missing)
         addresses = ", ".join(self.published()[name].urls[0] for name in missing)

@@ -22,9 +22,9 @@ class Toy:
     """Points in the plane, in a shape whose groups you can see at a glance.
 
     Nothing is hidden by a projection here: what a method does is what you see. Blobs suit every
-    method. Moons, circles and spirals have groups that no centre can stand for. The unequal
-    shapes break the habit of many methods to make groups of like size, and uniform noise has no
-    groups at all: whatever a method reports there, it made up.
+    method. Moons, circles and spirals have groups that no centre can stand for. The unequal shapes
+    test the habit of many methods of making groups of similar size, and uniform noise has no groups
+    at all: whatever a method reports there, it made up.
     """
 
     name: ClassVar[str] = "toy"

@@ -67,8 +67,8 @@ class IdxImages(PublishedImages):
 class Mnist(IdxImages):
     """70,000 handwritten digits, 28 x 28 grey pixels: the set on which most methods report.
 
-    Digits differ in frequency, from 9.0 % (5) to 11.3 % (1). Methods often merge 4 with 9, or
-    split 1 by its slant. Download: 12 MB.
+    Digits differ in frequency, from 9.0% (5) to 11.3% (1). Methods often merge 4 with 9, or split 1
+    by its slant. Download: 12 MB.
     """
 
     name: ClassVar[str] = "mnist"
@@ -84,10 +84,10 @@ class Mnist(IdxImages):
 
 @dataclass(frozen=True)
 class FashionMnist(IdxImages):
-    """70,000 pictures of clothes from a shop, 28 x 28 grey pixels, ten equally frequent kinds.
+    """70,000 shop pictures of clothes, shoes and bags in ten equal classes, 28 x 28 grey pixels.
 
-    Harder than digits: T-shirt, pullover, coat and shirt look alike, and so do the three kinds
-    of footwear, so many methods find about six in ten. Download: 31 MB.
+    Harder than digits: T-shirt, pullover, coat and shirt look alike, and so do the three classes of
+    footwear, so many methods get about six in ten right. Download: 31 MB.
     """
 
     name: ClassVar[str] = "fashion-mnist"
@@ -156,7 +156,7 @@ class OneFilePerPart(PublishedImages):
 class Usps(OneFilePerPart):
     """9,298 digits cut from envelopes by the US postal service, 16 x 16 grey pixels.
 
-    Digits differ much in frequency: 0 and 1 are most frequent, so methods that make all groups
+    Digits differ a lot in frequency: 0 and 1 are most frequent, so methods that make all groups
     equally large lose accuracy here. Download: 8 MB.
     """
 
@@ -225,10 +225,10 @@ class Archive(PublishedImages):
 
 @dataclass(frozen=True)
 class Cifar10(Archive):
-    """60,000 small photographs of ten kinds of animals and vehicles, 32 x 32 colour pixels.
+    """60,000 small photographs of animals and vehicles in ten classes, 32 x 32 colour pixels.
 
-    Equally frequent kinds. Backgrounds say much (sky, water, grass), so methods tend to group
-    by background and colour first; good figures need augmentation and long training on a GPU.
+    The classes are equally frequent. Backgrounds say a lot (sky, water, grass), so methods tend to
+    group by background and colour first; good figures need augmentation and long training on a GPU.
     Download: 170 MB.
     """
 
@@ -279,7 +279,7 @@ class Cifar10(Archive):
 
 @dataclass(frozen=True)
 class Cifar100(Cifar10):
-    """60,000 small photographs of 100 kinds of things, 32 x 32 colour pixels.
+    """60,000 small photographs in 100 classes, 32 x 32 colour pixels.
 
     The 100 fine classes (such as maple, oak, pine) fall into 20 coarse ones (such as trees).
     Both labellings are kept; papers mostly score against the coarse ones and call the set
@@ -296,8 +296,8 @@ class Cifar100(Cifar10):
 
     classes: Literal["fine", "coarse"] = param(
         "fine",
-        help="Which classes figures are computed against: 100 fine or 20 coarse ones. The method "
-        "sees neither.",
+        help="Which classes scores are computed against: the 100 fine or the 20 coarse ones. The "
+        "method sees neither.",
     )
 
     def part_in_words(self) -> str:
@@ -310,10 +310,10 @@ class Cifar100(Cifar10):
 
 @dataclass(frozen=True)
 class Stl10(Archive):
-    """13,000 photographs of ten kinds of animals and vehicles, 96 x 96 colour pixels.
+    """13,000 photographs of animals and vehicles in ten classes, 96 x 96 colour pixels.
 
-    The finest pictures here, and so the slowest to train on. A further 100,000 pictures have no
-    label (-1) and hold other things as well; features may be learned on them, but figures are
+    The largest pictures here, and so the slowest to train on. A further 100,000 pictures have no
+    label (-1) and show other things as well; features may be learned on them, but scores are
     computed on the labelled ones only. Download: 2.6 GB.
     """
 

@@ -78,9 +78,9 @@ def counterfactual(
     best = int(scores.argmax())
     if best != cluster or target == cluster:
         raise ClustlabError(
-            f"The scorer gives this item to cluster {best}; the change was to lead from cluster "
-            f"{cluster} to {'any other' if target is None else target}.",
-            "Choose the item's own cluster, and another one as target.",
+            f"The scorer gives this item to cluster {best}; the change was meant to lead from "
+            f"cluster {cluster} to {'any other' if target is None else target}.",
+            "Choose the item's own cluster, and another one as the target.",
         )
     search = _Search(scorer, x, cluster, target, limits)
     now, steps = search.cross(scores, max_steps, beyond)

@@ -51,7 +51,7 @@ def saliency(scorer: nn.Module, x: Tensor, cluster: int, kind: Kind) -> Array:
                 x, baselines=torch.zeros_like(x), target=cluster, n_steps=STEPS
             )
         else:
-            raise ValueError(f"{kind!r} is not a kind of map; it is one of {', '.join(KINDS)}")
+            raise ValueError(f"{kind!r} is not a kind of map; choose one of {', '.join(KINDS)}")
     return _flat(attribution.detach()[0], kind).float().cpu().numpy()
 
 

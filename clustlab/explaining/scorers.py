@@ -60,7 +60,7 @@ def load_scorer(store: RunStore, run: Run, *, check: int | None = CHECKED) -> Sc
         title = run.manifest["method_title"]
         raise ClustlabError(
             f"{title} does not keep what is needed to score an item.",
-            "Explanations are there for runs of other methods.",
+            "Other methods can be explained: see the page Methods.",
         )
     state = load_checkpoint(run.path / "checkpoint.pt")
     if state is None or not state.get("step"):

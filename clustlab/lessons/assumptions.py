@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from clustlab.analysis.shares import percent
 from clustlab.course.controls import Choice, Places, Slider, Values
 from clustlab.course.figure import Chart, Element, Numbers, Picture, Plane, Words
 from clustlab.course.formulas import in_formula
@@ -64,7 +65,7 @@ def _two_moves(values: Values, materials: Sequence[Material]) -> list[Element]:
     def arithmetic(row: int, column: str) -> str:
         part, count = inside[row], len(inside[row])
         if not count:
-            return f"No item is nearest to centre {row}: 0 items, so it stays where it is."
+            return f"No item has centre {row} as its nearest: 0 items, so it stays where it is."
         if column == "items":
             return f"{count} of the {len(points)} items have centre {row} as their nearest."
         if column == "squares":
@@ -99,9 +100,9 @@ def _outlier(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     shift = float(np.linalg.norm(after[its] - before[its]))
     alone = int((owner == its).sum()) == 1
     return (0 if alone else 1 if shift > 0.1 else 2), (
-        f"Its cluster has {int((owner == its).sum())} items, and that centre ends {shift:.2f} away "
-        f"from where it was; inertia {ends[0][2]:.2f} became {inertia:.2f}. A mean has to please "
-        "everyone, and squares make the far ones loudest."
+        f"Its cluster has {int((owner == its).sum())} items, and its centre ends {shift:.2f} from "
+        f"where it was; the inertia goes from {ends[0][2]:.2f} to {inertia:.2f}. A mean has to "
+        "please everyone, and squares make the far ones loudest."
     )
 
 
@@ -120,8 +121,9 @@ def _starts(values: Values, materials: Sequence[Material]) -> list[Element]:
     picture = ground.scene(BLOBS_EXTENT, toy("blobs").items, owner)
     return [
         Words(
-            f"From here the inertia ends at **{inertia:.2f}**; the best of ten drawn starts reaches "
-            f"**{best_inertia():.2f}**. Discs are first centres to drag, crosses are the last ones."
+            f"From here the inertia ends at **{inertia:.2f}**; the best of ten random starts "
+            f"reaches **{best_inertia():.2f}**. Discs are the first centres, for you to drag; "
+            "crosses are the last."
         ),
         Plane(
             "starts",
@@ -140,8 +142,8 @@ def _crowded(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     option = 0 if inertia < 1.05 * best_inertia() else 1
     return option, (
         f"The inertia ends at {inertia:.2f}, the best known is {best_inertia():.2f}, and accuracy "
-        f"is {right:.2f}. Each move can only go down, so a bad start ends in the nearest valley. "
-        "Hence careful draws and several starts."
+        f"is {right:.2f}. No move goes up, so a bad start ends in the nearest valley. That is why "
+        "first centres are drawn with care, and more than once."
     )
 
 
@@ -172,9 +174,9 @@ def _where_centers_go(values: Values, materials: Sequence[Material]) -> tuple[in
     sizes = np.bincount(toy(values["shape"]).labels)  # type: ignore[arg-type]
     return (0 if count == 1 else 1), (
         f"{count} of the 3 centres lie in the group of {sizes.max()} points, and accuracy is "
-        f"{right:.2f}. Cutting the crowd in two saves more squares than giving {sizes.min()} points "
-        f"a centre of their own. With a noise of {NARROW} instead of {values['noise']:g} accuracy is "
-        f"{apart:.2f}: a narrow crowd has few squares to save."
+        f"{right:.2f}. Cutting the large group in two lowers the sum of squares more than giving "
+        f"{sizes.min()} points a centre of their own. With a noise of {NARROW} instead of "
+        f"{values['noise']:g} accuracy is {apart:.2f}: a narrow group has little to save."
     )
 
 
@@ -198,10 +200,14 @@ def _components(values: Values, materials: Sequence[Material]) -> list[Element]:
     def arithmetic(row: int, column: str) -> str:
         if column == "weight π":
             held = weights[row] * N
-            return f"In the last M-step its shares summed to {held:.1f}: ${held:.1f} / {N} = {weights[row]:.3f}$"
+            return (
+                f"In the last M-step its responsibilities summed to {held:.1f}: ${held:.1f} / {N} "
+                f"= {weights[row]:.3f}$"
+            )
         if column == "density N":
             return (
-                f"Height of bell {row} at $({x:.2f},\\ {y:.2f})$: ${in_formula(density[row], 3)}$"
+                f"Height of Gaussian {row} at $({x:.2f},\\ {y:.2f})$: "
+                f"${in_formula(density[row], 3)}$"
             )
         tops = [f"{w:.2f} \\cdot {d:.4f}" for w, d in zip(weights, density, strict=True)]
         return f"$\\frac{{{tops[row]}}}{{{' + '.join(tops)}}} = {gamma[row]:.3f}$"
@@ -212,12 +218,12 @@ def _components(values: Values, materials: Sequence[Material]) -> list[Element]:
         Plane(
             "item",
             (theme.colour(int(gamma.argmax())),),
-            "A point to drag over three groups and the outlines of three bells",
+            "A point to drag over three groups and the outlines of three Gaussians",
             crosses(means),
             MIXTURE_EXTENT,
             picture,
         ),
-        Numbers(table, arithmetic, "One row per bell", start=(int(gamma.argmax()), "share γ")),
+        Numbers(table, arithmetic, "One row per Gaussian", start=(int(gamma.argmax()), "share γ")),
     ]
 
 
@@ -227,9 +233,9 @@ def _spherical_components(values: Values, materials: Sequence[Material]) -> tupl
     right = {kind: accuracy(data, shares.argmax(1)) for kind, (_, shares, _) in fits.items()}
     free, ball = right["full"], right[values["kind"]]
     return (0 if ball >= free - 0.02 else 1), (
-        f"Balls reach an accuracy of {ball:.2f} and a log likelihood of {fits[values['kind']][2]:.3f}, "
-        f"free ellipses {free:.2f} and {fits['full'][2]:.3f}. A shape that is not allowed cannot "
-        "be found; k-means allows balls only."
+        f"Balls reach an accuracy of {ball:.2f} and a log likelihood of "
+        f"{fits[values['kind']][2]:.3f}, free ellipses {free:.2f} and {fits['full'][2]:.3f}. A "
+        "shape that is not allowed cannot be found; k-means allows only balls."
     )
 
 
@@ -261,8 +267,9 @@ def _chained(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     data, snapshot = tree_of(values["shape"], values["linkage"])
     sizes = np.sort(np.bincount(snapshot.assignments))
     return (0 if sizes[0] > len(data.items) / 4 else 1), (
-        f"The clusters hold {sizes[1]} and {sizes[0]} points. For single linkage one short step is "
-        "enough to join two groups, so a bridge makes them one; the same habit lets it follow a moon."
+        f"The clusters hold {sizes[1]} and {sizes[0]} points. For single linkage one short step "
+        "is enough to join two groups, so a bridge makes them one; the same habit lets it follow "
+        "a moon."
     )
 
 
@@ -294,11 +301,12 @@ def _graph(values: Values, materials: Sequence[Material]) -> list[Element]:
     rows = teaching.cloud(snapshot.embedding, snapshot.assignments, height=170)
     return [
         Words(
-            f"**{count}** neighbours each: accuracy **{accuracy(data, snapshot.assignments):.2f}**. "
-            "Above the graph, below the same points as rows of smooth functions."
+            f"**{count}** neighbours each: accuracy "
+            f"**{accuracy(data, snapshot.assignments):.2f}**. Above: the graph. Below: the same "
+            "points, placed by the smooth functions."
         ),
-        Chart(graph, f"Two rings whose points are tied to their {count} nearest"),
-        Chart(rows, "The rows of the smooth functions in which k-means works"),
+        Chart(graph, f"Two rings whose points are joined to their {count} nearest"),
+        Chart(rows, "The points placed by the smooth functions, where k-means works"),
     ]
 
 
@@ -312,7 +320,7 @@ def _too_many_ties(values: Values, materials: Sequence[Material]) -> tuple[int, 
         for count in (10, int(values["neighbours"]))
     )
     return (0 if many >= few - 0.05 else 1), (
-        f"Accuracy goes from {few:.2f} to {many:.2f}. Once ties reach from ring to ring, the "
+        f"Accuracy goes from {few:.2f} to {many:.2f}. Once edges reach from ring to ring, the "
         "cheapest cut runs across both. The graph is the assumption."
     )
 
@@ -339,8 +347,8 @@ def _no_winner(values: Values, materials: Sequence[Material]) -> tuple[int, str]
     option = 0 if place == 0 else 2 if place == len(accuracies) - 1 else 1
     listed = ", ".join(f"{name} {score:.2f}" for name, score in accuracies.items())
     return option, (
-        f"{listed}. A normalised cut prefers parts of like weight, which helps on rings and hurts "
-        "here. No method is right for every shape."
+        f"{listed}. A normalised cut prefers parts of similar weight, which helps on rings and "
+        "hurts here. No method is right for every shape."
     )
 
 
@@ -401,7 +409,7 @@ def _pixels(values: Values, materials: Sequence[Material]) -> list[Element]:
             top = np.sort(changed[row])[::-1][:3]
             terms = " + ".join(f"{v:.2f}^2" for v in top)
             return f"$\\sum_{{p=1}}^{{784}} (x_p - y_p)^2 = {terms} + \\dots = {squares:.2f}$"
-        return f"{(changed[row] > 0).sum()} of $28 \\cdot 28 = 784$ pixels have another value."
+        return f"{(changed[row] > 0).sum()} of $28 \\cdot 28 = 784$ pixels differ."
 
     pixels = sheets.atlas(trio, [0, 1, 2], tile=168, columns=3).pixels
     share = float((own > other).mean())
@@ -411,8 +419,8 @@ def _pixels(values: Values, materials: Sequence[Material]) -> list[Element]:
             table, arithmetic, "Distance from the first image", digits=2, start=(0, "distance")
         ),
         Words(
-            f"Of 200 images, **{share:.0%}** are further from their own copy shifted by {by} than "
-            "from an image of another digit."
+            f"Of 200 images, **{percent(share, 0)}** are further from their own copy shifted by "
+            f"{by} than from an image of another digit."
         ),
     ]
 
@@ -421,8 +429,8 @@ def _a_small_shift(values: Values, materials: Sequence[Material]) -> tuple[int, 
     own, other, _ = to_shifted_and_other(int(values["shift"]))
     share = float((own > other).mean())
     return (0 if share < 0.1 else 1 if share <= 0.5 else 2), (
-        f"{share:.0%} of them: the mean distance is {own.mean():.1f} to the copy and "
-        f"{other.mean():.1f} to the other digit. Pixels know nothing of neighbouring pixels; a "
+        f"{percent(share, 0)} of them: the mean distance is {own.mean():.1f} to the copy and "
+        f"{other.mean():.1f} to the other digit. A pixel knows nothing of its neighbours; a "
         "network that sees shapes has to come first."
     )
 
@@ -431,25 +439,33 @@ LESSON = Lesson(
     1,
     "assumptions",
     "What clustering assumes",
-    "Four classical ways to form groups, and the shape of group that each of them believes in.",
+    "Four classical ways to form groups, and the shape of group each believes in.",
     methods=("kmeans", "gmm", "agglomerative", "spectral"),
     terms={
+        "Item": "What is clustered: an image, or a point.",
+        "Cluster": "A group of items that a method has put together; it has a number, not a name.",
+        "Class": "The true group of an item, such as its digit; methods never see it.",
+        "Noise": "Items that a method leaves outside all clusters, as HDBSCAN does.",
+        "Log likelihood": "How probable a model holds the items, as a logarithm; higher is better.",
         "Inertia": "Sum of squared distances of all items to their centres.",
         "Centroid": "The mean of the items of a cluster, also called its centre.",
-        "k-means++": "A draw of first centres that prefers items far from those drawn before.",
-        "Responsibility": "The share that a bell of a mixture has in an item; a row sums to one.",
-        "EM": "Rounds of two moves: ask who made which item, then fit each bell to its share.",
+        "k-means++": "Draws first centres one by one, preferring items far from those already "
+        "drawn.",
+        "Responsibility": "The share of an item that one Gaussian of a mixture takes; each row "
+        "sums to one.",
+        "EM": "Rounds of two moves: ask which Gaussian made each item, then refit each Gaussian "
+        "to its share.",
         "Linkage": "The rule that says how far apart two groups are in a tree of merges.",
-        "Neighbour graph": "Items as dots, each tied to those nearest to it.",
+        "Neighbour graph": "Items as dots, each joined by edges to those nearest to it.",
     },
     steps=(
         LessonStep(
             "Two moves, again and again",
-            "k-means takes two moves in turn: give each item to the nearest centre, then put each "
-            "centre at the mean of its items. Neither can raise the sum of squares, so it has to "
-            "stop. Drag the dots, and click a number.",
-            r"J = \sum_{i=1}^{n} \lVert x_i - \mu_{c(i)} \rVert^2, \qquad "
-            r"\mu_j = \frac{1}{n_j} \sum_{c(i) = j} x_i",
+            "k-means alternates two moves: give each item to its nearest centre, then move each "
+            "centre to the mean of its items. Neither can raise the sum of squares, and there "
+            "are only so many divisions, so it must stop. Drag the dots, and click a number.",
+            r"\begin{gathered} J = \sum_{i=1}^{n} \lVert x_i - \mu_{c(i)} \rVert^2, \\"
+            r"\mu_j = \frac{1}{n_j} \sum_{c(i) = j} x_i \end{gathered}",
             {
                 "J": "inertia",
                 "x_i": "item i",
@@ -459,7 +475,7 @@ LESSON = Lesson(
             },
             _two_moves,
             Try(
-                "One item is moved far away to the lower right, then k-means runs to its end. What "
+                "One item is moved far to the lower right, and k-means runs to its end. What "
                 "happens to that item?",
                 ("It gets a centre to itself", "It drags a shared centre along", "Nothing changes"),
                 {"points": FAR, "moves": 10.0},
@@ -471,7 +487,8 @@ LESSON = Lesson(
         LessonStep(
             "It ends where it began",
             "Moves that never go up end in the nearest valley. Which one depends on the first "
-            "centres: drag them. k-means++ draws each next one in proportion to squared distance.",
+            "centres: drag them. k-means++ draws each new one with a chance proportional to its "
+            "squared distance from the nearest so far.",
             r"P(x_i) = \frac{D(x_i)^2}{\sum_{i'} D(x_{i'})^2}",
             {
                 "P(x_i)": "chance that item i is the next centre",
@@ -480,7 +497,7 @@ LESSON = Lesson(
             _starts,
             Try(
                 "All five first centres are put into the uppermost group. Where does k-means end?",
-                ("At the best division", "In a worse one"),
+                ("At the best division", "At a worse one"),
                 {"starts": CROWDED},
                 _crowded,
             ),
@@ -489,13 +506,13 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Balls of one size",
-            "To minimise squares is to believe in round groups of one width that hold about equally "
-            "many items. The border between two centres is always straight and half way.",
+            "To minimise squares is to assume round groups of equal width with about equally "
+            "many items. The border between two centres is always straight and halfway.",
             r"\lVert x - \mu_a \rVert^2 = \lVert x - \mu_b \rVert^2",
             {"x": "a place on the border", r"\mu_a,\, \mu_b": "two centres"},
             _balls,
             Try(
-                "One group holds 90 % of the points, the others 7 % and 3 %. How many of the three "
+                "One group holds 90% of the points, the others 7% and 3%. How many of the three "
                 "centres end in the large one?",
                 ("One", "Two or three"),
                 {"shape": "unequal-sizes", "noise": 2 * NARROW},
@@ -520,20 +537,22 @@ LESSON = Lesson(
             explains=("kmeans.n_clusters", "pca-kmeans.n_clusters", "ae-kmeans.n_clusters"),
         ),
         LessonStep(
-            "Bells instead of balls",
-            "A mixture of Gaussians lets each group have a width, a slant and a weight. EM asks how "
-            "much of each item a bell made (E), then fits the bell to its share (M). Drag the dot.",
+            "Gaussians instead of balls",
+            "A mixture of Gaussians gives each group its own width, slant and weight. EM asks "
+            "how much of each item a Gaussian made (E), then refits the Gaussian to its share "
+            "(M). Drag the dot.",
             r"\gamma_{ij} = \frac{\pi_j\, \mathcal{N}(x_i \mid \mu_j, \Sigma_j)}"
             r"{\sum_{j'} \pi_{j'}\, \mathcal{N}(x_i \mid \mu_{j'}, \Sigma_{j'})}",
             {
-                r"\gamma_{ij}": "responsibility of bell j for item i",
+                r"\gamma_{ij}": "responsibility of Gaussian j for item i",
                 r"\pi_j": "weight",
                 r"\mathcal{N}": "normal density",
                 r"\mu_j,\, \Sigma_j": "mean and covariance",
             },
             _components,
             Try(
-                "Every bell is forced to be a ball. Are the slanted groups found as well as before?",
+                "Every Gaussian is forced to be a ball. Are the slanted groups found as well as "
+                "before?",
                 ("As well as before", "Worse"),
                 {"kind": "spherical", "rounds": 20.0},
                 _spherical_components,
@@ -541,22 +560,22 @@ LESSON = Lesson(
             (
                 Places("item", "Point", ((-0.35, 0.25),)),
                 Slider("rounds", "Rounds of EM", 0, 20, 0, 1),
-                Choice("kind", "Bells", ("full", "tied", "diag", "spherical"), "full"),
+                Choice("kind", "Covariance", ("full", "tied", "diag", "spherical"), "full"),
             ),
             explains=("gmm.covariance", "gmm.tolerance", "gmm.regularisation", "gmm.n_clusters"),
         ),
         LessonStep(
             "Trees of merges",
-            "Begin with every item alone and merge the two nearest groups, until one is left. What "
-            "'near' means is the linkage: single takes the least distance of two items, Ward the "
-            "rise of the squares.",
+            "Begin with every item alone and merge the two nearest groups until one is left. The "
+            "linkage says what 'near' means: single takes the smallest distance between two "
+            "items, Ward the rise in the sum of squares.",
             r"d_{\text{single}}(A, B) = \min_{a \in A,\, b \in B} \lVert a - b \rVert",
             {"A,\\, B": "two groups", "d": "their distance"},
             _trees,
             Try(
                 "Two round groups with a thin bridge of points between them, single linkage. Where "
                 "does it cut?",
-                ("In the bridge", "It splits off a few stragglers"),
+                ("Across the bridge", "Around a few stragglers"),
                 {"shape": "bridge", "linkage": "single"},
                 _chained,
             ),
@@ -572,19 +591,20 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Neighbours instead of distances",
-            "Spectral clustering ties each item to its nearest and looks for a cut through few ties. "
-            "Smooth functions on the graph give each item new coordinates, in which k-means is easy.",
+            "Spectral clustering joins each item to its nearest neighbours and looks for a cut "
+            "across few edges. Functions that change little along edges give each item new "
+            "coordinates, in which k-means has an easy job.",
             r"L = I - D^{-\frac12} W D^{-\frac12}, \qquad L v = \lambda v",
             {
-                "W": "graph of ties",
-                "D": "ties of each item",
-                "v": "smooth function",
+                "W": "edges of the graph",
+                "D": "number of edges of each item",
+                "v": "smooth function on the graph",
                 r"\lambda": "how rough it is",
             },
             _graph,
             Try(
-                "Each point is tied to its 60 nearest instead of 10. Are both rings still found?",
-                ("Both are found", "Both are cut through"),
+                "Each point is joined to its 60 nearest instead of 10. Are both rings still found?",
+                ("Both are found", "Both are cut in two"),
                 {"neighbours": 60.0},
                 _too_many_ties,
             ),
@@ -593,9 +613,9 @@ LESSON = Lesson(
         ),
         LessonStep(
             "No one wins everywhere",
-            "Five methods on one shape, each told the right number of groups. Every one of them is "
-            "perfect somewhere, and most of them fail somewhere. The noise is half of that in step "
-            "3, so that even k-means finds groups of unequal size; raise it and see who falls.",
+            "Five methods on one shape, each told the right number of groups. Each is perfect "
+            "somewhere, and most fail somewhere. The noise is half of that in step 3, so that "
+            "even k-means finds groups of unequal size; raise it and see which fail.",
             r"\mathrm{ACC} = \frac{1}{n} \max_{m} \sum_i \left[\, y_i = m(c_i) \right]",
             {
                 "y_i": "true group",
@@ -605,8 +625,8 @@ LESSON = Lesson(
             },
             _contest,
             Try(
-                "Spectral clustering was perfect on rings. Where does it end up with groups of 90, 7 "
-                "and 3 % of the points?",
+                "Spectral clustering was perfect on rings. Where does it rank on groups of 90, 7 "
+                "and 3% of the points?",
                 ("First, or tied for it", "In between", "Last"),
                 {"shape": "unequal-sizes", "seed": 0.0, "noise": NARROW},
                 _no_winner,
@@ -619,15 +639,16 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Pixels as 784 dimensions",
-            "For all of these methods an image of 28 by 28 pixels is one point with 784 coordinates. "
-            "Its distance to another image compares each pixel with the one at the same place only.",
+            "To all these methods an image of 28 by 28 pixels is one point with 784 coordinates. "
+            "Its distance to another image compares each pixel only with the one at the same "
+            "place.",
             r"\lVert x - y \rVert = \sqrt{\sum_{p=1}^{784} (x_p - y_p)^2}",
             {"x_p": "pixel p of one image, 0 to 1", "y_p": "the same pixel of the other"},
             _pixels,
             Try(
-                "200 images are shifted by 2 of 28 pixels. How many end further from themselves than "
-                "from an image of another digit?",
-                ("Hardly any, below 10 %", "10 to 50 %", "More than half"),
+                "200 images are shifted by 2 of 28 pixels. How many end further from themselves "
+                "than from an image of another digit?",
+                ("Hardly any, below 10%", "10 to 50%", "More than half"),
                 {"shift": 2.0, "image": 3.0},
                 _a_small_shift,
             ),

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from clustlab.analysis.shares import percent
 from clustlab.course.controls import Choice, Places, Slider, Switch, Values
 from clustlab.course.figure import Chart, Element, Numbers, Plane, Words
 from clustlab.course.lesson import Lesson, LessonStep, Material, Try
@@ -71,9 +72,9 @@ def _with_large_alpha(values: Values, materials: Sequence[Material]) -> tuple[in
     option = 0 if after[0] > before[0] + 1e-6 else 1 if after[0] < before[0] - 1e-6 else 2
     return option, (
         f"The largest share goes from {before[0]:.2f} to {after[0]:.2f}, that of the next centre "
-        f"from {before[1]:.2f} to {after[1]:.2f}, and that of the farthest from {before[2]:.2f} to "
-        f"{after[2]:.2f}. A large α has short tails: the farther a centre, the more of its share it "
-        "loses."
+        f"from {before[1]:.2f} to {after[1]:.2f}, and that of the farthest from {before[2]:.2f} "
+        f"to {after[2]:.2f}. A large α has short tails: the farther a centre, the more of its "
+        "share it loses."
     )
 
 
@@ -105,9 +106,9 @@ def _tiny_scale(values: Values, materials: Sequence[Material]) -> tuple[int, str
     even = float(q.max(1).mean())
     option = 0 if even > SURE else 1 if even < 0.5 else 2
     return option, (
-        f"The mean of the largest share is {even:.3f}, and no target differs from its share by more "
-        f"than {gap:.3f}. With nothing to pull towards, DEC stops where it began. Here the code is "
-        "therefore stretched before the first update if it is too small."
+        f"The mean of the largest share is {even:.3f}, and no target differs from its share by "
+        f"more than {gap:.3f}. With nothing to pull towards, DEC stops where it began. That is "
+        "why clustlab stretches a code that is too small before the first update."
     )
 
 
@@ -253,10 +254,10 @@ def _who_moves(values: Values, materials: Sequence[Material]) -> tuple[int, str]
     groups = [sure < low, (sure >= low) & (sure < high), sure >= high]
     means = [float(strength[g].mean()) for g in groups]
     return int(np.argmax(means)), (
-        f"Mean length of the arrows: {means[0]:.3f} for the third that is least sure, "
-        f"{means[1]:.3f} in the middle, {means[2]:.3f} for the surest. What is decided needs no "
-        "pull. Where two clusters of one size have equal shares, their targets are equal too, and "
-        "neither pulls more than the other."
+        f"Mean length of the arrows: {means[0]:.3f} for the least sure third, {means[1]:.3f} for "
+        f"the middle one, {means[2]:.3f} for the surest. What is decided needs no pull. Where two "
+        "clusters of equal size have equal shares, their targets are equal too, and neither "
+        "pulls harder."
     )
 
 
@@ -334,7 +335,7 @@ def _stop(values: Values, materials: Sequence[Material]) -> list[Element]:
         height=330,
     )
     return [
-        Words(f"With a tolerance of **{values['tolerance']:g} %** DEC stops at update **{stop}**."),
+        Words(f"With a tolerance of **{values['tolerance']:g}%** DEC stops at update **{stop}**."),
         Chart(chart, "Share of labels changed at each update, with the one at which DEC stops"),
     ]
 
@@ -347,8 +348,9 @@ def _early_stop(values: Values, materials: Sequence[Material]) -> tuple[int, str
     accuracy = [metrics.row(int(steps[stop]))["acc"] for stop in (early, late)]
     option = 0 if early < late / 2 else 1 if early < late else 2
     return option, (
-        f"It stops at update {early} instead of {late}; accuracy there is {accuracy[0]:.3f} instead "
-        f"of {accuracy[1]:.3f}. The rule looks at labels only: little change is not the same as right."
+        f"It stops at update {early} instead of {late}; accuracy there is {accuracy[0]:.3f} "
+        f"instead of {accuracy[1]:.3f}. The rule looks only at changes, and few changes do not "
+        "make the clusters right."
     )
 
 
@@ -381,9 +383,9 @@ def _no_start(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     option = 0 if end >= good - 0.02 else 1 if end < long else 2
     return option, (
         f"Without pre-training {blank:.3f} becomes {end:.3f}; with 1 epoch {short:.3f} becomes "
-        f"{weak:.3f}, with 12 epochs {long:.3f} becomes {good:.3f}. A random network sends like "
-        "pixels to like codes, so there is something to sharpen; but what lies mixed in the code is "
-        "sharpened as it is."
+        f"{weak:.3f}, with 12 epochs {long:.3f} becomes {good:.3f}. A random network sends "
+        "similar images to similar codes, so there is something to sharpen; but what is mixed in "
+        "the code stays mixed."
     )
 
 
@@ -412,8 +414,9 @@ def _hard_target(values: Values, materials: Sequence[Material]) -> tuple[int, st
     dec, hard = (confidence(m, clustering_steps(m)[-1]) for m in materials)
     option = 0 if hard > dec + 0.02 else 1 if hard < dec - 0.02 else 2
     return option, (
-        f"The mean largest share ends at {hard:.3f} with hard targets and at {dec:.3f} with DEC's. "
-        "A hard target says 'all of it here' about every item, also about those that lie between."
+        f"The mean largest share ends at {hard:.3f} with hard targets and at {dec:.3f} with "
+        "DEC's. A hard target says 'all of it here' about every item, even those that lie in "
+        "between."
     )
 
 
@@ -458,10 +461,10 @@ def _sure_and_right(values: Values, materials: Sequence[Material]) -> tuple[int,
     gap = float(first[-1] - first[0])
     option = 0 if gap < 0.05 else 1 if gap <= 0.2 else 2
     return option, (
-        f"{first[-1]:.0%} of the surest fifth are right, and {first[0]:.0%} of the least sure one. So "
-        "the targets lean on those that are mostly right, and the others follow, since one network "
-        f"moves them all. At the end it is {last[-1]:.0%} and {last[0]:.0%}: where the sure ones are "
-        "wrong, nothing in the loss says so."
+        f"{percent(first[-1], 0)} of the surest fifth are right, and {percent(first[0], 0)} of "
+        "the least sure one. So the targets lean on those that are mostly right, and the others "
+        f"follow, since one network moves them all. At the end it is {percent(last[-1], 0)} and "
+        f"{percent(last[0], 0)}: where the sure ones are wrong, nothing in the loss says so."
     )
 
 
@@ -472,18 +475,21 @@ LESSON = Lesson(
     "From distances to shares, from shares to a target, and the pull between the two.",
     methods=("dec", "idec"),
     terms={
+        "Confidence": "The largest share or probability of an item: how sure the method is of it.",
         "Soft assignment": "The share with which an item belongs to each cluster; a row of q.",
-        "Target distribution": "What DEC wants the shares to become: squared, balanced, rescaled; p.",
-        "Degrees of freedom": "α of Student's t: the larger it is, the less weight far centres keep.",
+        "Target distribution": "What DEC wants the shares to become: squared, balanced, "
+        "rescaled; p.",
+        "Degrees of freedom": "α of Student's t: the larger it is, the less weight far centres "
+        "keep.",
         "KL divergence": "How far one distribution is from another, in nats; 0 if they are equal.",
         "Tolerance": "Share of changed labels below which DEC stops.",
-        "Code": "The few numbers an encoder makes of an item; clusters are formed among codes.",
+        "Code": "The few numbers an encoder turns an item into; clusters are formed among codes.",
     },
     steps=(
         LessonStep(
             "From a distance to a share",
-            "DEC never asks which centre is nearest. It gives each centre a share of the item, by a "
-            "weight that falls with distance, and the shares add up to one. Drag the dot.",
+            "DEC never asks which centre is nearest. It gives each centre a share of the item, "
+            "by a weight that falls with distance, and the shares add up to one. Drag the dot.",
             r"q_{ij} = \frac{(1 + \lVert z_i - \mu_j \rVert^2 / \alpha)^{-\frac{\alpha+1}{2}}}"
             r"{\sum_{j'} (1 + \lVert z_i - \mu_{j'} \rVert^2 / \alpha)^{-\frac{\alpha+1}{2}}}",
             {
@@ -504,8 +510,8 @@ LESSON = Lesson(
         ),
         LessonStep(
             "The scale of the code matters",
-            "α stays 1, so distance has a unit. If all codes and centres lie within a tenth of it, "
-            "every centre is about equally near, and each gets the same share.",
+            "α is fixed at 1, so distance has a unit. If all codes and centres lie within a "
+            "tenth of it, every centre is about equally near and gets about the same share.",
             r"q_{ij} \to \tfrac{1}{k} \quad\text{as}\quad "
             r"\max_{j'} \lVert z_i - \mu_{j'} \rVert \to 0",
             {
@@ -525,9 +531,10 @@ LESSON = Lesson(
         ),
         LessonStep(
             "From share to target",
-            "The target squares each share, so that the larger ones gain. With γ = 1 and no division "
-            "it would be the share itself, and nothing would be learned. It also divides by the size "
-            "of the cluster, so that no cluster gains only because it is big. Click a number.",
+            "The target squares each share, so that the larger ones gain. With γ = 1 and no "
+            "division it would be the share itself, and nothing would be learned. It also "
+            "divides by the size of the cluster, so that no cluster gains just by being big. "
+            "Click a number.",
             r"p_{ij} = \frac{q_{ij}^{\gamma} / f_j}{\sum_{j'} q_{ij'}^{\gamma} / f_{j'}},"
             r"\quad f_j = \sum_i q_{ij}",
             {"p_{ij}": "target", "f_j": "size of cluster j", r"\gamma": "power, 2 in the paper"},
@@ -545,9 +552,10 @@ LESSON = Lesson(
             explains=("dec.gamma", "dec.delta", "idec.gamma", "idec.delta"),
         ),
         LessonStep(
-            "A size is a size of the whole set",
-            "The size of a cluster needs all items. Some programs take it from each batch, which is "
-            "quicker, but makes another target: the smaller the batch, the further off.",
+            "Cluster sizes need the whole set",
+            "The size of a cluster is a sum over all items. Some programs sum over each batch "
+            "instead, which is quicker but makes a different target: the smaller the batch, the "
+            "further off.",
             r"f_j = \sum_{i=1}^{n} q_{ij} \;\neq\; \sum_{i \in \text{batch}} q_{ij}",
             {"n": "number of all items", "f_j": "size of cluster j"},
             _batches,
@@ -562,9 +570,9 @@ LESSON = Lesson(
         LessonStep(
             "The pull",
             "Training makes the shares more like the target. Each arrow shows where that pulls a "
-            "code; here the codes move freely, in DEC a network has to move them.",
-            r"L = \sum_i \sum_j p_{ij} \ln\frac{p_{ij}}{q_{ij}}, \qquad "
-            r"\Delta z_i \propto -\frac{\partial L}{\partial z_i}",
+            "code; here the codes move freely, while in DEC a network has to move them.",
+            r"\begin{gathered} L = \sum_i \sum_j p_{ij} \ln\frac{p_{ij}}{q_{ij}}, \\"
+            r"\Delta z_i \propto -\frac{\partial L}{\partial z_i} \end{gathered}",
             {
                 "L": "KL divergence of P from Q",
                 "p, q": "targets and shares",
@@ -606,12 +614,12 @@ LESSON = Lesson(
         LessonStep(
             "When to stop",
             "DEC stops when hardly any label changes between two updates. The threshold is the "
-            "tolerance. It needs no labels, and it knows nothing of right and wrong.",
+            "tolerance. The rule needs no labels, and knows nothing of right and wrong.",
             r"\frac{1}{n} \sum_i \left[\, c_i^{(t)} \neq c_i^{(t-1)} \right] < \varepsilon",
             {"c_i^{(t)}": "cluster of item i at update t", r"\varepsilon": "tolerance"},
             _stop,
             Try(
-                "The tolerance goes from 0.1 % to 5 %. When does DEC stop?",
+                "The tolerance goes from 0.1% to 5%. When does DEC stop?",
                 ("In less than half the time", "A little earlier", "At the same update"),
                 {"tolerance": 5.0},
                 _early_stop,
@@ -623,9 +631,10 @@ LESSON = Lesson(
         ),
         LessonStep(
             "It depends on its start",
-            "DEC begins with k-means on the code of an autoencoder. Three runs differ in nothing but "
+            "DEC begins with k-means on the code of an autoencoder. Three runs differ only in "
             "how long that autoencoder was trained: not at all, for 1 epoch, and for 12.",
-            r"\mu^{(0)} = \text{k-means}(z), \quad z = \text{encoder}(x)",
+            r"\begin{gathered} \mu^{(0)} = \text{k-means}(z), \\"
+            r"z = \text{encoder}(x) \end{gathered}",
             {r"\mu^{(0)}": "first centres", "z": "codes of all items x"},
             _from_each_start,
             Try(
@@ -663,11 +672,11 @@ LESSON = Lesson(
             explains=("dec.target",),
         ),
         LessonStep(
-            "Why the sure ones may teach",
-            "Squaring widens the lead of the larger share: 0.8 beside 0.2 becomes 0.94 beside 0.06, "
-            "while 0.5 beside 0.5 stays even. So it is sure items that say where the network shall "
-            "go. That helps as long as they are mostly right: here all digits are sorted by their "
-            "largest share.",
+            "Why sure items may teach",
+            "Squaring widens the lead of the larger share: 0.8 beside 0.2 becomes 0.94 beside "
+            "0.06, while 0.5 beside 0.5 stays even. So the sure items decide where the network "
+            "goes. That helps as long as they are mostly right: here all digits are sorted by "
+            "their largest share.",
             r"\frac{p_{ia}}{p_{ib}} = \left( \frac{q_{ia}}{q_{ib}} \right)^{2} \frac{f_b}{f_a}",
             {
                 "a, b": "two clusters",
@@ -676,8 +685,8 @@ LESSON = Lesson(
             },
             _by_fifth,
             Try(
-                "Before the first update, how much more often is the surest fifth of the digits right "
-                "than the least sure one?",
+                "Before the first update, how much more often is the surest fifth of the digits "
+                "right than the least sure one?",
                 ("Hardly, by less than 5 points", "By 5 to 20 points", "By more than 20 points"),
                 {"update": 0.0},
                 _sure_and_right,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from clustlab.analysis.shares import percent
 from clustlab.course.controls import Choice, Places, Slider, Switch, Values
 from clustlab.course.figure import Chart, Element, Numbers, Plane, Words
 from clustlab.course.lesson import Lesson, LessonStep, Material, Try
@@ -51,7 +52,7 @@ def _untrained(values: Values, materials: Sequence[Material]) -> list[Element]:
     (material,) = materials
     untrained, chance = start_purity(material)
     bars = teaching.bars(
-        ["blind clusters", "untrained network"],
+        ["random clusters", "untrained network"],
         [chance, untrained],
         title="share of images in a cluster of their own digit",
         high=1.0,
@@ -63,7 +64,7 @@ def _untrained(values: Values, materials: Sequence[Material]) -> list[Element]:
     assert labels is not None
     cloud = teaching.cloud(material.timeline.points(0)[keep], labels[keep], height=340)
     return [
-        Chart(bars, f"Purity of 30 clusters: {untrained:.2f} untrained, {chance:.2f} blind"),
+        Chart(bars, f"Purity of 30 clusters: {untrained:.2f} untrained, {chance:.2f} random"),
         Chart(cloud, "Two components of untrained features, coloured by the true digit"),
     ]
 
@@ -71,8 +72,8 @@ def _untrained(values: Values, materials: Sequence[Material]) -> list[Element]:
 def _random_is_a_start(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     untrained, chance = start_purity(materials[0])
     return (0 if untrained < chance + 0.1 else 1 if untrained <= 0.5 else 2), (
-        f"{untrained:.2f} against {chance:.2f} for blind clusters. Convolutions, random or not, send "
-        "images that look alike to features that look alike; the rounds amplify that."
+        f"{untrained:.2f} against {chance:.2f} for random clusters. Convolutions, trained or not, "
+        "send images that look alike to features that are alike; the rounds amplify that."
     )
 
 
@@ -102,7 +103,7 @@ def _halves(values: Values, materials: Sequence[Material]) -> list[Element]:
         "start": "features of the untrained network, just clustered",
         "train only": "the features have moved, the labels are still those of the round before",
         "cluster only": "the features rest, and "
-        f"**{timeline.row(labels)['changed']:.0%}** of the labels were changed",
+        f"**{percent(timeline.row(labels)['changed'], 0)}** of the labels changed",
     }[done]
     return [
         Words(f"**{done}** (round {(int(values['half']) + 1) // 2}): {said}"),
@@ -116,8 +117,9 @@ def _labels_change(values: Values, materials: Sequence[Material]) -> tuple[int, 
     first, final = (material.timeline.row(int(s))["changed"] for s in (steps[1], steps[-1]))
     kept = material.timeline.row(int(steps[-1]))["nmi_previous"]
     return (0 if final < 0.1 else 1 if final <= 0.3 else 2), (
-        f"{final:.0%} in the last round and {first:.0%} in the first, with an NMI of {kept:.2f} to "
-        "the round before. The clusters are drawn anew each time, so labels are a moving aim."
+        f"{percent(final, 0)} in the last round and {percent(first, 0)} in the first, with an NMI "
+        f"of {kept:.2f} to the round before. The clusters are drawn anew each time, so the labels "
+        "are a moving target."
     )
 
 
@@ -153,9 +155,9 @@ def _kept_head(values: Values, materials: Sequence[Material]) -> tuple[int, str]
     ends = [m.timeline.row(len(m.run) - 1)["acc"] for m in materials]
     option = 0 if kept < fresh - 0.03 else 1 if kept > fresh + 0.03 else 2
     return option, (
-        f"It ends at {kept:.2f} of a guess when kept and at {fresh:.2f} when new. Cluster 3 of this "
-        "round is not cluster 3 of the last: an old head first has to unlearn its numbers. Merged "
-        f"into ten, accuracy is {ends[1]:.2f} instead of {ends[0]:.2f}."
+        f"It ends at {kept:.2f} of a guess when kept and at {fresh:.2f} when new. Cluster 3 of "
+        "this round is not cluster 3 of the last: an old head first has to unlearn its numbers. "
+        f"Merged into ten, accuracy is {ends[1]:.2f} instead of {ends[0]:.2f}."
     )
 
 
@@ -173,7 +175,7 @@ def _trivial(values: Values, materials: Sequence[Material]) -> list[Element]:
     terms = -sizes * np.log(np.maximum(sizes, 1e-300))
     table = pd.DataFrame(
         {"share of items": [sizes[0], sizes[1]], "adds": [terms[0], 9 * terms[1]]},
-        index=["the largest", "each of 9 others"],
+        index=["the largest", "each of the 9 others"],
     )
 
     def arithmetic(row: int, column: str) -> str:
@@ -194,7 +196,7 @@ def _trivial(values: Values, materials: Sequence[Material]) -> list[Element]:
         height=250,
     )
     return [
-        Words(f"A network that looks at no image reaches **{entropy(sizes):.3f}** nats."),
+        Words(f"A network that never looks at an image reaches **{entropy(sizes):.3f}** nats."),
         Numbers(table, arithmetic, "What each cluster adds to the loss", start=(0, "adds")),
         Chart(chart, "Loss of the best constant answer by the share of the largest cluster"),
     ]
@@ -205,8 +207,8 @@ def _constant(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
 
     loss, even = entropy(sizes_with(values["share"] / 100)), math.log(10)
     return (0 if loss > 0.8 * even else 1 if loss > 0.4 * even else 2), (
-        f"{loss:.3f} nats, against {even:.3f} with even clusters. If one cluster takes all, the loss "
-        "is 0 and nothing has been learned."
+        f"{loss:.3f} nats, against {even:.3f} with even clusters. If one cluster takes all, the "
+        "loss is 0 and nothing has been learned."
     )
 
 
@@ -232,30 +234,38 @@ def _balance(values: Values, materials: Sequence[Material]) -> list[Element]:
     balance = values["balance"]
     said = says(balance)
     each = said / np.array(SIZES) * 100
-    table = pd.DataFrame({"items": np.array(SIZES, float), "say": said, "say of an item": each})
+    table = pd.DataFrame(
+        {"items": np.array(SIZES, float), "share": said, "weight of an item": each}
+    )
 
     def arithmetic(row: int, column: str) -> str:
         if column == "items":
             return f"{SIZES[row]} of the {sum(SIZES)} items"
-        if column == "say of an item":
-            return f"${said[row]:.3f} \\cdot 100 / {SIZES[row]} = {each[row]:.2f}$; 1 if all count alike"
+        if column == "weight of an item":
+            return (
+                f"${said[row]:.3f} \\cdot 100 / {SIZES[row]} = {each[row]:.2f}$; 1 if all count "
+                "alike"
+            )
         if balance == "inverse weights":
             weight = sum(SIZES) / (4 * SIZES[row])
-            return f"Weight ${sum(SIZES)} / (4 \\cdot {SIZES[row]}) = {weight:.2f}$, so ${SIZES[row]} \\cdot {weight:.2f} / {sum(SIZES)} = {said[row]:.3f}$"
+            return (
+                f"Weight ${sum(SIZES)} / (4 \\cdot {SIZES[row]}) = {weight:.2f}$, so "
+                f"${SIZES[row]} \\cdot {weight:.2f} / {sum(SIZES)} = {said[row]:.3f}$"
+            )
         drawn = round(said[row] * sum(SIZES))
         return f"{drawn} of {sum(SIZES)} draws come from it: ${said[row]:.2f}$"
 
     bars = teaching.bars(
         [f"cluster of {n}" for n in SIZES],
         said,
-        title="say in training",
+        title="share of training",
         high=0.6,
         colours=[theme.colour(i) for i in range(4)],
         height=190,
     )
     return [
-        Numbers(table, arithmetic, "One row per cluster", start=(3, "say of an item")),
-        Chart(bars, f"Say of four clusters in training with {balance}"),
+        Numbers(table, arithmetic, "One row per cluster", start=(3, "weight of an item")),
+        Chart(bars, f"What four clusters weigh in training with {balance}"),
     ]
 
 
@@ -264,8 +274,8 @@ def _say_of_small(values: Values, materials: Sequence[Material]) -> tuple[int, s
     ratio, expected = float(each[-1] / each[0]), SIZES[0] / SIZES[-1]
     return (0 if ratio < 1.5 else 1 if ratio < 8 else 2), (
         f"{ratio:.1f} times as often in this one draw; the mean of many draws is {SIZES[0]} / "
-        f"{SIZES[-1]} = {expected:g}. Every cluster gets the same say, so answering with the "
-        f"largest one is right for one in {len(SIZES)} draws only."
+        f"{SIZES[-1]} = {expected:g}. Every cluster gets the same say, so always answering with "
+        f"the largest is right for one in {len(SIZES)} draws."
     )
 
 
@@ -306,8 +316,9 @@ def _dead_center(values: Values, materials: Sequence[Material]) -> tuple[int, st
     ends = [occupied(CENTERS, repair=repair)[1] for repair in (values["repair"], True)]
     without, repaired = (len(np.unique(owner)) for owner in ends)
     return (0 if without == len(CENTERS) else 1), (
-        f"{without} of {len(CENTERS)} clusters are in use without repair, {repaired} with it. A mean "
-        "of no items is nowhere, so nothing ever moves it back; the repair gives it half of another."
+        f"{without} of {len(CENTERS)} clusters are in use without repair, {repaired} with it. A "
+        "centre without items has no mean to move to, so it never comes back; the repair gives "
+        "it half of another cluster."
     )
 
 
@@ -357,7 +368,8 @@ def _moving(values: Values, materials: Sequence[Material]) -> list[Element]:
     used = len(np.unique(owner))
     return [
         Words(
-            f"**{used}** of {MANY} clusters are in use. Crosses are the centres of the round before."
+            f"**{used}** of {MANY} clusters are in use. Crosses are the centres of the round "
+            "before."
         ),
         Chart(chart, f"Points that have moved, in {used} clusters, over {MANY} older centres"),
     ]
@@ -370,9 +382,9 @@ def _left_behind(values: Values, materials: Sequence[Material]) -> tuple[int, st
     )
     option = 0 if kept == MANY else 1 if kept > 10 else 2
     return option, (
-        f"{kept} of {MANY} with the old centres, {drawn} with new ones. Every old centre had items "
-        "when it was made; the features have left some of them, and a centre without items does not "
-        "move after them."
+        f"{kept} of {MANY} with the old centres, {drawn} with new ones. Every old centre had "
+        "items when it was made; the features have moved away from some, and a centre without "
+        "items does not follow them."
     )
 
 
@@ -431,7 +443,7 @@ def _end_table(table: pd.DataFrame, material: Material) -> Numbers:
         if column == "cross-entropy":
             return f"Loss of the last round: ${value:.3f}$ of what a guess among its clusters costs"
         if column == "labels kept":
-            return f"NMI of the last 2 clusterings: ${value:.3f}$; 1 if no label moved"
+            return f"NMI of the last 2 clusterings: ${value:.3f}$; 1 if no label changed"
         where = (
             "a cluster mostly of their digit"
             if column == "purity of 30"
@@ -449,8 +461,8 @@ def _without_changes(values: Values, materials: Sequence[Material]) -> tuple[int
     return option, (
         f"The loss ends at {mine['cross-entropy']:.2f} of a guess instead of "
         f"{guarded['cross-entropy']:.2f}, and {mine['right in 10']:.2f} of the images are right "
-        f"instead of {guarded['right in 10']:.2f}. An image that never changes can be told by any "
-        "detail: an easy task that is not about digits."
+        f"instead of {guarded['right in 10']:.2f}. An image that never changes can be recognised "
+        "by any detail: an easy task that is not about digits."
     )
 
 
@@ -458,20 +470,23 @@ LESSON = Lesson(
     5,
     "deepcluster",
     "DeepCluster: labels out of nothing",
-    "Cluster the features, take the clusters for labels, train, repeat; and what keeps it honest.",
+    "Cluster the features, take the clusters as labels, train, repeat; and what keeps it honest.",
     methods=("deepcluster",),
     terms={
-        "Pseudo-label": "The number of a cluster, used as if somebody had labelled the item.",
+        "Cross-entropy": "Minus the logarithm of the share that the right label gets, on "
+        "average; ln k for a blind guess among k.",
+        "Pseudo-label": "The number of a cluster, used as if someone had labelled the item with "
+        "it.",
         "Head": "The last layer of a network, which turns features into scores.",
         "Purity": "Share of items that belong to the most frequent class of their cluster.",
         "Over-clustering": "Forming more clusters than there are classes.",
-        "Trivial solution": "An answer that makes the loss small and has learned nothing.",
+        "Trivial solution": "A solution that makes the loss small and has learned nothing.",
     },
     steps=(
         LessonStep(
             "A random network is already a start",
-            "Nothing has been trained yet. The features of an untrained network are clustered into "
-            "30 clusters, beside 30 clusters of the same sizes that were filled blindly.",
+            "Nothing has been trained yet. The features of an untrained network are grouped into "
+            "30 clusters; beside them stand 30 clusters of the same sizes, filled at random.",
             r"\text{purity} = \frac{1}{n} \sum_{j} \max_{y} n_{jy}",
             {"n_{jy}": "items of class y in cluster j", "n": "items"},
             _untrained,
@@ -487,11 +502,11 @@ LESSON = Lesson(
         ),
         LessonStep(
             "One half-step at a time",
-            "Train only: the labels rest and the features move. Cluster only: the features rest and "
-            "the labels move. Go through the half-steps and watch which of both it is.",
-            r"\begin{gathered} \min_{\theta, W} \tfrac1n \textstyle\sum_i \ell(W f_\theta(x_i), y_i) \\"
-            r"\min_{C, y} \tfrac1n \textstyle\sum_i \lVert f_\theta(x_i) - C y_i \rVert^2 "
-            r"\end{gathered}",
+            "Train only: the labels rest and the features move. Cluster only: the features rest "
+            "and the labels move. Go through the half-steps and watch which of the two moves.",
+            r"\begin{gathered} \min_{\theta, W} \tfrac1n \textstyle\sum_i \ell(W "
+            r"f_\theta(x_i), y_i) \\\min_{C, y} \tfrac1n \textstyle\sum_i \lVert f_\theta(x_i) "
+            r"- C y_i \rVert^2 \end{gathered}",
             {
                 r"f_\theta": "features",
                 "W": "head",
@@ -502,7 +517,7 @@ LESSON = Lesson(
             _halves,
             Try(
                 "In the last round, what share of the labels is changed by clustering?",
-                ("Below 10 %", "10 to 30 %", "More than 30 %"),
+                ("Below 10%", "10 to 30%", "More than 30%"),
                 {"half": 20.0},
                 _labels_change,
             ),
@@ -512,11 +527,12 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Why the head is new each round",
-            "k-means numbers its clusters as it likes. A head that goes on from the round before has "
-            "learned numbers that mean something else now. Two runs start with the same head, and "
-            "differ in that alone. A guess among k clusters costs ln k; the curves show what share "
-            "of that is left.",
-            r"W^{(t)} \sim \mathcal{N}(0,\, 0.01^2) \quad\text{instead of}\quad W^{(t)} = W^{(t-1)}",
+            "k-means numbers its clusters in no particular order. A head kept from the round "
+            "before has learned numbers that now mean something else. Two runs start with the "
+            "same head and differ in this alone. A guess among k clusters costs ln k; the curves "
+            "show what share of that is left.",
+            r"\begin{gathered} W^{(t)} \sim \mathcal{N}(0,\, 0.01^2) \\"
+            r"\text{instead of} \quad W^{(t)} = W^{(t-1)} \end{gathered}",
             {"W^{(t)}": "head at the start of round t", "k": "clusters in use"},
             _heads,
             Try(
@@ -530,13 +546,13 @@ LESSON = Lesson(
         ),
         LessonStep(
             "The trivial answer",
-            "Nothing forbids one cluster to swallow the rest. Then a network can ignore its input, "
-            "always give the same answer, and be right. Click a number.",
+            "Nothing stops one cluster from swallowing the rest. Then a network can ignore its "
+            "input, always give the same answer, and be right. Click a number.",
             r"\min_{p} \; -\sum_j s_j \ln p_j = -\sum_j s_j \ln s_j",
             {"s_j": "share of items in cluster j", "p_j": "constant answer for cluster j"},
             _trivial,
             Try(
-                "95 % of the items lie in one of ten clusters. How large is the loss of a network "
+                "95% of the items lie in one of ten clusters. How large is the loss of a network "
                 "that looks at no image?",
                 ("Near that of ten even clusters", "About half of it", "Much smaller"),
                 {"share": 95.0},
@@ -547,14 +563,14 @@ LESSON = Lesson(
         ),
         LessonStep(
             "The same say for every cluster",
-            "Guard one: draw all clusters equally often, or weigh items by the size of their "
-            "cluster. Switch it off, and the largest cluster decides.",
+            "Guard one: draw all clusters equally often, or give the items of small clusters "
+            "more weight. Switch it off, and the largest cluster decides.",
             r"w_i = \frac{n}{k\, n_{y_i}}",
             {"w_i": "weight of item i", "n_{y_i}": "size of its cluster", "k": "clusters in use"},
             _balance,
             Try(
-                "With the uniform sampler: how much more often is an item of the cluster of 5 drawn "
-                "than one of the cluster of 60?",
+                "With the uniform sampler: how much more often is an item of the cluster of 5 "
+                "drawn than one of the cluster of 60?",
                 ("Equally often", "About 5 times", "More than 8 times"),
                 {"balance": "uniform sampler"},
                 _say_of_small,
@@ -564,14 +580,14 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Empty clusters",
-            "Guard two: a centre without items is put beside a random other one, and the two share "
-            "its items. Drag the first centres, and switch the repair.",
+            "Guard two: a centre without items is moved next to a random other one, and the two "
+            "share that one's items. Drag the first centres, and switch the repair on and off.",
             r"\mu_{\text{empty}} \leftarrow \mu_{\text{donor}} + \varepsilon",
             {r"\mu": "centre", r"\varepsilon": "a small random step"},
             _repair,
             Try(
-                "One of six first centres lies far from all points, and the repair is off. How many "
-                "clusters are in use at the end?",
+                "One of six first centres lies far from all points, and the repair is off. How "
+                "many clusters are in use at the end?",
                 ("All six", "Five or fewer"),
                 {"repair": False, "centers": CENTERS},
                 _dead_center,
@@ -585,15 +601,16 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Why clusters run empty",
-            "No centre need start far away. Training moves the features: here they turn, and items of "
-            "a group draw together. The centres of the round before stay where items were, and some "
-            "of them are nearest to nothing now. Compare with centres that are drawn anew.",
+            "Centres need not start far away to run empty. Training moves the features: here "
+            "they turn, and the items of each group draw together. The centres of the round "
+            "before stay where items were, and some are now nearest to nothing. Compare with "
+            "centres drawn anew.",
             r"\mu_j^{(t-1)} \approx f_{\theta^{(t-1)}}(x) \neq f_{\theta^{(t)}}(x)",
             {r"\mu_j^{(t-1)}": "centre of the round before", r"f_{\theta^{(t)}}": "features now"},
             _moving,
             Try(
-                "The features turn by 20 degrees, and k-means goes on from the old centres, without "
-                "repair. How many of the 16 clusters are in use?",
+                "The features turn by 20 degrees, and k-means goes on from the old centres, "
+                "without repair. How many of the 16 clusters are in use?",
                 ("All of them", "11 to 15", "10 or fewer"),
                 {"degrees": 20.0, "first": "of the round before"},
                 _left_behind,
@@ -611,9 +628,9 @@ LESSON = Lesson(
         ),
         LessonStep(
             "What the clusters may be about",
-            "Whitening, augmentation and Sobel edges decide what clusters can be about. Switch each "
-            "in a real run, and compare it with the usual one. Expect the least of Sobel edges: "
-            "digits have no colour to take away.",
+            "Whitening, augmentation and Sobel edges decide what clusters can be about. Flip "
+            "each switch in a real run and compare it with the usual one. Expect least of Sobel "
+            "edges: digits have no colour to take away.",
             r"\begin{gathered} z_i \propto \Lambda^{-1/2} V^\top f_\theta(S x_i), \quad "
             r"\lVert z_i \rVert = 1 \\"
             r"\min_{\theta, W} \tfrac1n \textstyle\sum_i \ell(W f_\theta(S\, t_i(x_i)), y_i) "

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from clustlab.analysis.shares import percent
 from clustlab.course.controls import Choice, Grid, Slider, Values
 from clustlab.course.figure import Chart, Element, Numbers, Words
 from clustlab.course.formulas import in_formula
@@ -93,8 +94,9 @@ def _four_seeds(values: Values, materials: Sequence[Material]) -> list[Element]:
     chart = teaching.cloud(side_by_side(pictures), labels, height=260)
     return [
         Words(
-            f"Seeds 0 to 3. The first two share **{near:.0%}** of each item's five neighbours; the "
-            f"distances of far pairs agree with a rank correlation of **{far:.2f}**."
+            f"Seeds 0 to 3. The first two share **{percent(near, 0)}** of each item's five "
+            "neighbours; the distances of far pairs agree with a rank correlation of "
+            f"**{far:.2f}**."
         ),
         Chart(chart, f"Four layouts of the same {ITEMS} digits, coloured by digit"),
     ]
@@ -107,8 +109,9 @@ def _seeds_agree(values: Values, materials: Sequence[Material]) -> tuple[int, st
     far = float(np.mean([agreement(pictures[i], pictures[j])[1] for i, j in pairs]))
     near = float(np.mean([kept_neighbours(pictures[i], pictures[j]) for i, j in pairs]))
     return (0 if far > 0.9 else 1 if far > 0.6 else 2), (
-        f"On average {far:.2f} for far pairs, while {near:.0%} of the five nearest of an item are the "
-        "same. Which island lies beside which is mostly luck; who lives on an island is not."
+        f"On average {far:.2f} for far pairs, while {percent(near, 0)} of an item's five nearest "
+        "are the same. Which island lies beside which is mostly luck; who lives on an island is "
+        "not."
     )
 
 
@@ -240,7 +243,10 @@ def _divisions(values: Values, materials: Sequence[Material]) -> list[Element]:
     def arithmetic(row: int, column: str) -> str:
         a, b = gaps[row]
         if column == "accuracy":
-            return f"{table['accuracy'].iloc[row]:.3f} of the {len(data.items)} points lie in the cluster of their group."
+            return (
+                f"{table['accuracy'].iloc[row]:.3f} of the {len(data.items)} points lie in the "
+                "cluster of their group."
+            )
         if column == "own a":
             return f"Mean distance of the ringed point to its own cluster: ${a:.3f}$"
         if column == "other b":
@@ -262,7 +268,7 @@ def _divisions(values: Values, materials: Sequence[Material]) -> list[Element]:
     )
     return [
         Numbers(table, arithmetic, "Both divisions of the same points", start=(1, "silhouette")),
-        Chart(chart, f"True groups at the left and k-means at the right, shape {shape}"),
+        Chart(chart, f"True groups on the left and k-means on the right, shape {shape}"),
     ]
 
 
@@ -271,7 +277,8 @@ def _which_is_neater(values: Values, materials: Sequence[Material]) -> tuple[int
     truth, kmeans = table["silhouette"]
     return (0 if truth > kmeans + 0.01 else 1 if kmeans > truth + 0.01 else 2), (
         f"The truth has {truth:.2f}, k-means {kmeans:.2f}, with an accuracy of "
-        f"{table['accuracy'].iloc[1]:.2f}. A silhouette asks for compact balls, not for what is true."
+        f"{table['accuracy'].iloc[1]:.2f}. A silhouette asks for compact balls, not for what is "
+        "true."
     )
 
 
@@ -311,7 +318,7 @@ def _matching(values: Values, materials: Sequence[Material]) -> list[Element]:
             )
         return f"The most frequent class of cluster {row} has {counts[row].max():g} items in it"
 
-    names = [CLASSES[c] if c >= 0 else "nothing" for c in matched]
+    names = [CLASSES[c] if c >= 0 else "no class" for c in matched]
     return [
         Words(" · ".join(f"cluster {j} stands for **{name}**" for j, name in enumerate(names))),
         Numbers(table, arithmetic, "One to one, and most frequent", start=(3, "right")),
@@ -321,8 +328,8 @@ def _matching(values: Values, materials: Sequence[Material]) -> list[Element]:
 def _merged_classes(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     _, right, pure = scores_of(np.asarray(values["counts"]).T)
     return (0 if right > 0.9 else 1 if right > 0.6 else 2), (
-        f"Accuracy is {right:.3f}, purity {pure:.3f}. Each cluster may stand for one class only, so "
-        "of two classes in one cluster the smaller is lost, and a split class loses a part."
+        f"Accuracy is {right:.3f}, purity {pure:.3f}. Each cluster may stand for one class only, "
+        "so of two classes in one cluster the smaller is lost, and a split class loses a part."
     )
 
 
@@ -357,8 +364,8 @@ def _luck(values: Values, materials: Sequence[Material]) -> list[Element]:
     )
     return [
         Words(
-            f"Mean **{accuracies.mean():.3f}**, standard deviation {accuracies.std(ddof=1):.3f}, from "
-            f"{accuracies.min():.3f} to {accuracies.max():.3f}"
+            f"Mean **{accuracies.mean():.3f}**, standard deviation {accuracies.std(ddof=1):.3f}, "
+            f"from {accuracies.min():.3f} to {accuracies.max():.3f}"
         ),
         Chart(chart, "Accuracy of ten runs that differ in their seed only"),
     ]
@@ -382,34 +389,36 @@ LESSON = Lesson(
     methods=("n2d",),
     terms={
         "UMAP": "A layout that keeps neighbours together and pushes all others apart.",
-        "Silhouette": "How much nearer items are to their own cluster than to the next, from -1 to 1.",
+        "Silhouette": "How much nearer items are to their own cluster than to the next, from -1 "
+        "to 1.",
         "Projection": "A picture of many dimensions in two: it can keep some distances, never all.",
-        "Hungarian matching": "The one-to-one pairing of clusters and classes that has the most items "
-        "in common.",
-        "ACC": "Accuracy: share of items in the cluster that stands for their class, after Hungarian "
-        "matching.",
-        "NMI": "Normalised mutual information: what clusters and classes tell of each other, 1 if "
-        "all. It grows with the number of clusters.",
-        "Seed": "The number that all random draws of a run follow from.",
+        "Hungarian matching": "The one-to-one pairing of clusters and classes that has the most "
+        "items in common.",
+        "ACC": "Accuracy: share of items in the cluster that stands for their class, after "
+        "Hungarian matching.",
+        "NMI": "Normalised mutual information: what clusters and classes tell about each other, "
+        "1 if everything. It tends to grow with the number of clusters.",
+        "Seed": "The number from which all random draws of a run follow.",
     },
     steps=(
         LessonStep(
             "Four seeds of one layout",
             "UMAP lays out the same 150 digits four times; only the seed of the start differs. "
-            "Colours are the true digits, which it never sees. It ties each item to its neighbours "
-            "and draws tied items together. No tie says where an island has to lie, so look for what "
-            "all four have in common.",
+            "Colours are the true digits, which it never sees. It links each item to its "
+            "neighbours and draws linked items together. No link says where an island has to "
+            "lie, so look for what all four have in common.",
             r"v_{ij} = e^{-\max(0,\, d_{ij} - \rho_i) / \sigma_i}",
             {
-                "v_{ij}": "tie of item i to its neighbour j",
+                "v_{ij}": "weight of the link from item i to its neighbour j",
                 "d_{ij}": "their distance",
                 r"\rho_i": "distance of i to its nearest",
-                r"\sigma_i": "how fast ties weaken around i",
+                r"\sigma_i": "how fast links weaken around i",
             },
             _four_seeds,
             Try(
-                "Take the pairs that are far apart in one picture, and rank them by distance. How well "
-                "does that agree with their ranks in another (1: the same order, 0: none in common)?",
+                "Take the pairs that are far apart in one picture, and rank them by distance. "
+                "How well does that agree with their ranks in another (1: the same order, 0: "
+                "unrelated)?",
                 ("Well, above 0.9", "Roughly, 0.6 to 0.9", "Hardly, below 0.6"),
                 {"neighbours": 12.0},
                 _seeds_agree,
@@ -419,9 +428,9 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Size and distance mean nothing",
-            "Three groups in ten dimensions: group 1 is wider than group 0, and group 2 farther off "
-            "than group 1. UMAP gives each item a width of its own, so that the ties of every item "
-            "sum to the same. Seen from inside, a wide group then looks like a tight one.",
+            "Three groups in ten dimensions: group 1 is wider than group 0, and group 2 farther "
+            "off than group 1. UMAP gives each item a width of its own, so that every item's "
+            "links sum to the same. Seen from inside, a wide group then looks like a tight one.",
             r"\sum_{j} e^{-\max(0,\, d_{ij} - \rho_i) / \sigma_i} = \log_2 k",
             {
                 "d_{ij}": "distance of item i to its neighbour j",
@@ -431,8 +440,9 @@ LESSON = Lesson(
             },
             _sizes,
             Try(
-                "Group 1 is made ten times as wide as group 0. How much wider is it in the picture?",
-                ("More than half as much", "Less, but over twice", "At most twice"),
+                "Group 1 is made ten times as wide as group 0. How much wider is it in the "
+                "picture?",
+                ("More than five times", "Two to five times", "At most twice"),
                 {"width": 10.0, "gap": 4.0},
                 _same_size,
             ),
@@ -444,8 +454,8 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Noise looks like structure",
-            "These points are spread evenly: there is nothing to find. k-means returns as many "
-            "clusters as it is asked for, and they look as tidy as real ones.",
+            "These points are scattered evenly over a square: there is nothing to find. k-means "
+            "returns as many clusters as it is asked for, and they look as tidy as real ones.",
             r"s_i = \frac{b_i - a_i}{\max(a_i, b_i)}",
             {
                 "s_i": "silhouette of item i",
@@ -467,8 +477,8 @@ LESSON = Lesson(
         ),
         LessonStep(
             "A high silhouette, a low accuracy",
-            "The true groups at the left, k-means at the right, on the same points. One point is "
-            "ringed: click its numbers to see how a silhouette is made.",
+            "The true groups on the left and k-means on the right, on the same points. One point "
+            "is ringed: click its numbers to see how a silhouette is made.",
             r"\bar s = \frac1n \sum_i \frac{b_i - a_i}{\max(a_i, b_i)}",
             {r"\bar s": "silhouette", "a_i": "mean distance to own cluster", "b_i": "to the next"},
             _divisions,
@@ -482,8 +492,9 @@ LESSON = Lesson(
         ),
         LessonStep(
             "How accuracy names clusters",
-            "Clusters have numbers, not names. Accuracy gives each cluster one class, no class twice, "
-            "so that most items are right. Edit the counts, and click a number.",
+            "Clusters have numbers, not names. Accuracy gives each cluster one class, no class "
+            "twice, so that as many items as possible are right. Edit the counts, and click a "
+            "number.",
             r"\mathrm{ACC} = \frac1n \max_{m} \sum_j n_{j, m(j)}",
             {"n_{jy}": "items of class y in cluster j", "m": "one-to-one matching", "n": "items"},
             _matching,
@@ -498,9 +509,11 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Ten seeds of one method",
-            "k-means on 600 digits, ten times. Only the seed of the first centres differs, with one "
-            "start each. More starts keep the division of least inertia, without any label.",
-            r"\text{report } \bar x \pm s, \quad s^2 = \frac{1}{r-1} \sum_{i=1}^{r} (x_i - \bar x)^2",
+            "k-means on 600 digits, ten times. Only the seed of the first centres differs, with "
+            "one start each. With more starts, a run keeps the division of least inertia, which "
+            "takes no labels.",
+            r"\begin{gathered} \text{report } \bar x \pm s, \\"
+            r"s^2 = \frac{1}{r-1} \sum_{i=1}^{r} (x_i - \bar x)^2 \end{gathered}",
             {r"\bar x": "mean accuracy", "s": "standard deviation", "r": "runs"},
             _luck,
             Try(

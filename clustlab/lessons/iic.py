@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from clustlab.analysis.shares import percent
 from clustlab.course.controls import Choice, Grid, Slider, Values
 from clustlab.course.figure import Chart, Element, Numbers, Picture, Words
 from clustlab.course.lesson import Lesson, LessonStep, Material, Try
@@ -92,8 +93,8 @@ def _pairs(values: Values, materials: Sequence[Material]) -> list[Element]:
     return [
         Picture(sheet.pixels, "Twelve digits, and below each its changed copy", 680),
         Words(
-            f"Random weights divide all 1,797 digits into ten parts: **{agreeing(strength):.1%}** "
-            "lie in the same part as their copy."
+            "Random weights divide all 1,797 digits into ten parts: "
+            f"**{percent(agreeing(strength))}** lie in the same part as their copy."
         ),
     ]
 
@@ -102,8 +103,9 @@ def _no_change(values: Values, materials: Sequence[Material]) -> tuple[int, str]
     usual, now = agreeing(1.0), agreeing(values["strength"])
     option = 0 if now > 0.95 else 1 if now > 0.3 else 2
     return option, (
-        f"{now:.0%} agree, against {usual:.0%} with the usual changes. If nothing changes, every "
-        "division is invariant, even one by random weights: the changes are what IIC learns from."
+        f"{percent(now, 0)} agree, against {percent(usual, 0)} with the usual changes. If nothing "
+        "changes, every division is invariant, even one by random weights: the changes are what "
+        "IIC learns from."
     )
 
 
@@ -156,9 +158,9 @@ def _equal_answers(values: Values, materials: Sequence[Material]) -> tuple[int, 
     )
     option = 0 if now > 0.999 else 1 if now > before else 2
     return option, (
-        f"{now:.3f} of the mass is on the diagonal, {before:.3f} before. Equal answers that are "
-        "unsure still spill beside it: 0.8 · 0.1 counts for a pair in two clusters. Only sure and "
-        "equal answers lie on it whole."
+        f"{now:.3f} of the mass is on the diagonal, {before:.3f} before. Answers that are equal "
+        "but unsure still spill off it: 0.8 · 0.1 counts as a pair in two clusters. Only answers "
+        "that are sure and equal lie wholly on it."
     )
 
 
@@ -254,8 +256,8 @@ def _random_pairs(values: Values, materials: Sequence[Material]) -> tuple[int, s
     option = 1 if mutual_information < 1e-6 else 0 if mutual_information > math.log(k) - 1e-6 else 2
     return option, (
         f"H(z) is {entropy:.3f}, all that {k} clusters allow, and H(z|z') is {left:.3f} too: the "
-        f"information is {mutual_information:.3f}. Full clusters alone earn nothing, and neither do "
-        "sure answers that are all the same."
+        f"information is {mutual_information:.3f}. Evenly filled clusters alone earn nothing, and "
+        "neither do sure answers that are all the same."
     )
 
 
@@ -335,9 +337,9 @@ def _half_split(values: Values, materials: Sequence[Material]) -> tuple[int, str
     option = 0 if lost < 0.01 else 1 if lost < 0.15 else 2
     return option, (
         f"{lost:.3f} of {math.log(k):.3f} nats, against {empty:.3f} if it stays empty. Even less, "
-        f"{shared:.3f}, is lost if it takes a bit of each other class. Yet {wrong:.0%} of the items "
-        "are wrong: a small loss in information can be a large one in accuracy, and so training "
-        "often rests there."
+        f"{shared:.3f}, is lost if it takes a bit of every other class. Yet {percent(wrong, 0)} "
+        "of the items are wrong: a small loss in information can be a large one in accuracy, "
+        "which is why training often gets stuck there."
     )
 
 
@@ -370,7 +372,8 @@ def _heads(values: Values, materials: Sequence[Material]) -> list[Element]:
     return [
         Chart(chart, "Loss of five heads of one network over the epochs"),
         Words(
-            f"Head **{chosen}** is the lowest; the worst is **{gap(material):.3f}** nats above it."
+            f"Head **{chosen}** has the lowest loss; the worst is **{gap(material):.3f}** nats "
+            "above it."
         ),
     ]
 
@@ -379,9 +382,9 @@ def _five_heads(values: Values, materials: Sequence[Material]) -> tuple[int, str
     loss_gap = gap(materials[0])
     option = 0 if loss_gap < 0.01 else 1 if loss_gap < 0.07 else 2
     return option, (
-        f"{loss_gap:.3f} nats lie between best and worst. A merge with half of a third class costs "
-        f"{costs(CLASSES)[2, 1]:.3f}: gaps of that size tell of other divisions, and the lowest loss "
-        "is chosen without a label."
+        f"{loss_gap:.3f} nats lie between best and worst. A merge with half of a third class "
+        f"costs {costs(CLASSES)[2, 1]:.3f}: gaps of that size mean different divisions. The "
+        "lowest loss is chosen without a label."
     )
 
 
@@ -407,8 +410,8 @@ def _flat_start(values: Values, materials: Sequence[Material]) -> tuple[int, str
     )
     return option, (
         f"From {a - b:.3f} to {mutual_information:.3f} of {ceiling:.3f} nats. Of what is missing, "
-        f"{ceiling - entropy:.3f} is due to clusters of unequal size, and {left:.3f} to answers that "
-        "are unsure or differ from image to copy."
+        f"{ceiling - entropy:.3f} is due to clusters of unequal size, and {left:.3f} to answers "
+        "that are unsure or differ from image to copy."
     )
 
 
@@ -436,8 +439,8 @@ def _fine(values: Values, materials: Sequence[Material]) -> list[Element]:
     return [
         Chart(chart, "Share of each fine cluster that lies within one cluster, sorted"),
         Words(
-            f"**{within}** of {len(purity)} fine clusters have at least {share:.0%} of their items in "
-            "one coarse cluster."
+            f"**{within}** of {len(purity)} fine clusters have at least {percent(share, 0)} of "
+            "their items in one coarse cluster."
         ),
     ]
 
@@ -447,33 +450,36 @@ def _how_many_fine(values: Values, materials: Sequence[Material]) -> tuple[int, 
     within = float((purity >= values["share"] / 100).mean())
     option = 0 if within > 0.5 else 1 if within > 0.25 else 2
     return option, (
-        f"{within:.0%} of {len(purity)}; on average a fine cluster has {purity.mean():.0%} of its "
-        "items in one coarse cluster. Nothing in the loss ties the two kinds of head together: they "
-        "agree because they read the same features."
+        f"{percent(within, 0)} of {len(purity)}; on average a fine cluster has "
+        f"{percent(purity.mean(), 0)} of its items in one coarse cluster. Nothing in the loss "
+        "ties the two kinds of head together: they agree because they read the same features."
     )
 
 
 LESSON = Lesson(
     4,
     "iic",
-    "IIC: what an image tells of its copy",
+    "IIC: what an image tells about its copy",
     "Pairs, the joint matrix, and the information in it that rewards being sure, equal and even.",
     methods=("iic",),
     terms={
-        "Augmentation": "Random changes that must not matter, such as a small turn or other light.",
+        "Augmentation": "Random changes that must not matter, such as a small turn or different "
+        "light.",
         "Pair": "An image and a changed copy of it, which must land in the same cluster.",
-        "Joint matrix": "Shares of pairs by the clusters of both halves, counted both ways round; P.",
-        "Mutual information": "How much the cluster of an image tells of that of its copy, in nats.",
-        "Marginal": "Share of each cluster whatever the copy does: the sums of a joint matrix.",
+        "Joint matrix": "Shares of pairs by the clusters of both halves, counted both ways "
+        "round; P.",
+        "Mutual information": "How much the cluster of an image tells about that of its copy, in "
+        "nats.",
+        "Marginal": "Share of each cluster whatever the copy does: the row sums of a joint matrix.",
         "Head": "A last layer with its own division; several heads share one network.",
         "Over-clustering": "Training a second head with more clusters than are asked for.",
     },
     steps=(
         LessonStep(
             "Pairs",
-            "Nobody says what the digits are. What IIC is told is what does not matter: a digit that "
-            "is turned, cropped, slanted or dimmed is still the same. An image and such a copy are "
-            "a pair, and both must land in one cluster.",
+            "Nobody says what the digits are. IIC is only told what does not matter: a digit "
+            "that is turned, cropped, slanted or dimmed is still the same digit. An image and "
+            "such a copy form a pair, and both must land in one cluster.",
             r"x' = g(x), \qquad \Phi(x) \approx \Phi(x')",
             {"x": "image", "g": "random change", r"\Phi": "answer of the network"},
             _pairs,
@@ -489,12 +495,13 @@ LESSON = Lesson(
         ),
         LessonStep(
             "The joint matrix",
-            "Multiply the answers to an image and to its copy, cell by cell, and take the mean over "
-            "all pairs, both ways round. Cell (a, a) is the share of pairs with both halves in a. "
-            "Pairs with one half in a and the other in b are split evenly between the cells (a, b) "
-            "and (b, a). Click a number.",
-            r"P = \frac{1}{2n} \sum_{i=1}^{n} \left( \Phi(x_i)\, \Phi(x'_i)^\top "
-            r"+ \Phi(x'_i)\, \Phi(x_i)^\top \right)",
+            "Multiply the answers to an image and to its copy, cell by cell, and take the mean "
+            "over all pairs, both ways round. Cell (a, a) is the share of pairs with both halves "
+            "in a. Pairs with one half in a and the other in b are split evenly between the "
+            "cells (a, b) and (b, a). Click a number.",
+            r"\begin{aligned} P = \frac{1}{2n} \sum_{i=1}^{n} \bigl( & \Phi(x_i)\, "
+            r"\Phi(x'_i)^\top \\"
+            r"& + \Phi(x'_i)\, \Phi(x_i)^\top \bigr) \end{aligned}",
             {
                 "P": "joint matrix",
                 r"\Phi(x_i)": "answer to image i",
@@ -517,15 +524,16 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Information is a difference of two bars",
-            "H(z) is how much there is to know about the cluster of an image, H(z|z') how much is "
-            "left once the cluster of its copy is known. Fill the grid with any counts and look for "
-            "the largest difference.",
-            r"I(z; z') = H(z) - H(z|z') = \sum_{ab} P_{ab} \ln \frac{P_{ab}}{P_a P_b}",
+            "H(z) is how much there is to know about the cluster of an image, H(z|z') how much "
+            "is left once the cluster of its copy is known. Fill the grid with any counts and "
+            "look for the largest difference.",
+            r"\begin{aligned} I(z; z') & = H(z) - H(z|z') \\"
+            r"& = \sum_{ab} P_{ab} \ln \frac{P_{ab}}{P_a P_b} \end{aligned}",
             {"P_a": "sum of row a", "H": "entropy", r"z, z'": "clusters of image and copy"},
             _by_hand,
             Try(
-                "The diagonal gets 4, 1, 1 and the rest 0: image and copy always agree. Is I at its "
-                "maximum?",
+                "The diagonal gets 4, 1, 1 and the rest 0: image and copy always agree. Is I at "
+                "its maximum?",
                 ("At its maximum", "Below it", "It is 0"),
                 {"grid": ((4.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))},
                 _uneven_diagonal,
@@ -534,14 +542,15 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Cheating earns nothing",
-            "Invariance alone is easy: put everything into one cluster, or never decide. Either way "
-            "the copy tells nothing that was not known before, and the difference is 0.",
-            r"z \text{ constant: } 0 - 0 \qquad z, z' \text{ unrelated: } \ln k - \ln k",
+            "Invariance alone is easy: put everything into one cluster, or never decide. Either "
+            "way the copy tells nothing that was not known before, and the difference is 0.",
+            r"\begin{gathered} z \text{ constant: } 0 - 0 \\"
+            r"z, z' \text{ unrelated: } \ln k - \ln k \end{gathered}",
             {"k": "number of clusters", "z": "cluster of the image"},
             _cheats,
             Try(
-                "Every image and every copy lands in some cluster at random. All clusters are "
-                "equally full. What is I?",
+                "Every image and every copy lands in a random cluster. All clusters are equally "
+                "full. What is I?",
                 ("ln k, the most there is", "0", "In between"),
                 {"cheat": "at random"},
                 _random_pairs,
@@ -554,17 +563,17 @@ LESSON = Lesson(
         ),
         LessonStep(
             "What a merge costs",
-            "There are as many clusters as classes, but two classes have landed in one, so that a "
-            "cluster is left over. Choose what becomes of it, and see what that costs. If it stays "
-            "empty, the merge has its full price; if it takes half of a third class, half of the "
-            "price comes back.",
+            "There are as many clusters as classes, but two classes have landed in one, so one "
+            "cluster is left over. Choose what becomes of it, and see what that costs. If it "
+            "stays empty, the merge costs its full price; if it takes half of a third class, "
+            "half of the price comes back.",
             r"\underbrace{\tfrac{2}{k} \ln 2}_{\text{merge}} - "
             r"\underbrace{\tfrac{1}{k} \ln 2}_{\text{half a class}} = \tfrac{1}{k} \ln 2",
             {"k": "classes of one size, and clusters"},
             _merge,
             Try(
-                "Ten classes: two share a cluster, and the free one takes half of a third. How much "
-                "of the 2.303 nats is lost?",
+                "Ten classes: two share a cluster, and the free one takes half of a third. How "
+                "much of the 2.303 nats is lost?",
                 ("Nothing", "Less than 0.15", "0.15 or more"),
                 {"k": 10.0, "fate": "half a class"},
                 _half_split,
@@ -576,11 +585,13 @@ LESSON = Lesson(
             alarms=("empty",),
         ),
         LessonStep(
-            "Heads fall into basins",
-            "Several heads start from other draws on the same features, and each settles into a "
-            "division of its own. The lowest loss over the whole set picks one: no label is needed.",
-            r"h^* = \arg\min_h L_h, \qquad L_h = -I(z_h; z'_h)",
-            {"L_h": "loss of head h", "h^*": "the head that counts"},
+            "Heads settle differently",
+            "Several heads on the same features start from different random weights, and each "
+            "settles into a division of its own. The head with the lowest loss over the whole "
+            "set is kept: no label is needed.",
+            r"\begin{gathered} h^* = \arg\min_h L_h, \\"
+            r"L_h = -I(z_h; z'_h) \end{gathered}",
+            {"L_h": "loss of head h", "h^*": "the head that is kept"},
             _heads,
             Try(
                 "After 20 epochs on the digits, how far apart are the best and the worst of five "
@@ -613,21 +624,21 @@ LESSON = Lesson(
         ),
         LessonStep(
             "More clusters than asked for",
-            "Beside the heads with ten clusters, as many with thirty learn on the same features. A "
-            "fine head may put sevens with a bar and sevens without one into two clusters, so the "
-            "features must carry such detail. The coarse heads can use it, too. Each point of the "
-            "curve is one fine cluster.",
+            "Beside the heads with ten clusters, as many with thirty learn from the same "
+            "features. A fine head may put sevens with and without a bar into two clusters, so "
+            "the features must carry such detail. The coarse heads can use it too. Each point of "
+            "the curve is one fine cluster.",
             r"L = \tfrac{1}{H} \sum_h L_h^{(k)} + \tfrac{1}{H} \sum_h L_h^{(k')}",
             {
                 "L_h^{(k)}": "loss of head h with k clusters",
                 "k": "10",
                 "k'": "30, the fine clusters",
-                "H": "heads of each kind",
+                "H": "heads of each of the two sizes",
             },
             _fine,
             Try(
-                "How many of the thirty fine clusters have at least 80 % of their items in one coarse "
-                "cluster?",
+                "How many of the thirty fine clusters have at least 80% of their items in one "
+                "coarse cluster?",
                 ("More than half", "A quarter to half", "Less than a quarter"),
                 {"share": 80.0},
                 _how_many_fine,

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from clustlab.analysis.shares import percent
 from clustlab.course.controls import Choice, Slider, Values
 from clustlab.course.figure import Chart, Element, Numbers, Picture, Words
 from clustlab.course.lesson import Lesson, LessonStep, Material, Try
@@ -87,7 +88,8 @@ def _surer(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     option = 0 if now > before + 1e-6 else 1 if now < before - 1e-6 else 2
     return option, (
         f"From {before:.3f} to {now:.3f} nats. H(y|x) drops from {doubt:.3f} to {doubt_now:.3f}, "
-        f"while H(y) hardly moves, from {full:.3f} to {full_now:.3f}: the clusters stay about as full."
+        f"while H(y) hardly moves, from {full:.3f} to {full_now:.3f}: the clusters stay about as "
+        "full."
     )
 
 
@@ -130,9 +132,9 @@ def _random_division(values: Values, materials: Sequence[Material]) -> tuple[int
     information = [np.subtract(*entropies(np.eye(3)[divided(w)])) for w in (values["way"], WAYS[0])]
     option = 0 if information[0] > THREE - 1e-6 else 1 if information[0] > 1e-6 else 2
     return option, (
-        f"{information[0]:.3f} nats, just as {information[1]:.3f} for the groups: "
-        f"ln 3 = {THREE:.3f} is all there "
-        "is. The two entropies look at answers only. Where the points lie does not occur in them."
+        f"{information[0]:.3f} nats, against {information[1]:.3f} for the groups: ln 3 = "
+        f"{THREE:.3f} is the most there is. The two entropies look only at answers; where the "
+        "points lie plays no part."
     )
 
 
@@ -192,9 +194,9 @@ def _steep(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     before, now = entropies(border(at, 3.0))[1], entropies(border(at, slope))[1]
     option = 0 if now < before / 4 else 1 if now < before - 1e-6 else 2
     return option, (
-        f"H(y|x) falls from {before:.3f} to {now:.3f} nats, though the border still runs through a "
-        "crowd. With large weights every answer is sure wherever the border lies. Keeping the weights "
-        "small is what drives borders into gaps."
+        f"H(y|x) falls from {before:.3f} to {now:.3f} nats, though the border still runs through "
+        "a crowd. With large weights every answer is sure wherever the border lies. Keeping the "
+        "weights small is what drives borders into gaps."
     )
 
 
@@ -222,9 +224,10 @@ def _more_information(values: Values, materials: Sequence[Material]) -> tuple[in
     (little, simple), (much, free) = (ends(material) for material in materials)
     option = 0 if free > simple + 0.02 else 1 if free < simple - 0.02 else 2
     return option, (
-        f"Its information is {much:.3f} against {little:.3f} nats, its accuracy {free:.3f} against "
-        f"{simple:.3f}. A net that bends its borders at no price comes near the ceiling with whatever "
-        f"division it began to make: {much - little:.2f} nats more do not make it a better one."
+        f"Its information is {much:.3f} against {little:.3f} nats, its accuracy {free:.3f} "
+        f"against {simple:.3f}. A net that bends its borders for free comes near the ceiling with "
+        f"whatever division it started on: {much - little:.2f} nats more do not make it a better "
+        "one."
     )
 
 
@@ -267,8 +270,8 @@ def _crowded(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     option = int(np.argmin(mean_sizes[list(asked)]))
     words = ", ".join(f"{d}: {mean_sizes[d]:.3f}" for d in asked)
     return option, (
-        f"Mean sizes are {words}. Digits that are all written alike lie in a crowd, and a change of "
-        "one size for all would carry them over to a neighbour."
+        f"Mean sizes are {words}. Digits that are all written alike lie close together, and a "
+        "change of one size for all would carry them across to their neighbours."
     )
 
 
@@ -289,7 +292,9 @@ def _perturbed(values: Values, materials: Sequence[Material]) -> list[Element]:
     random, worst = now["divergence_random"], now["divergence_adversarial"]
     pixels = changes_sheet(np.asarray(run[step].artefacts["changes"].data))
     return [
-        Words(f"Epoch {step}. Rows: {', '.join(ROWS)}; changes are amplified, grey is none."),
+        Words(
+            f"Epoch {step}. Rows: {', '.join(ROWS)}; changes are amplified, and grey means none."
+        ),
         Picture(pixels, "Ten digits with random and worst changes of the same size", 560),
         Words(f"Divergence: random **{random:.4f}**, worst **{worst:.4f}** nats"),
     ]
@@ -301,8 +306,8 @@ def _worse(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     times = worst / max(random, 1e-9)
     option = 0 if times < 2 else 1 if times < 10 else 2
     return option, (
-        f"{worst:.4f} against {random:.4f} nats, {times:.0f} times as much, and both changes are of the "
-        "same length. One gradient finds the direction in which the answer gives way."
+        f"{worst:.4f} against {random:.4f} nats, {times:.0f} times as much, though both changes "
+        "have the same length. One gradient finds the direction in which the answer gives way."
     )
 
 
@@ -334,9 +339,9 @@ def _random_is_weak(values: Values, materials: Sequence[Material]) -> tuple[int,
     option = 0 if times < 1.5 else 1 if times < 5 else 2
     (_, accuracy), (_, other) = (ends(m) for m in materials)
     return option, (
-        f"{rpt:.3f} nats against {vat:.3f} after training with the worst changes: {times:.1f} times "
-        f"as much. Accuracy is {other:.3f} against {accuracy:.3f} in these two runs; another seed gives "
-        "other figures."
+        f"{rpt:.3f} nats against {vat:.3f} after training with the worst changes: {times:.1f} "
+        f"times as much. Accuracy is {other:.3f} against {accuracy:.3f} in these two runs; "
+        "another seed gives other figures."
     )
 
 
@@ -363,8 +368,8 @@ def _by_dimensions(values: Values, materials: Sequence[Material]) -> list[Elemen
     return [
         Chart(chart, "Part of a random change along one direction, by the number of dimensions"),
         Words(
-            f"In **{d}** dimensions {part:.1%} of a random change goes along the direction that "
-            f"counts, and all of the worst one: **{1 / part:.1f}** times as much."
+            f"In **{d}** dimensions {percent(part)} of a random change goes along the direction "
+            f"that counts, and all of the worst one: **{1 / part:.1f}** times as much."
         ),
     ]
 
@@ -374,9 +379,9 @@ def _of_a_digit(values: Values, materials: Sequence[Material]) -> tuple[int, str
     part, rule = part_along(d), math.sqrt(2 / (math.pi * d))
     option = 0 if 1 / part < 2 else 1 if 1 / part <= 5 else 2
     return option, (
-        f"{1 / part:.1f} times: {part:.3f} of a random change goes along one of {d} directions, by the "
-        f"rule {rule:.3f}. Random changes hardly test the direction in which the answer gives way, "
-        "which is why RPT leaves borders close by. VAT spends its whole length there."
+        f"{1 / part:.1f} times: {part:.3f} of a random change goes along one of {d} directions; "
+        f"the rule gives {rule:.3f}. Random changes hardly test the direction in which the answer "
+        "gives way, which is why RPT leaves borders close by. VAT spends its whole length there."
     )
 
 
@@ -395,23 +400,25 @@ LESSON = Lesson(
         "Nat": "Unit of information with natural logarithms; ln 2 = 0.693 nats are one bit.",
         "Marginal entropy": "Entropy of the mean answer, H(y): largest for equally full clusters.",
         "Conditional entropy": "Mean entropy of the answers, H(y|x): 0 if each is sure.",
-        "Regulariser": "A further demand that says which of many equal solutions is wanted.",
+        "Regulariser": "A further demand that says which of many equally good solutions is wanted.",
         "RPT": "Random perturbation training: answers must withstand a change in any direction.",
-        "VAT": "Virtual adversarial training: answers must withstand the worst change of a size.",
+        "VAT": "Virtual adversarial training: answers must withstand the worst change of a given "
+        "size.",
     },
     steps=(
         LessonStep(
             "Two entropies",
-            "A classifier without labels can be asked for two things: to be sure of every item, and "
-            "to use all its answers. The first is a low mean entropy of the rows, the second a high "
-            "entropy of their mean. Click a number.",
-            r"\begin{aligned} I(x; y) &= H(y) - H(y|x) \\ &= H\Bigl(\tfrac{1}{n} \sum_i p_i\Bigr) "
-            r"- \tfrac{1}{n} \sum_i H(p_i) \end{aligned}",
+            "A classifier without labels can be asked for two things: to be sure of every item, "
+            "and to use all its answers. The first is a low mean entropy of the rows, the second "
+            "a high entropy of their mean. Click a number.",
+            r"\begin{gathered} I(x; y) = H(y) - H(y|x) \\"
+            r"= H\Bigl(\tfrac{1}{n} \sum_i p_i\Bigr) - \tfrac{1}{n} \sum_i H(p_i) "
+            r"\end{gathered}",
             {"p_i": "answer to item i", "H": "entropy", "n": "items", "I": "information"},
             _two,
             Try(
-                "Every share is raised to the power 4, so that all answers grow surer. What does the "
-                "information do?",
+                "Every share is raised to the power 4, so that all answers grow surer. What does "
+                "the information do?",
                 ("It rises", "It falls", "It stays"),
                 {"power": 4.0},
                 _surer,
@@ -424,7 +431,9 @@ LESSON = Lesson(
             "Any balanced division will do",
             "Answers that are all sure and equally frequent reach the ceiling, ln 3 for three "
             "clusters. Look at what else reaches it.",
-            r"I(x; y) = \ln k \iff p_{ij} \in \{0, 1\},\; \tfrac{1}{n} \sum_i p_{ij} = \tfrac{1}{k}",
+            r"\begin{gathered} I(x; y) = \ln k \iff \\"
+            r"p_{ij} \in \{0, 1\},\; \tfrac{1}{n} \sum_i p_{ij} = \tfrac{1}{k} "
+            r"\end{gathered}",
             {"k": "number of clusters", "p_{ij}": "share of cluster j in item i", "n": "items"},
             _any,
             Try(
@@ -437,16 +446,16 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Small weights seek gaps",
-            "RIM therefore asks for simple classifiers too: large weights cost. A gentle slope leaves "
-            "items near the border unsure, so the border had better lie where few items are. "
-            "Move it, then make it steep.",
+            "RIM therefore asks for simple classifiers too: large weights cost. A gentle slope "
+            "leaves items near the border unsure, so the border had better lie where few items "
+            "are. Move it, then make it steep.",
             r"L = H(y|x) - H(y) + \lambda \lVert W \rVert^2",
             {"L": "loss", "W": "weights, here the slope", r"\lambda": "weight decay"},
             _border,
             Try(
-                "The border runs through the left crowd, and the slope goes from 3 to 60. What does "
-                "the doubt H(y|x) do?",
-                ("It falls below a quarter", "It falls a little", "It stays or rises"),
+                "The border runs through the left group, and the slope goes from 3 to 60. What "
+                "does the doubt H(y|x) do?",
+                ("It falls to less than a quarter", "It falls a little", "It stays or rises"),
                 {"at": -1.5, "slope": 60.0},
                 _steep,
             ),
@@ -458,14 +467,15 @@ LESSON = Lesson(
         ),
         LessonStep(
             "More information, less meaning",
-            "Two runs of RIM on the digits, both from a blank start: a linear classifier that pays for "
+            "Two runs of RIM on the digits, both from scratch: a linear classifier that pays for "
             "its weights, and a net with two hidden layers that pays nothing.",
-            r"\max_\theta \; I(x; y) - \lambda \lVert W \rVert^2, \qquad \lambda = 0.04 "
-            r"\text{ or } 0",
-            {r"\theta": "weights and offsets", r"\lambda": "weight decay"},
+            r"\begin{gathered} \max_\theta \; I(x; y) - \lambda \lVert W \rVert^2, \\"
+            r"\lambda = 0.04 \text{ or } 0 \end{gathered}",
+            {r"\theta": "weights and biases", r"\lambda": "weight decay"},
             _simple,
             Try(
-                "The free net comes closer to the ceiling of the information. Its accuracy is then ...",
+                "The free net comes closer to the ceiling of the information. Its accuracy is "
+                "then ...",
                 ("clearly higher", "clearly lower", "within 2 points"),
                 {},
                 _more_information,
@@ -478,8 +488,8 @@ LESSON = Lesson(
         ),
         LessonStep(
             "How far is a small change?",
-            "IMSAT asks that a small change of an item does not change its answer. Each item has its "
-            "own measure of small: a share of the distance to its tenth nearest neighbour.",
+            "IMSAT asks that a small change of an item does not change its answer. Each item has "
+            "its own measure of small: a share of the distance to its tenth nearest neighbour.",
             r"\lVert r_i \rVert = \varepsilon(x_i) = \tfrac{1}{4}\, d_{10}(x_i)",
             {"r_i": "change of item i", "d_{10}": "distance to the tenth neighbour"},
             _sizes,
@@ -497,16 +507,16 @@ LESSON = Lesson(
         ),
         LessonStep(
             "In which direction?",
-            "RPT changes an item in a random direction, VAT in the one that moves the answer most, "
-            "found by a single gradient. Move through the epochs: random changes are dust, the worst "
-            "ones come to draw and wipe out strokes.",
+            "RPT changes an item in a random direction, VAT in the one that moves the answer "
+            "most, found by a single gradient. Move through the epochs: random changes look like "
+            "dust, while the worst ones come to draw and erase strokes.",
             r"r^{\text{vat}} = \arg\max_{\lVert r \rVert \le \varepsilon} "
             r"\mathrm{KL}\bigl(p(x) \,\Vert\, p(x + r)\bigr)",
             {"p(x)": "answer to item x", r"\varepsilon": "size of the change", "r": "change"},
             _perturbed,
             Try(
-                "After training with VAT: how much more does the worst change move the answers than "
-                "a random one of the same length?",
+                "After training with VAT: how much more does the worst change move the answers "
+                "than a random one of the same length?",
                 ("Less than twice", "2 to 10 times", "More than 10 times"),
                 {"epoch": float(EPOCHS)},
                 _worse,
@@ -535,11 +545,12 @@ LESSON = Lesson(
         ),
         LessonStep(
             "What each protects from",
-            "One run of IMSAT trains with the worst changes (VAT), the other with random ones (RPT); "
-            "nothing else differs. After each epoch both meet the worst change of the same size, and "
-            "the curves show how far their answers move. Near 0 means that no border lies within "
-            "that distance of an item.",
-            r"L = \mathrm{KL}\bigl(p(x) \Vert p(x + r)\bigr) + \lambda \bigl(H(y|x) - \mu H(y)\bigr)",
+            "One run of IMSAT trains with the worst changes (VAT), the other with random ones "
+            "(RPT); nothing else differs. After each epoch both meet the worst change of the "
+            "same size, and the curves show how far their answers move. Near 0 means that no "
+            "border lies within that distance of an item.",
+            r"\begin{aligned} L = {} & \mathrm{KL}\bigl(p(x) \Vert p(x + r)\bigr) \\"
+            r"& + \lambda \bigl(H(y|x) - \mu H(y)\bigr) \end{aligned}",
             {
                 "r": "random or worst change",
                 r"\mathrm{KL}": "how far the answer moves",
@@ -548,8 +559,8 @@ LESSON = Lesson(
             },
             _protected,
             Try(
-                "How far does the worst change move the answers after training with RPT, compared with "
-                "VAT?",
+                "How far does the worst change move the answers after training with RPT, "
+                "compared with VAT?",
                 ("About as far", "1.5 to 5 times as far", "More than 5 times as far"),
                 {},
                 _random_is_weak,

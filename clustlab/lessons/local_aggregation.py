@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from clustlab.analysis.shares import percent
 from clustlab.course.controls import Choice, Slider, Values
 from clustlab.course.figure import Chart, Element, Numbers, Picture, Words
 from clustlab.course.formulas import in_formula
@@ -95,7 +96,8 @@ def _near(values: Values, materials: Sequence[Material]) -> list[Element]:
         Picture(sheet.pixels, f"Digit {item} and its nearest, others marked", 680),
         Chart(chart, "Share of the same digit by the number of neighbours"),
         Words(
-            f"Of {size} neighbours **{same[size - 1]:.1%}** are the same digit (orange: others)."
+            f"Of {size} neighbours **{percent(same[size - 1])}** are the same digit (orange: "
+            "others)."
         ),
     ]
 
@@ -107,9 +109,9 @@ def _large_background(values: Values, materials: Sequence[Material]) -> tuple[in
     few, many = (float((labels[background()[item, :n]] == labels[item]).mean()) for n in (20, size))
     option = 0 if many > 0.8 else 1 if many > 0.2 else 2
     return option, (
-        f"{many:.1%} of {size}, {few:.1%} of the first 20. There are only "
-        f"{int((labels == labels[item]).sum())} of this digit. A background should hold strangers: it "
-        "is what close neighbours are told apart from."
+        f"{percent(many)} of {size}, {percent(few)} of the first 20. There are only "
+        f"{int((labels == labels[item]).sum())} images of this digit. A background should hold "
+        "strangers: it is what close neighbours are told apart from."
     )
 
 
@@ -139,7 +141,7 @@ def _close(values: Values, materials: Sequence[Material]) -> list[Element]:
     )
     n = int((counts > 0).sum())
     right = float((labels[others[counts > 0]] == labels[item]).mean()) if n else math.nan
-    said = f"; **{right:.0%}** of them are the same digit" if n else ""
+    said = f"; **{percent(right, 0)}** of them are the same digit" if n else ""
     return [
         Picture(
             sheet.pixels, "The image and its background; close neighbours have blue borders", 680
@@ -155,8 +157,9 @@ def _more_votes(values: Values, materials: Sequence[Material]) -> tuple[int, str
     one, many = (int((votes(item, others, CLUSTERS, h) > 0).sum()) for h in (1, seeds))
     option = 0 if many > one else 1 if many == one else 2
     return option, (
-        f"{one} with a single clustering, {many} with {seeds}. One vote is enough to be close, so each "
-        "further clustering can only add some. Those near the border of a cluster get their chance."
+        f"{one} with a single clustering, {many} with {seeds}. One vote is enough to be close, so "
+        "each further clustering can only add some. Items near the border of a cluster get their "
+        "chance that way."
     )
 
 
@@ -174,7 +177,9 @@ def _tradeoff(values: Values, materials: Sequence[Material]) -> list[Element]:
     number, right = pairs[seeds - 1]
     return [
         *parts,
-        Words(f"{seeds} clusterings: **{number:.1f}** close ones, **{right:.1%}** the same digit"),
+        Words(
+            f"{seeds} clusterings: **{number:.1f}** close ones, **{percent(right)}** the same digit"
+        ),
     ]
 
 
@@ -185,9 +190,9 @@ def _purer(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     option = 0 if now > before + 0.005 else 1 if now < before - 0.005 else 2
     added = (many * now - few * before) / max(many - few, 1e-9)
     return option, (
-        f"From {before:.1%} to {now:.1%}, while the number grows from {few:.1f} to {many:.1f}: of "
-        f"those that were added, {added:.1%} are right. More neighbours to learn from are paid for "
-        "with some wrong ones."
+        f"From {percent(before)} to {percent(now)}, while the number grows from {few:.1f} to "
+        f"{many:.1f}: of those that were added, {percent(added)} are right. More neighbours to "
+        "learn from are paid for with some wrong ones."
     )
 
 
@@ -245,8 +250,8 @@ def _cold(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     before, now = loss_of_one(0.5)[1], loss_of_one(values["tau"])[1]
     option = 0 if now > before + 1e-6 else 1 if now < before / 10 else 2
     return option, (
-        f"From {before:.4f} to {now:.6f} nats. With a small τ nearly all weight lies on the nearest "
-        "rows, and these are close ones here: nothing is left to learn from this image."
+        f"From {before:.4f} to {now:.6f} nats. With a small τ nearly all weight lies on the "
+        "nearest rows, and these are close ones here: nothing is left to learn from this image."
     )
 
 
@@ -264,7 +269,10 @@ def _granular(values: Values, materials: Sequence[Material]) -> list[Element]:
         if column == "share":
             return f"${number:.2f} / {BACKGROUND} = {number / BACKGROUND:.3f}$"
         if column == "close":
-            return f"Mean over {QUERIES} images of those with a vote among {BACKGROUND}: ${number:.2f}$"
+            return (
+                f"Mean over {QUERIES} images of those with a vote among {BACKGROUND}: "
+                f"${number:.2f}$"
+            )
         return f"Share of the close ones that are the same digit: ${right:.3f}$"
 
     colours = [theme.ACCENT if k == values["k"] else theme.RIGHT for k in SIZES]
@@ -289,9 +297,9 @@ def _singletons(values: Values, materials: Sequence[Material]) -> tuple[int, str
     usual = close_and_right(CLUSTERS, 3, BACKGROUND)[0]
     option = 0 if number > 20 else 1 if number > 4 else 2
     return option, (
-        f"{number:.1f} on average, against {usual:.1f} with {CLUSTERS} clusters; {right:.1%} of them are "
-        "the same digit. With too many clusters each image stands nearly alone, with too few the whole "
-        "background is close. Either way there is little to tell apart."
+        f"{number:.1f} on average, against {usual:.1f} with {CLUSTERS} clusters; {percent(right)} "
+        "of them are the same digit. With too many clusters each image stands nearly alone, with "
+        "too few the whole background is close. Either way there is little to tell apart."
     )
 
 
@@ -302,6 +310,8 @@ LESSON = Lesson(
     "Pull an image towards its close neighbours, away from the rest of its surroundings.",
     methods=("local-aggregation",),
     terms={
+        "kNN probe": "How often the nearest neighbours of an item in the embedding guess its "
+        "class; says how good the features are.",
         "Background neighbours": "The nearest items to an item, whatever they are; B.",
         "Close neighbours": "Items that some clustering puts into one cluster with an item; C.",
         "Memory bank": "The last known row of every item, with which new rows are compared.",
@@ -310,16 +320,17 @@ LESSON = Lesson(
     steps=(
         LessonStep(
             "The background of one image",
-            "Local Aggregation looks at one image at a time and asks only about its surroundings: "
-            "the nearest others. Rows here are pixels scaled to length 1, in the method a network "
-            "makes them. Choose an image and how many count.",
+            "Local Aggregation looks at one image at a time and asks only about its "
+            "surroundings: the nearest others. A row here is an image's pixels scaled to length "
+            "1; in the method a network makes the rows. Choose an image, and how many others "
+            "count.",
             r"B_i = \text{the } k_B \text{ rows } \bar v_j \text{ of largest } \bar v_j \cdot v_i",
             {"B_i": "background of image i", "v_i": "its row", r"\bar v_j": "row j of the bank"},
             _near,
             Try(
                 "The background grows to 300 images. How many of them show the same digit as this "
                 "one?",
-                ("More than 80 %", "20 to 80 %", "Less than 20 %"),
+                ("More than 80%", "20 to 80%", "Less than 20%"),
                 {"item": float(MIXED), "size": 300.0},
                 _large_background,
             ),
@@ -332,8 +343,8 @@ LESSON = Lesson(
         LessonStep(
             "The close ones among them",
             "Which of them belong with it? Cluster all images finely, here by k-means with 45 "
-            "clusters, several times from other starts. Whoever shares a cluster with the image at "
-            "least once is close.",
+            "clusters, several times from different starts. Any image that shares a cluster with "
+            "it at least once is close.",
             r"C_i = \bigcup_{h=1}^{H} \{\, j : c_h(j) = c_h(i) \,\}",
             {"c_h(i)": "cluster of image i in clustering h", "H": "number of clusterings"},
             _close,
@@ -350,11 +361,11 @@ LESSON = Lesson(
             explains=("local-aggregation.n_clusterings",),
         ),
         LessonStep(
-            "How many, and how many right",
-            "Each further clustering can only add close neighbours, and those that few clusterings "
-            "agree on are the doubtful ones. The upper curve is the mean number of close neighbours "
-            "of 200 images. The lower one is the share of them that show the same digit, by labels "
-            "that the method never sees.",
+            "How many, and how many are right",
+            "Each further clustering can only add close neighbours, and those that few "
+            "clusterings agree on are the doubtful ones. The upper curve is the mean number of "
+            "close neighbours of 200 images. The lower one is the share of them that show the "
+            "same digit, by labels that the method never sees.",
             r"\Pr(y_j = y_i \mid j \in C_i \cap B_i)",
             {
                 r"\Pr": "share",
@@ -374,8 +385,7 @@ LESSON = Lesson(
         LessonStep(
             "The loss of one image",
             "Each row gets a weight by its cosine with the query. The loss asks what part of the "
-            "background's weight lies on close neighbours; far rows do not occur in it. Click a "
-            "number.",
+            "background's weight lies on close neighbours; far rows play no part. Click a number.",
             r"L_i = -\ln \frac{\sum_{j \in C_i \cap B_i} \exp(\bar v_j \cdot v_i / \tau)}"
             r"{\sum_{j \in B_i} \exp(\bar v_j \cdot v_i / \tau)}",
             {"v_i": "row of the query", r"\bar v_j": "row j of the bank", r"\tau": "temperature"},
@@ -393,9 +403,9 @@ LESSON = Lesson(
         LessonStep(
             "How fine the clusters must be",
             "Few clusters are large: all of the background is close, the loss is 0, and nothing "
-            "moves. Many clusters are tiny: hardly any neighbour is close, so the image is pushed "
-            "away from nearly all of them. Only in between does the loss tell two kinds apart. Click "
-            "a number.",
+            "moves. Many clusters are tiny: hardly any neighbour is close, so the image is "
+            "pushed away from nearly all of them. Only in between does the loss tell two kinds "
+            "apart. Click a number.",
             r"\frac{|C_i \cap B_i|}{|B_i|} \to 1: \; L_i \to 0",
             {
                 r"|C_i \cap B_i|": "close ones in the background",
@@ -404,8 +414,8 @@ LESSON = Lesson(
             },
             _granular,
             Try(
-                "600 clusters for 1,797 images, three clusterings. How many close neighbours does an "
-                "image have on average?",
+                "600 clusters for 1,797 images, three clusterings. How many close neighbours "
+                "does an image have on average?",
                 ("More than 20", "4 to 20", "Less than 4"),
                 {"k": "600"},
                 _singletons,

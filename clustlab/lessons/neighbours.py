@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from clustlab.analysis.shares import percent
 from clustlab.course.controls import Choice, Slider, Values
 from clustlab.course.figure import Chart, Element, Numbers, Picture, Words
 from clustlab.course.formulas import in_formula
@@ -69,7 +70,7 @@ def _finding(values: Values, materials: Sequence[Material]) -> list[Element]:
     )
     return [
         Chart(chart, "An item, ringed, its copy in the same colour, and three others"),
-        Numbers(table, arithmetic, "Likeness to the item", start=(0, "share")),
+        Numbers(table, arithmetic, "Similarity to the item", start=(0, "share")),
         Words(f"Loss of this item: -ln {share[0]:.3f} = **{-math.log(share[0]):.3f}** nats"),
     ]
 
@@ -78,8 +79,9 @@ def _cold(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     (_, before), (_, now) = (finding(values["copy"], t) for t in (0.5, values["tau"]))
     option = 0 if now[0] > before[0] + 0.01 else 1 if now[0] < before[0] - 0.01 else 2
     return option, (
-        f"From {before[0]:.3f} to {now[0]:.3f}; other 1 goes from {before[1]:.3f} to {now[1]:.3f}. A "
-        "small τ looks at the most similar only, and here a stranger is nearer than the copy."
+        f"From {before[0]:.3f} to {now[0]:.3f}; other 1 goes from {before[1]:.3f} to "
+        f"{now[1]:.3f}. A small τ looks at the most similar only, and here a stranger is nearer "
+        "than the copy."
     )
 
 
@@ -119,9 +121,9 @@ def _all_alike(values: Values, materials: Sequence[Material]) -> tuple[int, str]
     guess = math.log(2 * n - 1)
     option = 0 if losses[0] < losses[2] else 1 if losses[0] < guess - 0.01 else 2
     return option, (
-        f"It costs {losses[0]:.3f} = ln {2 * n - 1}, as guessing does; with copies found it would be "
-        f"{losses[2]:.3f}. A copy must be nearer than all others, so contrast cannot be won by making "
-        "everything alike."
+        f"It costs {losses[0]:.3f} = ln {2 * n - 1}, as guessing does; with copies found it would "
+        f"be {losses[2]:.3f}. A copy must be nearer than all others, so contrast cannot be won by "
+        "making everything alike."
     )
 
 
@@ -171,7 +173,7 @@ def _mined(values: Values, materials: Sequence[Material]) -> list[Element]:
         Picture(sheet.pixels, "Five digits, each before its twelve nearest by pixels", 590),
         Words("Orange corners mark another digit; the last two rows are the most mixed."),
         Chart(chart, "Share of neighbours that are the same digit, by their number"),
-        Words(f"Of {k} neighbours **{purity(k):.1%}** are the same digit."),
+        Words(f"Of {k} neighbours **{percent(purity(k))}** are the same digit."),
     ]
 
 
@@ -179,9 +181,9 @@ def _fifty(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     few, many = purity(5), purity(int(values["k"]))
     option = 0 if many > 0.9 else 1 if many > 0.5 else 2
     return option, (
-        f"{many:.1%}, and {few:.1%} of the first 5. Digits resemble each other in their pixels; of "
-        "photographs only trained features can say so. What comes next can hardly be better than "
-        "its neighbours."
+        f"{percent(many)}, and {percent(few)} of the first 5. Pixels are enough to match digits; "
+        "photographs need trained features. What comes next can hardly be better than its "
+        "neighbours."
     )
 
 
@@ -243,7 +245,7 @@ def _equal_unsure(values: Values, materials: Sequence[Material]) -> tuple[int, s
     option = 0 if cost < 0.1 else 1 if cost < 1 else 2
     return option, (
         f"It costs {cost:.3f} nats, against {sure:.3f} for sure and equal answers. The product "
-        "0.5 · 0.5 + 0.5 · 0.5 is only 0.5: one term asks for both agreement and sureness."
+        "0.5 · 0.5 + 0.5 · 0.5 is only 0.5: one term asks for agreement and confidence at once."
     )
 
 
@@ -296,8 +298,8 @@ def _alone(values: Values, materials: Sequence[Material]) -> list[Element]:
             chart, f"120 points in {len(np.unique(clusters))} clusters, lines to near neighbours"
         ),
         Words(
-            f"**{len(np.unique(clusters))}** clusters in use; **{agree:.1%}** of neighbours lie in "
-            "the same one."
+            f"**{len(np.unique(clusters))}** clusters in use; **{percent(agree)}** of neighbours "
+            "lie in the same one."
         ),
     ]
 
@@ -309,9 +311,9 @@ def _no_entropy(values: Values, materials: Sequence[Material]) -> tuple[int, str
     used, before = len(np.unique(now)), len(np.unique(usual))
     agree = float((now[neighbours] == now[:, None]).mean())
     return min(3 - used, 2), (
-        f"{used} in use instead of {before}, and {agree:.1%} of neighbours agree. Groups that "
-        "share a cluster cut no neighbours apart, so nothing speaks against it, until the entropy of "
-        "the mean answer asks for all clusters."
+        f"{used} in use instead of {before}, and {percent(agree)} of neighbours agree. Two groups "
+        "in one cluster cut no neighbours apart, so nothing speaks against that until the "
+        "entropy of the mean answer asks for all clusters."
     )
 
 
@@ -357,9 +359,10 @@ def _self_labels(values: Values, materials: Sequence[Material]) -> tuple[int, st
     none = int((np.asarray(run[first - 1].artefacts["confident"].data) == 0).sum())
     option = 0 if change > 0.02 else 1 if change < -0.02 else 2
     return option, (
-        f"From {acc[first - 1]:.3f} to {acc[-1]:.3f}; clusters in use: {used[first - 1]:.0f}, then "
-        f"{used[-1]:.0f}. It began when {sure:.0%} of the answers were above 0.99, and {none} clusters "
-        "had none: they get no labels and dry up. Self-labelling repairs where most answers are sure."
+        f"From {acc[first - 1]:.3f} to {acc[-1]:.3f}; clusters in use: {used[first - 1]:.0f}, "
+        f"then {used[-1]:.0f}. It began when {percent(sure, 0)} of the answers were above 0.99, "
+        f"and {none} clusters had none: they get no labels and dry up. Self-labelling helps where "
+        "most answers are sure."
     )
 
 
@@ -392,9 +395,10 @@ def _diagonal(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     beside = [float((c.sum() - np.trace(c)) / (c.size - len(c))) for c in (first, last)]
     option = 0 if beside[0] > 0.9 else 1 if beside[0] > 0.1 else 2
     return option, (
-        f"{beside[0]:.3f} beside the diagonal before training, {beside[1]:.3f} after it, where the "
-        f"diagonal is at {np.diag(last).mean():.3f}. An untrained head answers the same to all, so its "
-        "columns are alike; telling them apart is what the second loss asks for."
+        f"{beside[0]:.3f} beside the diagonal before training, {beside[1]:.3f} after it, where "
+        f"the diagonal is at {np.diag(last).mean():.3f}. An untrained head gives everything the "
+        "same answer, so its columns are alike; telling them apart is what the second loss asks "
+        "for."
     )
 
 
@@ -405,8 +409,11 @@ LESSON = Lesson(
     "First learn what resembles what, then keep neighbours together; or contrast clusters at once.",
     methods=("scan", "contrastive-clustering"),
     terms={
+        "Softmax": "Turns scores into positive shares that sum to one, of which the highest "
+        "score gets the most.",
         "Contrastive learning": "Learning to find the changed copy of an item among all others.",
-        "Temperature": "Divisor of scores before a softmax: small ones look at the largest only.",
+        "Temperature": "Divisor of scores before a softmax: with a small one only the largest "
+        "counts.",
         "Pretext": "A task without labels whose only purpose is good features.",
         "Nearest neighbours": "The items most similar to an item, here by cosine.",
         "Consistency": "Minus the logarithm of the product of two answers that ought to be equal.",
@@ -415,9 +422,9 @@ LESSON = Lesson(
     steps=(
         LessonStep(
             "Find the copy",
-            "An item is shown with its changed copy and others, all as directions. It must pick the "
-            "copy, by a softmax over the cosines. The temperature τ says how much the most similar "
-            "ones count. Click a number.",
+            "An item is shown with its changed copy and others, all as directions. The network "
+            "must pick out the copy, by a softmax over the cosines. The temperature τ says how "
+            "much the most similar ones count. Click a number.",
             r"\ell = -\ln \frac{\exp(\cos(z, z') / \tau)}{\sum_{c} \exp(\cos(z, c) / \tau)}",
             {"z": "item", "z'": "its copy", "c": "copy and others", r"\tau": "temperature"},
             _finding,
@@ -436,8 +443,8 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Contrast forbids collapse",
-            "Many methods can be fooled by a network that makes all items alike. Contrast asks for a "
-            "difference: among all others, only the copy may be near.",
+            "Many methods can be fooled by a network that makes all items alike. Contrast asks "
+            "for a difference: among all others, only the copy may be near.",
             r"z_1 = z_2 = \dots \;\Rightarrow\; \ell = \ln(2n - 1)",
             {"n": "items in a batch, with a copy each", r"\ell": "loss of an item"},
             _guessing,
@@ -455,14 +462,16 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Mine the neighbours",
-            "SCAN then looks for the nearest others of every item. For digits pixels already serve, "
-            "so these are computed right here. Labels are used only to see how good they are.",
-            r"N_k(i) = \text{the } k \text{ items } j \ne i \text{ of largest } \cos(z_i, z_j)",
+            "SCAN then looks for the nearest others of every item. For digits, pixels are good "
+            "enough, so they are computed right here. Labels are used only to see how good they "
+            "are.",
+            r"\begin{gathered} N_k(i) = \text{the } k \text{ items } j \ne i \\"
+            r"\text{of largest } \cos(z_i, z_j) \end{gathered}",
             {"N_k(i)": "neighbours of item i", "z_i": "its row, here its pixels"},
             _mined,
             Try(
                 "How many of the 50 nearest are the same digit?",
-                ("More than 90 %", "Half to 90 %", "Less than half"),
+                ("More than 90%", "Half to 90%", "Less than half"),
                 {"k": 50.0},
                 _fifty,
             ),
@@ -471,8 +480,8 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Agree, and be sure",
-            "An item and a neighbour must get the same cluster. SCAN multiplies their answers, adds "
-            "up over the clusters, and takes minus the logarithm. Click a number.",
+            "An item and a neighbour must get the same cluster. SCAN multiplies their answers, "
+            "adds up over the clusters, and takes minus the logarithm. Click a number.",
             r"-\ln \langle p, p' \rangle, \qquad \langle p, p' \rangle = \sum_j p_j p'_j",
             {"p": "answer to the item", "p'": "answer to its neighbour", "j": "cluster"},
             _agree,
@@ -522,7 +531,8 @@ LESSON = Lesson(
             "Pretext, mining, clustering, self-labelling: the four phases of one short run. Until "
             "the clustering begins, the clusters are those of k-means. Self-labelling trains on "
             "answers above 0.99 as if they were labels.",
-            r"\text{labels} = \{ (x_i, \arg\max_j p_{ij}) : \max_j p_{ij} > 0.99 \}",
+            r"\begin{gathered} \text{labels} = \{ (x_i, \arg\max_j p_{ij}) : \\"
+            r"\max_j p_{ij} > 0.99 \} \end{gathered}",
             {"p_{ij}": "share of cluster j in item i", "x_i": "item i"},
             _phases,
             Try(

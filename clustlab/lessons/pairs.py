@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.analysis import pairs
+from clustlab.analysis.shares import percent
 from clustlab.course.controls import Slider, Values
 from clustlab.course.figure import Chart, Element, Numbers, Picture, Words
 from clustlab.course.lesson import Lesson, LessonStep, Material, Try
@@ -60,7 +61,7 @@ def by_kind(kind_shares: Array, height: int = 150) -> Chart:
     chart = teaching.bars(
         KINDS, kind_shares, title="share of the pairs", high=1.0, colours=COLOURS, height=height
     )
-    words = ", ".join(f"{k} {x:.1%}" for k, x in zip(KINDS, kind_shares, strict=True))
+    words = ", ".join(f"{k} {percent(x)}" for k, x in zip(KINDS, kind_shares, strict=True))
     return Chart(chart, f"Shares of the pairs: {words}")
 
 
@@ -80,7 +81,10 @@ def _question(values: Values, materials: Sequence[Material]) -> list[Element]:
         a, b = p[row], p[names.index(column)]
         above = " + ".join(f"{x:.2f} \\cdot {y:.2f}" for x, y in zip(a, b, strict=True))
         one, other = np.linalg.norm(a), np.linalg.norm(b)
-        return f"$\\dfrac{{{above}}}{{{one:.3f} \\cdot {other:.3f}}} = {s[row, names.index(column)]:.3f}$"
+        return (
+            f"$\\dfrac{{{above}}}{{{one:.3f} \\cdot {other:.3f}}} = "
+            f"{s[row, names.index(column)]:.3f}$"
+        )
 
     answers = teaching.shades(p, names, ["a", "b", "c"], height=150)
     return [
@@ -94,8 +98,8 @@ def _between(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     upper, lower = limits(0.0)
     option = 0 if s > upper else 1 if s < lower else 2
     return option, (
-        f"The cosine is {s:.3f}, between {lower:.3f} and {upper:.3f}. An item that wavers between two "
-        "clusters resembles both; the pair is left out until more is known."
+        f"The cosine is {s:.3f}, between {lower:.3f} and {upper:.3f}. An item that wavers between "
+        "two clusters resembles both; the pair is left out until more is known."
     )
 
 
@@ -160,8 +164,8 @@ def _all_decided(values: Values, materials: Sequence[Material]) -> tuple[int, st
     before, now = shares(s, 0.0)[2], shares(s, values["lam"])[2]
     option = 0 if now < 0.01 else 1 if now < before - 0.01 else 2
     return option, (
-        f"{now:.1%} are left out, {before:.1%} at the start. Once the thresholds have met, every pair "
-        "is judged, and there is nothing left to add: training ends."
+        f"{percent(now)} are left out, {percent(before)} at the start. Once the thresholds have "
+        "met, every pair is judged, and there is nothing left to add: training ends."
     )
 
 
@@ -186,15 +190,16 @@ def _untrained(values: Values, materials: Sequence[Material]) -> list[Element]:
     chart = teaching.bars(
         names,
         np.nan_to_num(precision_by_bin),
-        title="share of pairs that are one digit",
+        title="share of pairs of the same digit",
         height=270,
     )
     share = shares(s, 0.0)
     return [
-        Chart(chart, "Share of pairs of one digit by cosine, in an untrained network"),
+        Chart(chart, "Share of pairs of the same digit by cosine, in an untrained network"),
         Words(
-            f"Taken as similar: **{share[0]:.1%}** of all pairs; of these **"
-            f"{precision(s, 0.0, labels)[0]:.1%}** are one digit. By chance it would be about 10 %."
+            f"Taken as similar: **{percent(share[0])}** of all pairs; of these "
+            f"**{percent(precision(s, 0.0, labels)[0])}** are the same digit. By chance it would "
+            "be about 10%."
         ),
     ]
 
@@ -206,10 +211,10 @@ def _first_pairs(values: Values, materials: Sequence[Material]) -> tuple[int, st
     other = (1 - similar) / 9
     option = 0 if similar < 0.13 else 1 if similar < 0.5 else 2
     return option, (
-        f"{similar:.1%}, of {(kinds(s, 0.0) == 0).sum() // 2:,} pairs. The wrong ones are shared by nine "
-        f"other digits, {other:.1%} for each on average: a digit is paired {similar / other:.1f} times "
-        "as often with itself. That is enough to pull its images together, and the next network "
-        "chooses a little better."
+        f"{percent(similar)}, of {(kinds(s, 0.0) == 0).sum() // 2:,} pairs. The wrong ones are "
+        f"shared by nine other digits, {percent(other)} for each on average: a digit is paired "
+        f"{similar / other:.1f} times as often with itself as with any other. That is enough to "
+        "pull its images together, and the next network chooses a little better."
     )
 
 
@@ -234,9 +239,9 @@ def _all_similar(values: Values, materials: Sequence[Material]) -> tuple[int, st
     usual, flat = (shares(cosines(scores * f), 0.0) for f in (1.0, 10 ** values["power"]))
     option = 0 if flat[0] > 0.99 else 1 if flat[0] > usual[0] else 2
     return option, (
-        f"{flat[0]:.1%} instead of {usual[0]:.1%} are similar, and {flat[1]:.1%} dissimilar. Nothing "
-        "holds clusters apart then: all items may end in one. DAC puts BatchNorm and ReLU before the "
-        "softmax, so that even untrained scores differ."
+        f"{percent(flat[0])} instead of {percent(usual[0])} are similar, and {percent(flat[1])} "
+        "dissimilar. Nothing holds clusters apart then: all items may end in one. DAC puts "
+        "BatchNorm and ReLU before the softmax, so that even untrained scores differ."
     )
 
 
@@ -279,7 +284,7 @@ def _closing(values: Values, materials: Sequence[Material]) -> list[Element]:
         height=320,
     )
     now = table[table["epoch"] == epoch].set_index("kind")["share"]
-    words = " · ".join(f"{kind} **{now[kind]:.1%}**" for kind in KINDS)
+    words = " · ".join(f"{kind} **{percent(now[kind])}**" for kind in KINDS)
     return [
         Chart(chart, "Shares of similar, dissimilar and left-out pairs by epoch"),
         Words(f"Epoch {epoch}: {words}"),
@@ -292,8 +297,9 @@ def _a_tenth(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     similar = float(last["similar"])
     option = 0 if similar < 0.2 else 1 if similar < 0.6 else 2
     return option, (
-        f"{similar:.1%} are similar and {last['dissimilar']:.1%} dissimilar. Ten clusters of one size "
-        "make a tenth of all pairs similar: 10 · (1/10)² = 0.1. Far more would be a sign of merging."
+        f"{percent(similar)} are similar and {percent(last['dissimilar'])} dissimilar. Ten "
+        "clusters of equal size make a tenth of all pairs similar: 10 · (1/10)² = 0.1. Far more "
+        "would be a sign of merging."
     )
 
 
@@ -314,7 +320,7 @@ def _learning(values: Values, materials: Sequence[Material]) -> list[Element]:
         table,
         x="epoch",
         y="right",
-        title=("epoch", "similar pairs that are one digit"),
+        title=("epoch", "similar pairs of the same digit"),
         at=float(step),
         height=240,
     )
@@ -327,7 +333,9 @@ def _learning(values: Values, materials: Sequence[Material]) -> list[Element]:
         parts.append(Picture(sheet.pixels, "Pairs taken as similar, one below the other", 640))
     return [
         *parts,
-        Words(f"Epoch {step}: **{table['right'].iloc[step]:.1%}** of them are one digit."),
+        Words(
+            f"Epoch {step}: **{percent(table['right'].iloc[step])}** of them are the same digit."
+        ),
     ]
 
 
@@ -337,9 +345,9 @@ def _egg(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     first, early, last = (run_precision(material, i) for i in (0, few, len(material.run) - 1))
     option = 0 if early > 2 * first else 1 if early > first + 0.02 else 2
     return option, (
-        f"From {first:.1%} before training to {early:.1%} after {few} epochs. In the end it is "
-        f"{last:.1%}: as the thresholds close in, pairs join that are harder to judge, and pairs taken "
-        "wrongly are never questioned."
+        f"From {percent(first)} before training to {percent(early)} after {few} epochs. In the "
+        f"end it is {percent(last)}: as the thresholds close in, pairs join that are harder to "
+        "judge, and pairs taken wrongly are never questioned."
     )
 
 
@@ -355,22 +363,22 @@ LESSON = Lesson(
     methods=("dac",),
     terms={
         "Label features": "The answer to an item scaled to length 1, so that products are cosines.",
-        "Cosine": "Likeness of two directions: 1 if they are the same, 0 at a right angle.",
+        "Cosine": "Similarity of two directions: 1 if they are the same, 0 at a right angle.",
         "Threshold": "A value above or below which a pair is judged; pairs between are left out.",
         "Self-training": "Learning from one's own answers, beginning with those one is sure of.",
     },
     steps=(
         LessonStep(
             "A question for every pair",
-            "Clustering becomes a question with two answers: are these two of one kind? DAC scales "
-            "the answer to each item to length 1. The cosine of two items is near 1 if both are sure "
-            "of one cluster, near 0 if they are sure of two. Click a number.",
+            "Clustering becomes a question with two answers: do these two belong together? DAC "
+            "scales the answer to each item to length 1. The cosine of two items is near 1 if "
+            "both are sure of one cluster, near 0 if they are sure of two. Click a number.",
             r"l_i = \frac{p_i}{\lVert p_i \rVert}, \qquad s_{ij} = l_i \cdot l_j",
             {"p_i": "answer to item i", "l_i": "its label features", "s_{ij}": "cosine"},
             _question,
             Try(
-                "Item 3 now wavers evenly between a and b. How does DAC judge it with item 0, which "
-                "is sure of a?",
+                "Item 3 now wavers evenly between a and b. How does DAC judge the pair it forms "
+                "with item 0, which is sure of a?",
                 ("Similar", "Dissimilar", "It leaves the pair out"),
                 {"share": 0.45},
                 _between,
@@ -396,15 +404,17 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Chicken and egg",
-            "Good pairs need a good network, and a good network needs good pairs. How can it begin? "
-            "Look at a network that has learned nothing: how many of the pairs that it takes as "
-            "similar are one digit? DAC never knows; labels serve to check here.",
-            r"\Pr(y_i = y_j \mid s_{ij} > u) \quad\text{against}\quad \Pr(y_i = y_j) \approx 0.1",
+            "Good pairs need a good network, and a good network needs good pairs. How can it "
+            "begin? Look at a network that has learned nothing: how many of the pairs it takes "
+            "as similar are the same digit? DAC never knows; labels are only used as a check.",
+            r"\begin{gathered} \Pr(y_i = y_j \mid s_{ij} > u) \quad\text{against} \\"
+            r"\Pr(y_i = y_j) \approx 0.1 \end{gathered}",
             {"y_i": "true digit of item i", "s_{ij}": "cosine", "u": "upper threshold"},
             _untrained,
             Try(
-                "Of the pairs that an untrained network takes as similar, how many are one digit?",
-                ("About 10 %, as by chance", "More than chance, but less than half", "Most"),
+                "Of the pairs that an untrained network takes as similar, how many are the same "
+                "digit?",
+                ("About 10%, as by chance", "More than chance, but less than half", "Most"),
                 {"seed": 0.0},
                 _first_pairs,
             ),
@@ -436,7 +446,7 @@ LESSON = Lesson(
             _closing,
             Try(
                 "What share of all pairs is similar in the end?",
-                ("Less than 20 %", "20 to 60 %", "More than 60 %"),
+                ("Less than 20%", "20 to 60%", "More than 60%"),
                 {"epoch": 20.0},
                 _a_tenth,
             ),
@@ -446,8 +456,8 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Does it pull itself up?",
-            "Below are pairs that the run took as similar, each image over its partner. Above is how "
-            "many of them are one digit. Begin before the first epoch.",
+            "Below are pairs that the run took as similar, each image over its partner. The "
+            "curve shows what share of them are the same digit. Start before the first epoch.",
             r"\text{network} \to \text{pairs} \to \text{network} \to \dots",
             {r"\text{pairs}": "those above the upper threshold at that epoch"},
             _learning,

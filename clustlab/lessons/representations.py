@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from clustlab.analysis.shares import percent
 from clustlab.course.controls import Slider, Values
 from clustlab.course.figure import Chart, Element, Numbers, Picture, Words
 from clustlab.course.lesson import Lesson, LessonStep, Material, Try
@@ -95,8 +96,8 @@ def _rebuilt(values: Values, materials: Sequence[Material]) -> list[Element]:
 
     return [
         Words(
-            f"**{count}** of 64 numbers keep **{variance.sum():.1%}** of the variance, with an error "
-            f"of {squared_error(pictures):.4f} per pixel."
+            f"**{count}** of 64 numbers keep **{percent(variance.sum())}** of the variance, with "
+            f"an error of {squared_error(pictures):.4f} per pixel."
         ),
         Picture(pixels, f"Ten digits above, and below the same rebuilt from {count} numbers"),
         Numbers(table, arithmetic, "The first directions", start=(0, "share of variance")),
@@ -107,8 +108,9 @@ def _ten_numbers(values: Values, materials: Sequence[Material]) -> tuple[int, st
     _, variance = components(int(values["count"]))
     kept = float(variance.sum())
     return (0 if kept < 0.5 else 1 if kept <= 0.8 else 2), (
-        f"{kept:.1%}; the first direction alone has {variance[0]:.1%} and the tenth "
-        f"{variance[-1]:.1%}. Neighbouring pixels vary together, so few directions say most."
+        f"{percent(kept)}; the first direction alone has {percent(variance[0])} and the tenth "
+        f"{percent(variance[-1])}. Neighbouring pixels vary together, so a few directions say "
+        "most of it."
     )
 
 
@@ -125,7 +127,7 @@ def _pixels_or_components(values: Values, materials: Sequence[Material]) -> list
     centroids = linear.run[last(linear)].artefacts["centroids"]
     kept = linear.run[last(linear)].scalars["variance_kept"]
     return [
-        Words(f"The components keep **{kept:.2%}** of the variance."),
+        Words(f"The components keep **{percent(kept, 2)}** of the variance."),
         Chart(chart, "Accuracy of k-means on pixels and on principal components"),
         Picture(artefacts.images(centroids), "Centres of the clusters on components, as images"),
     ]
@@ -228,8 +230,8 @@ def _does_it_pay(values: Values, materials: Sequence[Material]) -> tuple[int, st
     pixels, code = accuracy(materials[0]), accuracy(materials[2])
     option = 0 if code > pixels + 0.05 else 1 if code >= pixels - 0.05 else 2
     return option, (
-        f"{code:.3f} on the code, {pixels:.3f} on the pixels. These digits are tiny and centred, so "
-        "pixels line up, and a short training adds little. For MNIST, Xie et al. (2016) report "
+        f"{code:.3f} on the code, {pixels:.3f} on the pixels. These digits are tiny and centred, "
+        "so pixels line up, and short training adds little. For MNIST, Xie et al. (2016) report "
         f"{reported('ae-kmeans'):.3f} against {reported('kmeans'):.3f}."
     )
 
@@ -246,7 +248,7 @@ def _sparse(values: Values, materials: Sequence[Material]) -> list[Element]:
     )
     active = float(np.asarray(snapshot.artefacts["active units"].data).mean())
     return [
-        Words(f"An image uses **{active:.1%}** of the units on average at epoch {step}."),
+        Words(f"An image uses **{percent(active)}** of the units on average at epoch {step}."),
         Picture(
             artefacts.images(snapshot.artefacts["dictionary"]),
             "What the most used units add to an image",
@@ -261,8 +263,8 @@ def _few_words(values: Values, materials: Sequence[Material]) -> tuple[int, str]
     active = float(np.asarray(snapshot.artefacts["active units"].data).mean())
     units = np.asarray(snapshot.artefacts["mean activations"].data).shape[1]
     return (0 if active < 0.2 else 1 if active <= 0.5 else 2), (
-        f"{active:.1%} of {units} units, about {active * units:.0f}. The penalty makes each unit rare, "
-        "so an image is told by few words out of many."
+        f"{percent(active)} of {units} units, about {active * units:.0f}. The penalty makes each "
+        "unit rare, so an image is described by a few words out of many."
     )
 
 
@@ -318,7 +320,7 @@ def _traversal(values: Values, materials: Sequence[Material]) -> list[Element]:
     snapshot = material.run[step]
     told = np.asarray(snapshot.artefacts["divergence"].data)[0]
     names = [f"dimension {j + 1}" for j in range(len(told))]
-    bars = teaching.bars(names, told, title="nats told by each dimension", height=210)
+    bars = teaching.bars(names, told, title="nats carried by each dimension", height=210)
     path = snapshot.artefacts["traversal"]
     pictures = artefacts.images(replace(path, data=path.data[:ROWS], rows=path.rows[:ROWS]))
     active = snapshot.scalars["active_units"]
@@ -335,7 +337,7 @@ def _in_use(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     told = np.asarray(snapshot.artefacts["divergence"].data)[0]
     active = int(snapshot.scalars["active_units"])
     return (0 if active == len(told) else 1 if active > len(told) / 2 else 2), (
-        f"{active} of {len(told)}; the busiest tells {told.max():.2f} nats, the idlest "
+        f"{active} of {len(told)}; the busiest carries {told.max():.2f} nats, the idlest "
         f"{told.min():.2f}. What does not save more than it costs is switched off, and moving it "
         "changes nothing in the image."
     )
@@ -358,7 +360,12 @@ LESSON = Lesson(
         "bigan-kmeans",
     ),
     terms={
-        "Embedding": "The numbers by which a method clusters: one row an item, such as its code.",
+        "Loss": "The number that training makes smaller.",
+        "Epoch": "One pass of training over all items.",
+        "Batch": "The items that one step of training looks at.",
+        "Learning rate": "How far one step of training moves the weights.",
+        "Features": "Numbers that a network computes from an item; codes and embeddings are such.",
+        "Embedding": "The numbers by which a method clusters: one row per item, such as its code.",
         "PCA": "Principal component analysis: axes turned to the directions in which items differ "
         "most, of which the first few are kept.",
         "Principal component": "A direction in which items differ as much as possible.",
@@ -374,7 +381,8 @@ LESSON = Lesson(
             "Fewer numbers for an image",
             "A digit here has 64 pixels. Principal components turn the axes towards the directions "
             "in which images differ most, and keep the first few. Click a number.",
-            r"z_{ij} = (x_i - \bar x)^{\top} v_j, \qquad \hat x_i = \bar x + \sum_{j=1}^{m} z_{ij} v_j",
+            r"\begin{gathered} z_{ij} = (x_i - \bar x)^{\top} v_j, \\"
+            r"\hat x_i = \bar x + \sum_{j=1}^{m} z_{ij} v_j \end{gathered}",
             {
                 "z_{ij}": "component j of item i",
                 r"\bar x": "mean image",
@@ -385,7 +393,7 @@ LESSON = Lesson(
             _rebuilt,
             Try(
                 "10 of the 64 directions are kept. How much of the variance is that?",
-                ("Less than half", "50 to 80 %", "More than 80 %"),
+                ("Less than half", "50 to 80%", "More than 80%"),
                 {"count": 10.0},
                 _ten_numbers,
             ),
@@ -394,10 +402,11 @@ LESSON = Lesson(
         ),
         LessonStep(
             "A turn changes no distance",
-            "k-means sees nothing but distances. As long as nearly all variance is kept, components "
-            "give it the same distances in fewer numbers: quicker, not wiser.",
-            r"\lVert x_i - x_{i'} \rVert^2 = \lVert z_i - z_{i'} \rVert^2 + "
-            r"\text{what was dropped}",
+            "k-means sees nothing but distances. As long as nearly all variance is kept, "
+            "components give it the same distances in fewer numbers: quicker, not wiser.",
+            r"\begin{aligned} \lVert x_i - x_{i'} \rVert^2 = {} & \lVert z_i - z_{i'} "
+            r"\rVert^2 \\"
+            r"& + \text{what was dropped} \end{aligned}",
             {"x": "pixels", "z": "components"},
             _pixels_or_components,
             Try(
@@ -411,13 +420,14 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Learn to redraw",
-            "An autoencoder squeezes each image through ten numbers and has to draw it again. It is "
-            "told nothing but the error of its drawing. Move through the epochs.",
+            "An autoencoder squeezes each image through ten numbers and has to draw it again. "
+            "All it is told is the error of its drawing. Move through the epochs.",
             r"L = \frac{1}{n} \sum_i \lVert x_i - g(f(x_i)) \rVert^2",
             {"f": "encoder", "g": "decoder", "f(x_i)": "code of item i", "L": "loss"},
             _redrawn,
             Try(
-                "Ten numbers of the autoencoder against ten components: who redraws better at the end?",
+                "Ten numbers of the autoencoder against ten components: who redraws better at "
+                "the end?",
                 ("The autoencoder", "The components", "Equal within a tenth"),
                 {"epoch": 12.0},
                 _bent_or_flat,
@@ -433,8 +443,8 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Pixels against codes",
-            "The same k-means on five descriptions of the same digits. A code is trained to redraw, "
-            "and nobody told it what we would like to tell apart.",
+            "The same k-means on five descriptions of the same digits. A code is trained to "
+            "redraw, and nobody told it what we would like to tell apart.",
             r"c_i = \arg\min_j \lVert f(x_i) - \mu_j \rVert^2",
             {"c_i": "cluster of item i", "f(x_i)": "pixels or code", r"\mu_j": "centre j"},
             _race,
@@ -449,15 +459,17 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Many words, few at a time",
-            "A sparse code here has 64 units but may use each one rarely. Then each comes to stand "
-            "for something: a ring, a bar, a blot. Light is what a unit adds, dark what it removes.",
-            r"\mathrm{KL}(\rho \Vert \hat\rho_j) = \rho \ln \frac{\rho}{\hat\rho_j} + "
-            r"(1 - \rho) \ln \frac{1 - \rho}{1 - \hat\rho_j}",
-            {r"\rho": "activation wanted", r"\hat\rho_j": "mean activation of unit j"},
+            "A sparse code here has 64 units but may use each only rarely. Then each comes to "
+            "stand for something: a ring, a bar, a blot. Light is what a unit adds, dark what it "
+            "removes.",
+            r"\begin{aligned} \mathrm{KL}(\rho \Vert \hat\rho_j) = {} & \rho \ln "
+            r"\frac{\rho}{\hat\rho_j} \\"
+            r"& + (1 - \rho) \ln \frac{1 - \rho}{1 - \hat\rho_j} \end{aligned}",
+            {r"\rho": "target activation", r"\hat\rho_j": "mean activation of unit j"},
             _sparse,
             Try(
                 "What share of the units is above 0.2 for an average image at the end?",
-                ("Below 20 %", "20 to 50 %", "More than half"),
+                ("Below 20%", "20 to 50%", "More than half"),
                 {"epoch": 40.0},
                 _few_words,
             ),
@@ -472,8 +484,8 @@ LESSON = Lesson(
         ),
         LessonStep(
             "The price of a code",
-            "A variational autoencoder gives each item a small cloud instead of a point, and pays "
-            "for every cloud that differs from one standard cloud common to all.",
+            "A variational autoencoder gives each item a small cloud instead of a point, and "
+            "pays for every cloud that differs from one standard cloud shared by all.",
             r"\mathrm{KL} = \tfrac12 \left( \mu^2 + \sigma^2 - \ln \sigma^2 - 1 \right)",
             {r"\mu": "mean of the cloud", r"\sigma": "its width"},
             _price,
@@ -493,7 +505,8 @@ LESSON = Lesson(
             "Move one number of the code",
             "Codes without gaps can be decoded anywhere. Each row takes one digit and moves one "
             "dimension from -3 to 3, the most used dimension first.",
-            r"\hat x(t) = g(z_1, \dots, z_j = t, \dots, z_d), \quad t \in [-3, 3]",
+            r"\begin{gathered} \hat x(t) = g(z_1, \dots, z_j = t, \dots, z_d), \\"
+            r"t \in [-3, 3] \end{gathered}",
             {"g": "decoder", "z": "code of the digit", "t": "value of dimension j"},
             _traversal,
             Try(

@@ -93,8 +93,8 @@ def _complete(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     before, now = (float(tree_of(points, x)[-1, 2]) for x in ("single", values["linkage"]))
     option = 0 if now > before + 1e-6 else 1 if now < before - 1e-6 else 2
     return option, (
-        f"The last merge rises from {before:.3f} to {now:.3f}. Single linkage asks how far the nearest "
-        "two points are, complete linkage how far the farthest two."
+        f"The last merge rises from {before:.3f} to {now:.3f}. Single linkage asks how far apart "
+        "the nearest two points are, complete linkage the farthest two."
     )
 
 
@@ -146,9 +146,9 @@ def _on_moons(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
         clusters_and_ari(values["shape"], linkage)[1] for linkage in ("single", "average", "ward")
     ]
     return int(np.argmax(scores)), (
-        f"Adjusted Rand index: single {scores[0]:.3f}, average {scores[1]:.3f}, ward {scores[2]:.3f}. "
-        "Single linkage goes along a chain of near points, wherever it bends; the others prefer "
-        "compact groups. One noisy bridge between the moons would mislead it."
+        f"Adjusted Rand index: single {scores[0]:.3f}, average {scores[1]:.3f}, Ward "
+        f"{scores[2]:.3f}. Single linkage follows a chain of near points, wherever it bends; the "
+        "others prefer compact groups. One noisy bridge between the moons would mislead it."
     )
 
 
@@ -187,8 +187,8 @@ def _gap(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     ordered = np.argsort(-gaps)
     return option, (
         f"The longest gap is {gaps[ordered[0]]:.3f} at {ordered[0] + 2} clusters, the next "
-        f"{gaps[ordered[1]]:.3f} at {ordered[1] + 2}; five groups were drawn. Heights of ward "
-        "grow with the sizes of the groups as well, which favours few clusters when in doubt."
+        f"{gaps[ordered[1]]:.3f} at {ordered[1] + 2}; five groups were drawn. Ward's heights also "
+        "grow with the sizes of the groups, which favours few clusters when in doubt."
     )
 
 
@@ -238,9 +238,9 @@ def _useless_vote(values: Values, materials: Sequence[Material]) -> tuple[int, s
     a, b = together(before), together(now)
     same = np.array_equal(consensus(before, 2), consensus(now, 2))
     return 0 if same else 1, (
-        f"The share of items 3 and 4 goes from {a[2, 3]:.2f} to {b[2, 3]:.2f}, that of 1 and 6 from "
-        f"{a[0, 5]:.2f} to {b[0, 5]:.2f}. A vote for one cluster lifts every pair it had parted "
-        "before, and says nothing about which belong together."
+        f"The share of items 3 and 4 goes from {a[2, 3]:.2f} to {b[2, 3]:.2f}, that of 1 and 6 "
+        f"from {a[0, 5]:.2f} to {b[0, 5]:.2f}. A vote for one cluster lifts every pair that it "
+        "used to part, and says nothing about which belong together."
     )
 
 
@@ -309,9 +309,9 @@ def _thirty(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     one, many, alone = of_many(1)[1], of_many(int(values["m"]))[1], two_means()
     option = 0 if many > 0.9 else 1 if many > alone + 0.02 else 2
     return option, (
-        f"Consensus of {int(values['m'])}: {many:.3f}; of a single clustering: {one:.3f}; k-means with two clusters: "
-        f"{alone:.3f}. Small pieces are cut differently each time, and what stays together over all "
-        "cuts follows the shape."
+        f"Consensus of {int(values['m'])}: {many:.3f}; of a single clustering: {one:.3f}; k-means "
+        f"with two clusters: {alone:.3f}. Small pieces are cut differently each time, and what "
+        "stays together over all cuts follows the shape."
     )
 
 
@@ -370,9 +370,9 @@ def _in_noise(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
     best = int(curve.argmax()) + 2
     option = 0 if curve.max() < 0.1 else 1 if curve.max() < 0.3 else 2
     return option, (
-        f"It is {curve.max():.3f}, highest at k = {best}, though there is nothing but noise; the moons "
-        f"reach {moons.max():.3f}. A score that compares divisions names the best of them, and does "
-        "not say whether there are groups at all."
+        f"It is {curve.max():.3f}, highest at k = {best}, though there is nothing but noise; the "
+        f"moons reach {moons.max():.3f}. A score that compares divisions names the best of them, "
+        "and does not say whether there are groups at all."
     )
 
 
@@ -383,21 +383,25 @@ LESSON = Lesson(
     "Merge step by step, let many clusterings vote, and ask how many clusters there are.",
     methods=("agglomerative", "consensus", "unknown-k", "hdbscan", "cohiclust"),
     terms={
-        "Linkage": "What counts as the distance of two groups: nearest, farthest, mean, or spread.",
+        "Linkage": "What counts as the distance between two groups: nearest, farthest, mean, or "
+        "spread.",
         "Dendrogram": "A drawing of merges: branches meet at the height of their distance.",
         "Cut": "The height at which a tree is cut; each branch that it crosses is a cluster.",
         "Ward": "Linkage by how much a merge adds to the squared distances from the centres.",
-        "Consensus": "A clustering on which many clusterings agree as far as they can.",
+        "Consensus": "One clustering made from many, which agrees with them as far as it can.",
         "Co-association": "Share of clusterings that put two items together.",
         "Silhouette": "How much nearer items are to their own cluster than to the next, -1 to 1.",
-        "ARI": "Adjusted Rand index: agreement of two divisions on pairs, 1 if equal, 0 as by chance.",
+        "ARI": "Adjusted Rand index: agreement of two divisions on pairs, 1 if equal, 0 as by "
+        "chance.",
     },
     steps=(
         LessonStep(
             "Merging two by two",
-            "Every point begins alone; the two nearest groups are merged until one is left. What the "
-            "distance of two groups is, the linkage says. Drag points, click a height.",
-            r"d_{\text{single}} = \min_{a, b} d_{ab}, \quad d_{\text{complete}} = \max_{a, b} d_{ab}",
+            "Every point begins alone; the two nearest groups are merged until one is left. The "
+            "linkage says what the distance between two groups is. Drag points, and click a "
+            "height.",
+            r"\begin{gathered} d_{\text{single}} = \min_{a, b} d_{ab} \\"
+            r"d_{\text{complete}} = \max_{a, b} d_{ab} \end{gathered}",
             {"d_{ab}": "distance of point a in one group and b in the other"},
             _merging,
             Try(
@@ -415,8 +419,9 @@ LESSON = Lesson(
         ),
         LessonStep(
             "The linkage decides what a group is",
-            "Single linkage needs one short step to go on; complete and ward ask for compact groups. "
-            "Which is right depends on the shape. All are cut at the true number of groups.",
+            "Single linkage needs one short step to go on; complete and Ward ask for compact "
+            "groups. Which is right depends on the shape. All are cut at the true number of "
+            "groups.",
             r"d_{\text{ward}}^2 = \tfrac{2 |A| |B|}{|A| + |B|} \lVert \mu_A - \mu_B \rVert^2",
             {"|A|": "points in group A", r"\mu_A": "its mean"},
             _linkages,
@@ -434,15 +439,15 @@ LESSON = Lesson(
         ),
         LessonStep(
             "Where to cut",
-            "A tree holds every number of clusters at once; a cut picks one. Where branches are long, "
-            "the cut can move far without changing anything: a hint, and no proof, of how many "
-            "groups there are.",
+            "A tree holds every number of clusters at once; a cut picks one. Where branches are "
+            "long, the cut can move far without changing anything: a hint, not a proof, of how "
+            "many groups there are.",
             r"k^* = \arg\max_k \; (h_{k - 1} - h_k)",
             {"h_k": "height below which there are more than k clusters", "k^*": "longest gap"},
             _cutting,
             Try(
-                "Five groups were drawn, with a noise of 0.3 so that they touch. Where is the longest "
-                "gap?",
+                "Five groups were drawn, with a noise of 0.3 so that they touch. Where is the "
+                "longest gap?",
                 ("At fewer than 5 clusters", "At 5", "At more than 5"),
                 {"noise": 0.3},
                 _gap,
@@ -455,14 +460,14 @@ LESSON = Lesson(
         LessonStep(
             "Clusterings vote",
             "Cluster numbers of two clusterings cannot be compared, but pairs can: are these two "
-            "together? The share of clusterings that say so is a likeness, and a tree on it is the "
-            "consensus. Edit the votes, click a share.",
+            "together? The share of clusterings that say so is a similarity, and a tree on it is "
+            "the consensus. Edit the votes, click a share.",
             r"C_{ij} = \frac{1}{M} \sum_{m=1}^{M} \left[\, c_i^{(m)} = c_j^{(m)} \right]",
             {"c_i^{(m)}": "cluster of item i in clustering m", "M": "clusterings"},
             _voting,
             Try(
-                "The fourth clustering now puts all items into one cluster. What does the consensus in "
-                "two clusters do?",
+                "The fourth clustering now puts all items into one cluster. What does the "
+                "consensus in two clusters do?",
                 ("It stays as it is", "It changes"),
                 {"votes": (*VOTES[:3], (0.0,) * 6)},
                 _useless_vote,
@@ -470,7 +475,7 @@ LESSON = Lesson(
             (
                 Grid(
                     "votes",
-                    "Cluster of each item, a clustering a row",
+                    "Cluster of each item, one clustering per row",
                     ("A", "B", "C", "D"),
                     ITEMS,
                     VOTES,
@@ -478,10 +483,10 @@ LESSON = Lesson(
             ),
         ),
         LessonStep(
-            "Many weak ones make a strong one",
-            "Each vote here is k-means with 8 to 20 clusters on the two moons, far too many and cut "
-            "anew each time. Single linkage on how often points are together joins the pieces. "
-            "Move the number of clusterings.",
+            "Many weak votes make a strong one",
+            "Each vote here is k-means with 8 to 20 clusters on the two moons, far too many, and "
+            "cut differently each time. Single linkage on how often points are together joins "
+            "the pieces. Move the number of clusterings.",
             r"d_{ij} = 1 - C_{ij}, \qquad k_m \sim \{8, \dots, 20\}",
             {"C_{ij}": "share of votes for i and j together", "k_m": "clusters of vote m"},
             _many,
@@ -496,9 +501,11 @@ LESSON = Lesson(
         ),
         LessonStep(
             "How many are there?",
-            "Scores such as the silhouette compare divisions into 2, 3, 4 and more, and the highest "
-            "wins. Look at how clear the winner is, and what they say where there are no groups.",
-            r"s_i = \frac{b_i - a_i}{\max(a_i, b_i)}, \qquad k^* = \arg\max_k \tfrac{1}{n} \sum_i s_i",
+            "Scores such as the silhouette compare divisions into 2, 3, 4 and more, and the "
+            "highest wins. Look at how clear the winner is, and what they say where there are no "
+            "groups.",
+            r"\begin{gathered} s_i = \frac{b_i - a_i}{\max(a_i, b_i)}, \\"
+            r"k^* = \arg\max_k \tfrac{1}{n} \sum_i s_i \end{gathered}",
             {"a_i": "mean distance within its cluster", "b_i": "to the next cluster"},
             _how_many,
             Try(

@@ -7,11 +7,11 @@ draw it again from there. It is trained on nothing but the error of its drawings
 
 $$L = \frac1n \sum_i \lVert x_i - g(f(x_i)) \rVert^2 .$$
 
-To spend ten numbers well it must describe what varies: which stroke, how slanted, how bold. Items
-that look alike get codes that lie near each other, even where their pixels differ. k-means on the
-code then finds groups that it cannot see in the pixels.
+To use ten numbers well it must describe what varies: which stroke, how slanted, how bold. Items
+that look alike get codes close to each other, even where their pixels differ. k-means on the code
+then finds groups that it cannot see in the pixels.
 
-This is the baseline of every method that trains clusters, and the starting point of DEC.
+This is the baseline for every method that trains clusters, and the starting point of DEC.
 
 ## What to watch
 
@@ -28,7 +28,7 @@ This is the baseline of every method that trains clusters, and the starting poin
 
 The code is trained to redraw, not to tell classes apart. Slant and thickness change more pixels
 than the gap between 4 and 9, so they get more room in the code. On photographs most pixels are
-background and the groups found are groups of backgrounds.
+background, and the groups found are groups of backgrounds.
 
 ## Source
 

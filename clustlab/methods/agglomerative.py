@@ -7,21 +7,22 @@ repeat until one group is left. What remains is a **tree**: it says at which dis
 came together. Cut it at any height, and the branches below the cut are clusters; the number of
 clusters can be chosen after the fact.
 
-All depends on what the distance of two groups $A$ and $B$ is, the **linkage**:
+Everything depends on the **linkage**, which says what the distance between two groups $A$ and $B$
+is:
 
 - *single*: between their nearest items; groups grow along chains.
-- *complete*: between their furthest items; groups stay compact.
+- *complete*: between their farthest items; groups stay compact.
 - *average*: the mean over all pairs.
-- *ward*: how much the merge raises the inertia of k-means,
-  $\frac{|A|\,|B|}{|A| + |B|} \lVert \mu_A - \mu_B \rVert^2$; groups stay round and of like size.
+- *ward*: how much the merge raises the inertia of k-means, $\frac{|A|\,|B|}{|A| + |B|} \lVert \mu_A
+  - \mu_B \rVert^2$; groups stay round and of similar size.
 
 ## What to watch
 
 - Each step is one merge. Walk down from many clusters to the number you asked for and see in
   **Last merge** which two became one: first two ways to write the same digit, later two digits.
-- In the **tree** long branches above the cut mean that the clusters are far apart for their
-  width; if the cut runs through short ones, a few clusters more or fewer would do as well.
-- Nothing is drawn at random: another seed gives the same result (unless the items are so many
+- In the **tree**, long branches above the cut mean that the clusters are far apart for their width;
+  if the cut crosses short ones, a few clusters more or fewer would do as well.
+- Nothing is drawn at random: another seed gives the same result (unless there are so many items
   that a sample of them is drawn).
 - On `toy` moons and circles *single* is right and *ward* is wrong; on touching blobs it is the
   other way round.
@@ -29,9 +30,9 @@ All depends on what the distance of two groups $A$ and $B$ is, the **linkage**:
 ## Where it fails
 
 A merge is never undone. *Single* hangs everything on one chain as soon as a few items lie between
-two groups, and leaves stray items as clusters of their own. *Ward* and *complete* break long
-groups into round pieces, as k-means does. And all pairs of items have to be compared: time and
-memory grow with the square of their number.
+two groups, and leaves stray items as clusters of their own. *Ward* and *complete* break long groups
+into round pieces, as k-means does. And every pair of items has to be compared: time and memory grow
+with the square of their number.
 
 ## Source
 
@@ -93,16 +94,16 @@ class Agglomerative:
     n_clusters: int = params.n_clusters()
     linkage: Literal["ward", "average", "complete", "single"] = params.param(
         "ward",
-        help="What the distance of two groups is: the rise of inertia by a merge, or the mean, the "
-        "greatest or the least distance of their items.",
+        help="What the distance between two groups is: the rise in inertia when they merge, or "
+        "the mean, the largest or the smallest distance between their items.",
     )
     first_cut: int = params.param(
         40,
         low=2,
         high=500,
         log=True,
-        help="How many clusters the first step shows. From there one merge a step leads to the "
-        "number of clusters.",
+        help="How many clusters the first step shows. From there, one merge a step leads down to "
+        "the number of clusters.",
     )
     n_components: int = n_components()
     max_items: int = max_items()
@@ -173,7 +174,7 @@ class _Run:
                 top_nodes(self.tree, leaves, nodes),
                 "Tree",
                 reading="Where two branches meet, two groups became one; the dashed line is the "
-                "cut, and the branches that it crosses are the clusters.",
+                "cut, and the branches it crosses are the clusters.",
                 columns=("parent", "height", "items", "cluster"),
             )
         }
@@ -203,6 +204,7 @@ class _Run:
             "images",
             np.stack(means)[None].round().astype(np.uint8),
             "Last merge",
-            reading="The mean images of the two groups that became one at this step, and of both.",
+            reading="The mean images of the two groups that became one at this step, and of both "
+            "together.",
             columns=("one", "other", "together"),
         )

@@ -4,13 +4,13 @@ r"""# BiGAN + k-means
 
 Three networks play a game. The **generator** $G$ turns noise $z$ into images. The **encoder** $E$
 turns images into codes as long as the noise. The **discriminator** $D$ sees an image and a code
-together and has to say which of the two was there first: was it a true image with the code found
-for it, $(x, E(x))$, or noise with the image made from it, $(G(z), z)$?
+together and has to say which of the two came first: is it a real image with the code found for it,
+$(x, E(x))$, or noise with the image made from it, $(G(z), z)$?
 
 $$L_D = \mathbb{E}_x\, \mathrm{sp}(-D(x, E(x))) + \mathbb{E}_z\, \mathrm{sp}(D(G(z), z)),
 \qquad \mathrm{sp}(u) = \ln(1 + e^u) .$$
 
-Encoder and generator try the opposite, the same loss with both signs turned. They can only win if
+Encoder and generator try the opposite, the same loss with both signs reversed. They can win only if
 the two kinds of pairs look the same, and that is so only if $E$ undoes what $G$ does. Nobody ever
 compares an image with its reconstruction: the code learns what an image *is of*, not its pixels.
 
@@ -18,20 +18,20 @@ k-means clusters the last hidden layer of the encoder, or the code itself.
 
 ## What to watch
 
-- **Samples** go from blots to digits. If they become all alike, the generator has dropped modes.
-- **Reconstructions** $G(E(x))$ show a digit of the same kind in another hand. An autoencoder keeps
-  the strokes and blurs; this one keeps the kind and invents the strokes.
-- **Judgement**: if both kinds of pairs get the same scores, the discriminator guesses and the
-  game is even. A **discriminator loss** of 1.39 is guessing, near 0 is a game that is lost.
-- **Code values** of images should be spread like noise, evenly between -1 and 1. Piled up at the
-  ends they are where the generator hardly ever was.
+- **Samples** go from blots to digits. If they all become alike, the generator has dropped modes.
+- **Reconstructions** $G(E(x))$ show the same digit in another hand. An autoencoder keeps the
+  strokes and blurs them; this one keeps the digit and invents the strokes.
+- **Judgement**: if both kinds of pairs get the same scores, the discriminator guesses and the game
+  is even. A **discriminator loss** of 1.39 is guessing; near 0 the game is lost.
+- **Code values** of images should be spread like noise, evenly between -1 and 1. If they pile up at
+  the ends, they lie where the generator has hardly ever been.
 
 ## Where it fails
 
-- A game has no valley to roll into. Losses go up and down, and training longer can lose what was
-  gained. There is no figure by which to choose the best epoch without labels.
-- It needs many steps. The first thousands make features worse than those of the untrained network
-  and k-means on them poor; the authors took two hundred thousand.
+- A game has no valley to roll into. Losses go up and down, and longer training can lose what was
+  gained. No figure tells the best epoch without labels.
+- It needs many steps. In the first few thousand the features get worse than those of the untrained
+  network, and k-means on them is poor; the authors took two hundred thousand.
 
 ## Source
 
@@ -194,7 +194,7 @@ class BiGANKMeans:
 
     name: ClassVar[str] = "bigan-kmeans"
     title: ClassVar[str] = "BiGAN + k-means"
-    idea: ClassVar[str] = "Play a game in which codes learn to undo images made from noise."
+    idea: ClassVar[str] = "Play a game in which an encoder learns to undo a generator of images."
     paper: ClassVar[Paper] = Paper("Donahue et al.", 2017, "Adversarial Feature Learning", "ICLR")
     step_unit: ClassVar[str] = "epoch"
     family: ClassVar[MethodFamily] = "code"
@@ -212,10 +212,10 @@ class BiGANKMeans:
     features: Literal["hidden layer", "code"] = params.param(
         "hidden layer",
         help="What is clustered: the last hidden layer of the encoder, or the code it gives. The "
-        "layer tells classes apart better.",
+        "layer separates classes better.",
     )
     augmented: bool = params.param(
-        False, help="Play with turned and shifted copies too, so that few images last longer."
+        False, help="Train on turned and shifted copies too, so that a few images go further."
     )
     code_size: int = params.param(50, low=2, high=512, help="Width of the noise and of the code.")
     hidden_units: int = params.param(
@@ -363,14 +363,14 @@ class _Run:
                 "images",
                 samples.reshape(SAMPLE_ROWS, SHOWN, *samples.shape[1:]),
                 "Samples",
-                reading="Images that the generator makes from noise, always the same noise.",
+                reading="Images that the generator makes from noise, always from the same noise.",
             ),
             "reconstructions": Artefact(
                 "images",
                 np.stack((to_images(x), to_images(restored))),
                 "Reconstructions",
-                reading="What the generator makes of the code of an image: the kind should be "
-                "kept, the strokes need not.",
+                reading="What the generator makes of the code of an image: the digit should "
+                "stay, the strokes may change.",
                 rows=("original", "made from its code"),
                 columns=tuple(str(i) for i in self._shown),
             ),
@@ -378,8 +378,8 @@ class _Run:
                 "bars",
                 torch.stack(judged).cpu().numpy(),
                 "Judgement of the discriminator",
-                reading="How likely it takes the image to have been there first. Apart: it wins. "
-                "One over the other: it guesses.",
+                reading="How likely it thinks it is that the image came first. Two curves apart: "
+                "it wins. One on top of the other: it guesses.",
                 rows=("image and its code", "noise and its image"),
                 columns=tuple(f"{i / BINS:.2f}" for i in range(BINS)),
             ),
@@ -394,8 +394,8 @@ class _Run:
             "bars",
             torch.stack((shares, noise)).cpu().numpy(),
             "Values of the codes",
-            reading="Codes of images beside noise, which is even between -1 and 1. What is piled "
-            "up at the ends lies where the generator has hardly been.",
+            reading="Codes of images beside noise, which is even between -1 and 1. What piles up "
+            "at the ends lies where the generator has hardly been.",
             rows=("codes", "noise"),
             columns=tuple(f"{(2 * i + 1) / BINS - 1:+.2f}" for i in range(BINS)),
         )

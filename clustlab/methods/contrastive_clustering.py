@@ -2,33 +2,33 @@ r"""Rows of a table tell images apart, its columns tell clusters apart.
 
 ## Idea
 
-Write the cluster probabilities of a batch as a table: one row an image, one column a cluster. Do
-it twice, for two changed copies of each image. A row is then an image, and it should resemble the
-row of its own copy more than those of other images. A column is a cluster, described by the
-images it holds, and it should resemble the same column of the other table more than all the other
-columns. Both are the same question, asked along the two axes:
+Write the cluster probabilities of a batch as a table with a row for each image and a column for
+each cluster. Do it twice, for two changed copies of each image. A row is then an image, and it
+should resemble the row of its own copy more than those of other images. A column is a cluster,
+described by the images it holds, and it should resemble the same column of the other table more
+than any other column. Both are the same question, asked along the two axes:
 
 $$\ell(a, b) = -\ln \frac{\exp(\cos(a, b) / \tau)}{\sum_{c \ne a} \exp(\cos(a, c) / \tau)} .$$
 
 Two heads share one network. The instance head gives rows for the first question ($\tau_I$), the
-cluster head the table for the second ($\tau_C$), and everything is trained at once from scratch.
-Columns that may all be alike would have one answer for all images, so the distance of the mean
-probabilities from an even division, $\ln K - H(\bar p)$, is added for each copy.
+cluster head the table for the second ($\tau_C$), and everything is trained at once from scratch. To
+keep one cluster from taking all images, the distance of the mean probabilities from an even
+division, $\ln K - H(\bar p)$, is added for each copy.
 
 ## What to watch
 
-- **Columns**: the cosine of each cluster with each cluster of the other copy. It starts evenly
-  strong, since all columns are alike; the diagonal stays strong and the rest pales.
-- **Rows**: the same for ten images and their copies. Strong cells beside the diagonal are images
-  that the network takes for each other, often with good reason.
+- **Columns**: the cosine of each cluster with each cluster of the other copy. At first all are
+  strong, since all columns are alike; then the diagonal stays strong and the rest fades.
+- **Rows**: the same for ten images and their copies. Strong cells off the diagonal are images that
+  the network mistakes for each other, often with good reason.
 - **Imbalance** falls to almost 0 at once. If it stays above 0.5, clusters are missing.
 - **Cluster loss** ends near $\ln(1 + (2K - 2)/e)$, 2.03 for ten clusters at $\tau_C = 1$: that is
   its floor, since a cosine of cluster columns is never below 0.
 
 ## Where it fails
 
-- Where the copies decide wrongly what is the same: a change of tint or an inversion of digits
-  leads to collapse, so there is none here.
+- Where the changes are wrong about what stays the same: changing the tint of digits or inverting
+  them leads to collapse, so neither is done here.
 - The instance loss pushes apart images of the same class too. The cluster head has to win against
   it; with small batches or few passes two styles of a class can become two clusters.
 - With a batch that is not much larger than the number of clusters, columns are short and noisy.
@@ -306,7 +306,7 @@ def _tables(now: _Pass, shown: Tensor) -> dict[str, Artefact]:
             cosines(now.p.T, now.p_prime.T).cpu().numpy(),
             "Clusters against clusters of the changed copies",
             "Cosine of column i with column j of the other table: only the diagonal should be "
-            "strong. Others that are: two clusters that share images.",
+            "strong. A strong cell elsewhere: two clusters that share images.",
             cluster_axes=(0, 1),
         ),
         "rows": Artefact(

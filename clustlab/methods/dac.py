@@ -2,11 +2,11 @@ r"""Every pair of images is either the same or not, and the network decides whic
 
 ## Idea
 
-Clustering is turned into a question with two answers: are these two images of one kind? Each
-image gets **label features**: its cluster probabilities, scaled to length 1. The cosine $s_{ij}$
-of two images is then their product, 1 if both are sure of the same cluster and 0 if they are sure
-of different ones. Nobody knows the right answers, so the network takes its own where they are
-clear, and leaves out the rest:
+Clustering is turned into a question with two answers: do these two images belong together? Each
+image gets **label features**: its cluster probabilities, scaled to length 1. The cosine $s_{ij}$ of
+two images is then their product, 1 if both are sure of the same cluster and 0 if they are sure of
+different ones. Nobody knows the right answers, so the network takes its own where they are clear
+and leaves out the rest:
 
 $$r_{ij} = 1 \text{ if } s_{ij} > u(\lambda), \qquad
   r_{ij} = 0 \text{ if } s_{ij} < l(\lambda), \qquad
@@ -17,31 +17,32 @@ $l = 0.455 + 0.1\lambda$ approach each other with every epoch, so that harder an
 in. When they meet, every pair is decided and training ends.
 
 It works from scratch because even an untrained network maps near-duplicates to nearly the same
-place: on digits only a fifth of the first pairs above 0.95 are right, but twice as many as by
-chance, and after four epochs two thirds or more are.
+place: on digits only a fifth of the first pairs above 0.95 are right, but that is twice as many as
+by chance, and after four epochs two thirds or more are.
 
 ## What to watch
 
 - **Thresholds** closing like a pair of scissors, and the shares of **similar**, **dissimilar** and
-  **left-out** pairs. With ten even clusters they should end near 10 %, 90 % and nothing.
+  **left-out** pairs. With ten even clusters they should end near 10%, 90% and nothing.
 - The **similarity** of some images, ordered by cluster: all alike at first, strong blocks along the
-  diagonal at the end. Beside it the **selection**: strong similar, pale dissimilar, else left out.
+  diagonal at the end. Beside it the **selection**: strong cells are similar, pale ones dissimilar,
+  the rest left out.
 - **Confidence** ends near 0.67, not at 1: in one of ten even clusters a sure item scores 3 there
   and 0 elsewhere, which the softmax makes 0.69.
-- **Pairs taken as similar**: look whether they are. This is the only check without labels.
+- **Pairs taken as similar**: check whether they are. This is the only check without labels.
 
 ## Where it fails
 
-- If many pairs are similar before any are dissimilar, all images end in one cluster. Above 50 %
+- If many pairs are similar before any are dissimilar, all images end in one cluster. Above 50%
   similar is an alarm.
 - With two or three clusters this is the rule rather than the exception: so many pairs of an
-  untrained network are similar that kinds merge before they have been told apart.
-- Pairs chosen wrongly at the start are never questioned: two kinds that begin in one cluster stay
+  untrained network are similar that classes merge before they have been told apart.
+- Pairs chosen wrongly at the start are never questioned: two classes that start in one cluster stay
   there.
 - On photographs, where near-duplicates share their colours rather than their content.
 - An item may get no score at all, since every layer ends in a ReLU. It is **undecided**, and all
   such items are put into the first cluster.
-- BatchNorm uses the batch at hand, so an image may change its cluster in other company.
+- BatchNorm uses the batch at hand, so an image may change cluster in a different batch.
 
 ## Source
 

@@ -19,21 +19,21 @@ No label is used: the network learns from its own confident answers.
 
 ## What to watch
 
-- **Share changed** falls below 1 %, and training stops when it is below the tolerance.
+- **Share changed** falls below 1%, and training stops when it is below the tolerance.
 - Dots are pulled to their centres: lobes shrink to tight balls with bridges between them. Images
   on the bridges are the doubtful ones.
 - **Target** beside **probabilities**: doubtful rows stay doubtful, sure ones become sure.
-- **Decoded centres** are digits at first. The decoder is not trained any more while the code
-  moves, so they turn to noise; that is no failure.
+- **Decoded centres** are digits at first. The decoder is no longer trained while the code moves, so
+  they turn to noise; that is no failure.
 - What counts is the gain over the step *initialise clusters*, a few points.
 
 ## Where it fails
 
 - DEC sharpens what it starts from. Two digits in one cluster stay together, and a cluster
   without items is never refilled. Train again from the finished state: fresh centres may help.
-- If all codes are close together, all $q$ are equal, $p = q$, and nothing is learnt. The code is
-  therefore scaled once if the first answers are too unsure.
-- After many updates every answer is sure, the wrong ones too.
+- If all codes are close together, all $q$ are equal, $p = q$, and nothing is learned. So the code
+  is scaled once if the first answers are too unsure.
+- After many updates every answer is sure, including the wrong ones.
 - On photographs an autoencoder of pixels finds colours and backgrounds, and so does DEC.
 
 ## Source

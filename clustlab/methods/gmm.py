@@ -3,9 +3,9 @@ r"""# Gaussian mixture
 ## Idea
 
 Suppose every item was made in two steps: first one of $K$ components is drawn, component $k$ with
-probability $\pi_k$; then a point from its Gaussian, a bell with mean $\mu_k$ and covariance
-$\Sigma_k$. Nobody wrote down which component it was. **Expectation and maximisation** finds out
-both, the components and who made what, by turns:
+probability $\pi_k$; then a point from its Gaussian, with mean $\mu_k$ and covariance $\Sigma_k$.
+Nobody wrote down which component it was. **Expectation-maximisation** finds both, the components
+and which made what, in turns:
 
 - *Expect*: how much does component $k$ answer for item $i$?
   $\gamma_{ik} = \dfrac{\pi_k\, \mathcal N(x_i; \mu_k, \Sigma_k)}
@@ -13,9 +13,9 @@ both, the components and who made what, by turns:
 - *Maximise*: fit each component to all items, weighted by these responsibilities.
 
 Every round raises the **log likelihood** of the items. k-means is the special case with round
-components of one size and responsibilities of 0 or 1. Images are first reduced to their leading
-principal components, since a full covariance of all pixels would have far more entries than there
-are items.
+components of equal size and weight and responsibilities of 0 or 1. Images are first reduced to
+their leading principal components, since a full covariance of all pixels would have far more
+entries than there are items.
 
 ## What to watch
 
@@ -24,7 +24,7 @@ are items.
 - **Confidence**: an item between two components belongs to both. On points, pick one to see its
   responsibilities; in many dimensions they are nearly always 0 or 1, which is not certainty but
   a property of high-dimensional Gaussians.
-- **Samples** are new images drawn from each component. They look like the ghosts of digits: what
+- **Samples** are new images drawn from each component. They look like ghosts of digits: that is all
   a Gaussian can know of them.
 - Change the **covariance**. `full` follows long, slanted groups of any width (`toy`: anisotropic,
   unequal variance); `spherical` is nearly k-means; `tied` gives all components one shape. The
@@ -114,7 +114,7 @@ class GaussianMixture:
     n_clusters: int = params.n_clusters()
     covariance: Literal["full", "tied", "diag", "spherical"] = params.param(
         "full",
-        help="Shape of the components: any ellipsoid of its own, one ellipsoid for all (tied), "
+        help="Shape of the components: an ellipsoid each (full), one ellipsoid for all (tied), "
         "ellipsoids along the axes (diag), or balls (spherical).",
     )
     n_components: int = n_components(20)
@@ -298,7 +298,7 @@ class _Run:
             "images",
             pixels.numpy().astype(np.uint8),
             "Components",
-            reading="The plane seen by each component: white at its mean, darker further away.",
+            reading="The plane seen by each component: white at its mean, darker farther away.",
             cluster_axes=(1,),
         )
 

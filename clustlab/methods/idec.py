@@ -2,15 +2,15 @@ r"""# IDEC: DEC that keeps its decoder
 
 ## Idea
 
-DEC throws its decoder away and pulls the code towards the centres. Nothing then keeps the code
+DEC throws its decoder away and pulls the code towards the centres. Then nothing keeps the code
 honest: it may forget what an item looks like if that makes the clusters tighter. IDEC keeps the
 decoder and asks for both at once,
 
 $$L = \frac1n \sum_i \lVert x_i - g(z_i) \rVert^2 + w \, \mathrm{KL}(p \Vert q) ,$$
 
-with the soft assignment $q$ of the code to the centres and its sharpened target $p$ just as in
-DEC, and a small weight $w = 0.1$ on the clusters. The first term holds items apart that look
-different, the second gathers those that are nearest to the same centre.
+with the soft assignment $q$ of the code to the centres and its sharpened target $p$ just as in DEC,
+and a small weight $w = 0.1$ on the clusters. The first term keeps items apart that look different;
+the second gathers those that are nearest to the same centre.
 
 ## What to watch
 
@@ -26,7 +26,7 @@ different, the second gathers those that are nearest to the same centre.
   *initialise clusters* stay together.
 - The two terms have different units. The same $w$ means more clustering on images that are easy
   to draw, where the first term is small, and less on those that are hard.
-- With a large weight it is DEC, with a weight of 0 an autoencoder whose centres stay behind.
+- With a large weight it is DEC; with a weight of 0 it is an autoencoder whose centres stay behind.
 - On photographs the decoder keeps what makes up the pixels: colours and backgrounds.
 
 ## Source
@@ -113,8 +113,8 @@ class IDEC(EmbeddedSettings):
         0.1,
         low=0.0,
         high=10.0,
-        help="Weight of the clusters beside the drawings. Larger values tighten the clusters more, "
-        "and the code forgets more of the items.",
+        help="Weight of the clusters against the drawings. Larger values tighten the clusters "
+        "more, and the code forgets more of the items.",
     )
 
     @property

@@ -13,25 +13,25 @@ It is largest, $\ln K$, when every image is sure of its cluster, both copies agr
 clusters are equally full. So one term rules out both ways of cheating: putting everything into
 one cluster, and never deciding.
 
-Several heads share one network and start from different draws. The head with the lowest loss over
-the whole set is the answer; no label is needed to pick it.
+Several heads share one network and start from different random weights. The head with the lowest
+loss over the whole set is the answer; no label is needed to pick it.
 
 ## What to watch
 
-- The **joint matrix** starts flat and turns into a strong diagonal. Strong cells beside it:
-  two clusters that the changes mix up.
-- **Mutual information** climbs towards $\ln K$ (2.303 for ten clusters) and stops on plateaus.
-  A head that put two digits together gets no further than 2.23.
+- The **joint matrix** starts flat and turns into a strong diagonal. Strong cells off it: two
+  clusters that the changes mix up.
+- **Mutual information** climbs towards $\ln K$ (2.303 for ten clusters) and stops on plateaus. A
+  head that puts two digits together gets no further than 2.23.
 - **Loss per head**: heads settle into different divisions of the same features. Gaps below 0.01
   mean nothing; a gap of 0.07 or more is a merged or split class.
-- **Head agreement**: the mean NMI of all pairs of heads over all items. At 1 all divide them alike;
-  far below, the answer depends on which head happens to have the lowest loss.
+- **Head agreement**: the mean NMI of all pairs of heads over all items. At 1 all heads divide them
+  alike; far below, the answer depends on which head happens to have the lowest loss.
 
 ## Where it fails
 
-- Where the changes decide wrongly what is the same: a mirrored 2 is no 2, and a digit cropped too
-  hard may be another digit. Too weak changes give clusters by slant and thickness.
-- Where classes are far from equally large: full clusters are rewarded.
+- Where the changes are wrong about what stays the same: a mirrored 2 is no 2, and a digit cropped
+  too hard may be another digit. Changes that are too weak give clusters by slant and thickness.
+- Where classes are far from equally large: equally full clusters are rewarded.
 - Two classes share a cluster and a third is cut in half; training longer rarely undoes it. Take
   another seed and compare the losses, more heads, or the auxiliary head.
 
@@ -150,7 +150,9 @@ class IIC(ChangedCopies):
 
     name: ClassVar[str] = "iic"
     title: ClassVar[str] = "IIC"
-    idea: ClassVar[str] = "Make the clusters of an image and its changed copy tell of each other."
+    idea: ClassVar[str] = (
+        "Make the clusters of an image and its changed copy tell about each other."
+    )
     paper: ClassVar[Paper] = Paper(
         authors="Ji, Henriques, Vedaldi",
         year=2019,
@@ -199,15 +201,16 @@ class IIC(ChangedCopies):
         5,
         low=1,
         high=20,
-        help="Heads that share the network. Each finds its own division; the lowest loss counts.",
+        help="Heads that share the network. Each finds its own division; the one with the lowest "
+        "loss is kept.",
     )
     n_clusters_over: int | None = params.param(
         30,
         low=2,
         high=500,
         none_word="off",
-        help="Clusters of auxiliary heads that divide more finely and help the shared network. "
-        "'off' trains without them.",
+        help="Clusters of the auxiliary heads, which divide more finely and help the shared "
+        "network. 'off' trains without them.",
     )
     strength: float = params.param(
         1.0,
@@ -233,8 +236,8 @@ class IIC(ChangedCopies):
     running_statistics: bool = params.param(
         False,
         advanced=True,
-        help="Find the result with BatchNorm in evaluation mode, by averages over past batches. "
-        "Off, by the statistics of large mixed batches, as it was trained.",
+        help="Compute the result with BatchNorm in evaluation mode, from averages over past "
+        "batches. Off, from the statistics of large mixed batches, as in training.",
     )
     batch_size: int = params.batch_size(256)
     learning_rate: float = params.learning_rate(1e-3)

@@ -8,8 +8,8 @@ the items to their centres,
 
 $$J = \sum_i \lVert x_i - \mu_{c(i)} \rVert^2 ,$$
 
-until no item changes its cluster. Here an image is nothing but its row of pixels: the figure
-reached is what deep clustering has to beat.
+until no item changes cluster. Here an image is nothing but its row of pixels: the score it reaches
+is what deep clustering has to beat.
 
 The first centres are drawn from the items, far from each other (k-means++). The end depends on
 them, so several starts are tried and the one with the lowest inertia is shown.
@@ -18,17 +18,17 @@ them, so several starts are tried and the one with the lowest inertia is shown.
 
 - The first rounds move most items; then only those near a border between two clusters change
   sides. **Joined and left** says which borders.
-- The **centroids** are mean images. A sharp one stands for one kind of item, a blurred one for
-  several: 4, 7 and 9 tend to share a ghost.
+- The **centroids** are mean images. A sharp one stands for one class, a blurred one for several: 4,
+  7 and 9 tend to share a ghost.
 - **Inertia** never rises. Different starts end at different values; lower is better for k-means,
   though not always for you.
 
 ## Where it fails
 
-k-means cuts space into cells around points, all of the same kind. So it fails where groups are
-long, bent or nested (`toy`: moons, circles, anisotropic), where one is much wider or much larger
-than its neighbours, and where there are none: uniform noise is divided all the same. On pixels,
-moving a digit two pixels to the side changes its distance more than changing the digit.
+k-means cuts space into cells around its centres, with straight borders halfway. So it fails where
+groups are long, bent or nested (`toy`: moons, circles, anisotropic), where one is much wider or
+much larger than its neighbours, and where there are none: uniform noise is divided all the same. On
+pixels, a digit moved two pixels to the side is often farther from itself than from another digit.
 
 ## Source
 
@@ -145,6 +145,7 @@ class _Rows:
             "images",
             pixels.cpu().numpy().astype(np.uint8).reshape(1, len(centers), *self.shape),
             "Centroids",
-            reading="The mean image of each cluster. A blurred one averages over unlike items.",
+            reading="The mean image of each cluster. A blurred one averages over items that "
+            "differ.",
             cluster_axes=(1,),
         )

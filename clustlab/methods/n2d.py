@@ -2,7 +2,7 @@ r"""# N2D: an autoencoder, its neighbourhoods, a mixture
 
 ## Idea
 
-"Not too deep": nothing is trained towards clusters. Three known tools are put in a row.
+"Not too deep": nothing is trained towards clusters. Three known tools are used in a row.
 
 1. An **autoencoder** turns items into codes of ten numbers.
 2. **UMAP** lays the codes out anew by who is whose neighbour. Each item is tied to its nearest
@@ -13,14 +13,14 @@ r"""# N2D: an autoencoder, its neighbourhoods, a mixture
    does not drifts apart: the bent lobes of the code become islands.
 3. A **Gaussian mixture** finds the islands, by expectation and maximisation.
 
-It beats methods that train encoder and clusters together for many hours.
+It beats many methods that train encoder and clusters together for hours.
 
 ## What to watch
 
 - **Lay out**, round by round: a cloud tears into islands within the first rounds; later ones
   only tidy up.
 - **Ties between clusters** shows how much of the strength of each cluster's ties leads to another
-  one. 4, 7 and 9 keep the longest.
+  one. Those between 4, 7 and 9 last longest.
 - Two islands in one colour, or one in two, are what the mixture got wrong: sizes differ, and its
   first division comes from k-means. Of several starts the one is kept whose mixture makes the
   items likeliest, not the one that k-means likes best.
@@ -30,10 +30,11 @@ It beats methods that train encoder and clusters together for many hours.
 
 - Distances between islands mean little, and any gap looks clean: scores such as the silhouette
   are high in this space whether or not the clusters are right.
-- A bridge of a few doubtful items glues two islands. Fewer neighbours cut it, and may cut a class
+- A bridge of a few doubtful items joins two islands. Fewer neighbours cut it, but may cut a class
   in two.
 - A new item has no place in a layout, so clusters cannot be explained by their pixels.
-- As good as the code: where neighbours in it are of other classes, nothing repairs that.
+- It is only as good as the code: where neighbours there belong to other classes, nothing repairs
+  that.
 
 ## Source
 

@@ -2,10 +2,10 @@ r"""# PCA + k-means
 
 ## Idea
 
-Before anything is clustered, the items are turned so that the first axis is the direction in
-which they differ most, the second the direction of the largest difference that is left, and so
-on. These are the **principal components**: eigenvectors $v_j$ of the covariance of the items. A
-few dozen coordinates
+Before anything is clustered, the axes are turned so that the first is the direction in which the
+items differ most, the second the direction of the largest difference that is left, and so on. These
+are the **principal components**: eigenvectors $v_j$ of the covariance of the items. A few dozen
+coordinates
 
 $$z_{ij} = (x_i - \bar x)^\top v_j$$
 
@@ -22,7 +22,7 @@ same.
   784 pixels keep about four fifths.
 - **Directions** are images: the first ones are broad contrasts such as "a ring or a bar in the
   middle", the later ones ripples.
-- Compare the result with plain k-means: it is all but the same, in a fraction of the time. The
+- Compare the result with plain k-means: it is almost the same, in a fraction of the time. The
   directions that were dropped carry little of the distances that k-means looks at.
 - Switch whitening on: now faint directions weigh as much as strong ones, and the clusters do
   change, mostly for the worse once components are kept that are hardly more than noise.

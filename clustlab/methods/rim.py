@@ -3,7 +3,7 @@ r"""# RIM: regularised information maximisation
 ## Idea
 
 Train a classifier without labels. What can be asked of it? That it is **sure** of every item, and
-that it uses **all** its answers. Both in one number: the mutual information of item $x$ and
+that it uses **all** its answers. One number holds both: the mutual information of item $x$ and
 answer $y$,
 
 $$I(x; y) = H(y) - H(y \mid x)
@@ -11,7 +11,7 @@ $$I(x; y) = H(y) - H(y \mid x)
 
 It is largest, $\ln K$, when every answer is sure and all clusters are equally full. But *any* cut
 of the items into $K$ equal parts reaches that, however ragged its borders. So simple classifiers
-are preferred: what is lowered is
+are preferred, and the loss is
 
 $$L = H(y \mid x) - H(y) + \lambda \lVert W \rVert^2 .$$
 
@@ -24,13 +24,13 @@ to where few items are.
   the mutual information.
 - The **weights** of the linear classifier are images: bright pixels speak for a cluster, dark
   ones against it.
-- **Weight decay** at 0 with the small network: mutual information reaches its ceiling within a
-  few epochs, and the clusters mean little. This is the failure that IMSAT repairs.
-- **Doubt** is large where a border runs through a crowd.
+- **Weight decay** at 0 with the small network: mutual information reaches its ceiling within a few
+  epochs, and the clusters mean little. This is the failure that IMSAT addresses.
+- **Doubt** is large where a border runs through a dense group.
 
 ## Where it fails
 
-- Small weights are not what makes two images the same kind of thing. A network that bends its
+- Small weights are not what makes two images belong to the same class. A network that bends its
   borders cheaply finds sure, equal and meaningless clusters.
 - A linear border between digits hardly exists in pixels: the result is little better than k-means.
 - Equal size is built in: a large class is cut, small ones are joined.

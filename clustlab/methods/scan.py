@@ -2,7 +2,7 @@ r"""First learn what resembles what, then cluster so that neighbours stay togeth
 
 ## Idea
 
-Clustering and learning features at the same time tempts the network to cluster by what is easy.
+Learning features and clusters at the same time tempts the network to cluster by whatever is easy.
 SCAN does one after the other.
 
 1. **Pretext** (SimCLR): learn to find the changed copy of an image among all others. No cluster
@@ -14,8 +14,8 @@ SCAN does one after the other.
 $$-\frac1n \sum_x \ln \langle \Phi(x), \Phi(x') \rangle \;-\; \lambda\, H(\bar p) .$$
 
    The product is 1 only if both answers are sure and equal.
-4. **Self-label**: images whose answer is sure above a threshold serve as labels for changed copies
-   of themselves. This repairs what wrong neighbours have spoilt.
+4. **Self-label**: where an answer is surer than a threshold, it serves as the label for a changed
+   copy of the image. This repairs what wrong neighbours have spoiled.
 
 Several heads share the features; the one with the lowest loss over the whole set is the answer.
 
@@ -23,16 +23,16 @@ Several heads share the features; the one with the lowest loss over the whole se
 
 - The **neighbours** of some images. Where they show something else, the result will be wrong: no
   clustering that follows can be much better than its neighbours.
-- **Entropy** next to its ceiling $\ln K$: far below it, clusters are missing.
+- **Entropy** should stay near its ceiling $\ln K$: far below it, clusters are missing.
 - **Neighbours agreeing**: the share that ends up in the same cluster as the image.
-- **Head agreement**: mean NMI of all pairs of heads. Far below 1 the answer depends on chance.
-- **Share of confident items**: small at first, it grows while clusters are labelled by themselves.
-  A cluster with few confident items is the doubtful one.
+- **Head agreement**: mean NMI of all pairs of heads. Far below 1, the answer depends on chance.
+- **Share of confident items**: small at first, it grows during self-labelling. A cluster with few
+  confident items is a doubtful one.
 - The pretext shows the clusters of k-means, for comparison.
 
 ## Where it fails
 
-- Where the pretext finds neighbours by colour, frame or slant, all later steps agree on that.
+- Where the pretext finds neighbours by colour, frame or slant, all later steps do the same.
 - Where classes are far from equally large: the entropy splits large ones and merges small ones.
 - Self-labelling copies the errors of its start: with `quick` on the digits it made all of three
   seeds worse (0.82 to 0.46 on average), and clusters died out.

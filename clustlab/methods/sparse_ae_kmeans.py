@@ -3,34 +3,34 @@ r"""# Sparse autoencoder + k-means
 ## Idea
 
 Give an autoencoder not a narrow code but a wide one, here 200 units, and forbid it to use many of
-them at a time. Each unit answers with $a_j \in (0, 1)$, and its average over the items,
-$\hat\rho_j$, shall be a small number $\rho$ such as 0.05. What strays is punished by the
-divergence of two coins,
+them at once. Each unit answers with $a_j \in (0, 1)$, and its average over the items, $\hat\rho_j$,
+should be a small number $\rho$ such as 0.05. Units that stray are punished by the divergence
+between two coin tosses,
 
 $$L = \frac{1}{2n} \sum_i \lVert x_i - \hat x_i \rVert^2
 + \beta \sum_j \mathrm{KL}(\rho \Vert \hat\rho_j) + \frac{\lambda}{2} \lVert W \rVert^2,
 \qquad \mathrm{KL}(\rho \Vert \hat\rho)
 = \rho \ln \frac{\rho}{\hat\rho} + (1 - \rho) \ln \frac{1 - \rho}{1 - \hat\rho} .$$
 
-So every image must be told by a few words out of a large vocabulary, and each word comes to mean
-something: a stroke, an arc, a blot. k-means compares images by the words they use. Codes are
-scaled to length one first, since how many words an image needs says nothing of its kind.
+So every image must be described in a few words out of a large vocabulary, and each word comes to
+mean something: a stroke, an arc, a blot. k-means compares images by the words they use. Codes are
+scaled to length 1 first, since how many words an image needs says nothing about its class.
 
 ## What to watch
 
 - The **dictionary** turns from noise into pen strokes.
-- **Mean activation** of the units closes up to the dashed target; **sparsity penalty** falls.
+- **Mean activation** of the units moves to the dashed target; **sparsity penalty** falls.
 - **Activations** pile up near 0 with a thin tail: the tail carries the image. **Active units**
   counts it image by image; a 1 needs fewer than an 8.
 - Raise the sparsity weight: atoms get larger and reconstructions blur.
 
 ## Where it fails
 
-- The penalty holds the average only. If weights may grow, a unit can stay at $\rho$ for all
-  items and whisper, with a decoder that listens closely: nothing is sparse and the penalty is 0.
-  Weight decay forbids it; set it to 0 and look at the activations.
+- The penalty holds only the average. If weights may grow, a unit can stay near $\rho$ for all items
+  and whisper to a decoder that listens closely: nothing is sparse and the penalty is 0. Weight
+  decay forbids that; set it to 0 and look at the activations.
 - An average over a small batch is noise. Keep the batch at 128 or more.
-- Strokes are no classes. On MNIST the clusters are little better than those of the pixels, and
+- Strokes are not classes. On MNIST the clusters are little better than those of the pixels, and
   worse than those of a deep, narrow code.
 
 ## Source
@@ -127,7 +127,8 @@ class SparseAutoencoderKMeans(CodeKMeans):
         low=0.001,
         high=0.5,
         log=True,
-        help="Average activation wanted of every unit: the share of the items that shall use it.",
+        help="Target for the average activation of every unit: about the share of the items that "
+        "may use it.",
     )
     sparsity_weight: float = params.param(
         3.0,
@@ -209,7 +210,7 @@ class _Training(AutoencoderTraining):
                 counts[None].cpu().numpy(),
                 "Activations of all units",
                 reading="Share of the activations in each range: sparse if all but a thin tail "
-                "is at the left.",
+                "is on the left.",
                 rows=("share",),
                 columns=tuple(f"{i / BINS:.2f}" for i in range(BINS)),
             ),
@@ -243,7 +244,7 @@ class _Training(AutoencoderTraining):
         on[torch.arange(len(shown)), shown] = 1
         with evaluating(self.network):
             atoms = (self.network.decode(on) - self.network.decode(off)).permute(0, 2, 3, 1)
-        reading = "What a unit adds to the image, light, or takes away, dark; most used first."
+        reading = "What a unit adds to the image (light) or takes away (dark); most used first."
         pixels = _grid(signed_images(atoms), rows)
         return {"dictionary": Artefact("images", pixels, "Dictionary", reading)}
 

@@ -2,34 +2,34 @@ r"""# Spectral clustering
 
 ## Idea
 
-Forget the coordinates and keep only who is near whom: every item is tied to its nearest
-neighbours. In this graph $W$ a group is a set of items with many ties inside and few to the
-outside, whatever its shape. To cut few ties, look for functions on the graph that hardly change
-along any tie. They are the eigenvectors with the smallest eigenvalues of the **normalised
+Forget the coordinates and keep only who is near whom: every item is joined by edges to its nearest
+neighbours. In this graph $W$ a group is a set of items with many edges inside and few to the
+outside, whatever its shape. To cut few edges, look for functions on the graph that hardly change
+along any edge. They are the eigenvectors with the smallest eigenvalues of the **normalised
 Laplacian**
 
 $$L = I - D^{-1/2} W D^{-1/2} , \qquad D_{ii} = \sum_j W_{ij} .$$
 
-In the first $K$ of them, with each row scaled to length 1, every item gets $K$ numbers, and a
-group that hangs together shrinks to nearly one point, be it a ball, a moon or a ring. There
-k-means has easy work.
+In the first $K$ of them, with each row scaled to length 1, every item gets $K$ numbers, and a group
+that hangs together shrinks to nearly one point, be it a ball, a moon or a ring. There k-means has
+an easy job.
 
 ## What to watch
 
-- On `toy` moons and circles compare with k-means: the plane is the same, the **embedding** is
-  not. What was bent has become a dot.
+- On `toy` moons and circles, compare with k-means: the plane is the same, the **embedding** is not.
+  What was bent has become a dot.
 - **Eigenvalues** near 0 count the groups that hardly touch. The first large step suggests a
   number of clusters: does it agree with yours?
-- The rounds are those of k-means and over soon; the work was done before the first of them.
+- The rounds are those of k-means and soon over; the real work was done before the first.
 - Change the **number of neighbours**. Too few, and the graph falls apart into islands; too many,
-  and ties run across the gaps.
+  and edges run across the gaps.
 
 ## Where it fails
 
 A few stray items between two groups are a bridge, and one good bridge merges them (`toy`: moons
 with noise 0.2). Groups of very different density share one number of neighbours, which suits
 neither. On images the graph is only as good as the distances of their pixels. And the graph knows
-the items it was made of: a new one has no place in it but beside its neighbours.
+the items it was made of: a new item has no place in it except beside its neighbours.
 
 ## Source
 
@@ -37,7 +37,7 @@ Ng, Jordan and Weiss (2001), *On Spectral Clustering: Analysis and an algorithm*
 2; weights by local scale from Zelnik-Manor and Perona (2004), NIPS 17, eq. 1;
 nearest neighbours as von Luxburg (2007), *A Tutorial on Spectral Clustering*, advises.
 
-Deviations: a graph of nearest neighbours joined by weak ties instead of all pairs; images as
+Deviations: a graph of nearest neighbours joined by weak edges instead of all pairs; images as
 principal components; beyond a limit a sample, and for other items the mean of their neighbours.
 """
 
@@ -76,7 +76,7 @@ class Spectral(KMeansSettings):
 
     name: ClassVar[str] = "spectral"
     title: ClassVar[str] = "Spectral clustering"
-    idea: ClassVar[str] = "Tie items to their neighbours, then cut as few ties as possible."
+    idea: ClassVar[str] = "Join items to their neighbours, then cut as few edges as possible."
     paper: ClassVar[Paper] = Paper(
         "Ng, Jordan and Weiss",
         2001,
@@ -86,7 +86,7 @@ class Spectral(KMeansSettings):
     step_unit: ClassVar[str] = "round"
     family: ClassVar[MethodFamily] = "centres"
     loop: ClassVar[tuple[str, ...]] = (
-        "tie neighbours",
+        "join neighbours",
         "find smooth functions",
         "place centers",
         "assign items",
@@ -100,12 +100,12 @@ class Spectral(KMeansSettings):
     }
 
     n_neighbors: int = params.param(
-        10, low=1, high=200, help="How many nearest items each item is tied to."
+        10, low=1, high=200, help="How many nearest items each item is joined to."
     )
     weights: Literal["equal", "local scale"] = params.param(
         "equal",
-        help="Whether all ties count the same, or less the longer they are, measured by how far "
-        "apart neighbours are around there.",
+        help="Whether all edges count the same, or less the longer they are compared with the "
+        "distances between neighbours around there.",
     )
     n_components: int = n_components()
     max_items: int = max_items()
@@ -154,7 +154,7 @@ class Spectral(KMeansSettings):
 
     def _embedded(self, items: Array, ctx: Context) -> tuple[Tensor, Array, int]:
         """Rows (n, n_clusters) of length 1, the smallest eigenvalues, and the graph's pieces."""
-        ctx.at("tie neighbours")
+        ctx.at("join neighbours")
         z = Components(items, self.n_components, ctx).z
         inside, outside = sample(len(z), self.max_items, ctx)
         known = z[inside]
@@ -191,7 +191,7 @@ def _eigenvalues(values: Array, n_clusters: int) -> Artefact:
         np.stack((values, steps)),
         "Eigenvalues",
         reading="Values near 0 count groups that hardly touch. The outlined pair is the last one "
-        "used; a long step there speaks for this number of clusters.",
+        "used; a large step there speaks for this number of clusters.",
         rows=("eigenvalue", "step to the next"),
         columns=tuple(str(i + 1) for i in range(len(values))),
         marked=(min(n_clusters, len(values)) - 1,),

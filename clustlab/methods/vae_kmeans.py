@@ -5,8 +5,8 @@ r"""# Variational autoencoder + k-means
 An autoencoder may scatter its codes anywhere, with nothing in between that could be decoded. The
 variational autoencoder describes each item $x$ not by a point but by a small cloud, a normal
 distribution $q(z|x)$ with a mean $\mu$ and a variance $\sigma^2$ in each dimension. It decodes a
-random point of the cloud, and pays for every cloud that differs from one normal distribution
-$p(z) = N(0, I)$ common to all:
+random point of the cloud, and pays for every cloud that differs from the one normal distribution
+$p(z) = N(0, I)$ shared by all:
 
 $$L = -\mathbb{E}_{q(z|x)} \ln p(x|z) + \beta\, \mathrm{KL}(q(z|x) \Vert p(z)), \qquad
 \mathrm{KL} = -\tfrac12 \sum_j (1 + \ln \sigma_j^2 - \mu_j^2 - \sigma_j^2) .$$
@@ -119,8 +119,8 @@ class VAEKMeans(CodeKMeans):
         1.0,
         low=0.0,
         high=20.0,
-        help="Weight of the divergence from the common normal prior. 0 lets codes scatter "
-        "freely, large values empty the code.",
+        help="Weight of the divergence from the shared normal prior. 0 lets codes scatter "
+        "freely; large values empty the code.",
     )
     warmup_epochs: int = params.epochs(
         10, "Passes over which the weight grows from near 0 to beta, so that codes form first."
@@ -196,7 +196,7 @@ class _Training(AutoencoderTraining):
                 "bars",
                 kl[None].cpu().numpy(),
                 "KL of each dimension",
-                reading="Nats that each dimension of the code is told on average; 0 if dropped.",
+                reading="Nats that each dimension of the code carries on average; 0 if dropped.",
                 rows=("KL",),
                 columns=names,
             ),

@@ -58,15 +58,15 @@ def _spec(method: str, params: Mapping[str, Any], **changes: Any) -> RunSpec:
 NO_PRETRAINING = Entry(
     "no-pre-training",
     "No pre-training",
-    "DEC begins with the code of a random network instead of that of a trained autoencoder.",
-    "Train the autoencoder first: DEC sharpens the clusters it is given, and makes no good ones of "
-    "poor ones.",
+    "DEC starts from the code of a random network instead of that of a trained autoencoder.",
+    "Train the autoencoder first: DEC sharpens the clusters it is given, and does not turn poor "
+    "ones into good ones.",
     _spec("dec", DEC, pretraining="none"),
     _spec("dec", DEC),
     Signature(
         "The NMI at the step 'initialise clusters' is about half of that with pre-training. DEC "
-        "raises it, but not to where the guarded run begins, although the probabilities become as "
-        "sure.",
+        "raises it, but not to where the guarded run starts, although the probabilities become "
+        "just as sure.",
         "NMI with the true classes where DEC begins",
         measures.nmi_at_start_of_clusters,
         limit=0.55,
@@ -80,14 +80,14 @@ CODE_SCALE = Entry(
     "embedding-scale",
     "Embedding on a wrong scale",
     "The code is made a hundred times smaller before DEC compares it with the centres.",
-    "Bring the code to a scale on which the first answers differ, once, before DEC begins.",
+    "Once, before DEC starts, bring the code to a scale on which the first answers differ.",
     _spec("dec", DEC, code_scale=0.01),
     _spec("dec", DEC),
     Signature(
-        "In the first updates all probabilities are about 1/k, the loss is about 0, and the target "
-        "is as flat as they are. What moves the labels afterwards is noise that the optimiser "
-        "enlarges.",
-        "Mean of the greatest probability over the first updates",
+        "In the first updates all probabilities are about 1/k, the loss is about 0, and the "
+        "target is as flat as they are. What moves the labels afterwards is noise amplified by "
+        "the optimiser.",
+        "Mean of the largest probability over the first updates",
         measures.first_confidence,
         limit=0.2,
         above=False,
@@ -104,8 +104,8 @@ TARGET_PER_BATCH = Entry(
     _spec("dec", DEC, target_scope="batch", batch_size=8),
     _spec("dec", DEC, batch_size=8),
     Signature(
-        "The loss stays below that towards a target of all items: in a batch an item is often the "
-        "only one of its cluster, and then q is divided by itself and nothing is sharpened.",
+        "The loss stays below the one towards a target from all items: in a batch an item is "
+        "often the only one of its cluster, so q is divided by itself and nothing is sharpened.",
         "Loss in training as a share of the divergence to the target of all items",
         measures.sharpening,
         limit=0.85,
@@ -120,14 +120,14 @@ TARGET_PER_BATCH = Entry(
 HEAD_KEPT = Entry(
     "head-not-reset",
     "Classifier not reset",
-    "DeepCluster goes on with the classifier of the round before, although the cluster numbers "
-    "are others now.",
+    "DeepCluster keeps the classifier of the round before, although the clusters have new "
+    "numbers now.",
     "Draw a new classifier every round.",
     _spec("deepcluster", DEEPCLUSTER, reset_head=False),
     _spec("deepcluster", DEEPCLUSTER),
     Signature(
-        "The first round is the same as with the guard. From the second on the cross-entropy falls "
-        "more slowly: what was learned is the numbering of the round before.",
+        "The first round is the same as with the guard. From the second on, the cross-entropy "
+        "falls more slowly: what the classifier has learned is the numbering of the round before.",
         "Cross-entropy of the last round as a share of that of a guess",
         measures.guessing,
         limit=0.7,
@@ -140,14 +140,14 @@ HEAD_KEPT = Entry(
 NO_SAMPLER = Entry(
     "no-uniform-sampling",
     "No uniform sampling",
-    "DeepCluster trains on all items as they come, so large clusters have the largest say.",
-    "Draw every cluster equally often, or weigh its items by its size.",
+    "DeepCluster trains on all items as they come, so large clusters dominate.",
+    "Draw every cluster equally often, or weight its items inversely to its size.",
     replace(_spec("deepcluster", FEW, balance="none"), dataset_params={}),
     replace(_spec("deepcluster", FEW), dataset_params={}),
     Signature(
         "Of the ten clusters of the last step, seven or eight are pieces of the two frequent "
-        "digits (page Clusters), and eight rare digits share the rest. With the guard, about five "
-        "are.",
+        "digits (page Clusters), and the eight rare digits share the rest. With the guard, it is "
+        "about five.",
         "NMI with the true classes at the end",
         measures.last_nmi,
         limit=0.63,
@@ -156,9 +156,9 @@ NO_SAMPLER = Entry(
     curve="nmi",
     usual="uniform sampler",
     seconds=6,
-    caveat="The items were chosen by their labels for this run, the method sees none. On all "
-    "digits, which are equally frequent, the guard makes little difference: k-means finds "
-    "clusters of similar size there.",
+    caveat="The items of this run were chosen by their labels, which the method does not see. On "
+    "all digits, which are equally frequent, the guard makes little difference: k-means "
+    "finds clusters of similar size there.",
     items="520 digits (all 0 and 1, 20 of each other digit)",
     left_out=rare_digits,
 )
@@ -166,13 +166,13 @@ NO_REPAIR = Entry(
     "no-repair",
     "No repair of empty clusters",
     "Clusters without items stay empty, and k-means goes on from the centres of the round before.",
-    "Give an empty cluster half of the items of another one, or draw the first centres anew.",
+    "Give an empty cluster half of the items of another, or draw the first centres anew.",
     _spec("deepcluster", MANY, repair_empty=False),
     _spec("deepcluster", MANY),
     Signature(
-        "The number of clusters in use falls: old centres lie where no features are any more, and "
-        "a centre without items gets no push from any.",
-        "Most clusters without items in a round of training",
+        "The number of clusters in use falls: old centres lie where features no longer are, and "
+        "a centre without items has none to move towards.",
+        "Largest number of empty clusters in a round of training",
         measures.empty_in_training,
         limit=5.0,
         above=True,
@@ -206,12 +206,12 @@ NO_AUGMENTATION = Entry(
     "no-augmentation",
     "No augmentation",
     "IIC compares every image with an unchanged copy of it.",
-    "Change the copies by what must not matter: small turns, shifts, crops and light.",
+    "Change the copies in ways that must not matter: small turns, shifts, crops and light.",
     _spec("iic", IIC, strength=0.0),
     _spec("iic", IIC),
     Signature(
         "The mutual information is higher than in the guarded run, and the clusters make less "
-        "sense: any division into equal parts is one that two equal images agree on.",
+        "sense: two equal images agree on any division into equal parts.",
         "NMI with the true classes, over the share of ln k that the mutual information reaches",
         measures.sense_of_information,
         limit=0.85,
@@ -225,8 +225,8 @@ MIRRORED = Entry(
     "mirrored-digits",
     "Mirrored digits",
     "IIC may mirror the copies, so a digit and its mirror image must be the same.",
-    "Allow only changes that leave the meaning: mirrored photographs are photographs, mirrored "
-    "digits are none.",
+    "Allow only changes that keep the meaning: a mirrored photograph is still a photograph, a "
+    "mirrored digit is no digit.",
     _spec("iic", IIC, flip=True),
     _spec("iic", IIC),
     Signature(
@@ -240,18 +240,19 @@ MIRRORED = Entry(
     curve="nmi",
     usual=False,
     seconds=15,
-    caveat="Which digits are put together depends on the seed: 2 and 5 in some runs only.",
+    caveat="Which digits are put together depends on the seed: it is 2 and 5 in some runs only.",
 )
 RUNNING_STATISTICS = Entry(
     "batchnorm-evaluation",
     "BatchNorm in evaluation mode",
-    "IIC finds its result with averages over past batches, which the network was not trained with.",
-    "Use the statistics of large mixed batches, as in training, or measure them anew before.",
+    "IIC computes its result with averages over past batches, which were not used in training.",
+    "Use the statistics of large mixed batches, as in training, or measure the averages anew "
+    "first.",
     _spec("iic", IIC, running_statistics=True),
     _spec("iic", IIC),
     Signature(
         "After the first epoch the loss of every head on the whole set is worse than the loss in "
-        "training of the same epoch, although training has made the network better meanwhile.",
+        "training of the same epoch, although training has meanwhile made the network better.",
         "Loss of the result minus loss in training, after the first epoch, in nats",
         measures.gap_of_first_epoch,
         limit=0.0,
@@ -260,7 +261,7 @@ RUNNING_STATISTICS = Entry(
     curve="confidence",
     usual=False,
     seconds=15,
-    caveat="On so few items the averages catch up within some epochs, and both runs end alike.",
+    caveat="On so few items the averages catch up within a few epochs, and both runs end alike.",
 )
 LEARNING_RATE = Entry(
     "learning-rate",
@@ -285,13 +286,13 @@ AUGMENTED_CLUSTERING = Entry(
     "augmented-clustering",
     "Clustering of changed images",
     "DeepCluster clusters the features of changed images, so labels depend on the change.",
-    "Cluster the unchanged images, and change them in training only.",
+    "Cluster the unchanged images, and change them only in training.",
     _spec("deepcluster", DEEPCLUSTER, augment_clustering=True),
     _spec("deepcluster", DEEPCLUSTER),
     Signature(
         "Most labels change every round, and the NMI with the round before is about half of that "
         "in the guarded run.",
-        "Middle of the NMI of each round with the one before",
+        "Median NMI of each round with the one before",
         measures.agreement_of_rounds,
         limit=0.6,
         above=False,
@@ -304,7 +305,8 @@ NO_ENTROPY = Entry(
     "entropy-weight",
     "Entropy weight 0",
     "IMSAT asks for sure answers and no longer for equally full clusters.",
-    "Weigh the entropy of the cluster sizes more than the doubt of the items (mu above 1).",
+    "Give the entropy of the cluster sizes more weight than the doubt about the items (mu above "
+    "1).",
     _spec("imsat", IMSAT, balance=0.0),
     _spec("imsat", IMSAT),
     Signature(

@@ -26,7 +26,7 @@ def nmi_at_start_of_clusters(run: Run, timeline: Timeline) -> float:
 
 
 def first_confidence(run: Run, timeline: Timeline) -> float:
-    """Mean of the greatest probability over the first updates of the target."""
+    """Mean of the largest probability over the first updates of the target."""
     return _mean(scalars(run, "confidence")[1 : 1 + FIRST])
 
 

@@ -87,7 +87,7 @@ def test_what_is_said_of_centres_is_not_said_of_other_methods():
                 assert "centre" not in f"{text.fact} {text.meaning} {text.remedy}", (kind, name)
     assert "A centre without items" in text_for("empty", "dec").meaning
     assert "An output that no item chooses" in text_for("empty", "iic").meaning
-    assert "target is as flat" in text_for("uniform", "dec").meaning
+    assert "target is just as flat" in text_for("uniform", "dec").meaning
     assert "target" not in text_for("uniform", "iic").meaning
 
 

@@ -70,7 +70,7 @@ def test_without_labels_sizes_are_told():
     found = verdict.verdict_on(snapshot(clusters, 3), mapping=np.array([5, 6, 7]), changed=0.125)
     assert found.sentence == (
         "made 3 clusters, 2 in use; the largest, cluster 5, holds 75% of the items, "
-        "the smallest 25%; 12.5% of the items changed their cluster in the last step."
+        "the smallest 25%; 12.5% of the items changed cluster in the last step."
     )
     same = verdict.verdict_on(snapshot(clusters, 3), np.full(40, -1), ("a",))
     assert same.sentence.startswith("made 3 clusters, 2 in use")

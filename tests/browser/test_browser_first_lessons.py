@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from clustlab.course import catalogue
-from tests.support.browser import PATIENCE, TRAINING, fits, see, settle
+from tests.support.browser import PATIENCE, TRAINING, fits, formulas_fit, see, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
@@ -35,7 +35,7 @@ def numbers(pattern, text):
 def on(page, lesson, number):
     """Go on to a step by its button and wait for it."""
     settle(page)  # a button that moves while it is clicked is missed
-    page.get_by_role("button", name="On", exact=True).click()
+    page.get_by_role("button", name="Next", exact=True).click()
     at(page, lesson, number)
 
 
@@ -45,6 +45,7 @@ def at(page, lesson, number):
     settle(page)
     expect(page.locator(".katex").first).to_be_visible()
     fits(page)
+    formulas_fit(page)
 
 
 def test_assumptions(page, address):
@@ -52,7 +53,9 @@ def test_assumptions(page, address):
     at(page, "assumptions", 1)
     see(page, r"^Move 2: centres were moved · inertia 32\.39$")
     said = predict(page, "Nothing changes")
-    size, shift, before, after = numbers(r"has # items.* ends # away.*inertia # became #", said)
+    size, shift, before, after = numbers(
+        r"has # items.* ends # from.*inertia goes from # to #", said
+    )
     assert size > 1
     assert shift > 0.1
     assert before < after
@@ -62,9 +65,9 @@ def test_assumptions(page, address):
     assert "points=" in page.url
 
     on(page, "assumptions", 2)
-    end, best = numbers(r"ends at #, the best known is #", predict(page, "In a worse one"))
+    end, best = numbers(r"ends at #, the best known is #", predict(page, "At a worse one"))
     assert end > 2 * best
-    see(page, rf"inertia ends at {end:.2f}; the best of ten drawn starts reaches {best:.2f}")
+    see(page, rf"inertia ends at {end:.2f}; the best of ten random starts reaches {best:.2f}")
 
     on(page, "assumptions", 3)
     said = predict(page, "One")
@@ -77,7 +80,7 @@ def test_assumptions(page, address):
     see(page, rf"accuracy {ball:.2f}$")
 
     on(page, "assumptions", 5)
-    large, small = numbers(r"hold # and # points", predict(page, "In the bridge"))
+    large, small = numbers(r"hold # and # points", predict(page, "Across the bridge"))
     assert small < 10 < large
     see(page, rf"^Two clusters of {large:g} and {small:g} points")
 
@@ -115,7 +118,7 @@ def waits_for_a_run(page, option):
     """An answer is taken, and the verdict waits for the run that can be started here."""
     expect(page.get_by_role("button", name="Train it here")).to_be_visible()
     page.locator(".st-key-lesson-try").get_by_role("button", name=option, exact=True).click()
-    see(page, "^The answer comes when the run beside is done")
+    see(page, "^The answer comes once the run is done")
 
 
 def test_representations(page, address):
@@ -159,12 +162,12 @@ def test_deepcluster(page, address):
     page.goto(f"{address}/learn?lesson=deepcluster")
     at(page, "deepcluster", 1)
     train(page)
-    found, chance = numbers("# against # for blind", predict(page, "About as many as by chance"))
+    found, chance = numbers("# against # for random", predict(page, "About as many as by chance"))
     assert found > chance + 0.2
 
     on(page, "deepcluster", 2)  # the same run again
     see(page, r"^train only \(round 1\)")
-    final, first = numbers("#% in the last round and #%", predict(page, "Below 10 %"))
+    final, first = numbers("#% in the last round and #%", predict(page, "Below 10%"))
     assert 0 < final < first
     see(page, rf"^cluster only \(round 10\): .*{final:g}% of the labels")
 
@@ -240,7 +243,7 @@ def test_honest_pictures(page, address):
     on(page, "honest-pictures", 5)
     right, pure = numbers("Accuracy is #, purity #", predict(page, "Above 0.9"))
     assert (right, pure) == (pytest.approx(46 / 90, abs=1e-3), pytest.approx(2 / 3, abs=1e-3))
-    see(page, r"cluster \d stands for nothing")
+    see(page, r"cluster \d stands for no class")
 
     on(page, "honest-pictures", 6)
     gap, low, high = numbers("#: from # to #", predict(page, "Less than 0.02"))

@@ -77,7 +77,7 @@ def test_follow_an_item_all_items_and_the_alarms(address, page, run):
     go(page, "Follow")
     tab(page, "Alarms")
     see(page, "^Collapse$")
-    lesson = page.get_by_role("link", name="Lesson: IIC: what an image tells of its copy").first
+    lesson = page.get_by_role("link", name="Lesson: IIC: what an image tells about its copy").first
     assert "lesson=iic&step=4" in lesson.get_attribute("href")
     page.get_by_role("button", name="Step 3").first.click()
     see(page, "^Step 3 of 7")

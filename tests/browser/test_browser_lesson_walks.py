@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from clustlab.course import catalogue
-from tests.support.browser import PATIENCE, fits, settle
+from tests.support.browser import PATIENCE, fits, formulas_fit, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 WALKED = ("iic", "information", "pairs", "neighbours", "trees", "local-aggregation")
@@ -44,7 +44,8 @@ def test_a_lesson_is_walked_through(address, page, name):
         predict(page, step)
         settle(page)
         fits(page)
+        formulas_fit(page)
         assert "encountered an error" not in shown(page)
         if number < len(lesson.steps):
-            page.get_by_role("button", name="On", exact=True).click()
+            page.get_by_role("button", name="Next", exact=True).click()
     expect(page.get_by_role("link", name="Train it yourself")).to_be_visible(timeout=PATIENCE)

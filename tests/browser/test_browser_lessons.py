@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from clustlab.course import catalogue
 from clustlab.course.on_digits import quick_run
 from clustlab.runs.identity import comes_from
-from tests.support.browser import TRAINING, fits, see, settle
+from tests.support.browser import TRAINING, fits, formulas_fit, see, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 LESSON = catalogue.lesson("dec")
@@ -26,10 +26,11 @@ def verdict(page):
 
 def onward(page, number):
     settle(page)  # a button that moves while it is clicked is missed
-    page.get_by_role("button", name="On", exact=True).click()
+    page.get_by_role("button", name="Next", exact=True).click()
     see(page, rf"^{number}\. {re.escape(LESSON.steps[number - 1].title)}")
     settle(page)
     fits(page)
+    formulas_fit(page)
 
 
 def test_walk_through_the_lesson_on_dec(store, address, page):
@@ -39,6 +40,7 @@ def test_walk_through_the_lesson_on_dec(store, address, page):
     see(page, r"^1\. From a distance to a share")
     settle(page)
     fits(page)
+    formulas_fit(page)
 
     # A dot that is moved by the keyboard changes the shares, and the address keeps it.
     dot = page.locator("#plane circle").first
@@ -86,7 +88,7 @@ def test_walk_through_the_lesson_on_dec(store, address, page):
     predict(page, "In less than half the time")
     assert re.search(r"stops at update \d+ instead of \d+", verdict(page))
     page.reload()
-    see(page, r"With a tolerance of 5 % DEC stops at update \d+")
+    see(page, r"With a tolerance of 5% DEC stops at update \d+")
 
     onward(page, 8)
     expect(page.get_by_role("button", name="Train it here")).to_be_visible()

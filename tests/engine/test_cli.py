@@ -179,7 +179,7 @@ def test_bad_grammar_is_told_in_one_line_too(fake, capsys, words, told):
     out, err = capsys.readouterr()
     assert (stop.value.code, out) == (2, "")
     assert told in err
-    assert "--help' for what there is" in err
+    assert "--help' to see what there is" in err
     assert err.count("\n") == 1
 
 

@@ -71,7 +71,7 @@ def test_two_steps_on_unequal_groups_say_that_their_noise_differs():
     said = assumptions._where_centers_go({"shape": "unequal-sizes", "noise": noise[0]}, ())[1]
     assert f"With a noise of {noise[1]} instead of {noise[0]}" in said
     apart = on_points.scores("unequal-sizes", 0, noise[1])["k-means"]
-    assert f"accuracy is {apart:.2f}: a narrow crowd" in said
+    assert f"accuracy is {apart:.2f}: a narrow group" in said
 
 
 def test_every_method_is_perfect_on_some_shape_and_most_fail_on_one():

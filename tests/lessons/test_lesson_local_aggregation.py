@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from clustlab.analysis.shares import percent
 from clustlab.lessons import local_aggregation as la
 
 
@@ -48,4 +49,4 @@ def test_those_that_more_clusterings_add_make_up_the_difference():
     said = la._purer({"seeds": float(la.SEEDS)}, ())[1]
     added = (many * now - few * before) / (many - few)
     assert 0 < added < now
-    assert f"{added:.1%} are right" in said
+    assert f"{percent(added)} are right" in said

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clustlab.analysis.shares import percent
 from clustlab.lessons import pairs
 
 
@@ -61,6 +62,6 @@ def test_the_right_pairs_of_an_untrained_network_outweigh_those_with_any_one_oth
     scores, labels = pairs.some(0)
     similar = pairs.kinds(pairs.cosines(scores), 0.0) == 0
     right = (labels[:, None] == labels[None, :])[similar].mean()
-    assert f"{right:.1%}, of {similar.sum() // 2:,} pairs" in said
-    assert f"{(1 - right) / 9:.1%} for each on average" in said
+    assert f"{percent(right)}, of {similar.sum() // 2:,} pairs" in said
+    assert f"{percent((1 - right) / 9)} for each on average" in said
     assert right / ((1 - right) / 9) > 1.5

@@ -18,6 +18,7 @@ from playwright.sync_api import expect, sync_playwright
 ROOT = Path(__file__).parents[2]
 LOCAL = ("localhost", "127.0.0.1", None)
 SIZE = {"width": 1440, "height": 900}
+NARROW_COLUMN = 281  # px that the text of a lesson has in a window 1100 px wide
 PATIENCE = 180_000  # ms for what takes a second on a quiet machine
 TRAINING = 600_000  # ms for what a run must have learned first
 expect.set_options(timeout=PATIENCE)
@@ -176,6 +177,16 @@ def selected(page):
     text = found.inner_text()
     title, number = text.rsplit(": ", 1)
     return title, int(number.removesuffix(" items").replace(",", ""))
+
+
+def formulas_fit(page):
+    """No formula is wider than the column of text is at 1100 pixels, so none is cut there."""
+    widths = page.evaluate(
+        "[...document.querySelectorAll('.katex-display .katex-html')].map(formula => Math.max("
+        "...[...formula.querySelectorAll('.base')].map(part => part.getBoundingClientRect().right)"
+        ") - formula.getBoundingClientRect().left)"
+    )
+    assert max(widths, default=0) <= NARROW_COLUMN, widths
 
 
 def fits(page):

@@ -102,7 +102,7 @@ def test_a_run_under_way_shows_its_progress_and_the_other_can_be_started(runs):
     (bar,) = app.get("progress")
     assert bar.proto.text == "try starts 3/10"
     assert bar.proto.value == 25
-    assert labels(app) == ["Start the other run, too", "Start the guarded run"]
+    assert labels(app) == ["Start the other run too", "Start the guarded run"]
 
 
 def test_a_stopped_run_can_be_resumed_and_a_failed_one_says_why(runs, monkeypatch):

@@ -49,13 +49,13 @@ def _outcome(values: Values, materials: Sequence[Material]) -> tuple[int, str]:
 def _step(title: str, place: float) -> LessonStep:
     return LessonStep(
         title,
-        "k-means puts a centre where the squared distances of its points are least. Move the "
-        "centre and watch their sum.",
+        "k-means puts a centre where the sum of squared distances to its points is smallest. "
+        "Move the centre and watch the sum.",
         r"J = \sum_i (x_i - \mu)^2",
         {"x_i": "a point", r"\mu": "the centre"},
         _figure,
         Try(
-            f"The centre is put at {place:g}. Is any other place better?",
+            f"The centre is moved to {place:g}. Is any other place better?",
             ("None is better", "Another is better"),
             {"center": place},
             _outcome,
@@ -68,7 +68,7 @@ LESSON = Lesson(
     99,  # its place in the course
     "skeleton-name",
     "Skeleton title",
-    "Where a centre has the least squared distances to its points.",
+    "Where the squared distances from a centre to its points are smallest.",
     tuple(_step(title, place) for title, place in PLACES.items()),
     methods=(),  # names of the methods that it is about, the main one first
     terms={"Inertia of a centre": "Sum of the squared distances of points to their centre."},

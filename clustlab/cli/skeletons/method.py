@@ -53,7 +53,7 @@ class SkeletonClass:
 
     name: ClassVar[str] = "skeleton-name"
     title: ClassVar[str] = "Skeleton title"
-    idea: ClassVar[str] = "Squeeze items into ten numbers, then divide these by k-means."
+    idea: ClassVar[str] = "Squeeze items into ten numbers, then cluster these by k-means."
     paper: ClassVar[Paper] = Paper(
         "Hinton and Salakhutdinov",
         2006,

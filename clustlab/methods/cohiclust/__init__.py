@@ -2,20 +2,20 @@ r"""# CoHiClust: contrastive hierarchical clustering
 
 ## Idea
 
-Let every image run down a tree. At each fork a network says with which probability $p_u(x)$ the
-image goes left; the probability of being at a node is the product of the choices on the way
-there, and the leaves at the bottom are the clusters. Nobody says what the forks shall ask. The
-network only learns that two changed copies of one image go the same way and two different images
-part. At each level $t$ the likeness of two images is how much their places overlap,
+Let every image run down a tree. At each fork a network gives the probability $p_u(x)$ that the
+image goes left; the probability of being at a node is the product of the choices on the way there,
+and the leaves at the bottom are the clusters. Nobody says what the forks should ask. The network
+only learns that two changed copies of one image go the same way and that two different images part.
+At each level $t$ the similarity of two images is how much their places overlap,
 
 $$s_t(x, x') = \sum_{u \in \text{level } t} \sqrt{P_u(x) \, P_u(x')} ,$$
 
 and what is lowered is $\sum_t$ (mean $s_t$ of strangers $-$ mean $s_t$ of copies). A small term
 keeps both sides of a fork in use, $-2^{-t} \cdot \frac12 (\ln m + \ln m')$ for siblings that hold
-the shares $m$ and $m'$ of a batch. SimCLR teaches the network first what an image is, and goes on
+the shares $m$ and $m'$ of a batch. SimCLR first teaches the network what an image is, and goes on
 beside the tree.
 
-There are more leaves than clusters. When the tree stands, the leaf that holds least is cut off
+There are more leaves than clusters. Once the tree stands, the leaf that holds least is cut off
 after each epoch, until as many are left as you asked for; its images have to find another way.
 
 ## What to watch
@@ -26,17 +26,17 @@ after each epoch, until as many are left as you asked for; its images have to fi
   one level below is a good fork.
 - **Leaf masses** while leaves are cut: a leaf near 0 costs nothing. If one with many images has
   to go, they move to the leaf beside it, and two digits may become one.
-- **Sureness by level**: how clear the choices of an image were. Those that are torn at the root
-  are torn between two quite different things.
+- **Sureness by level**: how clear the choices of an image were. Those torn at the root are torn
+  between two quite different things.
 
 ## Where it fails
 
 - A fork that sends all to one side asks nothing, and everything below its other side is lost.
 - Leaves are cut, never added: two digits in one leaf stay together, and a digit that fills two
   leaves keeps both if each holds enough.
-- Without the start by SimCLR the forks ask for brightness and slant.
-- The tree has two branches at every fork, whether the classes have or not; its upper levels need
-  not mean anything.
+- Without SimCLR at the start, the forks ask about brightness and slant.
+- The tree has two branches at every fork, whether the classes do or not; its upper levels need not
+  mean anything.
 
 ## Source
 
@@ -44,7 +44,7 @@ Znaleźniak, Rola, Kaszuba, Tabor and Śmieja (2023), *Contrastive Hierarchical 
 PKDD; objective in section 3, pruning in section 3.4.
 
 Deviations: three strided convolutions instead of a ResNet-50 and far fewer passes; an item and
-itself are no strangers; the mass of a leaf is that over all items after an epoch.
+itself do not count as strangers; the mass of a leaf is measured over all items after an epoch.
 """
 
 import math
@@ -187,14 +187,14 @@ class CoHiClust(ChangedCopies):
         4,
         low=1,
         high=8,
-        help="Choices from the root to a leaf: 4 make 16 leaves. The tree is as deep as the "
-        "number of clusters needs at least.",
+        help="Choices from the root to a leaf: 4 make 16 leaves. The tree is at least as deep as "
+        "the number of clusters needs.",
     )
     evenness_weight: float = params.param(
         1.0,
         low=0.0,
         high=100.0,
-        help="Weight of using both sides of every fork, in units of that of the paper.",
+        help="Weight of using both sides of every fork; 1 is that of the paper.",
     )
     temperature: float = params.param(
         0.5,
@@ -360,8 +360,8 @@ class _Run:
                 "tree",
                 drawn_tree(counts, alive),
                 "Tree of choices",
-                "Read it from above: at each fork the images part, and an edge tells the share of "
-                "all images that takes it. Discs at the bottom are the clusters.",
+                "Read it from above: at each fork the images part, and an edge shows the share "
+                "of all images that takes it. Discs at the bottom are the clusters.",
                 columns=("parent", "choices left", "items", "cluster"),
             ),
             "masses": Artefact(

@@ -196,6 +196,6 @@ def node_images(inputs: Inputs, levels: list[Tensor], alive: Tensor, ctx: Contex
         grid,
         "Nodes",
         "The mean image of each node, the root above; below it, its left child, and its right "
-        "child half way to the next node. Black places were cut off or hold no node.",
+        "child halfway to the next node. Black places were cut off or hold no node.",
         rows=("root", *(f"level {t + 1}" for t in range(len(drawn)))),
     )

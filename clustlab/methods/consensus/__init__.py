@@ -2,29 +2,28 @@ r"""# Consensus: deep clustering by an ensemble
 
 ## Idea
 
-One clustering is one opinion: another layer, another number of clusters, another start give
-another. So ask many. A network is trained by Contrastive Clustering, and k-means divides the
-output of several of its layers again and again, each time into another number of clusters drawn
-at random. What many of these divisions have in common is more likely to be true than what one of
-them says.
+One clustering is one opinion: another layer, another number of clusters or another start gives
+another. So ask many. A network is trained by Contrastive Clustering, and k-means divides the output
+of several of its layers again and again, each time into a number of clusters drawn at random. What
+many of these divisions have in common is more likely to be true than what one of them says.
 
-Not all clusters deserve the same trust. A cluster whose items stay together in most other
-divisions does, one that the others tear apart does not. With $H_c$ the sum of the entropies of
-where the items of cluster $c$ are in the other divisions, its weight among $M$ divisions is
+Not all clusters deserve the same trust. A cluster whose items stay together in most other divisions
+does; one that the others tear apart does not. With $H_c$ the sum of the entropies of where the
+items of cluster $c$ are in the other divisions, its weight among $M$ divisions is
 
 $$w_c = \exp\left(-\frac{H_c}{\theta M}\right) .$$
 
-Items and clusters make up a graph: an edge of weight $w_c$ leads from each item to each of its
-clusters. Cutting this graph into $K$ parts is a singular value problem of the size of the number
-of clusters, so no item is ever compared with another.
+Items and clusters form a graph: an edge of weight $w_c$ leads from each item to each of its
+clusters. Cutting this graph into $K$ parts is a singular value problem of the size of the number of
+clusters, so no item is ever compared with another.
 
 ## What to watch
 
 - **Agreement of all pairs**: strong blocks are layers whose divisions repeat each other. Where
-  all is strong, the ensemble has nothing to add.
+  everything is strong, the ensemble has nothing to add.
 - **Agreement with the consensus** of each division, its number of clusters, and the mean by
   layer: a layer far below the others does harm, since each layer has the same number of votes.
-- **Together** shows how often items of two groups share a cluster. Light beside the diagonal:
+- **Together** shows how often items of two groups share a cluster. Light off the diagonal:
   two groups that many divisions do not tell apart.
 - **Support**: the share of the votes that an item gets for its group. The least supported items
   are those on which the divisions disagree.
@@ -32,8 +31,9 @@ of clusters, so no item is ever compared with another.
 ## Where it fails
 
 - When all divisions err alike, the consensus repeats the error: it removes noise, not bias.
-- A bad layer counts as much as a good one. The trust of a cluster knows only what the others say.
-- No number of clusters is suggested; what is cut to $K$ is cut to $K$.
+- A bad layer counts as much as a good one. The trust in a cluster rests only on what the others
+  say.
+- It suggests no number of clusters: asked for $K$, it cuts into $K$.
 - Divisions of fewer than $K$ clusters cannot tell all groups apart, so none is drawn.
 
 ## Source
@@ -153,7 +153,7 @@ class Consensus(ChangedCopies):
         low=0.01,
         high=10.0,
         log=True,
-        help="How much is forgiven to clusters that others tear apart. Large values trust all "
+        help="How much a cluster is forgiven when others tear it apart. Large values trust all "
         "clusters alike.",
     )
     strength: float = params.param(
@@ -330,8 +330,8 @@ def _artefacts(
             "matrix",
             table[np.ix_(places, places)],
             "Agreement of all pairs",
-            "Normalised mutual information of each division with each, layer by layer, and of the "
-            "consensus in the first row. Bright blocks are divisions that repeat each other.",
+            "Normalised mutual information of every pair of divisions, layer by layer; the "
+            "consensus is the first row. Bright blocks are divisions that repeat each other.",
             rows=("consensus", *ordered),
             columns=("consensus", *ordered),
         ),
@@ -355,8 +355,8 @@ def _artefacts(
             "bars",
             np.array(by_layer)[None],
             "Agreement by layer",
-            "Mean agreement of the divisions of a layer with the consensus; a layer far below the "
-            "others pulls it away.",
+            "Mean agreement of the divisions of a layer with the consensus; a layer far below "
+            "the others pulls it off course.",
             rows=("agreement",),
             columns=LAYERS,
         ),
@@ -373,8 +373,8 @@ def _artefacts(
             "matrix",
             shared,
             "Together",
-            "How often an item of one group is with an item of another, over all divisions. Light "
-            "beside the diagonal: two groups that many divisions do not tell apart.",
+            "How often an item of one group is with an item of another, over all divisions. "
+            "Light off the diagonal: two groups that many divisions do not tell apart.",
             cluster_axes=(0, 1),
         ),
         "support": Artefact(

@@ -3,9 +3,9 @@ r"""Clusters of the features serve as labels that train the features.
 ## Idea
 
 A network that has seen nothing already maps similar images to similar features, a little better
-than chance. So take its features, cluster them, and pretend that the clusters are labels: train
-the network to predict them from changed images. Better features give better clusters, and round
-it goes. Each round solves two problems in turn:
+than chance. So take its features, cluster them, and pretend that the clusters are labels: train the
+network to predict them from changed images. Better features give better clusters, and so on. Each
+round solves two problems in turn:
 
 $$\min_{C, y} \frac1n \sum_i \lVert f(x_i) - C y_i \rVert^2
 \qquad\text{then}\qquad
@@ -22,17 +22,18 @@ last), **balance** (large clusters do not outvote small ones), **edges** instead
 
 ## What to watch
 
-- **Cluster sizes** before and after repair. A few giants and many dwarfs is the way to collapse.
+- **Cluster sizes** before and after repair. A few giants and many dwarfs are on the way to
+  collapse.
 - **NMI with the previous round**: how much of the clustering survives. It rises, and should not
-  reach 1: that would be features which no longer learn.
+  reach 1: then the features would no longer be learning.
 - **Cross-entropy** against $\ln k$, the value of guessing.
 - The **first filters**: noise at the start, edges and strokes later.
 - The k-means objective says little from round to round, since whitening changes the scale.
 
 ## Where it fails
 
-- With as few clusters as classes on small data: it is a learner of features, not of ten clusters.
-  The last step shows what is left after merging.
+- With as few clusters as classes on small data: it learns features, not ten clusters. The last step
+  shows what is left after merging.
 - Without balance or repair, when a few clusters swallow the rest.
 - When a shortcut such as tint, frame or stroke width groups better than content.
 

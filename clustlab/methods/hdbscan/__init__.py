@@ -2,27 +2,26 @@ r"""# HDBSCAN
 
 ## Idea
 
-A cluster is a place where items lie dense, surrounded by places where they do not. How dense is
-dense? Instead of one answer, take all: lower a water level over the landscape of density, and
-watch islands rise, grow and join. That is a tree. An island of fewer items than the **least
-cluster size** does not count; from the rest those are chosen that last longest, by their
-**stability**,
+A cluster is a place where items lie densely, surrounded by places where they do not. How dense is
+dense? Instead of one answer, take all: lower a water level over the landscape of density, and watch
+islands rise, grow and join. That is a tree. An island of fewer items than the **least cluster
+size** does not count; of the rest, those that last longest are chosen, by their **stability**,
 
 $$S(C) = \sum_{i \in C} \bigl( \lambda_i - \lambda_{\text{birth}}(C) \bigr) ,
 \qquad \lambda = 1 / \text{distance} ,$$
 
-where item $i$ leaves its island at density $\lambda_i$. So the method finds the number of
-clusters by itself, of any shape and each of its own density. What lies on no chosen island is
-**noise**: it belongs to no cluster. It is drawn grey and called noise everywhere.
+where item $i$ leaves its island at density $\lambda_i$. So the method finds the number of clusters
+by itself, and clusters may have any shape and each its own density. What lies on no chosen island
+is **noise**: it belongs to no cluster. It is drawn grey and called noise everywhere.
 
 ## What to watch
 
-- **Sizes and noise**: the outlined bar is noise. Look there first; a beautiful result on a tenth
-  of the items is not one. Scores are those of the clustered items, so beside them stands the share
-  that is **clustered**.
-- Each step asks for larger clusters. Small islands drown one after the other: their items become
-  noise, or the two sides of a split turn into one cluster. Where nothing changes over many
-  steps, the clusters are robust.
+- **Sizes and noise**: the outlined bar is noise. Look there first; a beautiful result on a tenth of
+  the items is not one. Scores count the clustered items only, so the share that is **clustered**
+  stands beside them.
+- Each step asks for larger clusters. Small islands drown one after another: their items become
+  noise, or the two sides of a split turn into one cluster. Where nothing changes over many steps,
+  the clusters are robust.
 - The **tree** shows all islands that count. A chosen one can lie deeper than another, so there
   need not be one cut through all.
 - **Strength** says how deep in its cluster an item lies.
@@ -31,10 +30,10 @@ clusters by itself, of any shape and each of its own density. What lies on no ch
 
 ## Where it fails
 
-In many dimensions distances become alike, and hardly a place is denser than the rest: on pixels
-of handwritten digits (MNIST) about four fifths of the items end as noise. Groups that touch
-without a thinner place between them are one. And its scores cannot be laid beside those of methods
-that must put every item somewhere: it leaves out what is hard.
+In many dimensions distances become alike, and hardly any place is denser than the rest: on pixels
+of handwritten digits (MNIST) about four fifths of the items end up as noise. Groups that touch
+without a thinner place between them are one. And its scores cannot be compared with those of
+methods that must put every item somewhere: it leaves out what is hard.
 
 ## Source
 
@@ -132,14 +131,14 @@ class Hdbscan:
         low=1,
         high=200,
         log=True,
-        help="How many items, itself among them, an item must have around it to lie in a dense "
-        "place. More smooth the landscape and leave more noise.",
+        help="How many items, itself included, an item must have around it to lie in a dense "
+        "place. Higher values smooth the landscape and leave more noise.",
     )
     n_sizes: int = params.param(
         15,
         low=2,
         high=100,
-        help="How many least sizes are shown on the way from 2 up to the one asked for.",
+        help="How many least sizes are shown on the way up from 2 to the one asked for.",
     )
     n_components: int = n_components()
     max_items: int = max_items()
@@ -239,7 +238,7 @@ def _stability(tree: Condensed, chosen: list[int]) -> Artefact:
         mass[None] / max(float(mass.sum()), float(np.finfo(np.float32).tiny)),
         "Stability",
         reading="How long the items of a cluster stay together as density rises, as a share of "
-        "the sum; a low bar is a cluster that hardly parted from its surroundings.",
+        "the sum; a low bar is a cluster that hardly stands out from its surroundings.",
         columns=tuple(cluster_name(i) for i in range(len(chosen))),
         cluster_axes=(1,),
     )

@@ -3,7 +3,7 @@ r"""# IMSAT: information maximising self-augmented training
 ## Idea
 
 A classifier trained without labels has to be sure of every item and to use all its answers. That
-alone leaves the borders free to run anywhere, through the middle of a group too. So a third thing
+alone leaves the borders free to run anywhere, even through the middle of a group. So a third thing
 is asked: a small change of an item must not change the answer,
 
 $$L = \underbrace{\frac1n \sum_i \mathrm{KL}\bigl(p(x_i) \Vert p(x_i + r_i)\bigr)}_{\text{a
@@ -18,8 +18,8 @@ quarter of the distance to its tenth nearest neighbour. And in which direction?
   the gradient of the divergence, from a random start.
 
 A random change of an image is spread over all pixels like dust and hardly matters. The worst one
-draws or wipes out a piece of a stroke, and to withstand that the network must keep its borders
-away from the items. The weight $\mu = 4$ keeps $H(y)$ close to its ceiling.
+draws or erases a piece of a stroke, and to withstand that the network must keep its borders away
+from the items. The weight $\mu = 4$ keeps $H(y)$ close to its ceiling.
 
 ## What to watch
 
@@ -28,8 +28,8 @@ away from the items. The weight $\mu = 4$ keeps $H(y)$ close to its ceiling.
 - **Divergence under adversarial and under random changes**: the first is far larger.
 - The **entropy pair**: $H(y)$ near $\ln K$ all the time, $H(y \mid x)$ falls from there to
   about 0.1.
-- **Size of the change** per item: a 1 has near neighbours and gets small changes, so that it is
-  not pulled over to a 7.
+- **Size of the change** per item: a 1 has close neighbours and gets small changes, so that it is
+  not pushed across to a 7.
 - **Sensitivity**: items with a high divergence lie at a border.
 
 ## Where it fails
@@ -44,7 +44,7 @@ away from the items. The weight $\mu = 4$ keeps $H(y)$ close to its ceiling.
   there each batch is drawn from all images anew, and Adam's first steps are a little shorter, but
   neither was tried.
 - With few items the neighbours are far, and one size fits less well: changes reach across.
-- Near in pixels is what counts as the same. On photographs that is a matter of background; there
+- What is near in pixels counts as the same. On photographs that depends on the background; there
   the paper starts from features of a trained network.
 
 ## Source

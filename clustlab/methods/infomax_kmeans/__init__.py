@@ -2,10 +2,10 @@ r"""# Deep InfoMax + k-means
 
 ## Idea
 
-Nothing is redrawn. A network turns an image into a code $z$ of 64 numbers that shall tell as much
-as possible about it. How much, a critic says: given a code and a piece of an image, it answers
-with a score $u$, high if it takes the piece to be of the image that the code came from. Pairs that
-belong together and pairs of two images are told apart all the better, the more the code knows:
+Nothing is redrawn. A network turns an image into a code $z$ of 64 numbers that should tell as much
+as possible about it. A critic says how much: given a code and a piece of an image, it answers with
+a score $u$, high if it thinks the piece is from the image that the code came from. The more the
+code knows, the better pairs that belong together can be told from pairs of two images:
 
 $$I_{JS} = \mathbb{E}_{\text{own}} \left[\ln 2 - \mathrm{sp}(-u)\right]
 - \mathbb{E}_{\text{other}} \left[\mathrm{sp}(u) - \ln 2\right], \qquad
@@ -14,25 +14,27 @@ $$I_{JS} = \mathbb{E}_{\text{own}} \left[\ln 2 - \mathrm{sp}(-u)\right]
 - **Global**: the piece is the whole map of features of the image.
 - **Local**: the piece is one place of the map, and all places count equally. So the code keeps
   what many places of an image share, and forgets the noise of a single one.
-- **Prior**: a discriminator tells codes, squashed to between 0 and 1, from even noise. The network
-  learns to deceive it, so codes spread out evenly.
+- **Prior**: a discriminator tells codes, squashed to between 0 and 1, from uniform noise. The
+  network learns to deceive it, so codes spread out evenly.
 
-k-means on the codes, at length one, gives the clusters.
+k-means on the codes, scaled to length 1, gives the clusters.
 
 ## What to watch
 
 - **Scores**: a row is a code, a column an image. The diagonal lights up: each code knows its own.
 - **Local** and **global** information rise towards $2 \ln 2 = 1.39$, where the estimate ends.
-- **Which place agrees**: bright is where the image is most like its own code. Strokes and their
-  ends, not the ground.
-- The two sides of the **prior** game stay near 0.7, guessing; far below, the discriminator wins.
+- **Which place agrees**: bright is where the image is most like its own code. It should be the
+  strokes and their ends, not the background.
+- Both sides of the **prior** game stay near 0.7, which is guessing; far below, the discriminator
+  wins.
 
 ## Where it fails
 
-- To know an image from all others is more than to know its kind. Codes of one class need not lie
+- To know an image from all others is more than to know its class. Codes of one class need not lie
   together: on digits k-means on pixels finds more, and so do neighbours among pixels.
-- The estimate cannot exceed $2 \ln 2$, so it stops to tell good codes from better ones. Blank
-  places, the same in all images, cannot be told apart and hold the local one far below.
+- The estimate cannot exceed $2 \ln 2$, so at some point it no longer tells good codes from better
+  ones. Blank places, the same in all images, cannot be told apart and keep the local estimate far
+  below.
 
 ## Source
 
@@ -222,13 +224,16 @@ class InfoMaxKMeans:
     n_clusters: int = params.n_clusters()
     epochs: int = params.epochs(20)
     local_weight: float = params.param(
-        1.0, low=0.0, high=10.0, help="Weight of what the code tells of each place of an image."
+        1.0, low=0.0, high=10.0, help="Weight of what the code tells about each place of an image."
     )
     global_weight: float = params.param(
-        0.5, low=0.0, high=10.0, help="Weight of what the code tells of the image as a whole."
+        0.5, low=0.0, high=10.0, help="Weight of what the code tells about the image as a whole."
     )
     prior_weight: float = params.param(
-        0.1, low=0.0, high=10.0, help="Weight of deceiving the discriminator of codes and noise."
+        0.1,
+        low=0.0,
+        high=10.0,
+        help="Weight of deceiving the discriminator that tells codes from noise.",
     )
     code_size: int = params.param(
         64, low=2, high=256, help="Width of the code, the space in which clusters are formed."
@@ -243,7 +248,9 @@ class InfoMaxKMeans:
     hidden_units: int = params.param(
         512, low=8, high=4096, advanced=True, help="Units between the map and the code."
     )
-    critic_units: int = params.param(256, low=8, high=4096, help="Units of critics.", advanced=True)
+    critic_units: int = params.param(
+        256, low=8, high=4096, help="Units of the critics.", advanced=True
+    )
     n_init: int = params.param(
         20, low=1, high=100, advanced=True, help="Starts of k-means on the code; the best is kept."
     )

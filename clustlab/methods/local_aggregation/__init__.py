@@ -6,29 +6,30 @@ Every image is a direction $v$ on a sphere, and a **memory bank** holds the last
 each. Around an image there are two sets. Its **background** neighbours $B$ are the most similar
 ones in the bank, whatever they show. Its **close** neighbours $C$ are those that share a cluster
 with it in at least one of several fine k-means clusterings of the bank. Training raises the share
-of the close ones among the background:
+of the background's weight that lies on close ones:
 
 $$\ell = -\ln \frac{\sum_{j \in C \cap B} \exp(\bar v_j^\top v / \tau)}
                   {\sum_{j \in B} \exp(\bar v_j^\top v / \tau)} .$$
 
-Close neighbours attract, other background neighbours repel, and whatever is far away is left
-alone: clusters form where images already are, not around a few centres. Several clusterings are
-used because the border of any one of them is drawn by chance.
+Close neighbours attract, other background neighbours repel, and whatever is far away is left alone:
+clusters form where images already are, not around a few centres. Several clusterings are used
+because the borders of any single one depend on chance.
 
-Clusters mean nothing at random weights, so there is a warm-up by **instance discrimination**:
-find the own row of the bank among all others. The method learns features; the clusters asked for
+Clusters mean nothing at random weights, so there is a warm-up by **instance discrimination**: pick
+out one's own row of the bank among all others. The method learns features; the clusters asked for
 come from k-means on them after each epoch.
 
 ## What to watch
 
-- The **neighbours** of some images, close ones in the upper row, other background in the lower.
-  The upper rows should show one thing; a lower row that does so too is pushed apart for nothing.
-- **Close neighbours per image**: 1 means that an image is close to itself alone, and nothing is
-  learnt but telling images apart; the whole background means that nothing is learnt at all.
-- **Agreement of clusterings** from one epoch to the next: it rises, but 1 for ever means that
-  they are stale.
+- The **neighbours** of some images, close ones in the upper row, other background in the lower. The
+  upper rows should show one class; where a lower row shows it too, images are pushed apart for
+  nothing.
+- **Close neighbours per image**: 1 means that an image is close only to itself, and all that is
+  learned is to tell images apart; the whole background means that nothing is learned at all.
+- **Agreement of clusterings** from one epoch to the next: it rises, but if it stays at 1 they are
+  stale.
 - **Similarity**: close neighbours move to the right, other background to the left of them.
-- The **kNN probe** on the page Evaluate tells more of the features than ten clusters can.
+- The **kNN probe** on the page Evaluate tells more about the features than ten clusters can.
 
 ## Where it fails
 

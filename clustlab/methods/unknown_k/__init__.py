@@ -2,10 +2,10 @@ r"""# Unknown K: split and merge, as in DeepDPM
 
 ## Idea
 
-All other methods here are told how many clusters there are. This one is not: it starts with any
-number and changes it on the way. The items are first laid out as in N2D, by an autoencoder and by
-neighbours, so that what belongs together lies in islands. Then there is a mixture of Gaussians,
-fitted again and again, and two kinds of proposal in turn.
+Nearly all other methods here are told how many clusters there are. This one is not: it starts with
+any number and changes it on the way. The items are first laid out as in N2D, by an autoencoder and
+by neighbours, so that what belongs together lies in islands. Then a mixture of Gaussians is fitted
+again and again, with two kinds of proposal in turn.
 
 - **Split**: every cluster has two halves ready. Are they two clusters rather than one?
 - **Merge**: are two clusters one rather than two?
@@ -16,14 +16,14 @@ they came from one Gaussian, whatever its mean and shape, the odds of two agains
 $$H = \frac{\alpha \, \Gamma(N_1) f(X_1) \, \Gamma(N_2) f(X_2)}{\Gamma(N) f(X)} .$$
 
 A split is carried out if $H > 1$, or else with probability $H$, a merge with $1/H$. More clusters
-always fit better, yet $f$ does not reward that: it is an average over all Gaussians that are
-believed in, and each new cluster has to pay for what must be learnt about it. How round and how
-wide a cluster is believed to be beforehand (the prior) is what decides on their number.
+always fit better, yet $f$ does not reward that: it is an average over all Gaussians that seem
+plausible beforehand, and each new cluster has to pay for what must be learned about it. How round
+and how wide clusters are expected to be (the prior) decides how many there are.
 
 ## What to watch
 
-- **Clusters** over the steps: start once with 3 and once with 30. If both end near the same
-  number, the data have spoken; if not, the start has.
+- **Clusters** over the steps: start once with 3 and once with 30. If both end near the same number,
+  the data have spoken; if not, it was the start.
 - **Odds of a split** for each cluster, with the mean images of its **halves**: above 0 it will be
   split at the next turn. Halves that look alike, with odds near 0, are a matter of taste.
 - **Odds of a merge** for each pair: where a cell is above 0 the two become one.
@@ -33,8 +33,8 @@ wide a cluster is believed to be beforehand (the prior) is what decides on their
 
 - The number depends on the prior. Narrow clusters, or a prior worth few items, and every bend of
   an island becomes a cluster; a prior worth many items, and islands that touch are joined.
-- An island that is bent or has a tail is not one Gaussian, so a class may end as two.
-- What the layout has joined, such as 4 and 9, no proposal parts.
+- An island that is bent or has a tail is not one Gaussian, so a class may end up as two.
+- What the layout has joined, such as 4 and 9, no proposal can part.
 - A split is only tried along one line, so three clusters in one may go undetected.
 
 ## Source

@@ -2,11 +2,11 @@ r"""# VaDE: variational deep embedding
 
 ## Idea
 
-Tell how the items came about, clusters included: pick a cluster $c$ with probability $\pi_c$, draw
-a code $z$ from the Gaussian of that cluster, and let a network draw the item from $z$. A second
-network looks at an item and answers with a posterior, a small cloud of codes: $q(z \mid x) =
-\mathcal N(\tilde\mu, \tilde\sigma^2)$. Both networks and the mixture of Gaussians are trained
-together, so that the story explains the items well. What is lowered, per item, is
+Tell a story of how the items came about, clusters included: pick a cluster $c$ with probability
+$\pi_c$, draw a code $z$ from the Gaussian of that cluster, and let a network draw the item from
+$z$. A second network looks at an item and answers with a posterior, a small cloud of codes: $q(z
+\mid x) = \mathcal N(\tilde\mu, \tilde\sigma^2)$. Both networks and the mixture of Gaussians are
+trained together, so that the story explains the items well. The loss per item is
 
 $$L = -\ln p(x \mid z) + \tfrac12 \sum_c \gamma_c \sum_d \Bigl( \ln \sigma_{cd}^2 +
 \frac{\tilde\sigma_d^2 + (\tilde\mu_d - \mu_{cd})^2}{\sigma_{cd}^2} \Bigr)
@@ -23,7 +23,7 @@ likeliest is taken.
 
 ## What to watch
 
-- **Samples** of each cluster: nobody has ever seen these images. A column with two kinds of digit
+- **Samples** of each cluster: nobody has ever seen these images. A column with two different digits
   is a cluster that holds both.
 - **Active units**: dimensions of the code whose mean moves from item to item. One that is given
   up keeps the same posterior for all items.
@@ -39,7 +39,7 @@ likeliest is taken.
   authors ship with their code; independent runs report 0.70 to 0.81.
 - A cluster that loses its items is not given any: its share shrinks towards 0.
 - Clusters are ellipses along the axes of the code, and what makes up most pixels shapes the code.
-- On photographs the drawing term outweighs all else, and clusters are colours.
+- On photographs the reconstruction term outweighs all else, and clusters are colours.
 
 ## Source
 

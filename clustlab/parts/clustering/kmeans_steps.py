@@ -144,8 +144,8 @@ def changes(now: Tensor, before: Tensor, n_clusters: int) -> Artefact:
     return Artefact(
         "bars",
         torch.stack(counts).cpu().numpy().astype(np.float32),
-        "Items that changed their cluster",
-        reading="Two clusters with tall bars exchange items across their common border.",
+        "Items that changed cluster",
+        reading="Two clusters with tall bars exchange items across the border they share.",
         rows=("joined", "left"),
         cluster_axes=(1,),
     )

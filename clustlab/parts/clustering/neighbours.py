@@ -74,7 +74,7 @@ def chosen_first(chosen: int | None, drawn: Array, n: int) -> Array:
     if chosen >= n:
         raise ParameterError(
             f"shown_item must be less than the number of items, got {chosen} for {n} items.",
-            "Items are numbered from 0: name one that is there, or none.",
+            "Items are numbered from 0: choose one that exists, or none.",
         )
     return np.array([chosen, *drawn[drawn != chosen]], np.int64)[: len(drawn)]
 
@@ -87,7 +87,7 @@ def neighbour_sheet(inputs: Inputs, shown: Array, table: Tensor) -> Artefact:
         "images",
         sheet(inputs, rows.tolist()),
         "Neighbours of some images",
-        "Each image with those that resemble it most, best first. Where a row mixes things, so "
+        "Each image with those that resemble it most, best first. Where a row mixes classes, so "
         "will the clusters.",
         rows=tuple(f"item {i}" for i in shown),
         columns=("item", *map(str, range(1, rows.shape[1]))),

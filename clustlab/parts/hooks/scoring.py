@@ -34,7 +34,7 @@ def not_kept(reason: str) -> ClustlabError:
     """Error for a step at which a run has not kept what a score is made of."""
     return ClustlabError(
         f"The run has not kept what is needed to score items at this step: {reason}.",
-        "Look at the last step of a run that has ended, or resume it.",
+        "Look at the last step of a run that has ended, or resume the run.",
     )
 
 
@@ -158,7 +158,7 @@ def head_scorer(encoder: nn.Module, heads: nn.Module, chosen: int, inputs: Input
     there is but one, else the average over up to four.
     """
     if not isinstance(heads, Heads):
-        raise TypeError(f"{type(heads).__name__} is no group of heads")
+        raise TypeError(f"{type(heads).__name__} is not a group of heads")
     k = heads.n_clusters
     fix_statistics(encoder, reference_batches(inputs))
     rows = slice(chosen * k, (chosen + 1) * k)

@@ -23,7 +23,7 @@ def n_components(default: int = 50) -> int:
         low=1,
         high=500,
         log=True,
-        help="How many directions of largest variance are kept of pixels or coordinates.",
+        help="How many directions of largest variance of the pixels or coordinates are kept.",
     )
     return setting
 
@@ -103,7 +103,7 @@ class Components:
             pixels.reshape(1, len(drawn), *self.shape),
             "Directions",
             reading="What changes along each component: bright pixels get lighter, dark ones "
-            "darker; mid-grey has no part in it.",
+            "darker; mid-grey does not change.",
             columns=tuple(str(i + 1) for i in range(len(drawn))),
         )
 
@@ -137,7 +137,7 @@ def _centroids(pixels: Array) -> Artefact:
         "images",
         pixels[None],
         "Centroids",
-        reading="The mean image of each cluster. A blurred one averages over unlike items.",
+        reading="The mean image of each cluster. A blurred one averages over items that differ.",
         cluster_axes=(1,),
     )
 

@@ -19,8 +19,8 @@ def max_items() -> int:
         high=50_000,
         log=True,
         advanced=True,
-        help="Beyond this number a random part of the items is clustered, and every other item "
-        "follows its nearest neighbours in it. Time and memory grow with its square.",
+        help="Beyond this number a random sample of the items is clustered, and every other item "
+        "follows its nearest neighbours in the sample. Time and memory grow with its square.",
     )
     return setting
 

@@ -66,7 +66,8 @@ def entropy_artefacts(p: Tensor, scalars: Mapping[str, float]) -> dict[str, Arte
             "per_item",
             _numpy(row_entropies(p)[:, None]),
             "Doubt",
-            "Entropy of the probabilities of an item: high ones lie on a border between clusters.",
+            "Entropy of the probabilities of each item: where it is high, the item lies on a "
+            "border between clusters.",
             columns=("entropy",),
         ),
     }
@@ -111,7 +112,8 @@ def overlap(over: Tensor, p: Tensor) -> dict[str, Artefact]:
             "matrix",
             table.float().cpu().numpy(),
             "Fine clusters of an auxiliary head within the clusters",
-            "A row with one strong cell is a style within one cluster; two strong cells straddle.",
+            "A row with one strong cell is a style within one cluster; one with two strong cells "
+            "straddles two.",
             cluster_axes=(1,),
         )
     }

@@ -29,7 +29,7 @@ class EncoderSettings:
     """Hyperparameters of an encoder and of the changed copies that it is trained on."""
 
     n_clusters: int = params.n_clusters()
-    crop: bool = params.switch("Cut away up to a seventh of a side or so, and enlarge the rest.")
+    crop: bool = params.switch("Cut away up to about a seventh of a side, and enlarge the rest.")
     rotation: bool = params.switch("Turn copies by a few degrees to either side.")
     shift: bool = params.switch("Move copies by up to a tenth of a side.")
     scale: bool = params.switch("Make copies larger or smaller.")
@@ -46,7 +46,7 @@ class EncoderSettings:
     normalisation: Normalisation = params.param(  # noqa: RUF009 - likewise
         "usual",
         advanced=True,
-        help="What keeps the values inside the network on one scale: over the batch, over each "
+        help="How values inside the network are kept on one scale: over the batch, over each "
         "item, or over groups of channels. 'usual' is what the network was published with.",
     )
     width: int = params.param(

@@ -135,7 +135,7 @@ def confidence_artefacts(p: Tensor, confident: Tensor) -> dict[str, Artefact]:
             "bars",
             (sure / sizes.clamp_min(1))[None].cpu().numpy(),
             "Share of confident items by cluster",
-            "Low bars are doubtful clusters; only confident items are labelled by themselves.",
+            "Low bars are doubtful clusters; only confident items label themselves.",
             rows=("share",),
             cluster_axes=(1,),
         ),

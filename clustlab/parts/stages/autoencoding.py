@@ -49,8 +49,8 @@ class CodeSettings:
     epochs: int = params.epochs(40, "How often pre-training passes over all items.")
     augmented: bool = params.param(
         False,
-        help="Train on turned and shifted copies of the items; what they are trained towards "
-        "comes from the originals.",
+        help="Train on turned and shifted copies of the items; the targets come from the "
+        "originals.",
     )
     hidden_widths: Literal["500-500-2000", "250-250-1000", "100-100-400", "none"] = params.param(
         "500-500-2000", advanced=True, help=WIDTHS_HELP
@@ -128,9 +128,9 @@ class AutoencoderSettings(CodeSettings):
 
     pretraining: Literal["end-to-end", "layer-wise", "none"] = params.param(
         "end-to-end",
-        help="Train all layers at once, or first one pair of layers after the other as a "
-        "denoising autoencoder and then all of them. With 'none' the clusters are those of a "
-        "random code.",
+        help="Train all layers at once, or first each pair of layers in turn as a denoising "
+        "autoencoder and then all of them. With 'none' the clusters are those of a random "
+        "code.",
     )
     layer_epochs: int = params.epochs(5, "Passes per pair of layers, if layer-wise.")
     corruption: float = params.param(
@@ -294,7 +294,7 @@ class AutoencoderTraining:
                 "images",
                 np.stack((to_images(x), restored)),
                 "Reconstructions",
-                reading="What the code remembers of an image: blur is what it has dropped.",
+                reading="What the code remembers of an image: what is blurred, it has dropped.",
                 rows=("original", "reconstruction"),
                 columns=tuple(str(i) for i in self._shown),
             ),

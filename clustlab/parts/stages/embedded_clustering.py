@@ -78,13 +78,13 @@ class EmbeddedSettings(AutoencoderSettings):
         none_word="auto",
         advanced=True,
         help="Factor on the code when the clusters are initialised. 'auto' enlarges a code whose "
-        "first answers are too unsure; with a small one all answers are alike.",
+        "first answers are too unsure; in a small code all answers are alike.",
     )
     target_scope: Literal["all items", "batch"] = params.param(
         "all items",
         advanced=True,
-        help="Whose answers the target is computed from. Those of a batch alone do not know how "
-        "large the clusters are, so the target hardly sharpens anything.",
+        help="Whose answers the target is computed from. A batch alone does not show how large "
+        "the clusters are, so its target hardly sharpens anything.",
     )
     update_interval: int = params.param(
         140, low=1, high=10_000, log=True, help="Optimiser steps between updates of the target."
@@ -287,7 +287,8 @@ class EmbeddedClustering:
                 "per_item",
                 p.cpu().numpy(),
                 "Target p",
-                reading="What the probabilities are trained towards: surer where they are sure.",
+                reading="What the probabilities are trained towards: surer where they are "
+                "already sure.",
                 cluster_axes=(1,),
             ),
             "sizes": Artefact(

@@ -41,8 +41,8 @@ def _overview() -> None:
         st.title("Learn", anchor=False)
         _door("Glossary: the words of the field", "dictionary", "glossary")
     st.markdown(
-        "Short lessons that run on this machine: read two sentences, move something, predict what "
-        "happens, see it. Every figure is computed while you look."
+        "Short lessons that run on this machine: read a few sentences, move something, predict "
+        "what happens, and see. Every figure is computed while you look."
     )
     known = list(catalogue.lessons().values())
     for start in range(0, len(known), 3):
@@ -251,7 +251,7 @@ def _verdict(step: LessonStep, said: int) -> None:
     values = {c.name: c.value for c in step.controls} | dict(step.try_it.sets)
     materials = lesson_runs.materials_of(step.needs(values)) if step.needs else ()
     if materials is None:
-        st.caption("The answer comes when the run beside is done.")
+        st.caption("The answer comes once the run is done.")
         return
     right, why = step.try_it.outcome(values, materials)
     option = step.try_it.options[said]
@@ -264,7 +264,7 @@ def _verdict(step: LessonStep, said: int) -> None:
 
 # -- ways ----------------------------------------------------------------------------------------
 def _ways(lesson: Lesson, number: int) -> None:
-    """Dots of the steps, back and on."""
+    """Dots of the steps, back and next."""
     with st.container(horizontal=True, key="lesson-ways", vertical_alignment="center"):
         _door("All lessons", "apps", None)
         if number > 1:
@@ -280,7 +280,7 @@ def _ways(lesson: Lesson, number: int) -> None:
             )
         if number < len(lesson.steps):
             st.button(
-                "On",
+                "Next",
                 icon=":material/chevron_right:",
                 icon_position="right",
                 type="primary",

@@ -128,7 +128,7 @@ def _ticking(name: str) -> None:
     missing = [spec for side, spec in entry.specs.items() if pair[side] is None]
     if missing:
         st.button(
-            "Start both runs" if len(missing) == len(SIDES) else "Start the other run, too",
+            "Start both runs" if len(missing) == len(SIDES) else "Start the other run too",
             type="primary",
             icon=":material/play_arrow:",
             key="start-missing",
@@ -149,7 +149,7 @@ def _side(entry: Entry, side: str, run: Run | None) -> None:
         st.badge(status, color="gray" if run is None else summaries.STATUS_COLORS[run.status])
     if run is None:
         st.caption(
-            "Its scores and whether the signature shows will stand here."
+            "Its scores will appear here, and whether the signature shows."
             if side == "broken"
             else "The same run with its guard, for comparison."
         )
