@@ -1,4 +1,5 @@
 import atexit
+import functools
 import os
 import shutil
 import tempfile
@@ -34,6 +35,7 @@ import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
 from clustlab.runs.store import RunSpec, RunStore  # noqa: E402
+from clustlab.training import estimate  # noqa: E402
 
 hypothesis.settings.register_profile(
     "clustlab", derandomize=True, database=None, deadline=None, print_blob=False
@@ -58,6 +60,15 @@ def pytest_xdist_make_scheduler(config, log):
             return "browser" if file.startswith("tests/browser/") else file
 
     return ByFile(config, log)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def measured_once():
+    """The speed of the machine is measured once, not anew for each empty folder of runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_linear_rate", "_conv_rate"):
+            patch.setattr(estimate, name, functools.cache(getattr(estimate, name)))
+        yield
 
 
 @pytest.fixture

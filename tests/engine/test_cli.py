@@ -340,14 +340,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(store):
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as closed:
-        command = [
-            sys.executable,
-            "-m",
-            "tests.support.fake_cli",
-            "datasets",
-            "--runs",
-            str(store.root),
-        ]
+        command = [sys.executable, "-m", "clustlab", "datasets", "--runs", str(store.root)]
         found = subprocess.run(
             command, cwd=ROOT, stdout=closed, stderr=subprocess.PIPE, text=True, check=False
         )

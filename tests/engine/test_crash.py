@@ -11,6 +11,7 @@ import pytest
 
 from clustlab.runs.store import Run, each_assignment, snapshot_path
 from clustlab.training.worker import execute, new_run, requeue
+from tests.support import forked
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,22 +22,13 @@ def start(store):
     children = []
 
     def begin(*words):
-        command = [
-            sys.executable,
-            "-m",
-            "tests.support.fake_cli",
-            *words,
-            "--runs",
-            str(store.root),
-        ]
-        quiet = subprocess.DEVNULL
-        children.append(subprocess.Popen(command, cwd=ROOT, stdout=quiet, stderr=quiet))
+        children.append(forked.start(*words, "--runs", str(store.root)))
         return children[-1]
 
     yield begin
     for child in children:
         child.kill()
-        child.wait()
+        child.join()
 
 
 def arrays(run, n=None):
@@ -46,7 +38,8 @@ def arrays(run, n=None):
 def kill(child, run):
     """End a worker without a word, and check what it leaves; returns the committed arrays."""
     os.kill(child.pid, signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
     assert run.status == "lost"
     fresh = Run(run.path)
     committed = arrays(fresh)
@@ -110,7 +103,7 @@ def test_two_processes_cannot_work_on_one_run(store, fake, start, wait_for):
     run = new_run(store, fake(pace=0.05, epochs=12, by_hand=True))
     first, second = start("work", run.id), start("work", run.id)
     wait_for(lambda: len(run) > 0, 120)
-    assert wait_for(lambda: {c.poll() for c in (first, second)} - {None}, 120) == {0}
+    assert wait_for(lambda: {c.exitcode for c in (first, second)} - {None}, 120) == {0}
     assert run.status == "running"  # one went home, the other works on
     wait_for(lambda: run.status == "done", 120)
     assert [r["step"] for r in run.log] == list(range(14))

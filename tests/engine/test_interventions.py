@@ -3,11 +3,8 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 from functools import cache, partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,9 +34,8 @@ from clustlab.training.runner import ThreadRunner
 from clustlab.training.worker import execute, new_run, requeue
 from clustlab.types import Intervention
 from tests.methods.test_methods import digits, packed, tiny, unpacked
-from tests.support import made_runs
+from tests.support import forked, made_runs
 
-ROOT = Path(__file__).parents[2]
 DATA = {"n_samples": 150}
 KMEANS = {"n_clusters": 5, "n_init": 1, "max_iter": 12, "tolerance": 0.0}
 
@@ -360,9 +356,7 @@ def test_after_a_kill_a_change_is_made_again_at_its_step_and_not_twice(store, wa
 
     run = new_run(store, whole.spec)
     (run.path / "request").write_text("until 3")
-    command = [sys.executable, "-m", "clustlab", "work", run.id, "--runs", str(store.root)]
-    quiet = subprocess.DEVNULL
-    child = subprocess.Popen(command, cwd=ROOT, stdout=quiet, stderr=quiet)
+    child = forked.start("work", run.id, "--runs", str(store.root), fake=False)
     try:
         wait_for(lambda: run.status == "paused", 120)
         interventions.ask(run, "scramble", (2,))
@@ -370,7 +364,7 @@ def test_after_a_kill_a_change_is_made_again_at_its_step_and_not_twice(store, wa
         wait_for(lambda: len(run) == 5 and run.status == "paused")
     finally:
         os.kill(child.pid, signal.SIGKILL)
-        child.wait()
+        child.join()
     wait_for(lambda: run.status == "lost")
     requeue(run)
     execute(store.root, run.id)

@@ -80,7 +80,8 @@ def test_pause_step_go_on_cancel_and_resume(runner, store, fake, wait_for):
     assert trained < passed - 0.8  # pauses do not count
 
 
-def test_runs_queue_up_in_order_and_a_waiting_one_can_be_cancelled(runner, store, fake, wait_for):
+def test_runs_queue_up_in_order_and_a_waiting_one_can_be_cancelled(store, fake, wait_for):
+    runner = ThreadRunner(store.root)  # both have the same queue
     first, gone, last = (
         new_run(store, fake(by_hand=True, pace=0.05 if seed == 0 else 0.0, seed=seed))
         for seed in range(3)

@@ -1,0 +1,13 @@
+import functools
+
+import pytest
+from streamlit.components.v2 import manifest_scanner
+
+
+@pytest.fixture(autouse=True, scope="session")
+def scanned_once():
+    """Installed packages are searched for components once, as a server does, not at each run."""
+    with pytest.MonkeyPatch.context() as patch:
+        scan = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
