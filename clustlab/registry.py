@@ -123,7 +123,11 @@ class Published(Protocol):
 
 @runtime_checkable
 class Measuring(Protocol):
-    """It reports scalars of its own, beyond those of `analysis/scalar_catalogue.py`: `scalars`."""
+    """It declares scalars of its own, or what is special about shared ones: `scalars`.
+
+    They come before those of `analysis/scalar_catalogue.py`. A training loss says how it goes
+    (`course`) where that is not down: pages and alarms speak of it accordingly.
+    """
 
     scalars: ClassVar[tuple[Scalar, ...]]
 
@@ -162,7 +166,7 @@ INTERVENING = Capability(
 PUBLISHED = Capability(
     "reported", "Published", "Published figures stand beside those measured here.", Published
 )
-MEASURING = Capability("scalars", "Own scalars", "It measures what no other does.", Measuring)
+MEASURING = Capability("scalars", "Own scalars", "It says itself what its figures are.", Measuring)
 EMITTING_NOISE = Capability(
     "emits_noise", "Noise", "Items that fit nowhere stay outside all clusters.", EmittingNoise
 )

@@ -20,6 +20,15 @@ REMEDY = "Lower the learning rate, or check the scale of the input."
 
 InterventionKind = Literal["learning rate", "merge", "split", "re-seed", "scramble"]
 Better = Literal["higher", "lower", "neither"]  # which way a score or a scalar gets better
+LossCourse = Literal["falls", "jumps", "rises"]
+"""How a loss goes while training does well.
+
+| course | what it is measured against |
+|---|---|
+| falls | something that stays what it is |
+| jumps | an aim that is set anew now and then: it may rise there, and falls in between |
+| rises | an aim that gets harder as the answers get better, such as DEC's sharpened target |
+"""
 ArtefactKind = Literal["matrix", "images", "bars", "per_item", "tree"]
 Role = Literal["initialise", "pretrain", "train", "read_off"]
 """What a phase is for.
@@ -183,6 +192,7 @@ class Scalar:
     high: float = math.inf
     lesson: tuple[str, int] | None = None  # lesson and step (from 1) that explain it
     is_training_loss: bool = False  # what training makes smaller
+    course: LossCourse = "falls"  # of a training loss, in a run that goes well
     is_numbered: bool = False  # one of several, such as `loss_head_1`, `loss_head_2`
 
     @property

@@ -10,6 +10,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
+from clustlab import registry
 from clustlab.analysis.alarms import Alarm, AlarmKind
 from clustlab.analysis.shares import percent
 from clustlab.params import schema
@@ -17,7 +18,6 @@ from clustlab.registry import Method
 from clustlab.types import MethodFamily
 
 RATES = ("cluster_learning_rate", "learning_rate")
-MOVING_AIMS: tuple[MethodFamily, ...] = ("self-training", "pairs", "pseudo-labels")
 TRAINED: tuple[MethodFamily, ...] = (
     "self-training",
     "classifier",
@@ -103,10 +103,16 @@ def facts(alarm: Alarm) -> str:
 
 def about_rising_losses(method: type[Method]) -> str:
     """What a loss that rises says of a method; nothing if it has no learning rate."""
-    if method.family in MOVING_AIMS:
+    courses = {s.course for s in registry.own_scalars(method) if s.is_training_loss}
+    if "rises" in courses:
         return (
-            "The loss is measured against an aim that changes with the answers, so it may rise "
-            "while the run learns."
+            "The loss is measured against a target that gets harder as the answers get better, so "
+            "it may rise while the run learns."
+        )
+    if "jumps" in courses:
+        return (
+            "The loss is measured against an aim that is set anew as the answers change: it may "
+            "rise there, and falls in between."
         )
     if any(p.name in RATES for p in schema(method)):
         return "A loss that rises or jumps about asks for a lower learning rate."

@@ -14,7 +14,7 @@ import numpy as np
 
 from clustlab import registry
 from clustlab.analysis.matching import sizes_of
-from clustlab.analysis.scalar_catalogue import own_scalars, training_loss
+from clustlab.analysis.scalar_catalogue import SCALARS, own_scalars, training_loss
 from clustlab.analysis.timeline import Timeline
 from clustlab.errors import Diverged
 from clustlab.runs.phases import step_phases
@@ -43,7 +43,6 @@ WINDOW = 5  # steps that are taken together where single ones say little
 SWITCHED = 0.1  # share of labels changed by a change of head that is worth a word
 AGREED = 0.6  # mean NMI of all pairs of heads below which they are said to disagree
 GROWTH = 1.5  # factor from step to step at which a loss runs away
-RECONSTRUCTIONS = ("reconstruction", "layer_reconstruction")  # losses whose aim does not move
 BY_FAMILY: tuple[AlarmKind, ...] = ("collapse", "divergence")  # what one family may, another not
 
 
@@ -123,6 +122,7 @@ class Course:
     largest: Sequence[int] = ()  # lasting number of the largest cluster at each step, if known
     roles: Sequence[Role | None] = ()  # of the phase of each step, if known
     family: MethodFamily | None = None
+    rising: frozenset[str] = frozenset()  # keys of losses that rise in a run that goes well
     is_done: bool = False  # whether the last step is what came out
 
     def __len__(self) -> int:
@@ -143,7 +143,10 @@ def alarms_of_run(run: Run, timeline: Timeline) -> list[Alarm]:
     if not any(alarm.kind in BY_FAMILY for alarm in alarms):
         return alarms  # loading all methods, which takes seconds, could only take some away
     method = registry.methods().get(run.spec.method)
-    return alarms_of_course(replace(known, family=None if method is None else method.family))
+    own = registry.own_scalars(method)
+    rising = frozenset(scalar.key for scalar in own if scalar.course == "rises")
+    family = None if method is None else method.family
+    return alarms_of_course(replace(known, family=family, rising=rising))
 
 
 def course(
@@ -361,14 +364,17 @@ def _changes_of_head(course: Course) -> Iterator[Alarm]:
 def _loss_that_should_fall(course: Course) -> Array:
     """Loss (steps,) that has no reason to rise; nan where there is none.
 
-    What is trained towards a sharper version of its own answers, such as DEC, has a divergence for
-    its loss that rises while the target sharpens. There only the reconstruction should fall.
+    Where the loss rises by design, such as DEC's while its target sharpens, it is the part of it
+    that should fall all the same, such as the reconstruction.
     """
-    if course.family != "self-training":
+    if not course.rising:
         return course.loss
-    nothing = np.full(len(course), np.nan)
-    first, second = (course.scalars.get(name, nothing) for name in RECONSTRUCTIONS)
-    return np.where(np.isfinite(first), first, second)
+    steps = np.full(len(course), np.nan)
+    for scalar in SCALARS.values():
+        if scalar.is_training_loss and scalar.key not in course.rising:
+            values = course.scalars.get(scalar.key, steps)
+            steps = np.where(np.isfinite(steps), steps, values)
+    return steps
 
 
 def _divergence(course: Course) -> Iterator[Alarm]:

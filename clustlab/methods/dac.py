@@ -84,6 +84,7 @@ from clustlab.types import (
     Paper,
     PlannedPhase,
     Reported,
+    Scalar,
     Snapshot,
 )
 
@@ -199,6 +200,10 @@ class DAC(ChangedCopies):
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     views: ClassVar[Augmentation] = VIEWS
     interventions: ClassVar[Offer] = {"train": ("learning rate", "scramble")}
+    scalars: ClassVar[tuple[Scalar, ...]] = (
+        # harder pairs are added from epoch to epoch
+        Scalar("loss", "Loss", better="lower", is_training_loss=True, course="jumps"),
+    )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 20, "width": 16},
         "standard": {"passes": 2},

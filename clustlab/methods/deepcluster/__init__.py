@@ -87,6 +87,7 @@ from clustlab.types import (
     Paper,
     PlannedPhase,
     Reported,
+    Scalar,
     Snapshot,
 )
 
@@ -125,6 +126,18 @@ class DeepCluster(EncoderSettings):
     loop: ClassVar[tuple[str, ...]] = ("classify", "encode", "whiten", "cluster", "repair")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     interventions: ClassVar[Offer] = {"train": OF_LABELS}
+    scalars: ClassVar[tuple[Scalar, ...]] = (
+        # labels are made anew in every round
+        Scalar(
+            "cross_entropy",
+            "Cross-entropy",
+            "nats",
+            "lower",
+            low=0.0,
+            is_training_loss=True,
+            course="jumps",
+        ),
+    )
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"epochs": 15, "n_clusters_over": 50, "batch_size": 64},
         "standard": {},

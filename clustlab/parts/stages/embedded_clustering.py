@@ -37,7 +37,7 @@ from clustlab.parts.stages.autoencoding import (
     AutoencoderTraining,
     rescale_code,
 )
-from clustlab.types import Array, Artefact, Cost, Intervention, PlannedPhase, Snapshot
+from clustlab.types import Array, Artefact, Cost, Intervention, PlannedPhase, Scalar, Snapshot
 
 SINKHORN_ROUNDS = 50  # until columns are equal within a thousandth
 
@@ -55,6 +55,10 @@ class EmbeddedSettings(AutoencoderSettings):
     """Hyperparameters and loop of a method that trains a code and its centres together."""
 
     interventions: ClassVar[Offer] = {**AutoencoderSettings.interventions, "cluster": ALL}
+    scalars: ClassVar[tuple[Scalar, ...]] = (
+        # the target sharpens with the answers, so the divergence from it grows
+        Scalar("loss", "Loss", better="lower", is_training_loss=True, course="rises"),
+    )
 
     target: Literal["dec", "power", "hard", "sinkhorn"] = params.param(
         "dec",
