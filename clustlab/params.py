@@ -17,6 +17,99 @@ from clustlab.errors import ParameterError
 T = TypeVar("T")
 Kind = Literal["int", "float", "bool", "choice"]
 
+WORDS = {
+    "augment": "Changed copies in training",
+    "augment_clustering": "Changed copies in clustering",
+    "augmented": "Turned and shifted copies",
+    "balance_weight": "Weight of equal sizes",
+    "belief": "Strength of prior belief",
+    "beta": "Weight of the prior (beta)",
+    "cluster_epochs": "Epochs of clustering",
+    "cluster_learning_rate": "Learning rate of clustering",
+    "cluster_temperature": "Temperature between clusters",
+    "cluster_weight": "Weight of the clusters",
+    "code_scale": "Factor on the code",
+    "corruption": "Share of values blanked",
+    "covariance": "Shape of the components",
+    "critic_units": "Units of the critics",
+    "delta": "Balancing (delta)",
+    "depth": "Number of convolutions",
+    "entropy_weight": "Weight of equal sizes",
+    "evenness_weight": "Weight of using both branches",
+    "features": "What is clustered",
+    "first_cut": "Clusters at the first step",
+    "flip": "Mirror copies",
+    "gamma": "Sharpening (gamma)",
+    "global_weight": "Weight of the whole image",
+    "hidden_width": "Width of the hidden layers",
+    "hidden_widths": "Widths of the hidden layers",
+    "information_weight": "Weight of sure, balanced answers",
+    "instance_temperature": "Temperature between images",
+    "instance_weight": "Weight of telling images apart",
+    "items_per_cluster": "Items in a fine cluster",
+    "jitter": "Change brightness and contrast",
+    "label_epochs": "Epochs of self-labelling",
+    "layer_epochs": "Epochs per pair of layers",
+    "layout_epochs": "Epochs of the layout",
+    "layout_size": "Dimensions of the layout",
+    "least": "Smallest half of a split",
+    "local_weight": "Weight of parts of the image",
+    "max_items": "Most items to cluster directly",
+    "max_iter": "Most rounds",
+    "max_updates": "Most updates of the target",
+    "min_cluster_size": "Smallest cluster",
+    "min_dist": "Least distance in the layout",
+    "min_samples": "Items around a dense place",
+    "most_clusters": "Most clusters in a division",
+    "n": "Number of points",
+    "n_background": "Background neighbours",
+    "n_clusterings": "Fine clusterings",
+    "n_clusters_over": "Clusters for finer training",
+    "n_components": "Principal components",
+    "n_features": "Width of the features",
+    "n_hidden": "Width of the hidden layer",
+    "n_init": "Starts of k-means",
+    "n_neighbors": "Number of neighbours",
+    "n_samples": "Number of items",
+    "n_sizes": "Sizes shown on the way",
+    "n_start": "Clusters at the start",
+    "new_centers": "New centres every round",
+    "passes": "Passes in an epoch",
+    "pretraining": "Pre-training",
+    "prior_weight": "Weight of the prior",
+    "reach": "Size of the small change",
+    "regularisation": "Least variance",
+    "repair_empty": "Repair empty clusters",
+    "repeats": "Copies of each image",
+    "reset_head": "New classifier every round",
+    "rotation": "Turn copies",
+    "running_statistics": "Averages over past batches",
+    "scale": "Enlarge and shrink copies",
+    "settle_epochs": "Epochs after the last cut",
+    "shear": "Slant copies",
+    "shift": "Shift copies",
+    "shown_item": "Item to follow",
+    "sobel": "Show edges, not colours",
+    "sparsity": "Share of items that use a unit",
+    "sparsity_weight": "Weight of sparsity",
+    "standardise": "Put columns on one scale",
+    "strength": "Strength of the changes",
+    "target_scope": "Items behind the target",
+    "theta": "Trust in torn clusters (theta)",
+    "threshold": "Confidence threshold",
+    "tolerance": "Stop below this change",
+    "tree_epochs": "Epochs of growing the tree",
+    "update_interval": "Steps between updates",
+    "variance": "Expected variance of a cluster",
+    "warm_up_epochs": "Warm-up epochs",
+    "warmup_epochs": "Warm-up epochs",
+    "weights": "Weight of the ties",
+    "whiten": "Equal variance in all directions",
+    "whitening": "Equal variance in all directions",
+    "width": "Width of the network",
+}
+"""What settings are called where their names alone say too little, one term for one thing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Param:
@@ -37,8 +130,8 @@ class Param:
 
     @property
     def label(self) -> str:
-        """Name in words, for forms and tables."""
-        words = self.name.replace("_", " ")
+        """Name in words, for forms, tables and the names of runs."""
+        words = WORDS.get(self.name) or self.name.replace("_", " ")
         if words.startswith("n "):
             words = f"number of {words[2:]}"
         return words[0].upper() + words[1:]

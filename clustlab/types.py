@@ -53,6 +53,21 @@ MethodFamily = Literal[
     "pseudo-labels",  # trained on the numbers of clusters that another step has made
 ]
 
+FAMILIES: Mapping[MethodFamily, str] = MappingProxyType(
+    {
+        "centres": "Centres",
+        "mixture": "Mixtures",
+        "linkage": "Linkage",
+        "density": "Density",
+        "code": "Code first, clusters later",
+        "self-training": "Self-training",
+        "classifier": "Classifiers",
+        "pairs": "Pairs",
+        "pseudo-labels": "Pseudo-labels",
+    }
+)
+"""What families are called, in the order in which lists of methods have them: simple ones first."""
+
 ScalarUnit = Literal[
     "",
     "nats",

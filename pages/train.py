@@ -7,6 +7,7 @@ from clustlab.ui.run import frame
 from clustlab.ui.train import live, setup
 
 run = session.chosen_run()
+session.follow_form_in_address()
 left, right = st.columns([10, 27], gap="medium")
 with left:
     choice = setup.form(run)

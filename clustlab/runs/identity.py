@@ -169,17 +169,32 @@ def changed_settings(run: RunRecord) -> dict[str, Any]:
 def changed_from_preset(spec: RunSpec) -> dict[str, Any]:
     """Settings of a spec that are not those of its preset, or of the nearest one."""
     try:
-        presets = registry.method(spec.method).presets
+        preset = preset_of(spec)
     except ParameterError:  # a plug-in that is not here any more
         return {}
+    return _changed_from(preset, spec)
+
+
+def preset_of(spec: RunSpec) -> str:
+    """The preset that a spec names, else the one from which it differs in the fewest settings.
+
+    Raises
+    ------
+    ParameterError
+        If its method is not there.
+    """
+    presets = registry.method(spec.method).presets
     named = spec.preset.partition(" ")[0]  # a table of figures says "quick n_clusters=4"
-    mine = method_settings(spec)
+    if named in presets:
+        return named
+    return min(presets, key=lambda preset: len(_changed_from(preset, spec)))
 
-    def changed(preset: str) -> dict[str, Any]:
-        usual = dict(_filled(registry.method, spec.method, presets[preset]))
-        return {name: value for name, value in mine.items() if usual.get(name) != value}
 
-    return min(map(changed, [named] if named in presets else presets), key=len)
+def _changed_from(preset: str, spec: RunSpec) -> dict[str, Any]:
+    """Settings of a spec that are not those of a preset of its method."""
+    values = registry.method(spec.method).presets[preset]
+    usual = dict(_filled(registry.method, spec.method, values))
+    return {n: value for n, value in method_settings(spec).items() if usual.get(n) != value}
 
 
 def changed_data(spec: RunSpec) -> dict[str, Any]:

@@ -53,6 +53,10 @@ class Machine:
         """Estimated time of one iteration of a phase, in seconds."""
         return self._model(phase.cost) * self._correction(method)
 
+    def n_measured(self, method: str) -> int:
+        """Number of finished runs of a method that estimates for it rest on."""
+        return len(self._mine["ratios"].get(method, ()))
+
     def learn(self, method: str, phases: Sequence[PlannedPhase], seconds: float) -> None:
         """Correct later estimates by a finished run."""
         modelled = sum(self._model(p.cost) * p.iterations for p in phases)

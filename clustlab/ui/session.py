@@ -21,7 +21,7 @@ from clustlab.runs.identity import comes_from
 from clustlab.runs.store import Run, RunSpec, RunStore
 from clustlab.types import CLASS_RULES, Array, ClassRule, Dataset
 from clustlab.ui import nav, state
-from clustlab.ui.state import SessionValue
+from clustlab.ui.state import QueryValue, SessionValue
 
 if TYPE_CHECKING:
     from clustlab.analysis.timeline import Timeline
@@ -207,15 +207,39 @@ def chosen_run() -> Run | None:
         forget()
         raise
     if state.RUN.get() != run.id:
-        wanted_step = state.STEP_IN_ADDRESS.get()
-        known = wanted_step.isascii() and wanted_step.isdecimal() and len(wanted_step) < 9
-        form_open = state.IS_FORM_OPEN.get()
-        choose(run.id, int(wanted_step) if known else None)
+        wanted_step, item = _number(state.STEP_IN_ADDRESS), _number(state.ITEM_IN_ADDRESS)
+        form_open = state.IS_FORM_OPEN.get() or state.FORM_IN_ADDRESS.is_set()
+        choose(run.id, wanted_step)
         state.IS_FORM_OPEN.set(form_open)
+        with contextlib.suppress(ClustlabError):  # it has no items yet, or not any more
+            if item is not None and item < len(items(run)):
+                pick(item)
     state.RUN_IN_ADDRESS.set(run.id)
     if state.STEP.get() is not None:  # links carry only the run
         state.STEP_IN_ADDRESS.set(str(state.STEP.get()))
+    if state.PICKED.get() is not None:
+        state.ITEM_IN_ADDRESS.set(str(state.PICKED.get()))
     return run
+
+
+def _number(parameter: QueryValue) -> int | None:
+    """Whole number from 0 up that the address holds; None for anything else."""
+    text = parameter.get()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else None
+
+
+def follow_form_in_address() -> None:
+    """Open the form of the page Train if the address says so, and let the address say so."""
+    if state.FORM_IN_ADDRESS.is_set():
+        state.IS_FORM_OPEN.set(True)
+    elif state.IS_FORM_OPEN.get():
+        state.FORM_IN_ADDRESS.set("next")
+
+
+def close_form() -> None:
+    """Look at the run again, not at what the form is about to start."""
+    state.IS_FORM_OPEN.set(False)
+    state.FORM_IN_ADDRESS.drop()
 
 
 def choose(run_id: str, step: int | None = None) -> None:
@@ -224,7 +248,8 @@ def choose(run_id: str, step: int | None = None) -> None:
     for value in state.OF_ONE_RUN:
         value.forget()
     clear_charts()
-    state.STEP_IN_ADDRESS.drop()
+    for parameter in (state.STEP_IN_ADDRESS, state.ITEM_IN_ADDRESS, state.FORM_IN_ADDRESS):
+        parameter.drop()
     state.RUN_IN_ADDRESS.set(run_id)
     if step is not None:
         set_step(step)
@@ -234,8 +259,8 @@ def forget() -> None:
     """Let go of the chosen run."""
     state.RUN.forget()
     state.STEP.forget()
-    state.RUN_IN_ADDRESS.drop()
-    state.STEP_IN_ADDRESS.drop()
+    for parameter in (state.RUN_IN_ADDRESS, state.STEP_IN_ADDRESS, state.ITEM_IN_ADDRESS):
+        parameter.drop()
 
 
 # -- the chosen step ---------------------------------------------------------------------------
@@ -273,12 +298,17 @@ def select(indices: Sequence[int] | Array, title: str) -> None:
     """Show these items in the inspector, on every page, until others are selected."""
     state.SELECTED.set(([int(i) for i in indices], title))
     state.PICKED.set(None)  # the newest choice is on top
+    state.ITEM_IN_ADDRESS.drop()
     state.HAS_MARKS.set(True)
 
 
 def pick(index: int | None) -> None:
     """Open one item in the inspector."""
     state.PICKED.set(index)
+    if index is None:
+        state.ITEM_IN_ADDRESS.drop()
+    else:
+        state.ITEM_IN_ADDRESS.set(str(index))
     state.HAS_MARKS.set(index is not None)
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustlab import params
+from clustlab import params, registry
 from clustlab.errors import ParameterError
-from clustlab.params import build, check, param, schema
+from clustlab.params import WORDS, build, check, param, schema
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def test_the_schema_reads_kinds_bounds_and_choices_from_the_fields():
     assert (BY_NAME["n_clusters"].low, BY_NAME["n_clusters"].high) == (2, 500)
     assert BY_NAME["rate"].log
     assert BY_NAME["share"].advanced
-    assert BY_NAME["n_samples"].label == "Number of samples"
+    assert BY_NAME["n_samples"].label == "Number of items"
 
 
 def test_a_field_without_help_is_a_bug():
@@ -171,3 +171,13 @@ def test_any_value_is_taken_or_refused_never_worse(name, value):
     except ParameterError as error:
         message = str(error)
     assert p.name in message or check(p, found) == found
+
+
+def test_settings_of_every_method_have_names_of_their_own_in_words():
+    owners = [*registry.methods().values(), *registry.datasets().values()]
+    known = set()
+    for owner in owners:
+        labels = [p.label for p in schema(owner)]
+        assert len(set(labels)) == len(labels), owner.name
+        known |= {p.name for p in schema(owner)}
+    assert set(WORDS) <= known  # no word for a setting that nobody has

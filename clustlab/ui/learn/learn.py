@@ -302,4 +302,4 @@ def _onward(lesson: Lesson) -> None:
     if following:
         _door(f"Next: {following[0].title}", "school", following[0].name)
     if lesson.methods:
-        nav.link("train", "Train it yourself", "play_circle", method=lesson.methods[0])
+        nav.link("train", "Train it yourself", "play_circle", method=lesson.methods[0], form="next")

@@ -46,9 +46,8 @@ def methods() -> None:
             _table(schema(method), method), hide_index=True, alt=f"Settings of {method.title}"
         )
         if st.button(f"Train {method.title}", icon=":material/play_arrow:", type="primary"):
-            state.METHOD.set(name)
             state.IS_FORM_OPEN.set(True)
-            nav.go("train")
+            nav.go("train", method=name)
 
     with st.expander("What each method offers besides", icon=":material/checklist:"):
         for capability in registry.CAPABILITIES:
@@ -115,9 +114,8 @@ def datasets() -> None:
         return
     _items(data)
     if st.button("Train on it", icon=":material/play_arrow:", type="primary"):
-        state.DATASET.set(name)
         state.IS_FORM_OPEN.set(True)
-        nav.go("train")
+        nav.go("train", dataset=name)
 
 
 def _items(data: Dataset) -> None:

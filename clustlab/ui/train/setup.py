@@ -1,10 +1,9 @@
 """The form of the page Train: data set, method, preset, parameters, device, seed, Start."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -16,17 +15,19 @@ from clustlab.device import NAMES, choose_device
 from clustlab.errors import ClustlabError
 from clustlab.params import Param, build, schema
 from clustlab.registry import DatasetSpec, Method
+from clustlab.runs.identity import differences, planned, preset_of
 from clustlab.runs.store import Run, RunSpec
 from clustlab.training import estimate
 from clustlab.types import Dataset, PlannedPhase
 from clustlab.ui import session, state
+from clustlab.ui.train import choices
 from clustlab.ui.train import form as forms
 from clustlab.ui.train import preview as before_start
 from clustlab.ui.widgets import panels
 from clustlab.views import sheets
 
-DEFAULT_DATASET, DEFAULT_METHOD = "mnist-5k", "dec"
 SHOWN, DATA_SHOWN = 4, 2  # parameters in sight; the rest are folded
+TOLD = 3  # settings that are named where many differ
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,12 @@ class Choice:
 
 def form(run: Run | None) -> Choice:
     """Draw the form, with the button that starts what it says; return that."""
-    seen = state.IS_FORM_SEEN.get()
-    state.IS_FORM_SEEN.set(True)
-    if wanted := state.PREFILL.take():
-        prefill(wanted)
-    elif run is not None and not seen and not state.DATASET_IN_ADDRESS.is_set():
-        with contextlib.suppress(ClustlabError):  # of a method that is not there any more
-            prefill(run.id)  # one change, and Start again
+    _follow(run)
+    above = st.container()
     choice = fields()
+    if run is not None and not state.IS_FORM_OPEN.get():
+        with above:
+            _next_run(choice, run)
     try:
         build(choice.dataset, choice.dataset_params)
         build(choice.method, choice.method_params)
@@ -89,10 +88,68 @@ def form(run: Run | None) -> Choice:
         except ClustlabError as error:
             session.show_error(error)
         else:
-            state.IS_FORM_OPEN.set(False)
+            session.close_form()
+            state.FORM_OF.set(state.RUN.get())  # it holds what was started
             st.rerun()
     waiting(run)
     return choice
+
+
+def _follow(run: Run | None) -> None:
+    """Fill the form with the settings of a run that was opened: one change, and Start again.
+
+    What a link asks for stays, and so does a form that is being filled in for another run.
+    """
+    wanted = state.PREFILL.take()
+    if wanted:
+        prefill(wanted)
+    if run is None:
+        return
+    is_new = run.id != state.FORM_OF.get()
+    state.FORM_OF.set(run.id)
+    is_busy = bool(wanted) or state.IS_FORM_OPEN.get() or choices.is_named_elsewhere()
+    if is_new and not is_busy:
+        with contextlib.suppress(ClustlabError):  # of a method that is not there any more
+            prefill(run.id)
+
+
+def _next_run(choice: Choice, run: Run) -> None:
+    """Say that the form is about another run than the one that is shown, where it is."""
+    other = different_settings(choice.spec, run.spec)
+    if not other:
+        return
+    with st.container(border=True, key="next-run"):
+        st.markdown(
+            f"**These settings are for the next run.** The run shown, {run.title}, differs in "
+            f"{_listed(other)}."
+        )
+        st.button(
+            "Use the settings of the run shown",
+            icon=":material/input:",
+            type="tertiary",
+            on_click=state.PREFILL.set,
+            args=(run.id,),
+        )
+
+
+def different_settings(a: RunSpec, b: RunSpec) -> list[str]:
+    """What two runs are asked to do differently, in words; whether one goes on from a third not."""
+    if (a.dataset, a.method) != (b.dataset, b.method):
+        told = [("data set", a.dataset != b.dataset), ("method", a.method != b.method)]
+        return [words for words, differs in told if differs]
+    owners = registry.dataset(a.dataset), registry.method(a.method)
+    labels = {f"data.{p.name}": p.label for p in schema(owners[0])}
+    labels |= {p.name: p.label for p in schema(owners[1])}
+    facts = differences(planned(a), planned(b))
+    names = [name for name in facts if name not in ("continues", "version")]
+    known = {"excluded": "items left out", "mixed_precision": "mixed precision"}
+    return [known.get(name) or labels.get(name, name).lower() for name in names]
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Words as they are listed in a sentence, the first few."""
+    few = [*words[:TOLD], f"{len(words) - TOLD} more"] if len(words) > TOLD + 1 else list(words)
+    return " and ".join(filter(None, (", ".join(few[:-1]), few[-1])))
 
 
 def waiting(run: Run | None) -> None:
@@ -114,12 +171,11 @@ def waiting(run: Run | None) -> None:
 
 def fields() -> Choice:
     """Draw the fields of the form; return what they say."""
-    dataset = _choose(state.DATASET.key, "Data set", registry.datasets(), DEFAULT_DATASET)
+    dataset = choices.choose_dataset()
     dataset_params = forms.fields(dataset.name, schema(dataset), {}, shown=DATA_SHOWN)
     data = samples(dataset, dataset_params, state.SEED.get())
     excluded = left_out(dataset, dataset_params)
-    method = _choose(state.METHOD.key, "Method", registry.methods(), DEFAULT_METHOD)
-    st.caption(f"**{method.title}.** {method.idea}")
+    method = choices.choose_method()
     preset = _preset(method, data)
     params = forms.fields(method.name, schema(method), method.presets[preset], SHOWN)
     if params != {p.name: v for p, v in _of_preset(method, preset)}:
@@ -190,54 +246,42 @@ def _has_cuda() -> bool:
     return torch.cuda.is_available()
 
 
-def _choose(key: str, label: str, known: Mapping[str, Any], default: str) -> Any:
-    names = list(known)
-    name = st.selectbox(
-        label,
-        names,
-        index=names.index(default) if default in names else 0,
-        key=key,
-        **forms.LASTING,
-    )
-    return known[name]
-
-
 def _preset(method: type[Method], data: Dataset | None) -> str:
     """Three buttons, each with its time; choosing one sets every parameter to it."""
-    key = f"{method.name}.preset"
-
-    def apply() -> None:
-        forms.reset(method.name, schema(method), method.presets[state.widget(key).get()])
-
-    chosen = st.segmented_control(
-        "Preset",
-        list(method.presets),
-        default="quick",
-        required=True,
-        key=key,
-        on_change=apply,
-        **forms.LASTING,
-        help="Quick: minutes on a CPU. Standard: the settings of our own figures. "
-        "Paper: the published settings, meant for a GPU.",
-        width="stretch",
-    )
     times = {p: time_words(method, values, data) for p, values in method.presets.items()}
-    if all(times.values()):
-        st.caption("On this machine " + ", ".join(f"{p} {t}" for p, t in times.items()))
-    return str(chosen)
+    preset = choices.choose_preset(
+        method,
+        times,
+        lambda chosen: forms.reset(method.name, schema(method), method.presets[chosen]),
+    )
+    if any(times.values()):
+        st.caption(source_of_times(method))
+    return preset
+
+
+def source_of_times(method: type[Method]) -> str:
+    """Where the times of a method come from, in a sentence."""
+    measured = _machine().n_measured(method.name)
+    if measured:
+        runs = f"{measured} finished run{'s' * (measured > 1)}"
+        return f"Times by the last {runs} of {method.title} on this machine."
+    return (
+        f"Times are estimates from the speed of this machine; no run of {method.title} has "
+        "finished here yet."
+    )
 
 
 def prefill(run_id: str) -> None:
     """Take over the settings of a run that is to be changed and run again."""
     spec = session.open_run(run_id).spec
     dataset, method = registry.dataset(spec.dataset), registry.method(spec.method)
-    state.DATASET.set(spec.dataset)
-    state.METHOD.set(spec.method)
+    choices.choose(dataset=spec.dataset, method=spec.method)
     state.SEED.set(spec.seed)
     state.DEVICE.set(spec.device)
     state.IS_MIXED.set(spec.mixed_precision)
-    preset = spec.preset if spec.preset in method.presets else "quick"
-    state.widget(f"{method.name}.preset").set(preset)
+    value, address = choices.of_preset(method.name)
+    value.set(preset_of(spec))
+    address.set(value.get())
     forms.reset(dataset.name, schema(dataset), spec.dataset_params)
     forms.reset(method.name, schema(method), spec.method_params)
     key = library.key(spec.dataset, spec.dataset_params, spec.seed)
@@ -290,7 +334,6 @@ def time_words(method: type[Method], params: Mapping[str, Any], data: Dataset | 
         return ""
     try:
         seconds = _seconds(
-            session.store().root,
             method.name,
             tuple(sorted(params.items(), key=str)),
             len(data.items),
@@ -308,11 +351,15 @@ def _plan(
     return build(registry.method(method), dict(params)).plan(n, shape)
 
 
-def _seconds(
-    root: Path, method: str, params: tuple[tuple[str, Any], ...], n: int, shape: tuple[int, ...]
-) -> float:
+def _machine() -> estimate.Machine:
     device = choose_device(state.DEVICE.get())[0]
-    machine = estimate.Machine(root, device.type)
+    return estimate.Machine(session.store().root, device.type)
+
+
+def _seconds(
+    method: str, params: tuple[tuple[str, Any], ...], n: int, shape: tuple[int, ...]
+) -> float:
+    machine = _machine()
     if not any(run.is_active for run in session.store().runs()):  # a busy machine looks slow
         machine.measure()
     return machine.seconds(method, _plan(method, params, n, shape))
@@ -326,8 +373,7 @@ def preview(choice: Choice) -> None:
         st.button(
             "Back to the run",
             icon=":material/arrow_back:",
-            on_click=state.IS_FORM_OPEN.set,
-            args=(False,),
+            on_click=session.close_form,
         )
     st.subheader(method.title, anchor=False)
     st.markdown(method.idea)

@@ -1,0 +1,158 @@
+"""What the form of the page Train chooses first: data set, method and preset, kept in the address.
+
+Streamlit leaves a value out of the address where it is the default, and a link without a data set
+would show each reader another one. So these three always stand there.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from clustlab import registry
+from clustlab.registry import Method
+from clustlab.types import FAMILIES
+from clustlab.ui import state
+from clustlab.ui.state import QueryValue, SessionValue
+
+DEFAULT_DATASET, DEFAULT_METHOD, DEFAULT_PRESET = "mnist-5k", "dec", "quick"
+
+
+def is_named_elsewhere() -> bool:
+    """Whether the address asks for a data set or a method that the form has not shown before.
+
+    Then somebody came by a link, and what it names counts more than the run that is looked at.
+    """
+    kept = (
+        (state.DATASET_IN_ADDRESS, state.DATASET),
+        (state.METHOD_IN_ADDRESS, state.METHOD),
+    )
+    return any(address.is_set() and address.get() != value.get() for address, value in kept)
+
+
+def choose_dataset() -> Any:
+    """Draw the choice of a data set; return it."""
+    known = registry.datasets()
+    name = _kept(state.DATASET, state.DATASET_IN_ADDRESS, list(known), DEFAULT_DATASET)
+    st.selectbox(
+        "Data set",
+        list(known),
+        format_func=lambda each: known[each].title,
+        key=state.DATASET.key,
+        on_change=_tell(state.DATASET, state.DATASET_IN_ADDRESS),
+        persist_state="session",
+    )
+    return known[name]
+
+
+def choose_method() -> type[Method]:
+    """Draw the choice of a method, by family; return it."""
+    known = {method.name: method for each in by_family().values() for method in each}
+    name = _kept(state.METHOD, state.METHOD_IN_ADDRESS, list(known), DEFAULT_METHOD)
+    st.selectbox(
+        "Method",
+        list(known),
+        format_func=lambda each: method_words(known[each]),
+        key=state.METHOD.key,
+        on_change=_tell(state.METHOD, state.METHOD_IN_ADDRESS),
+        persist_state="session",
+    )
+    method = known[name]
+    st.caption(method.idea)
+    with st.popover(
+        "All methods, each in a line", icon=":material/list:", key="all-methods", on_change="rerun"
+    ) as every:
+        if every.open:  # what nobody sees costs no time
+            _all_methods(method)
+    return method
+
+
+def by_family() -> Mapping[str, Sequence[type[Method]]]:
+    """Methods by what their family is called, in its order; each family by title."""
+    methods = sorted(registry.methods().values(), key=lambda method: method.title.lower())
+    families = {
+        words: [method for method in methods if method.family == family]
+        for family, words in FAMILIES.items()
+    }
+    return {words: members for words, members in families.items() if members}
+
+
+def method_words(method: type[Method]) -> str:
+    """A method in a list: its family, then its name."""
+    return f"{FAMILIES[method.family]} · {method.title}"
+
+
+def _all_methods(chosen: type[Method]) -> None:
+    for words, members in by_family().items():
+        st.markdown(f"**{words}**")
+        for method in members:
+            name, idea = st.columns([2, 3], vertical_alignment="center")
+            name.button(
+                method.title,
+                key=f"choose-{method.name}",
+                type="primary" if method is chosen else "tertiary",
+                on_click=choose,
+                kwargs={"method": method.name},
+            )
+            idea.caption(method.idea)
+
+
+def choose(*, dataset: str = "", method: str = "") -> None:
+    """Let the form show a data set or a method; to be called before it is drawn."""
+    if dataset:
+        state.DATASET.set(dataset)
+        state.DATASET_IN_ADDRESS.set(dataset)
+    if method:
+        state.METHOD.set(method)
+        state.METHOD_IN_ADDRESS.set(method)
+
+
+def choose_preset(
+    method: type[Method], words: Mapping[str, str], apply: Callable[[str], None]
+) -> str:
+    """Draw a button for each preset, with words such as its time; return the chosen one.
+
+    `apply` is told of a preset when it was chosen.
+    """
+    value, address = of_preset(method.name)
+    names = list(method.presets)
+    name = _kept(value, address, names, DEFAULT_PRESET)
+
+    def chosen() -> None:
+        address.set(value.get())
+        apply(value.get())
+
+    st.segmented_control(
+        "Preset",
+        names,
+        format_func=lambda each: f"**{each}** {words[each]}" if words.get(each) else each,
+        required=True,
+        key=value.key,
+        on_change=chosen,
+        persist_state="session",
+        help="Quick: minutes on a CPU. Standard: the settings of our own figures. "
+        "Paper: the published settings, meant for a GPU.",
+        width="stretch",
+    )
+    return name
+
+
+def of_preset(method: str) -> tuple[SessionValue[str], QueryValue]:
+    """Where the preset of a method is kept."""
+    key = f"{method}.preset"
+    return SessionValue(key, ""), QueryValue(key)
+
+
+def _kept(value: SessionValue[str], address: QueryValue, names: Sequence[str], default: str) -> str:
+    """Name to show: that of the address, else of the session, else the default; kept in both."""
+    known = (name for name in (address.get(), value.get(), default) if name in names)
+    name = next(known, names[0])
+    value.set(name)
+    if address.get() != name:
+        address.set(name)
+    return name
+
+
+def _tell(value: SessionValue[str], address: QueryValue) -> Callable[[], None]:
+    """Callback that lets the address say what was chosen."""
+    return lambda: address.set(value.get())
