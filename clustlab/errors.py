@@ -47,3 +47,7 @@ class RunNotFound(ClustlabError):
 
 class Cancelled(Exception):
     """Raised inside a running method when the user asked to stop."""
+
+
+class SetAside(Exception):
+    """Raised between two steps of a run that is to make way for others."""

@@ -419,3 +419,4 @@ class PlannedPhase:
     cost: Cost  # of one iteration
     role: Role
     samples: int = 0  # of one iteration
+    is_in_loop: bool = True  # whether the boxes of the method's diagram are at work in it

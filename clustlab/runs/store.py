@@ -10,7 +10,7 @@ snapshot k whatever happens to the writer.
              snapshots/      00000.npz ...
              checkpoint.pt   from which the rest can be repeated bit for bit
              warm.pt         checkpoint of the run that this one continues
-             request         from the reader: run, pause, cancel, "until N", or "box N"
+             request         from the reader: run, pause, cancel, aside, "until N", or "box N"
              wishes/         from the reader: changes to make, one file each, until they are made
              interventions.jsonl  from the worker: each change with its step, before it is made
              about.json      from the reader: name, tags and note, see `clustlab.runs.labels`
@@ -43,8 +43,16 @@ from clustlab.runs.migration import SCHEMA, MigratedArrays, current_record, numb
 from clustlab.runs.spec import RunSpec as RunSpec  # readers of runs find it here, too
 from clustlab.types import REMEDY, Array, Artefact, Dataset, Snapshot
 
-Status = Literal["queued", "running", "paused", "done", "cancelled", "failed", "lost"]
+Status = Literal["queued", "running", "paused", "done", "cancelled", "set aside", "failed", "lost"]
 ACTIVE: tuple[Status, ...] = ("queued", "running", "paused")
+RESUMABLE: tuple[Status, ...] = ("cancelled", "set aside", "failed", "lost")
+Request = Literal["run", "pause", "cancel", "aside"]
+Intention = Literal["", "pausing", "stopping", "setting aside"]
+INTENTIONS: Mapping[str, Intention] = {
+    "pause": "pausing",
+    "cancel": "stopping",
+    "aside": "setting aside",
+}
 UNUSED_DATA = 3600.0  # seconds for which a loaded data set without a run is kept
 # numpy parses the head of an array, and the parser of CPython 3.11 now and then raises a
 # SystemError ("AST constructor recursion depth mismatch") when threads use it at the same time
@@ -163,9 +171,20 @@ class Run(Sequence[Snapshot]):
         """Whether a worker has it, or will."""
         return self.status in ACTIVE
 
+    @property
+    def intention(self) -> Intention:
+        """What its worker was asked to do and has not done yet; empty if there is nothing."""
+        status, wanted = self.status, INTENTIONS.get(self._requested, "")
+        if status == "running" or (status == "paused" and wanted != "pausing"):
+            return wanted
+        return ""
+
     # -- what readers may write ----------------------------------------------------------------
-    def request(self, word: Literal["run", "pause", "cancel"]) -> None:
-        """Ask the worker to go on, hold or stop; raises `RunNotFound` if the run is deleted."""
+    def request(self, word: Request) -> None:
+        """Ask the worker to go on, hold, stop, or make way for others after its present step.
+
+        Raises `RunNotFound` if the run is deleted.
+        """
         self._request(word)
 
     def request_step(self) -> None:

@@ -18,7 +18,7 @@ from clustlab.context import Context
 from clustlab.data import library
 from clustlab.data.atomic import write_atomically
 from clustlab.device import choose_device
-from clustlab.errors import ParameterError
+from clustlab.errors import ParameterError, SetAside
 from clustlab.params import build
 from clustlab.registry import Method
 from clustlab.runs.interventions import InterventionQueue
@@ -40,6 +40,8 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
         If it cannot be done.
     Cancelled
         If it was asked to stop.
+    SetAside
+        If it was asked to make way; what it has done is kept.
     """
     spec = run.spec
     writer.poll()
@@ -92,8 +94,11 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
             writer.append(step, snapshot, {**record, "seconds": round(clock.seconds, 4)})
             step += 1
             writer.report(force=True, step=step, done=ctx.done + 1)
-            if writer.checkpoint_due():
+            makes_way = writer.is_to_make_way
+            if makes_way or writer.checkpoint_due():
                 writer.save_checkpoint({**ctx.checkpoint(), "step": step, "seconds": clock.seconds})
+            if makes_way:
+                raise SetAside
             writer.poll()
     writer.save_checkpoint({**ctx.final_checkpoint(), "step": step, "seconds": clock.seconds})
     writer.report(seconds=round(clock.seconds, 3), fraction=1.0)
@@ -156,6 +161,7 @@ class _Clock:
         checkpoint: Mapping[str, Any] | None,
     ) -> None:
         self._machine, self._method, self._phases, self._writer = machine, method, phases, writer
+        self._is_in_loop = {phase.name: phase.is_in_loop for phase in phases}
         self._before = float(checkpoint["seconds"]) if checkpoint else 0.0
         self._start = time.monotonic() - writer.paused_seconds  # paused while loading
         self._phase, self._phase_start, self._phase_first = "", 0.0, 0
@@ -176,7 +182,7 @@ class _Clock:
             phase=ctx.phase_name,
             done=ctx.done,
             total=ctx.total,
-            active=ctx.active,
+            active=ctx.active if self._is_in_loop.get(ctx.phase_name, True) else "",
             boxes=ctx.boxes,
             seconds=round(self.seconds, 2),
             eta=round(left, 1),

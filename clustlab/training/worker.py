@@ -15,7 +15,7 @@ import torch
 from clustlab import registry
 from clustlab.data import library
 from clustlab.device import choose_device
-from clustlab.errors import Cancelled, ClustlabError, ParameterError
+from clustlab.errors import Cancelled, ClustlabError, ParameterError, SetAside
 from clustlab.params import build
 from clustlab.runs.identity import changed_from_preset
 from clustlab.runs.liveness import claim
@@ -152,6 +152,8 @@ def _outcome(store: RunStore, run: Run, writer: RunWriter) -> tuple[Status, dict
         train(store, run, writer)
     except Cancelled:
         return "cancelled", {}
+    except SetAside:
+        return "set aside", {}
     except ClustlabError as error:
         kind = type(error).__name__
         return "failed", {"error": error.message, "hint": error.hint, "error_type": kind}

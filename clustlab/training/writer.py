@@ -138,6 +138,11 @@ class RunWriter:
             return "run" if self.path.is_dir() else "cancel"
 
     @property
+    def is_to_make_way(self) -> bool:
+        """Whether the run was asked to leave the worker to others, and go on later."""
+        return self._requested() == "aside"
+
+    @property
     def is_cancelled(self) -> bool:
         """Whether the run was asked to stop or deleted."""
         return self._requested() == "cancel"

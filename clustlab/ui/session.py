@@ -358,10 +358,20 @@ def queue(spec: RunSpec) -> Run:
 
 
 def start(spec: RunSpec) -> Run:
-    """Queue a new run and look at it; raises like `queue`."""
+    """Queue a new run and look at it, or at what it has to wait for; raises like `queue`."""
+    before = active_runs()
     run = queue(spec)
-    choose(run.id)
+    if before:
+        wait_for(run.id, before[0].id)
+    else:
+        choose(run.id)
     return run
+
+
+def wait_for(run_id: str, instead: str) -> None:
+    """Look at another run until it is the turn of a queued one."""
+    choose(instead)
+    state.AWAITED.set((run_id, instead))
 
 
 def resume(run: Run) -> None:
@@ -374,13 +384,17 @@ def resume(run: Run) -> None:
         runner.submit(run.id)
 
 
-def queue_position(run: Run) -> int:
-    """Number of active runs that come before a queued one."""
-    mine = run.progress.get("queued", 0.0)
-    states = [r.progress for r in store().runs() if r.id != run.id]
-    return sum(s["status"] in ("running", "paused") for s in states) + sum(
-        s["status"] == "queued" and s.get("queued", 0.0) < mine for s in states
-    )
+def active_runs() -> list[Run]:
+    """Runs that train or wait: those at work first, then the others in the order of the queue."""
+    active = [(run, run.progress) for run in store().runs() if run.is_active]
+    active.sort(key=lambda each: (each[1]["status"] == "queued", each[1].get("queued", 0.0)))
+    return [run for run, _ in active]
+
+
+def runs_ahead(run: Run) -> list[Run]:
+    """Active runs that come before a queued one, the one at work first."""
+    active = active_runs()
+    return active[: next((i for i, other in enumerate(active) if other.id == run.id), 0)]
 
 
 def guarded(view: Callable[..., None]) -> Callable[..., None]:

@@ -90,6 +90,8 @@ def keep_in_address(names: Sequence[str], **others: str) -> None:
 # -- the run that is looked at -----------------------------------------------------------------
 RUN = SessionValue[str | None]("run", None)
 STEP = SessionValue[int | None]("step", None)  # None follows the newest
+AWAITED = SessionValue[tuple[str, str] | None]("awaited", None)
+"""A queued run to look at once it starts, and the one that is looked at meanwhile."""
 RUN_IN_ADDRESS, STEP_IN_ADDRESS = QueryValue("run"), QueryValue("step")
 ITEM_IN_ADDRESS = QueryValue("item")
 EARLIER_STEP = SessionValue[int | None]("from_step", None)  # to compare with the one in view

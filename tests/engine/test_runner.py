@@ -17,6 +17,7 @@ from clustlab.training.estimate import Machine
 from clustlab.training.runner import ProcessRunner, ThreadRunner, make_runner
 from clustlab.training.worker import execute, new_run, requeue
 from clustlab.training.writer import RunWriter
+from tests.support import fakes
 
 
 def arrays(run):
@@ -551,6 +552,44 @@ def test_cancel_while_paused(store, fake, wait_for):
 
 
 # Training longer ---------------------------------------------------------------------------------
+
+
+def test_a_paused_run_makes_way_and_goes_on_later_where_it_was(store, fake, wait_for):
+    slow = new_run(store, fake(by_hand=True, pace=0.02, epochs=8))
+    other = new_run(store, fake(by_hand=True, seed=1))
+    runner = ThreadRunner(store.root)
+    runner.submit(slow.id)
+    runner.submit(other.id)
+    wait_for(lambda: len(slow) >= 1)
+    slow.request("pause")
+    wait_for(lambda: slow.status == "paused")
+    slow.request("aside")
+    wait_for(lambda: other.status == "done")
+    assert (slow.status, slow.intention) == ("set aside", "")
+    assert 0 < len(slow) < 10
+    requeue(slow)
+    runner.submit(slow.id)
+    wait_for(lambda: slow.status == "done")
+    assert arrays(slow) == arrays(carried_out(store, fake(by_hand=True, epochs=8)))
+
+
+def test_no_box_of_the_loop_is_at_work_before_it(store, fake, monkeypatch):
+    told = []
+    report, plan = RunWriter.report, fakes.Fake.plan
+
+    def first_outside(self, n, shape):
+        before, loop = plan(self, n, shape)
+        return [replace(before, is_in_loop=False), loop]
+
+    def noted(writer, **changes):
+        if changes.get("active"):
+            told.append((changes["phase"], changes["active"]))
+        report(writer, **changes)
+
+    monkeypatch.setattr(RunWriter, "report", noted)
+    monkeypatch.setattr(fakes.Fake, "plan", first_outside)
+    carried_out(store, fake(by_hand=True))
+    assert set(told) == {("train", "train"), ("train", "cluster")}
 
 
 def test_a_finished_run_can_be_trained_longer_again_and_again(store, fake):

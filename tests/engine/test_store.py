@@ -285,6 +285,24 @@ def test_a_cancelled_queued_run_is_cancelled_at_once(store):
     assert run.status == "cancelled"
 
 
+@pytest.mark.parametrize(
+    ("status", "word", "intention"),
+    [
+        ("running", "run", ""),
+        ("running", "pause", "pausing"),
+        ("running", "cancel", "stopping"),
+        ("paused", "pause", ""),  # that is done
+        ("paused", "aside", "setting aside"),
+        ("done", "cancel", ""),
+    ],
+)
+def test_what_a_worker_has_been_asked_and_has_not_done_yet_is_said(store, status, word, intention):
+    run = new(store)
+    set_state(run, status)
+    run.request(word)
+    assert run.intention == intention
+
+
 def test_a_status_that_cannot_be_read_is_lost(store):
     run = new(store)
     (run.path / "status.json").write_text("{")

@@ -1,8 +1,9 @@
 """The page Train: what the address holds, what the form is about, and what is waited for."""
 
 from clustlab import registry
-from clustlab.runs.store import RunSpec
+from clustlab.runs.store import RunSpec, queued_status, write_status
 from clustlab.types import FAMILIES
+from clustlab.ui import session
 from clustlab.ui.train import choices, setup
 from tests.support import made_runs
 from tests.ui.test_pages import runs, trained, visit, words
@@ -98,3 +99,87 @@ def test_methods_are_listed_by_family_with_their_names():
     listed = [method.name for members in families.values() for method in members]
     assert sorted(listed) == sorted(registry.methods())
     assert choices.method_words(registry.method("dec")) == "Self-training · DEC"
+
+
+# -- the queue -------------------------------------------------------------------------------------
+class Nobody:
+    """A runner that carries nothing out."""
+
+    def submit(self, run_id):
+        pass
+
+
+def at_work(run, status="running", **more):
+    write_status(run.path, {**run.progress, **queued_status(), "status": status, **more})
+
+
+def busy(runs, **more):
+    """A run that is at work, as far as its folder says."""
+    made_runs.data(runs, labels=[0, 1, 2] * 4)
+    made = made_runs.run(runs, [[0, 1, 2] * 4] * 3, method="kmeans")
+    at_work(made, **more)
+    return made
+
+
+def test_a_start_beside_another_run_says_what_it_waits_for_and_shows_that(runs, monkeypatch):
+    monkeypatch.setattr(session, "_runner", lambda root: Nobody())
+    first = busy(runs, eta=170.0)
+    app = visit("train", run=first.id, dataset="digits", method="gmm")
+    button(app, "Put in the queue").click().run()
+    mine = runs.runs()[0]
+    assert mine.spec.method == "gmm"
+    assert asked(app, "run") == first.id
+    assert f"**{mine.title}** is in the queue." in words(app)
+    assert f"waiting for {first.title} (about 3 min left)" in words(app)
+    at_work(mine, "done")
+    at_work(first, "done")
+    app.run()
+    assert asked(app, "run") == mine.id
+    assert not app.exception
+
+
+def test_a_paused_run_that_holds_up_the_queue_can_be_set_aside(runs):
+    first = busy(runs, status="paused")
+    made_runs.data(runs, "other")
+    at_work(made_runs.run(runs, [], "other", seed=1), "queued")
+    app = visit("train", run=first.id)
+    assert "the queue stands still" in "".join(each.value for each in app.warning)
+    app.button(key="queue-aside").click().run()
+    assert first.intention == "setting aside"
+    assert any("setting aside …" in badge for badge in said_in_badges(app))
+    at_work(first, "set aside")
+    app.run()
+    assert "Resume" in [b.label for b in app.button]
+    assert "made way for others" in words(app)
+    assert not app.exception
+
+
+def said_in_badges(app):
+    return [element.value for element in app.markdown if "-badge[" in element.value]
+
+
+def test_a_run_that_is_about_to_pause_says_so(runs):
+    first = busy(runs)
+    app = visit("train", run=first.id)
+    app.button(key="control-Pause").click().run()
+    assert any("pausing …" in badge for badge in said_in_badges(app))
+    app.button(key="control-Keep going").click().run()
+    assert first.intention == ""
+    assert any("running" in badge for badge in said_in_badges(app))
+
+
+def test_before_the_loop_the_page_says_so_and_no_box_is_lit(runs):
+    first = busy(runs, phase="pre-train", active="")
+    assert "Before the loop: pre-train" in words(visit("train", run=first.id))
+    at_work(first, active="assign items")
+    assert "Before the loop" not in words(visit("train", run=first.id))
+
+
+def test_times_of_presets_say_where_they_come_from(runs):
+    said = words(visit("train", dataset="digits", method="kmeans"))
+    assert "no run of k-means has finished here yet" in said
+    trained(runs, max_iter=2, n_init=1)
+    app = visit("train", dataset="digits", method="kmeans")
+    assert "Times measured in the last run of k-means on this machine." in words(app)
+    (presets,) = [each for each in app.get("button_group") if each.label == "Preset"]
+    assert all("about" in option for option in presets.options)

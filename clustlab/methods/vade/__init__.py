@@ -186,9 +186,12 @@ class VaDE(AutoencoderSettings):
         start = self.clustering_plan("initialise clusters", "initialise", n, shape)
         rounds = USUAL_KMEANS_STEPS + USUAL_ROUNDS * self.n_init
         mixture = Cost(linear=float(4 * rounds * n * self.n_clusters * network.code))
-        return [
+        before = [
             *self.pretraining_plan(n, shape),
             replace(start, cost=start.cost + mixture),
+        ]
+        return [
+            *(replace(phase, is_in_loop=False) for phase in before),
             PlannedPhase("cluster", self.cluster_epochs, epoch + look, "train", n),
         ]
 

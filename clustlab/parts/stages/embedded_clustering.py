@@ -1,7 +1,7 @@
 """What DEC and its relatives share: centres in the code that are trained towards a target."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -139,9 +139,12 @@ class EmbeddedSettings(AutoencoderSettings):
         samples = min(self.batch_size, n) * self.update_interval
         update = self.forward_cost(network) * (TRAINING * samples)
         look = macs(network, network.shape, network.encode) * n
-        return [
+        before = [
             *self.pretraining_plan(n, shape),
             self.clustering_plan("initialise clusters", "initialise", n, shape),
+        ]
+        return [
+            *(replace(phase, is_in_loop=False) for phase in before),
             PlannedPhase("cluster", self.max_updates, update + look, "train", samples),
         ]
 

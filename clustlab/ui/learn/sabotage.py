@@ -10,7 +10,7 @@ import streamlit as st
 from clustlab.analysis.score_catalogue import SCORES
 from clustlab.course import catalogue
 from clustlab.errors import ClustlabError, ParameterError
-from clustlab.runs.store import Run, RunSpec
+from clustlab.runs.store import RESUMABLE, Run, RunSpec
 from clustlab.sabotage import entries
 from clustlab.sabotage.entry import Entry, Finding
 from clustlab.training import estimate
@@ -29,7 +29,6 @@ TITLES = {  # of the methods, which a page need not import
     "imsat": "IMSAT",
     "kmeans": "k-means",
 }
-STOPPED = ("cancelled", "failed", "lost")
 
 Pair = dict[str, Run | None]
 
@@ -106,7 +105,7 @@ def _pair(entry: Entry) -> Pair:
     pair: Pair = {}
     for side, spec in entry.specs.items():
         mine = session.runs_of(spec)
-        whole = [run for run in mine if run.status not in STOPPED]
+        whole = [run for run in mine if run.status not in RESUMABLE]
         pair[side] = next(iter(whole or mine), None)
     return pair
 
@@ -160,7 +159,7 @@ def _side(entry: Entry, side: str, run: Run | None) -> None:
         st.progress(float(progress.get("fraction") or 0.0), run_bar.whereabouts(run, progress))
     elif progress["status"] == "failed":
         session.show_error(progress)
-    elif progress["status"] in STOPPED:
+    elif progress["status"] in RESUMABLE:
         st.caption("It ended before it could show anything.")
         _button("Resume", "play_arrow", side, partial(session.resume, run))
     else:

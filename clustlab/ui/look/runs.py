@@ -20,7 +20,7 @@ from clustlab.runs.labels import (
     tags_in,
 )
 from clustlab.runs.search import Wanted
-from clustlab.runs.store import Run
+from clustlab.runs.store import RESUMABLE, Run
 from clustlab.ui import nav, session, state
 from clustlab.ui.look import run_filters
 from clustlab.ui.run import summaries
@@ -162,7 +162,7 @@ def _actions(chosen: list[Run]) -> None:
         help="Choose two to four runs over the same draw of items",
     ):
         nav.go("compare", runs=",".join(run.id for run in chosen))
-    again = one is not None and one.status in ("cancelled", "failed", "lost")
+    again = one is not None and one.status in RESUMABLE
     if st.button("Resume", icon=":material/play_arrow:", disabled=not again) and one:
         session.resume(one)
         st.rerun()

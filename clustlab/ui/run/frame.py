@@ -98,8 +98,17 @@ def why_nothing_yet(run: Run) -> None:
                 "hint": "Press Resume to start it again.",
             }
         )
-    elif progress["status"] == "cancelled":
+    elif progress["status"] in ("cancelled", "set aside"):
         st.info("This run was stopped before its first step. Press Resume to go on with it.")
+    elif progress["status"] == "queued" and (ahead := session.runs_ahead(run)):
+        where = run_bar.whereabouts(run, progress)
+        st.info(f"This run is {where}. It starts by itself.", icon=":material/hourglass_top:")
+        st.button(
+            f"Watch {ahead[0].title} meanwhile",
+            icon=":material/visibility:",
+            on_click=session.wait_for,
+            args=(run.id, ahead[0].id),
+        )
     else:
         st.progress(
             float(progress.get("fraction") or 0.0),

@@ -1,15 +1,19 @@
 """The run bar: name, state and scores of a run, and the buttons that steer it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
 
-from clustlab.runs.store import Run
+from clustlab.runs.store import RESUMABLE, Run
 from clustlab.training import estimate
 from clustlab.ui import session, state
 from clustlab.ui.run import summaries
 
+SET_ASIDE = (
+    "Finishes the step it is at, then makes way for the runs that wait. Resume takes it up again "
+    "where it was."
+)
 TICK = 1.0  # seconds between looks at the state of an active run
 
 
@@ -30,7 +34,7 @@ def _state(run_id: str) -> None:
     where = whereabouts(run, progress)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{run.title}**", width="content")
-        st.badge(status, color=summaries.STATUS_COLORS[status])
+        st.badge(summaries.status_words(run), color=summaries.STATUS_COLORS[status])
         if where:
             st.caption(where, width="content")
         scores = summaries.scores(run)
@@ -52,8 +56,9 @@ def whereabouts(run: Run, progress: dict[str, Any]) -> str:
     """Where an active run stands, in words."""
     status = progress["status"]
     if status == "queued":
-        ahead = session.queue_position(run)
-        return f"waiting for {ahead} other run{'s' * (ahead > 1)}" if ahead else "starting"
+        return _waits_for(session.runs_ahead(run))
+    if status == "set aside":
+        return "it made way for others; press Resume to go on where it was"
     if status == "lost":
         return "the process that trained it is gone; what it committed is safe"
     if status not in ("running", "paused"):
@@ -66,19 +71,37 @@ def whereabouts(run: Run, progress: dict[str, Any]) -> str:
     return words
 
 
+def _waits_for(ahead: Sequence[Run]) -> str:
+    """What a queued run waits for, with the time that the run at work still takes."""
+    if not ahead:
+        return "starting"
+    first, more = ahead[0], len(ahead) - 1
+    progress = first.progress
+    words = f"waiting for {first.title}"
+    if progress["status"] == "paused":
+        words += ", which is paused"
+    elif progress.get("eta"):
+        words += f" ({estimate.duration_in_words(progress['eta'])} left)"
+    return words + (f" and {more} more run{'s' * (more > 1)}" if more else "")
+
+
 def controls(run: Run) -> None:
     """Buttons that make sense in the run's state."""
     status = run.status
-    if status == "running":
+    if status == "running" and run.intention == "pausing":
+        _button("Keep going", "play_arrow", lambda: run.request("run"))
+        _button("Stop", "stop", lambda: run.request("cancel"))
+    elif status == "running":
         _button("Pause", "pause", lambda: run.request("pause"))
         _button("Stop", "stop", lambda: run.request("cancel"))
     elif status == "paused":
         _button("Resume", "play_arrow", lambda: run.request("run"))
         _button("One step", "skip_next", run.request_step)
+        _button("Set aside", "move_down", lambda: run.request("aside"), help=SET_ASIDE)
         _button("Stop", "stop", lambda: run.request("cancel"))
     elif status == "queued":
         _button("Stop", "stop", lambda: run.request("cancel"))
-    elif status in ("cancelled", "failed", "lost"):
+    elif status in RESUMABLE:
         _button("Resume", "play_arrow", lambda: session.resume(run))
     elif status == "done":
         _button("Train longer", "fast_forward", lambda: session.train_longer(run))
@@ -86,7 +109,11 @@ def controls(run: Run) -> None:
         _button("Change and run again", "edit", lambda: session.duplicate(run))
 
 
-def _button(label: str, icon: str, action: Callable[[], None]) -> None:
+def _button(label: str, icon: str, action: Callable[[], None], help: str | None = None) -> None:
     st.button(
-        label, icon=f":material/{icon}:", on_click=session.later(action), key=f"control-{label}"
+        label,
+        icon=f":material/{icon}:",
+        on_click=session.later(action),
+        key=f"control-{label}",
+        help=help,
     )

@@ -18,9 +18,16 @@ STATUS_COLORS: dict[Status, Any] = {
     "paused": "orange",
     "done": "green",
     "cancelled": "gray",
+    "set aside": "gray",
     "failed": "red",
     "lost": "red",
 }
+
+
+def status_words(run: Run) -> str:
+    """State of a run, or what it is about to do, such as 'pausing …'."""
+    intention = run.intention
+    return f"{intention} …" if intention else run.status
 
 
 @session.kept_per_run(maxsize=128, anew=len)
@@ -57,7 +64,7 @@ def clustered(scores: Mapping[str, Any]) -> list[str]:
 
 def status_and_scores(run: Run) -> str:
     """Status and scores in one line."""
-    parts = [f"{run.status}, {len(run)} steps"]
+    parts = [f"{status_words(run)}, {len(run)} steps"]
     last_scores = scores(run)
     leading = leading_scores(last_scores)
     if leading:

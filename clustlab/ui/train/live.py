@@ -70,6 +70,8 @@ def _loop(view: View) -> None:
     active = str(progress.get("active") or "") if at_work else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         panels.loop_diagram(registry.method(view.run.spec.method), active)
+        if at_work and not active and progress.get("phase"):
+            st.caption(f"Before the loop: {progress['phase']}")
         if progress["status"] == "paused":
             st.button(
                 "Half a step",

@@ -20,7 +20,7 @@ from clustlab.runs.store import Run, RunSpec
 from clustlab.training import estimate
 from clustlab.types import Dataset, PlannedPhase
 from clustlab.ui import session, state
-from clustlab.ui.train import choices
+from clustlab.ui.train import choices, waiting
 from clustlab.ui.train import form as forms
 from clustlab.ui.train import preview as before_start
 from clustlab.ui.widgets import panels
@@ -75,9 +75,9 @@ def form(run: Run | None) -> Choice:
     except ClustlabError as error:
         problem = error
         session.show_error(error)
-    busy = run is not None and run.is_active
+    is_busy = bool(session.active_runs())
     if st.button(
-        "Queue this run" if busy else "Start",
+        "Put in the queue" if is_busy else "Start",
         type="primary",
         icon=":material/play_arrow:",
         width="stretch",
@@ -91,7 +91,7 @@ def form(run: Run | None) -> Choice:
             session.close_form()
             state.FORM_OF.set(state.RUN.get())  # it holds what was started
             st.rerun()
-    waiting(run)
+    waiting.queue_of(run)
     return choice
 
 
@@ -150,23 +150,6 @@ def _listed(words: Sequence[str]) -> str:
     """Words as they are listed in a sentence, the first few."""
     few = [*words[:TOLD], f"{len(words) - TOLD} more"] if len(words) > TOLD + 1 else list(words)
     return " and ".join(filter(None, (", ".join(few[:-1]), few[-1])))
-
-
-def waiting(run: Run | None) -> None:
-    """Runs that train or wait, each with a way to watch it."""
-    active = [r for r in reversed(session.store().runs()) if r.is_active]
-    others = [r for r in active if run is None or r.id != run.id]
-    if others:
-        st.markdown("**Also in the queue**")
-    for other in others:
-        st.button(
-            f"{other.title}: {other.status}",
-            key=f"watch-{other.id}",
-            type="tertiary",
-            icon=":material/visibility:",
-            on_click=session.choose,
-            args=(other.id,),
-        )
 
 
 def fields() -> Choice:
@@ -263,8 +246,8 @@ def source_of_times(method: type[Method]) -> str:
     """Where the times of a method come from, in a sentence."""
     measured = _machine().n_measured(method.name)
     if measured:
-        runs = f"{measured} finished run{'s' * (measured > 1)}"
-        return f"Times by the last {runs} of {method.title} on this machine."
+        runs = f"{measured} runs" if measured > 1 else "run"
+        return f"Times measured in the last {runs} of {method.title} on this machine."
     return (
         f"Times are estimates from the speed of this machine; no run of {method.title} has "
         "finished here yet."
