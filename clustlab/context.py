@@ -103,6 +103,7 @@ class Context:
         self._started: set[str] = set()
         self.in_phase = False  # between handing out an iteration and being asked for the next
         self._parts: dict[str, Part] = {}
+        self._not_across_runs: list[str] = []
         torch.manual_seed(seed)  # CPU and every accelerator
 
     def keep(self, name: str, part: P, *, across_runs: bool = True) -> P:
@@ -127,6 +128,8 @@ class Context:
         if isinstance(part, Cell):
             part.device = self.device
         self._parts[name] = part
+        if not across_runs:
+            self._not_across_runs.append(name)
         if self._saved and name in self._saved["parts"]:
             try:
                 part.load_state_dict(self._saved["parts"][name])
@@ -150,7 +153,8 @@ class Context:
         start = 0
         if self._saved and self._saved["phase"] == name:
             start = self._saved["done"]
-            self._restore_random(self._saved["random"])
+            if "random" in self._saved:  # not in a final checkpoint of an earlier version
+                self._restore_random(self._saved["random"])
         if self.phase_name and self.phase_name not in self._finished:
             self._finished.append(self.phase_name)
         self.phase_name, self.total = name, total
@@ -216,13 +220,20 @@ class Context:
             "done": self.done + 1,
             "finished": list(self._finished),
             "parts": self._states(),
+            "not_across_runs": list(self._not_across_runs),
             "random": self._random_state(),
         }
 
     def final_checkpoint(self) -> dict[str, Any]:
         """State of a method that has ended: nothing is left to repeat, its parts can be reused."""
-        finished = [*self._finished, self.phase_name]
-        return {"phase": "", "done": 0, "finished": finished, "parts": self._states()}
+        return {
+            "phase": "",
+            "done": 0,
+            "finished": [*self._finished, self.phase_name],
+            "parts": self._states(),
+            "not_across_runs": list(self._not_across_runs),
+            "random": self._random_state(),
+        }
 
     def _states(self) -> dict[str, Any]:
         return {name: part.state_dict() for name, part in self._parts.items()}

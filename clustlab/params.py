@@ -127,6 +127,7 @@ class Param:
         ""  # the word that stands for None, such as "all"; empty if None is not allowed
     )
     advanced: bool = False  # folded away in the form
+    ends_training: bool = False  # a method ends by itself below it; at its low bound it hardly does
 
     @property
     def label(self) -> str:
@@ -146,6 +147,7 @@ def param(
     log: bool = False,
     none_word: str = "",
     advanced: bool = False,
+    ends_training: bool = False,
 ) -> Any:
     """Dataclass field of a hyperparameter; its type and choices come from the annotation."""
     settings = {
@@ -155,6 +157,7 @@ def param(
         "log": log,
         "none_word": none_word,
         "advanced": advanced,
+        "ends_training": ends_training,
     }
     return dataclasses.field(default=default, metadata=settings)
 

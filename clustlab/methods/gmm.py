@@ -131,6 +131,7 @@ class GaussianMixture:
         1e-3,
         low=0.0,
         high=1.0,
+        ends_training=True,
         help="Stop when a round gains less than this in the mean log likelihood of an item.",
     )
     regularisation: float = params.param(

@@ -178,6 +178,7 @@ class N2D(AutoencoderSettings):
         low=0.0,
         high=1.0,
         advanced=True,
+        ends_training=True,
         help="Stop when a round gains less than this in the mean log likelihood of an item.",
     )
 

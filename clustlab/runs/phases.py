@@ -53,16 +53,20 @@ def steps_read_anew(run: Run) -> list[int]:
     That is the first step of each phase that reads clusters off what other phases have trained,
     such as DeepCluster's merge. Its clusters continue none of the step before, so an item in
     another one has not moved. Cuts through a tree, which is fitted to all items at once and draws
-    no batches, carry on from each other. Where nobody knows the roles, nothing is read anew.
+    no batches, carry on from each other. A run that is trained longer after such a phase goes back
+    to the phase before, whose clusters do not continue those that were read off. Where nobody
+    knows the roles, nothing is read anew.
     """
     phases = step_phases(run)
-    return [
-        step
-        for step, (before, phase) in enumerate(pairwise(phases), 1)
-        if phase.role == "read_off"
-        and phase.name != before.name
-        and (before.role != "train" or before.samples)
-    ]
+    anew, known = [], set()
+    for step, (before, phase) in enumerate(pairwise(phases), 1):
+        known.add(before.name)
+        if phase.name == before.name:
+            continue
+        is_read_off = phase.role == "read_off" and (before.role != "train" or before.samples)
+        if is_read_off or (before.role == "read_off" and phase.name in known):
+            anew.append(step)
+    return anew
 
 
 def first_step_refined(run: Run) -> int | None:

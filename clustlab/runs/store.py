@@ -38,6 +38,7 @@ from clustlab.data import library
 from clustlab.data.atomic import write_atomically
 from clustlab.errors import Diverged, RunNotFound
 from clustlab.runs import titles
+from clustlab.runs.identity import INTERVENTIONS
 from clustlab.runs.liveness import is_orphan, worker_identity
 from clustlab.runs.migration import SCHEMA, MigratedArrays, current_record, number_of_noise
 from clustlab.runs.spec import RunSpec as RunSpec  # readers of runs find it here, too
@@ -204,6 +205,11 @@ class Run(Sequence[Snapshot]):
             ) from error
 
     @property
+    def steps_before(self) -> int:
+        """Number of steps at the beginning that come from the run that this one goes on from."""
+        return int(self.manifest.get("steps_before", 0))
+
+    @property
     def size(self) -> int:
         """Bytes on disk."""
         total = 0
@@ -258,10 +264,12 @@ class RunStore:
         dataset_title: str,
         data_key: str,
         changed: Mapping[str, Any] | None = None,
+        begins_with: Run | None = None,
     ) -> Run:
         """Lay down a new run, queued; `changed` are its settings that are not those of its preset.
 
-        Without them, a reader works them out.
+        Without them, a reader works them out. `begins_with` is a finished run whose steps become
+        the first ones of this run.
         """
         path = self._new_folder(spec)
         manifest = {
@@ -275,6 +283,9 @@ class RunStore:
         }
         if changed is not None:
             manifest["changed"] = dict(changed)
+        if begins_with is not None:
+            manifest["steps_before"] = len(begins_with)
+            _hand_down(begins_with, path)
         write_status(path, queued_status())
         write_atomically(path / "manifest.json", json.dumps(manifest, indent=1))
         return Run(path)
@@ -372,6 +383,22 @@ def _child(folder: Path, name: str) -> Path:
     if not name or path.parent != folder or name.startswith(("_", ".")):
         raise RunNotFound(f"{name!r} is not the name of a run.", "Open the page Runs.")
     return path
+
+
+def _hand_down(run: Run, path: Path) -> None:
+    """Give the steps of a finished run to another one, which shares the files: they never change.
+
+    What was changed in it by hand goes along, since the steps show it.
+    """
+    for step in range(len(run)):
+        source, target = snapshot_path(run.path, step), snapshot_path(path, step)
+        try:
+            os.link(source, target)
+        except OSError:  # a file system without links
+            shutil.copyfile(source, target)
+    for name in ("log.jsonl", INTERVENTIONS):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(run.path / name, path / name)
 
 
 def queued_status() -> dict[str, Any]:

@@ -134,6 +134,8 @@ def _prepared(store: RunStore, spec: RunSpec, writer: RunWriter) -> tuple[Datase
 
 def _state_continued(run: Run) -> dict[str, Any] | None:
     """Return the state of the run that this one continues; None if it continues none."""
+    if run.steps_before:  # it goes on from a checkpoint of its own
+        return None
     state = load_checkpoint(run.path / "warm.pt")
     if run.spec.continues and not state:
         raise ParameterError(

@@ -20,8 +20,9 @@ from clustlab.params import build
 from clustlab.runs.identity import changed_from_preset
 from clustlab.runs.liveness import claim
 from clustlab.runs.store import Run, RunSpec, RunStore, Status, queued_status, write_status
+from clustlab.training.longer import Longer, checkpoint_to_go_on, longer_spec
 from clustlab.training.train import train
-from clustlab.training.writer import DISK_FULL, RunWriter
+from clustlab.training.writer import DISK_FULL, RunWriter, load_checkpoint, save_checkpoint
 from clustlab.types import REMEDY
 
 READY = ("queued", "lost")  # a run that may be started
@@ -42,6 +43,45 @@ def new_run(store: RunStore, spec: RunSpec) -> Run:
     ClustlabError
         If a name or a value of the spec is not valid, or its device is absent.
     """
+    spec = _checked(store, spec)
+    state = _state_to_continue(store, spec) if spec.continues else None
+    run = _laid_down(store, spec)
+    if state:
+        shutil.copyfile(state, run.path / "warm.pt")
+    return run
+
+
+def lengthen(store: RunStore, run: Run, longer: Longer, more: int, *, beyond: bool = False) -> Run:
+    """Lay down a queued run that goes on from a finished one; see `clustlab.training.longer`.
+
+    Raises
+    ------
+    ClustlabError
+        If it cannot go on, or what it has kept cannot be read.
+    """
+    spec = _checked(store, longer_spec(run, longer, more, beyond=beyond))
+    final = load_checkpoint(run.path / "checkpoint.pt")
+    if run.status != "done" or not final:
+        raise ParameterError(f"{run.id!r} is not done, or has kept no state.", "Resume it first.")
+    state = checkpoint_to_go_on(final, longer, beyond=beyond)
+    made = _laid_down(store, spec, begins_with=run)
+    save_checkpoint(made.path / "checkpoint.pt", state)
+    return made
+
+
+def _laid_down(store: RunStore, spec: RunSpec, begins_with: Run | None = None) -> Run:
+    return store.create(
+        spec,
+        method_title=registry.method(spec.method).title,
+        dataset_title=registry.dataset(spec.dataset).title,
+        data_key=library.key(spec.dataset, spec.dataset_params, spec.seed, spec.excluded),
+        changed=changed_from_preset(spec),
+        begins_with=begins_with,
+    )
+
+
+def _checked(store: RunStore, spec: RunSpec) -> RunSpec:
+    """The spec with values of the right types; raises like `new_run`."""
     method, dataset = registry.method(spec.method), registry.dataset(spec.dataset)
     built = build(method, spec.method_params), build(dataset, spec.dataset_params)
     if dataset.kind not in method.accepts:
@@ -58,23 +98,12 @@ def new_run(store: RunStore, spec: RunSpec) -> Run:
         )
     choose_device(spec.device)
     excluded = _excluded(store, spec, getattr(built[0], "n_clusters", 2))
-    state = _state_to_continue(store, spec) if spec.continues else None
-    spec = replace(  # a number that came as text is a number from here on
+    return replace(  # a number that came as text is a number from here on
         spec,
         method_params={name: getattr(built[0], name) for name in spec.method_params},
         dataset_params={name: getattr(built[1], name) for name in spec.dataset_params},
         excluded=excluded,
     )
-    run = store.create(
-        spec,
-        method_title=method.title,
-        dataset_title=dataset.title,
-        data_key=library.key(spec.dataset, spec.dataset_params, spec.seed, spec.excluded),
-        changed=changed_from_preset(spec),
-    )
-    if state:
-        shutil.copyfile(state, run.path / "warm.pt")
-    return run
 
 
 def _excluded(store: RunStore, spec: RunSpec, n_clusters: int) -> list[int]:

@@ -193,10 +193,7 @@ class RunWriter:
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Replace the checkpoint."""
         start = time.monotonic()
-        buffer = io.BytesIO()  # torch hides the reason if it cannot write a file itself
-        torch.save(dict(state), buffer)
-        with replacing(self.path / "checkpoint.pt") as temporary:
-            temporary.write_bytes(buffer.getbuffer())
+        save_checkpoint(self.path / "checkpoint.pt", state)
         self._saved = time.monotonic()
         self._save_cost = self._saved - start
 
@@ -211,6 +208,14 @@ def _about(artefact: Artefact) -> dict[str, Any]:
     """Everything of an artefact but its data."""
     names = (f.name for f in dataclasses.fields(artefact))
     return {name: getattr(artefact, name) for name in names if name != "data"}
+
+
+def save_checkpoint(file: Path, state: Mapping[str, Any]) -> None:
+    """Write a checkpoint, whole or not at all."""
+    buffer = io.BytesIO()  # torch hides the reason if it cannot write a file itself
+    torch.save(dict(state), buffer)
+    with replacing(file) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_checkpoint(file: Path) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ import functools
 import gc
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -25,6 +25,7 @@ from clustlab.ui.state import QueryValue, SessionValue
 
 if TYPE_CHECKING:
     from clustlab.analysis.timeline import Timeline
+    from clustlab.training.longer import Longer
     from clustlab.training.runner import Runner
 
 P = ParamSpec("P")
@@ -361,11 +362,16 @@ def start(spec: RunSpec) -> Run:
     """Queue a new run and look at it, or at what it has to wait for; raises like `queue`."""
     before = active_runs()
     run = queue(spec)
+    _watch(run, before)
+    return run
+
+
+def _watch(run: Run, before: Sequence[Run]) -> None:
+    """Look at a run that was queued behind others, or at the first of these."""
     if before:
         wait_for(run.id, before[0].id)
     else:
         choose(run.id)
-    return run
 
 
 def wait_for(run_id: str, instead: str) -> None:
@@ -438,9 +444,21 @@ def show_error(error: ClustlabError | dict[str, Any]) -> None:
             st.code(details, language=None)
 
 
-def train_longer(run: Run) -> None:
-    """Start a new run from the trained parts of a finished one, with the same settings."""
-    start(replace(run.spec, continues=run.id))
+def train_longer(run: Run, longer: "Longer", more: int, *, beyond: bool = False) -> None:
+    """Start a run that goes on from a finished one, and look at it or at what it waits for.
+
+    Raises
+    ------
+    ClustlabError
+        If it cannot go on.
+    """
+    from clustlab.training.worker import lengthen
+
+    runner = _runner(store().root)
+    before = active_runs()
+    made = lengthen(store(), run, longer, more, beyond=beyond)
+    runner.submit(made.id)
+    _watch(made, before)
 
 
 def duplicate(run: Run, excluded: Sequence[int] | None = None) -> None:

@@ -183,3 +183,31 @@ def test_times_of_presets_say_where_they_come_from(runs):
     assert "Times measured in the last run of k-means on this machine." in words(app)
     (presets,) = [each for each in app.get("button_group") if each.label == "Preset"]
     assert all("about" in option for option in presets.options)
+
+
+# -- training longer -------------------------------------------------------------------------------
+def test_training_longer_asks_how_much_and_goes_on_with_the_same_run(runs, monkeypatch):
+    monkeypatch.setattr(session, "_runner", lambda root: Nobody())
+    first = trained(runs, max_iter=2, n_init=1, tolerance=0.0)
+    app = visit("train", run=first.id)
+    app.session_state[f"longer-{first.id}"] = True  # open
+    app.run()
+    assert app.number_input(key=f"more-{first.id}").value == 5
+    app.number_input(key=f"more-{first.id}").set_value(3).run()
+    button(app, "Train 3 more rounds").click().run()
+    longer = runs.runs()[0]
+    assert (longer.spec.continues, longer.spec.method_params["max_iter"]) == (first.id, 5)
+    assert len(longer) == len(first)
+    assert asked(app, "run") == longer.id
+    assert not app.exception
+
+
+def test_a_run_that_had_converged_says_so_before_it_is_trained_longer(runs):
+    first = trained(runs, n_init=1, tolerance=0.05)
+    app = visit("train", run=first.id)
+    app.session_state[f"longer-{first.id}"] = True
+    app.run()
+    said = words(app)
+    assert "**This run had converged.** k-means stopped by itself after" in said
+    assert "“Stop below this change” set to 0" in said
+    assert not app.exception

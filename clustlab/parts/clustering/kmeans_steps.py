@@ -49,6 +49,7 @@ class KMeansSettings:
         0.001,
         low=0.0,
         high=0.5,
+        ends_training=True,
         help="Stop when no more than this share of the items changes its cluster in a round.",
     )
 

@@ -100,6 +100,7 @@ class EmbeddedSettings(AutoencoderSettings):
         0.001,
         low=0.0,
         high=0.5,
+        ends_training=True,
         help="Stop when no more than this share of the items changes its cluster in an update.",
     )
     cluster_learning_rate: float = params.learning_rate(1e-4)

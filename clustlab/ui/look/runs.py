@@ -23,7 +23,7 @@ from clustlab.runs.search import Wanted
 from clustlab.runs.store import RESUMABLE, Run
 from clustlab.ui import nav, session, state
 from clustlab.ui.look import run_filters
-from clustlab.ui.run import summaries
+from clustlab.ui.run import summaries, train_longer
 
 SHOWN = [SCORES[key] for key in (*MERGED, *LABELLED[:3], "n_occupied", "share_clustered")]
 FORMATS = {"share_clustered": "percent"}
@@ -166,10 +166,8 @@ def _actions(chosen: list[Run]) -> None:
     if st.button("Resume", icon=":material/play_arrow:", disabled=not again) and one:
         session.resume(one)
         st.rerun()
-    done = one is not None and one.status == "done"
-    if st.button("Train longer", icon=":material/fast_forward:", disabled=not done) and one:
-        session.train_longer(one)
-        nav.go("train")
+    if one is not None and one.status == "done":
+        train_longer.train_longer(session.open_run(one.id))
     if st.button("Change and run again", icon=":material/edit:", disabled=one is None) and one:
         session.duplicate(one)
         st.rerun()

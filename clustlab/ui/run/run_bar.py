@@ -8,7 +8,7 @@ import streamlit as st
 from clustlab.runs.store import RESUMABLE, Run
 from clustlab.training import estimate
 from clustlab.ui import session, state
-from clustlab.ui.run import summaries
+from clustlab.ui.run import summaries, train_longer
 
 SET_ASIDE = (
     "Finishes the step it is at, then makes way for the runs that wait. Resume takes it up again "
@@ -104,7 +104,7 @@ def controls(run: Run) -> None:
     elif status in RESUMABLE:
         _button("Resume", "play_arrow", lambda: session.resume(run))
     elif status == "done":
-        _button("Train longer", "fast_forward", lambda: session.train_longer(run))
+        train_longer.train_longer(run)
     if status not in ("running", "paused", "queued"):
         _button("Change and run again", "edit", lambda: session.duplicate(run))
 
