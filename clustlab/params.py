@@ -132,10 +132,15 @@ class Param:
     @property
     def label(self) -> str:
         """Name in words, for forms, tables and the names of runs."""
-        words = WORDS.get(self.name) or self.name.replace("_", " ")
-        if words.startswith("n "):
-            words = f"number of {words[2:]}"
-        return words[0].upper() + words[1:]
+        return label_of_setting(self.name)
+
+
+def label_of_setting(name: str) -> str:
+    """Name of a setting in words, whether or not anybody declares it (any more)."""
+    words = WORDS.get(name) or name.replace("_", " ")
+    if words.startswith("n "):
+        words = f"number of {words[2:]}"
+    return words[0].upper() + words[1:]
 
 
 def param(

@@ -1,14 +1,22 @@
 """What runs are called: what they are, and what sets them apart from the plain run."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clustlab.params import label_of_setting
 from clustlab.runs.identity import RunRecord, carried_out, changed_data, changed_settings
 from clustlab.runs.labels import label_of
 
 COUNTS = ("n_samples", "n")  # settings of data sets that say how many items are drawn
-TOLD = 2  # changed settings that are spelled out
+COUNTED = {
+    "n_clusters": "cluster",
+    "n_clusters_over": "finer cluster",
+    "epochs": "epoch",
+    "n_init": "start",
+}  # settings that say how many of these
+SETTING = "setting."  # begins the names of parts that are changed settings
+TOLD = 3  # changed settings that are spelled out
 
 
 def title(run: RunRecord) -> str:
@@ -17,11 +25,11 @@ def title(run: RunRecord) -> str:
 
 
 def description(run: RunRecord) -> str:
-    """What a run is, such as 'DEC on digits, seed 0, 600 items, n_clusters 7'.
+    """What a run is, such as 'DEC on digits, seed 0, 600 items, target hard, 7 clusters'.
 
     What is said beyond the seed is what differs from the plain run of the preset.
     """
-    return ", ".join([_plain(run), *_parts(run).values()])
+    return _told(run, _parts(run))
 
 
 def titles(runs: Sequence[RunRecord]) -> list[str]:
@@ -34,10 +42,7 @@ def titles(runs: Sequence[RunRecord]) -> list[str]:
     if len(runs) > 1:
         same = set.intersection(*(set(each.items()) for each in parts))
         parts = [{k: v for k, v in each.items() if (k, v) not in same} for each in parts]
-    told = [
-        label_of(run).name or ", ".join([_plain(run), *each.values()])
-        for run, each in zip(runs, parts, strict=True)
-    ]
+    told = [label_of(run).name or _told(run, each) for run, each in zip(runs, parts, strict=True)]
     presets = {
         words: {r.spec.preset for r, w in zip(runs, told, strict=True) if w == words}
         for words, count in Counter(told).items()
@@ -47,6 +52,16 @@ def titles(runs: Sequence[RunRecord]) -> list[str]:
         f"{words}, {run.spec.preset}" if len(presets.get(words, ())) > 1 else words
         for run, words in zip(runs, told, strict=True)
     ]
+
+
+def _told(run: RunRecord, parts: Mapping[str, str]) -> str:
+    """Title from the parts that are to be told, of the changed settings the first few."""
+    settings = [name for name in parts if name.startswith(SETTING)]
+    untold = settings[TOLD:] if len(settings) > TOLD + 1 else []
+    words = [text for name, text in parts.items() if name not in untold]
+    if untold:
+        words.append(f"{len(untold)} more settings")
+    return ", ".join([_plain(run), *words])
 
 
 def _plain(run: RunRecord) -> str:
@@ -61,15 +76,15 @@ def _parts(run: RunRecord) -> dict[str, str]:
     if spec.excluded:
         left_out = len(set(spec.excluded))
         parts["excluded"] = f"without {left_out:,} item{'s' * (left_out > 1)}"
-    changed = [f"{name} {_word(value)}" for name, value in changed_settings(run).items()]
-    if changed:
-        more = len(changed) - TOLD
-        also = [f"{more} more setting{'s' * (more > 1)}"] if more > 0 else []
-        parts["settings"] = ", ".join([*changed[:TOLD], *also])
+    changed = changed_settings(run)
+    # what is switched or chosen sets a run apart more than how much of something there is
+    by_weight = sorted(changed, key=lambda name: _is_amount(changed[name]))
+    parts |= {f"{SETTING}{name}": _setting(name, changed[name]) for name in by_weight}
     if spec.mixed_precision:
         parts["precision"] = "mixed precision"
     if spec.continues:
-        parts["continues"] = "trained longer"
+        before = run.manifest.get("steps_before", 0)
+        parts["continues"] = "trained longer" + (f" after {before:,} steps" if before else "")
     if carried_out(run):
         parts["interventions"] = "changed by hand"
     return parts
@@ -78,7 +93,23 @@ def _parts(run: RunRecord) -> dict[str, str]:
 def _data(name: str, value: Any) -> str:
     if name in COUNTS:
         return "all items" if value is None else f"{value:,} items"
-    return f"{name} {_word(value)}"
+    return _setting(name, value)
+
+
+def _setting(name: str, value: Any) -> str:
+    """A setting and its value in words, such as 'target hard' or '7 clusters'."""
+    if name in COUNTED and _is_amount(value):
+        return f"{value:,} {COUNTED[name]}{'s' * (value != 1)}"
+    return f"{_small(label_of_setting(name))} {_word(value)}"
+
+
+def _small(words: str) -> str:
+    """Words with a small first letter, unless they begin with an acronym."""
+    return words if words[:2].isupper() else words[0].lower() + words[1:]
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _word(value: Any) -> str:

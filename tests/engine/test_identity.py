@@ -9,6 +9,7 @@ import pytest
 import clustlab
 from clustlab import registry
 from clustlab.analysis import comparison
+from clustlab.course.on_digits import quick_run
 from clustlab.runs import identity, titles
 from clustlab.runs.identity import Change, comes_from, differences, identity_of, same_settings
 from clustlab.runs.store import Run, RunSpec
@@ -180,7 +181,7 @@ def test_a_title_says_what_differs_from_the_plain_run(store):
     run = new_run(store, changed)
     intervene(run, MERGED)
     assert run.title == (
-        "k-means on Digits 8 x 8, seed 0, 60 items, without 3 items, n_clusters 7, "
+        "k-means on Digits 8 x 8, seed 0, 60 items, without 3 items, 7 clusters, "
         "mixed precision, changed by hand"
     )
     toy = RunSpec("toy", "kmeans", {"n": 1200, "shape": "moons"}, SPEC.method_params, "quick", 4)
@@ -193,11 +194,27 @@ def test_many_changed_settings_are_counted_and_custom_ones_seen_from_the_nearest
     method = registry.method("dec")
     quick = dict(method.presets["quick"])
     spec = RunSpec("digits", "dec", {}, {**quick, "n_clusters": 7, "epochs": 3}, "custom")
-    assert new_run(store, spec).title == "DEC on Digits 8 x 8, seed 0, n_clusters 7, epochs 3"
-    more = {**spec.method_params, "alpha": 0.5, "update_interval": 31}
+    assert new_run(store, spec).title == "DEC on Digits 8 x 8, seed 0, 7 clusters, 3 epochs"
+    more = {**spec.method_params, "alpha": 0.5, "update_interval": 31, "target": "hard"}
     run = new_run(store, replace(spec, preset="quick", method_params=more))
-    assert run.title.endswith("n_clusters 7, epochs 3, 2 more settings")
-    assert set(run.manifest["changed"]) == {"n_clusters", "epochs", "alpha", "update_interval"}
+    assert run.title.endswith("seed 0, target hard, 7 clusters, 3 epochs, 2 more settings")
+    assert set(run.manifest["changed"]) == {
+        *("n_clusters", "epochs", "alpha", "update_interval", "target")
+    }
+
+
+def test_what_differs_between_the_runs_of_a_lesson_is_in_the_name_of_each(store):
+    """DeepCluster with and without a new classifier: both have three other settings changed."""
+    same = {"n_clusters_over": 30, "epochs": 10, "batch_size": 32}
+    pair = [
+        new_run(store, quick_run("deepcluster", **same, **more))
+        for more in ({}, {"reset_head": False})
+    ]
+    first, second = (run.title for run in pair)
+    assert "new classifier every round off" not in first
+    assert "new classifier every round off" in second
+    plain = "DeepCluster on Digits 8 x 8, seed 0"
+    assert titles.titles(pair) == [plain, f"{plain}, new classifier every round off"]
 
 
 def test_what_a_preset_was_is_noted_when_a_run_is_laid_down(store, monkeypatch):
@@ -206,7 +223,7 @@ def test_what_a_preset_was_is_noted_when_a_run_is_laid_down(store, monkeypatch):
     cls = registry.method("kmeans")
     monkeypatch.setattr(cls, "presets", {**cls.presets, "quick": {"n_init": 9}})
     assert run.title == "k-means on Digits 8 x 8, seed 0, 60 items"
-    assert "n_init 1" in edited(run, changed=None).title  # of a run that did not note it
+    assert "1 start" in edited(run, changed=None).title  # of a run that did not note it
 
 
 def test_runs_side_by_side_are_told_apart_by_what_differs_only(store):
@@ -214,8 +231,8 @@ def test_runs_side_by_side_are_told_apart_by_what_differs_only(store):
     runs = [new_run(store, spec) for spec in (SPEC, seven, replace(seven, excluded=[2]))]
     assert titles.titles(runs) == [
         "k-means on Digits 8 x 8, seed 0",
-        "k-means on Digits 8 x 8, seed 0, n_clusters 7",
-        "k-means on Digits 8 x 8, seed 0, without 1 item, n_clusters 7",
+        "k-means on Digits 8 x 8, seed 0, 7 clusters",
+        "k-means on Digits 8 x 8, seed 0, without 1 item, 7 clusters",
     ]
     assert titles.titles(runs[:1]) == [runs[0].title]
     assert titles.titles([]) == []

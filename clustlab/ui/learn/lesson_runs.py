@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from clustlab.course.lesson import Material
+from clustlab.runs import titles
 from clustlab.runs.store import Run, RunSpec
 from clustlab.ui import nav, session
 
@@ -55,15 +56,16 @@ def _growing(figure: Draw, specs: Sequence[RunSpec], key: str, expected: bool) -
     """Progress and figure of runs; `expected`: one was active when the page was drawn."""
     runs = [run for run in map(newest_run_of, specs) if run is not None]
     active = [run for run in runs if run.is_active]
+    names = dict(zip([run.id for run in runs], titles.titles(runs), strict=True))
     for run in active:
         progress = run.progress
-        words = f"{run.title}: {progress.get('phase') or progress['status']}"
+        words = f"{names[run.id]}: {progress.get('phase') or progress['status']}"
         st.progress(float(progress.get("fraction") or 0.0), words)
     if len(runs) == len(specs) and all(len(run) for run in runs):
         figure([_material(run) for run in runs])
         with st.container(horizontal=True):
             for run in runs:
-                nav.link("embedding", f"Look inside: {run.title}", "open_in_new", run=run.id)
+                nav.link("embedding", f"Look inside: {names[run.id]}", "open_in_new", run=run.id)
     if expected and not active:
         st.rerun()  # the prediction can be judged now, or a run that failed be offered again
 
