@@ -1,10 +1,11 @@
 """Small pictures of an embedding, for cards and tables of runs."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 
-from clustlab.analysis.projection import pca_2d
+from clustlab.analysis.projection import pca_2d, procrustes
 from clustlab.types import Array
 from clustlab.views import theme
 
@@ -22,10 +23,34 @@ def embedding(points: Array, clusters: Array) -> bytes:
     clusters : (n,) int
         Cluster of each item.
     """
+    return _png(pca_2d(points), clusters)
+
+
+def story(steps: Sequence[Array], clusters: Sequence[Array]) -> list[bytes]:
+    """PNG of a scatter for each of several steps, each turned onto the one before.
+
+    Parameters
+    ----------
+    steps : sequence of (n, d) float32
+        The embedding at each step, of the same items.
+    clusters : sequence of (n,) int
+        Lasting cluster of each item at each step.
+    """
+    pictures, before = [], None
+    for points, of_step in zip(steps, clusters, strict=True):
+        xy = pca_2d(points)
+        if before is not None:
+            xy = procrustes(xy, before, scale=False)
+        pictures.append(_png(xy, of_step))
+        before = xy
+    return pictures
+
+
+def _png(xy: Array, clusters: Array) -> bytes:
     from PIL import Image
 
-    keep = np.linspace(0, len(points) - 1, min(len(points), MAX_DOTS)).astype(int)
-    xy = pca_2d(points)[keep]
+    keep = np.linspace(0, len(xy) - 1, min(len(xy), MAX_DOTS)).astype(int)
+    xy = xy[keep]
     low, high = np.percentile(xy, (1, 99), axis=0)
     place = np.clip((xy - low) / np.maximum(high - low, 1e-9), 0, 1)
     columns = (8 + place[:, 0] * (WIDTH - 18)).astype(int)

@@ -163,7 +163,7 @@ print([name for name in {("torch", "torchvision", "umap", "numba")} if name in s
 def test_home_opens_without_tables_and_charts():
     code = """
 import sys
-import clustlab.ui.train.cards
+import clustlab.ui.home.home
 print([name for name in ("pandas", "altair", "sklearn", "scipy") if name in sys.modules])
 """
     assert fresh(code) == "[]"

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from clustlab.course import catalogue
+from clustlab.course.bookmark import Bookmark, set_bookmark
 from clustlab.course.controls import Choice, Control, Grid, Places, Slider, Switch
 from clustlab.course.lesson import Lesson, LessonStep
 from clustlab.errors import ParameterError
@@ -91,6 +92,8 @@ def _glossary() -> None:
 def _lesson(lesson: Lesson) -> None:
     number = _number(lesson)
     step = lesson.steps[number - 1]
+    here = Bookmark(lesson.name, lesson.number, lesson.title, number, len(lesson.steps))
+    set_bookmark(session.store().root, here)
     st.markdown(f"##### Lesson {lesson.number} · {lesson.title}")
     values = _values(step)
     text, figure = st.columns([5, 9], gap="medium")

@@ -1,4 +1,4 @@
-"""Cards on the home page: quick starts and the last runs."""
+"""Cards on the home page: quick starts and the latest runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,0 +1,91 @@
+"""The picture on the home page: how the embedding of a run came about, in a few of its steps."""
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from clustlab.analysis.lasting_clusters import followed_clusters
+from clustlab.errors import ClustlabError
+from clustlab.runs.store import Run
+from clustlab.ui import nav, session
+from clustlab.ui.run import summaries
+from clustlab.views import thumbnail
+
+FRAMES = 5
+EXAMPLE = Path(__file__).parent / "example"
+EXAMPLE_STEPS = (
+    ("step-00.png", "Step 0: untrained network"),
+    ("step-04.png", "Step 4: pre-training"),
+    ("step-12.png", "Step 12: pre-training ends"),
+    ("step-15.png", "Step 15: clusters tighten"),
+    ("step-32.png", "Step 32: the last step"),
+)
+"""Steps of a real run: DEC with its quick settings on all digits, seed 0, drawn as `frames` are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One step as a picture."""
+
+    png: bytes
+    words: str
+
+
+@session.kept_per_run(maxsize=8, anew=len)
+def frames(run: Run) -> list[Frame]:
+    """A few steps from the first to the newest, each turned onto the one before."""
+    steps = sorted({round(step) for step in np.linspace(0, len(run) - 1, FRAMES)})
+    clusters = {
+        step: each.lasting
+        for step, each in enumerate(islice(followed_clusters(run), len(run)))
+        if step in steps
+    }
+    pictures = thumbnail.story([run[i].embedding for i in steps], [clusters[i] for i in steps])
+    return [Frame(png, _words(run, i)) for png, i in zip(pictures, steps, strict=True)]
+
+
+def _words(run: Run, step: int) -> str:
+    record = run.log[step]
+    return f"Step {step}: {record['phase']} {record['done']}"
+
+
+def story_of(run: Run) -> bool:
+    """Draw the picture of a run, if its steps can be read; return whether they could."""
+    try:
+        shown = frames(run)
+    except ClustlabError:
+        return False
+    with st.container(border=True, key="story"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**Your latest run: {run.title}**", width="stretch")
+            if st.button("Open it", icon=":material/open_in_new:", key="open-story"):
+                session.choose(run.id)
+                nav.go("train" if run.is_active else "embedding")
+        st.caption(
+            f"{summaries.status_and_scores(run)}. Each dot is an item, coloured by its cluster; "
+            "from left to right, training goes on."
+        )
+        _row(shown)
+    return True
+
+
+def example() -> None:
+    """Draw the picture of a run that was made beforehand."""
+    with st.container(border=True, key="story"):
+        st.markdown("**This is what a run looks like: DEC learns 1,797 images of digits**")
+        st.caption(
+            "Each dot is an image, coloured by the cluster it is in. No label was used; yet in the "
+            "end most clusters hold one digit."
+        )
+        shown = [Frame((EXAMPLE / name).read_bytes(), words) for name, words in EXAMPLE_STEPS]
+        _row(shown)
+
+
+def _row(shown: list[Frame]) -> None:
+    for column, frame in zip(st.columns(FRAMES), shown, strict=False):
+        with column:
+            st.image(frame.png, width="stretch", alt=f"Map of the embedding. {frame.words}")
+            st.caption(frame.words)
