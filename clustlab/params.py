@@ -20,7 +20,7 @@ Kind = Literal["int", "float", "bool", "choice"]
 WORDS = {
     "augment": "Changed copies in training",
     "augment_clustering": "Changed copies in clustering",
-    "augmented": "Turned and shifted copies",
+    "augmented": "Changed copies",
     "balance_weight": "Weight of equal sizes",
     "belief": "Strength of prior belief",
     "beta": "Weight of the prior (beta)",
@@ -190,7 +190,7 @@ def batch_size(default: int = 256) -> Any:
         high=4096,
         log=True,
         advanced=True,
-        help="Items per optimiser step. Larger is smoother and takes more memory.",
+        help="Items per optimiser step. Larger batches train more smoothly and need more memory.",
     )
 
 
@@ -225,7 +225,8 @@ def learning_rate(default: float = 1e-3) -> Any:
         high=10.0,
         log=True,
         advanced=True,
-        help="Step size of the optimiser. Ten times too large diverges, too small stalls.",
+        help="Step size of the optimiser. If it is far too large, training diverges; if it is too "
+        "small, training stalls.",
     )
 
 
@@ -237,7 +238,8 @@ def n_samples(default: int | None = 10_000) -> Any:
         high=200_000,
         log=True,
         none_word="all",
-        help="How many items to draw, by the seed. Fewer train faster; 'all' takes every one.",
+        help="How many items to draw at random; the seed decides which. Fewer train faster; 'all' "
+        "uses every item.",
     )
 
 

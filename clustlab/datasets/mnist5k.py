@@ -35,7 +35,8 @@ class Mnist5k:
         high=5_000,
         log=True,
         none_word="all",
-        help="How many images to draw, by the seed. Fewer train faster; 'all' takes every one.",
+        help="How many images to draw at random; the seed decides which. Fewer train faster; "
+        "'all' uses every image.",
     )
 
     def is_ready(self) -> bool:

@@ -134,7 +134,7 @@ def longer_spec(run: Run, longer: Longer, more: int, *, beyond: bool = False) ->
             f"The number of more steps must lie in [1, {longer.most}], got {more}.",
             "Choose another number.",
         )
-    changed = {longer.setting.name: longer.done + more}
+    changed: dict[str, Any] = {longer.setting.name: longer.done + more}
     if beyond and longer.stopping_rule is not None:
         changed[longer.stopping_rule.name] = longer.stopping_rule.low
     params = {**run.spec.method_params, **changed}

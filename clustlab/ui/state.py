@@ -145,6 +145,10 @@ COMPARED_AT = SessionValue[float | None]("compare-at", None)  # place of the sli
 COMPARED_AT_IN_ADDRESS = QueryValue("at")
 COMPARED_SOURCE = SessionValue[str | None]("compare-source", None)  # chart last selected in
 
+# -- the pages Methods and Data sets -------------------------------------------------------------
+ABOUT_METHOD, ABOUT_METHOD_IN_ADDRESS = SessionValue("about", ""), QueryValue("about")
+ABOUT_DATASET, ABOUT_DATASET_IN_ADDRESS = SessionValue("about-data", ""), QueryValue("about-data")
+
 # -- other pages -------------------------------------------------------------------------------
 PROJECTION = SessionValue[str | None]("projection", None)
 RASTER_ROWS = SessionValue[tuple[int, int] | None]("raster-rows", None)

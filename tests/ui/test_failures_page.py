@@ -279,7 +279,7 @@ def test_a_run_without_a_basket_is_started_from_the_form(runs, run, wait_for):
     kept(runs, run).save("a", [5, 7, 11])
     app = open_baskets(visit("failures", run=run.id))
     app.button(key="run-without").click().run()
-    assert "Without 3 items that you left out" in words(app)
+    assert "The next run leaves out 3 items" in words(app)
     app.switch_page("../../pages/train.py").run()  # where the browser is by now
     button(app, "Start").click().run()
     fresh = runs.runs()[0]
@@ -294,17 +294,17 @@ def test_a_run_without_a_basket_is_started_from_the_form(runs, run, wait_for):
     baskets.save("b", [0, 5])  # rows 0 and 6
     app = open_baskets(visit("failures", run=fresh.id))
     app.button(key="run-without").click().run()
-    assert "Without 5 items" in words(app)
+    assert "leaves out 5 items" in words(app)
     assert app.session_state["left-out"]["rows"] == [0, 5, 6, 7, 11]
     app.switch_page("../../pages/train.py").run()
 
     # Another draw is whole again, and so is this one on request.
     seed = next(n for n in app.number_input if n.key == "seed")
     seed.set_value(3).run()
-    assert "belong to another data set or draw" in words(app)
+    assert "belong to another data set or seed" in words(app)
     next(n for n in app.number_input if n.key == "seed").set_value(0).run()
-    button(app, "Take them back").click().run()
-    assert not re.search(r"Without \d+ items", words(app))
+    button(app, "Put them back").click().run()
+    assert not re.search(r"leaves out \d+ items", words(app))
     assert not app.exception
 
 
@@ -314,7 +314,7 @@ def test_running_a_run_with_exclusions_again_keeps_them(runs, run):
     execute(runs.root, less.id)
     app = visit("failures", run=less.id)
     button(app, "Change and run again").click().run()
-    assert "Without 2 items" in words(app)
+    assert "leaves out 2 items" in words(app)
     app = visit("failures", run=run.id)
     button(app, "Change and run again").click().run()
-    assert not re.search(r"Without \d+ items", words(app))
+    assert not re.search(r"leaves out \d+ items", words(app))

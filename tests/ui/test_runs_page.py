@@ -57,7 +57,7 @@ def test_search_and_filters_are_in_the_open_and_in_the_address(runs, three):
 def test_where_nothing_matches_there_is_a_way_out(runs, three):
     app = visit("runs")
     app.toggle(key="find-by-hand").set_value(True).run()
-    assert "None of the 3 runs matches" in words(app)
+    assert "None of the 3 runs match" in words(app)
     assert not app.dataframe
     button(app, "Show all runs").click().run()
     assert len(listed(app)) == 3
@@ -72,11 +72,11 @@ def test_a_run_gets_a_name_and_the_change_can_be_undone(runs, three, monkeypatch
     app.text_input(key=f"label-name-{run.id}").set_value("Second")
     app.text_input(key=f"label-tags-{run.id}").set_value("draft, paper")
     app.text_area(key=f"label-note-{run.id}").set_value("Look again.")
-    button(app, "Keep").click().run()
+    button(app, "Save").click().run()
     assert not app.exception
     assert label_of(run) == Label("Second", ("draft", "paper"), "Look again.")
     assert "Second" in listed(app)
-    button(app, "Keep").click().run()  # nothing new, so nothing else to take back
+    button(app, "Save").click().run()  # nothing new, so nothing else to take back
     app.button(key="undo-label").click().run()
     assert label_of(run) == Label()
     assert "Second" not in listed(app)
@@ -88,6 +88,6 @@ def test_a_name_that_cannot_be_is_refused_with_a_word(runs, three, monkeypatch):
     monkeypatch.setattr(runs_page, "_chosen", lambda event, shown: [run])
     app = visit("runs")
     app.text_input(key=f"label-tags-{run.id}").set_value("x" * 31)
-    button(app, "Keep").click().run()
+    button(app, "Save").click().run()
     assert "31 letters" in words(app)
     assert label_of(run) == Label()

@@ -4,6 +4,7 @@ from clustlab import registry
 from clustlab.runs.store import RunSpec, queued_status, write_status
 from clustlab.types import FAMILIES
 from clustlab.ui import session
+from clustlab.ui.learn import reference
 from clustlab.ui.train import choices, setup
 from tests.support import made_runs
 from tests.ui.test_pages import runs, trained, visit, words
@@ -211,3 +212,25 @@ def test_a_run_that_had_converged_says_so_before_it_is_trained_longer(runs):
     assert "**This run had converged.** k-means stopped by itself after" in said
     assert "“Stop below this change” set to 0" in said
     assert not app.exception
+
+
+# -- reference -------------------------------------------------------------------------------------
+def test_the_reference_pages_list_names_and_keep_short_ones_in_the_address(runs):
+    app = visit("methods", about="gmm")
+    assert select(app, "about").options[select(app, "about").index] == "Mixtures · Gaussian mixture"
+    assert asked(app, "about") == "gmm"
+    button(app, "Train Gaussian mixture").click().run()
+    assert asked(app, "method") == "gmm"
+    app = visit("data", **{"about-data": "toy"})
+    assert select(app, "about-data").options[select(app, "about-data").index] == "Toy points"
+    button(app, "Train on Toy points").click().run()
+    assert asked(app, "dataset") == "toy"
+    assert not app.exception
+
+
+def test_a_formula_in_a_list_does_not_end_the_list():
+    text = "1. First,\n   so $$a\n   = b$$ holds.\n2. Second $$c$$\n\nText: $$d$$\n"
+    assert reference.with_formulas_apart(text) == (
+        "1. First,\n   so \n\n   $$\n   a\n   = b\n   $$\n\n   holds.\n2. Second \n\n   $$\n"
+        "   c\n   $$\n\n\n\nText: \n\n$$\nd\n$$\n\n\n"
+    )

@@ -13,8 +13,9 @@ from clustlab.params import Param, schema
 from clustlab.registry import DatasetSpec, Method
 from clustlab.types import Dataset
 from clustlab.ui import nav, session, state
-from clustlab.ui.train import setup
+from clustlab.ui.train import choices, setup
 from clustlab.ui.widgets import panels
+from clustlab.ui.widgets.address_choice import select_in_address
 from clustlab.views import bars, sheets
 
 SHEET = 112  # random items on the sheet of a data set
@@ -24,11 +25,13 @@ def methods() -> None:
     """Page of one method, chosen in the URL."""
     known = registry.methods()
     _refusals()
-    name = st.selectbox(
+    names = [method.name for members in choices.by_family().values() for method in members]
+    name = select_in_address(
         "Method",
-        list(known),
-        key="about",
-        bind="query-params",
+        state.ABOUT_METHOD,
+        state.ABOUT_METHOD_IN_ADDRESS,
+        names,
+        words=lambda each: choices.method_words(known[each]),
     )
     method = known[name]
     text, facts = st.columns([3, 2], gap="large")
@@ -49,7 +52,7 @@ def methods() -> None:
             state.IS_FORM_OPEN.set(True)
             nav.go("train", method=name)
 
-    with st.expander("What each method offers besides", icon=":material/checklist:"):
+    with st.expander("What else each method offers", icon=":material/checklist:"):
         for capability in registry.CAPABILITIES:
             st.markdown(f"**{capability.title}**: {capability.meaning}")
         st.dataframe(
@@ -76,8 +79,33 @@ def _refusals() -> None:
 def _text_of(method: type[Method]) -> str:
     module = inspect.getmodule(method)
     text = inspect.cleandoc((module and module.__doc__) or method.__doc__ or "")
-    # a formula over several lines is one only if its signs stand on lines of their own
-    return re.sub(r"\$\$(.+?)\$\$", "\n\n$$\n\\1\n$$\n\n", text, flags=re.DOTALL)
+    return with_formulas_apart(text)
+
+
+def with_formulas_apart(text: str) -> str:
+    """Markdown in which the signs of a formula stand on lines of their own, as they must.
+
+    A formula in a list is indented as its item is: else the list would end there.
+    """
+
+    def apart(formula: re.Match[str]) -> str:
+        indent = _indent_of_list(text[: formula.start()])
+        lines = ["", "", "$$", *map(str.strip, formula[1].strip().splitlines()), "$$", "", ""]
+        goes_on = text[formula.end() : formula.end() + 1] not in ("", "\n")
+        moved = "\n".join(indent + line if line else "" for line in lines)
+        return moved + indent if goes_on else moved
+
+    return re.sub(r"\$\$(.+?)\$\$ *", apart, text, flags=re.DOTALL)
+
+
+def _indent_of_list(before: str) -> str:
+    """How far text is indented that continues a list item; nothing outside of lists."""
+    for line in reversed(before.splitlines()):
+        if marker := re.match(r"(?:\d+\.|[-*]) +", line):
+            return " " * len(marker[0])
+        if line and not line.startswith(" "):
+            break
+    return ""
 
 
 def _table(params: tuple[Param, ...], method: type[Method]) -> pd.DataFrame:
@@ -95,11 +123,12 @@ def datasets() -> None:
     """Page of one data set, chosen in the URL."""
     known = registry.datasets()
     _refusals()
-    name = st.selectbox(
+    name = select_in_address(
         "Data set",
+        state.ABOUT_DATASET,
+        state.ABOUT_DATASET_IN_ADDRESS,
         list(known),
-        key="about-data",
-        bind="query-params",
+        words=lambda each: known[each].title,
     )
     spec = known[name]
     st.markdown(inspect.cleandoc(spec.__doc__ or ""))
@@ -113,7 +142,7 @@ def datasets() -> None:
         download(spec)
         return
     _items(data)
-    if st.button("Train on it", icon=":material/play_arrow:", type="primary"):
+    if st.button(f"Train on {spec.title}", icon=":material/play_arrow:", type="primary"):
         state.IS_FORM_OPEN.set(True)
         nav.go("train", dataset=name)
 
@@ -124,7 +153,7 @@ def _items(data: Dataset) -> None:
         size = " x ".join(map(str, data.items.shape[1:]))
         st.markdown(f"**{len(data.items):,} items** of {size} · {data.protocol}")
         if data.labels is None:
-            st.info("This data set has no labels: pages show what needs none.")
+            st.info("This data set has no labels, so pages show only what needs none.")
         else:
             panels.chart(bars.class_balance, data.labels, data.class_names, key="balance")
     with right:

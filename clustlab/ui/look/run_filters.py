@@ -33,7 +33,7 @@ def wanted_runs(runs: Sequence[Run]) -> Wanted:
                 "Changed by hand",
                 key=state.RUN_BY_HAND.key,
                 bind="query-params",
-                help="Only runs in which somebody intervened while they trained.",
+                help="Only runs that somebody changed while they trained.",
             ),
         )
 
@@ -56,7 +56,7 @@ def _several(label: str, value: state.SessionValue[list[str]], names: dict[str, 
 def nothing_matches(n_runs: int) -> None:
     """Say that no run matches, and what to do."""
     st.info(
-        f"None of the {n_runs:,} runs matches. Search for fewer words, or let go of a filter.",
+        f"None of the {n_runs:,} runs match. Use fewer search words, or remove a filter.",
         icon=":material/search_off:",
     )
     st.button("Show all runs", icon=":material/filter_alt_off:", on_click=_show_all)

@@ -47,7 +47,7 @@ COLUMNS = {
     "size": st.column_config.NumberColumn("On disk, MB", format="%.1f", width="small"),
     "settings": st.column_config.TextColumn("Changed settings", width="large"),
     "note": st.column_config.TextColumn("Note", width="medium"),
-    "started": st.column_config.DatetimeColumn("Made", format="D MMM, HH:mm", width="small"),
+    "started": st.column_config.DatetimeColumn("Created", format="D MMM, HH:mm", width="small"),
 }
 
 
@@ -65,8 +65,8 @@ def runs_page() -> None:
     active = any(run.is_active for run in runs)
     st.fragment(session.guarded(_table), run_every=2.0 if active else None)(wanted)
     st.caption(
-        f"Runs live in the folder {session.store().root.name!r}; set CLUSTLAB_RUNS to move. By "
-        "keyboard, arrows move in the table, and Shift with the space bar chooses a row."
+        f"Runs are kept in the folder {session.store().root.name!r}; set CLUSTLAB_RUNS to use "
+        "another. With the keyboard, move with the arrow keys and select with Shift and Space."
     )
 
 
@@ -102,7 +102,7 @@ def _rows(runs: list[Run]) -> None:
         key=f"runs-table-{hash(tuple(run.id for run in runs))}",  # rows are chosen by position
         alt="Runs with their status and figures",
     )
-    st.caption("Scores are those of the last step of each run.")
+    st.caption("Scores are from the last step of each run.")
     with st.container(horizontal=True, key="run-actions"):
         _actions(_chosen(event, runs))
 
@@ -159,7 +159,7 @@ def _actions(chosen: list[Run]) -> None:
         "Compare",
         icon=":material/compare_arrows:",
         disabled=not few,
-        help="Choose two to four runs over the same draw of items",
+        help="Select two to four runs on the same items",
     ):
         nav.go("compare", runs=",".join(run.id for run in chosen))
     again = one is not None and one.status in RESUMABLE
@@ -197,16 +197,16 @@ def _edit(run: Run) -> None:
             key=f"label-name-{run.id}",
             max_chars=LONGEST_NAME,
             placeholder=titles.description(run),
-            help="Stands in place of what the run is called otherwise.",
+            help="Shown instead of the automatic name.",
         )
         tags = st.text_input(
             "Tags",
             key=f"label-tags-{run.id}",
             placeholder="draft, for the paper",
-            help="Parted by commas.",
+            help="Separate tags with commas.",
         )
         note = st.text_area("Note", key=f"label-note-{run.id}", max_chars=LONGEST_NOTE, height=100)
-        if not st.form_submit_button("Keep", type="primary"):
+        if not st.form_submit_button("Save", type="primary"):
             return
         try:
             set_label(run, Label(name, tags_in(tags), note))
@@ -232,7 +232,7 @@ def _undo() -> None:
     before = state.LABEL_BEFORE.get()
     if before:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.info(f"Changed what is said of the run {before[0]}.", width="stretch")
+            st.info(f"Changed the name, tags or note of the run {before[0]}.", width="stretch")
             st.button("Undo", icon=":material/undo:", key="undo-label", on_click=_take_back)
     gone = state.DELETED_RUNS.get()
     if not gone:

@@ -60,7 +60,7 @@ def whereabouts(run: Run, progress: dict[str, Any]) -> str:
     if status == "set aside":
         return "it made way for others; press Resume to go on where it was"
     if status == "lost":
-        return "the process that trained it is gone; what it committed is safe"
+        return "the process that trained it has ended; all finished steps are safe"
     if status not in ("running", "paused"):
         return ""
     words = str(progress.get("phase") or "starting")

@@ -14,6 +14,7 @@ from clustlab.registry import Method
 from clustlab.types import FAMILIES
 from clustlab.ui import state
 from clustlab.ui.state import QueryValue, SessionValue
+from clustlab.ui.widgets.address_choice import kept_name, select_in_address
 
 DEFAULT_DATASET, DEFAULT_METHOD, DEFAULT_PRESET = "mnist-5k", "dec", "quick"
 
@@ -33,14 +34,13 @@ def is_named_elsewhere() -> bool:
 def choose_dataset() -> Any:
     """Draw the choice of a data set; return it."""
     known = registry.datasets()
-    name = _kept(state.DATASET, state.DATASET_IN_ADDRESS, list(known), DEFAULT_DATASET)
-    st.selectbox(
+    name = select_in_address(
         "Data set",
+        state.DATASET,
+        state.DATASET_IN_ADDRESS,
         list(known),
-        format_func=lambda each: known[each].title,
-        key=state.DATASET.key,
-        on_change=_tell(state.DATASET, state.DATASET_IN_ADDRESS),
-        persist_state="session",
+        DEFAULT_DATASET,
+        words=lambda each: known[each].title,
     )
     return known[name]
 
@@ -48,19 +48,18 @@ def choose_dataset() -> Any:
 def choose_method() -> type[Method]:
     """Draw the choice of a method, by family; return it."""
     known = {method.name: method for each in by_family().values() for method in each}
-    name = _kept(state.METHOD, state.METHOD_IN_ADDRESS, list(known), DEFAULT_METHOD)
-    st.selectbox(
+    name = select_in_address(
         "Method",
+        state.METHOD,
+        state.METHOD_IN_ADDRESS,
         list(known),
-        format_func=lambda each: method_words(known[each]),
-        key=state.METHOD.key,
-        on_change=_tell(state.METHOD, state.METHOD_IN_ADDRESS),
-        persist_state="session",
+        DEFAULT_METHOD,
+        words=lambda each: method_words(known[each]),
     )
     method = known[name]
     st.caption(method.idea)
     with st.popover(
-        "All methods, each in a line", icon=":material/list:", key="all-methods", on_change="rerun"
+        "All methods in one line each", icon=":material/list:", key="all-methods", on_change="rerun"
     ) as every:
         if every.open:  # what nobody sees costs no time
             _all_methods(method)
@@ -116,24 +115,25 @@ def choose_preset(
     """
     value, address = of_preset(method.name)
     names = list(method.presets)
-    name = _kept(value, address, names, DEFAULT_PRESET)
+    name = kept_name(value, address, names, DEFAULT_PRESET)
 
     def chosen() -> None:
         address.set(value.get())
         apply(value.get())
 
-    st.segmented_control(
-        "Preset",
-        names,
-        format_func=lambda each: f"**{each}** {words[each]}" if words.get(each) else each,
-        required=True,
-        key=value.key,
-        on_change=chosen,
-        persist_state="session",
-        help="Quick: minutes on a CPU. Standard: the settings of our own figures. "
-        "Paper: the published settings, meant for a GPU.",
-        width="stretch",
-    )
+    with st.container(key="presets"):
+        st.segmented_control(
+            "Preset",
+            names,
+            format_func=lambda each: f"**{each}** {words[each]}" if words.get(each) else each,
+            required=True,
+            key=value.key,
+            on_change=chosen,
+            persist_state="session",
+            help="Quick: minutes on a CPU. Standard: the settings behind our own figures. "
+            "Paper: the published settings, meant for a GPU.",
+            width="stretch",
+        )
     return name
 
 
@@ -141,18 +141,3 @@ def of_preset(method: str) -> tuple[SessionValue[str], QueryValue]:
     """Where the preset of a method is kept."""
     key = f"{method}.preset"
     return SessionValue(key, ""), QueryValue(key)
-
-
-def _kept(value: SessionValue[str], address: QueryValue, names: Sequence[str], default: str) -> str:
-    """Name to show: that of the address, else of the session, else the default; kept in both."""
-    known = (name for name in (address.get(), value.get(), default) if name in names)
-    name = next(known, names[0])
-    value.set(name)
-    if address.get() != name:
-        address.set(name)
-    return name
-
-
-def _tell(value: SessionValue[str], address: QueryValue) -> Callable[[], None]:
-    """Callback that lets the address say what was chosen."""
-    return lambda: address.set(value.get())

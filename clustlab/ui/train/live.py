@@ -57,7 +57,9 @@ def four_views(view: View) -> None:
         height=200,
         with_guide=False,
     )
-    more = st.expander("Losses, and what only this method has", key="live-more", on_change="rerun")
+    more = st.expander(
+        "Losses and other figures of this method", key="live-more", on_change="rerun"
+    )
     if more.open:  # what nobody sees costs no time
         with more:
             inside.losses(view)
@@ -77,8 +79,8 @@ def _loop(view: View) -> None:
                 "Half a step",
                 icon=":material/step_over:",
                 key="half-step",
-                help="Goes on until the next box of the loop begins, then holds again. "
-                "The views change when the whole step is done.",
+                help="Trains until the next box of the loop begins, then pauses again. "
+                "The views change once the whole step is done.",
                 on_click=session.later(view.run.request_half_step),
             )
 
@@ -137,7 +139,7 @@ def _embedding(view: View) -> None:
 
 def _cluster_rows(view: View) -> None:
     st.markdown(
-        "**Images of each cluster**, nearest to the middle first",
+        "**Images of each cluster**, most typical first",
         help=reading(sheets.cluster_rows),
     )
     ids = clusters.rows_of(view)[:ROWS]

@@ -35,7 +35,7 @@ def preview_of_method(
         if registry.AUGMENTING.is_offered_by(method) and data.is_image:
             items = data.items
             _folded(
-                "Changed copies that it will be shown", "texture", lambda: _copies(built, items)
+                "Changed copies that it will train on", "texture", lambda: _copies(built, items)
             )
         if registry.NETWORKED.is_offered_by(method):
             shape = data.items.shape[1:]
@@ -73,7 +73,7 @@ def _copies(method: Any, items: Array) -> None:
         f"First row: items as they are. Below: copies, changed anew in every pass ({term}).{edges}"
     )
     st.button(
-        "Other copies",
+        "Draw other copies",
         icon=":material/refresh:",
         on_click=state.COPIES_DRAWN.set,
         args=(draws + 1,),

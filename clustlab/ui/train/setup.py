@@ -173,7 +173,7 @@ def fields() -> Choice:
             0,
             key=state.SEED.key,
             **forms.LASTING,
-            help="Decides every random draw: same settings and seed, same result.",
+            help="Fixes every random choice: the same settings and seed give the same result.",
         )
     with device:
         name = st.selectbox(
@@ -181,7 +181,7 @@ def fields() -> Choice:
             NAMES,
             key=state.DEVICE.key,
             **forms.LASTING,
-            help="'auto' takes CUDA if it is there, then MPS, then the CPU.",
+            help="'auto' uses CUDA if there is any, else MPS, else the CPU.",
         )
     mixed = name in ("auto", "cuda") and _has_cuda()
     if mixed:
@@ -189,7 +189,7 @@ def fields() -> Choice:
             "Mixed precision",
             key=state.IS_MIXED.key,
             **forms.LASTING,
-            help="Networks compute in bfloat16, all else in float32. Methods without a network "
+            help="Networks run in bfloat16, everything else in float32. Methods without a network "
             "ignore it.",
         )
     return Choice(
@@ -208,11 +208,13 @@ def left_out(dataset: type[DatasetSpec], params: Mapping[str, Any]) -> list[int]
     except ClustlabError:  # said beside the button that starts
         return []
     if key != kept["key"]:
-        st.caption(f"The {words} left out belong to another data set or draw: this one is whole.")
+        st.caption(
+            f"The {words} you left out belong to another data set or seed; none are left out here."
+        )
         return []
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f":material/filter_alt: Without {words} that you left out.", width="stretch")
-        st.button("Take them back", type="tertiary", on_click=state.LEFT_OUT.forget)
+        st.caption(f":material/filter_alt: The next run leaves out {words}.", width="stretch")
+        st.button("Put them back", type="tertiary", on_click=state.LEFT_OUT.forget)
     return list(kept["rows"])
 
 
@@ -297,8 +299,8 @@ def samples(dataset: type[DatasetSpec], params: Mapping[str, Any], seed: int) ->
         return None
     if data is None:
         st.info(
-            f"{dataset.title} is not on this machine yet. Start downloads it first, "
-            "with a progress bar; Stop cancels.",
+            f"{dataset.title} is not on this machine yet. Press Start to download it first; "
+            "Stop cancels the download.",
             icon=":material/download:",
         )
         return None
