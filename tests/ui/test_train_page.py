@@ -1,6 +1,7 @@
 """The page Train: what the address holds, what the form is about, and what is waited for."""
 
 from clustlab import registry
+from clustlab.params import schema
 from clustlab.runs.store import RunSpec, queued_status, write_status
 from clustlab.types import FAMILIES
 from clustlab.ui import session
@@ -99,7 +100,7 @@ def test_methods_are_listed_by_family_with_their_names():
     assert list(families) == [w for w in FAMILIES.values() if w in families]
     listed = [method.name for members in families.values() for method in members]
     assert sorted(listed) == sorted(registry.methods())
-    assert choices.method_words(registry.method("dec")) == "Self-training · DEC"
+    assert choices.method_words(registry.method("dec")) == "DEC · Self-training"
 
 
 # -- the queue -------------------------------------------------------------------------------------
@@ -178,7 +179,7 @@ def test_before_the_loop_the_page_says_so_and_no_box_is_lit(runs):
 
 def test_times_of_presets_say_where_they_come_from(runs):
     said = words(visit("train", dataset="digits", method="kmeans"))
-    assert "no run of k-means has finished here yet" in said
+    assert "no run of k-means has finished on this machine yet" in said
     trained(runs, max_iter=2, n_init=1)
     app = visit("train", dataset="digits", method="kmeans")
     assert "Times measured in the last run of k-means on this machine." in words(app)
@@ -217,7 +218,7 @@ def test_a_run_that_had_converged_says_so_before_it_is_trained_longer(runs):
 # -- reference -------------------------------------------------------------------------------------
 def test_the_reference_pages_list_names_and_keep_short_ones_in_the_address(runs):
     app = visit("methods", about="gmm")
-    assert select(app, "about").options[select(app, "about").index] == "Mixtures · Gaussian mixture"
+    assert select(app, "about").options[select(app, "about").index] == "Gaussian mixture · Mixtures"
     assert asked(app, "about") == "gmm"
     button(app, "Train Gaussian mixture").click().run()
     assert asked(app, "method") == "gmm"
@@ -234,3 +235,10 @@ def test_a_formula_in_a_list_does_not_end_the_list():
         "1. First,\n   so \n\n   $$\n   a\n   = b\n   $$\n\n   holds.\n2. Second \n\n   $$\n"
         "   c\n   $$\n\n\n\nText: \n\n$$\nd\n$$\n\n\n"
     )
+
+
+def test_values_of_settings_are_words_and_numbers_that_can_be_read():
+    known = {p.name: p for p in schema(registry.method("deepcluster"))}
+    assert reference.value_words(known["augment"], True) == "on"
+    assert reference.value_words(known["epochs"], 60_000) == "60,000"
+    assert reference.value_words(known["n_clusters_over"], 30) == "30"

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -114,9 +115,18 @@ def _table(params: tuple[Param, ...], method: type[Method]) -> pd.DataFrame:
         row = {"setting": p.label}
         for preset, values in method.presets.items():
             value = values.get(p.name, p.default)
-            row[preset] = p.none_word if value is None else str(value)
+            row[preset] = value_words(p, value)
         rows.append({**row, "meaning": p.help})
     return pd.DataFrame(rows)
+
+
+def value_words(p: Param, value: Any) -> str:
+    """A value of a setting as the table shows it."""
+    if value is None:
+        return p.none_word
+    if p.kind == "bool":
+        return "on" if value else "off"
+    return f"{value:,}" if p.kind == "int" else str(value)
 
 
 def datasets() -> None:

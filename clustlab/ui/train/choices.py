@@ -59,7 +59,7 @@ def choose_method() -> type[Method]:
     method = known[name]
     st.caption(method.idea)
     with st.popover(
-        "All methods in one line each", icon=":material/list:", key="all-methods", on_change="rerun"
+        "See all methods", icon=":material/list:", key="all-methods", on_change="rerun"
     ) as every:
         if every.open:  # what nobody sees costs no time
             _all_methods(method)
@@ -77,8 +77,8 @@ def by_family() -> Mapping[str, Sequence[type[Method]]]:
 
 
 def method_words(method: type[Method]) -> str:
-    """A method in a list: its family, then its name."""
-    return f"{FAMILIES[method.family]} · {method.title}"
+    """A method in a list: its name, then its family, which a narrow list may cut."""
+    return f"{method.title} · {FAMILIES[method.family]}"
 
 
 def _all_methods(chosen: type[Method]) -> None:

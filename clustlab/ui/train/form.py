@@ -29,11 +29,14 @@ def fields(
     """
     plain = [p for p in params if not p.advanced]
     folded = [*plain[shown:], *(p for p in params if p.advanced)]
+    switches = [p for p in plain[:shown] if p.kind == "bool"]
     columns = st.columns(2) if shown > 1 else [st.container()]
     values = {}
-    for i, p in enumerate(plain[:shown]):
+    for i, p in enumerate(p for p in plain[:shown] if p not in switches):
         with columns[i % len(columns)]:
             values[p.name] = _field(owner, p, defaults)
+    for p in switches:  # whose words stand beside them, and need the room
+        values[p.name] = _field(owner, p, defaults)
     if folded:
         changed = sum(_is_changed(owner, p, defaults) for p in folded)
         title = f"More settings ({len(folded)})" + (f", {changed} changed" if changed else "")

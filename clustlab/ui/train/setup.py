@@ -250,10 +250,7 @@ def source_of_times(method: type[Method]) -> str:
     if measured:
         runs = f"{measured} runs" if measured > 1 else "run"
         return f"Times measured in the last {runs} of {method.title} on this machine."
-    return (
-        f"Times are estimates from the speed of this machine; no run of {method.title} has "
-        "finished here yet."
-    )
+    return f"Times are estimates: no run of {method.title} has finished on this machine yet."
 
 
 def prefill(run_id: str) -> None:
