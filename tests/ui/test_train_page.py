@@ -133,6 +133,7 @@ def test_a_start_beside_another_run_says_what_it_waits_for_and_shows_that(runs, 
     assert asked(app, "run") == first.id
     assert f"**{mine.title}** is in the queue." in words(app)
     assert f"waiting for {first.title} (about 3 min left)" in words(app)
+    assert "for the next run" not in words(app)  # that is said already
     at_work(mine, "done")
     at_work(first, "done")
     app.run()

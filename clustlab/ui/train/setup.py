@@ -63,9 +63,11 @@ class Choice:
 def form(run: Run | None) -> Choice:
     """Draw the form, with the button that starts what it says; return that."""
     _follow(run)
+    waiting.queue_of(run)  # on top, where it is seen
     above = st.container()
     choice = fields()
-    if run is not None and not state.IS_FORM_OPEN.get():
+    # of a run that waits, the box above says more than that it is not the one shown
+    if run is not None and not state.IS_FORM_OPEN.get() and state.AWAITED.get() is None:
         with above:
             _next_run(choice, run)
     try:
@@ -91,7 +93,6 @@ def form(run: Run | None) -> Choice:
             session.close_form()
             state.FORM_OF.set(state.RUN.get())  # it holds what was started
             st.rerun()
-    waiting.queue_of(run)
     return choice
 
 
