@@ -111,7 +111,7 @@ def test_from_a_question_to_a_run_without_the_answer(page, address, store, run, 
 
     # Run again without them.
     page.get_by_role("button", name=re.compile("^Run again without")).click()
-    see(page, f"Without {len(indices)} items that you left out")
+    see(page, f"leaves out {len(indices)} items")
     page.get_by_role("button", name="Start", exact=True).click()
     see(page, r"^done$")
     fresh = store.runs()[0]
