@@ -209,9 +209,11 @@ def chosen_run() -> Run | None:
         raise
     if state.RUN.get() != run.id:
         wanted_step, item = _number(state.STEP_IN_ADDRESS), _number(state.ITEM_IN_ADDRESS)
+        since = _number(state.EARLIER_STEP_IN_ADDRESS)
         form_open = state.IS_FORM_OPEN.get() or state.FORM_IN_ADDRESS.is_set()
         choose(run.id, wanted_step)
         state.IS_FORM_OPEN.set(form_open)
+        state.EARLIER_STEP.set(since)
         with contextlib.suppress(ClustlabError):  # it has no items yet, or not any more
             if item is not None and item < len(items(run)):
                 pick(item)
@@ -249,7 +251,7 @@ def choose(run_id: str, step: int | None = None) -> None:
     for value in state.OF_ONE_RUN:
         value.forget()
     clear_charts()
-    for parameter in (state.STEP_IN_ADDRESS, state.ITEM_IN_ADDRESS, state.FORM_IN_ADDRESS):
+    for parameter in state.OF_ONE_RUN_IN_ADDRESS:
         parameter.drop()
     state.RUN_IN_ADDRESS.set(run_id)
     if step is not None:

@@ -95,6 +95,7 @@ AWAITED = SessionValue[tuple[str, str] | None]("awaited", None)
 RUN_IN_ADDRESS, STEP_IN_ADDRESS = QueryValue("run"), QueryValue("step")
 ITEM_IN_ADDRESS = QueryValue("item")
 EARLIER_STEP = SessionValue[int | None]("from_step", None)  # to compare with the one in view
+EARLIER_STEP_IN_ADDRESS = QueryValue("since")
 EARLIER_SLIDER = SessionValue[int]("from-slider", 0)
 SEEN_STATUS = SessionValue[tuple[str, Status] | None]("status-of", None)  # of which run, and what
 
@@ -189,3 +190,9 @@ OF_ONE_RUN: tuple[SessionValue[Any], ...] = (
     *(STEP, EARLIER_STEP, PICKED, SELECTED, IS_PLAYING, IS_FORM_OPEN),
 )
 """What is forgotten when another run is looked at."""
+OF_ONE_RUN_IN_ADDRESS = (
+    STEP_IN_ADDRESS,
+    ITEM_IN_ADDRESS,
+    EARLIER_STEP_IN_ADDRESS,
+    FORM_IN_ADDRESS,
+)

@@ -87,6 +87,17 @@ def test_the_item_that_is_open_stands_in_the_address(runs):
     assert "picked" not in nothing.session_state or nothing.session_state["picked"] is None
 
 
+def test_the_two_steps_of_a_shift_stand_in_the_address(runs):
+    made_runs.data(runs, labels=[0, 1, 2] * 4)
+    made = made_runs.run(runs, [[0, 1, 2] * 4, [0, 1, 1] * 4, [0, 0, 1] * 4, [0, 0, 0] * 4])
+    app = visit("shifts", run=made.id, step="3", since="1")
+    assert "From step **1** to step **3**" in words(app)
+    app.slider(key="from-slider").set_value(0).run()
+    assert asked(app, "since") == "0"
+    assert "From step **0** to step **3**" in words(app)
+    assert not app.exception
+
+
 def test_what_differs_is_named_in_the_words_of_the_form():
     a = RunSpec("digits", "kmeans", {"n_samples": 100}, {"n_clusters": 7}, preset="quick")
     b = RunSpec("digits", "kmeans", preset="quick", continues="another")

@@ -67,8 +67,12 @@ def earlier_step(view: View) -> int:
     default = max(0, view.step - 1) if wanted is None else min(wanted, last)
     state.EARLIER_SLIDER.set(default)
 
+    if wanted is not None:
+        state.EARLIER_STEP_IN_ADDRESS.set(str(default))
+
     def moved() -> None:
         state.EARLIER_STEP.set(state.EARLIER_SLIDER.get())
+        state.EARLIER_STEP_IN_ADDRESS.set(str(state.EARLIER_SLIDER.get()))
 
     return st.slider("Compare with step", 0, last, key=state.EARLIER_SLIDER.key, on_change=moved)
 
