@@ -443,7 +443,7 @@ def test_three_methods_start_at_one_click_and_are_followed(runs, runner):
     assert [spec.method for spec in specs] == ["dec", "iic", "deepcluster"]
     assert {(s.dataset, s.seed, s.preset) for s in specs} == {("digits", 0, "quick")}
     assert asked(app) == runner.given
-    assert "waiting for" in " ".join(p.text for p in app.get("progress"))
+    assert "waiting for DEC on" in words(app)
 
 
 def test_kmeans_and_spectral_start_on_two_moons_at_one_click(runs, runner):

@@ -152,6 +152,19 @@ def test_a_start_beside_another_run_says_what_it_waits_for_and_shows_that(runs, 
     assert not app.exception
 
 
+def test_a_queued_run_that_is_opened_leads_to_the_one_it_waits_for(runs):
+    first = busy(runs)
+    mine = made_runs.run(runs, [], seed=1)
+    at_work(mine, "queued")
+    app = visit("train", run=mine.id)
+    said = [each.value for each in app.info]
+    assert said == [f"This run is waiting for {first.title}. It starts by itself."]
+    app.button(key="watch-meanwhile").click().run()
+    assert asked(app, "run") == first.id
+    assert f"**{mine.title}** is in the queue." in words(app)
+    assert not app.exception
+
+
 def test_a_paused_run_that_holds_up_the_queue_can_be_set_aside(runs):
     first = busy(runs, status="paused")
     made_runs.data(runs, "other")

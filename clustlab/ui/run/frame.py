@@ -71,6 +71,7 @@ def _ticking(
     run = session.open_run(run_id)
     if not len(run):
         why_nothing_yet(run)
+        _meanwhile(run)
         return
     if waited:
         st.rerun()  # at the pace of a run that has something to show
@@ -84,6 +85,19 @@ def _ticking(
         body(view)
     with side:
         inspector.inspector_panel(view)
+
+
+def _meanwhile(run: Run) -> None:
+    """Way to the run that a queued one waits for."""
+    ahead = session.runs_ahead(run) if run.status == "queued" else []
+    for other in ahead[:1]:
+        st.button(
+            f"Watch {other.title} meanwhile",
+            icon=":material/visibility:",
+            key="watch-meanwhile",
+            on_click=session.wait_for,
+            args=(run.id, other.id),
+        )
 
 
 def why_nothing_yet(run: Run) -> None:
@@ -100,15 +114,9 @@ def why_nothing_yet(run: Run) -> None:
         )
     elif progress["status"] in ("cancelled", "set aside"):
         st.info("This run was stopped before its first step. Press Resume to go on with it.")
-    elif progress["status"] == "queued" and (ahead := session.runs_ahead(run)):
+    elif progress["status"] == "queued" and session.runs_ahead(run):
         where = run_bar.whereabouts(run, progress)
         st.info(f"This run is {where}. It starts by itself.", icon=":material/hourglass_top:")
-        st.button(
-            f"Watch {ahead[0].title} meanwhile",
-            icon=":material/visibility:",
-            on_click=session.wait_for,
-            args=(run.id, ahead[0].id),
-        )
     else:
         st.progress(
             float(progress.get("fraction") or 0.0),
