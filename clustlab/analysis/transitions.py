@@ -83,7 +83,11 @@ class Change:
     @property
     def sentence(self) -> str:
         """The change in words."""
-        many = f"{self.items:,} item{'s' * (self.items != 1)}"
+        return self.in_words("item")
+
+    def in_words(self, noun: str) -> str:
+        """The change as a sentence; `noun` is what one of the items is called."""
+        many = f"{self.items:,} {noun}{'s' * (self.items != 1)}"
         old, new = map(_and, (self.before, self.after))
         if self.kind == "birth":
             return f"Cluster {new} appeared, with {many}."

@@ -48,6 +48,12 @@ def follow() -> None:
         go(name)
 
 
+def is_open(name: str) -> bool:
+    """Whether this page is the one in the address."""
+    address = (st.context.url or "").partition("?")[0]
+    return address.rstrip("/").rpartition("/")[2] == name
+
+
 def lesson_url(name: str, step: int = 1) -> str:
     """Address of a step of a lesson."""
     return f"/learn?lesson={name}&step={step}"

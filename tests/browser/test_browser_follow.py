@@ -56,7 +56,7 @@ def test_follow_an_item_all_items_and_the_alarms(address, page, run):
     expect(strip.first).to_be_visible()
     tab(page, "Over time")
     see(page, r"^Its path in the embedding")
-    tab(page, "Neighbours then and now")
+    tab(page, "Neighbours")
     see(page, r"were its neighbours at the first step already")
 
     # Item 0 is the first of cluster 1 at step 2 that has moved: what flipped with it, and when.

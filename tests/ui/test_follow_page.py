@@ -57,7 +57,7 @@ def picked(page, index, **query):
 
 def opened(app, tab):
     """The same with another tab of the biography open."""
-    key = "tabs-Now-Over time-Flips-Neighbours then and now"
+    key = "tabs-Now-Over time-Flips-Neighbours"
     app.session_state[key] = tab
     app.run()
     assert not app.exception, app.exception
@@ -222,7 +222,7 @@ def test_an_item_without_flips_says_so(collapsed):
 
 
 def test_neighbours_then_and_now(collapsed):
-    said = words(opened(picked("clusters", 3), "Neighbours then and now"))
+    said = words(opened(picked("clusters", 3), "Neighbours"))
     assert "Nearest in the embedding of step 0" in said
     assert "were its neighbours at the first step already" in said
 

@@ -15,7 +15,7 @@ from clustlab.ui import nav, session, state
 from clustlab.ui.compare import agreement_tabs, linked_maps
 from clustlab.ui.compare.compared_run import Side, chart_key, select
 from clustlab.ui.look import clusters
-from clustlab.ui.run import frame, inspector, summaries
+from clustlab.ui.run import biography, frame, inspector, summaries
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.ui.widgets.clickable_sheet import clickable
 from clustlab.views import matrices, sheets
@@ -295,16 +295,41 @@ def _inspect(sides: Sequence[Side]) -> None:
     index = session.picked()
     first = sides[0]
     if index is not None and index < len(first.whole.clusters) and len(sides) > 1:
-        with st.container(border=True):
-            st.markdown(f"**Item {index} in each run**")
-            here = np.flatnonzero(first.items == index)
-            if len(here):
-                st.markdown("\n\n".join(_verdict(side, int(here[0])) for side in sides))
-            else:
-                st.caption("Not all of these runs have this item, so it is not compared.")
-    inspector.inspector_panel(first.whole)
+        _in_each_run(sides, index)
+    inspector.inspector_panel(first.whole, _most_disputed(sides) if len(sides) > 1 else None)
     if len(sides) > 1 and (index is not None or session.selection()[0]):
         st.caption(f"Frames, corners and facts of the images are those of {first.name}.")
+
+
+def _in_each_run(sides: Sequence[Side], index: int) -> None:
+    """What each run makes of an item, by its number on the page."""
+    with st.container(border=True):
+        st.markdown(f"**Item {index} in each run**")
+        here = np.flatnonzero(sides[0].items == index)
+        if len(here):
+            st.markdown("\n\n".join(_verdict(side, int(here[0])) for side in sides))
+        else:
+            st.caption("Not all of these runs have this item, so it is not compared.")
+
+
+def _most_disputed(sides: Sequence[Side]) -> frame.Unselected | None:
+    """What to show while nothing is selected: the item on which the runs differ most.
+
+    None where they agree on every one.
+    """
+    apart = agreement.disagreement([side.clusters for side in sides])
+    if not apart.any():
+        return None
+    index = int(sides[0].items[apart.argmax()])
+
+    def draw() -> None:
+        word = "image" if sides[0].view.dataset.is_image else "item"
+        st.markdown(f"**The {word} on which the runs differ most**")
+        _in_each_run(sides, index)
+        biography.biography_card(sides[0].whole, index, is_chosen=False)
+        st.caption(f"Frames, corners and facts of the images are those of {sides[0].name}.")
+
+    return draw
 
 
 def _verdict(side: Side, index: int) -> str:

@@ -15,7 +15,7 @@ from clustlab.runs.store import Run
 from clustlab.types import Array, ClassRule, Dataset, Report
 from clustlab.ui import session, state
 from clustlab.ui.look import baskets, failure_filters
-from clustlab.ui.run import item_sheet
+from clustlab.ui.run import biography, frame, item_sheet
 from clustlab.ui.run.class_rule_switch import class_rule_switch
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
@@ -32,9 +32,19 @@ NO_LABELS = "Needs true classes, and these items have none."
 UNASKED = "Choose it to count: it compares all items with one another."
 
 
-def failures_page(view: View) -> None:
-    """Questions with their answers, and the baskets."""
-    panels.tabs({"Queries": lambda: _queries(view), "Baskets": lambda: baskets.baskets_panel(view)})
+def failures_page(view: View) -> frame.Unselected | None:
+    """Questions with their answers, and the baskets.
+
+    Beside them stands the worst image of the answer while nothing is selected.
+    """
+    worst: list[frame.Unselected] = []
+    panels.tabs(
+        {
+            "Queries": lambda: worst.extend(_queries(view)),
+            "Baskets": lambda: baskets.baskets_panel(view),
+        }
+    )
+    return worst[0] if worst else None
 
 
 @session.kept_per_run(maxsize=6)
@@ -42,7 +52,8 @@ def _search_of_run(run: Run, timeline: Timeline, class_rule: ClassRule | None) -
     return FailureSearch(run, session.dataset(run), timeline, class_rule)
 
 
-def _queries(view: View) -> None:
+def _queries(view: View) -> list[frame.Unselected]:
+    """The questions and the answer to the one that is chosen; draws its worst item, if any."""
     search = _search_of_run(view.run, view.timeline, view.asked_class_rule)
     search.forget_after(len(view.timeline))
     q = _chosen(search)
@@ -55,9 +66,15 @@ def _queries(view: View) -> None:
     with listing:
         place = st.container(key="query-list", gap="xxsmall")
     with answer, st.container(gap="xsmall"):
-        _answer(view, search, q, filters, select)
+        items = _answer(view, search, q, filters, select)
     with place:  # last, since the answer may bring a count
         _list(view, search, q)
+    return [lambda: _worst(view, q, int(items[0]))] if len(items) else []
+
+
+def _worst(view: View, q: Query, index: int) -> None:
+    st.markdown(f"**First of this list: {q.title.lower()}**")
+    biography.biography_card(view, index, is_chosen=False)
 
 
 # -- the questions -----------------------------------------------------------------------------
@@ -107,7 +124,8 @@ def sentence(q: Query, count: int | None, dataset: Dataset) -> str:
 
 
 # -- the answer --------------------------------------------------------------------------------
-def _answer(view: View, search: FailureSearch, q: Query, filters: Filters, select: Any) -> None:
+def _answer(view: View, search: FailureSearch, q: Query, filters: Filters, select: Any) -> Array:
+    """Draw what a query finds; returns the items (m,), the worst first."""
     note = search.note(q.name)
     st.markdown(f"**{q.title}**")
     st.caption(f"{q.meaning} {note + '.' if note else ''}")
@@ -134,6 +152,7 @@ def _answer(view: View, search: FailureSearch, q: Query, filters: Filters, selec
     else:
         _contrast(view, matches, q)
     _over_time(view, search, q, filters)
+    return matches.items
 
 
 def _progress(place: Any, ready: bool) -> Report | None:

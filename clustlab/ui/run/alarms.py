@@ -42,6 +42,13 @@ def alarms_here(run: Run, step: int) -> None:
         nav.link("follow", "What this means", "timeline", **{TABS: "Alarms"})
 
 
+def alarms_in_short(run: Run, step: int) -> None:
+    """Titles of the alarms that hold at a step, each a link to what it means."""
+    for alarm in alarms_at_step(alarms_so_far(run), step):
+        words = f"{_text(run, alarm).title} ({alarm.when})"
+        nav.link("follow", words, "warning", **{TABS: "Alarms"})
+
+
 def alarm_list(view: View) -> None:
     """Every alarm with its step to go to, what it means and what guards against it."""
     known = sorted(alarms_so_far(view.run), key=lambda alarm: (alarm.kind, alarm.step))

@@ -21,8 +21,11 @@ PICTURE, SMALL = 140, 72  # pixels
 SHOWN = 36  # images of what flipped with it
 
 
-def biography_card(view: View, index: int) -> None:
-    """Card of one item: picture, facts and its clusters over time at once, the rest in tabs."""
+def biography_card(view: View, index: int, *, is_chosen: bool = True) -> None:
+    """Card of one item: picture, facts and its clusters over time at once, the rest in tabs.
+
+    What nobody has chosen cannot be closed.
+    """
     with st.container(border=True):
         picture, facts = st.columns([1, 2], vertical_alignment="top")
         with picture:
@@ -31,14 +34,15 @@ def biography_card(view: View, index: int) -> None:
         with facts:
             st.markdown(f"**Item {index}**")
             _facts(view, index)
-            st.button("Close", icon=":material/close:", type="tertiary", on_click=session.close)
+            if is_chosen:
+                st.button("Close", icon=":material/close:", type="tertiary", on_click=session.close)
         _strip(view, index)
         panels.tabs(
             {
                 "Now": lambda: _now(view, index),
                 "Over time": lambda: _over_time(view, index),
                 "Flips": lambda: _flips(view, index),
-                "Neighbours then and now": lambda: _neighbours(view, index),
+                "Neighbours": lambda: _neighbours(view, index),
             }
         )
         explanation.explanation_of_item(view, index)

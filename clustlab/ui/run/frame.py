@@ -18,9 +18,14 @@ from clustlab.ui.run.view import View, chosen_step
 FIRST_TICK = 0.4  # seconds between looks for its first step
 BODY_TICK = 2.0  # seconds between redraws of its views
 
+Unselected = Callable[[], None]
+"""Draws what a page shows in the inspector while nothing is selected."""
+Body = Callable[[View], Unselected | None]
+"""Draws the main view of a page; returns what to show beside it, None for the story of the step."""
+
 
 def run_page(
-    body: Callable[[View], None],
+    body: Body,
     *,
     with_inspector: bool = True,
     class_rule: ClassRule | None = None,
@@ -63,7 +68,7 @@ def no_run_yet() -> None:
 # -- body --------------------------------------------------------------------------------------
 def _ticking(
     run_id: str,
-    body: Callable[[View], None],
+    body: Body,
     with_inspector: bool,
     waited: bool,
     class_rule: ClassRule | None,
@@ -82,9 +87,9 @@ def _ticking(
         return
     main, side = st.columns([3, 2], gap="medium")
     with main:
-        body(view)
+        unselected = body(view)
     with side:
-        inspector.inspector_panel(view)
+        inspector.inspector_panel(view, unselected)
 
 
 def _meanwhile(run: Run) -> None:

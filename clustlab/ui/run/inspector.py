@@ -1,20 +1,31 @@
 """The inspector: what is selected, images first, then numbers. The same on every page."""
 
+from collections.abc import Callable
+
 import numpy as np
 import streamlit as st
 
 from clustlab.ui import session
-from clustlab.ui.run import biography, item_sheet, save_basket
+from clustlab.ui.run import biography, item_sheet, save_basket, story
 from clustlab.ui.run.view import View
 
 SHOWN = 96  # images of a selection in sight at once
 
 
-def inspector_panel(view: View) -> None:
-    """Selected items, and the one that was clicked last."""
+def inspector_panel(view: View, unselected: Callable[[], None] | None = None) -> None:
+    """Selected items, and the one that was clicked last.
+
+    While there are none, `unselected` draws what the page has to show instead, by default the story
+    of the step.
+    """
     index = session.picked()
     if index is not None and index < len(view.clusters):
         biography.biography_card(view, index)
+    elif not any(i < len(view.clusters) for i in session.selection()[0]):
+        if unselected is None:
+            story.story_of_step(view)
+        else:
+            unselected()
     _selection(view)
 
 
@@ -23,15 +34,10 @@ def _selection(view: View) -> None:
     indices, title = session.selection()
     indices = [i for i in indices if i < len(view.clusters)]
     if not indices:
-        if session.picked() is None:
-            st.caption(
-                ":material/touch_app: Brush over dots, or click a cell, a band or an image: "
-                "what you choose is shown here."
-            )
         return
     with st.container(border=True):
         head, clear = st.columns([4, 1], vertical_alignment="center")
-        head.markdown(f"**{title}**: {len(indices):,} items")
+        head.markdown(f"**{title}**: {len(indices):,} item{'s' * (len(indices) != 1)}")
         clear.button("Clear", type="tertiary", on_click=session.clear)
         rows = np.array(indices[:SHOWN])
         alt = f"{title}: {len(rows)} images"
