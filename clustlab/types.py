@@ -80,6 +80,8 @@ ScalarUnit = Literal[
     "divisions",
     "pieces",
     "units",
+    "squared distance",
+    "times",
 ]
 
 Report = Callable[[str, float], None]

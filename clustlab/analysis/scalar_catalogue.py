@@ -108,15 +108,23 @@ SCALARS: Mapping[str, Scalar] = MappingProxyType(
             # -- how well clusters fit -------------------------------------------------------------
             _any("bic", "BIC", "", "lower"),
             _any("gain", "Gain in log likelihood", "nats an item"),
-            _positive("inertia", "Inertia", "", "lower", lesson=("assumptions", 1)),
+            _positive(
+                "inertia",
+                "Squared distances to centres",
+                "squared distance",
+                "lower",
+                lesson=("assumptions", 1),
+            ),
             _positive(
                 "inertia_reached",
-                "Inertia of the best start",
-                "",
+                "The same from the best start",
+                "squared distance",
                 "lower",
                 lesson=("assumptions", 2),
             ),
-            _positive("kmeans_objective", "Inertia an item", "", "lower"),
+            _positive(
+                "kmeans_objective", "Squared distance to centre", "squared distance", "lower"
+            ),
             _any(
                 "log_likelihood",
                 "Log likelihood",
@@ -203,7 +211,7 @@ SCALARS: Mapping[str, Scalar] = MappingProxyType(
             _share("variance_kept", "Variance kept", "higher", lesson=("representations", 1)),
             # -- schedules and scales --------------------------------------------------------------
             _positive("beta", "Weight of the divergence"),
-            _positive("code_scale", "Factor on the code", lesson=("dec", 2)),
+            _positive("code_scale", "Enlargement of the codes", "times", lesson=("dec", 2)),
             _positive("distance_of_last_merge", "Distance of the last merge"),
             _positive(
                 "distance_of_next_merge", "Distance of the next merge", lesson=("assumptions", 5)

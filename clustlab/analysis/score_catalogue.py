@@ -12,7 +12,7 @@ from typing import Literal
 
 from clustlab.analysis import metrics
 from clustlab.analysis.matching import contingency
-from clustlab.analysis.shares import EXACT
+from clustlab.analysis.shares import figure
 from clustlab.types import Array, Better
 
 Reads = Literal["classes", "merged clusters", "clusters", "sizes", "step before", "certainty"]
@@ -73,15 +73,7 @@ class Score:
         What is less than the greatest value is not written as that, but as ">0.999", and what is
         not 0 not as 0.
         """
-        if math.isnan(value):
-            return "–"
-        if self.is_count:
-            return f"{value:.0f}"
-        if self.high - 5e-4 <= value < self.high - EXACT:
-            return f">{self.high - 1e-3:.3f}"
-        if EXACT < abs(value) < 5e-4:
-            return "<0.001" if value > 0 else ">-0.001"
-        return f"{value:.3f}" if abs(value) > EXACT else "0.000"  # not -0.000
+        return f"{value:.0f}" if self.is_count and not math.isnan(value) else figure(value)
 
     def stored(self, value: float) -> float | int | None:
         """A value for files and JSON: five decimals, or a whole number; None for nan."""

@@ -1,6 +1,10 @@
-"""Shares in words. What is not all is never written as all, and what is not nothing as nothing."""
+"""Shares and scores as text. What is not all is never written as all, nor a little as nothing."""
 
 import math
+
+import numpy as np
+
+from clustlab.types import Array
 
 EXACT = 1e-9  # closer than this to nothing or all is that, but for errors of rounding
 
@@ -19,3 +23,26 @@ def percent(share: float, decimals: int = 1) -> str:
         return f">{100 - unit:.{decimals}f}%"
     written = f"{100 * share:.{decimals}f}"
     return f"{written.rstrip('0').rstrip('.') if decimals else written}%"
+
+
+def figure(value: float, decimals: int = 3, high: float = 1.0) -> str:
+    """A number of at most `high`, such as a share or a score, as "0.812"; a dash for nan.
+
+    With three decimals, 0.9999 is ">0.999", 0.0001 is "<0.001", and nothing is "-0.000".
+    """
+    if math.isnan(value):
+        return "–"
+    unit = 10**-decimals
+    if high - 0.5 * unit <= value < high - EXACT:
+        return f">{high - unit:.{decimals}f}"
+    if EXACT < abs(value) < 0.5 * unit:
+        return f"<{unit:.{decimals}f}" if value > 0 else f">-{unit:.{decimals}f}"
+    return f"{value if abs(value) > EXACT else 0.0:.{decimals}f}"
+
+
+def rounded(values: Array, decimals: int = 3) -> Array:
+    """Shares (n,) rounded for a table; what lies between 0 and 1 is never rounded to either."""
+    unit = 10**-decimals
+    inside = (values > EXACT) & (values < 1 - EXACT)
+    near = np.round(np.asarray(values, dtype=np.float64), decimals)
+    return np.where(inside, np.clip(near, unit, 1 - unit), near)

@@ -1,5 +1,6 @@
 """What only one method has, shown by the kind of its data."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import altair as alt
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.types import NOISE, Array, Artefact, cluster_name
-from clustlab.views import bars, charts, curves, dendrogram, matrices, theme, tiles
+from clustlab.views import bars, charts, dendrogram, matrices, theme, tiles
 
 TILE = 56  # side of an image in pixels
 MAX_IMAGES = 24  # in a row
@@ -33,11 +34,22 @@ def artefact_chart(
     if artefact.kind == "images":
         return images(artefact)
     if artefact.kind == "matrix":
+        rows, columns = ("cluster" if axis in artefact.cluster_axes else "" for axis in (0, 1))
         return matrices.generic(
-            artefact.data, artefact.rows, artefact.columns, marked=artefact.marked
+            artefact.data,
+            artefact.rows,
+            artefact.columns,
+            marked=artefact.marked,
+            titles=(rows, columns),
         )
     if artefact.kind == "bars":
-        return bars.series(artefact.data, artefact.rows, artefact.columns, marked=artefact.marked)
+        return bars.series(
+            artefact.data,
+            artefact.rows,
+            artefact.columns,
+            marked=artefact.marked,
+            axis_title="cluster" if 1 in artefact.cluster_axes else "",
+        )
     if artefact.kind == "tree":
         name = artefact.columns[dendrogram.HEIGHT] if artefact.columns else "height"
         return dendrogram.tree(artefact.data, "distance" if name == "height" else name)
@@ -127,24 +139,43 @@ def per_item(artefact: Artefact, item: int | None = None) -> alt.Chart:
     if item is not None and 0 <= item < n:
         one = artefact.data[item][None]
         return bars.series(one, (f"item {item}",), artefact.columns, marked=artefact.marked)
-    names = theme.names(m, artefact.columns)
+    names = theme.names(m, artefact.columns)[: bars.MAX_BARS]
+    edges = np.histogram_bin_edges(artefact.data, BINS) if n and m else np.linspace(0, 1, BINS + 1)
     parts = []
-    for j in range(min(m, bars.MAX_BARS)) if n else ():
-        counts, edges = np.histogram(artefact.data[:, j], bins=BINS)
-        part = {"name": names[j], "start": edges[:-1], "end": edges[1:], "items": counts}
-        parts.append(pd.DataFrame(part))
+    for j, name in enumerate(names) if n else ():
+        counts, _ = np.histogram(artefact.data[:, j], bins=edges)
+        part = {"name": name, "start": edges[:-1], "end": edges[1:], "items": counts}
+        parts.append(pd.DataFrame(part)[counts > 0])
     empty = pd.DataFrame({"name": [], "start": [], "end": [], "items": []})
     table = pd.concat(parts, ignore_index=True) if parts else empty
+    if m > 1:
+        return _rows_of_counts(table, names, "cluster" if 1 in artefact.cluster_axes else "")
     chart = alt.Chart(table).mark_bar(color=theme.RIGHT, opacity=0.6)
+    return charts.finish(
+        chart.encode(
+            x=alt.X("start:Q", bin="binned", title=None),
+            x2="end:Q",
+            y=alt.Y("items:Q", title="items"),
+            tooltip=["name:N", alt.Tooltip("items:Q", format=",d")],
+        )
+    )
+
+
+def _rows_of_counts(table: pd.DataFrame, names: Sequence[str], title: str) -> alt.Chart:
+    """How numbers of several kinds are distributed, a row each: more items are more colour.
+
+    Of ten bars on one spot nobody sees nine. The colour grows with the logarithm of the items, or
+    the many near zero would be all there is to see.
+    """
+    chart = alt.Chart(table).mark_rect(color=matrices.CELL)
+    axis = charts.names_axis(len(names))
+    most = float(table["items"].max()) if len(table) else 1.0
+    shade = alt.Scale(type="log", domain=[1, max(most, 2)], range=[0.15, 1])
     drawn = chart.encode(
         x=alt.X("start:Q", bin="binned", title=None),
         x2="end:Q",
-        y=alt.Y("items:Q", title="items", stack=None),
-        tooltip=["name:N", "items:Q"],
+        y=alt.Y("name:N", sort=list(names), title=title or None, axis=axis),
+        opacity=alt.Opacity("items:Q", scale=shade, legend=None),
+        tooltip=["name:N", "start:Q", "end:Q", alt.Tooltip("items:Q", format=",d")],
     )
-    if m > 1:
-        colours = [curves.LINES[j % len(curves.LINES)] for j in range(m)]
-        scale = alt.Scale(domain=names, range=colours)
-        legend = alt.Legend(title=None, orient="top")
-        drawn = drawn.encode(color=alt.Color("name:N", scale=scale, legend=legend))
-    return charts.finish(drawn)
+    return charts.finish(drawn.properties(height=max(len(names), 1) * bars.ROW + 30))

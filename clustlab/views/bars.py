@@ -8,11 +8,14 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from clustlab.analysis.shares import figure
 from clustlab.types import NOISE, Array, cluster_name
 from clustlab.views import charts, scatter, theme
 
 ROW = 20  # height of a lying bar in pixels
-SERIES = (theme.RIGHT, "#7a74b8", "#4a9d94", "#b0627d")
+SERIES = (theme.RIGHT, "#7a74b8", "#4a9d94", "#b0627d", "#c9a227", "#8c6d5a")
+LETTER = 6  # pixels across of a letter of a name
+ROOM = 400  # pixels for the names of all groups in a narrow window
 MAX_BARS = 200  # of one kind in a chart; the largest of more
 
 
@@ -38,10 +41,10 @@ def recall(shares: Array, class_names: Sequence[str] = ()) -> alt.LayerChart:
     Reading: a short bar is a class that has no cluster of its own: it shares one with another
     class or is spread over several.
     """
-    table = pd.DataFrame({"name": theme.names(len(shares), class_names), "recall": shares})
-    return _lying(
-        table.dropna(), "name", "recall", title="recall", colour=theme.RIGHT, limit=1.0, form=".3f"
-    )
+    names = theme.names(len(shares), class_names)
+    own = [theme.class_colour(i) for i in range(len(names))]
+    table = pd.DataFrame({"name": names, "recall": shares, "own": own})
+    return _lying(table.dropna(), "name", "recall", title="recall", colour="own", limit=1.0)
 
 
 def probabilities(values: Array, mapping: Array | None = None) -> alt.Chart:
@@ -59,7 +62,7 @@ def probabilities(values: Array, mapping: Array | None = None) -> alt.Chart:
     """
     ids = np.arange(len(values)) if mapping is None else np.asarray(mapping)
     table = pd.DataFrame({"cluster": ids, "probability": np.asarray(values, dtype=np.float64)})
-    return _by_cluster(table, "probability", "probability", ".3f", limit=1.0)
+    return _by_cluster(table, "probability", "probability", limit=1.0)
 
 
 def _lying(
@@ -70,25 +73,34 @@ def _lying(
     title: str,
     colour: str,
     limit: float | None = None,
-    form: str = ",d",
 ) -> alt.LayerChart:
-    """Lying bars with their numbers beside them, in the order of the table."""
+    """Lying bars with their numbers beside them, in the order of the table.
+
+    `colour` is one for all, or the column that has one for each.
+    """
     order = table[name].tolist()
     top = limit if limit is not None else float(max(table[value].max(), 1)) if len(table) else 1.0
     y = alt.Y(f"{name}:N", sort=order, title=None, axis=charts.names_axis(len(order)))
     x = alt.X(f"{value}:Q", title=title, axis=None, scale=alt.Scale(domain=[0, top * 1.15]))
-    tooltip = [alt.Tooltip(f"{name}:N"), alt.Tooltip(f"{value}:Q", format=form)]
+    figures = [f"{v:,}" if limit is None else figure(v) for v in table[value].tolist()]
+    table = table.assign(**{f"{value} written": figures})
+    tooltip = [alt.Tooltip(f"{name}:N"), charts.written_tooltip(value, title)]
     base = alt.Chart(table).encode(x=x, y=y, tooltip=tooltip)
     text = base.mark_text(align="left", dx=4, color=theme.GREY)
+    lying = base.mark_bar(height=ROW - 8)
+    if colour in table:
+        lying = lying.encode(color=alt.Color(f"{colour}:N", scale=None, legend=None))
+    else:
+        lying = lying.encode(color=alt.value(colour))
     layers = charts.layered(
-        base.mark_bar(color=colour, height=ROW - 8),
-        text.encode(text=alt.Text(f"{value}:Q", format=form)),
+        lying,
+        text.encode(text=alt.Text(f"{value} written:N")),
     )
     return charts.finish(layers.properties(height=max(len(table), 1) * ROW))
 
 
 def _by_cluster(
-    table: pd.DataFrame, value: str, title: str, form: str, limit: float | None = None
+    table: pd.DataFrame, value: str, title: str, limit: float | None = None
 ) -> alt.Chart:
     """Standing bars in the colours of the clusters."""
     note = ""
@@ -98,13 +110,13 @@ def _by_cluster(
     ids = sorted(int(i) for i in table["cluster"])
     top = limit if limit is not None else float(max(table[value].max(), 1)) if len(table) else 1.0
     chart = (
-        alt.Chart(table)
+        charts.write(alt.Chart(table), value)
         .mark_bar()
         .encode(
             x=alt.X("cluster:N", sort=ids, title="cluster", axis=alt.Axis(labelAngle=0)),
             y=alt.Y(f"{value}:Q", title=title, scale=alt.Scale(domain=[0, top])),
             color=alt.Color("cluster:N", scale=charts.scale(ids), legend=None),
-            tooltip=["cluster:N", alt.Tooltip(f"{value}:Q", format=form)],
+            tooltip=["cluster:N", charts.written_tooltip(value, value)],
         )
     )
     return charts.finish(chart, "", note)
@@ -196,6 +208,7 @@ def series(
     columns: Sequence[str] = (),
     *,
     marked: Sequence[int] = (),
+    axis_title: str = "",
     title: str = "",
 ) -> alt.Chart:
     """Groups of bars side by side; marked groups are outlined.
@@ -210,6 +223,8 @@ def series(
         Names of the series and of the groups of bars.
     marked : sequence of int
         Groups to point out.
+    axis_title : str
+        What the groups are.
     """
     data = np.asarray(data, dtype=np.float64)
     drawn = data[:, :MAX_BARS]
@@ -220,10 +235,12 @@ def series(
     table["bar"] = np.array([*groups, ""], dtype=object)[column]
     table["marked"] = np.isin(column, np.asarray(marked, dtype=np.int64))
     legend = alt.Legend(title=None, orient="top", symbolStrokeWidth=0) if len(names) > 1 else None
+    lie = LETTER * sum(len(group) + 1 for group in groups) <= ROOM
+    axis = alt.Axis(labelAngle=0 if lie else -60, labelOverlap=len(groups) > charts.READABLE)
     colours = [SERIES[i % len(SERIES)] for i in range(len(names))]
     chart = alt.Chart(table).mark_bar(stroke=theme.WRONG)
     encoded = chart.encode(
-        x=alt.X("bar:N", sort=groups, title=None, axis=alt.Axis(labelAngle=0)),
+        x=alt.X("bar:N", sort=groups, title=axis_title or None, axis=axis),
         xOffset=alt.XOffset("series:N", sort=names),
         y=alt.Y("value:Q", title=None),
         color=alt.Color(

@@ -1,7 +1,8 @@
 """What every chart is finished with: scales in the shared colours, titles, transparent ground."""
 
+import json
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import altair as alt
 from altair.utils.schemapi import disable_debug_mode
@@ -14,6 +15,11 @@ disable_debug_mode()
 
 CLUSTER_LABEL = "datum.value < 0 ? 'noise' : datum.label"
 """Vega expression for the labels of clusters on an axis or in a legend."""
+
+READABLE = 20  # names along an axis up to which none is left out
+LEGEND_ROOM = 400  # pixels that a legend above a chart has in a narrow window
+Written = Literal["figure", "percent"]
+"""How a number is written out: as a share or score of three decimals, or in percent."""
 
 C = TypeVar("C", alt.Chart, alt.LayerChart, alt.ConcatChart, alt.HConcatChart)
 
@@ -39,6 +45,55 @@ def cluster_tooltip(field: str = "cluster", title: str = "cluster") -> alt.Toolt
     return alt.Tooltip(f"{field} name:N", title=title)
 
 
+def write(chart: alt.Chart, *fields: str, how: Written = "figure") -> alt.Chart:
+    """The chart, changed: each of these fields gets a second one with its number as text.
+
+    A format of Vega would round 0.9999 to 1.000, see `shares.figure` and `shares.percent`.
+    """
+    known = [] if chart.transform is alt.Undefined else list(chart.transform)
+    chart.transform = known + [
+        alt.CalculateTransform(calculate=_text(field, how), **{"as": f"{field} written"})
+        for field in fields
+    ]
+    return chart
+
+
+def _text(field: str, how: Written) -> str:
+    """Vega expression of a number as text."""
+    value = f"datum[{json.dumps(field)}]"
+    most, least, form = {
+        "figure": ("'>0.999'", "'<0.001'", f"format({value}, '.3f')"),
+        "percent": ("'>99.9%'", "'<0.1%'", f"format({value}, '.1~%')"),
+    }[how]
+    return (
+        f"!isValid({value}) || isNaN({value}) ? '–' : "
+        f"abs({value}) >= 2 && {value} == round({value}) ? format({value}, ',d') : "
+        f"{value} >= 0.9995 && {value} < 1 - 1e-9 ? {most} : "
+        f"{value} > 1e-9 && {value} < 0.0005 ? {least} : "
+        f"{value} <= 0 && {value} > -0.0005 ? {form.replace(value, '0')} : {form}"
+    )
+
+
+def written_tooltip(field: str, title: str) -> alt.Tooltip:
+    """Tooltip of a field that `write` has written out."""
+    return alt.Tooltip(f"{field} written:N", title=title)
+
+
+def line_legend(names: Sequence[str]) -> alt.Legend:
+    """Legend above a chart of lines: a piece of each line, and words that are never cut."""
+    widths = [44 + 7 * len(name) for name in names]
+    fits = sum(widths) <= LEGEND_ROOM
+    columns = len(names) if fits else max(LEGEND_ROOM // max(widths), 1)
+    return alt.Legend(
+        title=None,
+        orient="top",
+        symbolType="stroke",
+        symbolSize=500,
+        symbolStrokeWidth=2,
+        columns=max(columns, 1),
+    )
+
+
 def ramp(low: float = 0.0, high: float = 1.0) -> alt.Scale:
     """Scale of one hue from few to many."""
     return alt.Scale(domain=[low, high], range=list(theme.RAMP), clamp=True)
@@ -60,7 +115,12 @@ def finish(chart: C, title: str = "", *notes: str) -> C:
         chart.title = alt.TitleParams(title, anchor="start", **extra)
     elif subtitle:  # Vega draws no subtitle without a title
         chart.title = alt.TitleParams(subtitle, anchor="start", fontSize=11, fontWeight="normal")
-    chart.config = alt.Config(background="transparent", view=alt.ViewConfig(stroke=None))
+    chart.config = alt.Config(
+        background="transparent",
+        view=alt.ViewConfig(stroke=None),
+        legend=alt.LegendConfig(labelLimit=0),
+        title=alt.TitleConfig(subtitleColor=theme.GREY),
+    )
     return chart
 
 

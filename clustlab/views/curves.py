@@ -15,10 +15,20 @@ from clustlab.views import charts, specification, theme
 
 PAIRS = ("right among similar", "right among dissimilar")
 MAX_STEPS = 1500  # drawn per curve
-LINES = ("#2f81d6", "#ee7f1b", "#7a74b8", "#4a9d94", "#b0627d", "#8c6d5a")
+LINES = (
+    *("#2f81d6", "#ee7f1b", "#7a74b8", "#4a9d94", "#b0627d"),
+    *("#8c6d5a", "#c9a227", "#3f8f4f", "#d0508f", "#5d6b7a"),
+)
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [4, 4], [1, 3])
-SMALL = (160, 90)  # width and height of one of many small charts, of which three fit beside
-IN_A_ROW = 3
+ABOUT_READ_ANEW = (
+    "A dashed upright line marks a step at which new clusters are read off what was trained: a "
+    "jump there is not learning."
+)
+SMALL = (156, 90)  # width and height of one of many small charts
+WHOLE = SMALL[0] + 64  # its width with axis and space
+IN_A_ROW = 4
+ENOUGH = IN_A_ROW * WHOLE  # pixels in which that many stand beside each other
+SCALAR_COLUMNS = ["step", "phase", "key", "name", "about", "unit", "value"]
 
 
 def title_of(name: str) -> str:
@@ -33,13 +43,14 @@ def metrics(
     step: int | None = None,
     phases: Sequence[tuple[str, int]] = (),
     read_anew: Sequence[int] = (),
+    colours: Sequence[str] = (),
+    with_legend: bool = True,
     title: str = "",
 ) -> alt.LayerChart:
     """One curve per figure over the steps; the upright line is the step in view.
 
     Reading: rising scores and a falling share of changed labels mean that the run settles. A
-    score that rises while labels still change a lot may fall again. A dashed line marks a step at
-    which other clusters are read off what was trained: a jump there is no learning.
+    score that rises while labels still change a lot may fall again.
 
     Parameters
     ----------
@@ -53,6 +64,10 @@ def metrics(
         Where phases begin.
     read_anew : sequence of int
         Steps to mark at which the clusters are read anew.
+    colours : sequence of str, optional
+        Of the figures, where those of the lines are not to be taken.
+    with_legend : bool
+        Whether it says which line is which; not where something beside the chart does.
 
     Selection: point `at` with the field `step`.
     """
@@ -60,12 +75,12 @@ def metrics(
     words = [title_of(name) for name in names]
     lowest = min(0.0, float(rows["value"].min())) if len(rows) else 0.0
     highest = max(1.0, float(rows["value"].max())) if len(rows) else 1.0
-    order = [i % len(LINES) for i in range(len(names))]
-    legend = alt.Legend(title=None, orient="top")
-    colour = alt.Scale(domain=words, range=[LINES[i] for i in order])
+    legend = charts.line_legend(words) if with_legend else None
+    palette = colours or [LINES[i % len(LINES)] for i in range(len(names))]
+    colour = alt.Scale(domain=words, range=list(palette))
     turned = [DASHES[(i + i // len(LINES)) % len(DASHES)] for i in range(len(names))]
     dash = alt.Scale(domain=words, range=turned)  # a colour that comes again has another dash
-    base = alt.Chart(rows).encode(
+    base = charts.write(alt.Chart(rows), "value").encode(
         x=_steps(table),
         y=alt.Y("value:Q", title=None, scale=alt.Scale(domain=[lowest, highest])),
         color=alt.Color("name:N", scale=colour, legend=legend),
@@ -76,7 +91,7 @@ def metrics(
     at = alt.selection_point(name="at", fields=["step"], nearest=True)
     dots = (
         base.mark_circle(size=30, opacity=1)
-        .encode(tooltip=_tooltip())
+        .encode(tooltip=_tooltip(charts.written_tooltip("value", "value")))
         .add_params(at)
         .properties(name="steps")
     )
@@ -126,12 +141,8 @@ def _steps(table: pd.DataFrame) -> alt.X:
     )
 
 
-def _tooltip() -> list[alt.Tooltip]:
-    return [
-        alt.Tooltip("step:Q"),
-        alt.Tooltip("name:N", title="figure"),
-        alt.Tooltip("value:Q", format=".4~g"),
-    ]
+def _tooltip(value: alt.Tooltip) -> list[alt.Tooltip]:
+    return [alt.Tooltip("step:Q"), alt.Tooltip("name:N", title="figure"), value]
 
 
 def _marks(step: int | None, phases: Sequence[tuple[str, int]]) -> list[Any]:
@@ -169,7 +180,8 @@ def _marks_read_anew(steps: Sequence[int]) -> list[Any]:
 def scalar_frame(log: Sequence[Mapping[str, Any]], own: Sequence[Scalar] = ()) -> pd.DataFrame:
     """Losses and schedules of a run, one row per step and scalar.
 
-    Columns: `step`, `phase`, `key`, `name` (its words), `about` (unit and direction), `value`.
+    Columns: `step`, `phase`, `key`, `name` (its words), `about` (unit and direction),
+    `unit`, `value`.
 
     Parameters
     ----------
@@ -181,51 +193,102 @@ def scalar_frame(log: Sequence[Mapping[str, Any]], own: Sequence[Scalar] = ()) -
     keys = dict.fromkeys(key for record in log for key in record["scalars"])
     known = {key: scalar_of(key, own) for key in keys}
     rows = [
-        (step, record.get("phase", ""), key, known[key].words, known[key].about, value)
+        (
+            *(step, record.get("phase", ""), key),
+            *(known[key].words, known[key].about, known[key].unit, value),
+        )
         for step, record in enumerate(log)
         for key, value in record["scalars"].items()
     ]
-    return pd.DataFrame(rows, columns=["step", "phase", "key", "name", "about", "value"])
+    return pd.DataFrame(rows, columns=SCALAR_COLUMNS)
 
 
-def scalars(table: pd.DataFrame, *, step: int | None = None) -> alt.ConcatChart:
+def curves_of(table: pd.DataFrame) -> list[str]:
+    """Keys of the scalars of a `scalar_frame` that have a curve; one value is none."""
+    finite = table[np.isfinite(table["value"].astype(float))]
+    spread = finite.groupby("key", sort=False)["value"].nunique()
+    return spread.index[spread > 1].tolist()
+
+
+def single_values(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Words and value of each scalar of a `scalar_frame` that has only one, and where it held.
+
+    Such as ("Greatest mutual information", "2.303 nats at every step").
+    """
+    rest = table[~table["key"].isin(curves_of(table))]
+    n_steps = table["step"].nunique()
+    values = []
+    for _, part in rest.groupby("key", sort=False):
+        first, last = int(part["step"].min()), int(part["step"].max())
+        when = f"at step {first}" if first == last else f"at steps {first} to {last}"
+        if first != last and part["step"].nunique() == n_steps:
+            when = "at every step"
+        unit = f" {part['unit'].iloc[0]}" if part["unit"].iloc[0] else ""
+        values.append((part["name"].iloc[0], f"{part['value'].iloc[0]:,.4g}{unit} {when}"))
+    return values
+
+
+def scalars(table: pd.DataFrame, *, step: int | None = None, room: int = ENOUGH) -> alt.ConcatChart:
     """What the method itself reports: a small chart per loss or schedule, each on its own scale.
 
-    Reading: a loss that falls and levels off is learning; what one says that rises depends on the
-    method. Losses of different names cannot be compared.
+    Reading: a loss that falls and levels off is learning; how to read one that rises depends on
+    the method. Each chart covers the steps of the phases that report it. Losses of different names
+    cannot be compared.
 
     Parameters
     ----------
     table : DataFrame
-        From `scalar_frame`.
+        From `scalar_frame`; scalars with one value only are left out, see `single_values`.
     step : int, optional
         The step in view.
+    room : int
+        Pixels across; the charts stand below one another where it is narrow.
     """
+    n_phases = table["phase"].nunique()
     parts = [
-        _small(part["name"].iloc[0], part["about"].iloc[0], part, table, step)
-        for _, part in table.groupby("key", sort=False)
+        _small(table[table["key"] == key], step, with_phases=n_phases > 1)
+        for key in curves_of(table)
     ]
     if not parts:
-        nothing = pd.DataFrame({"step": [], "name": [], "value": []})
-        parts = [_small("no figures yet", "", nothing, nothing, None)]
-    return charts.finish(alt.concat(*parts, columns=IN_A_ROW, spacing=12))
+        nothing = scalar_frame([{"phase": "", "scalars": {}}])
+        parts = [_small(nothing, None, with_phases=False)]
+    columns = max(min(room // WHOLE, IN_A_ROW), 1)
+    return charts.finish(alt.concat(*parts, columns=columns, spacing=12))
 
 
-def _small(
-    words: str, about: str, part: pd.DataFrame, table: pd.DataFrame, step: int | None
-) -> alt.LayerChart:
+def _small(part: pd.DataFrame, step: int | None, *, with_phases: bool) -> alt.LayerChart:
+    words, about = ("no figures yet", "") if part.empty else part[["name", "about"]].iloc[0]
+    phases = list(dict.fromkeys(part["phase"])) if with_phases else []
+    first, last = (0, 1) if part.empty else (int(part["step"].min()), int(part["step"].max()))
     part = part.iloc[:: max(len(part) // MAX_STEPS, 1)]
     y = alt.Y(
-        "value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=3, format="~g")
+        "value:Q",
+        title=None,
+        scale=alt.Scale(zero=False),
+        axis=alt.Axis(
+            tickCount=3,
+            labelExpr="abs(datum.value) >= 1000 ? format(datum.value, ',') : "
+            "format(datum.value, '~g')",
+        ),
+    )
+    x = alt.X(
+        "step:Q",
+        title="step",
+        scale=alt.Scale(domain=[first, last], nice=False),
+        axis=alt.Axis(tickMinStep=1, tickCount=4, grid=False, format="d"),
     )
     line = alt.Chart(part).mark_line(
         color=LINES[0], strokeWidth=1.5, point=alt.OverlayMarkDef(size=12, color=LINES[0])
     )
-    x = _steps(table)
-    drawn = line.encode(x=x, y=y, tooltip=_tooltip())
-    marks = _marks(step, ())
-    title = alt.TitleParams(words, subtitle=about, limit=SMALL[0] + 30)
+    drawn = line.encode(x=x, y=y, tooltip=_tooltip(alt.Tooltip("value:Q", format=".4~g")))
+    marks = _marks(step if step is not None and first <= step <= last else None, ())
+    below = [note for note in (about, f"in {_and(phases)}" if phases else "") if note]
+    title = alt.TitleParams(words, subtitle=below or [""], limit=SMALL[0] + 40)
     return charts.layered(*marks, drawn).properties(title=title, width=SMALL[0], height=SMALL[1])
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
 
 
 @lru_cache(maxsize=16)
@@ -285,8 +348,8 @@ def sparkline(
     x = alt.X("step:Q", axis=None, scale=alt.Scale(domain=[0, last], nice=False))
     high = max(float(shares.max(initial=0)), 0.02)
     y = alt.Y("value:Q", axis=None, scale=alt.Scale(domain=[0, high]))
-    tooltip = [alt.Tooltip("step:Q"), alt.Tooltip("value:Q", format=".1%", title="changed")]
-    area = alt.Chart(table).mark_area(
+    tooltip = [alt.Tooltip("step:Q"), charts.written_tooltip("value", "changed")]
+    area = charts.write(alt.Chart(table), "value", how="percent").mark_area(
         interpolate="step", color=theme.GREY, opacity=0.55, line=False
     )
     layers = [area.encode(x=x, y=y, tooltip=tooltip), *_marks(step, ())]

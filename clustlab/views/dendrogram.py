@@ -4,6 +4,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from clustlab.analysis.shares import percent
 from clustlab.types import Array
 from clustlab.views import charts, theme
 
@@ -49,8 +50,10 @@ def tree(nodes: Array, height_name: str = "distance") -> alt.LayerChart:
         across.encode(x=alt.X("left:Q", axis=None), x2="right:Q", y=y, color=colour),
     ]
     if len(below) <= WEIGHED:
-        shares = alt.Chart(below).mark_text(align="left", dx=4, fontSize=11, color=theme.GREY)
-        layers.append(shares.encode(x=x, y="middle:Q", text=alt.Text("share:Q", format=".0%")))
+        words = [percent(share, 0) for share in below["share"]]
+        weighed = below.assign(**{"share written": words})
+        shares = alt.Chart(weighed).mark_text(align="left", dx=4, fontSize=11, color=theme.GREY)
+        layers.append(shares.encode(x=x, y="middle:Q", text=alt.Text("share written:N")))
     height = cut(table)
     if height is not None:
         line = alt.Chart(pd.DataFrame({"height": [height]}))

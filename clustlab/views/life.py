@@ -30,8 +30,8 @@ def certainty(values: Array, step: int | None = None) -> alt.LayerChart:
     wide = pd.DataFrame(np.asarray(values, dtype=np.float64), columns=["Confidence", "Margin"])
     table = wide.rename_axis("step").reset_index().melt("step", var_name="figure")
     scale = alt.Scale(domain=["Confidence", "Margin"], range=[theme.RIGHT, theme.WRONG])
-    legend = alt.Legend(title=None, orient="top", offset=2)
-    lines = alt.Chart(table).mark_line(point=alt.OverlayMarkDef(size=14))
+    legend = charts.line_legend(["Confidence", "Margin"])
+    lines = charts.write(alt.Chart(table), "value").mark_line(point=alt.OverlayMarkDef(size=14))
     layers: list[Any] = [
         lines.encode(
             x=alt.X(
@@ -48,7 +48,7 @@ def certainty(values: Array, step: int | None = None) -> alt.LayerChart:
             ),
             color=alt.Color("figure:N", scale=scale, legend=legend),
             strokeDash=alt.StrokeDash("figure:N", legend=legend),
-            tooltip=["step:Q", "figure:N", alt.Tooltip("value:Q", format=".3f")],
+            tooltip=["step:Q", "figure:N", charts.written_tooltip("value", "value")],
         )
     ]
     if step is not None:
@@ -73,7 +73,7 @@ def spread(values: Array, step: int | None = None) -> alt.LayerChart:
     """
     table = _stacked(np.asarray(values, dtype=np.float64))
     scale = alt.Scale(domain=[0, max(len(values), 1)], nice=False)
-    base = alt.Chart(table).mark_rect()
+    base = charts.write(alt.Chart(table), "probability").mark_rect()
     layers: list[Any] = [
         base.encode(
             x=alt.X("step:Q", scale=scale, axis=None),
@@ -81,7 +81,7 @@ def spread(values: Array, step: int | None = None) -> alt.LayerChart:
             y=alt.Y("low:Q", scale=alt.Scale(domain=[0, 1]), axis=None),
             y2="high:Q",
             color=alt.Color("colour:N", scale=None, legend=None),
-            tooltip=["step:Q", "cluster:N", alt.Tooltip("probability:Q", format=".3f")],
+            tooltip=["step:Q", "cluster:N", charts.written_tooltip("probability", "probability")],
         )
     ]
     if step is not None:

@@ -9,18 +9,22 @@ import numpy as np
 import pandas as pd
 
 from clustlab.analysis import matching, transitions
-from clustlab.analysis.shares import percent
+from clustlab.analysis.shares import figure, percent
 from clustlab.types import NOISE, Array, cluster_name
 from clustlab.views import charts, theme
 
 MAX_CELLS = 4900  # drawn; the fullest ones of a larger table
 MAX_TEXTS = 420  # cells with numbers written in them
-FULL = 0.25  # share from which a cell is dark
-RIM = "#1d4273"  # around white letters
+CELL = "light-dark(#1f549b, #3572bd)"  # of a full cell; the page shows through emptier ones
+INK = "light-dark(#10151c, #ffffff)"  # letters on an emptier cell
+FULL = 0.78  # share from which a cell is dark in the light theme, too
 MAX_SIDE = 70  # rows or columns of a matrix that is not a table of counts
 STEP = 34  # height of a cell in pixels
 NARROW = 20  # width of a cell in pixels below which no number fits in
 HEAD = 60  # height of the names of the columns
+SPARE = 12  # columns from which on their names are small and steep, so that none is left out
+LETTER = 6  # pixels across of a letter of a name
+ROOM = 380  # pixels for the columns in a narrow window
 
 
 def confusion(
@@ -179,32 +183,38 @@ def pairwise(values: Array, names: Sequence[str], *, title: str = "") -> alt.Lay
     row, column = (index.ravel() for index in np.indices(np.shape(values)))
     order = np.array(list(names), dtype=object)
     table = pd.DataFrame({"a": order[row], "b": order[column], "score": np.ravel(values)})
+    table["words"] = [figure(value) for value in table["score"]]
     x = alt.X("b:N", sort=list(names), title=None, axis=alt.Axis(orient="top", labelAngle=0))
     y = alt.Y("a:N", sort=list(names), title=None, axis=charts.names_axis(len(order)))
     shade = alt.Scale(domain=[0, 1], range=[0, 1], clamp=True)
-    squares = alt.Chart(table).mark_rect(color=theme.RAMP[3], stroke=theme.FAINT)
+    squares = alt.Chart(table).mark_rect(color=CELL, stroke=theme.FAINT)
     heat = squares.encode(
         x=x,
         y=y,
         opacity=alt.Opacity("score:Q", scale=shade, legend=None),
-        tooltip=["a:N", "b:N", alt.Tooltip("score:Q", format=".4f")],
+        tooltip=["a:N", "b:N", alt.Tooltip("words:N", title="score")],
     )
-    text = alt.Text("score:Q", format=".3f")
-    dark = alt.Chart(table[table["score"] >= FULL])
-    rim = dark.mark_text(fontSize=12, stroke=RIM, strokeWidth=3).encode(x=x, y=y, text=text)
-    white: dict[str, Any] = {"test": f"datum.score >= {FULL}", "value": "white"}
     letters = (
         alt.Chart(table)
         .mark_text(fontSize=12)
-        .encode(x=x, y=y, text=text, color=alt.ColorValue(theme.GREY, condition=white))
+        .encode(x=x, y=y, text=alt.Text("words:N"), color=_ink("score"))
     )
-    drawn = charts.layered(heat, rim, letters).properties(height=len(order) * STEP + HEAD // 2)
+    drawn = charts.layered(heat, letters).properties(height=len(order) * STEP + HEAD // 2)
     return charts.finish(drawn, title)
 
 
+def _ink(share: str) -> alt.ColorValue:
+    """Colour of letters in cells that are as dark as a share, so that they can be read on them."""
+    white: dict[str, Any] = {"test": f"datum.{share} >= {FULL}", "value": "white"}
+    return alt.ColorValue(INK, condition=white)
+
+
 def _top(field: str, order: Sequence[Any], title: str, angle: int = -40) -> alt.X:
+    many = len(order) > SPARE
     axis = alt.Axis(
-        labelAngle=angle,
+        labelAngle=-70 if many and angle else angle,
+        labelFontSize=9 if many else alt.Undefined,
+        labelOverlap=len(order) > charts.READABLE,
         orient="top",
         domain=False,
         ticks=False,
@@ -230,7 +240,8 @@ def _cells(counts: Array, share: Array) -> pd.DataFrame:
         keep = np.sort(np.argsort(-flat, kind="stable")[:MAX_CELLS])
         row, column, flat = row[keep], column[keep], flat[keep]
     of_row = flat / np.maximum(share, 1)[row] if len(flat) else flat.astype(float)
-    return pd.DataFrame({"row": row, "column": column, "count": flat, "share": of_row})
+    table = pd.DataFrame({"row": row, "column": column, "count": flat, "share": of_row})
+    return table.assign(**{"share written": [percent(s) for s in of_row.tolist()]})
 
 
 def _heat(
@@ -247,10 +258,10 @@ def _heat(
     tooltip = [
         *(alt.Tooltip("true:N") if f == "true" else charts.cluster_tooltip(f, f) for f in fields),
         alt.Tooltip("count:Q", format=",d", title="items"),
-        alt.Tooltip("share:Q", format=".1%", title="share of the row"),
+        charts.written_tooltip("share", "share of the row"),
     ]
     # opacity instead of a pale end of the scale: empty cells show the page, light or dark
-    squares = alt.Chart(table).mark_rect(color=theme.RAMP[3], cursor="pointer")
+    squares = alt.Chart(table).mark_rect(color=CELL, cursor="pointer")
     chosen: dict[str, Any] = {"param": "cell", "empty": False}
     heat = (
         squares.encode(
@@ -271,18 +282,14 @@ def _heat(
     )
     layers = [heat, outline.encode(x=x, y=y)]
     if len(table) <= MAX_TEXTS:
-        layers += [layer.encode(x=x, y=y) for layer in _numbers(table, rows)]
+        layers.append(_numbers(table, rows).encode(x=x, y=y))
     return charts.finish(
         charts.layered(*layers).properties(height=max(rows, 1) * STEP + HEAD), title, note
     )
 
 
-def _numbers(table: pd.DataFrame, rows: int) -> list[alt.Chart]:
-    """Counts where they fit, with the shares below them where the chart is tall enough.
-
-    Full cells get white letters with a dark rim, which stand out on blue over a light page as well
-    as over a dark one.
-    """
+def _numbers(table: pd.DataFrame, rows: int) -> alt.Chart:
+    """Counts where they fit, with the shares below them where the chart is tall enough."""
     written = table[table["count"] > 0]
     pairs = zip(written["count"], written["share"], strict=True)
     written = written.assign(words=[f"{count:,}\n{percent(share, 0)}" for count, share in pairs])
@@ -291,22 +298,10 @@ def _numbers(table: pd.DataFrame, rows: int) -> list[alt.Chart]:
     shift = alt.ExprRef(f"{tall} ? -5 : 0")
     fits = alt.ExprRef(f"width > {table['column'].nunique() * NARROW} ? 1 : 0")
     text = alt.Text("count:Q", format=",d", condition=long)
-    full = alt.Chart(written[written["share"] >= FULL])
-    rim = full.mark_text(
-        fontSize=10,
-        lineBreak="\n",
-        baseline="middle",
-        dy=shift,
-        stroke=RIM,
-        strokeWidth=3,
-        opacity=fits,
-    )
     letters = alt.Chart(written).mark_text(
         fontSize=10, lineBreak="\n", baseline="middle", dy=shift, opacity=fits
     )
-    white = {"test": f"datum.share >= {FULL}", "value": "white"}
-    ink = alt.ColorValue(theme.GREY, condition=white)
-    return [rim.encode(text=text), letters.encode(text=text, color=ink)]
+    return letters.encode(text=text, color=_ink("share"))
 
 
 def generic(
@@ -316,6 +311,7 @@ def generic(
     *,
     title: str = "",
     marked: Sequence[int] = (),
+    titles: tuple[str, str] = ("", ""),
 ) -> alt.LayerChart:
     """Any matrix of numbers as squares.
 
@@ -329,6 +325,8 @@ def generic(
         Names along the axes; numbers by default.
     marked : sequence of int
         Columns to outline.
+    titles : two str
+        What the rows and the columns are.
     """
     data = np.asarray(data, dtype=np.float64)
     a, b = data.shape
@@ -343,18 +341,21 @@ def generic(
     table = pd.DataFrame({"row": row, "column": column, "value": data.ravel()})
     table["matched"] = np.isin(column, np.asarray(marked, dtype=np.int64))
     low, high = (float(data.min()), float(data.max())) if data.size else (0.0, 1.0)
+    lie = LETTER * sum(len(name) + 1 for name in names[1]) <= ROOM
     y_axis, x_axis = (
         alt.Axis(
             domain=False,
             ticks=False,
-            labelAngle=0,
+            labelAngle=angle,
+            labelFontSize=9 if len(given) > SPARE else alt.Undefined,
+            labelOverlap=len(given) > charts.READABLE,
             labelExpr=f"{json.dumps(given)}[datum.value]",
         )
-        for given in names
+        for given, angle in zip(names, (0, 0 if lie else -60), strict=True)
     )
-    x = alt.X("column:O", title=None, axis=x_axis)
-    y = alt.Y("row:O", title=None, axis=y_axis)
-    squares = alt.Chart(table).mark_rect(color=theme.RAMP[3], stroke=theme.FAINT)
+    x = alt.X("column:O", title=titles[1] or None, axis=x_axis)
+    y = alt.Y("row:O", title=titles[0] or None, axis=y_axis)
+    squares = alt.Chart(table).mark_rect(color=CELL, stroke=theme.FAINT)
     shade = alt.Scale(domain=[min(low, 0.0), high if high > 0 else 1.0], range=[0, 1])
     heat = squares.encode(
         x=x,

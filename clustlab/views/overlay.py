@@ -42,7 +42,7 @@ def overlaid(
     """
     colours = alt.Scale(domain=list(groups), range=[LINES[i % len(LINES)] for i in _count(groups)])
     dashes = alt.Scale(domain=list(groups), range=[DASHES[i % len(DASHES)] for i in _count(groups)])
-    legend = alt.Legend(title=None, orient="top", labelLimit=400, columns=2)
+    legend = charts.line_legend(groups)
     last = float(table["x"].max()) if len(table) else 1.0
     x = alt.X(
         "x:Q",
@@ -53,7 +53,7 @@ def overlaid(
     top = max(1.0, float(table["high"].max())) if len(table) else 1.0
     bounds = alt.Scale(domain=[min(0.0, float(table["low"].min()) if len(table) else 0.0), top])
     colour = alt.Color("group:N", scale=colours, legend=legend)
-    base = alt.Chart(table).encode(x=x, color=colour)
+    base = charts.write(alt.Chart(table), "mean", "low", "high").encode(x=x, color=colour)
     band = base.mark_area(opacity=0.22).encode(
         y=alt.Y("low:Q", scale=bounds, title=SCORES[figure].title), y2="high:Q"
     )
@@ -75,8 +75,8 @@ def _tooltip(axis: str) -> list[Any]:
     return [
         alt.Tooltip("group:N", title="run"),
         alt.Tooltip("x:Q", title=AXES[axis], format=",.4~g"),
-        alt.Tooltip("mean:Q", format=".4~g"),
-        alt.Tooltip("low:Q", title="lowest", format=".4~g"),
-        alt.Tooltip("high:Q", title="highest", format=".4~g"),
+        charts.written_tooltip("mean", "mean"),
+        charts.written_tooltip("low", "lowest"),
+        charts.written_tooltip("high", "highest"),
         alt.Tooltip("runs:Q", title="seeds"),
     ]

@@ -140,6 +140,8 @@ def embedding(
     sent = [name for name in few.columns if name in ALWAYS_SENT or name == colour_by]
     layer = alt.Chart(few[sent])
     layer.transform = charts.named("cluster")
+    if "confidence" in sent:
+        charts.write(layer, "confidence")
     if image_url is not None:
         before, after = (json.dumps(part) for part in image_url.split("{index}", 1))
         layer = layer.transform_calculate(image=f"{before} + datum.index + {after}")
@@ -241,7 +243,7 @@ def _tooltip(table: pd.DataFrame, with_image: bool) -> list[alt.Tooltip]:
     if "class" in table:
         fields.append(alt.Tooltip("class:N", title="true class"))
     if "confidence" in table:
-        fields.append(alt.Tooltip("confidence:Q", format=".3f"))
+        fields.append(charts.written_tooltip("confidence", "confidence"))
     if "changes" in table:
         fields.append(alt.Tooltip("changes:Q", title="label changes"))
     if with_image:

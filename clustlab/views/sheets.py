@@ -14,10 +14,10 @@ GAP = 1
 BORDER = 2
 MAX_SIDE = 2048  # pixels; browsers decode larger pictures slowly or not at all
 ORDERS = {
-    "central": "Nearest to the middle",
-    "doubtful": "Least confident",
+    "central": "Most central",
+    "doubtful": "Least sure",
     "random": "Random",
-    "changed": "Changed since the last step",
+    "changed": "Just arrived",
 }
 
 

@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from clustlab.analysis.shares import percent
 from clustlab.analysis.surrogate_tree import DEPTHS, Node
 from clustlab.views import charts, theme
 
@@ -39,13 +40,13 @@ def fidelity(shares: Sequence[float], baseline: float, depth: int) -> alt.LayerC
         axis=alt.Axis(format="%"),
     )
     x = alt.X("depth:O", title="depth", axis=alt.Axis(labelAngle=0))
-    tooltip = [alt.Tooltip("depth:O"), alt.Tooltip("fidelity:Q", format=".1%")]
-    base = alt.Chart(table).encode(x=x, y=y, tooltip=tooltip)
+    tooltip = [alt.Tooltip("depth:O"), charts.written_tooltip("fidelity", "fidelity")]
+    base = charts.write(alt.Chart(table), "fidelity", how="percent").encode(
+        x=x, y=y, tooltip=tooltip
+    )
     line = base.mark_line(color=theme.RIGHT, strokeWidth=2)
     dots = base.mark_circle(color=theme.RIGHT, size=60, opacity=1)
-    words = base.mark_text(dy=-12, color=theme.GREY).encode(
-        text=alt.Text("fidelity:Q", format=".0%")
-    )
+    words = base.mark_text(dy=-12, color=theme.GREY).encode(text=alt.Text("fidelity written:N"))
     level = alt.Chart(pd.DataFrame({"fidelity": [baseline]})).mark_rule(
         strokeDash=[4, 4], color=theme.GREY
     )
@@ -68,6 +69,7 @@ def tree(nodes: Sequence[Node]) -> alt.LayerChart:
         From `surrogate.Surrogate.tree`.
     """
     table = _placed(nodes)
+    table["share written"] = [percent(share, 0) for share in table["share"]]
     depth = int(table["depth"].max())
     edges = table[table["parent"] >= 0].merge(
         table[["id", "x", "depth"]], left_on="parent", right_on="id", suffixes=("", "_above")
@@ -79,7 +81,7 @@ def tree(nodes: Sequence[Node]) -> alt.LayerChart:
         alt.Tooltip("says:N", title="here"),
         alt.Tooltip("n:Q", title="items", format=","),
         alt.Tooltip("cluster:N", title="most are in cluster"),
-        alt.Tooltip("share:Q", title="share of them", format=".0%"),
+        charts.written_tooltip("share", "share of them"),
     ]
     # a line ends above the words, which it would cross out
     edges["end"] = edges["depth"] - 0.48 * (~edges["is_leaf"] & (edges["depth"] < WORDED))
@@ -120,7 +122,7 @@ def _discs(leaves: pd.DataFrame, x: alt.X, y: alt.Y, tooltip: list[alt.Tooltip])
     parts = [disc, number.encode(x=x, y=y, text="cluster:N", color=ink, tooltip=tooltip)]
     if not many:
         share = alt.Chart(leaves).mark_text(dy=20, fontSize=11, color=theme.GREY)
-        parts.append(share.encode(x=x, y=y, text=alt.Text("share:Q", format=".0%")))
+        parts.append(share.encode(x=x, y=y, text=alt.Text("share written:N")))
     return parts
 
 

@@ -1,8 +1,9 @@
 import math
 
+import numpy as np
 import pytest
 
-from clustlab.analysis.shares import percent
+from clustlab.analysis.shares import figure, percent, rounded
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,29 @@ def test_what_is_not_all_is_never_written_as_all(share, written):
 )
 def test_without_decimals(share, written):
     assert percent(share, 0) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (0.9999, ">0.999"),
+        (1.0, "1.000"),
+        (0.0001, "<0.001"),
+        (-0.0001, ">-0.001"),
+        (-1e-12, "0.000"),
+        (-0.25, "-0.250"),
+        (math.nan, "–"),
+    ],
+)
+def test_a_score_is_rounded_to_neither_end_and_never_to_minus_nothing(value, written):
+    assert figure(value) == written
+
+
+def test_an_amount_without_a_greatest_value_is_rounded_as_usual():
+    assert figure(0.996, 2, high=math.inf) == "1.00"
+    assert figure(0.001, 2, high=math.inf) == "<0.01"
+
+
+def test_shares_in_tables_are_not_rounded_to_all_or_nothing():
+    near = rounded(np.array([0.0, 1e-6, 0.5004, 0.99999, 1.0], np.float32))
+    assert near.tolist() == [0.0, 0.001, 0.5, 0.999, 1.0]

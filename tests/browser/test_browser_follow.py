@@ -61,7 +61,7 @@ def test_follow_an_item_all_items_and_the_alarms(address, page, run):
 
     # Item 0 is the first of cluster 1 at step 2 that has moved: what flipped with it, and when.
     go(page, "Clusters")
-    page.get_by_text("Changed since the last step").click()
+    page.get_by_text("Just arrived").click()
     settle(page)
     page.get_by_role("button", name="Step back").click()
     see(page, "^Step 1 of")

@@ -199,7 +199,7 @@ def test_centers_are_numbered_and_missing_ones_left_out():
 
 def test_the_image_of_an_item_is_in_its_tooltip():
     spec = scatter.embedding(full_table(), image_url="/api/item/a/{index}.png").to_dict()
-    _, change = spec["layer"][0]["transform"]
+    *_, change = spec["layer"][0]["transform"]
     assert change == {"as": "image", "calculate": '"/api/item/a/" + datum.index + ".png"'}
     assert {"field": "image", "type": "nominal"} in spec["layer"][0]["encoding"]["tooltip"]
 
@@ -305,19 +305,83 @@ def test_empty_metrics_are_drawn_empty():
     curves.sparkline([]).to_dict()
 
 
-def test_each_scalar_has_its_own_chart():
+def test_each_scalar_has_its_own_chart_over_the_steps_of_its_phases():
     log = [
         {"phase": "pretrain", "scalars": {"reconstruction": 1.0}},
-        {"phase": "cluster", "scalars": {"reconstruction": 0.5, "kl_divergence": 0.2}},
+        {"phase": "pretrain", "scalars": {"reconstruction": 0.5, "entropy_ceiling": 2.0}},
+        {"phase": "cluster", "scalars": {"kl_divergence": 0.2, "code_scale": 1.41111}},
+        {"phase": "cluster", "scalars": {"kl_divergence": 0.1}},
     ]
     table = curves.scalar_frame(log)
-    assert table["step"].tolist() == [0, 1, 1]
     spec = curves.scalars(table, step=1).to_dict()
     titles = [chart["title"] for chart in spec["concat"]]
     assert [(title["text"], title["subtitle"]) for title in titles] == [
-        ("Reconstruction error", "lower is better"),
-        ("Divergence from the prior", "nats"),
+        ("Reconstruction error", ["lower is better", "in pretrain"]),
+        ("Divergence from the prior", ["nats", "in cluster"]),
     ]
+    domains = [c["layer"][-1]["encoding"]["x"]["scale"]["domain"] for c in spec["concat"]]
+    assert domains == [[0, 1], [2, 3]]
+    assert curves.scalars(table, room=300).to_dict()["columns"] == 1
+
+
+def test_what_has_one_value_only_is_a_number_and_no_curve():
+    log = [
+        {"phase": "train", "scalars": {"entropy_ceiling": 2.302585, "loss": 0.5 - step}}
+        for step in range(3)
+    ]
+    log[1]["scalars"]["code_scale"] = 1.41111
+    table = curves.scalar_frame(log)
+    assert curves.curves_of(table) == ["loss"]
+    assert curves.single_values(table) == [
+        ("Greatest entropy possible", "2.303 nats at every step"),
+        ("Enlargement of the codes", "1.411 times at step 1"),
+    ]
+
+
+def test_numbers_under_the_pointer_are_not_rounded_to_all_or_nothing():
+    frame = FIGURES.assign(acc=0.9999)
+    spec = json.dumps(curves.metrics(frame, ["acc"]).to_dict())
+    assert "'>0.999'" in spec
+    assert "value written" in spec
+    assert bars.recall([0.9999, 1.0]).to_dict()["layer"][1]["encoding"]["text"] == {
+        "field": "recall written",
+        "type": "nominal",
+    }
+    written = [row["recall written"] for row in rows(bars.recall([0.9999, 1.0, 0.0001]))]
+    assert written[:3] == [">0.999", "1.000", "<0.001"]
+
+
+def test_the_legend_of_lines_shows_lines_and_has_columns_for_long_names():
+    few = charts.line_legend(["ACC", "NMI"]).to_dict()
+    assert (few["symbolType"], few["columns"]) == ("stroke", 2)
+    long = charts.line_legend(["NMI with the step before", "Share of labels changed", "Accuracy"])
+    assert long.to_dict()["columns"] == 1
+    assert curves.metrics(FIGURES, ["acc"]).to_dict()["config"]["legend"] == {"labelLimit": 0}
+
+
+def test_every_column_of_a_matrix_of_20_clusters_has_its_name():
+    labels = np.arange(200) % 20
+    spec = matrices.confusion(labels, labels).to_dict()
+    axis = spec["layer"][0]["encoding"]["x"]["axis"]
+    assert (axis["labelOverlap"], axis["labelFontSize"]) == (False, 9)
+    spec = matrices.generic(np.eye(20), titles=("cluster", "copy")).to_dict()
+    axes = [spec["layer"][0]["encoding"][way] for way in "yx"]
+    assert [axis["title"] for axis in axes] == ["cluster", "copy"]
+    assert not any(axis["axis"]["labelOverlap"] for axis in axes)
+
+
+def test_numbers_in_cells_have_no_rim():
+    spec = json.dumps(matrices.confusion(np.arange(9) % 3, np.arange(9) % 3).to_dict())
+    assert 'strokeWidth": 3' not in spec
+
+
+def test_probabilities_of_all_items_are_a_row_for_each_cluster():
+    data = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]])
+    artefact = Artefact("per_item", data, "Target p", cluster_axes=(1,))
+    spec = artefacts.artefact_chart(artefact, np.array([1, 0])).to_dict()
+    assert spec["encoding"]["y"]["title"] == "cluster"
+    assert "color" not in spec["encoding"]
+    assert sum(row["items"] for row in rows(artefacts.artefact_chart(artefact))) == 6
 
 
 def test_a_method_says_what_its_own_scalars_are():

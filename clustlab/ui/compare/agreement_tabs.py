@@ -12,7 +12,7 @@ from clustlab.analysis import agreement, comparison, learning_curves, progress_a
 from clustlab.analysis.consensus import RULE, consensus, numbered_like
 from clustlab.analysis.matching import with_noise, with_noise_last
 from clustlab.analysis.score_catalogue import FROM_ASSIGNMENTS, LABELLED, MERGED, SCORES
-from clustlab.analysis.shares import percent
+from clustlab.analysis.shares import figure, percent
 from clustlab.runs.store import Run
 from clustlab.types import Array, cluster_name, cluster_words
 from clustlab.ui import nav, session, state
@@ -50,7 +50,7 @@ def agreement_of(sides: Sequence[Side]) -> None:
 
 def _in_words(title: str, values: Array, names: Sequence[str]) -> str:
     pairs = combinations(range(len(names)), 2)
-    said = [f"{names[i]} and {names[j]} {values[i, j]:.3f}" for i, j in pairs]
+    said = [f"{names[i]} and {names[j]} {figure(values[i, j])}" for i, j in pairs]
     return f"{title} between runs. {'; '.join(said)}"
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from clustlab.analysis import agreement, matching, run_scores
 from clustlab.analysis.score_catalogue import MERGED, SCORES, Score, labelled_scores
+from clustlab.analysis.shares import figure
 from clustlab.runs import titles
 from clustlab.runs.store import Run
 from clustlab.types import NOISE, Array, cluster_words
@@ -177,7 +178,7 @@ def _in_short(a: Side, b: Side) -> None:
     st.markdown(f"**How far do {a.letter} and {b.letter} agree?**")
     ari_term, nmi_term = nav.term_link("ARI"), nav.term_link("NMI")
     st.markdown(
-        f"{ari_term} **{ari[0, 1]:.3f}** · {nmi_term} **{nmi[0, 1]:.3f}** · {same:,} of "
+        f"{ari_term} **{figure(ari[0, 1])}** · {nmi_term} **{figure(nmi[0, 1])}** · {same:,} of "
         f"{len(a.clusters):,} items in matched clusters. The tabs Agreement and Consensus show "
         "which."
     )
@@ -336,7 +337,8 @@ def _verdict(side: Side, index: int) -> str:
     view, cluster = side.view, int(side.clusters[index])
     if cluster == NOISE:
         return f"{side.name}: **noise**"
-    words = f"{side.name}: cluster **{cluster}** (confidence {view.confidence[index]:.2f})"
+    sure = figure(float(view.confidence[index]), 2)
+    words = f"{side.name}: cluster **{cluster}** (confidence {sure})"
     if view.labels is None or view.labels[index] < 0:
         return words
     meant = int(side.class_of[cluster])

@@ -14,22 +14,16 @@ from clustlab.views import bars, sheets
 
 PER_PAGE = 10
 IMAGES = 16
-ORDERS = {
-    "central": "Nearest to the middle",
-    "doubtful": "Least confident",
-    "random": "Random",
-    "changed": "Changed since the last step",
-}
 
 
 def clusters_page(view: View) -> None:
     """Rows of clusters, ten a page."""
     order = st.segmented_control(
         "Images shown",
-        list(ORDERS),
+        list(sheets.ORDERS),
         default="central",
         required=True,
-        format_func=ORDERS.__getitem__,
+        format_func=sheets.ORDERS.__getitem__,
         key="order",
         bind="query-params",
     )
@@ -89,7 +83,7 @@ def _images(view: View, cluster: int, members: Array, order: str) -> None:
     if not len(chosen):
         st.caption(f"No item moved into {cluster_words(cluster)} at this step.")
         return
-    alt = f"Images of {cluster_words(cluster)}, {ORDERS[order].lower()}"
+    alt = f"Images of {cluster_words(cluster)}, {sheets.ORDERS[order].lower()}"
     item_sheet.image_sheet(view, chosen, key=f"row-{cluster}", alt=alt, tile=28, columns=IMAGES)
 
 

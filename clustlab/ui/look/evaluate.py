@@ -9,14 +9,14 @@ import streamlit as st
 
 from clustlab.analysis import matching, probes
 from clustlab.analysis.score_catalogue import SCORES, UNLABELLED, labelled_scores
-from clustlab.analysis.shares import percent
+from clustlab.analysis.shares import figure, percent
 from clustlab.types import cluster_words
 from clustlab.ui import nav, session, state
 from clustlab.ui.run import summaries
 from clustlab.ui.run.class_rule_switch import class_rule_switch
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import keyboard_choice, panels
-from clustlab.views import bars, curves, matrices
+from clustlab.views import bars, curves, matrices, theme
 
 TILE = 104  # pixels: figures stand below one another where a row has no room for all
 DRAWN = 4  # leading scores that the curves begin with; the others can be added
@@ -48,7 +48,7 @@ def _without_labels(view: View) -> None:
     with st.container(horizontal=True):
         for score in (SCORES["n_occupied"], SCORES["confidence"]):
             st.metric(score.title, score.written(row[score.key]), help=score.meaning)
-        st.metric("Silhouette", f"{view.timeline.silhouette(view.step):.3f}")
+        st.metric("Silhouette", figure(view.timeline.silhouette(view.step)))
         _share_clustered(row)
     shares = [key for key in UNLABELLED if not SCORES[key].is_count]
     panels.chart(
@@ -180,6 +180,8 @@ def _curves(view: View) -> None:
             names[:10],
             step=view.step,
             read_anew=read_anew,
+            colours=[theme.class_colour(i) for i in range(len(names[:10]))],
+            with_legend=False,  # the bars beside say it
             key="recalls",
             height=230,
         )
@@ -233,4 +235,4 @@ def _probes(view: View) -> None:
                     }
                 )
         for name, value in (kept.get() or {}).items():
-            st.metric(name, f"{value:.3f}")
+            st.metric(name, figure(value))

@@ -9,6 +9,7 @@ from clustlab.analysis.failures import catalogue
 from clustlab.analysis.failures.catalogue import QUERIES, Query
 from clustlab.analysis.failures.queries import QueryResult, Side
 from clustlab.analysis.failures.search import FailureSearch, Filters
+from clustlab.analysis.shares import figure
 from clustlab.analysis.timeline import Timeline
 from clustlab.errors import ParameterError
 from clustlab.runs.store import Run
@@ -202,12 +203,17 @@ def _contrast(view: View, matches: QueryResult, q: Query) -> None:
     titles = [group.title for group in matches.groups]
     chosen = st.selectbox(f"Which {q.unit}", titles, key="group", bind="query-params")
     group = matches.groups[titles.index(chosen) if chosen in titles else 0]
-    st.caption(f"{q.score[0].upper()}{q.score[1:]}: {group.score:.3g}")
+    st.caption(f"{q.score[0].upper()}{q.score[1:]}: {_score(group.score)}")
     wide = len(group.sides) == 1
     columns = st.columns(min(len(group.sides), 3))
     for i, side in enumerate(group.sides):
         with columns[i % len(columns)]:
             _side(view, side, i, COLUMNS if wide else COLUMNS // len(columns))
+
+
+def _score(value: float) -> str:
+    """A score of a group, which may be a share or not."""
+    return figure(value) if 0 <= value < 1 else f"{value:.3g}"
 
 
 def _side(view: View, side: Side, number: int, columns: int) -> None:

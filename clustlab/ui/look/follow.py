@@ -1,6 +1,5 @@
 """Body of the page Follow: all items, all clusters and every score over the whole run."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,6 +8,7 @@ import streamlit as st
 
 from clustlab.analysis import genealogy, matching, rematch, transitions
 from clustlab.analysis.score_catalogue import SCORES
+from clustlab.analysis.shares import figure
 from clustlab.runs.store import Run
 from clustlab.types import Array, cluster_name, cluster_words
 from clustlab.ui import nav, session, state
@@ -294,7 +294,9 @@ def _decomposed(view: View, start: int) -> None:
 
 
 def _figure(value: float, sign: str = "") -> str:
-    return "–" if math.isnan(value) else f"{value:{sign}.3f}"
+    """A figure of three decimals; with a sign if what it says is a difference."""
+    text = figure(value)
+    return f"{sign}{text}" if value >= 0.0005 else text
 
 
 def _changes(view: View, start: int, acc_change: rematch.Rematch) -> None:

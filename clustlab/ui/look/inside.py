@@ -14,7 +14,7 @@ from clustlab.ui import nav, session
 from clustlab.ui.look import pair_precision
 from clustlab.ui.run import surrogate_tree
 from clustlab.ui.run.view import View
-from clustlab.ui.widgets import panels
+from clustlab.ui.widgets import available_width, panels
 from clustlab.views import artefacts, curves, specification
 
 
@@ -30,7 +30,13 @@ def losses(view: View) -> None:
     """Every figure that the method reports, over the steps."""
     own = own_scalars(view.run)
     frame = curves.scalar_frame(view.run.log, own)
-    panels.chart(curves.scalars, frame, step=view.step, key="losses")
+    if curves.curves_of(frame):
+        room = available_width.width("losses-room", curves.ENOUGH)
+        panels.chart(
+            curves.scalars, frame, step=view.step, room=room, key="losses", width="content"
+        )
+    for words, value in curves.single_values(frame):
+        st.markdown(f"{words}: **{value}**")
     method = registry.methods().get(view.run.spec.method)
     if method is not None and (words := about_rising_losses(method)):
         st.caption(words)

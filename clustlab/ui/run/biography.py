@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from clustlab.analysis import biography
-from clustlab.analysis.shares import percent
+from clustlab.analysis.shares import figure, percent
 from clustlab.runs.store import Run
 from clustlab.types import Array, cluster_name
 from clustlab.ui import nav, session
@@ -52,7 +52,7 @@ def _facts(view: View, index: int) -> None:
     sure = float(view.confidence[index])
     clustered = bool(view.is_clustered[index])
     lines = [
-        f"Cluster **{view.clusters[index]}** (confidence {sure:.2f})"
+        f"Cluster **{view.clusters[index]}** (confidence {figure(sure, 2)})"
         if clustered
         else "**Noise**: it belongs to no cluster"
     ]

@@ -1,5 +1,6 @@
 """Why an item is in its cluster: maps, and the smallest change; and a rule for all of them."""
 
+import math
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from clustlab import registry
-from clustlab.analysis.shares import percent
+from clustlab.analysis.shares import figure, percent
 from clustlab.errors import ClustlabError
 from clustlab.runs.store import ACTIVE, Run, RunStore
 from clustlab.types import Array
@@ -239,14 +240,14 @@ def _maps(view: View, index: int, explanation: Explanation) -> None:
 def _trust(explanation: Explanation, scorer: "Scorer") -> None:
     """How far the maps can be believed, in numbers."""
     origin = "black to this image" if scorer.inputs.is_image else "the middle to this point"
-    alike = ", ".join(f"{TITLES[k]} {v:.2f}" for k, v in explanation.alike.items() if v == v)
+    alike = ", ".join(f"{TITLES[k]} {figure(v, 2)}" for k, v in explanation.alike.items() if v == v)
     st.caption(
         f"Likeness to the map of random weights, from -1 to 1: {alike or 'not defined'}. Near 1 a "
         "map shows the image, not what was learnt."
     )
     st.caption(
-        f"The integrated gradients add up to {explanation.sum:.3f}; from {origin} the score "
-        f"changes by {explanation.change:.3f}."
+        f"The integrated gradients add up to {figure(explanation.sum, high=math.inf)}; from "
+        f"{origin} the score changes by {figure(explanation.change, high=math.inf)}."
     )
     if not explanation.has_relu:
         st.caption("This method has no network, so guided backpropagation is the gradient.")
@@ -283,8 +284,9 @@ def _counterfactual(
         before, after = (x.transpose(1, 2, 0) for x in (explanation.x, move.x))
         alt = f"Item {index} before and after the smallest change into cluster {new}"
         st.image(maps.change(before, after), output_format="PNG", alt=alt)
-        share = f"{move.distance / size:.0%} of the length of the image, " if size else ""
-        unit = f"**{move.distance:.2f}** ({share}whose pixels range from 0 to 1)"
+        share = f"{percent(move.distance / size)} of the length of the image, " if size else ""
+        distance = figure(move.distance, 2, high=math.inf)
+        unit = f"**{distance}** ({share}whose pixels range from 0 to 1)"
     else:
         _coordinates_before_and_after(view, index, move)
         unit = f"**{move.distance:.3g}** in units of the spread of the points"

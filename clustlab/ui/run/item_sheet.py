@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from clustlab.analysis import shares
 from clustlab.types import Array, cluster_words
 from clustlab.ui import session
 from clustlab.ui.run.view import View
@@ -44,7 +45,7 @@ def item_table(view: View, indices: Array) -> pd.DataFrame:
     frame = pd.DataFrame({"item": indices, "cluster": view.clusters[indices]})
     if view.labels is not None:
         frame["class"] = [view.class_name(int(c)) for c in view.labels[indices]]
-    frame["confidence"] = view.confidence[indices].round(3)
+    frame["confidence"] = shares.rounded(view.confidence[indices])
     if view.dataset.original is not None:  # items were left out
         frame["row in the whole draw"] = view.dataset.original[indices]
     frame["label changes"] = view.timeline.flips(view.step)[indices]

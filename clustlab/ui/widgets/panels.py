@@ -8,17 +8,17 @@ import streamlit as st
 from clustlab.data import background_download
 from clustlab.registry import Method
 from clustlab.ui import session, state
-from clustlab.views import loop, specification
+from clustlab.views import curves, loop, specification
 from clustlab.views.theme import reading
 
 LOOP_WIDTH = 330  # pixels
 
 
-def guide(view: Callable[..., Any]) -> None:
-    """One quiet line under a chart that says how to read it."""
+def guide(view: Callable[..., Any], *more: str) -> None:
+    """One quiet line under a chart that says how to read it; `more` is said behind it."""
     text = reading(view)
     if text:
-        text = text[0].upper() + text[1:]
+        text = " ".join(filter(None, (text[0].upper() + text[1:], *more)))
         st.caption(f":material/visibility: {text}")
 
 
@@ -45,7 +45,7 @@ def chart(view: Callable[..., Any], *args: Any, key: str, alt: str = "", **optio
         alt=alt or reading(view),
     )
     if with_guide:
-        guide(view)
+        guide(view, curves.ABOUT_READ_ANEW if options.get("read_anew") else "")
     return event if on_select != "ignore" else None
 
 
