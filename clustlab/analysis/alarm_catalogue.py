@@ -82,6 +82,8 @@ def alarm_text(
     entry = ENTRIES[alarm.kind]
     family = None if method is None else method.family
     meaning = entry.meanings.get(family, entry.meaning) if family else entry.meaning
+    if alarm.is_read_off and family in TRAINED:
+        meaning = entry.meaning  # these clusters are not what was trained, such as a consensus
     settings = {} if method is None else {p.name: p.default for p in schema(method)}
     values = {} if params is None else {**settings, **params}
     possible = [

@@ -85,6 +85,7 @@ class Alarm:
     round: int | None = None  # of the phase, from 1
     heads: tuple[int, int] | None = None  # the one that was chosen before, and the one since
     error: str = ""  # why a run broke off
+    is_read_off: bool = False  # whether its clusters were read off what other steps have trained
     seen: tuple[Seen, ...] = ()  # at each of its steps, for states whose figures change meanwhile
 
     def at(self, step: int) -> "Alarm":
@@ -264,6 +265,7 @@ def _state(
             first,
             last,
             threshold=float(threshold[first]),
+            is_read_off=bool(course.roles) and course.roles[first] == "read_off",
             seen=seen,
             **seen[0]._asdict(),
         )

@@ -7,7 +7,8 @@ import pandas as pd
 
 from clustlab.analysis import matching, score_catalogue
 from clustlab.analysis.lasting_clusters import followed_clusters
-from clustlab.analysis.merged_clusters import merged_counts, n_classes_present
+from clustlab.analysis.matching import n_classes_present
+from clustlab.analysis.merged_clusters import merged_counts
 from clustlab.analysis.progress_axis import clock, samples_seen
 from clustlab.analysis.score_catalogue import FROM_ASSIGNMENTS, MERGED, Division
 from clustlab.runs.store import Run

@@ -92,12 +92,19 @@ def match_to_classes(labels: Array, assignments: Array, n_clusters: int, n_class
     return hungarian(contingency(assignments, labels, n_clusters, n_classes))
 
 
-def usual_class_rule(labels: Array | None, clusters: Array, n_classes: int) -> ClassRule:
-    """The 1-to-1 matching; with more clusters in use by labelled items than classes, majority."""
-    if labels is None:
-        return "match"
-    in_use = contingency(labels, clusters).any(0).sum()
-    return "majority" if in_use > n_classes else "match"
+def n_classes_present(labels: Array | None) -> int:
+    """Number of classes that occur, without -1 for unknown; 0 without labels."""
+    return 0 if labels is None else len(np.unique(labels[labels >= 0]))
+
+
+def has_more_than_classes(clusters: Array, labels: Array | None) -> bool:
+    """Whether more clusters (n,) are in use than classes (n,) occur; never without labels."""
+    return 0 < n_classes_present(labels) < int((sizes_of(clusters) > 0).sum())
+
+
+def usual_class_rule(labels: Array | None, clusters: Array) -> ClassRule:
+    """The 1-to-1 matching; the majority with more clusters in use than classes occur."""
+    return "majority" if has_more_than_classes(clusters, labels) else "match"
 
 
 def classes_of(
@@ -116,7 +123,7 @@ def classes_of(
     """
     if labels is None or not n_classes:
         return np.full(n_ids, -1)
-    if (class_rule or usual_class_rule(labels, clusters, n_classes)) == "match":
+    if (class_rule or usual_class_rule(labels, clusters)) == "match":
         return match_to_classes(labels, clusters, n_ids, n_classes)
     counts = contingency(labels, clusters, n_classes, n_ids)
     return np.where(counts.sum(0) > 0, counts.argmax(0), -1)

@@ -7,21 +7,17 @@ methods such as DeepCluster do in their last step.
 
 import numpy as np
 
-from clustlab.analysis.matching import contingency, looked_up, sizes_of
+from clustlab.analysis.matching import (
+    contingency,
+    has_more_than_classes,
+    looked_up,
+    n_classes_present,
+    sizes_of,
+)
 from clustlab.types import NOISE, Array, Snapshot
 
 STARTS = 10  # of k-means, of which the best counts
 SEED = 0  # always the same, so that a step has one score
-
-
-def n_classes_present(labels: Array | None) -> int:
-    """Number of classes that occur, without -1 for unknown; 0 without labels."""
-    return 0 if labels is None else len(np.unique(labels[labels >= 0]))
-
-
-def has_more_than_classes(clusters: Array, labels: Array | None) -> bool:
-    """Whether more clusters (n,) are in use than classes (n,) occur; never without labels."""
-    return 0 < n_classes_present(labels) < int((sizes_of(clusters) > 0).sum())
 
 
 def merged_counts(snapshot: Snapshot, labels: Array, items: Array | None = None) -> Array:

@@ -1,8 +1,8 @@
 """Scores of a run's last step, for the command line, the run bar and tables."""
 
 from clustlab.analysis import metrics, score_catalogue
-from clustlab.analysis.matching import sizes_of
-from clustlab.analysis.merged_clusters import has_more_than_classes, merged_counts
+from clustlab.analysis.matching import has_more_than_classes, sizes_of
+from clustlab.analysis.merged_clusters import merged_counts
 from clustlab.analysis.score_catalogue import MERGED, OF_ONE_STEP, SCORES, Division
 from clustlab.analysis.shares import percent
 from clustlab.runs.store import Run

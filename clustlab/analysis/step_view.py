@@ -26,9 +26,7 @@ class StepView:
     @cached_property
     def class_rule(self) -> ClassRule:
         """What a cluster stands for at this step."""
-        return self.asked_class_rule or matching.usual_class_rule(
-            self.labels, self.clusters, self.timeline.n_classes
-        )
+        return self.asked_class_rule or matching.usual_class_rule(self.labels, self.clusters)
 
     @cached_property
     def snapshot(self) -> Snapshot:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from clustlab.analysis import metrics, score_catalogue
-from clustlab.analysis.matching import contingency, follow, sizes_of
-from clustlab.analysis.merged_clusters import merged_counts, n_classes_present
+from clustlab.analysis.matching import contingency, follow, n_classes_present, sizes_of
+from clustlab.analysis.merged_clusters import merged_counts
 from clustlab.analysis.projection import carry, pca_2d, procrustes
 from clustlab.analysis.score_catalogue import SCORES, Division
 from clustlab.runs.phases import steps_read_anew

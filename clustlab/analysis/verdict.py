@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from clustlab.analysis import metrics
-from clustlab.analysis.matching import contingency, hungarian, sizes_of
-from clustlab.analysis.merged_clusters import merged_counts, n_classes_present
+from clustlab.analysis.matching import contingency, hungarian, n_classes_present, sizes_of
+from clustlab.analysis.merged_clusters import merged_counts
 from clustlab.analysis.score_catalogue import SCORES
 from clustlab.analysis.shares import percent
 from clustlab.types import Array, ClassRule, Snapshot

@@ -20,7 +20,7 @@ import numpy as np
 
 from clustlab import registry
 from clustlab.data.feature_scales import check_finite, standardised
-from clustlab.errors import ParameterError
+from clustlab.errors import DataError, ParameterError
 from clustlab.params import STANDARDISE, build, schema
 from clustlab.types import Array, Dataset, Labelling, Report
 
@@ -66,7 +66,7 @@ def load(
     Raises
     ------
     DataError
-        If a feature is not finite, or a label is below -1.
+        If a feature is not finite, a label is below -1, or there are fewer names than classes.
     DatasetUnavailable
         If files are missing and cannot be fetched.
     ParameterError
@@ -88,7 +88,31 @@ def _drawn(name: str, params: Mapping[str, Any], seed: int, report: Report) -> D
     spec = build(registry.dataset(name), params)
     dataset = spec.load(seed, report)
     check_finite(dataset.items)
+    check_names(dataset)
     return standardised(dataset) if getattr(spec, STANDARDISE, False) else dataset
+
+
+def check_names(dataset: Dataset) -> None:
+    """Refuse a data set that names some of its classes and not the others.
+
+    Checked when it is drawn: what was drawn before opens as it is.
+
+    Raises
+    ------
+    DataError
+        With the number of names and of classes.
+    """
+    labellings = {"class_names": (dataset.labels, dataset.class_names)}
+    for title, other in dataset.other_labels.items():
+        labellings[f"class_names of {title!r}"] = (other.labels, other.class_names)
+    for field, (labels, names) in labellings.items():
+        n_classes = 0 if labels is None else int(labels.max(initial=-1)) + 1
+        if 0 < len(names) < n_classes:
+            raise DataError(
+                f"{field} has {len(names)} names, but the labels go up to {n_classes - 1}, which "
+                f"makes {n_classes} classes.",
+                "Name every class, in the order of its number, or none.",
+            )
 
 
 def plain_rows(excluded: Any) -> list[int]:

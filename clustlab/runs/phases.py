@@ -51,11 +51,11 @@ def steps_read_anew(run: Run) -> list[int]:
     """Steps whose clusters are read anew rather than carried on from the step before, in order.
 
     That is the first step of each phase that reads clusters off what other phases have trained,
-    such as DeepCluster's merge. Its clusters continue none of the step before, so an item in
-    another one has not moved. Cuts through a tree, which is fitted to all items at once and draws
-    no batches, carry on from each other. A run that is trained longer after such a phase goes back
-    to the phase before, whose clusters do not continue those that were read off. Where nobody
-    knows the roles, nothing is read anew.
+    such as DeepCluster's merge, and of one that trains after it, such as the heads of SCAN, which
+    know nothing of the clusters of k-means before them, or the phase to which a run returns that is
+    trained longer. Such clusters continue none of the step before, so an item in another one has
+    not moved. Cuts through a tree, which is fitted to all items at once and draws no batches, carry
+    on from each other. Where nobody knows the roles, nothing is read anew.
     """
     phases = step_phases(run)
     anew, known = [], set()
@@ -64,7 +64,8 @@ def steps_read_anew(run: Run) -> list[int]:
         if phase.name == before.name:
             continue
         is_read_off = phase.role == "read_off" and (before.role != "train" or before.samples)
-        if is_read_off or (before.role == "read_off" and phase.name in known):
+        goes_on = phase.role == "train" or phase.name in known
+        if is_read_off or (before.role == "read_off" and goes_on):
             anew.append(step)
     return anew
 

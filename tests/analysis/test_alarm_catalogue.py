@@ -1,6 +1,7 @@
 """Alarms in words: of each method only what is true of it, and advice that can be followed."""
 
 import re
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -121,3 +122,13 @@ def test_the_lesson_on_the_method_itself_comes_first():
     assert catalogue.about_alarm("collapse", "deepcluster") == ("deepcluster", 4)
     assert catalogue.about_alarm("uniform", "dac") == ("pairs", 4)
     assert catalogue.about_alarm("empty", "gmm") == ("iic", 5)
+
+
+def test_what_is_read_off_a_trained_method_is_not_told_in_the_words_of_its_training():
+    empty = Alarm("empty", 9, 9, value=2.0, n_clusters=10)
+    told = [
+        alarm_text(replace(empty, is_read_off=is_read_off), METHODS["consensus"])
+        for is_read_off in (False, True)
+    ]
+    assert "output" in told[0].meaning
+    assert told[1].meaning == ENTRIES["empty"].meaning

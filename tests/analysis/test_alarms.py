@@ -221,6 +221,7 @@ def test_alarms_at_a_step_and_as_json():
         "round": None,
         "heads": None,
         "error": None,
+        "is_read_off": False,
     }
 
 

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from clustlab.analysis import learning_curves, run_scores
+from clustlab.analysis import learning_curves, matching, run_scores
+from clustlab.analysis.matching import has_more_than_classes
 from clustlab.analysis.merged_clusters import merged, merged_counts, places_of
 from clustlab.analysis.score_catalogue import (
     LABELLED,
@@ -130,3 +131,13 @@ def test_curves_and_last_scores_have_it_where_it_means_something(store):
 def test_a_score_short_of_its_greatest_value_is_not_written_as_that(value, written):
     assert SCORES["acc"].written(value) == written
     assert SCORES["acc"].written(1 - 1e-12) == "1.000"
+
+
+def test_one_rule_says_whether_there_are_more_clusters_than_classes():
+    labels = np.repeat([0, 1], 6)  # of ten classes that have a name, two occur
+    clusters = np.arange(12) // 4
+    assert has_more_than_classes(clusters, labels)
+    assert matching.usual_class_rule(labels, clusters) == "majority"
+    assert matching.classes_of(labels, clusters, 3, 10).tolist() == [0, 0, 1]
+    assert matching.usual_class_rule(labels, np.arange(12) // 6) == "match"
+    assert matching.usual_class_rule(None, clusters) == "match"

@@ -55,7 +55,8 @@ def logged(run, phases, roles, samples):
         (PHASES, None, None, [3]),  # a log of before; the plan of DeepCluster knows
         (["what", "train", "train", "odd"], None, None, []),  # nobody knows
         (list("abcc"), ["initialise", "pretrain", "read_off", "read_off"], [0, 9, 0, 0], [2]),
-        (list("abcd"), ["initialise", "read_off", "train", "train"], [0, 0, 9, 9], [1]),
+        # the heads of SCAN begin anew after k-means was read off
+        (list("abcd"), ["initialise", "read_off", "train", "train"], [0, 0, 9, 9], [1, 2]),
         # a tree is cut lower and lower: each cut carries on from the one before
         (list("abbb"), ["train", "read_off", "read_off", "read_off"], [0] * 4, []),
         (list("aaaa"), ["read_off"] * 4, [0] * 4, []),

@@ -6,12 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clustlab import registry
+from clustlab.data import library
 from clustlab.datasets.digits import Digits
 from clustlab.datasets.mnist5k import Mnist5k
 from clustlab.datasets.toy import SHAPES, Toy, even_sizes
-from clustlab.errors import ParameterError
+from clustlab.errors import DataError, ParameterError
 from clustlab.params import STANDARDISE, build, schema
 from clustlab.parts.inputs.sampling import drawn_rows, protocol
+from clustlab.types import Dataset, Labelling
 
 OFFLINE = [name for name, spec in registry.datasets().items() if spec.offline]
 
@@ -274,3 +276,17 @@ def test_noise_blurs():
     assert np.allclose(np.hypot(*sharp[labels == 0].T), 1, atol=1e-6)
     blurred, labels = toy("moons", noise=0.3)
     assert np.hypot(*blurred[labels == 0].T).std() > 0.2
+
+
+def test_names_for_some_of_the_classes_only_are_refused_with_both_numbers():
+    items = np.zeros((3, 2), np.float32)
+    few = Dataset("made", items, np.array([0, 1, 4], np.int32), ("zero", "one"))
+    with pytest.raises(DataError, match=r"class_names has 2 names.*up to 4.*5 classes"):
+        library.check_names(few)
+    library.check_names(dataclasses.replace(few, class_names=()))
+    library.check_names(dataclasses.replace(few, labels=None))
+    coarse = dataclasses.replace(
+        few, labels=None, other_labels={"coarse": Labelling(np.array([0, 1, 2]), ("a", "b"))}
+    )
+    with pytest.raises(DataError, match="'coarse' has 2 names"):
+        library.check_names(coarse)

@@ -11,6 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from clustlab.context import Context
 from clustlab.datasets.toy import Toy
+from clustlab.errors import ParameterError
 from clustlab.methods.hdbscan import Hdbscan
 from clustlab.methods.hdbscan.density import (
     condense,
@@ -201,3 +202,10 @@ def test_a_sample_stands_for_all_noise_included():
     assert found.scalars["clusters_found"] == 2
     assert adjusted_rand_score(toy.labels, found.assignments) > 0.9
     assert found.artefacts["strength"].data.shape == (2000, 1)
+
+
+@pytest.mark.parametrize(("n", "max_items", "most"), [(40, 20_000, 40), (300, 100, 100)])
+def test_a_least_size_above_the_number_of_items_is_refused_by_its_name(n, max_items, most):
+    items = np.random.default_rng(0).normal(size=(n, 2)).astype(np.float32)
+    with pytest.raises(ParameterError, match=f"min_cluster_size.*only {most} items"):
+        last(Hdbscan(min_cluster_size=most + 1, max_items=max_items), items)

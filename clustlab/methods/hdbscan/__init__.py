@@ -53,6 +53,7 @@ import numpy as np
 
 from clustlab import params
 from clustlab.context import Cell, Context
+from clustlab.errors import ParameterError
 from clustlab.methods.hdbscan.density import (
     Condensed,
     condense,
@@ -163,12 +164,24 @@ class Hdbscan:
 
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
         """One snapshot per least size of a cluster, from the smallest up."""
+        self._check_size(len(items))
         run = _Run(self, items, ctx)
         first, *larger = self.sizes
         for _ in ctx.phase("grow the tree", 1):
             yield run.snapshot(first)
         for i in ctx.phase("ask for larger", len(larger)):
             yield run.snapshot(larger[i])
+
+    def _check_size(self, n: int) -> None:
+        """Refuse a least size that no cluster can have, with which every item would be noise."""
+        most = min(n, self.max_items)
+        if self.min_cluster_size > most:
+            limit = f" (max_items takes {most:,} of {n:,})" if most < n else ""
+            raise ParameterError(
+                f"min_cluster_size asks for {self.min_cluster_size:,} items in a cluster, but "
+                f"there are only {most:,} items{limit}, so every item would be noise.",
+                f"Set min_cluster_size well below {most // 2:,}.",
+            )
 
 
 class _Run:
