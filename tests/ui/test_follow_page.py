@@ -156,7 +156,7 @@ def test_the_matching_tells_what_moved(collapsed):
     assert {m.label: m.value for m in app.metric} == {
         "ACC at step 0": "1.000",
         "Items that moved": "-0.100",
-        "Another matching": "+0.000",
+        "Another matching": "0.000",
         "ACC at step 1": "0.900",
     }
     assert "Every cluster stands for the same class" in words(app)
