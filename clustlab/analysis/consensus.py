@@ -17,10 +17,10 @@ MOST_MERGED = 200  # kinds of company that are merged with each other; rarer one
 NOBODY = -2  # partner of a cluster that has none
 
 RULE = (
-    "Items are joined, those that most runs put together first, until there are as many clusters "
-    "as the runs have in the middle. Of equal choices the smallest group is joined first, to the "
-    "largest. Items that more than half of the runs leave out are noise. The order of the runs "
-    "plays no part."
+    "Items are merged, starting with those that most runs put together, until there are as many "
+    "clusters as the median run has. On ties, the smallest group is merged into the largest one "
+    "first. Items that more than half of the runs leave out are noise. The order of the runs does "
+    "not matter."
 )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.analysis.matching import contingency, hungarian, looked_up
+from clustlab.analysis.shares import signed
 from clustlab.types import Array
 
 
@@ -44,14 +45,14 @@ class Rematch:
         change = self.acc_after - self.acc_before
         if math.isnan(change):
             return (
-                "At one of the two steps every item is noise: there is no accuracy to take apart."
+                "At one of the two steps every item is noise, so there is no accuracy to explain."
             )
-        parts = [f"Of the change of {change:+.3f} in accuracy,"]
-        parts.append(f"{self.moved:+.3f} comes from items that moved to another cluster")
+        parts = [f"Of the change in accuracy of {signed(change)},"]
+        parts.append(f"{signed(self.moved)} comes from items that moved to another cluster")
         if self.rematched:
-            parts.append(f"and {self.rematched:+.3f} from matching clusters to other classes")
+            parts.append(f"and {signed(self.rematched)} from matching clusters to other classes")
         else:
-            parts.append("and nothing from the matching, which gains nothing by changing")
+            parts.append("and nothing from the matching, which could not be improved")
         return f"{parts[0]} {parts[1]}, {parts[2]}."
 
 

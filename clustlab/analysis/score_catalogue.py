@@ -127,8 +127,9 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "nmi",
                 "NMI",
                 "NMI",
-                "What clusters and classes tell of each other, over the mean of both entropies. "
-                "Grows with the number of clusters.",
+                "Normalised mutual information: how much the clusters tell you about the classes "
+                "and vice versa, divided by the mean of both entropies. Grows with the number of "
+                "clusters.",
                 "classes",
                 _by_classes(metrics.nmi_of),
                 terms=("NMI",),
@@ -138,7 +139,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "ARI",
                 "ARI",
                 "Share of pairs on which clusters and classes agree, adjusted for chance: random "
-                "clusters have 0.",
+                "clusters score 0.",
                 "classes",
                 _by_classes(metrics.ari_of),
                 low=-0.5,
@@ -159,7 +160,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "ami",
                 "AMI",
                 "AMI",
-                "NMI adjusted for chance: random clusters have 0, however many there are.",
+                "NMI adjusted for chance: random clusters score 0, however many there are.",
                 "classes",
                 _by_classes(metrics.ami_of),
                 low=-math.inf,
@@ -169,8 +170,8 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "homogeneity",
                 "Homogeneity",
                 "Homogeneity",
-                "How far each cluster holds one class only: what clusters tell of the class, over "
-                "the entropy of the classes.",
+                "Whether each cluster holds a single class: how much the cluster tells you about "
+                "the class, divided by the entropy of the classes.",
                 "classes",
                 _by_classes(metrics.homogeneity_of),
             ),
@@ -178,8 +179,8 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "completeness",
                 "Completeness",
                 "Completeness",
-                "How far each class lies in one cluster only: what classes tell of the cluster, "
-                "over the entropy of the clusters.",
+                "Whether each class is in a single cluster: how much the class tells you about the "
+                "cluster, divided by the entropy of the clusters.",
                 "classes",
                 _by_classes(metrics.completeness_of),
             ),
@@ -187,7 +188,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "v_measure",
                 "V-measure",
                 "V-measure",
-                "Harmonic mean of homogeneity and completeness. As both count alike here, it is "
+                "Harmonic mean of homogeneity and completeness. With equal weights, as here, it is "
                 "the same number as NMI.",
                 "classes",
                 _by_classes(metrics.v_measure_of),
@@ -230,8 +231,8 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "changed",
                 "Share of labels changed",
                 "Changed",
-                "Share of items in another cluster than one step before. Not defined where the "
-                "clusters are read anew.",
+                "Share of items in a different cluster than one step before. Undefined where the "
+                "clusters are recomputed.",
                 "step before",
                 _by_change(metrics.share_changed),
                 better="lower",
@@ -242,7 +243,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "nmi_previous",
                 "NMI with the step before",
                 "NMI before",
-                "What the clusters tell of those one step before, as NMI.",
+                "NMI between the clusters and those one step before.",
                 "step before",
                 _by_change(lambda before, now: metrics.nmi_of(contingency(before, now))),
                 terms=("NMI",),
@@ -251,8 +252,8 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "confidence",
                 "Mean confidence",
                 "Confidence",
-                "Greatest probability of an item, on average without noise; where there are no "
-                "probabilities, how much nearer it is to its own centre than to the next.",
+                "Mean of the greatest probability of each item, noise left out; without "
+                "probabilities, how much closer an item is to its own centre than to the next.",
                 "certainty",
                 _mean_certainty,
             ),
@@ -260,8 +261,8 @@ SCORES: Mapping[str, Score] = MappingProxyType(
                 "evenness",
                 "Evenness of sizes",
                 "Evenness",
-                "Entropy of the sizes of clusters over its greatest value: 1 if all are equally "
-                "large, 0 if one holds everything.",
+                "Entropy of the cluster sizes divided by its maximum: 1 if all clusters are "
+                "equally large, 0 if one holds everything.",
                 "sizes",
                 lambda division: metrics.marginal_entropy(division.sizes),
                 better="neither",

@@ -40,6 +40,12 @@ def figure(value: float, decimals: int = 3, high: float = 1.0) -> str:
     return f"{value if abs(value) > EXACT else 0.0:.{decimals}f}"
 
 
+def signed(value: float) -> str:
+    """A difference of two shares or scores with its sign, such as "+0.012"; nothing is "0.000"."""
+    text = figure(value)
+    return f"+{text}" if text[0].isdigit() and text.strip("0.") else text
+
+
 def rounded(values: Array, decimals: int = 3) -> Array:
     """Shares (n,) rounded for a table; what lies between 0 and 1 is never rounded to either."""
     unit = 10**-decimals

@@ -120,10 +120,10 @@ def _first(view: StepView) -> tuple[str, str]:
 
 def _read_anew(view: StepView) -> tuple[str, str]:
     before, after = (len(view.timeline.mapping(s)) for s in (view.step - 1, view.step))
-    head = "At this step the clusters are read anew from what was trained"
+    head = "At this step the clusters are recomputed from what was trained"
     return (
-        f"{head}: {after} where there were {before}{_score_change(view)}.",
-        f"They continue none of the earlier ones, so no {_noun(view)} counts as moved.",
+        f"{head}: {after} instead of {before}{_score_change(view)}.",
+        f"They do not continue the earlier ones, so no {_noun(view)} counts as moved.",
     )
 
 
@@ -132,10 +132,10 @@ def _carried_on(
 ) -> tuple[str, str]:
     since = f"since step {view.step - 1}{_score_change(view)}."
     if not n_moved:
-        return f"No {_noun(view)} changed its cluster {since}", _when_last(view)
+        return f"No {_noun(view)} changed cluster {since}", _when_last(view)
     n = len(view.clusters)
     many = f"{n_moved:,} of {_items(view, n)} ({percent(n_moved / n)})"
-    head = f"{many} changed {'its' if n_moved == 1 else 'their'} cluster {since}"
+    head = f"{many} changed cluster {since}"
     if happened.changes:
         largest = max(happened.changes, key=lambda change: change.items)
         return head, largest.in_words(_noun(view))
@@ -165,6 +165,8 @@ def _leading_score(view: StepView, step: int) -> tuple[str, str, float] | None:
     if value != value:
         return None
     title = score.title if score.title.isupper() else score.title.lower()
+    if view.timeline.row(step)["share_clustered"] < 1:
+        title = f"{title} of the clustered {_noun(view)}s"
     return title, score.written(value), value
 
 
@@ -246,7 +248,7 @@ def _leads(view: StepView, n_moved: int, n_changes: int) -> tuple[Lead, ...]:
         moved = f": {percent(share)} of the {nouns} move" if share > 0 else ""
         leads.append(Lead("next step", f"Step 1{moved}", 1))
     if n_moved:
-        many = f"All {n_changes} changes of clusters" if n_changes > 1 else "Every move"
+        many = f"All {n_changes} changes to clusters" if n_changes > 1 else "Every move"
         leads.append(Lead("moves", f"{many} at this step"))
     busiest = _busiest(changed)
     if busiest not in (None, view.step, 1 if view.step == 0 else None):
@@ -258,7 +260,7 @@ def _leads(view: StepView, n_moved: int, n_changes: int) -> tuple[Lead, ...]:
     elif view.is_clustered.any() and len(view.ids) > 1:
         leads.append(Lead("unsure", f"{nouns.capitalize()} between two clusters"))
     if steps > 1:
-        leads.append(Lead("whole run", "All steps at once"))
+        leads.append(Lead("whole run", "The whole run at a glance"))
     return tuple(leads)
 
 

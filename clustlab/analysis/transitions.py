@@ -16,11 +16,11 @@ PART = 0.25  # share of a cluster from which on the items that go or come togeth
 FEW = 3  # moves named in a sentence; of changes twice as many
 NOTHING = "No cluster appeared, dissolved, split, merged, regrouped or lost more than a quarter"
 RULE = (
-    "A quarter or more of a cluster that goes to one other, or comes from one other, ties the two. "
-    "Clusters that are tied are told of together: one into several is a split, several into one "
-    "a merge, several into several a regrouping. A cluster that is tied to none before has "
-    "appeared, and one that is tied to none after has dissolved. One that goes on, but loses more "
-    "than a quarter in smaller parts, is a loss. Every cluster is in one event at most."
+    "Two clusters are linked if a quarter or more of one of them goes to, or comes from, the "
+    "other. Linked clusters make one event: one into several is a split, several into one a merge, "
+    "several into several a regrouping. A cluster linked to no earlier one has appeared, and one "
+    "linked to no later one has dissolved. A cluster that goes on but loses more than a quarter in "
+    "smaller parts is a loss. No cluster is in more than one event."
 )
 
 
@@ -98,9 +98,9 @@ class Change:
         if self.kind == "merge":
             return f"Clusters {old} merged into {new}: {many}."
         if self.kind == "renaming":
-            return f"Cluster {old} goes on as {new}: {many}."
+            return f"Cluster {old} continues as {new}: {many}."
         if self.kind == "loss":
-            return f"Cluster {old} lost {many}, a few to each of several places."
+            return f"Cluster {old} lost {many}, a few at a time to several clusters."
         moves = [f"{n:,} from {a} to {b}" for a, b, n in self.flows]
         more = f" and {len(moves) - FEW} more moves" if len(moves) > FEW else ""
         into = "" if self.before == self.after else f" into {new}"

@@ -22,8 +22,8 @@ MAX_BARS = 200  # of one kind in a chart; the largest of more
 def class_balance(labels: Array, class_names: Sequence[str] = ()) -> alt.LayerChart:
     """Number of items of each true class.
 
-    Reading: bars of equal length mean a balanced set. Where one class is rare, a method that
-    wants equally full clusters will split another one instead.
+    Reading: bars of equal length mean a balanced data set. Where one class is rare, a method that
+    favours clusters of equal size will split another class instead.
     """
     labels = np.asarray(labels)
     count = max(len(class_names), int(labels.max(initial=-1)) + 1)
@@ -38,8 +38,8 @@ def class_balance(labels: Array, class_names: Sequence[str] = ()) -> alt.LayerCh
 def recall(shares: Array, class_names: Sequence[str] = ()) -> alt.LayerChart:
     """Share of each true class that lies in the cluster matched to it.
 
-    Reading: a short bar is a class that has no cluster of its own: it shares one with another
-    class or is spread over several.
+    Reading: a short bar is a class without a cluster of its own: it shares one with another class
+    or is spread over several.
     """
     names = theme.names(len(shares), class_names)
     own = [theme.class_colour(i) for i in range(len(names))]
@@ -50,7 +50,7 @@ def recall(shares: Array, class_names: Sequence[str] = ()) -> alt.LayerChart:
 def probabilities(values: Array, mapping: Array | None = None) -> alt.Chart:
     """How the method spreads one item over the clusters.
 
-    Reading: one long bar is a sure choice; two of equal length mean that the item lies between
+    Reading: one long bar is a confident choice; two of equal length mean that the item lies between
     two clusters.
 
     Parameters
@@ -125,8 +125,8 @@ def _by_cluster(
 def history(clusters: Array, step: int | None = None) -> alt.LayerChart:
     """The cluster of one item at each step, as a strip of colours.
 
-    Reading: one colour is an item that never changed its cluster; many stripes are an item that
-    the method cannot make up its mind about.
+    Reading: a single colour means that the item never changed cluster; many stripes mean that the
+    method cannot make up its mind about it.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def series(
 ) -> alt.Chart:
     """Groups of bars side by side; marked groups are outlined.
 
-    Reading: bars that stand together belong to the same column; the legend names the series.
+    Reading: bars that stand together belong to the same group; the legend names the series.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ MAX_STEPS = 500  # drawn; a chart this wide has no room for more
 def over_time(steps: Array, counts: Array, *, step: int, last: int) -> alt.LayerChart:
     """One dot and line per counted step; the upright line is the step in view.
 
-    Reading: a falling line means that the run sorts this out by itself. A jump marks the step at
+    Reading: a falling line means that the run sorts this out by itself. A jump marks a step at
     which something went wrong; click it to go there.
 
     Parameters

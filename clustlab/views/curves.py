@@ -21,8 +21,8 @@ LINES = (
 )
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [4, 4], [1, 3])
 ABOUT_READ_ANEW = (
-    "A dashed upright line marks a step at which new clusters are read off what was trained: a "
-    "jump there is not learning."
+    "A dashed vertical line marks a step at which the clusters are recomputed from what was "
+    "trained: a jump there is not learning."
 )
 SMALL = (156, 90)  # width and height of one of many small charts
 WHOLE = SMALL[0] + 64  # its width with axis and space
@@ -49,8 +49,8 @@ def metrics(
 ) -> alt.LayerChart:
     """One curve per figure over the steps; the upright line is the step in view.
 
-    Reading: rising scores and a falling share of changed labels mean that the run settles. A
-    score that rises while labels still change a lot may fall again.
+    Reading: rising scores and a falling share of changed labels mean that the run is settling. A
+    score that rises while many labels still change may fall again.
 
     Parameters
     ----------
@@ -102,9 +102,9 @@ def metrics(
 def right_pairs(table: pd.DataFrame, *, step: int | None = None) -> alt.LayerChart:
     """How many of the pairs that a method chose are right by the labels, over the steps.
 
-    Reading: at 1 every pair taken as similar is of one class, or every dissimilar one of two. Most
-    pairs are of two classes anyway, so watch the similar ones: they fall when thresholds close
-    faster than the network learns.
+    Reading: at 1, every pair taken as similar belongs to one class, or every dissimilar pair to
+    two. Most pairs belong to two classes anyway, so watch the similar ones: their share falls when
+    the thresholds close faster than the network learns.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def _marks_read_anew(steps: Sequence[int]) -> list[Any]:
     """Upright dashed lines where clusters are read anew, with words to their left."""
     if not steps:
         return []
-    table = pd.DataFrame({"step": list(steps), "words": "clusters read anew"})
+    table = pd.DataFrame({"step": list(steps), "words": "clusters recomputed"})
     base = alt.Chart(table).encode(x="step:Q")
     words = base.mark_text(align="right", dx=-4, dy=6, baseline="top", color=theme.GREY)
     return [
@@ -327,9 +327,9 @@ def sparkline(
 ) -> alt.LayerChart:
     """Share of labels changed at each step, above the slider.
 
-    Reading: high bars are steps at which many items changed their cluster; the red line is the
-    step in view, triangles are alarms, diamonds are what you changed in the run. At a square other
-    clusters are read off what was trained, and no item counts as changed.
+    Reading: high bars are steps at which many items changed cluster; the red line is the step in
+    view, triangles are alarms, diamonds are your interventions. At a square the clusters are
+    recomputed from what was trained, and no item counts as changed.
 
     Parameters
     ----------

@@ -17,11 +17,11 @@ WEIGHED = 40  # branches beside which there is room for the share of items that 
 def tree(nodes: Array, height_name: str = "distance") -> alt.LayerChart:
     """A tree of merges: two branches join at the height of the distance between them.
 
-    Reading: read it from below. Discs are groups of items, the larger the more; where two
-    branches meet, two groups became one, the higher up the less alike they were. The dashed line
-    is the cut: every branch that it crosses is a cluster, in its colour. A cut through long
-    branches is a safe one. In a small tree each branch tells the share of the items in it. Hover
-    for the number of items.
+    Reading: read it from the bottom up. Discs are groups of items, larger ones hold more; where two
+    branches meet, two groups were merged, and the higher up, the less alike they were. The dashed
+    line is the cut: every branch it crosses is a cluster, in its colour. A cut through long
+    branches is a clear one. In a small tree each branch shows its share of the items. Hover for the
+    number of items.
 
     Parameters
     ----------

@@ -23,9 +23,9 @@ def sankey(
 ) -> tuple[dict[str, Any], list[Link]]:
     """ECharts option of a flow diagram, and (from, to) of each band; None for that of small moves.
 
-    Reading: each band is a group of items on its way from a cluster on the left to one on the
-    right, as wide as it is large; a straight band of one colour stayed. Bands under 0.5 % of all
-    items are drawn together as one grey band, and noise is grey. Click a band for its images.
+    Reading: each band is a group of items that went from a cluster on the left to one on the right;
+    its width is their number, and a straight band of one colour stayed. Bands under 0.5% of all
+    items are drawn together as one grey band, and noise is grey. Click a band to see its images.
 
     Parameters
     ----------

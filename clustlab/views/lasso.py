@@ -21,7 +21,7 @@ def option(
 ) -> tuple[dict[str, Any], list[Array]]:
     """ECharts option with a lasso, and for each of its series the items of its dots, in order.
 
-    Reading: draw around a group to select it; double-click clears. Dots move to their new place
+    Reading: draw around a group to select it; double-click to clear. Dots move to their new places
     when the step changes.
 
     A selected data index of series i stands for that place in the i-th list. To find items that

@@ -17,8 +17,8 @@ SIDE = 260  # pixels
 def certainty(values: Array, step: int | None = None) -> alt.LayerChart:
     """How sure the method was of one item at each step.
 
-    Reading: confidence is what its cluster got, margin the lead over the second choice. Where the
-    margin touches zero the item was about to flip.
+    Reading: confidence is the probability of its cluster, margin the lead over the second choice.
+    Where the margin touches zero, the item was about to change cluster.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ def spread(values: Array, step: int | None = None) -> alt.LayerChart:
     """How the method spread one item over the clusters at each step.
 
     Reading: the height of a colour is the probability of that cluster. One colour that fills the
-    strip is a sure choice; two that change places are a flip in the making. A gap means that the
-    method gives no probabilities in that phase.
+    strip is a confident choice; two that trade places announce a change of cluster. A gap means
+    that the method gives no probabilities in that phase.
 
     Parameters
     ----------
@@ -120,9 +120,9 @@ def path(
 ) -> alt.LayerChart:
     """Where one item went over the steps, before all others as they lie at the step in view.
 
-    Reading: each dot is the item at one step, in the colour of its cluster then; the square is
-    its first place, the ring the one in view. A long leap is a step at which the network came to
-    see it in another light.
+    Reading: each dot is the item at one step, in the colour of its cluster then; the square marks
+    the first step, the ring the one in view. A long leap is a step at which the network came to see
+    it differently.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ REST = "small moves"
 SIDE = 5  # percent of the width beside the flow
 Link = tuple[int, int, int] | None  # column, cluster there, cluster at the next column
 
-PARTS = {"moved": "Items that moved", "rematched": "Another matching"}
+PARTS = {"moved": "Items that moved", "rematched": "New matching"}
 
 
 def sankey(
@@ -24,11 +24,11 @@ def sankey(
 ) -> tuple[dict[str, Any], list[Link]]:
     """ECharts option of a flow over several steps, and where each band comes from and leads to.
 
-    Reading: each block is a cluster at a step, each band the items that went from one to another;
-    a straight band of one colour stayed. Broad bands of one block that part are a split, broad
-    bands that meet are a merge. With a cluster traced, its members are in colour and all others
-    faint. Bands under 0.5 % of all items are drawn as one grey band; noise is grey and named. Click
-    a band for its images.
+    Reading: each block is a cluster at a step, each band the items that went from one block to the
+    next; a straight band of one colour stayed. Broad bands that leave one block are a split, broad
+    bands that meet are a merge. While a cluster is traced, its members are in colour and all others
+    faint. Bands under 0.5% of all items are drawn as one grey band; noise is grey and named. Click
+    a band to see its images.
 
     Parameters
     ----------
@@ -124,9 +124,9 @@ def _series(nodes: list[dict[str, Any]], links: list[dict[str, Any]]) -> dict[st
 def jumps(table: pd.DataFrame, step: int | None = None) -> alt.LayerChart:
     """Change of accuracy at each step, in two parts.
 
-    Reading: blue is what items gain or lose that moved to another cluster, orange what matching
-    the clusters to other classes adds. A tall orange bar with a blue one below the line is a jump
-    of the score without as much learning.
+    Reading: blue is what items that moved to another cluster gain or lose, orange what matching the
+    clusters to other classes adds. A tall orange bar above a blue one below the line means that the
+    score jumped without much learning.
 
     Parameters
     ----------

@@ -40,8 +40,9 @@ def saliency(
 ) -> Array:
     """An image and its maps, from the trained network above those from random weights.
 
-    Reading: strong colour marks pixels on which the score of the cluster depends; blue raises it,
-    orange lowers it. Believe a map only if the one below it, from random weights, looks different.
+    Reading: strong colours mark the pixels on which the score of the cluster depends; blue raises
+    it, orange lowers it. Trust a map only if the one below it, from random weights, looks
+    different.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def change(before: Array, after: Array, *, tile: int = TILE) -> Array:
     """An image, the same after the smallest change, and the change, (h, w, 3) uint8.
 
     Reading: blue pixels had to become brighter and orange ones darker to change the cluster. A
-    change that nobody would see means that the border of the cluster runs close by.
+    change that is hard to see means that the boundary of the cluster is close.
 
     Parameters
     ----------

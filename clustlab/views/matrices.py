@@ -38,10 +38,10 @@ def confusion(
 ) -> alt.LayerChart:
     """True classes by clusters: how many items of each class lie in each cluster.
 
-    Reading: each row is a true class, more strongly coloured cells hold more of it. Outlined is
-    the class that each cluster stands for; what lies outside counts as an error. A column with two
-    strong cells is a cluster that mixes two classes. The column of noise, if there is one, counts
-    neither way. Click a cell for its images.
+    Reading: each row is a true class; the stronger the colour, the more of it is in that cell. The
+    class that each cluster stands for is outlined; everything else counts as an error. A column
+    with two strong cells is a cluster that mixes two classes. A noise column, if there is one,
+    counts neither way. Click a cell to see its images.
 
     Parameters
     ----------
@@ -96,10 +96,9 @@ def transition(
 ) -> alt.LayerChart:
     """Clusters before by clusters after: where the items of each cluster went.
 
-    Reading: rows are clusters at the earlier step, columns at the later one; outlined cells are
-    the items that stayed. A row with two strongly coloured cells is a cluster that split, a column
-    with two a merger. Noise has a row and a column of its own. Click a cell for the images that
-    moved.
+    Reading: rows are clusters at the earlier step, columns at the later one; outlined cells hold
+    the items that stayed. A row with two strong cells is a cluster that split, a column with two is
+    a merge. Noise has a row and a column of its own. Click a cell to see the images that moved.
 
     Parameters
     ----------
@@ -136,9 +135,9 @@ def between(
     """Clusters of one run by clusters of another: which items each pair shares.
 
     Reading: rows are clusters of the first run, columns those of the second; outlined cells are
-    clusters with one number, matched by shared items. A row with two strongly coloured cells is a
-    group that the second run takes apart, a column with two a group that it puts together. Noise is
-    no group and has a row or column of its own. Click a cell for its images.
+    matched clusters, which share a number. A row with two strong cells is a group that the second
+    run splits, a column with two is one that it merges. Noise is not a cluster and has a row or
+    column of its own. Click a cell to see its images.
 
     Parameters
     ----------
@@ -170,8 +169,8 @@ def between(
 def pairwise(values: Array, names: Sequence[str], *, title: str = "") -> alt.LayerChart:
     """A score of every run with every other, such as ARI.
 
-    Reading: 1 means the same division of the items, 0 no more than chance would give (ARI) or
-    nothing in common (NMI). Two runs may both be accurate and still agree little.
+    Reading: 1 means identical clusters, 0 no more agreement than chance (ARI) or nothing in common
+    (NMI). Two runs can both be fairly accurate and still disagree.
 
     Parameters
     ----------
@@ -315,7 +314,7 @@ def generic(
 ) -> alt.LayerChart:
     """Any matrix of numbers as squares.
 
-    Reading: more strongly coloured squares are greater numbers; hover for the number itself.
+    Reading: the stronger the colour, the greater the number; hover to see it.
 
     Parameters
     ----------

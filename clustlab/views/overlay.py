@@ -24,10 +24,10 @@ def overlaid(
 ) -> alt.LayerChart:
     """One figure of several runs along one axis; seeds of one setting as mean and range.
 
-    Reading: a line is a run, or the mean over seeds that differ in nothing else, whose lowest and
-    highest values span the band. Where bands overlap, seeds matter as much as the setting. Against
-    seconds a fast method is not punished for small steps; against samples a large batch is not
-    rewarded for speed. Upright lines are the steps in view.
+    Reading: a line is a run, or the mean over runs that differ only in the seed; the band spans
+    their lowest and highest values. Where bands overlap, the seed matters as much as the setting.
+    Plotted against seconds, a fast method is not penalised for small steps; plotted against
+    samples, a large batch is not rewarded for speed. Vertical lines are the steps in view.
 
     Parameters
     ----------

@@ -71,9 +71,9 @@ def linked(
 ) -> alt.ConcatChart:
     """The same items in the embedding of each run, a pane each.
 
-    Reading: one colour is one cluster in all panes, matched by the items that runs share. Drag a
-    rectangle in any pane: the same images stay in colour in all of them, the rest turns grey. A
-    group that stays together in one pane and falls apart in another is seen differently.
+    Reading: a colour means the same cluster in all panes, matched by shared items. Drag a rectangle
+    in any pane: the same images stay coloured in all of them, the rest turn grey. A group that
+    stays together in one pane and falls apart in another is where the runs differ.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ LEFT, RIGHT_EDGE, TOP, BOTTOM = 46, 10, 6, 34  # margins for the scales
 FONT = 11
 ORDERS = {
     "stable": "When it settled",
-    "flips": "Number of flips",
+    "flips": "Number of changes",
     "cluster": "Cluster at the end",
     "class": "True class",
 }
@@ -77,9 +77,9 @@ def raster(
 ) -> Raster:
     """Every item as a line over the steps, in the colour of its cluster; long runs are thinned.
 
-    Reading: a line of one colour is an item that never moved. An upright edge at which many lines
-    change colour is an event of a whole cluster; speckles are items that cannot decide. The red
-    line is the step in view, marks on the left are selected items.
+    Reading: a line of one colour is an item that never moved. A vertical edge where many lines
+    change colour is an event that concerns a whole cluster; speckles are items that keep switching.
+    The red line is the step in view, marks on the left are selected items.
 
     Parameters
     ----------

@@ -42,10 +42,10 @@ def nearest(points: Array, places: Array) -> Array:
 def plane(table: pd.DataFrame, clusters: Array, **options: Any) -> alt.LayerChart:
     """The items where they really lie, before a ground in the colours of the clusters.
 
-    Reading: the ground shows to which cluster a new point would belong at each spot: as the
-    method scores it, or else as the nearest item has it. Straight borders are the mark of
-    k-means; where the ground follows a bent group, the method has seen its shape. Far from all
-    items the ground means little.
+    Reading: the background shows which cluster a new point would join: by the method's own scores,
+    or else that of the nearest item. Straight boundaries are typical of k-means; where the
+    background follows a curved group, the method has captured its shape. Far from all items the
+    background means little.
 
     Parameters
     ----------
@@ -73,10 +73,10 @@ def linked(
 ) -> alt.ConcatChart:
     """The items where they really lie, a pane for each run before the ground of that run.
 
-    Reading: the ground of a pane shows to which cluster a new point would belong at each spot:
-    as the method scores it, or else as the nearest item has it. One colour is one cluster in all
-    panes. Where a border cuts through a group that another run keeps whole, the first method has
-    not seen its shape. Drag a rectangle in any pane: the same items stay in colour in all.
+    Reading: the background of a pane shows which cluster a new point would join: by the method's
+    own scores, or else that of the nearest item. A colour means the same cluster in all panes.
+    Where a boundary cuts through a group that another run keeps whole, the first method has missed
+    its shape. Drag a rectangle in any pane: the same items stay coloured in all of them.
 
     Parameters
     ----------

@@ -100,10 +100,9 @@ def embedding(
 ) -> alt.LayerChart:
     """Each dot is one item; what lies close together looks alike to the network.
 
-    Reading: tight, separate groups of one colour mean that the embedding itself carries the
-    clustering; a group of two colours means that a border cuts through it. Only nearness has a
-    meaning, the axes have none. Drag a rectangle to select, click a
-    dot to open it.
+    Reading: tight, separate groups of one colour mean that the embedding itself shows the clusters;
+    a group in two colours means that a boundary cuts through it. Only distances to near neighbours
+    mean anything, the axes do not. Drag a rectangle to select dots, click one to open it.
 
     Parameters
     ----------

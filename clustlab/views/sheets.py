@@ -51,8 +51,8 @@ def atlas(
 ) -> Sheet:
     """Items side by side, row by row in the order given, as many as fit into 2,048 pixels.
 
-    Reading: each border has the colour of the image's cluster; an orange corner marks an image
-    whose true class is not the one its cluster stands for.
+    Reading: each frame has the colour of the image's cluster; an orange corner marks an image whose
+    true class differs from the one its cluster stands for.
 
     Parameters
     ----------
@@ -89,9 +89,9 @@ def cluster_rows(
 ) -> Sheet:
     """One row of items for each cluster, led by its number; an empty cluster is an empty row.
 
-    Reading: each row is a cluster, and a grey one noise. A row of one kind is a pure cluster;
-    strangers show what the method takes for the same. Orange corners mark images of another class
-    than the cluster's.
+    Reading: each row is a cluster; a grey row is noise. A row of one kind is a pure cluster; odd
+    ones out show what the method confuses. Orange corners mark images whose class differs from
+    their cluster's.
 
     Parameters
     ----------
@@ -126,8 +126,8 @@ def pairs(
 ) -> Sheet:
     """Pairs of items, each two side by side, row by row, with room between the pairs.
 
-    Reading: each two images that touch are a pair; borders in two colours say that they lie in
-    two clusters.
+    Reading: two images that touch are a pair; frames in two colours mean that they are in different
+    clusters.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def strip(items: Array, n: int = 12, tile: int = 40) -> Array:
 def random_sheet(items: Array, n: int, *, tile: int = 40, columns: int = 12) -> Sheet:
     """Sheet of `n` items drawn by a fixed seed.
 
-    Reading: items as the method receives them, without any order.
+    Reading: items as the method receives them, in no particular order.
     """
     return atlas(items, theme.thin(len(items), limit=n), tile=tile, columns=columns)
 

@@ -19,9 +19,9 @@ LABELLED = 16  # answers beside which there is room for their share
 def fidelity(shares: Sequence[float], baseline: float, depth: int) -> alt.LayerChart:
     """Share of held-out items that a tree puts into their cluster, by its depth.
 
-    Reading: the dashed line is what guessing the largest cluster reaches. A curve that is high
-    from the start says that a few simple figures explain the clusters; one that stays low says
-    that the method sees something which these figures do not tell.
+    Reading: the dashed line is what always guessing the largest cluster achieves. A curve that is
+    high from the start means that a few simple measurements explain the clusters; one that stays
+    low means that the method uses something these measurements do not capture.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def fidelity(shares: Sequence[float], baseline: float, depth: int) -> alt.LayerC
     table = pd.DataFrame({"depth": DEPTHS, "fidelity": shares})
     y = alt.Y(
         "fidelity:Q",
-        title="held-out items put right",
+        title="held-out items placed correctly",
         scale=alt.Scale(domain=[0, 1]),
         axis=alt.Axis(format="%"),
     )
@@ -59,9 +59,9 @@ def fidelity(shares: Sequence[float], baseline: float, depth: int) -> alt.LayerC
 def tree(nodes: Sequence[Node]) -> alt.LayerChart:
     """A decision tree: questions, and at the ends the clusters they lead to.
 
-    Reading: start at the top; if the answer is yes go left, else right. A disc is a cluster in
-    its colour, the larger the more items end there; the share below it says how many of them
-    really are in that cluster. What there is no room for is told under the pointer.
+    Reading: start at the top; if the answer is yes go left, otherwise right. A disc is a cluster in
+    its colour, the larger the more items end there; the share below says how many of them really
+    are in that cluster. Hover for what there is no room to write.
 
     Parameters
     ----------

@@ -105,7 +105,7 @@ def test_a_jump_that_is_only_the_matching():
     assert (found.n_gained, found.n_lost) == (0, 3)
     assert found.changed == [(0, 0, 1), (1, 1, 0)]
     assert found.sentence == (
-        "Of the change of +0.125 in accuracy, -0.375 comes from items that moved to another "
+        "Of the change in accuracy of +0.125, -0.375 comes from items that moved to another "
         "cluster, and +0.500 from matching clusters to other classes."
     )
 

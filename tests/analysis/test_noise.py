@@ -271,7 +271,7 @@ def test_the_parts_of_a_change_of_accuracy_add_up_past_noise(before, random):
 def test_there_is_no_accuracy_to_take_apart_where_all_is_noise():
     told = rematch.decompose(np.array([0, 1]), np.array([0, 1]), np.array([NOISE, NOISE])).sentence
     assert told == (
-        "At one of the two steps every item is noise: there is no accuracy to take apart."
+        "At one of the two steps every item is noise, so there is no accuracy to explain."
     )
 
 

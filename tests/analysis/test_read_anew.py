@@ -120,8 +120,8 @@ def test_the_command_line_tells_of_no_flip_there(merging, store, capsys):
 def test_curves_and_the_scrubber_mark_it():
     table = pd.DataFrame({"step": range(4), "acc": [0.1, 0.2, 0.3, 0.9]})
     marked = curves.metrics(table, ["acc"], read_anew=[3]).to_dict()
-    assert "clusters read anew" in str(marked)
-    assert "clusters read anew" not in str(curves.metrics(table, ["acc"]).to_dict())
+    assert "clusters recomputed" in str(marked)
+    assert "clusters recomputed" not in str(curves.metrics(table, ["acc"]).to_dict())
     squares = str(curves.sparkline([math.nan, 0.1, math.nan], read_anew=[2]).to_dict())
     assert "square" in squares
     assert "square" not in str(curves.sparkline([math.nan, 0.1, 0.2]).to_dict())

@@ -62,7 +62,7 @@ def test_a_step_tells_who_moved_what_the_score_did_and_who_gave_and_took():
     told = story([BEFORE, AFTER], 1, labels=BEFORE)
     first, second = told.sentences
     assert first == (
-        "1 of 18 images (5.6%) changed its cluster since step 0; accuracy fell from 1.000 to 0.944."
+        "1 of 18 images (5.6%) changed cluster since step 0; accuracy fell from 1.000 to 0.944."
     )
     assert second == (
         "No cluster split, merged or dissolved; the largest move is 1 image from cluster 0 to "
@@ -95,7 +95,7 @@ def test_where_everything_is_noise_there_is_no_cluster_to_tell_of():
 def test_a_quiet_step_says_when_anything_moved_last():
     told = story([BEFORE, AFTER, AFTER], 2, labels=BEFORE)
     assert told.sentences == (
-        "No image changed its cluster since step 1; accuracy stays at 0.944.",
+        "No image changed cluster since step 1; accuracy stays at 0.944.",
         "The last image moved at step 1.",
     )
     assert kinds(told)[0] == "busiest step"
@@ -118,7 +118,7 @@ def test_nothing_counts_as_moved_where_clusters_are_read_anew(tmp_path):
     assert not told.moves
     assert told.n_moved == 0
     assert told.sentences[0].startswith(
-        "At this step the clusters are read anew from what was trained: 3 where there were 6; "
+        "At this step the clusters are recomputed from what was trained: 3 instead of 6; "
         "accuracy after merging "
     )
     assert told.sentences[1].endswith("no image counts as moved.")
@@ -130,3 +130,9 @@ def test_without_labels_no_score_is_told(step):
     said = " ".join(story([BEFORE, AFTER], step).sentences)
     assert "accuracy" not in said
     assert "wrong" not in kinds(story([BEFORE, AFTER], step))
+
+
+def test_scores_that_leave_noise_out_say_so():
+    partly = [0] * 6 + [-1] + [1] * 5 + [2] * 6
+    said = story([BEFORE, partly], 1, labels=BEFORE).sentences[0]
+    assert said.endswith("; accuracy of the clustered images stays at 1.000.")

@@ -35,8 +35,8 @@ def test_what_became_of_clusters_in_words():
         (ten, 0 * ten, "Clusters 0 and 1 merged into 0: 10 items."),
         (-1 + 0 * ten, 0 * ten, "Cluster 0 appeared, with 10 items."),
         (0 * ten, -1 + 0 * ten, "Cluster 0 dissolved; it had 10 items."),
-        (0 * ten, 7 + 0 * ten, "Cluster 0 goes on as 7: 10 items."),
-        (ten, 1 - ten, "Cluster 0 goes on as 1: 5 items. Cluster 1 goes on as 0: 5 items."),
+        (0 * ten, 7 + 0 * ten, "Cluster 0 continues as 7: 10 items."),
+        (ten, 1 - ten, "Cluster 0 continues as 1: 5 items. Cluster 1 continues as 0: 5 items."),
     ):
         assert transitions.events(before, after).sentence == words
 
@@ -66,7 +66,7 @@ def test_a_loss_is_what_left_in_small_parts():
         after[10 * other : 10 * other + 10] = other
     assert only(before, after) == ("loss", (0,), (0,), 40)
     (change,) = transitions.events(before, after).changes
-    assert change.sentence == "Cluster 0 lost 40 items, a few to each of several places."
+    assert change.sentence == "Cluster 0 lost 40 items, a few at a time to several clusters."
 
 
 def test_a_few_movers_are_no_event():

@@ -42,7 +42,7 @@ def test_the_main_job(address, page):
     go(page, "Embedding")
     page.get_by_role("button", name="First step").click()
     see(page, "^Step 0 of")
-    page.get_by_role("button", name="Step on").click()
+    page.get_by_role("button", name="Next step").click()
     see(page, "^Step 1 of")
     page.get_by_role("button", name="Newest step").click()
     see(page, f"^Step {last} of")

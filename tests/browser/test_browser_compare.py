@@ -171,7 +171,7 @@ def test_two_moons_start_at_one_click_and_show_their_regions(page, address):
     page.get_by_role("button", name="Start both on two moons").click()
     see(page, "^B: Spectral clustering$")
     expect(page.get_by_text("done", exact=True)).to_have_count(2, timeout=PATIENCE)
-    page.get_by_text("Ground as the method scores it").wait_for()
+    page.get_by_text("Background: the method's own scores").wait_for()
     # The ground covers the middle of each pane, where points alone would leave most of it free.
     until(page, lambda: min(drawn(page, pane) for pane in (0, 1)) > 0.7)
     settle(page)

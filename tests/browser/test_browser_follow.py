@@ -33,7 +33,7 @@ def tab(page, name):
 
 def test_follow_an_item_all_items_and_the_alarms(address, page, run):
     page.goto(f"{address}/follow?run={run.id}&step=2")
-    see(page, r"^Click into the picture")
+    see(page, r"^Click the picture")
     settle(page)
 
     # Rows of the raster become images, by the mouse and by the keyboard.
@@ -57,19 +57,19 @@ def test_follow_an_item_all_items_and_the_alarms(address, page, run):
     tab(page, "Over time")
     see(page, r"^Its path in the embedding")
     tab(page, "Neighbours")
-    see(page, r"were its neighbours at the first step already")
+    see(page, r"were already its neighbours at the first step")
 
     # Item 0 is the first of cluster 1 at step 2 that has moved: what flipped with it, and when.
     go(page, "Clusters")
     page.get_by_text("Just arrived").click()
     settle(page)
-    page.get_by_role("button", name="Step back").click()
+    page.get_by_role("button", name="Previous step").click()
     see(page, "^Step 1 of")
     settle(page)
     page.locator("#sheet").first.click(position={"x": 20, "y": 12})
-    see(page, r"^Changed its cluster 1 time up to this step")
-    tab(page, "Flips")
-    see(page, r"^Flipped with it: 9 items")
+    see(page, r"^Changed cluster 1 time up to this step")
+    tab(page, "Changes")
+    see(page, r"^Moved with it: 9 items")
     page.get_by_role("button", name="Select all 10").click()
     see(page, r"^Step 1: 0 → 1 with item \d+: 10 items")
 

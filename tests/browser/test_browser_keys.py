@@ -91,7 +91,7 @@ def test_a_cell_is_chosen_changed_and_cleared(address, page, runs):
 
 def test_an_area_its_images_and_the_biography(address, page, runs):
     open_at(page, f"{address}/embedding?run={runs[1]}", "^Step 2 of 2")
-    reach(page, "By numbers$")
+    reach(page, "Select by numbers$")
     press(page, "Enter")
     assert reach(page, "^From left to right.* start$") < 4  # it comes next, not after the page
     press(page, *["ArrowRight"] * 5)
@@ -115,7 +115,7 @@ def test_an_area_its_images_and_the_biography(address, page, runs):
 
 def test_steps_bands_and_panes(address, page, runs):
     open_at(page, f"{address}/shifts?run={runs[1]}", "^Step 2 of 2")
-    reach(page, "Step back$")
+    reach(page, "Previous step$")
     press(page, "Enter")
     assert step_now(page) == 1
     reach(page, "^Choose a band$")
@@ -127,7 +127,7 @@ def test_steps_bands_and_panes(address, page, runs):
     see(page, "^Step 2 of 2")
 
     open_at(page, f"{address}/compare?runs={','.join(runs)}", "^A: DEC$")
-    reach(page, "Area by numbers$")
+    reach(page, "Select by numbers$")
     press(page, "Enter")
     reach(page, "^A$")
     press(page, "ArrowRight", "Space")

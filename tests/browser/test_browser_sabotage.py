@@ -34,7 +34,7 @@ def test_break_a_run_and_find_the_signature(address, page):
     page.reload()
     see(page, r"The signature is there\.")
     page.get_by_role("link", name="Compare the two, image by image").click()
-    see(page, "Who is right|Both right|Bring runs together by")
+    see(page, "Who is right|Both right|Align runs by")
     assert "runs=" in page.url
 
 

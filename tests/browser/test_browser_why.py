@@ -23,7 +23,7 @@ def test_why_an_image_is_in_its_cluster_and_a_rule_for_all(address, page, kmeans
     page.get_by_role("button", name="Go to the last step").click()
     see(page, r"^Ask the trained network")
     page.get_by_role("button", name="Explain", exact=True).click()
-    see(page, r"^Likeness to the map of random weights")
+    see(page, r"^Similarity to the map of random weights")
     expect(
         page.get_by_alt_text(re.compile("three maps of what the score depends on"))
     ).to_be_visible()

@@ -231,7 +231,7 @@ def test_points_in_the_plane_lie_before_the_regions_of_each_run(runs):
     assert not app.error
     for pane in in_panes(app):
         assert [layer["mark"]["type"] for layer in pane["layer"][:2]] == ["image", "circle"]
-    assert "to which cluster a new point would belong at each spot" in words(app)
+    assert "which cluster a new point would join" in words(app)
     (scored,) = [t for t in app.toggle if t.key == "scored-ground"]  # k-means can be asked
     scored.set_value(False).run()
     assert not app.exception, app.exception
@@ -276,8 +276,8 @@ def test_a_run_is_compared_with_its_parent_over_the_items_of_both(runs, family):
     assert not app.error
     assert "Compared over **50 of 60 items**" in said
     assert "ACC **0.900**" in said  # five zeros of the fifty are with the ones
-    assert "Over the 50 shared items. Over all its 60: ACC 0.833" in said
-    assert said.count("shared items. Over all") == 1  # the child has no others
+    assert "Over the 50 shared items. On all its 60: ACC 0.833" in said
+    assert said.count("shared items. On all") == 1  # the child has no others
     labels = [b.label for b in app.button if str(b.key).startswith("cell-")][:4]
     assert labels == ["Both right: 45", "Only A: 0", "Only B: 5", "Both wrong: 0"]
     button(app, "Both right: 45").click().run()

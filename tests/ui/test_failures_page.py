@@ -86,9 +86,9 @@ def test_what_a_cluster_stands_for_is_one_choice_for_all_pages(run, ask):
     assert app.query_params["stands-for"] in ("match", ["match"])
 
     app = visit("evaluate")
-    assert "(cluster → class), whose cells add up to" in words(app)
+    assert "(cluster → class), the outlined cells that give" in words(app)
     app.segmented_control(key="class-rule-switch").set_value("majority").run()
-    assert "the majority class of each cluster, which adds up to" in words(app)
+    assert "The majority class of each cluster is outlined" in words(app)
 
 
 def test_the_counts_are_those_of_the_step_in_view(run, ask):
@@ -134,7 +134,7 @@ def test_without_labels_the_rest_works_and_the_reason_is_said(runs):
         elif not q.needs:
             assert "items:" in query_button(app, q.name).label or q.unit != "item"
     assert "**Undecided**" in words(app)
-    assert "these items have none" in words(app)
+    assert "these items do not have" in words(app)
     assert "of_class" not in [s.key for s in app.selectbox]
     assert not app.error
 
@@ -178,7 +178,7 @@ def test_what_takes_long_is_counted_once_it_is_asked(run, ask):
     assert query_button(app, "impostors").label.startswith(f"{count} ")
     assert not query_button(app, "outliers").label.startswith("…")  # from the same neighbours
     assert "**Over time**" not in words(app)
-    button(app, "Count over time").click().run()
+    button(app, "Count at every step").click().run()
     assert "**Over time**" in words(app)
     assert not app.exception
 
@@ -236,7 +236,7 @@ def test_baskets_are_selected_noted_combined_deleted_and_restored(runs, run):
 
     app.text_input(key="rename-a").set_value("first")
     app.text_area(key="note-a").set_value("the first three")
-    button(app, "Keep").click().run()
+    button(app, "Save changes").click().run()
     assert baskets.get("first").note == "the first three"
     assert "the first three" in words(app)
 
@@ -244,7 +244,7 @@ def test_baskets_are_selected_noted_combined_deleted_and_restored(runs, run):
     app.selectbox(key="combine-how").set_value("difference")
     app.selectbox(key="combine-b").set_value("b")
     app.text_input(key="combine-name").set_value("rest")
-    button(app, "Make").click().run()
+    button(app, "Combine").click().run()
     assert baskets.get("rest").indices == (1, 2)
     assert app.selectbox(key="basket").value == "rest"
 
@@ -262,7 +262,7 @@ def test_a_bad_operation_is_explained_in_place(runs, run):
     app = open_baskets(visit("failures", run=run.id))
     app.selectbox(key="combine-how").set_value("intersection")
     app.text_input(key="combine-name").set_value("none")
-    button(app, "Make").click().run()
+    button(app, "Combine").click().run()
     assert "intersection of 'a' and 'b' is empty" in words(app)
 
 

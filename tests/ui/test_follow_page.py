@@ -57,7 +57,7 @@ def picked(page, index, **query):
 
 def opened(app, tab):
     """The same with another tab of the biography open."""
-    key = "tabs-Now-Over time-Flips-Neighbours"
+    key = "tabs-Now-Over time-Changes-Neighbours"
     app.session_state[key] = tab
     app.run()
     assert not app.exception, app.exception
@@ -78,9 +78,9 @@ def test_every_tab_shows_a_finished_run(runs, tab):
     assert not app.error
     said = words(app)
     assert {
-        "Items": "Click into the picture",
+        "Items": "Click the picture",
         "Clusters": "Each block is a cluster at a step",
-        "Matching": "Every step against the one before",
+        "Matching": "Every step compared with the one before",
         "Alarms": "No alarm",
     }[tab] in said
 
@@ -93,7 +93,7 @@ def test_every_tab_works_without_labels(runs, tab):
     assert not app.error
     if tab == "Items":
         (order,) = (control for control in app.segmented_control if control.key == "raster-order")
-        assert order.options == ["When it settled", "Number of flips", "Cluster at the end"]
+        assert order.options == ["When it settled", "Number of changes", "Cluster at the end"]
     if tab == "Matching":
         assert "no labels" in words(app)
 
@@ -123,7 +123,7 @@ def test_events_are_listed_and_lead_to_their_step(collapsed):
     app = visit("follow", look="Clusters")
     said = words(app)
     assert "Clusters 0, 1 and 2 merged into 2: 60 items." in said
-    assert "A quarter or more of a cluster that goes to one other" in said
+    assert "Two clusters are linked if a quarter or more" in said
     app.button(key="event-0").click().run()
     assert "Step 2 of 5" in words(app)
 
@@ -141,7 +141,7 @@ def test_when_two_clusters_merged_can_be_asked(runs):
     assert "Clusters 2 and 3 merged into 2: 30 items." in words(app)
     assert "Step 2" in labels_of(app)
     app.multiselect[0].set_value([0, 3]).run()
-    assert "Clusters 0 and 3 are in no event together." in words(app)
+    assert "Clusters 0 and 3 take part in no common event." in words(app)
 
 
 def test_members_of_a_traced_cluster_can_be_selected(collapsed):
@@ -156,7 +156,7 @@ def test_the_matching_tells_what_moved(collapsed):
     assert {m.label: m.value for m in app.metric} == {
         "ACC at step 0": "1.000",
         "Items that moved": "-0.100",
-        "Another matching": "0.000",
+        "New matching": "0.000",
         "ACC at step 1": "0.900",
     }
     assert "Every cluster stands for the same class" in words(app)
@@ -205,10 +205,10 @@ def test_a_biography_is_open_on_every_page(collapsed, page):
 
 
 def test_flips_name_their_companions_and_lead_to_the_step(collapsed):
-    app = opened(picked("clusters", 3), "Flips")
-    (flips,) = (box for box in app.selectbox if box.label == "2 flips")
+    app = opened(picked("clusters", 3), "Changes")
+    (flips,) = (box for box in app.selectbox if box.label == "2 changes of cluster")
     assert flips.options == ["Step 1: 0 → 1, with 1 other", "Step 2: 1 → 2, with 17 others"]
-    assert "Flipped with it: 17 items" in words(app)
+    assert "Moved with it: 17 items" in words(app)
     flips.select_index(0).run()
     app.button(key="flip-select").click().run()
     assert app.session_state["selected"][0] == [3, 0]
@@ -218,13 +218,13 @@ def test_flips_name_their_companions_and_lead_to_the_step(collapsed):
 
 
 def test_an_item_without_flips_says_so(collapsed):
-    assert "never changed its cluster" in words(opened(picked("clusters", 5), "Flips"))
+    assert "never changed cluster" in words(opened(picked("clusters", 5), "Changes"))
 
 
 def test_neighbours_then_and_now(collapsed):
     said = words(opened(picked("clusters", 3), "Neighbours"))
     assert "Nearest in the embedding of step 0" in said
-    assert "were its neighbours at the first step already" in said
+    assert "were already its neighbours at the first step" in said
 
 
 @pytest.mark.parametrize("tab", ["Now", "Over time"])
@@ -252,8 +252,8 @@ def test_probabilities_and_reconstructions_where_there_are_some(runs, tab):
     said = words(app)
     assert "Its probabilities" in said
     if tab == "Now":
-        assert "this is none of them" not in said
-        assert "this is none of them" in words(picked("clusters", 8))
+        assert "this is not one of them" not in said
+        assert "this is not one of them" in words(picked("clusters", 8))
     else:
         assert "How sure the method was" in said
         assert "Its path in the embedding" in said

@@ -42,8 +42,8 @@ def test_the_numbers_are_those_of_the_step_in_view(runs):
     written(runs, [0, 1, 1, 2])
     app = visit("inside", step="1")
     said = words(app)
-    assert "similar **0%** are of one class (16.7% if drawn blindly)" in said
-    assert "dissimilar **50%** are of two (83.3% if drawn blindly)" in said
+    assert "similar, **0%** belong to one class (16.7% if drawn at random)" in said
+    assert "dissimilar, **50%** belong to two (83.3% if drawn at random)" in said
 
 
 def test_only_labelled_items_are_counted_and_a_missing_kind_is_said(runs):
@@ -59,7 +59,7 @@ def test_without_labels_nothing_is_drawn(runs, labels):
     app = visit("inside")
     said = words(app)
     assert TITLE not in said
-    assert "cannot be said here" in said
+    assert "no telling whether" in said
     assert not is_drawn(app)
 
 

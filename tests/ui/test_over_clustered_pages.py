@@ -64,11 +64,11 @@ def test_the_list_of_runs_has_no_column_for_it_otherwise():
 
 def test_the_scrubber_tells_of_a_merge_and_of_no_changed_labels():
     said = words(visit("clusters", run=made(4).id, step="3"))
-    assert "clusters read anew, 2 after 6" in said
+    assert "clusters recomputed: 2 instead of 6" in said
     assert "of labels changed" not in said
     assert "0% of labels changed" in words(visit("clusters", step="2"))
 
 
 def test_shifts_say_that_the_clusters_are_others():
-    assert "At step 3 the clusters are read anew" in words(visit("shifts", run=made(4).id))
-    assert "read anew from what" not in words(visit("shifts", step="2"))
+    assert "At step 3 the clusters are recomputed" in words(visit("shifts", run=made(4).id))
+    assert "At step 3 the clusters" not in words(visit("shifts", step="2"))

@@ -109,7 +109,7 @@ def test_scrubber_buttons_move_the_step(runs):
     app = visit("clusters")
     app.button(key="scrub-First step").click().run()
     assert f"Step 0 of {len(run) - 1}" in words(app)
-    app.button(key="scrub-Step on").click().run()
+    app.button(key="scrub-Next step").click().run()
     assert f"Step 1 of {len(run) - 1}" in words(app)
     app.button(key="scrub-Newest step").click().run()
     assert f"Step {len(run) - 1} of {len(run) - 1}" in words(app)
@@ -298,14 +298,14 @@ def test_points_in_the_plane_are_shown_where_they_lie(runs):
     run = trained(runs, "kmeans", "toy", n_clusters=3, n_init=1)
     app = visit("embedding", run=run.id, projection="Plane")
     assert not app.error
-    assert "belong at each spot" in words(app)
+    assert "a new point would join" in words(app)
     (scored,) = [t for t in app.toggle if t.label.startswith("Ground")]
     assert scored.value
     scored.set_value(False).run()
     assert not app.exception, app.exception
     app = visit("embedding", run=run.id, projection="Plane", step="0")
     assert [t for t in app.toggle if t.label.startswith("Ground")] == []
-    assert "belong at each spot" in words(app)
+    assert "a new point would join" in words(app)
 
 
 def test_a_method_without_scores_colours_the_ground_by_the_nearest_item(runs):
@@ -313,7 +313,7 @@ def test_a_method_without_scores_colours_the_ground_by_the_nearest_item(runs):
     app = visit("embedding", run=run.id, projection="Plane")
     assert not app.error
     assert [t for t in app.toggle if t.label.startswith("Ground")] == []
-    assert "belong at each spot" in words(app)
+    assert "a new point would join" in words(app)
 
 
 def test_images_have_no_plane_even_if_the_address_asks_for_it(runs):
@@ -321,7 +321,7 @@ def test_images_have_no_plane_even_if_the_address_asks_for_it(runs):
     images = trained(runs, max_iter=2, n_init=1)
     app = visit("embedding", run=images.id, projection="Plane")
     assert not app.error
-    assert "belong at each spot" not in words(app)
+    assert "a new point would join" not in words(app)
     app = visit("embedding", run=points.id, projection="Plane")
     app.query_params["run"] = images.id
     app.session_state["run"] = images.id

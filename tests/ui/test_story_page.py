@@ -25,7 +25,7 @@ def test_every_page_tells_what_happened_while_nothing_is_selected(run, page):
     app = visit(page, run=run.id, step="1")
     said = words(app)
     assert "**What happened at step 1**" in said
-    assert "1 of 24 images (4.2%) changed its cluster since step 0; accuracy fell from" in said
+    assert "1 of 24 images (4.2%) changed cluster since step 0; accuracy fell from" in said
     app.button(key="story-move-0-1").click().run()
     assert "**Cluster 0 to cluster 1, step 1**: 1 item" in words(app)
     assert "What happened" not in words(app)
@@ -33,14 +33,14 @@ def test_every_page_tells_what_happened_while_nothing_is_selected(run, page):
 
 def test_a_story_leads_to_the_step_where_most_moved(run):
     app = visit("clusters", run=run.id)
-    assert "No image changed its cluster since step 1" in words(app)
+    assert "No image changed cluster since step 1" in words(app)
     app.button(key="story-busiest-step").click().run()
     assert "**What happened at step 1**" in words(app)
 
 
 def test_failures_tells_of_the_first_image_of_its_list(run):
     app = visit("failures", run=run.id, query="confidently-wrong", step="1")
-    assert "**First of this list: sure and wrong**" in words(app)
+    assert "**First in this list: sure and wrong**" in words(app)
     assert "**Item 7**" in words(app)
     assert not [b for b in app.button if b.label == "Close"]
     app = visit("failures", run=run.id, query="confidently-wrong", step="0")

@@ -56,7 +56,7 @@ def test_maps_and_the_smallest_change_of_an_image(runs):
     app = visit("clusters", picked=3)
     said = press(app, "why-explain")
     assert not app.error
-    assert "Likeness to the map of random weights" in said
+    assert "Similarity to the map of random weights" in said
     assert "integrated gradients add up to" in said
     assert "at a distance of" in said
     assert "pixels range from 0 to 1" in said
@@ -70,7 +70,7 @@ def test_another_cluster_and_target_can_be_chosen(runs):
     app = visit("clusters", picked=3)
     press(app, "why-explain")
     choice = app.selectbox(key="why-target")
-    target = next(o for o in choice.options if o != "the nearest other")
+    target = next(o for o in choice.options if o != "the nearest other one")
     choice.select_index(choice.options.index(target)).run()
     assert f"Into cluster **{target}** at" in words(app)
     cluster = app.selectbox(key="why-cluster")
@@ -134,7 +134,7 @@ def test_the_rule_is_measured_when_it_is_opened(runs, dataset, monkeypatch):
     app = visit("inside", **{"simple-rule": True})
     said = words(app)
     assert "With 3 questions in a row a tree puts" in said
-    assert "naming the largest cluster every time" in said
+    assert "always naming the largest cluster" in said
     assert len(grown) == 1
     app.slider(key="rule-depth").set_value(1).run()
     assert "With 1 question in a row" in words(app)

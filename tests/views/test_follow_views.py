@@ -157,8 +157,8 @@ def test_jumps_show_both_parts_of_each_step():
     assert {(r["step"], r["part"], r["change"]) for r in drawn} == {
         (1, "Items that moved", 0.1),
         (2, "Items that moved", -0.2),
-        (1, "Another matching", 0),
-        (2, "Another matching", 0.3),
+        (1, "New matching", 0),
+        (2, "New matching", 0.3),
     }
 
 

@@ -39,8 +39,8 @@ QUERIES = (
         "confidently-wrong",
         "Sure and wrong",
         "sure and wrong",
-        "The true class is not the one their cluster stands for, and yet the method is at least "
-        "as sure of them as of half of all that it clusters.",
+        "Their true class is not the one their cluster stands for, yet the method is at least as "
+        "sure of them as of half of all clustered items.",
         "confidence",
         queries.confidently_wrong,
         needs_labels=True,
@@ -49,7 +49,7 @@ QUERIES = (
         "undecided",
         "Undecided",
         "undecided",
-        "The first choice leads the second by less than 0.1: they lie where two clusters meet.",
+        "Their first choice leads the second by less than 0.1: they lie where two clusters meet.",
         "lead of the first choice over the second",
         queries.undecided,
     ),
@@ -57,15 +57,15 @@ QUERIES = (
         "flip-floppers",
         "Flip-floppers",
         "changed often",
-        "They changed their cluster three times or more up to this step, or in the steps asked "
-        "for: the method does not settle on them.",
+        "They changed cluster three times or more up to this step, or within the steps you chose: "
+        "the method cannot settle on a cluster for them.",
         "changes of cluster",
         queries.flip_floppers,
     ),
     Query(
         "impostors",
         "Impostors",
-        "lonely in their cluster",
+        "alone in their cluster",
         "Fewer than half of their ten nearest neighbours in the embedding share their cluster.",
         "share of the ten nearest neighbours in the same cluster",
         queries.impostors,
@@ -75,8 +75,8 @@ QUERIES = (
         "outliers",
         "Outliers",
         "far from all others",
-        "Their tenth neighbour in the embedding is much further off than is usual: beyond the "
-        "whiskers of a box plot.",
+        "Their tenth-nearest neighbour in the embedding is unusually far away: beyond the whiskers "
+        "of a box plot.",
         "distance to the tenth neighbour",
         queries.outliers,
         needs="neighbours",
@@ -85,7 +85,7 @@ QUERIES = (
         "near-duplicates-apart",
         "Near-duplicates apart",
         "alike, yet apart",
-        "Their pixels are nearly the same, their clusters are not: a border runs between "
+        "Their pixels are nearly the same, but their clusters are not: a boundary runs between "
         "look-alikes.",
         "root mean square difference of their values",
         queries.near_duplicates_apart,
@@ -96,8 +96,8 @@ QUERIES = (
         "split-classes",
         "Split classes",
         "split over clusters",
-        "A fifth of the class or more lies in another cluster than most of it: the method sees "
-        "two kinds where the labels see one.",
+        "A fifth of the class or more lies outside the cluster that holds most of it: the method "
+        "sees two kinds where the labels name one.",
         "share of the class outside its largest cluster",
         queries.split_classes,
         unit="class",
@@ -107,8 +107,8 @@ QUERIES = (
         "merged-classes",
         "Merged classes",
         "two classes, one cluster",
-        "Two classes share a cluster, each with a fifth of it or more. Side by side they show "
-        "what the method takes for the same.",
+        "Two classes share a cluster, each with a fifth of its items or more. Side by side they "
+        "show what the method confuses.",
         "share of the smaller class in the cluster",
         queries.merged_classes,
         unit="pair",
@@ -118,7 +118,7 @@ QUERIES = (
         "dead-clusters",
         "Dead clusters",
         "empty",
-        "Nothing is assigned to them at this step. Shown are the items that were in them last.",
+        "They hold no items at this step. Shown are the items that were in them last.",
         "items that were in it last",
         queries.dead_clusters,
         unit="cluster",
@@ -126,9 +126,9 @@ QUERIES = (
     Query(
         "giant-clusters",
         "Giant clusters",
-        "twice an even share",
-        "They hold at least twice as many items as an even share, and may have swallowed others. "
-        "The least sure items come first.",
+        "twice their fair share",
+        "They hold at least twice as many items as they would if all clusters were equally large, "
+        "and may have swallowed others. The least sure items come first.",
         "size in even shares",
         queries.giant_clusters,
         unit="cluster",

@@ -19,12 +19,12 @@ from clustlab.ui import nav, session, state
 from clustlab.ui.compare.compared_run import Side, chart_key, select, shared_by
 from clustlab.ui.run import summaries
 from clustlab.ui.widgets import keyboard_choice, panels
-from clustlab.ui.widgets.clickable_sheet import clickable
+from clustlab.ui.widgets.clickable_sheet import Fit, clickable
 from clustlab.views import matrices, overlay, sheets
 
 DISPUTED = 60  # images in sight on which runs differ most
 TAKEN = 300  # of them that are selected at a click
-ROWS, IMAGES = 10, 14  # of the consensus clusters
+ROWS, IMAGES = 10, 24  # of the consensus clusters
 
 
 # -- agreement ---------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ def _clusters_of_two(sides: Sequence[Side]) -> None:
     same = agreement.n_in_matched(a.clusters, b.clusters)
     st.markdown(
         f"**Clusters of {a.name} by clusters of {b.name}**: {same:,} of {len(a.clusters):,} items "
-        f"({percent(same / max(len(a.clusters), 1))}) lie in clusters that are matched to each "
+        f"({percent(same / max(len(a.clusters), 1))}) are in clusters that are matched to each "
         "other."
     )
     source = f"between-{a.letter}{b.letter}"
@@ -125,7 +125,7 @@ def consensus_of(sides: Sequence[Side]) -> None:
         st.metric(
             "All runs agree on",
             percent(in_all),
-            help="Items that every run has in the partner of their consensus cluster.",
+            help="Items that every run puts into the cluster matched to their consensus cluster.",
         )
         st.metric("Consensus clusters", scores["n_occupied"], help=RULE)
         for score in (SCORES[key] for key in LABELLED[:2]):
@@ -136,15 +136,15 @@ def consensus_of(sides: Sequence[Side]) -> None:
         if part is not None and part < 1:
             st.metric("Clustered by consensus", percent(part), help=summaries.NOISE_HELP)
     _disputed(sides, ids, apart)
-    st.markdown("**Consensus clusters**: the images that the runs see most alike first")
+    st.markdown("**Consensus clusters**, images on which the runs agree most first")
     used, sizes = np.unique(ids, return_counts=True)
     shown = used[np.lexsort((-sizes, used < 0))][:ROWS]  # noise is no cluster and comes last
     rising = np.argsort(apart, kind="stable")
     rows = [rising[ids[rising] == i][:IMAGES] for i in shown]
-    sheet = sheets.cluster_rows(
-        sides[0].view.dataset.items, rows, clusters=shown, tile=28, columns=IMAGES
+    sheet = sheets.cluster_rows(sides[0].view.dataset.items, rows, clusters=shown, columns=IMAGES)
+    _sheet(
+        sides, sheet, "compare-consensus", "Images of each consensus cluster, a row each", "crop"
     )
-    _sheet(sides, sheet, "compare-consensus", "Images of each consensus cluster, a row each")
     left_out = f" Shown are the {ROWS} largest of {len(used)}." if len(used) > ROWS else ""
     st.caption(f"{RULE}{left_out}")
 
@@ -154,12 +154,12 @@ def _disputed(sides: Sequence[Side], ids: Array, apart: Array) -> None:
     order = order[apart[order] > 0]
     st.markdown("**Images on which the runs differ most**")
     if not len(order):
-        st.caption("None: every image has the same company in all runs.")
+        st.caption("None: every image shares its cluster with the same images in all runs.")
         return
     items = sides[0].view.dataset.items
     few = order[:DISPUTED]
-    sheet = sheets.atlas(items, few, tile=28, columns=20, clusters=ids[few])
-    _sheet(sides, sheet, "compare-disputed", f"The {len(few)} most disputed images")
+    sheet = sheets.atlas(items, few, tile=32, columns=len(few), clusters=ids[few])
+    _sheet(sides, sheet, "compare-disputed", f"The {len(few)} most disputed images", "wrap")
     taken = sides[0].items[order[:TAKEN]]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -171,17 +171,16 @@ def _disputed(sides: Sequence[Side], ids: Array, apart: Array) -> None:
         )
         st.caption(
             f"Showing {len(few):,} of {len(order):,}. Two runs differ on an image by the share of "
-            "its company in either of them that it does not keep in both; borders are the "
-            "consensus."
+            "the images that are in its cluster in one of them only; frames show the consensus."
         )
 
 
-def _sheet(sides: Sequence[Side], sheet: sheets.Sheet, key: str, alt: str) -> None:
+def _sheet(sides: Sequence[Side], sheet: sheets.Sheet, key: str, alt: str, fit: Fit) -> None:
     def label(index: int) -> str:
         seen = ", ".join(f"{side.letter} {cluster_name(side.clusters[index])}" for side in sides)
         return f"item {sides[0].items[index]} · cluster in {seen}"
 
-    clickable(sheet, key=key, alt=alt, label=label, on_pick=sides[0].pick)
+    clickable(sheet, key=key, alt=alt, label=label, on_pick=sides[0].pick, fit=fit)
 
 
 # -- curves ------------------------------------------------------------------------------------
@@ -206,7 +205,7 @@ def curves_of(sides: Sequence[Side]) -> None:
         names = [*MERGED, *names]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         figure = st.selectbox(
-            "Figure",
+            "Score",
             names,
             format_func=lambda key: SCORES[key].title,
             key="compare-figure",
@@ -223,10 +222,10 @@ def curves_of(sides: Sequence[Side]) -> None:
         with_seeds = st.toggle(
             "Other seeds of the same settings",
             key="compare-seeds",
-            help="Adds finished runs that differ in nothing but the seed. Their items may differ, "
-            "so they take part in the curves only.",
+            help="Adds finished runs that differ only in the seed. Their items may differ, so they "
+            "appear in the curves only.",
         )
-    with st.spinner("Reading the curves ..."):
+    with st.spinner("Computing the curves ..."):
         groups = _groups(sides, with_seeds=with_seeds)
         tables = {
             run.id: _curve(run, () if len(group) > 1 else compared)
@@ -241,7 +240,7 @@ def curves_of(sides: Sequence[Side]) -> None:
         overlay.overlaid, table, list(groups), figure=figure, axis=axis, at=at, key="overlaid"
     )
     if partly and any(len(group) > 1 for group in groups.values()):
-        st.caption("Means over seeds are over all items of each run, not the shared ones only.")
+        st.caption("Means over seeds use all items of each run, not just the shared ones.")
     for name in sorted(set(groups) - set(table["group"])):
         st.caption(f"{name} has no curve here. {_why_not(groups[name], axis)}")
     if axis == "samples":
@@ -278,7 +277,7 @@ def _not_counted(phases: Sequence[str]) -> str:
     names = " and ".join(f"'{name}'" for name in phases)
     return (
         f"the steps of {names} look at all items at once and draw no batches, so they do not "
-        "move along this axis. Of all steps at one place the last one is shown."
+        "advance along this axis. Of all steps at one place, the last one is shown."
     )
 
 
@@ -290,7 +289,7 @@ def _why_not(group: Sequence[Run], axis: str) -> str:
                 return reason
     if axis == "seconds" and any(progress_axis.clock(run).seconds is None for run in group):
         return "Its log has no training times."
-    return "The figure is not defined for it."
+    return "This score is undefined for it."
 
 
 # -- settings ----------------------------------------------------------------------------------
@@ -302,13 +301,15 @@ def settings_of(sides: Sequence[Side]) -> None:
         values = {side.name: _word(row["values"], side.view.run.id) for side in sides}
         rows.append({"setting": row["name"].replace("_", " "), **values})
     if not rows:
-        st.info("These runs have the same settings; they differ in nothing but chance.")
+        st.info("These runs have the same settings; they differ only by chance.")
         return
     height = min(36 * (len(rows) + 1) + 4, 520)
     st.dataframe(
         pd.DataFrame(rows), hide_index=True, height=height, alt="Settings in which the runs differ"
     )
-    st.caption("Settings that are equal in all runs are left out; a dash: the method has none.")
+    st.caption(
+        "Settings that are equal in all runs are left out. A dash: the method has no such setting."
+    )
 
 
 def _word(values: dict[str, Any], run_id: str) -> str:

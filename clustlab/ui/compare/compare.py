@@ -71,9 +71,9 @@ def _over_which(shared: shared_items.SharedItems) -> None:
     """Say over how many items runs are compared, where some are missing in one."""
     if len(shared) < shared.n_draw:
         st.caption(
-            f":material/filter_alt: Compared over **{shared.in_words}**: those that all of these "
-            "runs have. All figures here are over them, and items have their numbers in the first "
-            "run."
+            f":material/filter_alt: Compared on **{shared.in_words}**, those that all of these "
+            "runs have. All figures on this page refer to them, and items are numbered as in the "
+            "first run."
         )
 
 
@@ -130,7 +130,7 @@ def _picker(runs: Sequence[Run]) -> None:
             format_func=lambda run_id: _name(every[run_id], called[run_id]),
             key=state.COMPARED_PICK.key,
             max_selections=comparison.MOST,
-            placeholder="Choose 2 to 4 runs over the same items",
+            placeholder="Choose 2 to 4 runs on the same items",
             select_all=False,
             on_change=lambda: _remember(state.COMPARED_PICK.get()),
         )
@@ -155,9 +155,9 @@ def _nothing_yet(runs: Sequence[Run]) -> None:
     """Say what will be here, and offer ways to it."""
     st.markdown("### Put runs side by side")
     st.markdown(
-        "What does one method see that another does not? Choose two to four runs over the same "
-        "items above: their clusters are matched, one step control moves all of them, and every "
-        "image can be followed from one to the other."
+        "What does one method see that another misses? Choose two to four runs on the same items "
+        "above: their clusters are matched, one control steps through all of them, and every image "
+        "can be followed from run to run."
     )
     start = runs[0] if runs else None
     pair = start_comparison.pair(start)
@@ -223,7 +223,7 @@ def _control(clocks: Sequence[progress_axis.Clock]) -> list[int]:
         choice, track = st.columns([4, 7], vertical_alignment="bottom")
         with choice:
             by = st.segmented_control(
-                "Bring runs together by",
+                "Align runs by",
                 kinds,
                 default="share",
                 required=True,

@@ -23,7 +23,7 @@ from clustlab.views import matrices, sheets
 
 ROWS = 10  # clusters on one page of images
 PAIRS = 3  # tables of two runs in a row
-IMAGES = {1: 12, 2: 12, 3: 7, 4: 5}  # of each cluster, by the number of columns
+IMAGES = {1: 24, 2: 16, 3: 11, 4: 8}  # of each cluster, by the number of columns
 
 
 def runs_side_by_side(sides: Sequence[Side], waiting: Sequence[Run]) -> None:
@@ -89,7 +89,7 @@ def _over_its_own(side: Side) -> str:
     """What a run scores over all of its items, where these are not those that are compared."""
     row, n = side.whole.timeline.row(side.whole.step), len(side.whole.clusters)
     scores = ", ".join(f"{score.short} {score.written(row[score.key])}" for score in _told(row))
-    return f"Over the {len(side.rows):,} shared items. Over all its {n:,}: {scores}"
+    return f"On the {len(side.rows):,} shared items. On all its {n:,} items: {scores}"
 
 
 def _who_is_right(sides: Sequence[Side]) -> None:
@@ -123,9 +123,9 @@ def _who_is_right(sides: Sequence[Side]) -> None:
 
 
 RIGHT = (
-    "An image is right in a run if its true class is the one that its cluster stands for (1-to-1 "
-    "matching; the majority where there are more clusters than classes). Noise is neither "
-    "right nor wrong. Click for the images."
+    "An image is right in a run if its true class is the one its cluster stands for (by 1-to-1 "
+    "matching, or by majority where there are more clusters than classes). Noise is neither right "
+    "nor wrong. Click a button to see the images."
 )
 CELLS = {  # what the button says, and the title of what it selects
     "both": ("Both right", "Right in {a} and {b}"),
@@ -145,7 +145,9 @@ def _right_in_how_many(sides: Sequence[Side], labels: Array) -> None:
     for side, items in zip(sides, tally.only, strict=True):
         shown.append((f"Only {side.letter}", f"Right in {side.letter} only", items))
     shown.append(("All wrong", "Right in no run", tally.none))
-    st.markdown("**In how many runs is an image right?**", help=f"{RIGHT} Here noise is wrong.")
+    st.markdown(
+        "**In how many runs is an image right?**", help=f"{RIGHT} Here noise counts as wrong."
+    )
     for column, (words, title, rows) in zip(st.columns(len(shown)), shown, strict=True):
         with column:
             st.button(
@@ -180,7 +182,7 @@ def _in_short(a: Side, b: Side) -> None:
     st.markdown(
         f"{ari_term} **{figure(ari[0, 1])}** · {nmi_term} **{figure(nmi[0, 1])}** · {same:,} of "
         f"{len(a.clusters):,} items in matched clusters. The tabs Agreement and Consensus show "
-        "which."
+        "which ones."
     )
 
 
@@ -198,14 +200,14 @@ def _images(sides: Sequence[Side]) -> None:
             for i in shown
         ]
         sheet = sheets.cluster_rows(
-            view.dataset.items, rows, clusters=shown, tile=24, columns=limit, wrong=view.wrong
+            view.dataset.items, rows, clusters=shown, columns=limit, wrong=view.wrong
         )
         with column:
             alt = f"Images of each cluster of {side.name}, a row each"
             sheet_of(side, sheet, key=f"compare-rows-{side.letter}", alt=alt)
     st.caption(
-        "Each row is one cluster in all columns, matched by shared items; an empty row is a "
-        "cluster that the run does not have."
+        "A row is the same cluster in all columns, matched by shared items; an empty row means "
+        "that the run has no such cluster."
     )
     panels.guide(sheets.cluster_rows)
 
@@ -229,15 +231,15 @@ def sheet_of(side: Side, sheet: sheets.Sheet, *, key: str, alt: str) -> None:
             return f"item {side.items[index]} · {own}"
         return f"item {side.items[index]} · {side.view.class_name(int(labels[index]))} · {own}"
 
-    clickable(sheet, key=key, alt=alt, label=label, on_pick=side.pick)
+    clickable(sheet, key=key, alt=alt, label=label, on_pick=side.pick, fit="crop")
 
 
 def _confusions(sides: Sequence[Side]) -> None:
     labels = sides[0].view.labels
     if labels is None or not (labels >= 0).any():
         st.info(
-            "These items have no labels, so no run can be right or wrong. The tab Agreement "
-            "shows how far the runs agree."
+            "These items have no labels, so no run can be right or wrong. The tab Agreement shows "
+            "how far the runs agree."
         )
         return
     for column, side in zip(st.columns(len(sides), gap="small"), sides, strict=True):
@@ -299,7 +301,7 @@ def _inspect(sides: Sequence[Side]) -> None:
         _in_each_run(sides, index)
     inspector.inspector_panel(first.whole, _most_disputed(sides) if len(sides) > 1 else None)
     if len(sides) > 1 and (index is not None or session.selection()[0]):
-        st.caption(f"Frames, corners and facts of the images are those of {first.name}.")
+        st.caption(f"Frames, corners and facts come from {first.name}.")
 
 
 def _in_each_run(sides: Sequence[Side], index: int) -> None:
@@ -328,7 +330,7 @@ def _most_disputed(sides: Sequence[Side]) -> frame.Unselected | None:
         st.markdown(f"**The {word} on which the runs differ most**")
         _in_each_run(sides, index)
         biography.biography_card(sides[0].whole, index, is_chosen=False)
-        st.caption(f"Frames, corners and facts of the images are those of {sides[0].name}.")
+        st.caption(f"Frames, corners and facts come from {sides[0].name}.")
 
     return draw
 
@@ -342,5 +344,7 @@ def _verdict(side: Side, index: int) -> str:
     if view.labels is None or view.labels[index] < 0:
         return words
     meant = int(side.class_of[cluster])
-    stands = f"stands for {view.class_name(meant)}" if meant >= 0 else "without a class"
+    stands = (
+        f"which stands for {view.class_name(meant)}" if meant >= 0 else "which stands for no class"
+    )
     return f"{words}, {stands}: {'wrong' if view.wrong[index] else 'right'}"

@@ -13,7 +13,6 @@ from clustlab.ui.run import item_sheet, save_basket
 from clustlab.ui.run.view import View
 
 SHOWN = 54
-COLUMNS = 18
 WORDS = {
     "union": "in either",
     "intersection": "in both",
@@ -27,8 +26,8 @@ def baskets_panel(view: View) -> None:
     baskets = save_basket.baskets_of_items(view).all()
     if not baskets:
         st.markdown(
-            "No basket yet. Select images, on any page, and press **Save as basket** beside them: "
-            "a basket keeps them under a name, for all runs on the same items."
+            "No basket yet. Select images on any page and press **Save as basket** beside them: a "
+            "basket keeps them under a name, for all runs on the same items."
         )
         return
     by_slug = {basket.slug: basket for basket in baskets}
@@ -81,9 +80,9 @@ def _detail(view: View, basket: Basket) -> None:
     if basket.note:
         st.caption(f":material/edit_note: {basket.note}")
     alt = f"Basket {basket.name}: {min(len(rows), SHOWN)} images"
-    item_sheet.image_sheet(view, rows[:SHOWN], key="basket-sheet", alt=alt, columns=COLUMNS)
+    item_sheet.image_sheet(view, rows[:SHOWN], key="basket-sheet", alt=alt)
     if len(rows) > SHOWN:
-        st.caption(f"Showing {SHOWN} of {len(rows):,}; everything else uses all.")
+        st.caption(f"Showing {SHOWN} of {len(rows):,}; all other actions use all of them.")
     with st.container(horizontal=True, key="basket-actions"):
         st.button(
             f"Select all {len(rows):,}",
@@ -118,12 +117,12 @@ def _edit(view: View, basket: Basket) -> None:
         state.BASKET.set(slug)
 
     with (
-        st.popover("Rename, note", icon=":material/edit:"),
+        st.popover("Rename or add a note", icon=":material/edit:"),
         st.form(f"edit-{basket.slug}", border=False),
     ):
         st.text_input("Name", basket.name, key=name_key, max_chars=LONGEST)
         st.text_area("Note", basket.note, key=note_key, height=100)
-        st.form_submit_button("Keep", type="primary", on_click=_callback(change))
+        st.form_submit_button("Save changes", type="primary", on_click=_callback(change))
 
 
 def _export(view: View, basket: Basket, rows: Array) -> None:
@@ -161,7 +160,7 @@ def _without(view: View, rows: Array) -> None:
         icon=":material/filter_alt:",
         key="run-without",
         disabled=len(rows) >= len(view.clusters),
-        help="Opens the form with the settings of this run, less these items.",
+        help="Opens the form with the settings of this run, leaving out these items.",
     ):
         session.duplicate(view.run, left_out(view, rows))
         st.rerun()
@@ -188,7 +187,7 @@ def _combine(view: View, baskets: Sequence[Basket]) -> None:
         state.BASKET.set(made.slug)
         state.COMBINED_NAME.set("")
 
-    with st.expander("Make a basket of two"), st.form("combine", border=False):
+    with st.expander("Make a new basket of two"), st.form("combine", border=False):
         first, how, second = st.columns(3)
         slugs = list(names)
         first.selectbox("First", slugs, format_func=names.__getitem__, key=state.COMBINED_FIRST.key)
@@ -199,4 +198,4 @@ def _combine(view: View, baskets: Sequence[Basket]) -> None:
             "Second", slugs, 1, format_func=names.__getitem__, key=state.COMBINED_SECOND.key
         )
         st.text_input("Name of the new basket", key=state.COMBINED_NAME.key, max_chars=LONGEST)
-        st.form_submit_button("Make", type="primary", on_click=_callback(make))
+        st.form_submit_button("Combine", type="primary", on_click=_callback(make))

@@ -13,7 +13,7 @@ from clustlab.ui.widgets import panels
 from clustlab.views import bars, sheets
 
 PER_PAGE = 10
-IMAGES = 16
+IMAGES = 24  # of a cluster, where there is room
 
 
 def clusters_page(view: View) -> None:
@@ -75,7 +75,7 @@ def _row(view: View, cluster: int, order: str) -> None:
 
 def _images(view: View, cluster: int, members: Array, order: str) -> None:
     if not len(members):
-        st.caption("Empty: no item is assigned to this cluster at this step.")
+        st.caption("Empty: no item is in this cluster at this step.")
         return
     if cluster == NOISE and order in ("central", "doubtful"):
         order = "random"  # it has no centre, and no confidence
@@ -84,7 +84,7 @@ def _images(view: View, cluster: int, members: Array, order: str) -> None:
         st.caption(f"No item moved into {cluster_words(cluster)} at this step.")
         return
     alt = f"Images of {cluster_words(cluster)}, {sheets.ORDERS[order].lower()}"
-    item_sheet.image_sheet(view, chosen, key=f"row-{cluster}", alt=alt, tile=28, columns=IMAGES)
+    item_sheet.image_sheet(view, chosen, key=f"row-{cluster}", alt=alt, fit="crop")
 
 
 def _choose(view: View, members: Array, order: str) -> Array:

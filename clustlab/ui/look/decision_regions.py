@@ -28,12 +28,12 @@ def by_scores(views: Sequence["View"]) -> bool:
     Scores need what the method has learnt, which a run keeps of its last step.
     """
     return any(explanation.can_ask(view) for view in views) and st.toggle(
-        "Ground as the method scores it",
+        "Background: the method's own scores",
         value=True,
         key="scored-ground",
         bind="query-params",
-        help="Ask the method itself about every spot, instead of taking the cluster of the "
-        "nearest item as at all other steps.",
+        help="Asks the method about every point of the plane, instead of taking the cluster of the "
+        "nearest item, as at all other steps.",
     )
 
 

@@ -11,10 +11,12 @@ from clustlab.ui import nav, session, state
 from clustlab.ui.look import decision_regions, projections
 from clustlab.ui.run.view import View
 from clustlab.ui.server.routes import item_url
-from clustlab.ui.widgets import keyboard_choice, panels
+from clustlab.ui.widgets import available_width, keyboard_choice, panels
 from clustlab.views import lasso, regions, scatter
 
-SIZE = (760, 545)
+ENOUGH = 1060  # pixels across in which a map is as large as it gets
+HEIGHTS = (440, 800)  # the least and the greatest of a map
+UPRIGHT = 0.76  # height of a map by the width there is
 KINDS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE", "plane": "Plane"}
 TRAIL = 8  # steps back that the selection leaves a trail
 
@@ -35,7 +37,11 @@ def embedding_page(view: View) -> None:
             key=state.PROJECTION.key,
             bind="query-params",
             help=nav.with_terms(
-                "How the embedding is drawn in the plane.", "Embedding", "Projection", "PCA", "UMAP"
+                "How the embedding is drawn in two dimensions.",
+                "Embedding",
+                "Projection",
+                "PCA",
+                "UMAP",
             ),
         )
         table = table_of(view, view.timeline.points(view.step))
@@ -64,9 +70,15 @@ def embedding_page(view: View) -> None:
         table, extent = table_of(view, points), projections.extent(view.run, str(kind))
     with controls:
         name = "lasso" if tool == "Lasso" else "scatter"
-        by_numbers(name, table, extent, session.chart_key(name), label="By numbers")
+        by_numbers(name, table, extent, session.chart_key(name), label="Select by numbers")
     draw = _lasso if tool == "Lasso" else _rectangle
-    draw(view, table, str(colour_by), extent, str(kind))
+    draw(view, table, str(colour_by), extent, str(kind), _size())
+
+
+def _size() -> tuple[int, int]:
+    """Width and height in pixels that a map has on this page."""
+    across = available_width.width("map-room", ENOUGH)
+    return across, int(min(max(UPRIGHT * across, HEIGHTS[0]), HEIGHTS[1]))
 
 
 def table_of(view: View, points: Array) -> Any:
@@ -89,7 +101,14 @@ def _title(view: View, kind: str) -> str:
     return f"{KINDS[kind]} of the {width}-d embedding"  # without the step: see panels.chart
 
 
-def _rectangle(view: View, table: Any, colour_by: str, extent: float | None, kind: str) -> None:
+def _rectangle(
+    view: View,
+    table: Any,
+    colour_by: str,
+    extent: float | None,
+    kind: str,
+    size: tuple[int, int],
+) -> None:
     is_pca, title = kind == "pca", _title(view, kind)
     key = session.chart_key("scatter")
     indices, _ = session.selection()
@@ -110,11 +129,11 @@ def _rectangle(view: View, table: Any, colour_by: str, extent: float | None, kin
         title=title,
         extent=extent,
         centers=view.timeline.centers(view.step) if is_pca else None,
-        size=SIZE,
+        size=size,
         key=key,
         on_select=chooser(key, table),
         select=["brush", "pick"],
-        height=SIZE[1],
+        height=size[1],
     )
 
 
@@ -157,12 +176,19 @@ def _trails(view: View, indices: list[int]) -> Any:
     )
 
 
-def _lasso(view: View, table: Any, colour_by: str, extent: float | None, kind: str) -> None:
+def _lasso(
+    view: View,
+    table: Any,
+    colour_by: str,
+    extent: float | None,
+    kind: str,
+    size: tuple[int, int],
+) -> None:
     title = _title(view, kind)
     key = session.chart_key("lasso")
     indices, _ = session.selection()
     option, _ = lasso.option(
-        table, colour_by=colour_by, selected=indices, title=title, extent=extent, side=SIZE[1]
+        table, colour_by=colour_by, selected=indices, title=title, extent=extent, side=size[1]
     )
 
     def chosen() -> None:
@@ -173,5 +199,5 @@ def _lasso(view: View, table: Any, colour_by: str, extent: float | None, kind: s
         if lassoed:
             session.select(np.unique(np.concatenate(lassoed)), "Lassoed")
 
-    st.echarts_chart(option, key=key, height=SIZE[1], on_select=chosen, alt=title)
+    st.echarts_chart(option, key=key, height=size[1], on_select=chosen, alt=title)
     panels.guide(lasso.option)

@@ -40,8 +40,8 @@ def evaluate_page(view: View) -> None:
 
 def _without_labels(view: View) -> None:
     st.info(
-        "These items have no labels, so accuracy and its like are not defined. "
-        "Shown is what needs none."
+        "These items have no labels, so accuracy and similar scores are undefined. "
+        "Below are the scores that need none."
     )
     row = view.timeline.row(view.step)
     st.caption(f"At step {view.step}")
@@ -88,13 +88,13 @@ def _outlined(view: View) -> str:
     accuracy = nav.term_link("ACC")
     if view.class_rule == "majority":
         return (
-            "Outlined is the majority class of each cluster, which adds up to "
+            "The majority class of each cluster is outlined; together these cells give "
             f"{nav.term_link('Purity', 'purity')}. {accuracy} counts only one cluster for each "
             "class."
         )
     pairs = [f"{c} → {view.class_name(int(k))}" for c, k in enumerate(view.class_of) if k >= 0]
     rule = nav.term_link("Hungarian matching")
-    return f"{rule} (cluster → class), whose cells add up to {accuracy}: {', '.join(pairs)}"
+    return f"{rule} (cluster → class), the outlined cells that give {accuracy}: {', '.join(pairs)}"
 
 
 def chooser(view: View, name: str) -> keyboard_choice.Chooser:
@@ -152,7 +152,7 @@ def _curves(view: View) -> None:
         default=_scores(view)[:DRAWN],
         selection_mode="multi",
         format_func=lambda key: SCORES[key].title,
-        help=nav.with_terms("Curves to draw.", "ACC", "NMI", "ARI", "Purity"),
+        help=nav.with_terms("Which curves to draw.", "ACC", "NMI", "ARI", "Purity"),
     )
     if view.timeline.has_noise():
         drawn = [*drawn, "share_clustered"]
@@ -192,7 +192,7 @@ def _silhouettes(view: View) -> None:
     """Silhouette over all steps: too slow for every step at once, so on demand."""
     kept = state.widget(f"silhouettes-{view.run.id}")
     steps = len(view.timeline)
-    if st.button("Silhouette over all steps", icon=":material/insights:"):
+    if st.button("Measure the silhouette at all steps", icon=":material/insights:"):
         bar = st.progress(0.0, "Measuring silhouettes")
         values = []
         for i in range(steps):
@@ -216,11 +216,11 @@ def _silhouettes(view: View) -> None:
 
 def _probes(view: View) -> None:
     """Scores that read classes from the embedding; computed when asked for."""
-    with st.expander("Probes: how much do the codes know about the classes?"):
+    with st.expander("Probes: how much does the embedding reveal about the classes?"):
         st.caption(
-            "A probe is trained with labels on the frozen embedding. High probe, low ACC: the "
-            "classes are there, but they are not what the clusters follow.",
-            help=nav.with_terms("Two words of this:", "Embedding", "ACC"),
+            "A probe is a classifier trained with labels on the frozen embedding. If it scores "
+            "high and ACC is low, the classes are there, but the clusters do not follow them.",
+            help=nav.with_terms("", "Embedding", "ACC"),
         )
         kept = state.widget(f"probes-{view.run.id}-{view.step}")
         if st.button("Measure at this step", icon=":material/speed:"):

@@ -24,13 +24,11 @@ from clustlab.views import counts, sheets
 from clustlab.views.theme import reading
 
 PER_PAGE = 60
-COLUMNS = 12
-TILE = 32
 PAIRS = 20  # of look-alikes on a page
 PAIRS_IN_A_ROW = 4
 SIDE = 30  # images of one side of a contrast
-NO_LABELS = "Needs true classes, and these items have none."
-UNASKED = "Choose it to count: it compares all items with one another."
+NO_LABELS = "Needs true classes, which these items do not have."
+UNASKED = "Select it to count: it compares all items with each other."
 
 
 def failures_page(view: View) -> frame.Unselected | None:
@@ -74,7 +72,7 @@ def _queries(view: View) -> list[frame.Unselected]:
 
 
 def _worst(view: View, q: Query, index: int) -> None:
-    st.markdown(f"**First of this list: {q.title.lower()}**")
+    st.markdown(f"**First in this list: {q.title.lower()}**")
     biography.biography_card(view, index, is_chosen=False)
 
 
@@ -145,7 +143,7 @@ def _answer(view: View, search: FailureSearch, q: Query, filters: Filters, selec
     )
     if not q.number(matches):
         narrowed = filters != Filters()
-        st.markdown("Nothing is left by the filters." if narrowed else "None at this step.")
+        st.markdown("No item passes the filters." if narrowed else "None at this step.")
     elif q.needs == "twins":
         _look_alikes(view, matches)
     elif q.unit == "item":
@@ -167,8 +165,8 @@ def _progress(place: Any, ready: bool) -> Report | None:
 def _sheet(view: View, matches: QueryResult, q: Query) -> None:
     items, first = _page(matches.items, PER_PAGE)
     alt = f"{q.title}: {len(items)} images from rank {first + 1}"
-    item_sheet.image_sheet(view, items, key="answer", alt=alt, tile=TILE, columns=COLUMNS)
-    st.caption(f"Ranked by {q.score}, the worst first.")
+    item_sheet.image_sheet(view, items, key="answer", alt=alt)
+    st.caption(f"Ranked by {q.score}, worst first.")
 
 
 def _page(items: Any, per_page: int) -> tuple[Any, int]:
@@ -188,13 +186,13 @@ def _look_alikes(view: View, matches: QueryResult) -> None:
     sheet = sheets.pairs(
         view.dataset.items,
         twos,
-        tile=TILE,
+        tile=item_sheet.TILE,
         columns=PAIRS_IN_A_ROW,
         clusters=view.clusters,
         wrong=view.wrong,
     )
     alt = f"{len(twos)} pairs of look-alikes from rank {first + 1}"
-    item_sheet.show_sheet(view, sheet, key="answer", alt=alt)
+    item_sheet.show_sheet(view, sheet, key="answer", alt=alt, fit="wrap", group=2)
     panels.guide(sheets.pairs)
 
 
@@ -204,11 +202,10 @@ def _contrast(view: View, matches: QueryResult, q: Query) -> None:
     chosen = st.selectbox(f"Which {q.unit}", titles, key="group", bind="query-params")
     group = matches.groups[titles.index(chosen) if chosen in titles else 0]
     st.caption(f"{q.score[0].upper()}{q.score[1:]}: {_score(group.score)}")
-    wide = len(group.sides) == 1
     columns = st.columns(min(len(group.sides), 3))
     for i, side in enumerate(group.sides):
         with columns[i % len(columns)]:
-            _side(view, side, i, COLUMNS if wide else COLUMNS // len(columns))
+            _side(view, side, i)
 
 
 def _score(value: float) -> str:
@@ -216,7 +213,7 @@ def _score(value: float) -> str:
     return figure(value) if 0 <= value < 1 else f"{value:.3g}"
 
 
-def _side(view: View, side: Side, number: int, columns: int) -> None:
+def _side(view: View, side: Side, number: int) -> None:
     st.button(
         side.title,
         key=f"side-{number}",
@@ -231,7 +228,7 @@ def _side(view: View, side: Side, number: int, columns: int) -> None:
     if len(rows):
         alt = f"{side.title}, {len(rows)} images"
         key = f"side-sheet-{number}"
-        item_sheet.image_sheet(view, rows, key=key, alt=alt, tile=TILE, columns=columns)
+        item_sheet.image_sheet(view, rows, key=key, alt=alt)
     if len(side.items) > SIDE:
         st.caption(f"Showing {SIDE} of {len(side.items):,}.")
 
@@ -243,7 +240,9 @@ def _over_time(view: View, search: FailureSearch, q: Query, filters: Filters) ->
     if (
         q.needs == "neighbours"
         and missing
-        and not place.button("Count over time", icon=":material/insights:", key="count-over-time")
+        and not place.button(
+            "Count at every step", icon=":material/insights:", key="count-over-time"
+        )
     ):
         return
     slow = missing > 20 or (missing and q.needs == "neighbours")

@@ -8,7 +8,7 @@ import streamlit as st
 
 from clustlab.analysis import genealogy, matching, rematch, transitions
 from clustlab.analysis.score_catalogue import SCORES
-from clustlab.analysis.shares import figure
+from clustlab.analysis.shares import figure, signed
 from clustlab.runs.store import Run
 from clustlab.types import Array, cluster_name, cluster_words
 from clustlab.ui import nav, session, state
@@ -28,7 +28,7 @@ MAX_LEGEND = 40  # clusters; more are no help
 def follow_page(view: View) -> None:
     """Four ways to look at the whole run."""
     if len(view.timeline) < 2:
-        st.info("To follow labels takes two steps; the second is on its way.")
+        st.info("Following labels takes two steps; the second one is on its way.")
         return
     panels.tabs(
         {
@@ -90,7 +90,7 @@ def _raster(view: View) -> None:
         " ".join(
             part
             for part in (
-                "Click into the picture, or move the ends of the slider, for the images.",
+                "Click the picture, or move the ends of the slider, to see the images.",
                 _sampled(drawn.drawn, n),
             )
             if part
@@ -101,7 +101,7 @@ def _raster(view: View) -> None:
 
 def _sampled(drawn: int, n: int) -> str:
     words = shown(drawn, n, "items")
-    return words and f"{words}, drawn by chance; a choice takes all {n:,}."
+    return words and f"{words}, drawn at random; selecting takes all {n:,} into account."
 
 
 def _has_labels(view: View) -> bool:
@@ -141,7 +141,7 @@ def _genealogy(view: View) -> None:
     says = f"Flow of items between clusters over steps {', '.join(map(str, columns))}"
     st.echarts_chart(option, height=HEIGHT, key=key, on_select=chosen, renderer="svg", alt=says)
     if thinned := shown(len(columns), len(assignments), "steps"):
-        st.caption(f"{thinned}; events are looked for in between, too.")
+        st.caption(f"{thinned}; events in between are found, too.")
     panels.guide(lineage.sankey)
     _event_list(view)
 
@@ -154,7 +154,7 @@ def _traced(view: View) -> Array | None:
         [None, *ids],
         format_func=lambda i: "no cluster" if i is None else f"{cluster_words(i)}, as it is now",
         key="traced",
-        help="A cluster as it is at the step in view.",
+        help="The cluster as it is at the step in view.",
         width=220,
     )
     members = None if cluster is None else np.flatnonzero(view.clusters == cluster)
@@ -205,7 +205,7 @@ def _event_list(view: View) -> None:
         st.caption(transitions.RULE)
         return
     chosen = st.multiselect(
-        "Only events of these clusters together",
+        "Only events that involve all of these clusters",
         sorted(set().union(*(event.change.concerns for event in events))),
         key=f"events-of-{view.run.id}",
         placeholder="all clusters",
@@ -214,7 +214,7 @@ def _event_list(view: View) -> None:
     )
     together = genealogy.of_all(events, chosen)
     if not together:
-        st.markdown(f"Clusters {' and '.join(map(str, chosen))} are in no event together.")
+        st.markdown(f"Clusters {' and '.join(map(str, chosen))} take part in no common event.")
     else:
         st.markdown(f"**{len(together)} event{'s' * (len(together) > 1)}**")
     _event_rows(together[:EVENTS], 0)
@@ -252,15 +252,15 @@ def _matching(view: View) -> None:
     if not _has_labels(view):
         st.info(
             "These items have no labels, so no cluster is matched to a class. "
-            "The other tabs need none."
+            "The other tabs need no labels."
         )
         return
     start = shifts.earlier_step(view)
     if start == view.step:
-        st.info("Choose two different steps: the scrubber sets the later one.")
+        st.info("Choose two different steps. The scrubber sets the later one.")
     else:
         _decomposed(view, start)
-    st.markdown("**Every step against the one before**")
+    st.markdown("**Every step compared with the one before**")
     with st.spinner("Matching clusters and classes at every step"):
         table = _over_time(view.run)
     panels.chart(lineage.jumps, table, view.step, key="jumps", height=260)
@@ -277,13 +277,13 @@ def _decomposed(view: View, start: int) -> None:
             "Items that moved",
             _figure(acc_change.moved, "+"),
             help=f"By the matching of step {start}, {acc_change.n_gained:,} items became right "
-            f"and {acc_change.n_lost:,} wrong.",
+            f"and {acc_change.n_lost:,} became wrong.",
         )
         st.metric(
-            "Another matching",
+            "New matching",
             _figure(acc_change.rematched, "+"),
             help=nav.with_terms(
-                "What the best matching of the later step adds. It never takes away.",
+                "What the best matching at the later step adds. It is never negative.",
                 "Hungarian matching",
             ),
         )
@@ -294,9 +294,7 @@ def _decomposed(view: View, start: int) -> None:
 
 
 def _figure(value: float, sign: str = "") -> str:
-    """A figure of three decimals; with a sign if what it says is a difference."""
-    text = figure(value)
-    return f"{sign}{text}" if value >= 0.0005 else text
+    return signed(value) if sign else figure(value)
 
 
 def _changes(view: View, start: int, acc_change: rematch.Rematch) -> None:

@@ -51,7 +51,7 @@ def artefacts_of(view: View) -> None:
     """What only this method has at this step, one tab each."""
     artefacts_by_name = view.snapshot.artefacts
     if not artefacts_by_name:
-        st.caption("At this step the method has nothing beyond what the other pages show.")
+        st.caption("At this step the method has nothing to show beyond the other pages.")
         return
     mapping = view.timeline.mapping(view.step)
     panels.tabs(

@@ -26,7 +26,7 @@ def pairs_of(view: View) -> None:
     labels = view.labels
     if labels is None or len(pairs.sample(labels)) < 2:
         st.caption(
-            "Whether the chosen pairs are right cannot be said here: these items have no labels."
+            "There is no telling whether the chosen pairs are right: these items have no labels."
         )
         return
     st.markdown("**How many of the chosen pairs are right**")
@@ -79,8 +79,8 @@ def _share(value: float, kind: str, right: str, blindly: float) -> str:
     if math.isnan(value):
         return f"no pair is taken as {kind}"
     return (
-        f"of the pairs taken as {kind} **{percent(value)}** are of {right} "
-        f"({percent(blindly)} if drawn blindly)"
+        f"of the pairs taken as {kind}, **{percent(value)}** belong to {right} "
+        f"({percent(blindly)} if drawn at random)"
     )
 
 
@@ -89,6 +89,6 @@ def _said(labels: Array) -> None:
     known, used = int((labels >= 0).sum()), len(pairs.sample(labels))
     among = f"all pairs of {used:,} items" + f" out of {known:,}" * (used < known)
     st.caption(
-        f":material/lock: Labels are only looked on here, the method never sees them. Counted are "
-        f"{among}, by the answers and thresholds of each step."
+        f":material/lock: Labels are used only here; the method never sees them. This counts "
+        f"{among}, by the probabilities and thresholds of each step."
     )

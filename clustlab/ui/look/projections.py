@@ -76,8 +76,8 @@ def projected_points(view: View, kind: str) -> Array | None:
         return _load(file)
     name = TITLES[kind]
     st.caption(
-        f"{name} is computed for one step at a time. Sizes of groups and gaps between them mean "
-        "nothing in it; only who is near whom does."
+        f"{name} is computed one step at a time. It shows which items are close to each other; the "
+        "sizes of groups and the gaps between them mean nothing."
     )
     job = _jobs.get(file)
     if job is not None and not job.problem:

@@ -15,7 +15,7 @@ from clustlab.views import curves, flow, matrices
 def shifts_page(view: View) -> None:
     """Flow and transition matrix from an earlier step to the one of the scrubber."""
     if len(view.timeline) < 2:
-        st.info("Shifts need two steps; the second is on its way.")
+        st.info("Shifts compare two steps; the second one is on its way.")
         return
     frame = view.timeline.metrics()
     panels.chart(
@@ -29,14 +29,14 @@ def shifts_page(view: View) -> None:
     )
     start = earlier_step(view)
     if start == view.step:
-        st.info("Choose two different steps: the scrubber sets the later one.")
+        st.info("Choose two different steps. The scrubber sets the later one.")
         return
     before, after = view.timeline.stable(start), view.clusters
     n_ids = view.timeline.n_ids()
     moved = np.flatnonzero(before != after)
     st.markdown(
         f"From step **{start}** to step **{view.step}**: **{len(moved):,}** of {len(after):,} "
-        f"items changed their cluster ({percent(len(moved) / max(len(after), 1))})."
+        f"items changed cluster ({percent(len(moved) / max(len(after), 1))})."
     )
     note_read_anew(view, start)
     panels.tabs(
@@ -54,9 +54,9 @@ def note_read_anew(view: View, start: int) -> None:
     between = [str(step) for step in view.timeline.read_anew() if first < step <= last]
     if between:
         st.caption(
-            f"At step {', '.join(between)} the clusters are read anew from what was trained. The "
-            "new ones continue none of the old, so an item in another cluster has not moved, and "
-            "nowhere else does it count as changed."
+            f"At step {', '.join(between)} the clusters are recomputed from what was trained. They "
+            "do not continue the old ones, so an item that lands in a different cluster has not "
+            "moved and does not count as changed on any page."
         )
 
 

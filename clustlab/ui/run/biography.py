@@ -41,7 +41,7 @@ def biography_card(view: View, index: int, *, is_chosen: bool = True) -> None:
             {
                 "Now": lambda: _now(view, index),
                 "Over time": lambda: _over_time(view, index),
-                "Flips": lambda: _flips(view, index),
+                "Changes": lambda: _flips(view, index),
                 "Neighbours": lambda: _neighbours(view, index),
             }
         )
@@ -58,10 +58,14 @@ def _facts(view: View, index: int) -> None:
     ]
     if view.labels is not None and view.labels[index] >= 0:
         known = view.class_name(int(view.labels[index]))
-        verdict = "not the class its cluster stands for" if view.wrong[index] else "as its cluster"
+        verdict = (
+            "not what its cluster stands for"
+            if view.wrong[index]
+            else "what its cluster stands for"
+        )
         lines.append(f"True class **{known}**" + (f": {verdict}" if clustered else ""))
     flips = int(view.timeline.flips(view.step)[index])
-    lines.append(f"Changed its cluster {flips} time{'s' * (flips != 1)} up to this step")
+    lines.append(f"Changed cluster {flips} time{'s' * (flips != 1)} up to this step")
     st.markdown("\n\n".join(lines))
 
 
@@ -104,7 +108,7 @@ def _near(view: View, index: int, step: int, *, key: str) -> list[int]:
     when = "" if step == view.step else f" of step {step}"
     share = neighbours["same_cluster"]
     if share is None:
-        st.caption("There is no other item.")
+        st.caption("There are no other items.")
         return []
     is_noise = view.timeline.stable(step)[index] < 0
     says = (
@@ -114,15 +118,19 @@ def _near(view: View, index: int, step: int, *, key: str) -> list[int]:
     )
     st.caption(
         f"Nearest in the embedding{when}: {says}",
-        help=nav.with_terms("Items whose numbers are most alike.", "Embedding"),
+        help=nav.with_terms("Items whose embeddings are most alike.", "Embedding"),
     )
     alt = f"Nearest neighbours of item {index} at step {step}"
     items = np.array(neighbours["items"])
     clusters = np.array(neighbours["clusters"])  # as they were then
     sheet = sheets.atlas(
-        view.dataset.items, items, tile=32, columns=item_sheet.COLUMNS, clusters=clusters
+        view.dataset.items,
+        items,
+        tile=item_sheet.TILE,
+        columns=item_sheet.COLUMNS,
+        clusters=clusters,
     )
-    item_sheet.show_sheet(view, sheet, key=key, alt=alt)
+    item_sheet.show_sheet(view, sheet, key=key, alt=alt, fit="wrap")
     return list(neighbours["items"])
 
 
@@ -132,7 +140,7 @@ def _restored(view: View, index: int) -> None:
     if not restored:
         return
     words = {
-        "reconstruction": "Its reconstruction: what the code kept of it",
+        "reconstruction": "Its reconstruction: what the code has kept of it",
         "center": f"Decoded centre of cluster {view.clusters[index]}",
     }
     for name in (name for name in words if name in restored):
@@ -143,15 +151,15 @@ def _restored(view: View, index: int) -> None:
     if "reconstruction" not in restored:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(
-                "The run keeps reconstructions of a few items only, and this is none of them."
+                "The run keeps reconstructions of a few items only, and this is not one of them."
             )
-            nav.link("inside", "See those", "settings_input_component")
+            nav.link("inside", "See them", "settings_input_component")
 
 
 def _over_time(view: View, index: int) -> None:
     steps = len(view.timeline)
     if steps < 2:
-        st.caption("There is one step so far.")
+        st.caption("There is only one step so far.")
         return
     sure = view.timeline.certainty(index)
     _small(life.certainty, sure, view.step, title="How sure the method was", key="certainty")
@@ -192,12 +200,12 @@ def _probability_rows(run: Run, index: int) -> Array:
 def _flips(view: View, index: int) -> None:
     flips = biography.flips(view.timeline, index)
     if not flips:
-        st.caption("It never changed its cluster.")
+        st.caption("It never changed cluster.")
         return
     passed = [i for i, flip in enumerate(flips) if flip["step"] <= view.step]
     key = f"flip-{view.run.id}-{index}"
     place = st.selectbox(
-        f"{len(flips)} flip{'s' * (len(flips) != 1)}",
+        f"{len(flips)} change{'s' * (len(flips) != 1)} of cluster",
         range(len(flips)),
         index=passed[-1] if passed else 0,
         format_func=lambda i: _move(flips[i]),
@@ -227,8 +235,8 @@ def _flips(view: View, index: int) -> None:
         return
     rows = np.array(flip["together"][:SHOWN])
     more = f", {SHOWN} shown" if flip["n_together"] > SHOWN else ""
-    st.caption(f"Flipped with it: {flip['n_together']:,} items{more}")
-    item_sheet.image_sheet(view, rows, key="together", alt=f"Items that flipped with item {index}")
+    st.caption(f"Moved with it: {flip['n_together']:,} items{more}")
+    item_sheet.image_sheet(view, rows, key="together", alt=f"Items that moved with item {index}")
 
 
 def _move(flip: dict[str, Any], *, short: bool = False) -> str:
@@ -254,4 +262,4 @@ def _neighbours(view: View, index: int) -> None:
         return
     now = _near(view, index, view.step, key="neighbours-now")
     kept = len(set(then) & set(now))
-    st.markdown(f"**{kept} of {len(now)}** were its neighbours at the first step already.")
+    st.markdown(f"**{kept} of {len(now)}** were already its neighbours at the first step.")

@@ -69,7 +69,7 @@ def _item(view: View, index: int) -> None:
         st.caption("It is noise: it belongs to no cluster, so there is no score to explain.")
         return
     if status in ACTIVE:
-        st.caption("Explanations need trained parts that stand still: stop the run, or wait.")
+        st.caption("The network is still training: stop the run, or wait until it is done.")
         return
     last = len(run) - 1
     if status == "done" and view.step != last:
@@ -77,7 +77,7 @@ def _item(view: View, index: int) -> None:
         return
     asked = (run.id, view.step, index)
     if state.EXPLAINED.get() != asked:
-        st.caption("Ask the trained network which pixels count, and what would change its mind.")
+        st.caption("Ask the trained network which pixels matter, and what would change its mind.")
         st.button(
             "Explain",
             icon=":material/troubleshoot:",
@@ -215,9 +215,9 @@ def _explain(view: View, index: int, scorer: "Scorer") -> None:
     _trust(explanation, scorer)
     if names[own] != explanation.best:
         st.caption(
-            "Rebuilt for a single item, the network puts this one into cluster "
-            f"{int(mapping[explanation.best])}: in training its answer also depended on the other "
-            "items of its batch."
+            "Asked about this item alone, the rebuilt network puts it into cluster "
+            f"{int(mapping[explanation.best])}: during training the answer also depended on the "
+            "other items of the batch."
         )
     _counterfactual(view, index, scorer, explanation, names)
 
@@ -242,15 +242,15 @@ def _trust(explanation: Explanation, scorer: "Scorer") -> None:
     origin = "black to this image" if scorer.inputs.is_image else "the middle to this point"
     alike = ", ".join(f"{TITLES[k]} {figure(v, 2)}" for k, v in explanation.alike.items() if v == v)
     st.caption(
-        f"Likeness to the map of random weights, from -1 to 1: {alike or 'not defined'}. Near 1 a "
-        "map shows the image, not what was learnt."
+        f"Similarity to the map of random weights, from -1 to 1: {alike or 'undefined'}. Near 1 a "
+        "map shows the image, not what was learned."
     )
     st.caption(
         f"The integrated gradients add up to {figure(explanation.sum, high=math.inf)}; from "
         f"{origin} the score changes by {figure(explanation.change, high=math.inf)}."
     )
     if not explanation.has_relu:
-        st.caption("This method has no network, so guided backpropagation is the gradient.")
+        st.caption("This method has no network, so guided backpropagation equals the gradient.")
     if scorer.agreement < 1:
         st.caption(
             "The rebuilt network agrees with the clusters of the step on "
@@ -267,7 +267,7 @@ def _counterfactual(
     target = st.selectbox(
         "Into cluster",
         [ANY, *others],
-        format_func=lambda c: "the nearest other" if c == ANY else str(c),
+        format_func=lambda c: "the nearest other one" if c == ANY else str(c),
         key="why-target",
     )
     raw = ANY if target == ANY else names[target]
@@ -276,7 +276,7 @@ def _counterfactual(
             move = _moved(scorer, index, explanation.best, raw, _nearest(view, index, raw))
     except ClustlabError:
         where = "anywhere else" if raw == ANY else f"into cluster {target}"
-        st.info(f"No change within the range of pixels was found that leads {where}.")
+        st.info(f"Within the range of pixel values, no change was found that moves it {where}.")
         return
     size = float(np.linalg.norm(explanation.x))
     new = int(mapping[move.new])

@@ -6,10 +6,11 @@ from clustlab.analysis import shares
 from clustlab.types import Array, cluster_words
 from clustlab.ui import session
 from clustlab.ui.run.view import View
-from clustlab.ui.widgets.clickable_sheet import clickable
+from clustlab.ui.widgets.clickable_sheet import Fit, clickable
 from clustlab.views import sheets
 
-COLUMNS = 12
+COLUMNS = 48  # at most; the browser wraps them where there is less room
+TILE = 32  # side of an image in pixels
 
 
 def item_line(view: View, index: int) -> str:
@@ -21,23 +22,38 @@ def item_line(view: View, index: int) -> str:
 
 
 def image_sheet(
-    view: View, indices: Array, *, key: str, alt: str, tile: int = 32, columns: int = COLUMNS
+    view: View,
+    indices: Array,
+    *,
+    key: str,
+    alt: str,
+    fit: Fit = "wrap",
 ) -> None:
     """Clickable sheet of items, each framed in the colour of its cluster."""
     sheet = sheets.atlas(
         view.dataset.items,
         indices,
-        tile=tile,
-        columns=columns,
+        tile=TILE,
+        columns=COLUMNS,
         clusters=view.clusters[indices],
         wrong=view.wrong[indices],
     )
-    show_sheet(view, sheet, key=key, alt=alt)
+    show_sheet(view, sheet, key=key, alt=alt, fit=fit)
 
 
-def show_sheet(view: View, sheet: sheets.Sheet, *, key: str, alt: str) -> None:
+def show_sheet(
+    view: View, sheet: sheets.Sheet, *, key: str, alt: str, fit: Fit = "shrink", group: int = 1
+) -> None:
     """Clickable sheet; a click opens the item in the inspector."""
-    clickable(sheet, key=key, alt=alt, label=lambda i: item_line(view, i), on_pick=session.pick)
+    clickable(
+        sheet,
+        key=key,
+        alt=alt,
+        label=lambda i: item_line(view, i),
+        on_pick=session.pick,
+        fit=fit,
+        group=group,
+    )
 
 
 def item_table(view: View, indices: Array) -> pd.DataFrame:

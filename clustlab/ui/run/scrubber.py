@@ -24,13 +24,13 @@ def draw_scrubber(run: Run, timeline: Timeline, step: int) -> None:
         buttons, track, words = st.columns([3, 8, 4], vertical_alignment="center")
         with buttons, st.container(horizontal=True, wrap=False, gap="xsmall"):
             _button("First step", "first_page", lambda: _set(0, last), step > 0)
-            _button("Step back", "chevron_left", lambda: _set(step - 1, last), step > 0)
+            _button("Previous step", "chevron_left", lambda: _set(step - 1, last), step > 0)
             playing = state.IS_PLAYING.get()
             if playing:
-                _button("Hold", "pause", _hold, enabled=True)
+                _button("Pause replay", "pause", _hold, enabled=True)
             else:
                 _button("Replay", "play_arrow", lambda: _play(step, last), steps > 1)
-            _button("Step on", "chevron_right", lambda: _set(step + 1, last), step < last)
+            _button("Next step", "chevron_right", lambda: _set(step + 1, last), step < last)
             _button("Newest step", "last_page", lambda: _set(last, last), step < last)
         with track:
             if steps > 1:
@@ -43,8 +43,8 @@ def draw_scrubber(run: Run, timeline: Timeline, step: int) -> None:
                     read_anew=timeline.read_anew(),
                     height=34,
                     key="sparkline",
-                    alt="Share of labels changed at each step, marks at alarms, changes and "
-                    "clusters read anew",
+                    alt="Share of labels changed at each step, with marks at alarms, interventions "
+                    "and recomputed clusters",
                     with_guide=False,
                 )
                 state.SCRUBBER.set(step)
@@ -69,7 +69,7 @@ def _change(timeline: Timeline, step: int) -> str:
     """What a step did to the clusters of the items, in words."""
     if step in timeline.read_anew():
         before, after = (len(timeline.mapping(i)) for i in (step - 1, step))
-        return f"clusters read anew, {after} after {before}"
+        return f"clusters recomputed: {after} instead of {before}"
     changed = timeline.row(step)["changed"]
     return "" if changed != changed else f"{percent(changed)} of labels changed"
 

@@ -11,7 +11,6 @@ from clustlab.ui.run import alarms, item_sheet
 from clustlab.ui.run.view import View
 
 IMAGES = 14  # of each move
-COLUMNS = 7  # that a narrow window has room for
 EXCHANGES = 3  # clusters named that gave, and that took
 PAGES = {  # where a lead that stays at the step goes
     "moves": ("shifts", "alt_route", {}),
@@ -36,12 +35,10 @@ def story_of_step(view: View) -> None:
         alarms.alarms_in_short(view.run, view.step)
         leads = [lead for lead in story.leads if lead.step is not None or not _is_here(lead)]
         if leads:
-            st.markdown("**Look at next**")
+            st.markdown("**What to look at next**")
         for lead in leads:
             _lead(lead)
-    st.caption(
-        ":material/touch_app: Choose images anywhere on the page, and they are shown here instead."
-    )
+    st.caption(":material/touch_app: Select images anywhere on the page to see them here instead.")
 
 
 @session.kept_per_run(maxsize=64, anew=session.n_followed)  # it names later steps
@@ -66,7 +63,7 @@ def _move(view: View, move: Move) -> None:
         return
     items = move.items[:IMAGES]
     alt = f"{len(items)} images that went from {move.words}"
-    item_sheet.image_sheet(view, items, key=f"story-sheet-{name}", alt=alt, columns=COLUMNS)
+    item_sheet.image_sheet(view, items, key=f"story-sheet-{name}", alt=alt)
 
 
 def _gave_and_took(story: StepStory) -> str:
@@ -83,10 +80,10 @@ def _gave_and_took(story: StepStory) -> str:
 
 
 def _unsure(view: View, items: Array) -> None:
-    st.caption("The method is least sure of these:")
+    st.caption("The method is least sure of these images:")
     chosen = np.asarray(items)[:IMAGES]
-    alt = f"The {len(chosen)} images of which the method is least sure"
-    item_sheet.image_sheet(view, chosen, key="story-unsure", alt=alt, columns=COLUMNS)
+    alt = f"The {len(chosen)} images the method is least sure of"
+    item_sheet.image_sheet(view, chosen, key="story-unsure", alt=alt)
 
 
 def _is_here(lead: Lead) -> bool:

@@ -36,17 +36,17 @@ def _draw_rule(view: View) -> None:
     n_used, n_total = surrogate.n_used, surrogate.n_total
     used_items = f"{n_used:,} of {n_total:,} items" if n_used < n_total else "all"
     st.markdown(
-        f"With {depth} question{'s' * (depth > 1)} in a row a tree puts **{percent(share)}** of "
-        f"the items into their cluster; naming the largest cluster every time gets "
-        f"**{percent(surrogate.baseline)}**."
+        f"A tree that asks {depth} question{'s' * (depth > 1)} in a row places "
+        f"**{percent(share)}** of the items in their cluster; always naming the largest cluster "
+        f"would get **{percent(surrogate.baseline)}**."
     )
     st.caption(
-        f"Measured on items that it was not built from: half of {used_items} build the tree, "
-        "the others test it."
+        f"Measured on items the tree has not seen: half of {used_items} build it, the others test "
+        "it."
     )
     panels.tabs(
         {
-            "Drawn": lambda: panels.chart(
+            "As a drawing": lambda: panels.chart(
                 trees.tree, surrogate.tree(depth), key=f"rule-tree-{depth}", height=74 * (depth + 1)
             ),
             "In words": lambda: _rules_in_words(surrogate, depth),

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from typing import Literal
 
 import streamlit as st
 
@@ -31,14 +32,52 @@ _JS = """
 export default function ({ data, parentElement, setTriggerValue }) {
   const get = (id) => parentElement.querySelector(id);
   const frame = get("#frame"), image = get("#sheet"), cursor = get("#cursor"), says = get("#says");
-  const { ids, boxes, labels } = data;
-  if (image.src !== data.src) image.src = data.src;
+  const { ids, labels, fit, group } = data;
+  let boxes = data.boxes, width = data.width;  // a box is null where its tile is left out
   image.alt = data.alt;
   frame.setAttribute("aria-label", data.alt + ". Arrow keys move, Enter opens.");
-  const scale = () => image.clientWidth / data.width;
+  const scale = () => image.clientWidth / width;
   let at = frame.clustlabAt ?? -1;
+  const raw = new Image();
+  const place = () => {  // lay the tiles out for the room there is, at their own size
+    const room = frame.parentElement.clientWidth;
+    if (!raw.complete || !room) return;
+    let source = data.src;
+    if (fit !== "shrink" && ids.length) {
+      const pitch = data.boxes[0][2] + 1, unit = group > 1 ? group + 1 : 1;
+      const fits = Math.max(Math.floor((room - 1) / (pitch * unit)), 1);
+      const canvas = document.createElement("canvas"), pen = canvas.getContext("2d");
+      if (fit === "crop") {
+        width = canvas.width = Math.min(data.width, fits * pitch + 1);
+        canvas.height = raw.height;
+        pen.drawImage(raw, 0, 0);
+        boxes = data.boxes.map((box) => (box[0] + box[2] < width ? box : null));
+      } else {
+        const units = Math.ceil(ids.length / group), across = Math.min(fits, units);
+        width = canvas.width = (across * unit - (unit > 1 ? 1 : 0)) * pitch + 1;
+        canvas.height = Math.ceil(units / across) * pitch + 1;
+        boxes = data.boxes.map(([x, y, w, h], i) => {
+          const n = Math.floor(i / group), column = (n % across) * unit + (i % group);
+          const box = [column * pitch + 1, Math.floor(n / across) * pitch + 1, w, h];
+          pen.drawImage(raw, x, y, w, h, ...box);
+          return box;
+        });
+      }
+      const drawn = data.src + width;
+      if (frame.clustlabDrawn === drawn) return;
+      frame.clustlabDrawn = drawn;
+      source = canvas.toDataURL();
+    }
+    image.style.width = fit === "shrink" ? "" : width + "px";
+    if (image.src !== source) image.src = source;
+  };
+  raw.onload = place;
+  raw.src = data.src;
+  frame.clustlabObserver?.disconnect();
+  const observer = frame.clustlabObserver = new ResizeObserver(place);
+  observer.observe(frame.parentElement);
   const show = (i) => {
-    const known = i >= 0 && i < ids.length, s = scale();
+    const known = i >= 0 && i < ids.length && boxes[i], s = scale();
     cursor.style.display = known ? "block" : "none";
     says.style.display = known ? "block" : "none";
     says.textContent = known ? labels[i] : "";
@@ -46,20 +85,25 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const [x, y, w, h] = boxes[i].map((v) => v * s);
     const px = (v) => v + "px";
     Object.assign(cursor.style, { left: px(x), top: px(y), width: px(w), height: px(h) });
-    const left = Math.max(0, Math.min(x, image.clientWidth - says.offsetWidth));
+    const left = Math.max(0, Math.min(x, frame.parentElement.clientWidth - says.offsetWidth));
     Object.assign(says.style, { left: px(left), top: px(y + h + 3) });
   };
   const under = (e) => {
     const r = image.getBoundingClientRect(), s = scale();
     const px = (e.clientX - r.left) / s, py = (e.clientY - r.top) / s;
-    return boxes.findIndex(([x, y, w, h]) => px >= x && px < x + w && py >= y && py < y + h);
+    return boxes.findIndex(
+      (box) => box && px >= box[0] && px < box[0] + box[2] && py >= box[1] && py < box[1] + box[3]
+    );
   };
   const move = (i) => { at = frame.clustlabAt = i; show(i); };
-  const pick = (i) => { if (i >= 0 && i < ids.length) setTriggerValue("picked", ids[i]); };
+  const pick = (i) => { if (boxes[i]) setTriggerValue("picked", ids[i]); };
   const across = (i, dx, dy) => {  // the nearest tile in a direction
+    if (!boxes[i]) return boxes.findIndex(Boolean);
     const [x, y] = boxes[i];
     let best = i, least = Infinity;
-    boxes.forEach(([u, v], j) => {
+    boxes.forEach((box, j) => {
+      if (!box) return;
+      const [u, v] = box;
       const right = (u - x) * dx + (v - y) * dy, beside = Math.abs((u - x) * dy + (v - y) * dx);
       if (right > 0 && right + 3 * beside < least) { least = right + 3 * beside; best = j; }
     });
@@ -75,8 +119,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (e.key in ways && at >= 0) { move(across(at, ...ways[e.key])); e.preventDefault(); }
     else if (e.key === "Enter" || e.key === " ") { pick(at); e.preventDefault(); }
   };
+  return () => observer.disconnect();
 }
 """
+
+Fit = Literal["shrink", "wrap", "crop"]
+"""What happens to a sheet without room: it gets smaller, its tiles take more rows, or the last
+columns are left out. Those that wrap also take fewer rows where there is more room."""
 
 _component = st.components.v2.component("clustlab_sheet", html=_HTML, css=_CSS, js=_JS)
 
@@ -88,10 +137,13 @@ def clickable(
     alt: str,
     label: Callable[[int], str] = str,
     on_pick: Callable[[int], None],
+    fit: Fit = "shrink",
+    group: int = 1,
 ) -> None:
     """Show a sheet; a click or Enter on a tile calls `on_pick` with the number of its item.
 
-    `label` gives the short text shown while the pointer or the keyboard is on an item.
+    `label` gives the short text shown while the pointer or the keyboard is on an item. Tiles wrap
+    in groups of `group`, with room for one tile between them.
     """
 
     def picked() -> None:
@@ -110,6 +162,8 @@ def clickable(
             "ids": ids,
             "boxes": sheet.boxes.tolist(),
             "labels": [label(i) for i in ids],
+            "fit": fit,
+            "group": group,
         },
         on_picked_change=picked,
     )

@@ -13,8 +13,8 @@ from clustlab.ui import session, state
 MOST = 1000  # choices in a box; beyond them lie the smallest cells of a very large table
 WHOLE = (0, 100)  # percent
 HELP = (
-    "Selects the dots in a rectangle, for those who draw none by mouse. Shares are those of the "
-    "square in the middle of the map; 0 and 100 take in all that lies beyond, too."
+    "Selects the dots in a rectangle without a mouse. Percentages refer to the square in the "
+    "middle of the map; 0 and 100 also include everything beyond it."
 )
 
 
@@ -133,7 +133,7 @@ def area(
     choose: Callable[[str, Edges, Edges], None],
     *,
     key: str,
-    label: str = "Area by numbers",
+    label: str = "Select by numbers",
 ) -> None:
     """Small panel, folded away, that selects the dots in a rectangle given in numbers.
 
@@ -164,14 +164,14 @@ def area(
     if not box.open:  # what nobody sees costs no time
         return
     with box:
-        st.markdown("**Choose an area by numbers**", help=HELP)
+        st.markdown("**Select a rectangle by numbers**", help=HELP)
         pane = next(iter(places))
         if len(places) > 1:
             pane = st.segmented_control(
                 "In", list(places), default=pane, required=True, key=f"{name}-pane"
             )
-        across = st.slider("From left to right, in %", *WHOLE, WHOLE, key=f"{name}-across")
-        up = st.slider("From bottom to top, in %", *WHOLE, WHOLE, key=f"{name}-up")
+        across = st.slider("Left to right, in %", *WHOLE, WHOLE, key=f"{name}-across")
+        up = st.slider("Bottom to top, in %", *WHOLE, WHOLE, key=f"{name}-up")
         edges = edge(across, square[0], square[2]), edge(up, square[1], square[2])
         x, y = places[pane]
         n = int((_within(x, edges[0]) & _within(y, edges[1])).sum())
