@@ -126,7 +126,7 @@ def test_the_place_of_the_control_comes_from_the_address(runs, pair):
     ("name", "says"),
     [
         ("Confusion", "**B: IIC**"),
-        ("Agreement", "45 of 60 items (75%) lie in clusters that are matched to each other"),
+        ("Agreement", "45 of 60 items (75%) are in clusters that are matched to each other"),
         ("Consensus", "Images on which the runs differ most"),
         ("Curves", "Reading"),
         ("Settings", "Settings that are equal in all runs are left out"),
@@ -214,8 +214,8 @@ def test_an_item_is_told_from_every_run(runs, pair):
     app.run()
     said = words(app)
     assert "**Item 57 in each run**" in said
-    assert "A: DEC: cluster **2** (confidence 0.90), stands for two: right" in said
-    assert "B: IIC: cluster **1** (confidence 0.90), stands for one: wrong" in said
+    assert "A: DEC: cluster **2** (confidence 0.90), which stands for two: right" in said
+    assert "B: IIC: cluster **1** (confidence 0.90), which stands for one: wrong" in said
 
 
 # -- points in the plane -------------------------------------------------------------------------
@@ -274,16 +274,16 @@ def test_a_run_is_compared_with_its_parent_over_the_items_of_both(runs, family):
     app = visit("compare", runs=ids(*family))
     said = words(app)
     assert not app.error
-    assert "Compared over **50 of 60 items**" in said
+    assert "Compared on **50 of 60 items**" in said
     assert "ACC **0.900**" in said  # five zeros of the fifty are with the ones
-    assert "Over the 50 shared items. On all its 60: ACC 0.833" in said
+    assert "On the 50 shared items. On all its 60 items: ACC 0.833" in said
     assert said.count("shared items. On all") == 1  # the child has no others
     labels = [b.label for b in app.button if str(b.key).startswith("cell-")][:4]
     assert labels == ["Both right: 45", "Only A: 0", "Only B: 5", "Both wrong: 0"]
     button(app, "Both right: 45").click().run()
     assert app.session_state["selected"][0] == list(range(15, 60))  # their rows in the parent
     for name, says in (
-        ("Agreement", "45 of 50 items (90%) lie in clusters that are matched to each other"),
+        ("Agreement", "45 of 50 items (90%) are in clusters that are matched to each other"),
         ("Consensus", "Images on which the runs differ most"),
         ("Confusion", "**B: IIC**"),
         ("Settings", "Settings that are equal"),
@@ -302,18 +302,18 @@ def test_an_item_is_another_row_in_each_run(runs, family):
     app.session_state["picked"] = 2
     app.run()
     said = words(app)
-    assert "A: DEC: cluster **1** (confidence 0.90), stands for one: wrong" in said
-    assert "B: IIC: cluster **0** (confidence 0.90), stands for zero: right" in said
+    assert "A: DEC: cluster **1** (confidence 0.90), which stands for one: wrong" in said
+    assert "B: IIC: cluster **0** (confidence 0.90), which stands for zero: right" in said
     app.session_state["picked"] = 57
     app.run()
-    assert "A: DEC: cluster **2** (confidence 0.90), stands for two: right" in words(app)
+    assert "A: DEC: cluster **2** (confidence 0.90), which stands for two: right" in words(app)
     app.session_state["picked"] = GONE[0]
     app.run()
     assert "Not all of these runs have this item" in words(app)
     other = visit("compare", runs=ids(child, parent))
     other.session_state["picked"] = 47  # which is 57 in the parent
     other.run()
-    assert "B: DEC: cluster **0** (confidence 0.90), stands for two: right" in words(other)
+    assert "B: DEC: cluster **0** (confidence 0.90), which stands for two: right" in words(other)
 
 
 def test_a_selection_goes_along_under_its_numbers_in_the_first_run(runs, family):
@@ -362,7 +362,7 @@ def test_the_ground_of_a_run_without_the_items_at_the_rim_fits_the_plane_of_the_
     execute(runs.root, part.id)
     app = visit("compare", runs=ids(whole, part))
     assert not app.error
-    assert "items**: those that all of these runs have" in words(app)
+    assert "items**, those that all of these runs have" in words(app)
     square = regions.square_of(points)
     view = View(part, 0, session.timeline(part), session.dataset(part))
     spots = decision_regions.clusters(view, False, square)

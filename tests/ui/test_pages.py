@@ -299,12 +299,12 @@ def test_points_in_the_plane_are_shown_where_they_lie(runs):
     app = visit("embedding", run=run.id, projection="Plane")
     assert not app.error
     assert "a new point would join" in words(app)
-    (scored,) = [t for t in app.toggle if t.label.startswith("Ground")]
+    (scored,) = [t for t in app.toggle if t.label.startswith("Background")]
     assert scored.value
     scored.set_value(False).run()
     assert not app.exception, app.exception
     app = visit("embedding", run=run.id, projection="Plane", step="0")
-    assert [t for t in app.toggle if t.label.startswith("Ground")] == []
+    assert [t for t in app.toggle if t.label.startswith("Background")] == []
     assert "a new point would join" in words(app)
 
 
@@ -312,7 +312,7 @@ def test_a_method_without_scores_colours_the_ground_by_the_nearest_item(runs):
     run = trained(runs, "spectral", "toy", n_clusters=3, n_init=1)
     app = visit("embedding", run=run.id, projection="Plane")
     assert not app.error
-    assert [t for t in app.toggle if t.label.startswith("Ground")] == []
+    assert [t for t in app.toggle if t.label.startswith("Background")] == []
     assert "a new point would join" in words(app)
 
 

@@ -133,10 +133,10 @@ def test_the_rule_is_measured_when_it_is_opened(runs, dataset, monkeypatch):
     assert "A simple rule for these clusters" in [e.label for e in app.expander]
     app = visit("inside", **{"simple-rule": True})
     said = words(app)
-    assert "With 3 questions in a row a tree puts" in said
+    assert "A tree that asks 3 questions in a row places" in said
     assert "always naming the largest cluster" in said
     assert len(grown) == 1
     app.slider(key="rule-depth").set_value(1).run()
-    assert "With 1 question in a row" in words(app)
+    assert "A tree that asks 1 question in a row" in words(app)
     assert len(grown) == 1
     assert not app.exception
