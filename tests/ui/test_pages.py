@@ -286,6 +286,38 @@ def test_a_layout_is_made_in_the_background_and_can_be_stopped(
     projections._jobs.clear()
 
 
+def test_a_replay_makes_layouts_ahead_while_the_nearest_picture_stays(runs, monkeypatch, wait_for):
+    monkeypatch.setitem(projections.MAKE, "umap", lambda embedding, init, report: init)
+    run = trained(runs, max_iter=4, n_init=1)
+    app = visit("embedding", run=run.id, projection="UMAP", step="0")
+    assert "this is the PCA" in words(app)  # rather than an empty page
+    assert len(app.get("vega_lite_chart")) > 1
+    app.button(key="compute").click().run()
+    wait_for(lambda: not projections._jobs)
+    app.button(key="scrub-Next step").click().run()
+    assert "where UMAP put them at step 0" in words(app)
+    assert list((run.path / "projections").glob("umap-*.npy")) == [
+        run.path / "projections" / "umap-00000.npy"
+    ]
+    app.button(key="scrub-Replay").click().run()
+    wait_for(lambda: len(list((run.path / "projections").glob("umap-*.npy"))) == len(run))
+    app.run()
+    assert "this is the PCA" not in words(app)
+    assert "where UMAP put them" not in words(app)
+    assert not app.exception
+
+
+def test_a_replay_is_not_stopped_by_a_place_of_the_slider_that_has_passed(runs):
+    trained(runs, max_iter=6, n_init=1)
+    app = visit("clusters", step="0")
+    app.session_state["playing"], app.session_state["step"] = True, 3
+    app.slider(key="scrub").set_value(2).run()  # what the browser still shows
+    assert app.session_state["playing"]
+    app.session_state["step"] = 3
+    app.slider(key="scrub").set_value(5).run()
+    assert not app.session_state["playing"]
+
+
 def test_the_form_shows_the_settings_of_the_run_that_is_watched(runs):
     trained(runs, max_iter=3, n_init=1, n_clusters=7)
     app = visit("train")

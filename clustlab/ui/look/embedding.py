@@ -66,8 +66,10 @@ def embedding_page(view: View) -> None:
     elif kind != "pca":
         points = projections.projected_points(view, str(kind))
         if points is None:
-            return
-        table, extent = table_of(view, points), projections.extent(view.run, str(kind))
+            st.caption(f"Until there is a layout by {KINDS[str(kind)]}, this is the PCA.")
+            kind = "pca"
+        else:
+            table, extent = table_of(view, points), projections.extent(view.run, str(kind))
     with controls:
         name = "lasso" if tool == "Lasso" else "scatter"
         by_numbers(name, table, extent, session.chart_key(name), label="Select by numbers")

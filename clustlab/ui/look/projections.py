@@ -1,11 +1,13 @@
 """UMAP and t-SNE of a step, made when asked for and kept beside the run.
 
 Each starts from the nearest step that has one (or from the principal components), so points keep
-their place from step to step.
+their place from step to step. While the steps are replayed, those without one are made ahead, and
+the nearest one stays in sight.
 """
 
 import logging
 import threading
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from clustlab.data.atomic import replacing
 from clustlab.errors import Cancelled
 from clustlab.runs.store import Run
 from clustlab.types import Array
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.run.view import View
 
 log = logging.getLogger(__name__)
@@ -25,36 +27,40 @@ log = logging.getLogger(__name__)
 TITLES = {"umap": "UMAP", "tsne": "t-SNE"}
 MAKE = {"umap": projection.umap_2d, "tsne": projection.tsne_2d}
 TICK = 0.5  # seconds between looks at a layout that is being made
-_jobs: dict[Path, "_Job"] = {}  # by the file to be made; the same for all tabs
+_jobs: dict[tuple[Path, str], "_Job"] = {}  # by run and kind; the same for all tabs
 
 
 class _Job:
-    """A layout that is being made in the background, because a script cannot be stopped."""
+    """Layouts that are being made in the background, because a script cannot be stopped."""
 
-    def __init__(
-        self, file: Path, kind: str, embedding: Array, start: Array, nearest: bool
-    ) -> None:
+    def __init__(self, run: Run, kind: str, steps: Sequence[int]) -> None:
         self.words, self.share = f"Preparing {TITLES[kind]}", 0.0
         self.problem = ""
         self.stop = threading.Event()
-        self._work = file, kind, embedding, start, nearest
+        self._run, self._kind, self._steps = run, kind, list(steps)
+        self._timeline = session.timeline(run)
+        self._done = 0
+
+    @property
+    def _key(self) -> tuple[Path, str]:
+        return self._run.path, self._kind
 
     def begin(self) -> None:
         """Start, known to all pages."""
-        _jobs[self._work[0]] = self
-        threading.Thread(target=self._run, name="clustlab-layout", daemon=True).start()
+        _jobs[self._key] = self
+        threading.Thread(target=self._work, name="clustlab-layout", daemon=True).start()
 
     def end(self) -> None:
         """Stop at the next word; pages know nothing of it any more."""
         self.stop.set()
-        if _jobs.get(self._work[0]) is self:
-            del _jobs[self._work[0]]
+        if _jobs.get(self._key) is self:
+            del _jobs[self._key]
 
-    def _run(self) -> None:
-        file, kind, embedding, start, nearest = self._work
+    def _work(self) -> None:
         try:
-            points = MAKE[kind](embedding, init=start, report=self._report)
-            _save(file, projection.procrustes(points, start) if nearest else points)
+            for done, step in enumerate(self._steps):
+                self._done = done
+                self._lay_out(step)
         except Cancelled:
             pass
         except Exception as error:  # such as a full disk: the page must hear of it
@@ -63,53 +69,105 @@ class _Job:
         if not self.problem:
             self.end()
 
+    def _lay_out(self, step: int) -> None:
+        file = _file(self._run, self._kind, step)
+        if file.is_file():
+            return
+        near = nearest_made(self._run, self._kind, step)
+        start = self._timeline.points(step) if near is None else _load(near[1])
+        embedding = self._run[step].embedding
+        points = MAKE[self._kind](embedding, init=start, report=self._report)
+        _save(file, points if near is None else projection.procrustes(points, start))
+
     def _report(self, words: str, share: float) -> None:
         if self.stop.is_set():
             raise Cancelled
-        self.words, self.share = words, share
+        n = len(self._steps)
+        where = f"{TITLES[self._kind]} of step {self._steps[self._done]}, {self._done + 1} of {n}: "
+        self.words = words if n == 1 else where + words[:1].lower() + words[1:]
+        self.share = (self._done + min(share, 1.0)) / n
 
 
 def projected_points(view: View, kind: str) -> Array | None:
-    """Points (n, 2) of a step; draws what leads to them and returns None while there are none."""
+    """Points (n, 2) of a step, or of the nearest step that has some until its own are there.
+
+    Draws what leads to them; None while no step has any. While the steps are replayed, all of them
+    are made, in order from the one in view.
+    """
+    job = _jobs.get((view.run.path, kind))
+    at_work = job is not None and not job.problem
+    missing = len(view.timeline) - len(_made(view.run, kind))
+    if state.IS_PLAYING.get() and job is None and missing > 0:
+        _begin(view, kind, all_steps=True)
+        at_work = True
     file = _file(view.run, kind, view.step)
+    near = nearest_made(view.run, kind, view.step)
+    name = TITLES[kind]
+    if at_work:
+        st.fragment(_watch, run_every=TICK)(view.run.path, kind, view.step, file.is_file())
     if file.is_file():
         return _load(file)
+    if not at_work:
+        _offer(view, kind, "" if job is None else job.problem)
+    if near is None:
+        return None
+    st.caption(
+        f":material/history: The dots are where {name} put them at step {near[0]}; their colours "
+        f"are those of step {view.step}, which has no layout yet."
+    )
+    return _load(near[1])
+
+
+def _offer(view: View, kind: str, problem: str) -> None:
+    """Say what a layout is, and offer to compute it for this step or for all."""
     name = TITLES[kind]
     st.caption(
         f"{name} is computed one step at a time. It shows which items are close to each other; the "
         "sizes of groups and the gaps between them mean nothing."
     )
-    job = _jobs.get(file)
-    if job is not None and not job.problem:
-        st.fragment(_watch, run_every=TICK)(file)
-        return None
-    if job is not None:
-        st.error(f"{name} could not be computed. {job.problem}", icon=":material/error:")
-    st.button(
-        f"Compute {name} of step {view.step}",
-        type="primary",
-        key="compute",
-        on_click=_begin,
-        args=(view, kind),
-    )
-    return None
+    if problem:
+        st.error(f"{name} could not be computed. {problem}", icon=":material/error:")
+    with st.container(horizontal=True):
+        st.button(
+            f"Compute {name} of step {view.step}",
+            type="primary",
+            key="compute",
+            on_click=_begin,
+            args=(view, kind),
+        )
+        missing = len(view.timeline) - len(_made(view.run, kind))
+        if missing > 1:
+            st.button(
+                f"Compute all {missing} missing steps",
+                key="compute-all",
+                on_click=_begin,
+                args=(view, kind),
+                kwargs={"all_steps": True},
+            )
 
 
-def _begin(view: View, kind: str) -> None:
-    session.set_step(view.step)  # stay there although a run goes on
-    start = _nearest(view.run, kind, view.step)
-    first = view.timeline.points(view.step) if start is None else start
-    file = _file(view.run, kind, view.step)
-    _Job(file, kind, view.snapshot.embedding, first, start is not None).begin()
+def _begin(view: View, kind: str, *, all_steps: bool = False) -> None:
+    if not all_steps:
+        session.set_step(view.step)  # stay there although a run goes on
+    n = len(view.timeline)
+    steps = [(view.step + i) % n for i in range(n)] if all_steps else [view.step]
+    _Job(view.run, kind, steps).begin()
 
 
-def _watch(file: Path) -> None:
-    """Progress of a layout, with a way to stop it."""
-    job = _jobs.get(file)
-    if job is None or job.problem:
+def _watch(folder: Path, kind: str, step: int, is_made: bool) -> None:
+    """Progress of layouts, with a way to stop it; the page follows when its step has one."""
+    job = _jobs.get((folder, kind))
+    now_made = (folder / "projections" / f"{kind}-{step:05d}.npy").is_file()
+    if job is None or job.problem or now_made != is_made:
         st.rerun()
     st.progress(min(job.share, 1.0), job.words)
-    st.button("Stop", icon=":material/stop:", key="stop-layout", on_click=job.end)
+    st.button("Stop", icon=":material/stop:", key="stop-layout", on_click=_stop, args=(job,))
+
+
+def _stop(job: _Job) -> None:
+    """Make no more layouts; a replay, which would ask for them again, holds."""
+    state.IS_PLAYING.set(False)
+    job.end()
 
 
 def _save(file: Path, points: Array) -> None:
@@ -124,11 +182,13 @@ def extent(run: Run, kind: str) -> float:
     return max(widest, default=1.0) * 1.05
 
 
-def _nearest(run: Run, kind: str, step: int) -> Array | None:
-    files = _made(run, kind)
-    if not files:
+def nearest_made(run: Run, kind: str, step: int) -> tuple[int, Path] | None:
+    """The step nearest to one that has a layout, and its file; None if no step has any."""
+    made = {int(file.stem.rsplit("-", 1)[1]): file for file in _made(run, kind)}
+    if not made:
         return None
-    return _load(min(files, key=lambda f: abs(int(f.stem.rsplit("-", 1)[1]) - step)))
+    near = min(made, key=lambda other: (abs(other - step), other))
+    return near, made[near]
 
 
 def _made(run: Run, kind: str) -> list[Path]:

@@ -14,6 +14,7 @@ from clustlab.ui.widgets import panels
 from clustlab.views import curves
 
 FRAME = 0.6  # seconds a step is shown while replaying
+LATE = 3  # frames that the browser may lie behind
 
 
 def draw_scrubber(run: Run, timeline: Timeline, step: int) -> None:
@@ -54,7 +55,7 @@ def draw_scrubber(run: Run, timeline: Timeline, step: int) -> None:
                     last,
                     key=state.SCRUBBER.key,
                     label_visibility="collapsed",
-                    on_change=lambda: _set(state.SCRUBBER.get(), last),
+                    on_change=lambda: _slid(last),
                 )
         with words:
             record = run.log[step]
@@ -89,6 +90,18 @@ def _button(label: str, icon: str, action: Callable[[], None], enabled: bool = T
 def _set(value: int, last: int) -> None:
     state.IS_PLAYING.set(False)
     session.set_step(None if value >= last else value)
+
+
+def _slid(last: int) -> None:
+    """Go where the slider was moved.
+
+    While replaying, a rerun that something else asked for may still carry the place of a frame that
+    has just passed; nobody moved the slider then.
+    """
+    value, now = state.SCRUBBER.get(), state.STEP.get()
+    if state.IS_PLAYING.get() and now is not None and now - LATE <= value <= now:
+        return
+    _set(value, last)
 
 
 def _play(step: int, last: int) -> None:
