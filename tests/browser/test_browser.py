@@ -60,6 +60,7 @@ def test_the_main_job(address, page):
 
     # A click on an image opens it, with its nearest neighbours.
     sheet = page.locator("#sheet").last
+    assert sheet.evaluate("image => image.clientWidth >= image.naturalWidth - 1")  # not shrunk
     sheet.click(position={"x": 20, "y": 12})
     see(page, r"^Nearest in the embedding")
 
