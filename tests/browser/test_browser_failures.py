@@ -79,7 +79,7 @@ def test_from_a_question_to_a_run_without_the_answer(page, address, store, run, 
     # What compares all items is counted when it is asked.
     ask_for(page, "alone in their cluster")
     count = ask("impostors")["count"]
-    page.get_by_role("button", name=re.compile(rf"^{count} images?: lonely")).wait_for()
+    page.get_by_role("button", name=re.compile(rf"^{count} images?: alone")).wait_for()
     page.get_by_role("button", name="Count at every step").click()
     see(page, r"^Over time$")
 

@@ -93,9 +93,9 @@ def test_an_area_its_images_and_the_biography(address, page, runs):
     open_at(page, f"{address}/embedding?run={runs[1]}", "^Step 2 of 2")
     reach(page, "Select by numbers$")
     press(page, "Enter")
-    assert reach(page, "^From left to right.* start$") < 4  # it comes next, not after the page
+    assert reach(page, "^Left to right.* start$") < 4  # it comes next, not after the page
     press(page, *["ArrowRight"] * 5)
-    reach(page, "^From left to right.* end$")
+    reach(page, "^Left to right.* end$")
     press(page, *["ArrowLeft"] * 40)
     reach(page, "Select these")
     press(page, "Enter")
@@ -131,7 +131,7 @@ def test_steps_bands_and_panes(address, page, runs):
     press(page, "Enter")
     reach(page, "^A$")
     press(page, "ArrowRight", "Space")
-    reach(page, "^From bottom to top.* start$")
+    reach(page, "^Bottom to top.* start$")
     press(page, *["ArrowRight"] * 50)
     reach(page, "Select these")
     press(page, "Enter")
