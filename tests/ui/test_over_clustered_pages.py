@@ -59,7 +59,7 @@ def test_the_list_of_runs_has_no_column_for_it_otherwise():
     made(4)
     app = visit("runs")
     assert "acc_merged" not in app.dataframe[0].value.columns
-    assert "Scores are those of the last step of each run." in words(app)
+    assert "Scores are from the last step of each run." in words(app)
 
 
 def test_the_scrubber_tells_of_a_merge_and_of_no_changed_labels():
