@@ -185,6 +185,18 @@ class Context:
             self.poll()
             yield order[start : None if start == starts[-1] else start + size]
 
+    def draws(self, n: int, size: int) -> Iterator[Array]:
+        """Index arrays (size,), each drawn anew from 0..n-1; every one is a pause point.
+
+        There are n // size of them. Within one no item comes twice. With fewer items than `size`,
+        one batch holds them all.
+        """
+        size = max(1, min(n, size))
+        self.n_batches = count = n // size
+        for self.batch in range(count):
+            self.poll()
+            yield self.rng.choice(n, size, replace=False)
+
     def poll(self) -> None:
         """Pause here if asked to; raise `Cancelled` if asked to stop."""
         self._poll()

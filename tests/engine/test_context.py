@@ -262,6 +262,27 @@ def test_batches_cover_everything_once_and_none_is_alone(n, size, seed):
         assert all(len(b) > 1 for b in batches)
 
 
+@given(st.integers(0, 200), st.integers(1, 64), st.integers(0, 9))
+def test_draws_fill_as_many_whole_batches_as_fit_in_a_pass(n, size, seed):
+    ctx, told = Context(seed), []
+    ctx._poll = lambda: told.append((ctx.batch, ctx.n_batches))
+    batches = list(ctx.draws(n, size))
+    whole = min(n, size)  # all of them if they are fewer than a batch
+    assert [len(b) for b in batches] == [whole] * (n // whole if n else 0)
+    assert told == [(i, len(batches)) for i in range(len(batches))]
+    for batch in batches:
+        assert len(set(batch)) == len(batch)
+        assert set(batch) <= set(range(n))
+
+
+def test_each_draw_is_from_all_items_whatever_was_drawn_before():
+    rng = np.random.default_rng(3)
+    expected = [rng.choice(10, 4, replace=False) for _ in range(2)]
+    np.testing.assert_array_equal(list(Context(3).draws(10, 4)), expected)
+    drawn = [set(np.concatenate(list(Context(seed).draws(10, 5)))) for seed in range(9)]
+    assert min(map(len, drawn)) < 10  # a pass would hold each of the ten
+
+
 def test_every_batch_and_every_box_is_a_point_to_stop():
     left = iter(range(3))
 

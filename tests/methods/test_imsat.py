@@ -1,5 +1,7 @@
 """IMSAT: its loss, the two kinds of change, and what must not touch what."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -226,3 +228,60 @@ def test_random_changes_may_be_larger_than_the_distance_to_neighbours():
     assert build(IMSAT, {"reach": 4.0, "perturbation": "rpt"}).reach == 4.0
     with pytest.raises(ParameterError, match=r"reach must lie in \[0, 4\]"):
         build(IMSAT, {"reach": 4.1})
+
+
+# -- batches drawn anew --------------------------------------------------------------------------
+class Recorded(Context):
+    """Remembers which items the batches of the present epoch held."""
+
+    def draws(self, n, size):
+        self.held = set()
+        for index in super().draws(n, size):
+            self.held |= set(index.tolist())
+            yield index
+
+
+def test_items_that_are_not_drawn_keep_their_sensitivity_and_do_not_count():
+    ctx = Recorded()
+    method = IMSAT(**{**SMALL, "epochs": 4}, batches="draws")
+    before, ever = np.zeros(300), set()
+    for snapshot in method.iterate(digits(), ctx):
+        if ctx.phase_name == "measure":
+            continue
+        after = snapshot.artefacts["sensitivity"].data[:, 0]
+        held = np.isin(np.arange(300), list(ctx.held))
+        assert 0 < held.sum() < 300
+        np.testing.assert_array_equal(after[~held], before[~held])
+        assert (after[held] != before[held]).all()
+        assert snapshot.scalars["divergence"] == pytest.approx(after[held].mean(), rel=1e-4)
+        before, ever = after, ever | ctx.held
+    assert 0 < (before != 0).sum() == len(ever)
+
+
+def test_an_epoch_of_draws_counts_only_whole_batches():
+    (_, drawn), (_, passed) = (
+        IMSAT(batches=kind, batch_size=50).plan(320, (8, 8, 1)) for kind in ("draws", "passes")
+    )
+    assert (drawn.samples, passed.samples) == (300, 320)
+    assert IMSAT(batches="draws", batch_size=50).plan(30, (2,))[1].samples == 30
+
+
+def test_a_run_of_draws_goes_on_as_if_it_had_not_been_stopped():
+    method, ctx = IMSAT(**{**SMALL, "epochs": 3}, batches="draws"), Context()
+    run = method.iterate(digits(), ctx)
+    next(run), next(run)
+    saved = copy.deepcopy(ctx.checkpoint())
+    rest = list(run)
+    again = list(method.iterate(digits(), Context(checkpoint=saved)))
+    for whole, resumed in zip(rest, again, strict=True):
+        assert whole.scalars == resumed.scalars
+        for name, artefact in whole.artefacts.items():
+            np.testing.assert_array_equal(artefact.data, resumed.artefacts[name].data)
+
+
+def test_passes_hold_every_item_as_before_there_was_a_choice():
+    assert build(IMSAT, {}).batches == "passes"
+    first = next(s for s in IMSAT(**SMALL).iterate(digits(), Context()) if "loss" in s.scalars)
+    sensitivity = first.artefacts["sensitivity"].data
+    assert (sensitivity != 0).all()
+    assert first.scalars["divergence"] == pytest.approx(sensitivity.mean(), rel=1e-4)

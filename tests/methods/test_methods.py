@@ -337,7 +337,8 @@ def drawn(monkeypatch):
     drawn.hook.remove()
 
 
-# so that every phase has rounds, and items come more than once in one of DEC or DAC
+# so that every phase has rounds, items come more than once in one of DEC or DAC, and some are left
+# out of one of IMSAT
 ALL_PHASES = {
     "tolerance": 0.0,
     "threshold": 0.15,
@@ -345,6 +346,7 @@ ALL_PHASES = {
     "layer_epochs": 1,
     "update_interval": 5,
     "passes": 2,
+    "batches": "draws",
 }
 
 

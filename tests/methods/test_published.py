@@ -39,7 +39,8 @@ PUBLISHED = {
     "rim": ({"network": "linear", "start": "random"}, "Krause et al. 2010"),
     "imsat": (
         {"reach": 0.25, "n_neighbors": 10, "information_weight": 0.1, "balance": 4.0}
-        | {"hidden_width": 1200, "batch_size": 250, "learning_rate": 2e-3},
+        | {"hidden_width": 1200, "batch_size": 250, "learning_rate": 2e-3}
+        | {"batches": "draws"},
         "code of Hu et al. 2017",
     ),
     "dac": (
@@ -93,6 +94,7 @@ DIFFERENT = [
     ("vade", "warm_up_updates", "the authors' code has no rise"),
     ("n2d", "n_init", "the authors' code has a single start"),
     ("imsat", "epochs", "50 passes of 70,000 images"),
+    ("imsat", "batches", "draws, as in the authors' code"),
     ("dac", "passes", "84 passes of 70,000 images"),
     ("iic", "epochs", "one pass for the fine heads and two for the others"),
     ("rim", "weight_decay", "0.0025 times powers of 2"),
