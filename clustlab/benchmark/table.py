@@ -364,6 +364,11 @@ class Summary:
     version: str = ""
     device: str = ""
 
+    @property
+    def unusual(self) -> str:
+        """What was not as in `standard`: another preset, and what was changed of it."""
+        return self.preset.removeprefix("standard").strip()
+
 
 def summaries(rows: Sequence[Row]) -> list[Summary]:
     """Seeds of the same settings, preset and device together, in the order in which they came."""

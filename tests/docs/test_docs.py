@@ -176,7 +176,7 @@ def test_figures_are_those_of_the_shipped_table():
     rows = [line.split(" | ") for line in section("Figures measured here").splitlines()]
     found = {row[0].removeprefix("| "): row[1:] for row in rows if len(row) > 1}
     for s in table.summaries(table.read(table.SHIPPED)):
-        name = " ".join((s.method, *s.preset.split()[1:]))
+        name = f"{s.method} {s.unusual}".strip()
         where = ", all 70,000" if s.data == "n_samples=all" else ""
         where += "" if s.device == "cpu" else f", {s.device}"
         seeds, acc, nmi, ari, probe, seconds, peak, published, last = found.pop(f"{name}{where}")

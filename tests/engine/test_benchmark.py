@@ -13,6 +13,7 @@ from clustlab.analysis import run_scores
 from clustlab.benchmark import table
 from clustlab.benchmark.table import Row
 from clustlab.errors import ParameterError
+from clustlab.runs.identity import UNKNOWN, differences, planned
 from clustlab.runs.store import RunStore
 from clustlab.views import scores
 from tests.support import made_runs
@@ -141,6 +142,12 @@ def test_summaries_hold_all_seeds_and_what_was_published():
     assert table.mean_and_deviation([]) == ""
 
 
+def test_another_preset_than_standard_is_named_with_what_was_changed_of_it():
+    names = ["standard", "standard epochs=3", "paper", "paper epochs=50"]
+    found = table.summaries([replace(row(0, 0.5), preset=name) for name in names])
+    assert [s.unusual for s in found] == ["", "epochs=3", "paper", "paper epochs=50"]
+
+
 def test_only_runs_of_the_same_settings_and_version_are_averaged():
     """Rows of a preset that has changed, or of other code, were once taken for other seeds."""
     rows = [
@@ -195,6 +202,18 @@ def test_another_table_is_named_as_such(tmp_path):
     file.write_text("name,age\nAda,36\n")
     with pytest.raises(ParameterError, match=r"other\.csv is not a table of figures"):
         table.read(file)
+
+
+@pytest.mark.parametrize("line", sorted({(r.method, r.preset) for r in table.read(table.SHIPPED)}))
+def test_shipped_rows_are_of_their_presets_as_these_are_today(line):
+    """Figures of N2D and VaDE once stayed under `standard` after that had changed."""
+    for row in table.read(table.SHIPPED):
+        if (row.method, row.preset) == line:
+            preset, *changes = row.preset.split()
+            data, changed = table._values(row.data), table._values(" ".join(changes))
+            (spec,) = table.specs([row.method], [row.dataset], data, [row.seed], preset, changed)
+            assert spec.preset == row.preset
+            assert differences(row.identity, planned(spec, row.version or UNKNOWN)) == []
 
 
 def test_the_shipped_table_can_be_read_and_drawn():

@@ -94,10 +94,9 @@ def _row_of_method(s: Summary) -> dict[str, Any]:
 
 
 def _title(s: Summary) -> str:
-    """Name of the method, with what was changed of its preset."""
+    """Name of the method, with what was not as in its preset `standard`."""
     known = registry.methods().get(s.method)
-    _, _, changes = s.preset.partition(" ")
-    return " ".join(filter(None, (known.title if known else s.method, changes)))
+    return " ".join(filter(None, (known.title if known else s.method, s.unusual)))
 
 
 def _dots(rows: Sequence[Summary]) -> pd.DataFrame:
