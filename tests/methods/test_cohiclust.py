@@ -182,10 +182,11 @@ def test_small_trees_tell_the_share_on_each_edge():
     np.testing.assert_allclose(table["middle"], [2, 1, 1.5, 0.5, 0.5])
     chart = dendrogram.tree(nodes, "choices left").to_dict()
     shown = [layer["encoding"].get("text", {}).get("field") for layer in chart["layer"]]
-    assert "share" in shown
+    assert "share written" in shown
     many = np.vstack((nodes[:1], np.tile([[0, 0, 1, -1]], (50, 1))))
     drawn_many = dendrogram.tree(many).to_dict()["layer"]
-    assert "share" not in [layer["encoding"].get("text", {}).get("field") for layer in drawn_many]
+    fields = [layer["encoding"].get("text", {}).get("field") for layer in drawn_many]
+    assert "share written" not in fields
 
 
 def test_the_mean_image_of_a_node_is_that_of_its_items():
