@@ -31,6 +31,10 @@ for name in ("CLUSTLAB_RUNNER", "STREAMLIT_SERVER_PORT", "FORCE_COLOR"):
 for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+# The first worker gets the tests in a browser, which take longest: the others come second.
+if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0":
+    os.nice(5)
+
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 

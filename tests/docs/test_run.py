@@ -1,5 +1,6 @@
 """What `bash tests/run` starts, with a Python in its place that only takes notes."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 FAKE = """#!/usr/bin/env bash
 echo "$*" >> "{notes}"
 if [ "$2" = pytest ]; then echo "3 passed in 1.00s"; exit {pytest}; fi
+if [ "$2" = uv ] || [ "$3" = config ]; then exit {uv}; fi
 if [ "$2" = mypy ]; then echo "mypy says this"; exit {mypy}; fi
 """
 
@@ -17,9 +19,9 @@ if [ "$2" = mypy ]; then echo "mypy says this"; exit {mypy}; fi
 def check(tmp_path):
     """Run the check; returns its status, its output, and what it asked pytest for."""
 
-    def run(*words, pytest=0, mypy=0):
+    def run(*words, pytest=0, mypy=0, uv=0):
         notes, fake = tmp_path / "notes", tmp_path / "python"
-        fake.write_text(FAKE.format(notes=notes, pytest=pytest, mypy=mypy))
+        fake.write_text(FAKE.format(notes=notes, pytest=pytest, mypy=mypy, uv=uv))
         fake.chmod(0o755)
         browser = tmp_path / "chromium"  # nothing need be fetched
         browser.write_text("")
@@ -31,7 +33,10 @@ def check(tmp_path):
         )
         assert ended.stderr == ""
         asked = notes.read_text().splitlines()
-        assert {line.split()[1] for line in asked} == {"pip", "ruff", "mypy", "pytest"}
+        assert {line.split()[1] for line in asked} == {"pip", "uv", "ruff", "mypy", "pytest"}
+        assert any(line.endswith("-r tests/requirements.txt") for line in asked)
+        by_pip = any(line.startswith("-m pip install --quiet -r") for line in asked)
+        assert by_pip == bool(uv)  # only where uv could not
         (tests,) = (line for line in asked if line.startswith("-m pytest"))
         return ended.returncode, ended.stdout, tests
 
@@ -42,7 +47,7 @@ def test_the_whole_check_ends_with_the_count_of_tests(check):
     status, output, asked = check()
     assert (status, output) == (0, "3 passed in 1.00s\n")
     assert "not browser" not in asked
-    assert "--numprocesses 2" in asked
+    assert f"--numprocesses {os.sysconf('SC_NPROCESSORS_ONLN') + 1} " in asked
 
 
 def test_the_quick_check_leaves_out_what_is_long(check):
@@ -52,6 +57,10 @@ def test_the_quick_check_leaves_out_what_is_long(check):
 
 def test_what_else_is_given_goes_to_pytest(check):
     assert check("-k", "dec")[2].endswith(" -k dec")
+
+
+def test_pip_installs_what_uv_cannot_find(check):
+    assert check(uv=1)[0] == 0
 
 
 def test_it_fails_if_a_test_fails(check):
