@@ -105,6 +105,8 @@ CLASS_RULE_IN_ADDRESS = QueryValue("stands-for")
 
 # -- playing through the steps -----------------------------------------------------------------
 SCRUBBER = SessionValue[int]("scrub", 0)
+LEFT_BY_BUTTON = SessionValue[tuple[int, float]]("left-by-button", (-1, 0.0))
+"""The step that a button has left last, and when, in seconds of the monotonic clock."""
 IS_PLAYING = SessionValue("playing", False)
 WAS_PLAYING = SessionValue("was-playing", False)
 NEXT_FRAME = SessionValue("frame-due", 0.0)  # seconds of the monotonic clock

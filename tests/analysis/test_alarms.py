@@ -295,6 +295,7 @@ def test_a_run_that_diverged_ends_with_an_alarm(store, monkeypatch):
     assert seen(alarms_of_run(run, timeline)) == [("broke_off", 0, 0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "params"),
     [

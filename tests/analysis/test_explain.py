@@ -47,6 +47,7 @@ IMAGE = torch.rand((1, 1, 8, 8), generator=torch.Generator().manual_seed(5))
 
 
 # -- maps ----------------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_the_gradient_of_a_linear_scorer_is_its_weights():
     weights = drawn(3, 1, 4, 5)
     found = saliency(linear(weights), torch.rand(1, 1, 4, 5), 2, "gradient")
@@ -174,6 +175,7 @@ def test_a_target_behind_another_cluster_is_reached_around_it():
     torch.testing.assert_close(found.changed, torch.tensor([[0.7, 0.2]]), atol=1e-3, rtol=0)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 200))
 def test_a_change_lies_within_limits_just_beyond_a_boundary_and_repeats(seed):
     scorer = network(seed % 7)

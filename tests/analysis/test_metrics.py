@@ -61,6 +61,7 @@ def test_nothing_labelled_is_nan():
         assert math.isnan(figure(unknown, np.arange(5)))
 
 
+@pytest.mark.slow
 @given(partitions)
 def test_figures_agree_with_scikit_learn(pair):
     labels, clusters = pair
@@ -82,6 +83,7 @@ def test_figures_agree_with_scikit_learn(pair):
         )
 
 
+@pytest.mark.slow
 @given(partitions)
 def test_ami_agrees_with_scikit_learn(pair):
     assert metrics.ami(*pair) == pytest.approx(adjusted_mutual_info_score(*pair), abs=1e-9)

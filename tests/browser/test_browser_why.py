@@ -36,7 +36,7 @@ def test_why_an_image_is_in_its_cluster_and_a_rule_for_all(address, page, kmeans
     go(page, "Inside the method")
     page.get_by_text("A simple rule for these clusters").click()
     see(page, r"^A tree that asks 3 questions in a row places")
-    words = page.get_by_text(re.compile(r"^With 3 questions")).first.inner_text()
+    words = page.get_by_text(re.compile(r"^A tree that asks 3 questions")).first.inner_text()
     share, largest = (float(x) for x in re.findall(r"([\d.]+)%", words))
     assert 20 < largest < share < 100
     page.get_by_role("tab", name="In words").click()

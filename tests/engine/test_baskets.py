@@ -85,6 +85,7 @@ def test_names_of_any_script_make_plain_file_names():
     assert slug_of("con") != "con"
 
 
+@pytest.mark.slow
 @given(st.text(max_size=70))
 def test_a_name_is_refused_or_makes_a_plain_file_name(name):
     try:

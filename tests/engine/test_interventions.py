@@ -100,6 +100,7 @@ def test_scrambling_touches_the_items_of_the_cluster_only():
     assert not torch.equal(rows[labels == 1], p[labels == 1])
 
 
+@pytest.mark.slow
 def test_the_rate_is_multiplied():
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
     change_rate(optimiser, [*wanted("learning rate", value=0.1), *wanted("merge", 0, 1)])

@@ -90,6 +90,7 @@ def test_no_file_imports_itself_through_others():
     graphlib.TopologicalSorter(needs).prepare()  # a CycleError names the files of a circle
 
 
+@pytest.mark.slow
 def test_one_file_names_what_the_session_and_the_address_hold():
     spelt = [
         f"{name_of(file)}:{node.lineno}"
@@ -125,6 +126,7 @@ def fresh(code):
 FACE = ("clustlab.ui", "clustlab.views", "clustlab.lessons.", "clustlab.__main__")
 
 
+@pytest.mark.slow
 def test_the_engine_works_without_streamlit_and_altair():
     code = """
 import pkgutil, sys

@@ -40,6 +40,7 @@ def runner(request, store, fake, monkeypatch):
 # Both runners ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_pause_step_go_on_cancel_and_resume(runner, store, fake, wait_for):
     spec = fake(by_hand=True, pace=0.02, epochs=20)  # 3 batches an epoch
     run = new_run(store, spec)
@@ -81,6 +82,7 @@ def test_pause_step_go_on_cancel_and_resume(runner, store, fake, wait_for):
     assert trained < passed - 0.8  # pauses do not count
 
 
+@pytest.mark.slow
 def test_runs_queue_up_in_order_and_a_waiting_one_can_be_cancelled(store, fake, wait_for):
     runner = ThreadRunner(store.root)  # both have the same queue
     first, gone, last = (
@@ -99,6 +101,7 @@ def test_runs_queue_up_in_order_and_a_waiting_one_can_be_cancelled(store, fake, 
     assert (gone.status, len(gone)) == ("cancelled", 0)
 
 
+@pytest.mark.slow
 def test_a_failed_run_explains_itself_and_the_next_one_starts(runner, store, fake, wait_for):
     bad = new_run(store, fake(trouble="bug", by_hand=True))
     good = new_run(store, fake(by_hand=True))
@@ -149,6 +152,7 @@ def test_the_same_spec_and_seed_give_the_same_bytes(store, fake):
         assert a["scalars"] == b["scalars"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trouble", "error", "hint"),
     [

@@ -142,6 +142,7 @@ def test_a_critic_without_weight_is_not_reported():
     assert step.scalars["loss"] == pytest.approx(weighed, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_prior_game_stays_open():
     items, _ = digits()
     *_, step, _ = InfoMaxKMeans(epochs=6, **SMALL).iterate(items, Context())
@@ -171,6 +172,7 @@ def test_heat_maps_use_the_range_of_each_image():
     assert not drawn[1].any()
 
 
+@pytest.mark.slow
 def test_codes_come_to_know_their_images_and_their_neighbours():
     items, labels = digits()
     *steps, _ = InfoMaxKMeans(epochs=12, **SMALL).iterate(items, Context())

@@ -47,6 +47,7 @@ SMALL = {
     "batch_size": 32,
     "update_interval": 2,
     "hidden_widths": "100-100-400",
+    "min_cluster_size": 5,
 }
 SMALL_ENDINGS = {"epochs": 2, "max_iter": 2, "updates": 2}
 # What a method needs beyond that, to be small.
@@ -284,6 +285,7 @@ def test_only_those_that_declare_it_leave_items_as_noise(name):
     assert has_noise == registry.emits_noise(registry.method(name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHOOSES_K)
 def test_the_last_snapshot_has_the_clusters_asked_for(name):
     assert usual(name).snapshots[-1].n_clusters == tiny(name).n_clusters
@@ -350,6 +352,7 @@ ALL_PHASES = {
 }
 
 
+@pytest.mark.slow
 @EVERY
 def test_every_iteration_draws_as_many_samples_as_its_phase_declares(name, drawn):
     known = {p.name for p in schema(registry.method(name))}
@@ -527,6 +530,7 @@ def test_no_method_sees_labels_or_another_method(name):
 
 
 # -- what is asked of the engine -----------------------------------------------------------------
+@pytest.mark.slow
 @EVERY
 def test_mixed_precision_gives_losses_near_those_without_it(name):
     def poll() -> None:

@@ -88,6 +88,7 @@ def test_graph_of_three_items_by_hand():
     assert graph.toarray().tolist() == [[0, 1, 1], [1, 0, 0], [1, 0, 0]]
 
 
+@pytest.mark.slow
 def test_graph_is_that_of_umap():
     x = cloud()
     near, distances = nearest(x, x, 9, Context(), same=True)
@@ -173,6 +174,7 @@ def test_islands_stay_islands_and_all_ties_lead_home():
     assert torch.allclose(ties, torch.eye(3, dtype=ties.dtype))
 
 
+@pytest.mark.slow
 @given(st.integers(0, 99), st.integers(10, 60))
 @settings(max_examples=8)
 def test_coinciding_items_part_but_stay_near(seed, n):
@@ -186,6 +188,7 @@ def test_coinciding_items_part_but_stay_near(seed, n):
     assert gaps.median() < torch.pdist(points).median() / 2
 
 
+@pytest.mark.slow
 def test_layouts_are_as_good_as_those_of_umap():
     drawn = load_digits()
     x, labels = drawn.data[:600].astype(np.float32) / 16, drawn.target[:600]
@@ -206,6 +209,7 @@ def test_ties_by_hand():
     assert ties.tolist() == [[0.8, pytest.approx(0.2), 0], [1, 0, 0], [0, 0, 0]]
 
 
+@pytest.mark.slow
 def test_clusters_gain_by_the_layout_and_the_likelihood_falls_by_the_ridge_only(monkeypatch):
     mixtures = []
 

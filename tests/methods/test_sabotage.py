@@ -46,6 +46,7 @@ def carried_out(tmp_path_factory):
     return carry_out
 
 
+@pytest.mark.slow
 @EVERY
 def test_the_signature_appears_and_the_guard_removes_it(entry, carried_out):
     broken, guarded = (entry.signature.read(*carried_out(spec)) for spec in entry.specs.values())
@@ -212,6 +213,7 @@ def test_an_entry_is_one_change_and_explains_itself(entry):
     assert (entry.items == "800 digits") == (entry.left_out is None)
 
 
+@pytest.mark.slow
 def test_the_unbalanced_digits_are_two_kinds_and_a_few_of_each_other(store):
     entry = entry_named("no-uniform-sampling")
     run = new_run(store, entry.specs["guarded"])
@@ -225,6 +227,7 @@ def test_the_unbalanced_digits_are_two_kinds_and_a_few_of_each_other(store):
     assert len(data.items) == int(entry.items.split()[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_unequal_classes_need_the_guard_whatever_the_seed(seed, carried_out):
     entry = entry_named("no-uniform-sampling")

@@ -118,6 +118,7 @@ def test_scores_are_the_logarithm_of_the_probabilities(shared, method):
     np.testing.assert_allclose(p, run[-1].probabilities, atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", SCORING)
 def test_images_in_colour_keep_their_channels(method):
     items = np.random.default_rng(0).integers(0, 256, (60, 9, 7, 3), dtype=np.uint8)

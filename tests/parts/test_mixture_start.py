@@ -48,6 +48,7 @@ def test_a_fit_of_two_rows_by_hand():
     assert reached == pytest.approx(by_hand)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 999), kind=st.sampled_from(["full", "tied", "diag", "spherical"]))
 def test_no_single_start_leads_to_a_likelier_mixture(seed, kind):
     generator = torch.Generator().manual_seed(seed)

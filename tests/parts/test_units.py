@@ -169,6 +169,7 @@ def test_every_classifier_can_be_merged_and_scrambled():
         assert {"merge", "scramble"} <= set(OFFERS[name][phase]), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "phase"), [*CLASSIFIERS[:-1], ("dac", "train")])
 def test_scrambling_teaches_a_classifier_and_does_not_only_draw(name, phase, monkeypatch):
     values = settings(name, phase)
@@ -182,6 +183,7 @@ def test_scrambling_teaches_a_classifier_and_does_not_only_draw(name, phase, mon
     assert not np.array_equal(taught[at].embedding, drawn[at].embedding)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "phase"), CLASSIFIERS)
 def test_a_merge_empties_the_second_cluster_of_a_classifier_for_good(name, phase):
     values = settings(name, phase)
@@ -202,6 +204,7 @@ TRAINED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINED)
 def test_the_first_gets_what_the_second_had_once_a_classifier_is_sure(name):
     untouched, asked = told(name, **TRAINED[name])
@@ -214,6 +217,7 @@ def test_the_first_gets_what_the_second_had_once_a_classifier_is_sure(name):
         assert np.mean(touched[at].assignments[had] == first) > 0.8  # about half without it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINED)
 def test_a_scrambled_cluster_of_a_sure_classifier_falls_apart_at_that_step(name):
     untouched, asked = told(name, **TRAINED[name])
@@ -224,6 +228,7 @@ def test_a_scrambled_cluster_of_a_sure_classifier_falls_apart_at_that_step(name)
     assert left < stay - 0.02, (stay, left)
 
 
+@pytest.mark.slow
 def test_the_head_that_was_changed_stays_the_one_that_is_shown():
     values = {"epochs": 6, "n_heads": 4}
     untouched, asked = told("iic", **values)

@@ -159,6 +159,7 @@ def test_settings_list_what_differs_only(runs, pair):
     assert "seed" not in rows.index
 
 
+@pytest.mark.slow
 def test_curves_say_why_a_run_has_no_samples(runs, pair):
     lloyd = made_runs.run(runs, [TRUE, HALF], phases=["try starts", "assign and move"])
     n2d = made_runs.run(runs, [TRUE, HALF], method="n2d", phases=["pre-train", "lay out"])
@@ -179,6 +180,7 @@ def test_other_seeds_join_the_curves_on_demand(runs, pair):
     assert not app.error
 
 
+@pytest.mark.slow
 def test_runs_without_labels_are_compared_too(runs):
     made_runs.data(runs, n=N)
     chosen = [made_runs.run(runs, [c], method=m) for c, m in ((TRUE, "dec"), (MIXED, "iic"))]
@@ -270,6 +272,7 @@ def family(runs):
     )
 
 
+@pytest.mark.slow
 def test_a_run_is_compared_with_its_parent_over_the_items_of_both(runs, family):
     app = visit("compare", runs=ids(*family))
     said = words(app)

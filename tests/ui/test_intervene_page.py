@@ -93,6 +93,7 @@ def test_a_cluster_is_chosen_and_asked_for_by_its_lasting_number(runs, paused):
     assert "**scramble cluster 2**" in words(app)
 
 
+@pytest.mark.slow
 def test_a_method_says_what_it_does_not_offer(runs, paused):
     said = words(visit("train", run=paused("kmeans").id))
     assert "k-means has no learning rate." in said
@@ -121,6 +122,7 @@ def test_in_another_phase_it_says_that_a_change_waits(runs, paused):
     assert "waits for the phase 'assign and move'" in said
 
 
+@pytest.mark.slow
 def test_what_a_later_phase_offers_waits_for_it_and_what_is_gone_is_not_offered(runs, paused):
     run = paused("idec", phase="cluster")
     app = visit("train", run=run.id)

@@ -14,6 +14,7 @@ from clustlab.runs.store import RunSpec, RunStore, queued_status, write_status
 from clustlab.training.worker import execute, new_run
 from clustlab.ui import session
 from clustlab.ui.look import projections
+from clustlab.ui.run import scrubber
 
 LOOK_INSIDE = ("embedding", "clusters", "evaluate", "shifts")
 ALL = ("home", "train", *LOOK_INSIDE, "inside", "learn", "runs", "figures", "data", "methods")
@@ -316,6 +317,21 @@ def test_a_replay_is_not_stopped_by_a_place_of_the_slider_that_has_passed(runs):
     app.session_state["step"] = 3
     app.slider(key="scrub").set_value(5).run()
     assert not app.session_state["playing"]
+
+
+def test_a_step_that_a_button_has_left_does_not_come_back_by_itself(runs, monkeypatch):
+    monkeypatch.setattr(scrubber, "UNDER_WAY", 60.0)
+    trained(runs, max_iter=6, n_init=1)
+    app = visit("clusters")
+    last = app.slider(key="scrub").value
+    app.button(key="scrub-First step").click().run()
+    app.slider(key="scrub").set_value(last).run()  # what the browser still shows
+    assert app.slider(key="scrub").value == app.session_state["step"] == 0
+    app.slider(key="scrub").set_value(2).run()
+    assert app.session_state["step"] == 2
+    monkeypatch.setattr(scrubber, "UNDER_WAY", 0.0)
+    app.slider(key="scrub").set_value(last).run()
+    assert app.session_state["step"] is None  # the newest
 
 
 def test_the_form_shows_the_settings_of_the_run_that_is_watched(runs):

@@ -15,6 +15,7 @@ from clustlab.views import curves
 
 FRAME = 0.6  # seconds a step is shown while replaying
 LATE = 3  # frames that the browser may lie behind
+UNDER_WAY = 1.0  # seconds in which a rerun may still carry the step that a button has left
 
 
 def draw_scrubber(run: Run, timeline: Timeline, step: int) -> None:
@@ -24,15 +25,15 @@ def draw_scrubber(run: Run, timeline: Timeline, step: int) -> None:
     with st.container(key="scrubber"):
         buttons, track, words = st.columns([3, 8, 4], vertical_alignment="center")
         with buttons, st.container(horizontal=True, wrap=False, gap="xsmall"):
-            _button("First step", "first_page", lambda: _set(0, last), step > 0)
-            _button("Previous step", "chevron_left", lambda: _set(step - 1, last), step > 0)
+            _button("First step", "first_page", lambda: _leave(step, 0, last), step > 0)
+            _button("Previous step", "chevron_left", lambda: _leave(step, step - 1, last), step > 0)
             playing = state.IS_PLAYING.get()
             if playing:
                 _button("Pause replay", "pause", _hold, enabled=True)
             else:
                 _button("Replay", "play_arrow", lambda: _play(step, last), steps > 1)
-            _button("Next step", "chevron_right", lambda: _set(step + 1, last), step < last)
-            _button("Newest step", "last_page", lambda: _set(last, last), step < last)
+            _button("Next step", "chevron_right", lambda: _leave(step, step + 1, last), step < last)
+            _button("Newest step", "last_page", lambda: _leave(step, last, last), step < last)
         with track:
             if steps > 1:
                 panels.chart(
@@ -92,14 +93,23 @@ def _set(value: int, last: int) -> None:
     session.set_step(None if value >= last else value)
 
 
+def _leave(step: int, value: int, last: int) -> None:
+    """Go from a step to another one by a button."""
+    state.LEFT_BY_BUTTON.set((step, time.monotonic()))
+    _set(value, last)
+
+
 def _slid(last: int) -> None:
     """Go where the slider was moved.
 
-    While replaying, a rerun that something else asked for may still carry the place of a frame that
-    has just passed; nobody moved the slider then.
+    A rerun that something else asked for may still carry the place of a frame that has just passed,
+    or of the step that a button has just left; nobody moved the slider then.
     """
     value, now = state.SCRUBBER.get(), state.STEP.get()
     if state.IS_PLAYING.get() and now is not None and now - LATE <= value <= now:
+        return
+    left, since = state.LEFT_BY_BUTTON.get()
+    if value == left and time.monotonic() - since < UNDER_WAY:
         return
     _set(value, last)
 
