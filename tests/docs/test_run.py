@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FAKE = """#!/usr/bin/env bash
 echo "$*" >> "{notes}"
+if [ "$3" = --collect-only ]; then exit 0; fi
 if [ "$2" = pytest ]; then echo "3 passed in 1.00s"; exit {pytest}; fi
 if [ "$2" = uv ] || [ "$3" = config ]; then exit {uv}; fi
 if [ "$2" = mypy ]; then echo "mypy says this"; exit {mypy}; fi
@@ -37,7 +38,7 @@ def check(tmp_path):
         assert any(line.endswith("-r tests/requirements.txt") for line in asked)
         by_pip = any(line.startswith("-m pip install --quiet -r") for line in asked)
         assert by_pip == bool(uv)  # only where uv could not
-        (tests,) = (line for line in asked if line.startswith("-m pytest"))
+        (tests,) = (line for line in asked if line.startswith("-m pytest --numprocesses"))
         return ended.returncode, ended.stdout, tests
 
     return run
