@@ -674,7 +674,7 @@ def test_training_has_a_lower_priority_than_the_server(store):
 
 
 def test_a_finished_run_teaches_the_machine_its_speed(store, fake):
-    first = carried_out(store, fake())
+    first = carried_out(store, fake(pace=0.02))  # long enough for its rounded seconds
     known = json.loads((store.root / "_machine.json").read_text())
     (mine,) = known.values()
     assert len(mine["ratios"]["fake"]) == 1

@@ -187,6 +187,7 @@ SENTENCES = {
 }
 
 
+@pytest.mark.slow
 @EVERY
 def test_the_sentences_of_an_entry_are_true_of_its_runs(entry, carried_out):
     broken, guarded = (Trained(*carried_out(spec)) for spec in entry.specs.values())
