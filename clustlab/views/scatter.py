@@ -19,6 +19,20 @@ COLOURINGS = {
     "correct": "Right or wrong",
     "changes": "Label changes",
 }
+PROJECTED = {  # what distances in a map mean, by how it was made
+    "pca": "The axes are the two directions in which the embedding varies most: dots far apart are "
+    "items far apart, but dots close together may differ in a direction that is not shown.",
+    "umap": "Items that were neighbours before are neighbours here; sizes of groups, distances "
+    "between them and the axes mean little.",
+    "tsne": "Items that were neighbours before are neighbours here; sizes of groups, distances "
+    "between them and the axes mean little.",
+}
+COLOURED = {  # what colours tell, by what they stand for
+    "cluster": "Tight, separate groups of one colour mean that the embedding itself shows the "
+    "clusters; a group in two colours, that a boundary cuts through it.",
+    "class": "A group in one colour holds one class; a group in two colours, that the embedding "
+    "does not part these classes here.",
+}
 MAX_LEGEND = 20  # entries; a longer legend is no help
 ROOMY = 500  # pixels of width from which there is a legend
 INK = "#22252b"  # letters on a light ground of their own
@@ -86,6 +100,11 @@ def colourings(table: pd.DataFrame) -> list[str]:
     return [name for name in COLOURINGS if name in table.columns]
 
 
+def reading(projection: str, colour_by: str) -> str:
+    """How to read a map by its projection and its colours, in words; empty if nothing is to say."""
+    return " ".join(filter(None, (COLOURED.get(colour_by), PROJECTED.get(projection))))
+
+
 def embedding(
     table: pd.DataFrame,
     *,
@@ -100,9 +119,7 @@ def embedding(
 ) -> alt.LayerChart:
     """Each dot is one item; what lies close together looks alike to the network.
 
-    Reading: tight, separate groups of one colour mean that the embedding itself shows the clusters;
-    a group in two colours means that a boundary cuts through it. Only distances to near neighbours
-    mean anything, the axes do not. Drag a rectangle to select dots, click one to open it.
+    Reading: each dot is one item. Drag a rectangle to select dots, click one to open it.
 
     Parameters
     ----------

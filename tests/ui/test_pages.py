@@ -319,6 +319,24 @@ def test_a_replay_is_not_stopped_by_a_place_of_the_slider_that_has_passed(runs):
     assert not app.session_state["playing"]
 
 
+def test_a_map_is_explained_by_its_projection_and_its_colours(runs, monkeypatch, wait_for):
+    monkeypatch.setitem(projections.MAKE, "umap", lambda embedding, init, report: init)
+    trained(runs, max_iter=3, n_init=1)
+    app = visit("embedding")
+    assert "directions in which the embedding varies most" in words(app)
+    assert "a boundary cuts through it" in words(app)
+    assert "the axes mean little" not in words(app)
+    next(box for box in app.selectbox if box.key == "colour").select("class").run()
+    assert "a boundary cuts through it" not in words(app)
+    assert "holds one class" in words(app)
+    app = visit("embedding", projection="UMAP")
+    app.button(key="compute").click().run()
+    wait_for(lambda: not projections._jobs)
+    app.run()
+    assert "the axes mean little" in words(app)
+    assert "varies most" not in words(app)
+
+
 def test_a_step_that_a_button_has_left_does_not_come_back_by_itself(runs, monkeypatch):
     monkeypatch.setattr(scrubber, "UNDER_WAY", 60.0)
     trained(runs, max_iter=6, n_init=1)

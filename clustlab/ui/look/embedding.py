@@ -75,6 +75,8 @@ def embedding_page(view: View) -> None:
         by_numbers(name, table, extent, session.chart_key(name), label="Select by numbers")
     draw = _lasso if tool == "Lasso" else _rectangle
     draw(view, table, str(colour_by), extent, str(kind), _size())
+    if kind != "plane":  # it says itself how to read it
+        st.caption(scatter.reading(str(kind), str(colour_by)))
 
 
 def _size() -> tuple[int, int]:
