@@ -103,7 +103,7 @@ WORDS = {
     "variance": "Expected variance of a cluster",
     "warm_up_epochs": "Warm-up epochs",
     "warmup_epochs": "Warm-up epochs",
-    "weights": "Weight of the ties",
+    "weights": "Weight of the edges",
     "whiten": "Equal variance in all directions",
     "whitening": "Equal variance in all directions",
     "width": "Width of the network",

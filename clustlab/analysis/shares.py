@@ -16,12 +16,11 @@ def percent(share: float, decimals: int = 1) -> str:
     """
     if math.isnan(share):
         return "–"
-    unit = 10**-decimals
-    if EXACT < share < 0.005 * unit:
+    unit, written = 10**-decimals, f"{100 * share:.{decimals}f}"
+    if share > EXACT and float(written) == 0:
         return f"<{unit:.{decimals}f}%"
-    if 1 - 0.005 * unit <= share < 1 - EXACT:
+    if share < 1 - EXACT and float(written) == 100:
         return f">{100 - unit:.{decimals}f}%"
-    written = f"{100 * share:.{decimals}f}"
     return f"{written.rstrip('0').rstrip('.') if decimals else written}%"
 
 
@@ -32,12 +31,12 @@ def figure(value: float, decimals: int = 3, high: float = 1.0) -> str:
     """
     if math.isnan(value):
         return "–"
-    unit = 10**-decimals
-    if high - 0.5 * unit <= value < high - EXACT:
+    unit, written = 10**-decimals, f"{value if abs(value) > EXACT else 0.0:.{decimals}f}"
+    if value < high - EXACT and float(written) == high:
         return f">{high - unit:.{decimals}f}"
-    if EXACT < abs(value) < 0.5 * unit:
+    if abs(value) > EXACT and float(written) == 0:
         return f"<{unit:.{decimals}f}" if value > 0 else f">-{unit:.{decimals}f}"
-    return f"{value if abs(value) > EXACT else 0.0:.{decimals}f}"
+    return written
 
 
 def signed(value: float) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from clustlab.analysis import transitions
-from clustlab.analysis.matching import sizes_of
+from clustlab.analysis.matching import n_classes_present, sizes_of
 from clustlab.analysis.score_catalogue import SCORES, labelled_scores
 from clustlab.analysis.shares import percent
 from clustlab.analysis.step_view import StepView
@@ -112,10 +112,12 @@ def _first(view: StepView) -> tuple[str, str]:
     if not in_use:
         return head, f"All {_items(view, n)} are noise: there is no cluster."
     of_all = f"holds {percent(sizes.max() / n)} of the {_noun(view)}s"
+    noise = 1 - sizes.sum() / n
+    rest = f"; {percent(noise)} are noise" if noise > 0 else ""
     clusters = f"{in_use} cluster{'s' * (in_use != 1)}"
     in_words = f"There {'is' if in_use == 1 else 'are'} {clusters} in use"
     largest = f"the largest, cluster {int(sizes.argmax())}, {of_all}"
-    return head, f"{in_words}; {largest}." if in_use > 1 else f"{in_words}; it {of_all}."
+    return head, f"{in_words}; {largest if in_use > 1 else f'it {of_all}'}{rest}."
 
 
 def _read_anew(view: StepView) -> tuple[str, str]:
@@ -136,15 +138,27 @@ def _carried_on(
     n = len(view.clusters)
     many = f"{n_moved:,} of {_items(view, n)} ({percent(n_moved / n)})"
     head = f"{many} changed cluster {since}"
-    if happened.changes:
-        largest = max(happened.changes, key=lambda change: change.items)
-        return head, largest.in_words(_noun(view))
-    source, target = _largest_first(flows)[0]
-    return head, (
-        f"No cluster split, merged or dissolved; the largest move is "
-        f"{_items(view, int(flows[source, target]))} from {_name(flows, source)} to "
-        f"{_name(flows, target)}."
+    pairs = _largest_first(flows)
+    source, target = pairs[0]
+    told = [c for c in happened.changes if _is_news(c, flows, int(flows[source, target]))]
+    if told:
+        return head, max(told, key=lambda change: change.items).in_words(_noun(view))
+    what = "only" if len(pairs) == 1 else "largest"
+    move = (
+        f"he {what} move is {_items(view, int(flows[source, target]))} from "
+        f"{_name(flows, source)} to {_name(flows, target)}."
     )
+    if happened.changes:
+        return head, f"T{move}"
+    return head, f"No cluster split, merged or dissolved; t{move}"
+
+
+def _is_news(change: transitions.Change, flows: Array, largest: int) -> bool:
+    """Whether a change says more than the largest move (items): small clusters regroup easily."""
+    if change.kind not in ("regrouping", "loss"):
+        return True
+    moved = flows[np.ix_(change.before, change.after)].sum() if change.flows else change.items
+    return bool(moved >= largest)
 
 
 def _when_last(view: StepView) -> str:
@@ -166,7 +180,7 @@ def _leading_score(view: StepView, step: int) -> tuple[str, str, float] | None:
         return None
     title = score.title if score.title.isupper() else score.title.lower()
     if view.timeline.row(step)["share_clustered"] < 1:
-        title = f"{title} of the clustered {_noun(view)}s"
+        title = f"{title} over the clustered {_noun(view)}s"
     return title, score.written(value), value
 
 
@@ -255,7 +269,8 @@ def _leads(view: StepView, n_moved: int, n_changes: int) -> tuple[Lead, ...]:
         assert busiest is not None
         words = f"Step {busiest}: {percent(changed[busiest])} moved, the most"
         leads.append(Lead("busiest step", words, busiest))
-    if view.wrong.any():
+    enough = int((sizes_of(view.clusters) > 0).sum()) >= n_classes_present(view.labels)
+    if view.wrong.any() and enough:  # else most classes have no cluster to be in
         leads.append(Lead("wrong", f"{nouns.capitalize()} in the wrong cluster"))
     elif view.is_clustered.any() and len(view.ids) > 1:
         leads.append(Lead("unsure", f"{nouns.capitalize()} between two clusters"))

@@ -102,7 +102,8 @@ class Change:
         if self.kind == "loss":
             return f"Cluster {old} lost {many}, a few at a time to several clusters."
         moves = [f"{n:,} from {a} to {b}" for a, b, n in self.flows]
-        more = f" and {len(moves) - FEW} more moves" if len(moves) > FEW else ""
+        more_moves = len(moves) - FEW
+        more = f" and {more_moves} more move{'s' * (more_moves != 1)}" if more_moves > 0 else ""
         into = "" if self.before == self.after else f" into {new}"
         return f"Clusters {old} regrouped{into}: {', '.join(moves[:FEW])}{more}."
 

@@ -159,7 +159,7 @@ class N2D(AutoencoderSettings):
         high=5000,
         log=True,
         none_word="auto",
-        help="How often the layout passes over the ties. 'auto' is 500 up to 10,000 items and 200 "
+        help="How often the layout passes over the edges. 'auto' is 500 up to 10,000 items and 200 "
         "for more, as in the authors' code.",
     )
     layout_size: int | None = params.param(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from textwrap import wrap
 from typing import Any
 
 import altair as alt
@@ -27,6 +28,7 @@ ABOUT_READ_ANEW = (
 SMALL = (156, 90)  # width and height of one of many small charts
 WHOLE = SMALL[0] + 64  # its width with axis and space
 IN_A_ROW = 4
+TITLE_LETTERS, SUBTITLE_LETTERS = 22, 34  # in a line above a small chart
 ENOUGH = IN_A_ROW * WHOLE  # pixels in which that many stand beside each other
 SCALAR_COLUMNS = ["step", "phase", "key", "name", "about", "unit", "value"]
 
@@ -283,7 +285,10 @@ def _small(part: pd.DataFrame, step: int | None, *, with_phases: bool) -> alt.La
     drawn = line.encode(x=x, y=y, tooltip=_tooltip(alt.Tooltip("value:Q", format=".4~g")))
     marks = _marks(step if step is not None and first <= step <= last else None, ())
     below = [note for note in (about, f"in {_and(phases)}" if phases else "") if note]
-    title = alt.TitleParams(words, subtitle=below or [""], limit=SMALL[0] + 40)
+    title = alt.TitleParams(
+        wrap(words, TITLE_LETTERS),
+        subtitle=[line for note in below for line in wrap(note, SUBTITLE_LETTERS)] or [""],
+    )
     return charts.layered(*marks, drawn).properties(title=title, width=SMALL[0], height=SMALL[1])
 
 

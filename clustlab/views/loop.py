@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from html import escape
+from textwrap import wrap
 
 from clustlab.views import theme
 
 HEIGHT, GAP, MARGIN = 40, 34, 8
+LINE, BRIEF = 15, 9  # height of a line; letters that need no second one
 LETTER = 7.4  # average width of a letter at 13 px
 RETURN = 26  # how far below the boxes the way back runs
 
@@ -27,10 +29,11 @@ def svg(boxes: Sequence[str], *, active: str = "", repeats: bool = True) -> str:
     """
     left, parts, middles = float(MARGIN), [], []
     for i, box in enumerate(boxes):
-        width = max(len(box) * LETTER + 24, 64)
+        lines = _lines(box)
+        width = max(max(map(len, lines)) * LETTER + 24, 64)
         if i:
             parts.append(_arrow(left - GAP + 3, left - 4))
-        parts.append(_box(box, left, width, lit=box == active))
+        parts.append(_box(lines, left, width, lit=box == active))
         middles.append(left + width / 2)
         left += width + GAP
     total = max(left - GAP + MARGIN, 1.0)
@@ -46,7 +49,16 @@ def svg(boxes: Sequence[str], *, active: str = "", repeats: bool = True) -> str:
     )
 
 
-def _box(name: str, left: float, width: float, *, lit: bool) -> str:
+def _lines(name: str) -> list[str]:
+    """A name in at most two lines, as short as they can be."""
+    return next(
+        lines
+        for width in range(BRIEF, BRIEF + len(name) + 1)
+        if len(lines := wrap(name, width, break_long_words=False)) <= 2
+    ) or [name]
+
+
+def _box(lines: Sequence[str], left: float, width: float, *, lit: bool) -> str:
     fill, ink, line = (
         (theme.ACCENT, "white", theme.ACCENT) if lit else ("none", theme.GREY, theme.GREY)
     )
@@ -54,10 +66,16 @@ def _box(name: str, left: float, width: float, *, lit: bool) -> str:
     return (
         f'<rect x="{left:.1f}" y="{MARGIN}" width="{width:.1f}" height="{HEIGHT}" rx="8" '
         f'fill="{fill}" stroke="{line}" stroke-width="1.5"/>'
-        f'<text x="{left + width / 2:.1f}" y="{MARGIN + HEIGHT / 2 + 4.5}" text-anchor="middle" '
+        f'<text text-anchor="middle" '
         f'font-family="Source Sans, sans-serif" font-size="13" font-weight="{weight}" fill="{ink}">'
-        f"{escape(name)}</text>"
+        f"{''.join(_line(line, left + width / 2, i, len(lines)) for i, line in enumerate(lines))}"
+        "</text>"
     )
+
+
+def _line(words: str, x: float, i: int, n_lines: int) -> str:
+    y = MARGIN + HEIGHT / 2 + 4.5 + LINE * (i - (n_lines - 1) / 2)
+    return f'<tspan x="{x:.1f}" y="{y:.1f}">{escape(words)}</tspan>'
 
 
 def _arrow(start: float, end: float) -> str:

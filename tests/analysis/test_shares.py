@@ -29,7 +29,16 @@ def test_what_is_not_all_is_never_written_as_all(share, written):
 
 
 @pytest.mark.parametrize(
-    ("share", "written"), [(0.996, ">99%"), (0.004, "<1%"), (0.1, "10%"), (0.0, "0%"), (1, "100%")]
+    ("share", "written"),
+    [
+        (0.996, ">99%"),
+        (0.995, ">99%"),
+        (0.004, "<1%"),
+        (0.005, "<1%"),
+        (0.1, "10%"),
+        (0.0, "0%"),
+        (1, "100%"),
+    ],
 )
 def test_without_decimals(share, written):
     assert percent(share, 0) == written
@@ -54,6 +63,7 @@ def test_a_score_is_rounded_to_neither_end_and_never_to_minus_nothing(value, wri
 def test_an_amount_without_a_greatest_value_is_rounded_as_usual():
     assert figure(0.996, 2, high=math.inf) == "1.00"
     assert figure(0.001, 2, high=math.inf) == "<0.01"
+    assert figure(0.5, 0) == "<1"
 
 
 def test_shares_in_tables_are_not_rounded_to_all_or_nothing():

@@ -65,7 +65,7 @@ def test_a_step_tells_who_moved_what_the_score_did_and_who_gave_and_took():
         "1 of 18 images (5.6%) changed cluster since step 0; accuracy fell from 1.000 to 0.944."
     )
     assert second == (
-        "No cluster split, merged or dissolved; the largest move is 1 image from cluster 0 to "
+        "No cluster split, merged or dissolved; the only move is 1 image from cluster 0 to "
         "cluster 1."
     )
     assert [(m.source, m.target, m.items.tolist()) for m in told.moves] == [(0, 1, [5])]
@@ -76,6 +76,28 @@ def test_a_step_tells_who_moved_what_the_score_did_and_who_gave_and_took():
 def test_a_cluster_that_dissolves_is_the_second_sentence():
     told = story([BEFORE, [0] * 12 + [2] * 6], 1)
     assert told.sentences[1] == "Clusters 0 and 1 merged into 0: 12 images."
+
+
+def test_the_rest_is_named_where_some_items_are_noise():
+    told = story([[0] * 6 + [1] * 6 + [-1] * 6], 0, labels=BEFORE)
+    assert told.sentences[0].endswith("; accuracy over the clustered images is 1.000.")
+    assert told.sentences[1].endswith("holds 33.3% of the images; 33.3% are noise.")
+
+
+def test_small_clusters_that_regroup_are_no_news_beside_a_larger_move():
+    before = [0] * 40 + [1] * 40 + [2] * 4 + [3] * 4
+    after = [0] * 32 + [1] * 48 + [2] * 2 + [3] * 2 + [2] * 2 + [3] * 2
+    told = story([before, after], 1, k=4)
+    assert told.sentences[1] == "The largest move is 8 images from cluster 0 to cluster 1."
+    assert told.leads[0].words == "Every move at this step"
+    regrouped = story([before, [0] * 40 + [1] * 40 + after[80:]], 1, k=4).sentences[1]
+    assert regrouped == "Clusters 2 and 3 regrouped: 2 from 2 to 3, 2 from 3 to 2."
+
+
+def test_with_fewer_clusters_than_classes_no_way_leads_to_wrong_ones():
+    few = [0] * 9 + [1] * 9
+    assert "wrong" not in kinds(story([few, few], 1, labels=BEFORE))
+    assert "wrong" in kinds(story([AFTER, AFTER], 1, labels=BEFORE))
 
 
 def test_items_move_into_noise_and_out_of_it():
@@ -135,4 +157,4 @@ def test_without_labels_no_score_is_told(step):
 def test_scores_that_leave_noise_out_say_so():
     partly = [0] * 6 + [-1] + [1] * 5 + [2] * 6
     said = story([BEFORE, partly], 1, labels=BEFORE).sentences[0]
-    assert said.endswith("; accuracy of the clustered images stays at 1.000.")
+    assert said.endswith("; accuracy over the clustered images stays at 1.000.")

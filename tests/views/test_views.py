@@ -315,7 +315,7 @@ def test_each_scalar_has_its_own_chart_over_the_steps_of_its_phases():
     table = curves.scalar_frame(log)
     spec = curves.scalars(table, step=1).to_dict()
     titles = [chart["title"] for chart in spec["concat"]]
-    assert [(title["text"], title["subtitle"]) for title in titles] == [
+    assert [(" ".join(title["text"]), title["subtitle"]) for title in titles] == [
         ("Reconstruction error", ["lower is better", "in pretrain"]),
         ("Divergence from the prior", ["nats", "in cluster"]),
     ]
@@ -556,6 +556,11 @@ def test_the_loop_shows_its_boxes_and_lights_the_active_one():
     assert svg.count("<rect") == 2
     assert svg.count(f'fill="{theme.ACCENT}"') == 1
     assert "now: encode" in svg
+    assert [line for line in ("encode", "cluster &amp;", "merge") if f">{line}</tspan>" in svg] == [
+        "encode",
+        "cluster &amp;",
+        "merge",
+    ]
     assert theme.ACCENT not in loop.svg(("encode",), active="train")
     assert loop.svg(()).startswith("<svg")
 

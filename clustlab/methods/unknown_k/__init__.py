@@ -162,7 +162,7 @@ class UnknownK:
         high=5000,
         log=True,
         none_word="auto",
-        help="How often the layout passes over the ties. 'auto' is 500 up to 10,000 items and 200 "
+        help="How often the layout passes over the edges. 'auto' is 500 up to 10,000 items and 200 "
         "for more.",
     )
     epochs: int = params.epochs(30, "How often pre-training passes over all items.")

@@ -43,9 +43,9 @@ def sabotage_page() -> None:
             "and learn the signature, before you meet it in a run of your own."
         )
         entry = _chosen()
-        _lesson(entry)
     with right:
         _about(entry)
+        _lesson(entry)
         active = any(run is not None and run.is_active for run in _pair(entry).values())
         every = run_bar.TICK if active else None
         st.fragment(session.guarded(_ticking), run_every=every)(entry.name)

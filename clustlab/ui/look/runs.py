@@ -98,6 +98,7 @@ def _rows(runs: list[Run]) -> None:
         on_select="rerun",
         selection_mode="multi-row",
         row_height=56,
+        placeholder="",  # of what has no figure
         height=min(640, 60 + 56 * len(frame)),
         key=f"runs-table-{hash(tuple(run.id for run in runs))}",  # rows are chosen by position
         alt="Runs with their status and figures",
