@@ -182,16 +182,21 @@ def epochs(default: int, doc: str = "How often training passes over all items.")
     return param(default, low=1, high=5000, log=True, help=doc)
 
 
+BATCH: dict[str, Any] = {"low": 8, "high": 4096, "log": True, "advanced": True}
+
+
 def batch_size(default: int = 256) -> Any:
     """Items per optimiser step."""
     return param(
         default,
-        low=8,
-        high=4096,
-        log=True,
-        advanced=True,
         help="Items per optimiser step. Larger batches train more smoothly and need more memory.",
+        **BATCH,
     )
+
+
+def later_batch_size(help: str) -> Any:
+    """Items per optimiser step of a later phase; None for as many as in the first."""
+    return param(None, none_word="as before", help=help, **BATCH)
 
 
 def switch(help: str, default: bool = True) -> Any:

@@ -56,6 +56,7 @@ from torch import Tensor
 
 from clustlab import params
 from clustlab.context import Cell, Context
+from clustlab.parts.clustering import umap_layout
 from clustlab.parts.clustering.gaussian_mixture import Mixture, expect, maximise
 from clustlab.parts.clustering.kmeans import Clustering, kmeans
 from clustlab.parts.clustering.mixture_start import (
@@ -133,12 +134,7 @@ class N2D(AutoencoderSettings):
         "paper": {"epochs": 1000, "layout_epochs": None, "n_init": 1, "max_iter": 100},
     }
 
-    n_neighbors: int = params.param(
-        20,
-        low=2,
-        high=200,
-        help="Items that count as the neighbourhood of an item. Fewer show smaller islands.",
-    )
+    n_neighbors: int = umap_layout.neighborhood()
     min_dist: float = params.param(
         0.0,
         low=0.0,
@@ -153,15 +149,7 @@ class N2D(AutoencoderSettings):
         help="Starts of k-means. The mixture is fitted from each, and the likeliest is kept; the "
         "authors' code has a single start.",
     )
-    layout_epochs: int | None = params.param(
-        200,
-        low=1,
-        high=5000,
-        log=True,
-        none_word="auto",
-        help="How often the layout passes over the edges. 'auto' is 500 up to 10,000 items and 200 "
-        "for more, as in the authors' code.",
-    )
+    layout_epochs: int | None = umap_layout.layout_epochs()
     layout_size: int | None = params.param(
         None,
         low=1,

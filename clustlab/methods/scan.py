@@ -225,25 +225,12 @@ class SCAN(ChangedCopies):
         1.0, low=0.0, high=2.0, help="How much the copies are changed. 0 changes nothing."
     )
     batch_size: int = params.batch_size(256)
-    cluster_batch_size: int | None = params.param(
-        None,
-        low=8,
-        high=4096,
-        log=True,
-        none_word="as before",
-        advanced=True,
-        help="Items per update when neighbours are brought together. Many, so that their mean "
-        "answer tells how full the clusters are.",
+    cluster_batch_size: int | None = params.later_batch_size(
+        "Items per update when neighbours are brought together. Many, so that their mean answer "
+        "tells how full the clusters are."
     )
-    label_batch_size: int | None = params.param(
-        None,
-        low=8,
-        high=4096,
-        log=True,
-        none_word="as before",
-        advanced=True,
-        help="Items per update on confident items, of which a batch should hold some of each "
-        "cluster.",
+    label_batch_size: int | None = params.later_batch_size(
+        "Items per update on confident items, of which a batch should hold some of each cluster."
     )
     learning_rate: float = params.learning_rate(1e-3)
     cluster_learning_rate: float = params.learning_rate(5e-4)

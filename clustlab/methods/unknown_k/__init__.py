@@ -58,6 +58,7 @@ from torch import Tensor
 from clustlab import params
 from clustlab.context import Cell, Context
 from clustlab.methods.unknown_k import split_merge
+from clustlab.parts.clustering import umap_layout
 from clustlab.parts.clustering.kmeans import follow, kmeans
 from clustlab.parts.clustering.umap_layout import (
     Layout,
@@ -150,21 +151,8 @@ class UnknownK:
     max_iter: int = params.param(
         40, low=1, high=1000, log=True, help="Upper limit on rounds of fitting and proposing."
     )
-    n_neighbors: int = params.param(
-        20,
-        low=2,
-        high=200,
-        help="Items that count as the neighbourhood of an item. Fewer show smaller islands.",
-    )
-    layout_epochs: int | None = params.param(
-        200,
-        low=1,
-        high=5000,
-        log=True,
-        none_word="auto",
-        help="How often the layout passes over the edges. 'auto' is 500 up to 10,000 items and 200 "
-        "for more.",
-    )
+    n_neighbors: int = umap_layout.neighborhood()
+    layout_epochs: int | None = umap_layout.layout_epochs()
     epochs: int = params.epochs(30, "How often pre-training passes over all items.")
     augmented: bool = params.param(
         False, help="Train the autoencoder on turned and shifted copies of the items."

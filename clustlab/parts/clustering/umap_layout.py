@@ -15,6 +15,7 @@ from scipy import sparse
 from scipy.optimize import curve_fit
 from torch import Tensor
 
+from clustlab import params
 from clustlab.context import Context
 from clustlab.parts.clustering.neighbour_graph import nearest
 from clustlab.parts.inputs.pca import principal
@@ -29,6 +30,29 @@ START = 10.0  # side of the box of first points
 JITTER = 1e-3  # of the first points, so that equal items can part
 
 Graph = Any  # scipy.sparse.csr_array (n, n) float32, symmetric, entries in (0, 1]
+
+
+def neighborhood() -> Any:
+    """Setting: how many items are the neighbourhood of an item."""
+    return params.param(
+        20,
+        low=2,
+        high=200,
+        help="Items that count as the neighbourhood of an item. Fewer show smaller islands.",
+    )
+
+
+def layout_epochs() -> Any:
+    """Setting: epochs of a layout; None for those of `usual_epochs`."""
+    return params.param(
+        SHORT,
+        low=1,
+        high=5000,
+        log=True,
+        none_word="auto",
+        help="How often the layout passes over the edges. 'auto' is 500 up to 10,000 items and 200 "
+        "for more, as in the authors' code.",
+    )
 
 
 def widths(distances: Array) -> tuple[Array, Array]:
