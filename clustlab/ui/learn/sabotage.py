@@ -45,7 +45,6 @@ def sabotage_page() -> None:
         entry = _chosen()
     with right:
         _about(entry)
-        _lesson(entry)
         active = any(run is not None and run.is_active for run in _pair(entry).values())
         every = run_bar.TICK if active else None
         st.fragment(session.guarded(_ticking), run_every=every)(entry.name)
@@ -137,7 +136,12 @@ def _ticking(name: str) -> None:
     for column, side in zip(st.columns(len(SIDES), gap="medium"), SIDES, strict=True):
         with column, st.container(border=True, key=f"side-{side}"):
             _side(entry, side, pair[side])
-    _together(entry, pair)
+    _curve_of_both(entry, pair)
+    with st.container(horizontal=True, key="ways-both"):
+        if all(run is not None and len(run) for run in pair.values()):
+            ids = ",".join(run.id for run in pair.values() if run is not None)
+            nav.link("compare", "Compare the two, image by image", "compare_arrows", runs=ids)
+        _lesson(entry)
 
 
 def _side(entry: Entry, side: str, run: Run | None) -> None:
@@ -198,8 +202,8 @@ def _finding(run: Run, name: str) -> Finding:
 
 
 # -- both together -------------------------------------------------------------------------------
-def _together(entry: Entry, pair: Pair) -> None:
-    """The telling figure of both runs over their steps, and the way to Compare."""
+def _curve_of_both(entry: Entry, pair: Pair) -> None:
+    """The telling figure of both runs over their steps."""
     runs = {side: run for side, run in pair.items() if run is not None and len(run)}
     if not runs:
         return
@@ -219,9 +223,6 @@ def _together(entry: Entry, pair: Pair) -> None:
             with_guide=False,
             alt=f"{SCORES[entry.curve].title} of both runs at each step",
         )
-    if len(runs) == len(SIDES):
-        ids = ",".join(run.id for run in runs.values())
-        nav.link("compare", "Compare the two, image by image", "compare_arrows", runs=ids)
 
 
 def _read_anew(run: Run) -> tuple[int, ...]:
