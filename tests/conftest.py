@@ -44,6 +44,9 @@ from clustlab.training import estimate  # noqa: E402
 hypothesis.settings.register_profile(
     "clustlab", derandomize=True, database=None, deadline=None, print_blob=False
 )
+hypothesis.settings.register_profile(  # of --quick: the same properties on fewer examples
+    "quick", hypothesis.settings.get_profile("clustlab"), max_examples=20
+)
 hypothesis.settings.load_profile("clustlab")
 
 

@@ -48,6 +48,7 @@ def kill(child, run):
     return committed
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_a_run_goes_on_as_if_nothing_had_happened(
     store, fake, start, wait_for
 ):
@@ -73,6 +74,7 @@ def test_killed_at_any_moment_a_run_goes_on_as_if_nothing_had_happened(
         assert arrays(run) == wanted
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_while_writing_as_fast_as_it_can(store, fake, start, wait_for):
     child = start(
         "train",

@@ -350,6 +350,7 @@ def test_what_is_taken_back_in_time_is_not_made(store, wait_for):
         interventions.take_back(run, "../../spec")
 
 
+@pytest.mark.slow
 def test_after_a_kill_a_change_is_made_again_at_its_step_and_not_twice(store, wait_for):
     whole = paused_at(store, 3, wait_for)
     interventions.ask(whole, "scramble", (2,))

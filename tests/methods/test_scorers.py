@@ -91,6 +91,7 @@ def test_scores_have_one_column_a_cluster_and_a_gradient(shared, method):
     assert not scorer.module.training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", SCORING)
 def test_an_item_has_the_same_scores_in_any_batch(shared, method):
     store, run = shared[0], shared[1](method)

@@ -68,6 +68,7 @@ def test_evidence_of_one_item_is_a_student_t():
     assert float(log_evidence(belief, one(x))) == pytest.approx(float(expected))
 
 
+@pytest.mark.slow
 def test_evidence_is_the_integral_over_all_gaussians():
     belief, x = roundness(1, 0.5, 3.0), torch.tensor([[0.2], [1.1], [0.4]]).double()
     psi, nu = float(belief.scatter), belief.nu

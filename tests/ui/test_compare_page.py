@@ -171,6 +171,7 @@ def test_curves_say_why_a_run_has_no_samples(runs, pair):
     assert "A: IIC has no curve" not in said
 
 
+@pytest.mark.slow
 def test_other_seeds_join_the_curves_on_demand(runs, pair):
     made_runs.data(runs, "other", n=N, labels=LABELS, seed=4)
     made_runs.run(runs, [TURNED] * 3, "other", method="iic", seed=4)
@@ -194,6 +195,7 @@ def test_runs_without_labels_are_compared_too(runs):
         assert not app.exception
 
 
+@pytest.mark.slow
 def test_four_runs_have_a_table_for_every_two_of_who_is_right(runs, pair):
     more = [made_runs.run(runs, [TRUE], method=m) for m in ("deepcluster", "kmeans")]
     app = visit("compare", runs=ids(*pair, *more))
@@ -210,6 +212,7 @@ def test_four_runs_have_a_table_for_every_two_of_who_is_right(runs, pair):
     assert "D: k-means" in words(app)
 
 
+@pytest.mark.slow
 def test_an_item_is_told_from_every_run(runs, pair):
     app = visit("compare", runs=ids(*pair))
     app.session_state["picked"] = 57
@@ -299,6 +302,7 @@ def test_a_run_is_compared_with_its_parent_over_the_items_of_both(runs, family):
     assert not app.exception
 
 
+@pytest.mark.slow
 def test_an_item_is_another_row_in_each_run(runs, family):
     parent, child = family
     app = visit("compare", runs=ids(parent, child))
