@@ -45,6 +45,10 @@ class RunNotFound(ClustlabError):
     """No run has this id, or its folder cannot be read."""
 
 
+class StepMissing(RunNotFound):
+    """One step of a run has no readable line or file; the others are not touched by that."""
+
+
 class Cancelled(Exception):
     """Raised inside a running method when the user asked to stop."""
 

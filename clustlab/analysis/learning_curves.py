@@ -27,29 +27,34 @@ def curve(run: Run, labels: Array | None = None, only: Array | None = None) -> p
     runs that nobody looks at otherwise.
     """
     rows: list[dict[str, float]] = []
+    numbers: list[int] = []
     taken = slice(None) if only is None else only
     known = None if labels is None else labels[taken]
     n_classes = n_classes_present(known)
     before: Array | None = None
-    for number, step in enumerate(followed_clusters(run)):
+    for step in followed_clusters(run):
+        numbers.append(step.step)
+        if step.is_missing:
+            rows.append({})
+            continue
         now = step.lasting[taken]
         counts = None if known is None else matching.contingency(known, now)
         sizes = matching.sizes_of(step.raw[taken], len(step.mapping))
         merged = counts
         if labels is not None and 0 < n_classes < (sizes > 0).sum():
-            merged = merged_counts(run[number], labels, only)
+            merged = merged_counts(run[step.step], labels, only)
         past = None if step.is_read_anew else before
         division = Division(sizes, now, past, counts, merged=merged)
         rows.append(score_catalogue.values(division, FIGURES))
         before = now
     table = pd.DataFrame(rows, columns=list(FIGURES), dtype=float)
-    missing = np.full(len(table), np.nan)
+    steps, missing = np.array(numbers, dtype=np.int64), np.full(len(table), np.nan)
     for name, values in (
         ("samples", samples_seen(run)[0]),
         ("seconds", clock(run).seconds),
     ):
-        table.insert(0, name, (missing if values is None else values)[: len(table)])
-    table.insert(0, "step", np.arange(len(table)))
+        table.insert(0, name, missing if values is None else values[steps])
+    table.insert(0, "step", steps)
     return table
 
 

@@ -3,7 +3,7 @@
 All cluster numbers are stable ids. Noise (-1) is no cluster, but items move into it and out of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +19,7 @@ from clustlab.types import Array, cluster_words
 MOVES = 3  # largest moves whose items are named
 UNSURE = 12  # items named of which the method is least sure
 
-Beginning = Literal["first", "read anew", "carried on"]
+Beginning = Literal["first", "read anew", "unknown", "carried on"]
 """How the clusters of a step came about: nothing was before them, they are read off what was
 trained, or they carry on from those one step before."""
 
@@ -82,8 +82,7 @@ def step_story(view: StepView) -> StepStory:
     """
     before, step = view.timeline.stable_before(view.step), view.step
     if before is None:
-        tell = _first if step == 0 else _read_anew
-        beginning: Beginning = "first" if step == 0 else "read anew"
+        beginning, tell = _without_past(view)
         return StepStory(
             step, beginning, tell(view), unsure=_least_sure(view), leads=_leads(view, 0, 0)
         )
@@ -105,6 +104,20 @@ def step_story(view: StepView) -> StepStory:
 
 
 # -- sentences ---------------------------------------------------------------------------------
+def _without_past(view: StepView) -> tuple[Beginning, Callable[[StepView], tuple[str, str]]]:
+    """Why nothing counts as moved at a step, and who tells of it."""
+    if view.step == 0:
+        return "first", _first
+    if view.step in view.timeline.read_anew():
+        return "read anew", _read_anew
+    return "unknown", _after_missing
+
+
+def _after_missing(view: StepView) -> tuple[str, str]:
+    head = f"Step {view.step - 1} is missing, so nobody can say which {_noun(view)}s moved since"
+    return f"{head}{_score_now(view)}.", _first(view)[1]
+
+
 def _first(view: StepView) -> tuple[str, str]:
     sizes = sizes_of(view.clusters)
     n, in_use = len(view.clusters), int((sizes > 0).sum())

@@ -1,7 +1,8 @@
 """What changes over the steps of a run, computed once per step and kept while the run grows."""
 
+import contextlib
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -12,9 +13,10 @@ from clustlab.analysis.matching import contingency, follow, n_classes_present, s
 from clustlab.analysis.merged_clusters import merged_counts
 from clustlab.analysis.projection import carry, pca_2d, procrustes
 from clustlab.analysis.score_catalogue import SCORES, Division
+from clustlab.errors import StepMissing
 from clustlab.runs.phases import steps_read_anew
 from clustlab.runs.store import Run
-from clustlab.types import Array, Report, Snapshot
+from clustlab.types import NOISE, Array, Report, Snapshot
 
 PERCENTILE = 99.5  # percentile of the distance from the origin that is scaled to 1
 ROOM = 1.15  # what is shown of the plane, in the same unit
@@ -39,6 +41,7 @@ class _Step:
     soft: bool  # whether the method gave probabilities
     row: dict[str, float]  # scores by key
     recall: Array  # (n_classes,) float64, empty without labels
+    is_missing: bool = False  # then all but the figures is that of the last step before
 
 
 class Timeline:
@@ -47,6 +50,7 @@ class Timeline:
     A stable id follows a cluster by its items (Hungarian matching from each step to the next), so
     it keeps its colour although a method may redraw its numbers. Where a run reads its clusters
     anew (`phases.steps_read_anew`) they keep their colours, too, but no item counts as changed.
+    A step of a damaged run that cannot be read has no figures, and nothing changed at it or since.
     Points are principal components, turned at each step onto the ones before. Safe to share
     between threads.
 
@@ -67,6 +71,7 @@ class Timeline:
         self.n_classes = max(n_classes, known + 1)
         self._n_present = n_classes_present(labels)
         self._steps: list[_Step] = []
+        self._n_repaired = _n_repaired(run)
         self._read_anew: tuple[int, ...] = ()
         self._silhouettes: dict[int, float] = {}
         self._last_embedding: Array | None = None
@@ -84,6 +89,9 @@ class Timeline:
         """
         with self._lock:
             available = len(self._run)
+            if self._n_repaired != _n_repaired(self._run):
+                self._n_repaired = _n_repaired(self._run)
+                self._forget(0)
             if available < len(self._steps):
                 self._forget(available)
             goal = available if upto is None else min(upto, available)
@@ -94,7 +102,7 @@ class Timeline:
                 if report:
                     done = len(self._steps)
                     report(f"Reading step {done}", (done - first) / (goal - first))
-                self._steps.append(self._read(self._run[len(self._steps)]))
+                self._steps.append(self._step(len(self._steps)))
             return len(self._steps)
 
     def stable(self, step: int) -> Array:
@@ -150,14 +158,21 @@ class Timeline:
     def stable_before(self, step: int) -> Array | None:
         """Stable clusters (n,) int32 that those of a step carry on from, one step before.
 
-        None at the first step, and where clusters are read anew.
+        None at the first step, where clusters are read anew, and after one that is missing.
         """
         self._known_step(step)
-        return None if step == 0 or step in self._read_anew else self.stable(step - 1)
+        return self.stable(step - 1) if self._is_carried_on(step) else None
+
+    def _is_carried_on(self, step: int) -> bool:
+        return step > 0 and step not in self._read_anew and not self._steps[step - 1].is_missing
 
     def row(self, step: int) -> dict[str, float]:
         """Scores of one step by key, in the order of `SCORES`; nan where one is not defined."""
         return dict(self._known_step(step).row)
+
+    def is_missing(self, step: int) -> bool:
+        """Whether a step cannot be read; its clusters are those of the one before."""
+        return self._known_step(step).is_missing
 
     def metrics(self) -> pd.DataFrame:
         """Scores of all known steps: column `step`, then one for each of `SCORES`."""
@@ -232,15 +247,43 @@ class Timeline:
         self._silhouettes = {k: v for k, v in self._silhouettes.items() if k < keep}
         self._last_embedding = None
 
+    def _step(self, step: int) -> _Step:
+        try:
+            return self._read(self._run[step])
+        except StepMissing:
+            if self._steps:
+                return _without_figures(self._steps[-1])
+            return self._before_the_first()
+
+    def _before_the_first(self) -> _Step:
+        """What is known of a missing step that none comes before: how many items there are."""
+        for step in range(1, len(self._run)):
+            with contextlib.suppress(StepMissing):
+                known = self._read(self._run[step])
+                self._last_embedding = None
+                nothing = np.full_like(known.stable, NOISE)
+                return replace(
+                    _without_figures(known),
+                    stable=nothing,
+                    mapping=known.mapping[:0],
+                    points=np.zeros_like(known.points),
+                    flips=np.zeros_like(known.flips),
+                )
+        raise StepMissing(
+            "No step of this run can be read.", "Resume the run, which computes them again."
+        )
+
     def _read(self, snapshot: Snapshot) -> _Step:
         before = self._steps[-1] if self._steps else None
+        if before is not None and before.is_missing and not len(before.mapping):
+            before = None  # none that can be read comes before
         n, k = len(snapshot.assignments), snapshot.n_clusters
         known = (before.stable, before.mapping) if before else ()
         ids, mapping = follow(snapshot.assignments, k, *known)
         stable = ids.astype(np.int16)
         flips = np.zeros(n, dtype=np.int16) if before is None else before.flips
         past = None
-        if before is not None and len(self._steps) not in self._read_anew:
+        if before is not None and self._is_carried_on(len(self._steps)):
             past = before.stable
             flips = flips + (stable != past)
         counts, recall = self._scored(stable)
@@ -272,6 +315,21 @@ class Timeline:
         # to one size at every step, by a percentile, so that outliers do not shrink all the rest
         scale = float(np.percentile(np.abs(points).max(1), PERCENTILE)) if len(points) else 0.0
         return points / scale if scale > 0 else points
+
+
+def _n_repaired(run: Steps) -> int:
+    return run.n_repaired if isinstance(run, Run) else 0
+
+
+def _without_figures(step: _Step) -> _Step:
+    """Stand-in for a missing step after this one."""
+    return replace(
+        step,
+        sure=np.full_like(step.sure, np.nan),
+        row=dict.fromkeys(step.row, np.nan),
+        recall=np.full_like(step.recall, np.nan),
+        is_missing=True,
+    )
 
 
 def _steps_read_anew(run: Steps) -> tuple[int, ...]:

@@ -32,7 +32,7 @@ def last_figures(store: RunStore, run: Run) -> dict[str, Any]:
     }
     with contextlib.suppress(RunNotFound):  # its items or the run itself are gone
         figures.update(run_scores.of_run(run, store.dataset(run)))
-    return figures
+    return figures | {"missing_steps": run.missing_steps}
 
 
 def opened_run(args: argparse.Namespace) -> tuple[Run, Dataset, "Timeline"]:
@@ -60,9 +60,8 @@ def _show(args: argparse.Namespace) -> int:
     about = last_figures(store, run)
     about |= {"title": run.title, **dataclasses.asdict(label_of(run))}
     about |= {"spec": dataclasses.asdict(run.spec), "progress": run.progress, "protocol": None}
-    about["alarms"] = None
-    with contextlib.suppress(RunNotFound):  # a step cannot be read
-        about["alarms"] = _alarms(run)
+    about["missing_steps"] = run.damaged_steps()
+    about["alarms"] = alarms(run)
     with contextlib.suppress(RunNotFound):  # not loaded yet, or gone
         about["protocol"] = store.dataset(run).protocol
     if args.probe:
@@ -70,14 +69,20 @@ def _show(args: argparse.Namespace) -> int:
     return print_answer(about)
 
 
-def _alarms(run: Run) -> list[dict[str, Any]]:
-    """Alarms of a run, each with its fields and its title; fields without a value are null."""
+def alarms(run: Run) -> list[dict[str, Any]] | None:
+    """Alarms of a run, each with its fields and its title; fields without a value are null.
+
+    None if no step can be read.
+    """
     from clustlab.analysis.alarm_catalogue import ENTRIES
     from clustlab.analysis.alarms import alarms_of_run
     from clustlab.analysis.timeline import Timeline
 
     timeline = Timeline(run)
-    timeline.extend()
+    try:
+        timeline.extend()
+    except RunNotFound:
+        return None
     return [
         {"title": ENTRIES[alarm.kind].title, **alarm.stored()}
         for alarm in alarms_of_run(run, timeline)

@@ -4,10 +4,11 @@ import argparse
 import contextlib
 import sys
 import threading
+from typing import Any
 
 from clustlab.cli.command import Command, named_values, whole_number
 from clustlab.cli.output import complain, print_answer
-from clustlab.cli.runs import last_figures
+from clustlab.cli.runs import alarms, last_figures
 from clustlab.errors import ClustlabError, ParameterError, RunNotFound
 from clustlab.runs.store import Run, RunSpec, RunStore
 
@@ -113,12 +114,23 @@ def _carry_out(store: RunStore, run: Run) -> int:
         with contextlib.suppress(RunNotFound):  # deleted meanwhile
             run.request("cancel")
         ended.wait(PATIENCE)
-    figures = last_figures(store, run)
+    figures = last_figures(store, run) | {"alarms": alarms(run)}
     print_answer(figures)
+    if figures["status"] == "done":
+        _complain_of_what_came_out(run, figures)
     state = run.progress
     if state.get("error"):
         complain(f"{state['error']} {state.get('hint', '')}")
     return 0 if figures["status"] == "done" else 1
+
+
+def _complain_of_what_came_out(run: Run, figures: dict[str, Any]) -> None:
+    """Say which alarms hold at the last step: a run that is done may still have failed."""
+    for alarm in figures["alarms"] or ():
+        if alarm["until"] == figures["steps"] - 1:
+            complain(f"Alarm: {alarm['title'].lower()} since step {alarm['step']}.")
+    if figures["missing_steps"]:
+        complain(f"{run.title}: {len(figures['missing_steps'])} steps are missing; resume it.")
 
 
 def _watch(run: Run, ended: threading.Event) -> None:

@@ -1,6 +1,7 @@
-"""Files that are replaced in one step, so that nobody reads half of one."""
+"""Files that are replaced in one step, so that nobody reads half of one, and stay after that."""
 
 import contextlib
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,3 +22,18 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)  # on a full disk half a file is in the way
+
+
+def flush(*paths: Path) -> None:
+    """Have files and folders written to the disk, so that they outlast a loss of power.
+
+    A new or replaced file needs its folder flushed after it. What is gone meanwhile is left out, as
+    are folders where a system cannot flush them.
+    """
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from clustlab import registry
+from clustlab.data.atomic import flush
 from clustlab.data.feature_scales import check_finite, standardised
 from clustlab.errors import DataError, ParameterError
 from clustlab.params import STANDARDISE, build, schema
@@ -228,9 +229,11 @@ def _save(folder: Path, dataset: Dataset, whole: str = "") -> None:
     temporary.mkdir()
     try:
         _write(temporary, dataset, whole)
+        flush(*temporary.iterdir(), temporary)
         if folder.is_dir() and not (folder / "about.json").is_file():
             shutil.rmtree(folder)  # damaged by hand
         temporary.rename(folder)
+        flush(folder.parent)
     except OSError:
         if not (folder / "about.json").is_file():  # else another worker was faster
             raise

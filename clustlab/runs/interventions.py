@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from clustlab.data.atomic import write_atomically
+from clustlab.data.atomic import flush, write_atomically
 from clustlab.errors import ClustlabError, ParameterError, RunNotFound
 from clustlab.runs.identity import INTERVENTIONS
 from clustlab.runs.store import Run
@@ -195,6 +195,7 @@ class InterventionQueue:
                 line = self._record(asked, step, phase)
                 with self._file.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(line) + "\n")
+                flush(self._file, self.run.path)
                 self._lines.append(line)
             (_folder(self.run.path) / f"{asked.name}.json").unlink(missing_ok=True)
 

@@ -92,6 +92,9 @@ def _plan_of(run: Run) -> dict[str, PlannedPhase]:
         built = build(method, run.spec.method_params)
     except ParameterError:
         return {}
-    assignments, _ = next(each_assignment(run))
+    known = next((step for step in each_assignment(run) if step is not None), None)
+    if known is None:
+        return {}
+    assignments, _ = known
     shape = SHAPES["images" if "images" in method.accepts else "points"]
     return {phase.name: phase for phase in built.plan(len(assignments), shape)}

@@ -26,6 +26,7 @@ import shutil
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -35,13 +36,14 @@ import numpy as np
 
 import clustlab
 from clustlab.data import library
-from clustlab.data.atomic import write_atomically
-from clustlab.errors import Diverged, RunNotFound
+from clustlab.data.atomic import flush, write_atomically
+from clustlab.errors import Diverged, RunNotFound, StepMissing
 from clustlab.runs import titles
 from clustlab.runs.identity import INTERVENTIONS
 from clustlab.runs.liveness import is_orphan, worker_identity
-from clustlab.runs.migration import SCHEMA, MigratedArrays, current_record, number_of_noise
+from clustlab.runs.migration import SCHEMA, MigratedArrays, number_of_noise
 from clustlab.runs.spec import RunSpec as RunSpec  # readers of runs find it here, too
+from clustlab.runs.step_log import MOST_MISSING, StepLog, is_missing
 from clustlab.types import REMEDY, Array, Artefact, Dataset, Snapshot
 
 Status = Literal["queued", "running", "paused", "done", "cancelled", "set aside", "failed", "lost"]
@@ -85,9 +87,8 @@ class Run(Sequence[Snapshot]):
             raise RunNotFound(
                 f"The run {path.name!r} was made by a newer version.", "Update clustlab to read it."
             )
-        self._lines: list[dict[str, Any]] = []
-        self._offset = 0
-        self._reading = threading.Lock()  # several pages may share this object
+        self._log = StepLog(path / "log.jsonl")
+        self._unreadable: set[int] = set()  # steps whose file could not be read when last tried
         self._load = lru_cache(maxsize=24)(self._read_snapshot)
 
     # -- the log -------------------------------------------------------------------------------
@@ -95,16 +96,37 @@ class Run(Sequence[Snapshot]):
     def log(self) -> list[dict[str, Any]]:
         """One record a committed snapshot: step, phase, time, scalars, artefacts.
 
-        As it was written; see `migration` for what earlier versions wrote in another way.
+        As it was written; see `migration` for what earlier versions wrote in another way, and
+        `step_log` for what stands in for a step whose line is gone.
         """
-        with self._reading, contextlib.suppress(FileNotFoundError):  # no step yet, or deleted
-            with (self.path / "log.jsonl").open("rb") as file:
-                file.seek(self._offset)
-                fresh = file.read()
-            end = fresh.rfind(b"\n") + 1  # a half-written last line is not there yet
-            self._offset += end
-            self._lines.extend(current_record(line) for line in fresh[:end].splitlines())
-        return self._lines
+        return self._log.read()
+
+    @property
+    def n_repaired(self) -> int:
+        """How often steps that were read before have changed, as none does in a run unharmed."""
+        self._log.read()
+        return self._log.n_repaired
+
+    @property
+    def missing_steps(self) -> list[int]:
+        """Steps known not to be readable, in order: without a line, or with a damaged file.
+
+        Files count once they were tried; `damaged_steps` tries all of them. The last steps are
+        missed where the run is over and says that it made more.
+        """
+        log, state = self.log, self.progress
+        gaps = {step for step, record in enumerate(log) if is_missing(record)} | self._unreadable
+        n_made = 0 if state["status"] in ACTIVE else int(state.get("step") or 0)
+        return sorted({*gaps, *range(len(log), min(n_made, len(log) + MOST_MISSING))})
+
+    def damaged_steps(self) -> list[int]:
+        """Like `missing_steps`, after reading every file to its end."""
+        for step, record in enumerate(self.log):
+            if not is_missing(record):
+                with contextlib.suppress(RunNotFound), _opened(self, step) as arrays:
+                    for name in arrays:
+                        arrays[name]
+        return self.missing_steps
 
     def __len__(self) -> int:
         return len(self.log)
@@ -122,7 +144,7 @@ class Run(Sequence[Snapshot]):
         return self._load(index % n)
 
     def _read_snapshot(self, step: int) -> Snapshot:
-        record = self._lines[step]
+        record = self.log[step]
         with _opened(self, step) as arrays:
             artefacts = {
                 name: _artefact(about, arrays[f"artefact:{name}"])
@@ -226,17 +248,34 @@ class Run(Sequence[Snapshot]):
 
 @contextlib.contextmanager
 def _opened(run: Run, step: int) -> Iterator[Mapping[str, Array]]:
-    """Arrays of a committed step; raises `RunNotFound` if they are gone."""
+    """Arrays of a committed step; raises `StepMissing` if they are gone, and the run is not."""
     record = run.log[step]
+    if is_missing(record):
+        raise step_missing(run, step)
     noise = number_of_noise(run.spec.method, record)
     try:
-        with _reading_arrays, np.load(snapshot_path(run.path, step), allow_pickle=False) as arrays:
+        with (
+            _reading_arrays,
+            snapshot_path(run.path, step).open("rb") as file,  # numpy leaves a damaged one open
+            np.load(file, allow_pickle=False) as arrays,
+        ):
             yield arrays if noise is None else MigratedArrays(arrays, record, noise)
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise RunNotFound(
-            f"Step {step} of the run {run.id!r} cannot be read.",
-            "The run was deleted or damaged; open the page Runs for those there are.",
-        ) from error
+    except (OSError, EOFError, ValueError, KeyError, zlib.error, zipfile.BadZipFile) as error:
+        raise step_missing(run, step) from error
+    run._unreadable.discard(step)
+
+
+def step_missing(run: Run, step: int) -> RunNotFound:
+    """What to raise if a step cannot be read; it counts among the missing ones from now on."""
+    if not run.path.is_dir():
+        return RunNotFound(
+            f"The run {run.id!r} was deleted.", "Open the page Runs for those there are."
+        )
+    run._unreadable.add(step)
+    return StepMissing(
+        f"Step {step} of this run is missing: its line in the log or its file cannot be read.",
+        "Look at another step, or resume the run, which computes missing steps again.",
+    )
 
 
 def _artefact(about: Mapping[str, Any], data: Array) -> Artefact:
@@ -288,6 +327,7 @@ class RunStore:
             _hand_down(begins_with, path)
         write_status(path, queued_status())
         write_atomically(path / "manifest.json", json.dumps(manifest, indent=1))
+        flush(path / "manifest.json", path, self.root)
         return Run(path)
 
     def _new_folder(self, spec: RunSpec) -> Path:
@@ -308,6 +348,10 @@ class RunStore:
         """
         return Run(_child(self.root, run_id))
 
+    def data_folder(self, run: Run) -> Path:
+        """Folder of the items of a run, which is there once they were loaded."""
+        return self.root / "_data" / str(run.manifest["data_key"])
+
     def dataset(self, run: Run) -> Dataset:
         """Items and labels of a run that has started.
 
@@ -316,7 +360,7 @@ class RunStore:
         RunNotFound
             If its data are gone from the folder of runs.
         """
-        folder = self.root / "_data" / run.manifest["data_key"]
+        folder = self.data_folder(run)
         try:
             return library.open_folder(folder)
         except OSError as error:
@@ -411,24 +455,34 @@ def write_status(path: Path, state: Mapping[str, Any]) -> None:
     write_atomically(path / "status.json", json.dumps(state))
 
 
-def each_assignment(run: Run) -> Iterator[tuple[Array, int]]:
+def each_assignment(run: Run) -> Iterator[tuple[Array, int] | None]:
     """Assignments (n,) int32 and number of clusters of every committed step, and nothing else.
 
-    As in a `Snapshot`, -1 is noise, which counts as no cluster.
+    As in a `Snapshot`, -1 is noise, which counts as no cluster. None for a step that is missing.
 
     Raises
     ------
     RunNotFound
-        If the run was deleted or damaged.
+        If the run was deleted.
     """
-    for record in list(run.log):
-        with _opened(run, record["step"]) as arrays:
-            assignments = arrays["assignments"]
+    for step, record in enumerate(list(run.log)):
+        try:
+            with _opened(run, step) as arrays:
+                assignments = arrays["assignments"]
+        except StepMissing:
+            yield None
+            continue
         is_counted = number_of_noise(run.spec.method, record) is not None
         yield assignments, record["n_clusters"] - is_counted
 
 
 def probabilities_at(run: Run, step: int) -> Array | None:
-    """Probabilities (n, k) float32 of a step and nothing else; raises like `each_assignment`."""
+    """Probabilities (n, k) float32 of a step and nothing else.
+
+    Raises
+    ------
+    RunNotFound
+        If the step is missing, or the run was deleted.
+    """
     with _opened(run, step) as arrays:
         return arrays.get("probabilities")

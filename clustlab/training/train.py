@@ -18,11 +18,11 @@ from clustlab.context import Context
 from clustlab.data import library
 from clustlab.data.atomic import write_atomically
 from clustlab.device import choose_device
-from clustlab.errors import ParameterError, SetAside
+from clustlab.errors import ClustlabError, ParameterError, SetAside
 from clustlab.params import build
 from clustlab.registry import Method
 from clustlab.runs.interventions import InterventionQueue
-from clustlab.runs.store import Run, RunSpec, RunStore
+from clustlab.runs.store import Run, RunStore
 from clustlab.training.estimate import Machine
 from clustlab.training.writer import RunWriter, load_checkpoint
 from clustlab.types import Dataset, Intervention, PlannedPhase, Snapshot
@@ -47,8 +47,11 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
     writer.poll()
     device, reason = choose_device(spec.device)
     writer.report(force=True, device=str(device), device_reason=reason, phase="load data", eta=None)
-    checkpoint = load_checkpoint(run.path / "checkpoint.pt")
-    dataset, method = _prepared(store, spec, writer)
+    damaged = run.damaged_steps()
+    writer.missing.update(damaged)
+    checkpoint, notice = _starting_point(run, damaged)
+    writer.report(notice=notice)
+    dataset, method = _prepared(store, run, writer)
     if checkpoint and not checkpoint["phase"]:  # killed between its last snapshot and last word
         writer.report(step=len(run), seconds=round(checkpoint["seconds"], 3), fraction=1.0)
         return
@@ -106,8 +109,39 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
         machine.learn(spec.method, _carried_out(run, phases), clock.seconds)
 
 
-def _prepared(store: RunStore, spec: RunSpec, writer: RunWriter) -> tuple[Dataset, Method]:
+def _starting_point(run: Run, damaged: Sequence[int]) -> tuple[dict[str, Any] | None, str]:
+    """Checkpoint to go on from, or None to begin anew, and what a user should know of it.
+
+    It must not be ahead of the steps that log and files agree on. To begin anew costs time and
+    nothing else: what is committed is repeated, and what is missing is committed again.
+
+    Raises
+    ------
+    ParameterError
+        If that is needed, and the first steps are those of another run.
+    """
+    n_agreed = min((*damaged, len(run)))
+    problem = ""
+    try:
+        checkpoint = load_checkpoint(run.path / "checkpoint.pt")
+    except ClustlabError as error:
+        checkpoint, problem = None, error.message
+    if checkpoint and int(checkpoint["step"]) > n_agreed:
+        checkpoint, problem = None, f"Step {n_agreed} of this run is missing."
+    if checkpoint is None and run.steps_before:
+        raise ParameterError(
+            f"{problem or 'The saved state of this run is gone.'} Its first {run.steps_before} "
+            "steps come from another run, so it cannot compute them again.",
+            "Train that run longer once more.",
+        )
+    if problem:
+        return None, f"{problem} All steps are computed again; those that can be read are kept."
+    return checkpoint, ""
+
+
+def _prepared(store: RunStore, run: Run, writer: RunWriter) -> tuple[Dataset, Method]:
     """Load the items, which may take a download, and build the method."""
+    spec = run.spec
 
     def report(message: str, share: float) -> None:
         writer.poll()
@@ -116,6 +150,7 @@ def _prepared(store: RunStore, spec: RunSpec, writer: RunWriter) -> tuple[Datase
     dataset = library.load(
         store.root, spec.dataset, spec.dataset_params, spec.seed, report, spec.excluded
     )
+    writer.data = store.data_folder(run)
     writer.poll()
     method = build(registry.method(spec.method), spec.method_params)
     n, wanted = len(dataset.items), getattr(method, "n_clusters", None)

@@ -134,14 +134,14 @@ def _state_to_continue(store: RunStore, spec: RunSpec) -> Path:
 
 
 def requeue(run: Run) -> None:
-    """Make a stopped run ready to be submitted again; it goes on from its checkpoint.
+    """Make a stopped or damaged run ready to be submitted again; it goes on from its checkpoint.
 
     Raises
     ------
     ParameterError
-        If it is done, or still at work.
+        If it is done and whole, or still at work.
     """
-    if run.status == "done":
+    if run.status == "done" and not run.damaged_steps():
         raise ParameterError(
             f"The run {run.id!r} is done.",
             "To train longer, start a new run that continues from it (--continue-from).",

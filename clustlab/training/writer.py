@@ -18,13 +18,14 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from clustlab.data.atomic import replacing, write_atomically
-from clustlab.errors import Cancelled, ClustlabError
+from clustlab.data.atomic import flush, replacing, write_atomically
+from clustlab.errors import Cancelled, ClustlabError, RunNotFound
 from clustlab.runs.liveness import worker_identity
 from clustlab.runs.migration import SCHEMA
 from clustlab.runs.store import Run, Status, snapshot_path, write_status
 from clustlab.types import Artefact, Snapshot
 
+OVER: tuple[Status, ...] = ("done", "cancelled", "set aside", "failed")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 POLL_EVERY = 0.1  # seconds between looks at the request file
 BEAT_EVERY = 5.0  # seconds between touches of the status file
@@ -46,6 +47,9 @@ class RunWriter:
         self.run = run
         self.path = run.path
         self.committed = len(run)
+        self.missing: set[int] = set()  # steps before that to commit again
+        self.data: Path | None = None  # folder of the items, once they are loaded
+        self._unflushed: list[Path] = []
         self.state: dict[str, Any] = {**worker_identity(), "status": "running"}
         self.paused_seconds = 0.0
         self.boxes = 0  # of the method's loop that have begun, as the context counts them
@@ -87,6 +91,8 @@ class RunWriter:
         self.state.update(changes)
         now = time.monotonic()
         if force or now - self._reported >= REPORT_EVERY:
+            if self._reported and changes.get("status") not in OVER:
+                self._check_that_all_is_there()  # else a new status would hide that it was deleted
             self._reported = now
             write_status(self.path, self.state)
 
@@ -94,6 +100,7 @@ class RunWriter:
         """Write the last status, also where the disk has no room for a new file."""
         try:
             self.report(force=True, status=status, finished=time.time(), eta=None, **changes)
+            self._flush()
         except OSError as error:
             if error.errno not in DISK_FULL:
                 raise
@@ -112,12 +119,29 @@ class RunWriter:
         if now - self._looked < POLL_EVERY and self.boxes < self._last_box:
             return
         self._looked = now
+        self._check_that_all_is_there()
         if self._should_hold():
             self.report(force=True, status="paused")
             while self._should_hold():
                 time.sleep(HOLD_FOR)
             self.paused_seconds += time.monotonic() - now
             self.report(force=True, status="running")
+
+    def _check_that_all_is_there(self) -> None:
+        """Stop when what was written is taken away: the rest would be a run with a hole.
+
+        A checkpoint is not missed, since the next one takes its place.
+        """
+        written = ["manifest.json", "status.json", "snapshots"]
+        places = [self.path / name for name in (*written, *["log.jsonl"] * bool(self.committed))]
+        places += [self.data] if self.data else []
+        gone = [place.name for place in places if not place.exists()]
+        if gone and self.path.is_dir():
+            what = "its items" if self.data and gone == [self.data.name] else ", ".join(gone)
+            raise RunNotFound(
+                f"Part of this run was deleted while it trained: {what}.",
+                "Resume it: what is missing is loaded or computed again.",
+            )
 
     def _should_hold(self) -> bool:
         word = self._requested()
@@ -150,8 +174,9 @@ class RunWriter:
     # -- snapshots -----------------------------------------------------------------------------
     def append(self, step: int, snapshot: Snapshot, record: Mapping[str, Any]) -> None:
         """Commit a snapshot. One that is committed already, before a resume, is left as it is."""
-        if step < self.committed:
+        if step < self.committed and step not in self.missing:
             return
+        self._check_that_all_is_there()
         arrays = {
             "embedding": snapshot.embedding,
             "assignments": snapshot.assignments,
@@ -159,7 +184,8 @@ class RunWriter:
             "centers": snapshot.centers,
             **{f"artefact:{name}": a.data for name, a in snapshot.artefacts.items()},
         }
-        with replacing(snapshot_path(self.path, step)) as temporary, temporary.open("wb") as file:
+        place = snapshot_path(self.path, step)
+        with replacing(place) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **{k: v for k, v in arrays.items() if v is not None})
         line = {
             "schema": SCHEMA,
@@ -170,17 +196,22 @@ class RunWriter:
             "scalars": dict(snapshot.scalars),
             "artefacts": {name: _about(a) for name, a in snapshot.artefacts.items()},
         }
+        self._unflushed.append(place)
         self._append_line(json.dumps(line, allow_nan=False) + "\n")
-        self.committed = step + 1
+        self.committed = max(self.committed, step + 1)
+        self.missing.discard(step)
         self._looked = 0.0  # a single step must hold at once
 
     def _append_line(self, line: str) -> None:
-        with (self.path / "log.jsonl").open("a+b") as file:
+        log = self.path / "log.jsonl"
+        with log.open("r+b" if self.committed else "a+b") as file:  # one that is gone stays gone
+            file.seek(0, os.SEEK_END)
             size = file.tell()
             file.seek(max(0, size - 1))
             if file.read() not in (b"", b"\n"):  # a crash has left half a line: cut it off
                 file.seek(0)
                 file.truncate(file.read().rfind(b"\n") + 1)
+                file.seek(0, os.SEEK_END)
             file.write(line.encode())
 
     # -- checkpoints ---------------------------------------------------------------------------
@@ -191,11 +222,21 @@ class RunWriter:
         return waited >= min(CHECKPOINT_EVERY, enough)
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
-        """Replace the checkpoint."""
+        """Replace the checkpoint, after the steps before it are safe on the disk.
+
+        So a loss of power leaves no checkpoint ahead of its steps; later ones are computed again.
+        """
         start = time.monotonic()
+        self._flush()
         save_checkpoint(self.path / "checkpoint.pt", state)
         self._saved = time.monotonic()
         self._save_cost = self._saved - start
+
+    def _flush(self) -> None:
+        """First the arrays, then the log that tells of them, then the folder."""
+        flush(*self._unflushed, self.path / "snapshots")
+        self._unflushed.clear()
+        flush(self.path / "log.jsonl", self.path / "status.json", self.path)
 
 
 def beat(path: Path) -> None:
@@ -216,6 +257,8 @@ def save_checkpoint(file: Path, state: Mapping[str, Any]) -> None:
     torch.save(dict(state), buffer)
     with replacing(file) as temporary:
         temporary.write_bytes(buffer.getbuffer())
+        flush(temporary)
+    flush(file.parent)
 
 
 def load_checkpoint(file: Path) -> dict[str, Any] | None:

@@ -129,7 +129,7 @@ def kept_per_run(
 
         @functools.wraps(function)
         def inner(run: Run, /, *args: P.args, **options: P.kwargs) -> T:
-            stamp = None if anew is None else anew(run)
+            stamp = (run.n_repaired, None if anew is None else anew(run))
             return answer(_Asked(run, run.path, stamp), *args, **options)
 
         return inner

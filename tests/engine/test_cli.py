@@ -71,7 +71,8 @@ def test_show_answers_although_a_step_is_gone(cli, store):
     code, about, _ = cli("show", run.id)
     assert code == 0
     assert about["acc"] is not None
-    assert about["alarms"] is None
+    assert about["missing_steps"] == [0]
+    assert about["alarms"] is not None
 
 
 def test_train_takes_presets_parameters_and_data(cli, store):

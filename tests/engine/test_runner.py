@@ -378,16 +378,6 @@ def test_a_done_or_active_run_cannot_be_queued_again(store, fake):
         requeue(run)
 
 
-def test_a_damaged_checkpoint_is_told_with_a_way_out(store, fake):
-    run = interrupted(store, fake(), 3)
-    (run.path / "checkpoint.pt").write_bytes(b"nonsense")
-    requeue(run)
-    execute(store.root, run.id)
-    assert run.progress["status"] == "failed"
-    assert "checkpoint.pt" in run.progress["error"]
-    assert "Duplicate the run" in run.progress["hint"]
-
-
 # One worker at a time ----------------------------------------------------------------------------
 
 

@@ -125,16 +125,22 @@ class FailureSearch:
             return self._filtered
 
     def _counted(self, q: catalogue.Query) -> Array:
-        """Steps at which a query is counted over time."""
-        last = len(self.timeline) - 1
-        if q.needs != "neighbours":
-            return np.arange(last + 1)
-        return np.unique(np.linspace(0, last, THINNED).round().astype(np.int64))
+        """Steps at which a query is counted over time: those that can be read, or some of them."""
+        known = self._readable()
+        if q.needs != "neighbours" or not len(known):
+            return known
+        return known[np.unique(np.linspace(0, len(known) - 1, THINNED).round().astype(np.int64))]
+
+    def _readable(self) -> Array:
+        steps = range(len(self.timeline))
+        return np.array([s for s in steps if not self.timeline.is_missing(s)], dtype=np.int64)
 
     def note(self, name: str) -> str:
         """Words for what a query leaves out; empty if it looks at everything."""
         n, q = len(self.dataset.items), catalogue.query(name)
-        width = self.run[0].embedding.shape[1] if q.needs == "neighbours" and len(self.run) else 1
+        width = 1
+        if q.needs == "neighbours":
+            width = next((self.run[s].embedding.shape[1] for s in self._readable().tolist()), 1)
         looked = len(nearest_neighbours.examined(n, width)) if q.needs else n
         return "" if looked >= n else f"{looked:,} of {n:,} items examined"
 

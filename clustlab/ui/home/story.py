@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from clustlab.analysis.lasting_clusters import followed_clusters
-from clustlab.errors import ClustlabError
+from clustlab.errors import ClustlabError, RunNotFound
 from clustlab.runs.store import Run
 from clustlab.ui import nav, session
 from clustlab.ui.run import summaries
@@ -37,12 +37,12 @@ class Frame:
 @session.kept_per_run(maxsize=8, anew=len)
 def frames(run: Run) -> list[Frame]:
     """A few steps from the first to the newest, each turned onto the one before."""
-    steps = sorted({round(step) for step in np.linspace(0, len(run) - 1, FRAMES)})
-    clusters = {
-        step: each.lasting
-        for step, each in enumerate(islice(followed_clusters(run), len(run)))
-        if step in steps
-    }
+    known = [each for each in islice(followed_clusters(run), len(run)) if not each.is_missing]
+    if not known:
+        raise RunNotFound(f"No step of {run.id!r} can be read.", "Resume it.")
+    chosen = sorted({round(place) for place in np.linspace(0, len(known) - 1, FRAMES)})
+    clusters = {known[place].step: known[place].lasting for place in chosen}
+    steps = list(clusters)
     pictures = thumbnail.story([run[i].embedding for i in steps], [clusters[i] for i in steps])
     return [Frame(png, _words(run, i)) for png, i in zip(pictures, steps, strict=True)]
 

@@ -8,6 +8,7 @@ from clustlab import registry
 from clustlab.analysis.alarm_catalogue import ENTRIES, AlarmText, alarm_text, facts
 from clustlab.analysis.alarms import Alarm, alarms_at_step, alarms_of_run
 from clustlab.course import catalogue
+from clustlab.errors import ClustlabError
 from clustlab.runs.store import Run
 from clustlab.ui import nav, session
 from clustlab.ui.run.view import View
@@ -40,6 +41,23 @@ def alarms_here(run: Run, step: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="alarm-line"):
         st.markdown(f":orange[:material/warning:] {words}", width="content")
         nav.link("follow", "What this means", "timeline", **{TABS: "Alarms"})
+
+
+def alarms_of_outcome(run: Run) -> None:
+    """Titles of the alarms that hold at the last step: a run that is done may still have failed."""
+    try:
+        n_steps = session.timeline(run).extend()  # alarms are those of the steps it has followed
+        last = alarms_at_step(alarms_so_far(run), n_steps - 1)
+    except ClustlabError:  # its items are gone, or no step can be read
+        return
+    titles = dict.fromkeys(_text(run, alarm).title for alarm in last)
+    if titles:
+        st.markdown(
+            f":orange[:material/warning: {', '.join(titles)}]",
+            width="content",
+            help="These alarms hold at the last step. The tab Alarms of the page Follow explains "
+            "them.",
+        )
 
 
 def alarms_in_short(run: Run, step: int) -> None:

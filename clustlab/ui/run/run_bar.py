@@ -8,12 +8,13 @@ import streamlit as st
 from clustlab.runs.store import RESUMABLE, Run
 from clustlab.training import estimate
 from clustlab.ui import session, state
-from clustlab.ui.run import summaries, train_longer
+from clustlab.ui.run import alarms, summaries, train_longer
 
 SET_ASIDE = (
     "Finishes the step it is at, then makes way for the runs that wait. Resume takes it up again "
     "where it was."
 )
+MEND = "Computes the steps that are missing again; the others stay as they are."
 TICK = 1.0  # seconds between looks at the state of an active run
 
 
@@ -37,6 +38,16 @@ def _state(run_id: str) -> None:
         st.badge(summaries.status_words(run), color=summaries.STATUS_COLORS[status])
         if where:
             st.caption(where, width="content")
+        if status == "done":
+            alarms.alarms_of_outcome(run)
+        missing = summaries.missing(run)
+        if missing:
+            st.markdown(
+                f":orange[:material/broken_image: {missing}]",
+                width="content",
+                help="Their files or their lines in the log cannot be read. The other steps are as "
+                "they were. Resume computes what is missing again.",
+            )
         scores = summaries.scores(run)
         leading = summaries.leading_scores(scores)
         if leading:
@@ -63,7 +74,8 @@ def whereabouts(run: Run, progress: dict[str, Any]) -> str:
         return "the process that trained it has ended; all finished steps are safe"
     if status not in ("running", "paused"):
         return ""
-    words = str(progress.get("phase") or "starting")
+    words = f"{progress['notice']} " if progress.get("notice") else ""
+    words += str(progress.get("phase") or "starting")
     if progress.get("total"):
         words += f" {min(progress['done'] + 1, progress['total'])}/{progress['total']}"
     if progress.get("eta") and status == "running":
@@ -103,6 +115,8 @@ def controls(run: Run) -> None:
         _button("Stop", "stop", lambda: run.request("cancel"))
     elif status in RESUMABLE:
         _button("Resume", "play_arrow", lambda: session.resume(run))
+    elif status == "done" and run.missing_steps:
+        _button("Resume", "play_arrow", lambda: session.resume(run), help=MEND)
     elif status == "done":
         train_longer.train_longer(run)
     if status not in ("running", "paused", "queued"):

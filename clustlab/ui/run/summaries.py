@@ -12,6 +12,7 @@ from clustlab.ui import session
 from clustlab.views import thumbnail as thumbnails
 
 NOISE_HELP = "Scores are those of the clustered items; the rest is noise, which is no cluster."
+MOST_NAMED = 3  # steps that are named when they are missing
 STATUS_COLORS: dict[Status, Any] = {
     "queued": "gray",
     "running": "blue",
@@ -32,9 +33,9 @@ def status_words(run: Run) -> str:
 
 @session.kept_per_run(maxsize=128, anew=len)
 def thumbnail(run: Run) -> bytes | None:
-    """PNG of the newest embedding; None before the first step."""
+    """PNG of the newest embedding that can be read; None if there is none."""
     last = last_clusters(run)
-    return None if last is None else thumbnails.embedding(run[-1].embedding, last.lasting)
+    return None if last is None else thumbnails.embedding(run[last.step].embedding, last.lasting)
 
 
 @session.kept_per_run(maxsize=512, anew=len)
@@ -62,6 +63,16 @@ def clustered(scores: Mapping[str, Any]) -> list[str]:
     return [run_scores.clustered_words(share)] if share is not None and share < 1 else []
 
 
+def missing(run: Run) -> str:
+    """Which steps of a run cannot be read, in words; empty if all can."""
+    steps = run.missing_steps
+    if not steps:
+        return ""
+    named = ", ".join(str(step) for step in steps[:MOST_NAMED])
+    more = f" and {len(steps) - MOST_NAMED} more" if len(steps) > MOST_NAMED else ""
+    return f"step{'s' * (len(steps) > 1)} {named}{more} missing"
+
+
 def status_and_scores(run: Run) -> str:
     """Status and scores in one line."""
     parts = [f"{status_words(run)}, {len(run)} steps"]
@@ -73,4 +84,5 @@ def status_and_scores(run: Run) -> str:
     elif last_scores:
         parts.append(f"last step: {last_scores['n_occupied']} clusters")
     parts += clustered(last_scores)
+    parts += filter(None, [missing(run)])
     return " · ".join(parts)

@@ -1,0 +1,232 @@
+"""What a run looks like after damage, and how resuming mends it: never a wrong figure."""
+
+import json
+import shutil
+import threading
+
+import numpy as np
+import pytest
+
+from clustlab.analysis.lasting_clusters import followed_clusters, last_clusters
+from clustlab.analysis.learning_curves import curve
+from clustlab.analysis.score_catalogue import SCORES
+from clustlab.analysis.timeline import Timeline
+from clustlab.data import atomic
+from clustlab.errors import ParameterError, StepMissing
+from clustlab.runs.store import Run, snapshot_path
+from clustlab.training import writer as writer_module
+from clustlab.training.longer import how_to_train_longer
+from clustlab.training.worker import execute, lengthen, new_run, requeue
+
+EPOCHS = 6
+
+
+@pytest.fixture
+def whole(store, fake):
+    run = new_run(store, fake(epochs=EPOCHS))
+    execute(store.root, run.id)
+    assert run.status == "done"
+    return run
+
+
+def files(run):
+    return {file.name: file.read_bytes() for file in (run.path / "snapshots").iterdir()}
+
+
+def lines(run):
+    return (run.path / "log.jsonl").read_bytes().splitlines(keepends=True)
+
+
+def set_lines(run, wanted):
+    (run.path / "log.jsonl").write_bytes(b"".join(wanted))
+
+
+def resumed(store, run):
+    requeue(run)
+    execute(store.root, run.id)
+    assert run.status == "done", run.progress
+    return Run(run.path)
+
+
+def scores(run):
+    timeline = Timeline(run)
+    timeline.extend()
+    return timeline.metrics().drop(columns="step").to_numpy()
+
+
+def test_a_log_that_was_cut_goes_on_where_all_agree(store, whole):
+    before, n = files(whole), len(whole)
+    set_lines(whole, lines(whole)[:4])
+    cut = Run(whole.path)
+    assert len(cut) == 4
+    assert cut.missing_steps == list(range(4, n))
+    again = resumed(store, cut)
+    assert [record["step"] for record in again.log] == list(range(n))
+    assert again.missing_steps == []
+    assert files(again) == before
+
+
+def test_a_damaged_line_hides_nothing_but_its_step_at_any_reading(store, whole):
+    before, log = files(whole), lines(whole)
+    set_lines(whole, [*log[:2], b'{"step": 2, "phase\x00\xff\n', b"[]\n", *log[3:]])
+    run = Run(whole.path)
+    for _ in range(2):
+        assert len(run) == len(log)
+        assert run.missing_steps == [2]
+        with pytest.raises(StepMissing, match="Step 2"):
+            run[2]
+        assert np.array_equal(run[3].assignments, whole[3].assignments)
+    again = resumed(store, run)
+    assert again.missing_steps == []
+    assert files(again) == before
+    assert run.n_repaired == 1  # who watched it meanwhile reads it anew
+    assert run[2].scalars == whole[2].scalars
+
+
+def test_one_damaged_file_is_one_missing_step(store, whole):
+    before, known = files(whole), scores(whole)
+    place = snapshot_path(whole.path, 2)
+    place.write_bytes(place.read_bytes()[:-40])
+    run = Run(whole.path)
+    timeline = Timeline(run)
+    timeline.extend()
+    found = timeline.metrics().drop(columns="step").to_numpy().copy()
+    assert timeline.is_missing(2)
+    assert np.isnan(found[2]).all()
+    assert timeline.stable_before(3) is None
+    keys = [key for key, score in SCORES.items() if score.reads == "step before"]
+    since = [timeline.metrics().columns.get_loc(key) - 1 for key in keys]
+    assert np.isnan(found[3, since]).all()  # nothing is known of the way from step 2 to step 3
+    found[3, since] = known[3, since]
+    rest = [step for step in range(len(run)) if step != 2]
+    assert np.array_equal(found[rest], known[rest], equal_nan=True)
+    table = curve(run)
+    assert table["n_occupied"].isna().tolist() == [step == 2 for step in range(len(run))]
+    again = resumed(store, run)
+    assert files(again) == before
+    timeline.extend()  # of a page that has been open all the time
+    assert np.array_equal(scores(run), known, equal_nan=True)
+    assert not timeline.is_missing(2)
+
+
+def test_bytes_that_were_turned_are_found_before_going_on(store, whole):
+    before = files(whole)
+    place = snapshot_path(whole.path, 1)
+    data = bytearray(place.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    place.write_bytes(data)
+    assert Run(whole.path).damaged_steps() == [1]
+    assert files(resumed(store, whole)) == before
+
+
+def test_the_first_steps_may_be_missing_and_the_last(store, whole):
+    for step in (0, 1, len(whole) - 1):
+        snapshot_path(whole.path, step).unlink()
+    run = Run(whole.path)
+    timeline = Timeline(run)
+    assert timeline.extend() == len(run)
+    assert (timeline.stable(0) == -1).all()
+    assert timeline.is_missing(1)
+    assert timeline.stable_before(2) is None
+    assert np.array_equal(timeline.stable(2), run[2].assignments)  # numbers begin here
+    assert [each.step for each in followed_clusters(run)] == list(range(2, len(run)))
+    assert last_clusters(run).step == len(run) - 2
+    assert run.damaged_steps() == [0, 1, len(run) - 1]
+
+
+def test_without_any_step_it_is_told_what_to_do(whole):
+    shutil.rmtree(whole.path / "snapshots")
+    run = Run(whole.path)
+    with pytest.raises(StepMissing, match="Resume the run"):
+        Timeline(run).extend()
+    assert last_clusters(run) is None
+    assert curve(run).empty
+
+
+def test_a_step_number_far_beyond_the_rest_is_damage(whole):
+    log = lines(whole)
+    far = json.dumps({**json.loads(log[-1]), "step": 10**12}).encode() + b"\n"
+    set_lines(whole, [*log[:-1], far])
+    assert len(Run(whole.path)) == len(log) - 1
+
+
+def test_a_checkpoint_that_cannot_be_read_costs_time_only(store, whole):
+    before = files(whole)
+    (whole.path / "checkpoint.pt").write_bytes(b"nonsense")
+    snapshot_path(whole.path, 3).unlink()
+    again = resumed(store, whole)
+    assert files(again) == before
+    assert "computed again" in again.progress["notice"]
+
+
+def test_steps_of_another_run_cannot_be_computed_again(store, whole):
+    more = lengthen(store, whole, how_to_train_longer(whole, 40, (2,)), 2)
+    execute(store.root, more.id)
+    assert more.status == "done"
+    snapshot_path(more.path, 1).unlink()
+    requeue(more)
+    execute(store.root, more.id)
+    assert more.status == "failed"
+    assert "come from another run" in more.progress["error"]
+    assert "longer once more" in more.progress["hint"]
+
+
+def test_a_whole_run_is_not_resumed(whole):
+    with pytest.raises(ParameterError, match="is done"):
+        requeue(whole)
+
+
+# what is deleted while a run trains ---------------------------------------------------------------
+@pytest.mark.parametrize(
+    "what", ["snapshots", "log.jsonl", "status.json", "manifest.json", "data", "run", "root"]
+)
+def test_deleted_while_it_trains_it_stops_with_a_sentence(store, fake, wait_for, what):
+    run = new_run(store, fake(epochs=4000, by_hand=True))
+    worker = threading.Thread(target=execute, args=(store.root, run.id), daemon=True)
+    worker.start()
+    wait_for(lambda: len(run) > 2)
+    place = {"data": store.root / "_data", "run": run.path, "root": store.root}.get(
+        what, run.path / what
+    )
+    gone = place.with_name("gone")
+    place.rename(gone)
+    worker.join(60)
+    assert not worker.is_alive()
+    if what in ("run", "root"):
+        assert not place.exists()
+        return
+    state = json.loads((run.path / "status.json").read_text())
+    assert state["status"] == "failed"
+    assert "bug" not in state["hint"]
+    assert "deleted while it trained" in state["error"], state
+    assert what == "status.json" or not place.exists()  # nothing is written into a ghost
+
+
+def test_a_checkpoint_that_is_deleted_is_not_missed(store, fake, wait_for, monkeypatch):
+    monkeypatch.setattr(writer_module, "CHECKPOINT_AFTER", 0.0)
+    run = new_run(store, fake(epochs=30, by_hand=True, pace=0.01))
+    worker = threading.Thread(target=execute, args=(store.root, run.id), daemon=True)
+    worker.start()
+    wait_for((run.path / "checkpoint.pt").is_file)
+    (run.path / "checkpoint.pt").unlink()
+    worker.join(60)
+    assert run.status == "done"
+    assert (run.path / "checkpoint.pt").is_file()
+
+
+# what must outlast a loss of power ----------------------------------------------------------------
+def test_steps_are_on_the_disk_before_the_checkpoint_that_follows_them(store, fake, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(
+        writer_module, "flush", lambda *paths: flushed.extend(path.name for path in paths)
+    )
+    run = new_run(store, fake(epochs=2))
+    execute(store.root, run.id)
+    last, log = flushed.index(f"{len(run) - 1:05d}.npz"), flushed.index("log.jsonl")
+    folder = flushed.index("snapshots")
+    checkpoint = next(i for i, name in enumerate(flushed) if name.startswith("checkpoint.pt"))
+    assert last < folder < log < checkpoint
+
+
+def test_what_is_flushed_may_be_gone(tmp_path):
+    atomic.flush(tmp_path, tmp_path / "gone")
