@@ -28,6 +28,7 @@ from clustlab.training.writer import RunWriter, load_checkpoint
 from clustlab.types import Dataset, Intervention, PlannedPhase, Snapshot
 
 FEWEST = 2  # items for methods that find the number of clusters themselves
+LEAST_SHARE = 0.1  # of its steps that a worker must have done, so that its start weighs little
 BFLOAT16 = ("cuda",)  # kinds of device on which half precision pays off
 
 
@@ -69,6 +70,7 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
 
     warm = _state_continued(run)
     step = int(checkpoint["step"]) if checkpoint else 0
+    worked = _Worked(checkpoint)
     offered = registry.interventions(registry.method(spec.method))
     queue = InterventionQueue(run, offered, partial(lasting_numbers, run))
 
@@ -94,6 +96,7 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
             phase = planned[ctx.phase_name]
             record = {"phase": phase.name, "role": phase.role, "samples": phase.samples}
             record |= {"done": ctx.done + 1, "total": ctx.total, **queue.record(step)}
+            worked.until(phase.name, ctx.done + 1)
             writer.append(step, snapshot, {**record, "seconds": round(clock.seconds, 4)})
             step += 1
             writer.report(force=True, step=step, done=ctx.done + 1)
@@ -105,8 +108,9 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
             writer.poll()
     writer.save_checkpoint({**ctx.final_checkpoint(), "step": step, "seconds": clock.seconds})
     writer.report(seconds=round(clock.seconds, 3), fraction=1.0)
-    if not checkpoint and not warm:
-        machine.learn(spec.method, _carried_out(run, phases), clock.seconds)
+    # A warm run may have left out whole phases, though not what it takes to prepare for them.
+    if not warm and worked.n_iterations >= LEAST_SHARE * step:
+        machine.learn(spec.method, worked.of(phases), clock.worked_seconds)
 
 
 def _starting_point(run: Run, damaged: Sequence[int]) -> tuple[dict[str, Any] | None, str]:
@@ -180,10 +184,25 @@ def _state_continued(run: Run) -> dict[str, Any] | None:
     return state
 
 
-def _carried_out(run: Run, phases: Sequence[PlannedPhase]) -> list[PlannedPhase]:
-    """Return the plan with the number of iterations that really took place."""
-    done = {record["phase"]: record["done"] for record in run.log}
-    return [dataclasses.replace(p, iterations=done.get(p.name, 0)) for p in phases]
+class _Worked:
+    """Iterations that this worker has done, without those before a resume or of a shorter run."""
+
+    def __init__(self, checkpoint: Mapping[str, Any] | None) -> None:
+        self._first = {checkpoint["phase"]: int(checkpoint["done"])} if checkpoint else {}
+        self._done: dict[str, int] = {}
+
+    def until(self, phase: str, done: int) -> None:
+        """Take note that a phase has come to its iteration `done`, counted from its beginning."""
+        self._done[phase] = done - self._first.get(phase, 0)
+
+    @property
+    def n_iterations(self) -> int:
+        """Their number, over all phases."""
+        return sum(self._done.values())
+
+    def of(self, phases: Sequence[PlannedPhase]) -> list[PlannedPhase]:
+        """The plan with these numbers of iterations."""
+        return [dataclasses.replace(p, iterations=self._done.get(p.name, 0)) for p in phases]
 
 
 class _Clock:
@@ -206,7 +225,12 @@ class _Clock:
     @property
     def seconds(self) -> float:
         """Training time so far, without pauses, including the time before a resume."""
-        return self._before + time.monotonic() - self._start - self._writer.paused_seconds
+        return self._before + self.worked_seconds
+
+    @property
+    def worked_seconds(self) -> float:
+        """Training time of this worker, without pauses and without the time before a resume."""
+        return time.monotonic() - self._start - self._writer.paused_seconds
 
     def tick(self, ctx: Context) -> None:
         """Report where the method is; cheap enough for every batch."""

@@ -14,8 +14,9 @@ from clustlab.runs.store import snapshot_path, write_status
 from clustlab.training import runner as runners
 from clustlab.training import train
 from clustlab.training.estimate import Machine
+from clustlab.training.longer import how_to_train_longer
 from clustlab.training.runner import ProcessRunner, ThreadRunner, make_runner
-from clustlab.training.worker import execute, new_run, requeue
+from clustlab.training.worker import execute, lengthen, new_run, requeue
 from clustlab.training.writer import RunWriter
 from tests.support import fakes
 
@@ -679,6 +680,39 @@ def test_a_finished_run_teaches_the_machine_its_speed(store, fake):
     machine = Machine(store.root)
     estimate = machine.seconds("fake", method.plan(40, (2,)))
     assert estimate == pytest.approx(first.progress["seconds"], rel=0.02)
+
+
+@pytest.fixture
+def lessons(monkeypatch):
+    """What machines were taught: iterations of each phase, and seconds."""
+    taught = []
+
+    def learn(machine, method, phases, seconds):
+        taught.append(([phase.iterations for phase in phases], seconds))
+
+    monkeypatch.setattr(Machine, "learn", learn)
+    return taught
+
+
+def test_a_resumed_run_teaches_what_it_took_since_it_was_resumed(store, fake, monkeypatch, lessons):
+    monkeypatch.setattr("clustlab.training.writer.CHECKPOINT_EVERY", 0.0)
+    run = interrupted(store, fake(by_hand=True), 4)  # its checkpoint has 2 and 1 iterations
+    state = torch.load(run.path / "checkpoint.pt")
+    torch.save({**state, "seconds": 1000.0}, run.path / "checkpoint.pt")
+    requeue(run)
+    execute(store.root, run.id)
+    assert run.progress["seconds"] > 1000
+    ((iterations, seconds),) = lessons
+    assert iterations == [0, 3]
+    assert 0 < seconds < 500
+
+
+def test_so_does_a_run_that_is_trained_longer_unless_it_is_by_very_little(store, fake, lessons):
+    first = carried_out(store, fake(by_hand=True, epochs=18))
+    how = how_to_train_longer(first, 40, (2,))
+    for more in (1, 5):
+        execute(store.root, lengthen(store, first, how, more).id)
+    assert [iterations for iterations, _ in lessons] == [[2, 18], [0, 5]]
 
 
 def test_the_time_left_shrinks_to_nothing(store, fake, monkeypatch):
