@@ -13,9 +13,10 @@ from clustlab.views import charts, theme
 
 LETTERS = "ABCD"
 MAX_DOTS = 2000  # in each pane
-SIZES = {1: (388, 310), 2: (388, 310), 3: (254, 254), 4: (187, 200)}  # by the number of panes
+UPRIGHT = {1: 0.8, 2: 0.8, 3: 1.0, 4: 1.07}  # height by width of a pane, by the number of panes
 SPACE = 14  # pixels between two panes
-ENOUGH = 790  # pixels across in which all panes stand beside each other
+ENOUGH = 1140  # pixels across in which panes are as large as they get
+IN_A_ROW = 790  # pixels across from which on all of them stand beside each other
 MARGIN = 16  # pixels around all panes
 MAX_RINGS = 20  # clusters that get their number written at their middle
 INK = "#22252b"  # letters on a light ground of their own
@@ -92,7 +93,8 @@ def linked(
     middle : two float
         What is shown is around this place.
     room : int
-        Pixels across. With less than `ENOUGH`, two panes stand beside each other, others below.
+        Pixels across, all of which panes take up to `ENOUGH`. With less than `IN_A_ROW`, two of
+        them stand beside each other, others below.
 
     Selections: interval `brush` over the coordinates of the pane it was drawn in, point `pick`
     with the field `index`.
@@ -145,13 +147,10 @@ def letters_of(table: pd.DataFrame) -> list[str]:
 
 def layout(n: int, room: int = ENOUGH) -> tuple[int, tuple[int, int]]:
     """Panes in a row, and width and height of each, for `n` panes in so many pixels across."""
-    width, height = SIZES[n]
-    if room >= ENOUGH:
-        return n, (width, height)
-    columns = min(n, 2)
-    wide = max((room - MARGIN - SPACE * (columns - 1)) // columns, 60)
-    share = min(wide, SIZES[2][0]) / width
-    return columns, (int(width * share), int(height * share))
+    columns = n if room >= IN_A_ROW else min(n, 2)
+    beside = max(columns, 2)  # one alone is as large as one of two
+    width = max((min(room, ENOUGH) - MARGIN - SPACE * (beside - 1)) // beside, 60)
+    return columns, (width, int(width * UPRIGHT[n]))
 
 
 def _params(panes: list[str]) -> list[Any]:

@@ -5,7 +5,9 @@ from clustlab.params import schema
 from clustlab.runs.store import RunSpec, queued_status, write_status
 from clustlab.types import FAMILIES
 from clustlab.ui import session
+from clustlab.ui.compare import side_by_side
 from clustlab.ui.learn import reference
+from clustlab.ui.run import item_sheet
 from clustlab.ui.train import choices, setup
 from tests.support import made_runs
 from tests.ui.test_pages import runs, trained, visit, words
@@ -267,3 +269,24 @@ def test_values_of_settings_are_words_and_numbers_that_can_be_read():
     assert reference.value_words(known["augment"], True) == "on"
     assert reference.value_words(known["epochs"], 60_000) == "60,000"
     assert reference.value_words(known["n_clusters_over"], 30) == "30"
+
+
+def test_images_are_large_enough_to_be_recognised_on_all_pages(runs, monkeypatch):
+    made_runs.data(runs, labels=[0, 1, 2] * 4)
+    first, other = (made_runs.run(runs, [[0, 1, 2] * 4] * 3, seed=seed) for seed in (1, 2))
+    sizes = []
+
+    def clickable(sheet, *, fit, **options):
+        sizes.append((int(sheet.boxes[:, 2:].min()), fit))
+
+    for module in (item_sheet, side_by_side):
+        monkeypatch.setattr(module, "clickable", clickable)
+    for name, address in (
+        ("train", {"run": first.id}),
+        ("clusters", {"run": first.id}),
+        ("compare", {"runs": f"{first.id},{other.id}"}),
+    ):
+        sizes.clear()
+        assert not visit(name, **address).exception
+        assert sizes
+        assert all(side >= 32 and fit != "shrink" for side, fit in sizes), (name, sizes)

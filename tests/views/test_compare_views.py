@@ -49,9 +49,18 @@ def test_panes_without_room_beside_each_other_stand_two_in_a_row(n, room):
     columns, (width, height) = panes.layout(n, room)
     assert columns == min(n, 2)
     assert columns * width + (columns - 1) * panes.SPACE + panes.MARGIN <= room
-    wide, high = panes.SIZES[n]
-    assert width / height == pytest.approx(wide / high, rel=0.02)  # so that units stay equal
-    assert panes.layout(n, panes.ENOUGH) == panes.layout(n) == (n, (wide, high))
+    assert height / width == pytest.approx(panes.UPRIGHT[n], abs=0.02)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_panes_take_the_room_there_is(n):
+    sizes = [panes.layout(n, room) for room in (panes.IN_A_ROW, 950, panes.ENOUGH, 3000)]
+    assert [columns for columns, _ in sizes] == [n] * 4
+    widths = [width for _, (width, _) in sizes]
+    assert widths[0] < widths[1] < widths[2] == widths[3]
+    assert panes.ENOUGH - n <= n * widths[2] + (n - 1) * panes.SPACE + panes.MARGIN <= panes.ENOUGH
+    assert panes.layout(n) == sizes[2]
+    assert panes.layout(1) == (1, panes.layout(2)[1])  # not twice as large
 
 
 def test_fewer_columns_change_nothing_but_the_size():

@@ -2,6 +2,7 @@ import inspect
 import io
 import itertools
 import json
+import re
 
 import altair as alt
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from clustlab import registry
 from clustlab.types import Artefact, Scalar, Snapshot
 from clustlab.views import (
     artefacts,
@@ -563,6 +565,27 @@ def test_the_loop_shows_its_boxes_and_lights_the_active_one():
     ]
     assert theme.ACCENT not in loop.svg(("encode",), active="train")
     assert loop.svg(()).startswith("<svg")
+    assert loop.svg(("encode",)).count("<polygon") == 0
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 6, 7])
+def test_the_loop_is_a_ring_with_an_arrow_from_each_box_to_the_next(n):
+    svg = loop.svg([f"box {i}" for i in range(n)])
+    assert svg.count("<polygon") == n
+    places = [(float(x), float(y)) for x, y in re.findall(r'<rect x="([\d.]+)" y="([\d.]+)"', svg)]
+    assert len(set(places)) == n
+    upper, lower = places[: (n + 1) // 2], places[(n + 1) // 2 :]
+    assert upper == sorted(upper)
+    assert lower == sorted(lower, reverse=True)
+    assert upper[-1][0] == lower[0][0]  # the way down is straight
+
+
+@pytest.mark.parametrize("name", registry.methods())
+def test_letters_of_a_loop_stay_readable_in_a_narrow_window(name):
+    svg = loop.svg(registry.method(name).loop)
+    width, letters = float(re.search(r'width="(\d+)"', svg)[1]), loop.SIZE
+    narrow = 280  # pixels that the picture has on the page Train in a window of 1100
+    assert letters * min(1, narrow / width) >= 11
 
 
 # -- artefacts -----------------------------------------------------------------------------------

@@ -16,27 +16,26 @@ from clustlab.ui.widgets import panels
 from clustlab.views import curves, matrices, scatter, sheets
 from clustlab.views.theme import reading
 
-HEIGHT = 236  # of each of the four views, so that all are in sight at 900 pixels
-ROW_IMAGES, TILE = 16, 20
+# Of the views in pixels, so that all four are in sight at 900, with the images of ten clusters.
+EMBEDDING, CONFUSION, SHIFTS = 240, 236, 160
+ROW_IMAGES = 24  # of a cluster, where there is room
 ROWS = 10
 
 
 def four_views(view: View) -> None:
     """Embedding, images of each cluster, confusion and shifts of one step."""
-    diagram, words = st.columns([5, 7], gap="medium", vertical_alignment="center")
+    diagram, words = st.columns(2, gap="medium", vertical_alignment="center")
     with diagram:
         _loop(view)
     with words:
         _ending(view)
         intervene.intervention_panel(view)
-    upper, lower = st.columns(2, gap="medium"), st.columns(2, gap="medium")
-    with upper[0]:
+    left, right = st.columns(2, gap="medium")  # the images take as much of theirs as they need
+    with left:
         _embedding(view)
-    with upper[1]:
-        _cluster_rows(view)
-    with lower[0]:
         _confusion(view)
-    with lower[1]:
+    with right:
+        _cluster_rows(view)
         _shifts(view)
     if session.picked() is not None or session.selection()[0]:
         inspector.inspector_panel(view)
@@ -128,11 +127,11 @@ def _embedding(view: View) -> None:
         table,
         selected=session.selection()[0],
         extent=view.timeline.extent(),
-        size=(400, HEIGHT - 40),
+        size=(400, EMBEDDING - 40),
         key=key,
         on_select=embedding.chooser(key, table),
         select=["brush", "pick"],
-        height=HEIGHT,
+        height=EMBEDDING,
         with_guide=False,
     )
 
@@ -148,9 +147,15 @@ def _cluster_rows(view: View) -> None:
         for i in ids
     ]
     sheet = sheets.cluster_rows(
-        view.dataset.items, rows, clusters=ids, tile=TILE, columns=ROW_IMAGES, wrong=view.wrong
+        view.dataset.items,
+        rows,
+        clusters=ids,
+        tile=item_sheet.TILE,
+        columns=ROW_IMAGES,
+        wrong=view.wrong,
     )
-    item_sheet.show_sheet(view, sheet, key="live-rows", alt="Images of each cluster, a row each")
+    alt = "Images of each cluster, a row each"
+    item_sheet.show_sheet(view, sheet, key="live-rows", alt=alt, fit="crop")
 
 
 def _confusion(view: View) -> None:
@@ -162,14 +167,16 @@ def _confusion(view: View) -> None:
         tip = nav.with_terms(reading(matrices.confusion), "Hungarian matching")
         st.markdown("**Confusion matrix**", help=tip, width="content")
         cells.box("Choose a cell", evaluate.choices(view), width=220)
-    evaluate.matrix(view, cells, height=HEIGHT, with_guide=False)
+    evaluate.matrix(view, cells, height=CONFUSION, with_guide=False)
 
 
 def _shifts(view: View) -> None:
     if len(view.timeline) < 2:
         st.caption("Shifts are shown from the second step on.")
         return
-    st.markdown("**Label shifts**", help=nav.with_terms(reading(curves.metrics), "NMI"))
+    lines = ":blue[— share changed] :orange[┄ NMI with the step before]"  # a legend takes room
+    tip = nav.with_terms(reading(curves.metrics), "NMI")
+    st.markdown(f"**Label shifts** {lines}", help=tip)
     panels.chart(
         curves.metrics,
         view.timeline.metrics(),
@@ -177,6 +184,7 @@ def _shifts(view: View) -> None:
         step=view.step,
         read_anew=view.timeline.read_anew(),
         key="live-churn",
-        height=HEIGHT,
+        with_legend=False,
+        height=SHIFTS,
         with_guide=False,
     )

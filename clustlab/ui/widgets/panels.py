@@ -11,8 +11,6 @@ from clustlab.ui import session, state
 from clustlab.views import curves, loop, specification
 from clustlab.views.theme import reading
 
-LOOP_WIDTH = 330  # pixels
-
 
 def guide(view: Callable[..., Any], *more: str) -> None:
     """One quiet line under a chart that says how to read it; `more` is said behind it."""
@@ -68,7 +66,7 @@ def tabs(contents: Mapping[str, Callable[[], None]], *, name: str = "") -> None:
 def loop_diagram(method: type[Method], active: str = "") -> None:
     """The loop of a method as boxes, the one at work filled."""
     says = f"The loop of {method.title}: {', '.join(method.loop)}, and again"
-    st.image(loop.svg(method.loop, active=active), width=LOOP_WIDTH, alt=says)
+    st.image(loop.svg(method.loop, active=active), width="content", alt=says)
 
 
 def downloading(name: str) -> None:
