@@ -247,6 +247,7 @@ class Artefact:
     columns: tuple[str, ...] = ()  # names along axis 1
     cluster_axes: tuple[int, ...] = ()  # axes that count clusters, so that readers renumber them
     marked: tuple[int, ...] = ()  # positions along axis 1 to point out, such as the chosen head
+    axis_titles: tuple[str, ...] = ()  # of a matrix: what its rows are, and what its columns
 
     def __post_init__(self) -> None:
         n_axes = {"matrix": 2, "images": 5, "bars": 2, "per_item": 2, "tree": 2}
@@ -269,6 +270,7 @@ class Artefact:
             "columns": tuple(map(str, self.columns)),
             "cluster_axes": tuple(map(int, self.cluster_axes)),
             "marked": tuple(map(int, self.marked)),
+            "axis_titles": tuple(map(str, self.axis_titles)),
         }
         for name, value in plain.items():
             object.__setattr__(self, name, value)

@@ -308,6 +308,7 @@ def _tables(now: _Pass, shown: Tensor) -> dict[str, Artefact]:
             "Cosine of column i with column j of the other table: only the diagonal should be "
             "strong. A strong cell elsewhere: two clusters that share images.",
             cluster_axes=(0, 1),
+            axis_titles=("cluster of images", "cluster of changed copies"),
         ),
         "rows": Artefact(
             "matrix",
@@ -317,6 +318,7 @@ def _tables(now: _Pass, shown: Tensor) -> dict[str, Artefact]:
             "the strongest of its row.",
             rows=tuple(str(int(i)) for i in shown),
             columns=tuple(str(int(i)) for i in shown),
+            axis_titles=("image", "changed copy"),
         ),
         "shares": Artefact(
             "bars",

@@ -380,6 +380,7 @@ def _artefacts(rows: Tensor, limits: tuple[float, float], sample: Tensor) -> dic
             "Items are ordered by cluster: blocks along the diagonal grow strong, the rest pale.",
             rows=names,
             columns=names,
+            axis_titles=("item", "other item"),
         ),
         "selection": Artefact(
             "matrix",
@@ -388,6 +389,7 @@ def _artefacts(rows: Tensor, limits: tuple[float, float], sample: Tensor) -> dic
             "1: taken as similar, 0: taken as dissimilar, 0.5: between the thresholds, left out.",
             rows=names,
             columns=names,
+            axis_titles=("item", "other item"),
         ),
         "label features": Artefact(
             "matrix",
@@ -396,6 +398,7 @@ def _artefacts(rows: Tensor, limits: tuple[float, float], sample: Tensor) -> dic
             "Each row has length 1; a single strong cell is an item that is sure of its cluster.",
             rows=names,
             cluster_axes=(1,),
+            axis_titles=("item", "cluster"),
         ),
     }
 

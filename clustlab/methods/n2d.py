@@ -311,6 +311,7 @@ class _Manifold:
                 reading="Share of the strength of a row's ties that leads to the column. Bright "
                 "beside the diagonal: two clusters that hang together.",
                 cluster_axes=(0, 1),
+                axis_titles=("ties of cluster", "with cluster"),
             ),
             "weights": Artefact(
                 "bars",

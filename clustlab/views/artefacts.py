@@ -34,13 +34,12 @@ def artefact_chart(
     if artefact.kind == "images":
         return images(artefact)
     if artefact.kind == "matrix":
-        rows, columns = ("cluster" if axis in artefact.cluster_axes else "" for axis in (0, 1))
         return matrices.generic(
             artefact.data,
             artefact.rows,
             artefact.columns,
             marked=artefact.marked,
-            titles=(rows, columns),
+            titles=_axis_titles(artefact),
         )
     if artefact.kind == "bars":
         return bars.series(
@@ -54,6 +53,14 @@ def artefact_chart(
         name = artefact.columns[dendrogram.HEIGHT] if artefact.columns else "height"
         return dendrogram.tree(artefact.data, "distance" if name == "height" else name)
     return per_item(artefact, item)
+
+
+def _axis_titles(artefact: Artefact) -> tuple[str, str]:
+    """What the rows and the columns of a matrix are; runs of old do not say it of clusters."""
+    if len(artefact.axis_titles) == 2:
+        return artefact.axis_titles[0], artefact.axis_titles[1]
+    rows, columns = ("cluster" if axis in artefact.cluster_axes else "" for axis in (0, 1))
+    return rows, columns
 
 
 def renumbered(artefact: Artefact, mapping: Array) -> Artefact:

@@ -35,7 +35,9 @@ def new(store, method="dec", seed=0):
 
 
 def snapshot(i=0):
-    bars = Artefact("bars", [[i, 2]], "Sizes", "Bars.", ("now",), ("a", "b"), (1,), (0,))
+    bars = Artefact(
+        "bars", [[i, 2]], "Sizes", "Bars.", ("now",), ("a", "b"), (1,), (0,), ("x", "y")
+    )
     images = Artefact("images", np.full((1, 2, 4, 4, 1), i, np.uint8), "Images")
     return Snapshot(
         embedding=np.full((3, 2), i),
@@ -101,11 +103,13 @@ def test_what_was_written_is_what_is_read(store):
         assert list(found.artefacts) == ["sizes", "images"]
         sizes = found.artefacts["sizes"]
         assert sizes.data.tolist() == [[i, 2]]
-        assert (sizes.rows, sizes.columns, sizes.cluster_axes, sizes.marked) == (
+        read = (sizes.rows, sizes.columns, sizes.cluster_axes, sizes.marked, sizes.axis_titles)
+        assert read == (
             ("now",),
             ("a", "b"),
             (1,),
             (0,),
+            ("x", "y"),
         )
         assert found.artefacts["images"].data.dtype == np.uint8
         assert not found.embedding.flags.writeable

@@ -274,6 +274,9 @@ def test_snapshots_are_whole_and_frozen(name):
             for axis in artefact.cluster_axes:
                 with_noise = artefact.data.shape[axis] - snapshot.n_clusters
                 assert with_noise in (0, registry.emits_noise(registry.method(name))), key
+            if artefact.kind == "matrix":
+                assert len(set(artefact.axis_titles)) == 2, f"{key}: which axis is which?"
+                assert all(len(title) <= 26 for title in artefact.axis_titles), key
             if artefact.kind != "per_item":
                 assert len(artefact.rows) in (0, artefact.data.shape[0]), key
             assert len(artefact.columns) in (0, artefact.data.shape[1]), key

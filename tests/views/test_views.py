@@ -596,6 +596,20 @@ def test_cluster_axes_are_renumbered_by_the_stable_ids():
     assert new.rows == new.columns == ("2", "7")
 
 
+def test_the_axes_of_a_matrix_say_which_is_which():
+    def titles(*titles):
+        data = np.array([[1.0, 2.0], [3.0, 4.0]])
+        matrix = Artefact("matrix", data, "P", cluster_axes=(0, 1), axis_titles=titles)
+        axes = artefacts.artefact_chart(matrix).to_dict()["layer"][0]["encoding"]
+        return axes["y"]["title"], axes["x"]["title"]
+
+    assert titles("cluster of images", "cluster of copies") == (
+        "cluster of images",
+        "cluster of copies",
+    )
+    assert titles() == ("cluster", "cluster")  # of runs that were stored without
+
+
 def test_marks_move_with_their_columns_and_other_axes_stay():
     sizes = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     bar = Artefact("bars", sizes, "sizes", rows=("a", "b"), cluster_axes=(1,), marked=(0,))

@@ -334,6 +334,7 @@ def _artefacts(
             "consensus is the first row. Bright blocks are divisions that repeat each other.",
             rows=("consensus", *ordered),
             columns=("consensus", *ordered),
+            axis_titles=("division", "compared with"),
         ),
         "sizes": Artefact(
             "bars",
@@ -376,6 +377,7 @@ def _artefacts(
             "How often an item of one group is with an item of another, over all divisions. "
             "Light off the diagonal: two groups that many divisions do not tell apart.",
             cluster_axes=(0, 1),
+            axis_titles=("group of an item", "group of another item"),
         ),
         "support": Artefact(
             "per_item",

@@ -393,6 +393,7 @@ class _Run:
                 "diagonal means that each code knows its own image.",
                 rows=names,
                 columns=names,
+                axis_titles=("code of image", "scored on image"),
             ),
             "places": Artefact(
                 "images",

@@ -413,6 +413,7 @@ class _Run:
             "Clusterings that put a neighbour into the cluster of the item",
             "Columns are background neighbours, most similar first; those with a vote are close.",
             rows=names,
+            axis_titles=("", "background neighbour"),
         )
         if not self.inputs.is_image:
             return {"votes": votes}

@@ -375,6 +375,7 @@ class _Stage:
                 "Logarithm of the odds that two clusters are one, per item in them. Cells above 0 "
                 "are merged at the next turn; those near 0 nearly are.",
                 cluster_axes=(0, 1),
+                axis_titles=("one cluster", "the other"),
             ),
         }
         if self.training.inputs.is_image:

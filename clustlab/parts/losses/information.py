@@ -90,6 +90,7 @@ def joint_artefacts(p: Tensor, p_prime: Tensor) -> dict[str, Artefact]:
             "i. Pairs in two clusters are split evenly between (i, j) and (j, i). All mass on the "
             "diagonal, evenly spread, is the best there is.",
             cluster_axes=(0, 1),
+            axis_titles=("cluster of one of a pair", "cluster of the other"),
         ),
         "marginals": Artefact(
             "bars",
@@ -115,5 +116,6 @@ def overlap(over: Tensor, p: Tensor) -> dict[str, Artefact]:
             "A row with one strong cell is a style within one cluster; one with two strong cells "
             "straddles two.",
             cluster_axes=(1,),
+            axis_titles=("fine cluster", "cluster"),
         )
     }
