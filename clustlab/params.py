@@ -112,6 +112,14 @@ WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
+class OfItems:
+    """How much of the items a setting may ask for before it loses its meaning."""
+
+    share: float  # of the items, in (0, 1]
+    beyond: str  # what a greater value comes to, as the end of a sentence
+
+
+@dataclass(frozen=True, slots=True)
 class Param:
     """One hyperparameter, as read from a dataclass field."""
 
@@ -128,6 +136,8 @@ class Param:
     )
     advanced: bool = False  # folded away in the form
     ends_training: bool = False  # a method ends by itself below it; at its low bound it hardly does
+    of_items: OfItems | None = None  # of a setting that counts items, or something that holds some
+    caps_items: bool = False  # the method compares at most so many items
 
     @property
     def label(self) -> str:
@@ -153,6 +163,8 @@ def param(
     none_word: str = "",
     advanced: bool = False,
     ends_training: bool = False,
+    of_items: OfItems | None = None,
+    caps_items: bool = False,
 ) -> Any:
     """Dataclass field of a hyperparameter; its type and choices come from the annotation."""
     settings = {
@@ -163,8 +175,14 @@ def param(
         "none_word": none_word,
         "advanced": advanced,
         "ends_training": ends_training,
+        "of_items": of_items,
+        "caps_items": caps_items,
     }
     return dataclasses.field(default=default, metadata=settings)
+
+
+ONE_ITEM_EACH = OfItems(1.0, "each cluster needs an item, so training would not start")
+ALL_NEIGHBOURS = OfItems(1.0, "every item would be a neighbour of every other")
 
 
 def n_clusters(default: int = 10) -> Any:
@@ -174,6 +192,7 @@ def n_clusters(default: int = 10) -> Any:
         low=2,
         high=500,
         help="How many groups to find. The method does not know the true number of classes.",
+        of_items=ONE_ITEM_EACH,
     )
 
 
@@ -269,6 +288,29 @@ def standardise() -> Any:
         help="Give every column mean 0 and deviation 1, so that none outweighs the others only "
         "because of its unit. Lengths and directions in the original space are lost.",
     )
+
+
+def size_remarks(cls: type, values: Mapping[str, Any], n: int) -> list[str]:
+    """What to say of settings that ask for more than n items can give; absent ones are defaults."""
+    known = schema(cls)
+    value_of = {p.name: values.get(p.name, p.default) for p in known}
+    compared = min([n, *(value_of[p.name] for p in known if p.caps_items)])
+    remarks = []
+    for p in known:
+        value = value_of[p.name]
+        if p.of_items is None or value is None:
+            continue
+        most = int(p.of_items.share * compared)
+        if value > most:
+            part = "half of " if p.of_items.share == 0.5 else ""
+            whole = f"the {n:,} items"
+            if compared < n:
+                whole = f"the {compared:,} items that are compared, of {n:,}"
+            remarks.append(
+                f"{p.label} ({p.name}) is {value:,}, more than {part}{whole}: "
+                f"{p.of_items.beyond}. Set it to {most:,} at most, and better to far less."
+            )
+    return remarks
 
 
 def schema(cls: type) -> tuple[Param, ...]:

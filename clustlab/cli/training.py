@@ -60,15 +60,20 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _remark(store: RunStore, spec: RunSpec) -> None:
-    """Print what is to be said of the items before they are clustered, if they are here."""
+    """Print what is to be said of items and settings before the training, if the items are here."""
     from clustlab import registry
     from clustlab.data import feature_scales, library
-    from clustlab.params import build
+    from clustlab.params import build, size_remarks
 
     drawn = spec.dataset, spec.dataset_params, spec.seed
     with contextlib.suppress(ClustlabError):  # the run will say it
         if build(registry.dataset(spec.dataset), spec.dataset_params).is_ready():
-            for remark in feature_scales.remarks(library.load(store.root, *drawn).items):
+            items = library.load(store.root, *drawn).items
+            method = registry.method(spec.method)
+            for remark in (
+                *feature_scales.remarks(items),
+                *size_remarks(method, spec.method_params, len(items)),
+            ):
                 complain(remark)
 
 

@@ -195,6 +195,7 @@ class SCAN(ChangedCopies):
         low=1,
         high=200,
         help="Neighbours mined per item. More of them know more of a class, and err more often.",
+        of_items=params.ALL_NEIGHBOURS,
     )
     entropy_weight: float = params.param(
         5.0,

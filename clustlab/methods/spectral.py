@@ -100,7 +100,11 @@ class Spectral(KMeansSettings):
     }
 
     n_neighbors: int = params.param(
-        10, low=1, high=200, help="How many nearest items each item is joined to."
+        10,
+        low=1,
+        high=200,
+        help="How many nearest items each item is joined to.",
+        of_items=params.ALL_NEIGHBOURS,
     )
     weights: Literal["equal", "local scale"] = params.param(
         "equal",

@@ -186,3 +186,10 @@ def test_the_command_line_remarks_before_it_trains(store, fake, monkeypatch, cap
     assert "clustlab: Column 1 (counted from 0) varies" in capsys.readouterr().err
     assert main([*words, "--data", "standardise=true"]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_the_command_line_says_before_it_trains_that_a_setting_asks_for_too_many(store, capsys):
+    words = ["train", "--dataset", "toy", "--method", "kmeans", "--runs", str(store.root)]
+    assert main([*words, "--set", "n_clusters=21", "--data", "n=20"]) == 1
+    said = capsys.readouterr().err
+    assert "Number of clusters (n_clusters) is 21, more than the 20 items" in said

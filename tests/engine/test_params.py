@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from clustlab import params, registry
 from clustlab.errors import ParameterError
-from clustlab.params import WORDS, build, check, param, schema
+from clustlab.params import WORDS, build, check, param, schema, size_remarks
 
 
 @dataclass(frozen=True)
@@ -181,3 +181,44 @@ def test_settings_of_every_method_have_names_of_their_own_in_words():
         assert len(set(labels)) == len(labels), owner.name
         known |= {p.name for p in schema(owner)}
     assert set(WORDS) <= known  # no word for a setting that nobody has
+
+
+def remarks(name, n, **values):
+    return size_remarks(registry.method(name), values, n)
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "n", "most"),
+    [
+        ("hdbscan", "min_cluster_size", 100, 50),
+        ("hdbscan", "min_samples", 100, 100),
+        ("spectral", "n_neighbors", 100, 100),
+        ("scan", "n_neighbors", 100, 100),
+        ("imsat", "n_neighbors", 100, 100),
+        ("n2d", "n_neighbors", 100, 100),
+        ("unknown-k", "least", 100, 50),
+        ("deepcluster", "n_clusters_over", 200, 200),
+        ("local-aggregation", "items_per_cluster", 100, 50),
+        ("kmeans", "n_clusters", 100, 100),
+    ],
+)
+def test_a_setting_that_asks_for_more_than_the_items_can_give_is_remarked_upon(
+    name, setting, n, most
+):
+    assert remarks(name, n, **{setting: most}) == []
+    (remark,) = remarks(name, n, **{setting: most + 1})
+    part = "half of " if most < n else ""
+    assert f"({setting}) is {most + 1}, more than {part}the {n} items: " in remark
+    assert f"Set it to {most} at most" in remark
+
+
+def test_only_the_items_that_are_compared_count():
+    assert remarks("hdbscan", 9000, min_cluster_size=300, max_items=600) == []
+    (remark,) = remarks("hdbscan", 9000, min_cluster_size=301, max_items=600)
+    assert "more than half of the 600 items that are compared, of 9,000" in remark
+
+
+@pytest.mark.parametrize("name", registry.methods())
+def test_nothing_is_remarked_upon_the_presets_on_an_ordinary_set(name):
+    for values in registry.method(name).presets.values():
+        assert size_remarks(registry.method(name), values, 1797) == []

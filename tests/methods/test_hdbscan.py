@@ -22,6 +22,7 @@ from clustlab.methods.hdbscan.density import (
     stability,
     strengths,
 )
+from clustlab.params import size_remarks
 from clustlab.parts.clustering.linkage import merge_tree, square_distances
 from clustlab.views import artefacts, dendrogram
 
@@ -209,3 +210,12 @@ def test_a_least_size_above_the_number_of_items_is_refused_by_its_name(n, max_it
     items = np.random.default_rng(0).normal(size=(n, 2)).astype(np.float32)
     with pytest.raises(ParameterError, match=f"min_cluster_size.*only {most} items"):
         last(Hdbscan(min_cluster_size=most + 1, max_items=max_items), items)
+
+
+def test_above_half_of_the_items_all_are_noise_as_the_form_says_beforehand():
+    items = np.concatenate([np.zeros((20, 2)), np.full((20, 2), 9.0)]).astype(np.float32)
+    items += np.random.default_rng(0).normal(scale=0.1, size=items.shape).astype(np.float32)
+    for size, has_clusters in ((20, True), (21, False)):
+        settings = {"min_cluster_size": size}
+        assert bool(size_remarks(Hdbscan, settings, len(items))) != has_clusters
+        assert (last(Hdbscan(**settings), items).scalars["clusters_found"] > 0) == has_clusters

@@ -112,3 +112,14 @@ def test_two_runs_with_noise_are_compared(named):
     assert not app.error
     labels = [button.label for button in app.button]
     assert any(label.startswith("Noise in one or both: ") for label in labels)
+
+
+def test_a_size_that_leaves_only_noise_is_said_before_the_start_and_after_it(named):
+    sentence = "(min_cluster_size) is 70, more than half of the"
+    wholly = named["wholly"]
+    app = visit("train", run=wholly)
+    said = [warning.value for warning in app.warning if sentence in warning.value]
+    assert len(said) == 2  # in the form, which holds the settings of the run, and under the result
+    assert "every item is noise" in said[0]
+    app = visit("train", run=named["partly"])
+    assert not any("min_cluster_size" in warning.value for warning in app.warning)

@@ -158,6 +158,7 @@ class DeepCluster(EncoderSettings):
         high=5000,
         help="Clusters that serve as labels in training, best about ten times the number of "
         "classes. The last step merges them into n_clusters.",
+        of_items=params.ONE_ITEM_EACH,
     )
     epochs: int = params.epochs(20, "How often clustering and training take turns.")
     whitening: bool = params.param(

@@ -125,7 +125,11 @@ class Hdbscan:
         low=2,
         high=5_000,
         log=True,
-        help="How many items a dense place must hold to count as a cluster, at the last step.",
+        help="How many items a dense place must hold to count as a cluster, at the last step. "
+        "Above half of all items there is no room for two, and every item is noise.",
+        of_items=params.OfItems(
+            0.5, "two clusters of that size do not fit in, so at the last step every item is noise"
+        ),
     )
     min_samples: int = params.param(
         5,
@@ -134,6 +138,9 @@ class Hdbscan:
         log=True,
         help="How many items, itself included, an item must have around it to lie in a dense "
         "place. Higher values smooth the landscape and leave more noise.",
+        of_items=params.OfItems(
+            1.0, "around every item lie all the others, so hardly any place is denser than another"
+        ),
     )
     n_sizes: int = params.param(
         15,

@@ -187,6 +187,7 @@ class IMSAT:
         high=200,
         advanced=True,
         help="Which nearest neighbour the distance is measured to.",
+        of_items=params.ALL_NEIGHBOURS,
     )
     information_weight: float = params.param(
         0.1,

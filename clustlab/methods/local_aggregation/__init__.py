@@ -189,6 +189,7 @@ class LocalAggregation(ChangedCopies):
         none_word="auto",
         help="Mean size of a fine cluster. Small ones give each item few close neighbours. 'auto' "
         "is 40, and 1 in 250 items of more than 10,000.",
+        of_items=params.OfItems(0.5, "two fine clusters of that size do not fit in"),
     )
     n_background: int | None = params.param(
         400,

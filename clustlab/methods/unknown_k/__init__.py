@@ -146,7 +146,12 @@ class UnknownK:
         "the paper it is worth two items more than there are columns, however many items.",
     )
     least: int = params.param(
-        5, low=1, high=1000, log=True, help="Items that each half of a split must hold."
+        5,
+        low=1,
+        high=1000,
+        log=True,
+        help="Items that each half of a split must hold.",
+        of_items=params.OfItems(0.5, "no two halves are that large, so no cluster is ever split"),
     )
     max_iter: int = params.param(
         40, low=1, high=1000, log=True, help="Upper limit on rounds of fitting and proposing."

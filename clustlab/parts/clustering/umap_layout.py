@@ -39,6 +39,7 @@ def neighborhood() -> Any:
         low=2,
         high=200,
         help="Items that count as the neighbourhood of an item. Fewer show smaller islands.",
+        of_items=params.ALL_NEIGHBOURS,
     )
 
 

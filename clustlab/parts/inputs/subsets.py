@@ -19,6 +19,7 @@ def max_items() -> int:
         high=50_000,
         log=True,
         advanced=True,
+        caps_items=True,
         help="Beyond this number a random sample of the items is clustered, and every other item "
         "follows its nearest neighbours in the sample. Time and memory grow with its square.",
     )

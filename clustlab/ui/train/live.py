@@ -1,5 +1,7 @@
 """Body of the page Train: four views at once, the loop, the curves, the artefacts."""
 
+import contextlib
+
 import numpy as np
 import streamlit as st
 
@@ -7,6 +9,9 @@ from clustlab import registry
 from clustlab.analysis import verdict
 from clustlab.analysis.score_catalogue import labelled_scores
 from clustlab.course import catalogue
+from clustlab.errors import ParameterError
+from clustlab.params import size_remarks
+from clustlab.runs.identity import method_settings
 from clustlab.ui import nav, session
 from clustlab.ui.look import clusters, embedding, evaluate, inside
 from clustlab.ui.run import inspector, intervene, item_sheet
@@ -101,6 +106,10 @@ def _ending(view: View) -> None:
     title = view.run.manifest["method_title"]
     at_the_end = "" if view.step == len(view.run) - 1 else " (at its last step)"
     st.markdown(f"**{title}**{at_the_end} {outcome.sentence}")
+    with contextlib.suppress(ParameterError):  # of a method that is not there any more
+        method, settings = registry.method(view.run.spec.method), method_settings(view.run.spec)
+        for remark in size_remarks(method, settings, len(view.clusters)):
+            st.warning(remark, icon=":material/straighten:")
     with st.container(horizontal=True, key="ways-onward"):
         nav.link("evaluate", "What was mixed up?", "grid_on")
         nav.link("embedding", "Replay it", "replay")

@@ -13,7 +13,7 @@ from clustlab.data import library
 from clustlab.data.feature_scales import remarks
 from clustlab.device import NAMES, choose_device
 from clustlab.errors import ClustlabError
-from clustlab.params import Param, build, schema
+from clustlab.params import Param, build, schema, size_remarks
 from clustlab.registry import DatasetSpec, Method
 from clustlab.runs.identity import differences, planned, preset_of
 from clustlab.runs.store import Run, RunSpec
@@ -165,6 +165,9 @@ def fields() -> Choice:
     if params != {p.name: v for p, v in _of_preset(method, preset)}:
         preset = "custom"
         st.caption(f"Changed settings: {time_words(method, params, data)} on this machine.")
+    if data is not None:
+        for remark in size_remarks(method, params, len(data.items) - len(excluded)):
+            st.warning(remark, icon=":material/straighten:")
     seed, device = st.columns(2)
     with seed:
         number = st.number_input(
