@@ -20,6 +20,7 @@ INTERRUPTED = 130  # what shells expect after Ctrl-C
 COMMANDS = (  # in the order of --help
     training.TRAIN,
     training.RESUME,
+    training.LONGER,
     runs.SHOW,
     training.WORK,
     compare.COMPARE,

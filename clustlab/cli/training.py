@@ -1,4 +1,4 @@
-"""Commands that train: `train`, `resume`, and `work`, which carries out a queued run."""
+"""Commands that train: `train`, `resume`, `longer`, and `work`, which carries out a queued run."""
 
 import argparse
 import contextlib
@@ -90,6 +90,33 @@ def _resume(args: argparse.Namespace) -> int:
     return _carry_out(store, run)
 
 
+def _add_longer_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run")
+    parser.add_argument(
+        "--by", metavar="N", help="how many more epochs or rounds (default: half of what there was)"
+    )
+    parser.add_argument(
+        "--beyond", action="store_true", help="go on although the method stopped by its own rule"
+    )
+
+
+def _longer(args: argparse.Namespace) -> int:
+    from clustlab.training.longer import how_to_train_longer
+    from clustlab.training.worker import lengthen
+
+    store = RunStore(args.runs)
+    run = store.run(args.run)
+    items = store.dataset(run).items
+    how = how_to_train_longer(run, len(items), items.shape[1:])
+    if how is None:
+        raise ParameterError(
+            f"No setting of {run.manifest['method_title']} says how long it trains.",
+            "Change its settings and train anew.",
+        )
+    more = how.proposed if args.by is None else whole_number("number of steps", args.by, "--by 5")
+    return _carry_out(store, lengthen(store, run, how, more, beyond=args.beyond))
+
+
 def _work(args: argparse.Namespace) -> int:
     from clustlab.training.runner import yield_to_server
     from clustlab.training.worker import execute
@@ -154,6 +181,12 @@ def _watch(run: Run, ended: threading.Event) -> None:
 
 TRAIN = Command("train", "Train a method on a data set.", _train, _add_train_arguments)
 RESUME = Command("resume", "Continue a run that was stopped.", _resume, _add_run_argument)
+LONGER = Command(
+    "longer",
+    "Train a finished run longer: a new run begins with its steps and goes on.",
+    _longer,
+    _add_longer_arguments,
+)
 WORK = Command(
     "work", "Carry out a queued run (called by the process runner).", _work, _add_run_argument
 )

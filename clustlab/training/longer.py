@@ -124,10 +124,15 @@ def longer_spec(run: Run, longer: Longer, more: int, *, beyond: bool = False) ->
     ParameterError
         If it cannot.
     """
+    if longer.stopped_itself and not longer.can_go_beyond:
+        raise ParameterError(
+            f"{run.title} stopped by itself, and no setting of it would make it go on.",
+            "Change its settings and run it again.",
+        )
     if longer.stopped_itself and not beyond:
         raise ParameterError(
-            f"{run.title} has ended by its own rule, so more steps would not be taken.",
-            "Go on beyond the rule, or change its settings and run it again.",
+            f"{run.title} stopped by its own rule, so it would take no more steps.",
+            "Go on beyond the rule (--beyond), or change its settings and run it again.",
         )
     if not 1 <= more <= longer.most:
         raise ParameterError(

@@ -144,7 +144,7 @@ def requeue(run: Run) -> None:
     if run.status == "done" and not run.damaged_steps():
         raise ParameterError(
             f"The run {run.id!r} is done.",
-            "To train longer, start a new run that continues from it (--continue-from).",
+            "To train it longer, use the button on its page or the command longer.",
         )
     if run.is_active:
         raise ParameterError(f"The run {run.id!r} is {run.status} already.", "Cancel it first.")

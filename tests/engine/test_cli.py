@@ -106,6 +106,33 @@ def test_train_can_continue_a_finished_run(cli):
     assert (code, result["steps"]) == (0, 2)
 
 
+def test_a_finished_run_can_be_trained_longer(cli, store):
+    first = cli(*TRAIN)[1]["run"]
+    code, result, _ = cli("longer", first, "--by", "3")
+    assert (code, result["status"], result["steps"]) == (0, "done", 9)
+    assert store.run(result["run"]).steps_before == 6
+    _, whole, _ = cli(*TRAIN, "--set", "epochs=7")
+    one, two = (store.run(name) for name in (result["run"], whole["run"]))
+    assert snapshot_path(one.path, 8).read_bytes() == snapshot_path(two.path, 8).read_bytes()
+    assert cli("longer", first)[1]["steps"] == 11  # half of what there was, and at least 5
+
+
+def test_what_cannot_be_trained_longer_is_refused_with_a_remedy(cli, monkeypatch):
+    first = cli(*TRAIN)[1]["run"]
+    code, _, err = refused(cli, "longer", first, "--by", "some")
+    assert (code, err) == (
+        2,
+        "clustlab: The number of steps must be a whole number, got 'some'. For example: --by 5.\n",
+    )
+    assert "must lie in [1, 4996], got 0" in refused(cli, "longer", first, "--by", "0")[2]
+    content = cli(*TRAIN, "--set", "stop_after=2")[1]["run"]
+    assert "no setting of it would make it go on" in refused(cli, "longer", content)[2]
+    monkeypatch.setattr("clustlab.training.longer.how_to_train_longer", lambda *about: None)
+    code, _, err = refused(cli, "longer", first)
+    assert code == 2
+    assert "No setting of Fake says how long it trains. Change its settings" in err
+
+
 def test_a_failed_run_says_why_in_one_line_and_exits_with_1(cli):
     code, result, err = cli(*TRAIN, "--set", "trouble=divergence")
     assert code == 1
@@ -223,7 +250,7 @@ def test_resume_refuses_what_is_done_or_at_work(cli, store, fake):
     execute(store.root, run.id)
     code, out, err = cli("resume", run.id)
     assert (code, out) == (2, None)
-    assert "is done. To train longer, start a new run that continues from it" in err
+    assert "is done. To train it longer, use the button" in err
 
 
 def test_list_tells_every_run_with_its_figures(cli):

@@ -76,7 +76,7 @@ def test_a_run_that_has_ended_by_its_own_rule_says_so_and_goes_on_only_if_that_i
     how = ways(store, first)
     assert how.stopped_itself
     assert how.can_go_beyond
-    with pytest.raises(ParameterError, match="by its own rule"):
+    with pytest.raises(ParameterError, match=r"by its own rule.*--beyond"):
         lengthen(store, first, how, 4)
     more = lengthened(store, first, 4, beyond=True)
     assert len(more) > len(first)
@@ -120,3 +120,24 @@ def test_labels_are_settled_when_hardly_any_changed_for_some_steps():
     assert longer.still_steps([0.0, 0.0, 0.2, 0.0, 0.0]) == 0
     assert longer.still_steps([0.0, float("nan"), 0.0, 0.0]) == 0
     assert longer.still_steps([]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("threshold", "setting", "phase"),
+    [(0.1, "label_epochs", "self-label"), (1.0, "cluster_epochs", "cluster")],
+)
+def test_scan_goes_on_in_the_phase_it_has_come_to(store, threshold, setting, phase):
+    """Without confident items it labels none by itself, so its clusters are trained longer."""
+    settings = {"epochs": 1, "cluster_epochs": 2, "label_epochs": 2, "threshold": threshold}
+    settings |= {"n_neighbors": 5, "n_heads": 2, "width": 4, "batch_size": 40}
+
+    def spec(**changed):
+        return RunSpec("digits", "scan", {"n_samples": 80}, {**settings, **changed})
+
+    first = carried_out(store, spec())
+    how = ways(store, first)
+    assert (how.setting.name, how.phase.name, how.done) == (setting, phase, 2)
+    more = lengthened(store, first, 2)
+    assert [record["phase"] for record in more.log[len(first) :]] == [phase] * 2
+    assert arrays(more) == arrays(carried_out(store, spec(**{setting: 4})))

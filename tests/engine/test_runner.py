@@ -375,7 +375,7 @@ def test_a_done_or_active_run_cannot_be_queued_again(store, fake):
     with pytest.raises(ParameterError, match="is queued already"):
         requeue(run)
     execute(store.root, run.id)
-    with pytest.raises(ParameterError, match=r"is done\. To train longer"):
+    with pytest.raises(ParameterError, match=r"is done\. To train it longer"):
         requeue(run)
 
 
