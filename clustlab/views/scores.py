@@ -6,34 +6,45 @@ import pandas as pd
 from clustlab.views import charts, theme
 
 ROW, AXIS = 34, 60  # heights of a method and of what stands below, in pixels
+SHAPES = ("circle", "diamond", "square", "triangle-up", "cross")  # of devices
 
 
 def seeds(measured: pd.DataFrame, published: pd.DataFrame) -> alt.LayerChart:
-    """Accuracy of each seed of each method, the mean as a bar, published figures as upright ticks.
+    """Accuracy of each seed of each method, the means as bars, published figures as upright ticks.
 
-    Reading: each dot is one seed, the long tick their mean. Orange ticks are published figures:
-    they come from other numbers of images, epochs and choices of the best run, so compare them
-    with care; hover for their protocol. Dots far apart mean that one run says little.
+    Reading: each symbol is one seed, its shape the device it ran on, and the long tick the mean of
+    the seeds on one device. Orange ticks are published figures: they come from other numbers of
+    images, epochs and choices of the best run, so compare them with care; hover for their protocol.
+    Symbols far apart mean that one run says little.
 
     Parameters
     ----------
     measured : DataFrame
-        Columns `method` and `acc` in [0, 1], one row a seed.
+        Columns `method`, `device` and `acc` in [0, 1], one row a seed.
     published : DataFrame
         Columns `method`, `acc` and `words`.
     """
-    order = measured.groupby("method")["acc"].mean().sort_values(ascending=False).index.tolist()
+    means = measured.groupby(["method", "device"], as_index=False)["acc"].mean()
+    order = means.groupby("method")["acc"].max().sort_values(ascending=False).index.tolist()
+    devices = list(dict.fromkeys(measured["device"]))
     y = alt.Y("method:N", sort=order, title=None, axis=charts.names_axis(len(order), 200))
     x = alt.X("acc:Q", title="accuracy", scale=alt.Scale(domain=[0, 1]))
-    dots = alt.Chart(measured).mark_circle(size=60, color=theme.RIGHT, opacity=0.7)
-    means = measured.groupby("method", as_index=False)["acc"].mean()
+    shape = alt.Shape(
+        "device:N",
+        scale=alt.Scale(
+            domain=devices, range=[SHAPES[i % len(SHAPES)] for i in range(len(devices))]
+        ),
+        legend=alt.Legend(title="device", orient="top") if len(devices) > 1 else None,
+    )
+    dots = alt.Chart(measured).mark_point(size=60, color=theme.RIGHT, opacity=0.7, filled=True)
     bar = alt.Chart(means).mark_tick(color=theme.RIGHT, thickness=3, size=ROW - 10)
     known = published[published["method"].isin(order)]
     ticks = alt.Chart(known).mark_tick(color=theme.WRONG, thickness=2, size=ROW - 14)
     value = alt.Tooltip("acc:Q", format=".3f")
+    words = ["method:N", "device:N"]
     chart = charts.layered(
-        bar.encode(x=x, y=y, tooltip=["method:N", value]),
-        dots.encode(x=x, y=y, tooltip=["method:N", value]),
+        bar.encode(x=x, y=y, tooltip=[*words, alt.Tooltip("acc:Q", format=".3f", title="mean")]),
+        dots.encode(x=x, y=y, shape=shape, tooltip=[*words, value]),
         ticks.encode(x=x, y=y, tooltip=["method:N", alt.Tooltip("words:N", title="published")]),
     )
     chart.height = max(len(order), 1) * ROW + AXIS

@@ -226,8 +226,28 @@ def test_the_shipped_table_can_be_read_and_drawn():
     assert "0.843 (all 70,000, one run, last update, by their code; Xie et al. 2016)" in printed
     import pandas as pd
 
-    measured = pd.DataFrame(
-        {"method": [r.method for r in rows], "acc": [r.scores["acc"] for r in rows]}
-    )
+    measured = pd.DataFrame([(r.method, r.device, r.scores["acc"]) for r in rows])
+    measured.columns = ["method", "device", "acc"]
     published = pd.DataFrame({"method": ["dec"], "acc": [0.843], "words": ["0.843"]})
     assert scores.seeds(measured, published).to_dict()["layer"]
+
+
+def test_devices_of_one_method_are_told_apart():
+    import pandas as pd
+
+    measured = pd.DataFrame(
+        [("dec", "cpu", 0.8), ("dec", "cpu", 0.9), ("dec", "H100", 0.5)],
+        columns=["method", "device", "acc"],
+    )
+    published = pd.DataFrame({"method": ["dec"], "acc": [0.843], "words": ["0.843"]})
+    spec = scores.seeds(measured, published).to_dict()
+    means, seeds, _ = spec["layer"]
+    shape = seeds["encoding"]["shape"]
+    assert shape["scale"]["domain"] == ["cpu", "H100"]
+    assert len(set(shape["scale"]["range"])) == 2
+    drawn = spec["datasets"][means["data"]["name"]]
+    assert {row["device"]: row["acc"] for row in drawn} == pytest.approx({"cpu": 0.85, "H100": 0.5})
+    for layer in (means, seeds):
+        assert "device" in [tip["field"] for tip in layer["encoding"]["tooltip"]]
+    alone = scores.seeds(measured[measured["device"] == "cpu"], published).to_dict()
+    assert alone["layer"][1]["encoding"]["shape"]["legend"] is None

@@ -100,9 +100,9 @@ def _title(s: Summary) -> str:
 
 
 def _dots(rows: Sequence[Summary]) -> pd.DataFrame:
-    """One line a seed: method and accuracy."""
-    lines = [(_title(s), acc) for s in rows for acc in s.figures["acc"]]
-    return pd.DataFrame(lines, columns=["method", "acc"])
+    """One line a seed: method, device and accuracy."""
+    lines = [(_title(s), s.device or "not noted", acc) for s in rows for acc in s.figures["acc"]]
+    return pd.DataFrame(lines, columns=["method", "device", "acc"])
 
 
 def _marks(rows: Sequence[Summary]) -> pd.DataFrame:
