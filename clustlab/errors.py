@@ -49,6 +49,25 @@ class StepMissing(RunNotFound):
     """One step of a run has no readable line or file; the others are not touched by that."""
 
 
+class RunUnreadable(RunNotFound):
+    """The folder of a run is there, but not what it should be.
+
+    Parameters
+    ----------
+    run_id : str
+        Name of the folder.
+    reason : str
+        What is wrong, such as "'created' is missing in manifest.json".
+    """
+
+    def __init__(self, run_id: str, reason: str) -> None:
+        super().__init__(
+            f"The run {run_id!r} cannot be read: {reason}.",
+            "Put back its files from a copy, or delete it on the page Runs.",
+        )
+        self.reason = reason
+
+
 class Cancelled(Exception):
     """Raised inside a running method when the user asked to stop."""
 

@@ -8,7 +8,6 @@
 A run that was resumed by a newer version has steps of both kinds, so each line is asked by itself.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -48,15 +47,6 @@ RENAMED_SCALARS = {  # keys in logs of before, and what they are called today
     "sparsity penalty": "sparsity_penalty",
     "variance kept": "variance_kept",
 }
-
-
-def current_record(line: bytes) -> dict[str, Any]:
-    """One line of a log with the keys of today; see `number_of_noise` for the noise in it."""
-    record: dict[str, Any] = json.loads(line)
-    record["scalars"] = {
-        RENAMED_SCALARS.get(key, key): value for key, value in record["scalars"].items()
-    }
-    return record
 
 
 def number_of_noise(method: str, record: Mapping[str, Any]) -> int | None:

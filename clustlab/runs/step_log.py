@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clustlab.runs.migration import current_record
+from clustlab.data.checked_json import Unreadable
+from clustlab.runs.reading import log_record
 
 MOST_MISSING = 1000  # steps that may lack between two lines; a longer way is damage, too
 MISSING = "missing"  # key of a record that stands in for a step without a line
@@ -50,12 +51,11 @@ class StepLog:
 
     def _take(self, line: bytes) -> None:
         try:
-            record = current_record(line)
-            step = record["step"]
-        except (ValueError, TypeError, KeyError, AttributeError):
+            record = dict(log_record(line))
+        except Unreadable:
             return  # its step is missing
-        n = len(self._records)
-        if type(step) is not int or not 0 <= step <= n + MOST_MISSING:
+        step, n = int(record["step"]), len(self._records)
+        if step > n + MOST_MISSING:
             return
         if step < n:
             self._records[step] = record

@@ -37,16 +37,17 @@ import numpy as np
 import clustlab
 from clustlab.data import library
 from clustlab.data.atomic import flush, write_atomically
-from clustlab.errors import Diverged, RunNotFound, StepMissing
-from clustlab.runs import titles
+from clustlab.data.checked_json import Unreadable
+from clustlab.errors import Diverged, RunNotFound, RunUnreadable, StepMissing
+from clustlab.runs import reading, titles
 from clustlab.runs.identity import INTERVENTIONS
 from clustlab.runs.liveness import is_orphan, worker_identity
 from clustlab.runs.migration import SCHEMA, MigratedArrays, number_of_noise
+from clustlab.runs.reading import Status as Status
 from clustlab.runs.spec import RunSpec as RunSpec  # readers of runs find it here, too
 from clustlab.runs.step_log import MOST_MISSING, StepLog, is_missing
 from clustlab.types import REMEDY, Array, Artefact, Dataset, Snapshot
 
-Status = Literal["queued", "running", "paused", "done", "cancelled", "set aside", "failed", "lost"]
 ACTIVE: tuple[Status, ...] = ("queued", "running", "paused")
 RESUMABLE: tuple[Status, ...] = ("cancelled", "set aside", "failed", "lost")
 Request = Literal["run", "pause", "cancel", "aside"]
@@ -56,6 +57,7 @@ INTENTIONS: Mapping[str, Intention] = {
     "cancel": "stopping",
     "aside": "setting aside",
 }
+MANIFEST = "manifest.json"
 UNUSED_DATA = 3600.0  # seconds for which a loaded data set without a run is kept
 # numpy parses the head of an array, and the parser of CPython 3.11 now and then raises a
 # SystemError ("AST constructor recursion depth mismatch") when threads use it at the same time
@@ -74,19 +76,8 @@ class Run(Sequence[Snapshot]):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.id = path.name
-        try:
-            self.manifest: dict[str, Any] = json.loads((path / "manifest.json").read_text("utf-8"))
-            self.spec = RunSpec(**self.manifest["spec"])
-            readable = self.manifest["schema"] <= SCHEMA
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise RunNotFound(
-                f"There is no readable run {path.name!r} in {path.parent}.",
-                "Open the page Runs for those there are, or delete the folder.",
-            ) from error
-        if not readable:
-            raise RunNotFound(
-                f"The run {path.name!r} was made by a newer version.", "Update clustlab to read it."
-            )
+        self.manifest: dict[str, Any] = _manifest(path)
+        self.spec = RunSpec(**self.manifest["spec"])
         self._log = StepLog(path / "log.jsonl")
         self._unreadable: set[int] = set()  # steps whose file could not be read when last tried
         self._load = lru_cache(maxsize=24)(self._read_snapshot)
@@ -165,7 +156,7 @@ class Run(Sequence[Snapshot]):
         """Where the run stands: status, phase, done, total, fraction, eta, error and the rest."""
         path = self.path / "status.json"
         try:
-            state: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            state: dict[str, Any] = dict(reading.state(path.read_bytes()))
             age = time.time() - path.stat().st_mtime
         except (OSError, ValueError):
             return {"status": "lost"}
@@ -244,6 +235,24 @@ class Run(Sequence[Snapshot]):
     def title(self) -> str:
         """Short name for people, such as 'DEC on digits, seed 0, without 41 items'."""
         return titles.title(self)
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        text = (path / MANIFEST).read_bytes()
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        raise RunNotFound(
+            f"There is no readable run {path.name!r} in {path.parent}.",
+            "Open the page Runs for those there are, or delete the folder.",
+        ) from error
+    try:
+        if reading.schema(text) > SCHEMA:
+            raise RunNotFound(
+                f"The run {path.name!r} was made by a newer version.", "Update clustlab to read it."
+            )
+        return dict(reading.manifest(text))
+    except Unreadable as error:
+        raise RunUnreadable(path.name, f"{error} in {MANIFEST}") from error
 
 
 @contextlib.contextmanager

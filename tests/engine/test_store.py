@@ -127,7 +127,8 @@ def test_what_was_written_is_what_is_read(store):
 def test_hard_methods_have_no_probabilities(store):
     run = new(store)
     with RunWriter(run) as writer:
-        writer.append(0, Snapshot(np.zeros((3, 2)), np.zeros(3), {}), {})
+        record = {"phase": "train", "done": 1, "total": 1}
+        writer.append(0, Snapshot(np.zeros((3, 2)), np.zeros(3), {}), record)
     assert run[0].probabilities is None
     assert run[0].centers is None
 
