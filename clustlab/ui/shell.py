@@ -6,6 +6,7 @@ import streamlit as st
 
 from clustlab.errors import ClustlabError
 from clustlab.ui import nav, session, state
+from clustlab.ui.server import access
 
 
 def page_of_file(name: str, title: str, icon: str, *, default: bool = False) -> st.Page:
@@ -22,6 +23,7 @@ def page_of_file(name: str, title: str, icon: str, *, default: bool = False) -> 
 HERE = Path(__file__).parent
 
 st.set_page_config(page_title="clustlab", page_icon=str(HERE / "icon.svg"), layout="wide")
+access.demand_login()
 pages = {
     "": [
         page_of_file("home", "Home", "home", default=True),
@@ -52,6 +54,7 @@ pages = {
 }
 chosen = st.navigation(pages, position="hidden")
 nav.side_bar(pages)
+access.warn_if_open()
 st.html(HERE / "style.css")
 nav.follow()
 if problem := state.CALLBACK_ERROR.take():

@@ -5,6 +5,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from clustlab.errors import ClustlabError
+from clustlab.ui.server import access
+
+LONGEST_INDEX = 12  # digits; no data set has as many items
 
 
 async def health(request: Request) -> Response:
@@ -16,20 +19,32 @@ async def health(request: Request) -> Response:
 
 
 def item_image(request: Request) -> Response:
-    """PNG of one item of a run, enlarged; the browser may keep it, since items never change."""
+    """PNG of one item of a run, enlarged; the browser may keep it, since items never change.
+
+    404 if there is no such item, or its run cannot be read; 403 without a login where one is
+    needed.
+    """
     from clustlab.ui import session
     from clustlab.views import sheets
 
-    try:
-        run = session.store().run(request.path_params["run"])
-        items = session.items(run)
-        index = int(request.path_params["index"])
-        if not 0 <= index < len(items):
-            return Response(status_code=404)
-        png = sheets.png(sheets.tile(items, index, size=112))
-    except ClustlabError:
+    if access.needs_login() and request.url.query != access.KEY:
+        return Response(status_code=403)
+    wanted = request.path_params["index"]
+    if not (wanted.isascii() and wanted.isdecimal() and len(wanted) <= LONGEST_INDEX):
         return Response(status_code=404)
+    try:
+        items = session.items(session.store().run(request.path_params["run"]))
+    except (ClustlabError, OSError, ValueError):
+        return Response(status_code=404)
+    if int(wanted) >= len(items):
+        return Response(status_code=404)
+    png = sheets.png(sheets.tile(items, int(wanted), size=112))
     return Response(png, media_type="image/png", headers={"Cache-Control": "max-age=86400"})
+
+
+async def nothing(request: Request) -> Response:
+    """Answer what is no address of this interface: Streamlit would send its page."""
+    return Response(status_code=404)
 
 
 async def not_here(request: Request) -> Response:
@@ -45,10 +60,13 @@ routes = [
     Route("/{page}/_stcore/health", not_here),
     Route("/{page}/_stcore/host-config", not_here),
     Route("/api/healthz", health),
-    Route("/api/item/{run}/{index:int}.png", item_image),
+    Route("/api/item/{run}/{index}.png", item_image),
+    Route("/api", nothing),
+    Route("/api/{rest:path}", nothing),
 ]
 
 
 def item_url(run_id: str) -> str:
     """Address of the item images of a run, with the place of the item's number."""
-    return f"/api/item/{run_id}/{{index}}.png"
+    key = f"?{access.KEY}" if access.needs_login() else ""
+    return f"/api/item/{run_id}/{{index}}.png{key}"
