@@ -8,6 +8,7 @@ from urllib.parse import quote
 import streamlit as st
 
 from clustlab.ui import state
+from clustlab.ui.markdown import Markdown, authored, plain
 
 PAGES = Path(__file__).parents[2] / "pages"
 
@@ -26,7 +27,7 @@ def side_bar(pages: Mapping[str, Sequence[Any]]) -> None:
     with st.sidebar, st.container(key="side-bar"):
         for section, members in pages.items():
             if section:
-                st.caption(section)
+                st.caption(plain(section))
             for page in members:
                 st.page_link(page, query_params=query)
 
@@ -59,26 +60,27 @@ def lesson_url(name: str, step: int = 1) -> str:
     return f"/learn?lesson={name}&step={step}"
 
 
-def term_link(term: str, words: str = "") -> str:
+def term_link(term: str, words: Markdown = "") -> Markdown:
     """Link in Markdown to a term of the glossary, which must be there; shows the term or words."""
     from clustlab.course import catalogue
 
     assert term in catalogue.glossary(), f"{term!r} is no term of the glossary"
-    return f"[{words or term}](/learn?lesson=glossary&{state.TERM.key}={quote(term)})"
+    query = authored(f"{state.TERM.key}={quote(term)}")
+    return f"[{words or plain(term)}](/learn?lesson=glossary&{query})"
 
 
-def with_terms(text: str, *terms: str) -> str:
+def with_terms(text: Markdown, *terms: str) -> Markdown:
     """A help text that ends with links to terms of the glossary."""
     links = ", ".join(map(term_link, terms))
     return f"{text}\n\nGlossary: {links}" if terms else text
 
 
-def lesson_link(where: tuple[str, int], label: str) -> None:
+def lesson_link(where: tuple[str, int], label: Markdown) -> None:
     """Link to a step of a lesson."""
     link("learn", label, "school", lesson=where[0], step=str(where[1]))
 
 
-def link(name: str, label: str, icon: str | None = None, **query: str) -> None:
+def link(name: str, label: Markdown, icon: str | None = None, **query: str) -> None:
     """Link to a page; the chosen run goes along."""
     st.page_link(
         path(name),

@@ -21,6 +21,7 @@ from clustlab.runs.identity import comes_from
 from clustlab.runs.store import Run, RunSpec, RunStore
 from clustlab.types import CLASS_RULES, Array, ClassRule, Dataset
 from clustlab.ui import nav, state
+from clustlab.ui.markdown import plain
 from clustlab.ui.state import QueryValue, SessionValue
 
 if TYPE_CHECKING:
@@ -440,7 +441,7 @@ def show_error(error: ClustlabError | dict[str, Any]) -> None:
     else:
         message, hint = error.get("error") or "Unknown error.", error.get("hint") or ""
         details = error.get("traceback")
-    st.error(f"{message}\n\n{hint}".strip(), icon=":material/error:")
+    st.error(plain(f"{message}\n\n{hint}".strip()), icon=":material/error:")
     if details:
         with st.expander("Details for a bug report"):
             st.code(details, language=None)

@@ -53,7 +53,7 @@ def test_the_whole_check_ends_with_the_count_of_tests(check):
 
 def test_the_quick_check_leaves_out_what_is_long(check):
     _, _, asked = check("--quick", "-x", "tests/docs")
-    assert asked.endswith("-m not browser and not slow -x tests/docs")
+    assert asked.endswith("-m not browser and not slow --hypothesis-profile quick -x tests/docs")
 
 
 def test_what_else_is_given_goes_to_pytest(check):

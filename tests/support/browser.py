@@ -43,10 +43,10 @@ def free_port():
 
 
 @contextlib.contextmanager
-def server(runs, **environment):
-    """The app on a free port, over a folder of runs; yields its address."""
+def server(runs, script="app.py", **environment):
+    """The app or another script on a free port, over a folder of runs; yields its address."""
     port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
     env = {**os.environ, "CLUSTLAB_RUNS": str(runs), "CLUSTLAB_WARM_UP": "no", **environment}
     address = f"http://localhost:{port}"
     with tempfile.TemporaryFile("w+") as said:  # a pipe that nobody reads would be full one day
@@ -54,7 +54,7 @@ def server(runs, **environment):
             command, cwd=ROOT, env=env, stdout=said, stderr=subprocess.STDOUT
         )
         try:
-            _wait_until_up(process, said, f"{address}/api/healthz")
+            _wait_until_up(process, said, f"{address}/_stcore/health")
             yield address
         finally:
             process.terminate()

@@ -17,6 +17,7 @@ from clustlab.runs.store import Run
 from clustlab.types import Array, cluster_name, cluster_words
 from clustlab.ui import nav, session, state
 from clustlab.ui.compare.compared_run import Side, chart_key, select, shared_by
+from clustlab.ui.markdown import plain
 from clustlab.ui.run import summaries
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.ui.widgets.clickable_sheet import Fit, clickable
@@ -68,7 +69,8 @@ def _clusters_of_two(sides: Sequence[Side]) -> None:
     a, b = sides[pair[0]], sides[pair[1]]
     same = agreement.n_in_matched(a.clusters, b.clusters)
     st.markdown(
-        f"**Clusters of {a.name} by clusters of {b.name}**: {same:,} of {len(a.clusters):,} items "
+        f"**Clusters of {plain(a.name)} by clusters of {plain(b.name)}**: {same:,} of "
+        f"{len(a.clusters):,} items "
         f"({percent(same / max(len(a.clusters), 1))}) are in clusters that are matched to each "
         "other."
     )
@@ -127,11 +129,11 @@ def consensus_of(sides: Sequence[Side]) -> None:
             percent(in_all),
             help="Items that every run puts into the cluster matched to their consensus cluster.",
         )
-        st.metric("Consensus clusters", scores["n_occupied"], help=RULE)
+        st.metric("Consensus clusters", plain(scores["n_occupied"]), help=RULE)
         for score in (SCORES[key] for key in LABELLED[:2]):
             value = scores[score.key]
             if value is not None:
-                st.metric(f"{score.short} of the consensus", score.written(value))
+                st.metric(f"{plain(score.short)} of the consensus", score.written(value))
         part = scores["share_clustered"]
         if part is not None and part < 1:
             st.metric("Clustered by consensus", percent(part), help=summaries.NOISE_HELP)
@@ -242,12 +244,12 @@ def curves_of(sides: Sequence[Side]) -> None:
     if partly and any(len(group) > 1 for group in groups.values()):
         st.caption("Means over seeds use all items of each run, not just the shared ones.")
     for name in sorted(set(groups) - set(table["group"])):
-        st.caption(f"{name} has no curve here. {_why_not(groups[name], axis)}")
+        st.caption(f"{plain(name)} has no curve here. {plain(_why_not(groups[name], axis))}")
     if axis == "samples":
         for name in sorted(set(table["group"])):
             phases = [p for run in groups[name] for p in progress_axis.phases_not_counted(run)]
             if phases:
-                st.caption(f"{name}: {_not_counted(list(dict.fromkeys(phases)))}")
+                st.caption(f"{plain(name)}: {plain(_not_counted(list(dict.fromkeys(phases))))}")
 
 
 def _groups(sides: Sequence[Side], *, with_seeds: bool) -> dict[str, list[Run]]:

@@ -12,6 +12,7 @@ from clustlab.runs.store import Run
 from clustlab.ui import session, state
 from clustlab.ui.compare import side_by_side
 from clustlab.ui.compare.compared_run import shared_by, sides
+from clustlab.ui.markdown import plain
 from clustlab.ui.run import frame
 from clustlab.ui.train import start_comparison
 from clustlab.views.panes import LETTERS
@@ -71,7 +72,8 @@ def _over_which(shared: shared_items.SharedItems) -> None:
     """Say over how many items runs are compared, where some are missing in one."""
     if len(shared) < shared.n_draw:
         st.caption(
-            f":material/filter_alt: Compared on **{shared.in_words}**, those that all of these "
+            f":material/filter_alt: Compared on **{plain(shared.in_words)}**, those that all of "
+            "these "
             "runs have. All figures on this page refer to them, and items are numbered as in the "
             "first run."
         )
@@ -164,7 +166,7 @@ def _nothing_yet(runs: Sequence[Run]) -> None:
     if pair and st.button(
         "Compare the newest two" if start is None else "Compare with the newest on the same items",
         icon=":material/compare_arrows:",
-        help=" and ".join(map(_name, pair, titles.titles(pair))),
+        help=plain(" and ".join(map(_name, pair, titles.titles(pair)))),
     ):
         _remember([run.id for run in pair])
         st.rerun()
@@ -187,7 +189,7 @@ def _ticking(ids: Sequence[str]) -> None:
     begun = [run for run in runs if len(run)]
     if not begun:
         for letter, run in zip(LETTERS, runs, strict=False):
-            st.markdown(f"**{letter}** {run.title}")
+            st.markdown(f"**{letter}** {plain(run.title)}")
             frame.why_nothing_yet(run)
         return
     _follow(begun)
@@ -208,7 +210,7 @@ def _follow(runs: Sequence[Run]) -> None:
 
         def tell(words: str, share: float, done: int = i) -> None:
             if bar is not None:
-                bar.progress(min((done + share) / len(timelines), 1.0), words)
+                bar.progress(min((done + share) / len(timelines), 1.0), plain(words))
 
         timeline.extend(report=tell)
     if bar is not None:

@@ -13,6 +13,7 @@ from clustlab.analysis.score_catalogue import LABELLED, SCORES
 from clustlab.benchmark import table
 from clustlab.benchmark.table import Summary
 from clustlab.ui import nav, session
+from clustlab.ui.markdown import plain
 from clustlab.ui.widgets import panels
 from clustlab.views import scores
 
@@ -20,7 +21,7 @@ COLUMNS = {
     "Method": st.column_config.TextColumn(width=190, pinned=True),
     **{
         score.short: st.column_config.NumberColumn(
-            format="%.3f", help=nav.with_terms(score.meaning, *score.terms)
+            format="%.3f", help=nav.with_terms(plain(score.meaning), *score.terms)
         )
         for score in (SCORES[key] for key in (*LABELLED, "share_clustered"))
     },
@@ -45,7 +46,7 @@ def figures_page() -> None:
     files = {"Shipped with clustlab": table.SHIPPED}
     if own.is_file():
         files["Measured here"] = own
-    panels.tabs({title: partial(_table, file) for title, file in files.items()})
+    panels.tabs({plain(title): partial(_table, file) for title, file in files.items()})
     if not own.is_file():
         st.markdown("Measure your own; it goes on where it stood, and is shown here:")
         st.code("python -m clustlab benchmark --datasets digits --preset quick", language=None)

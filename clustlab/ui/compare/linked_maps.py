@@ -11,6 +11,7 @@ from clustlab.analysis import matching
 from clustlab.ui import session, state
 from clustlab.ui.compare.compared_run import Side, chart_key, select
 from clustlab.ui.look import decision_regions
+from clustlab.ui.markdown import plain
 from clustlab.ui.server.routes import item_url
 from clustlab.ui.widgets import available_width, keyboard_choice, panels
 from clustlab.views import panes, regions, theme
@@ -57,7 +58,7 @@ def linked_maps(sides: Sequence[Side]) -> None:
         )
         few = panes.kept(indices)
         if len(few) < len(indices):
-            st.caption(theme.shown(len(few), len(indices), "selected images") + ".")
+            st.caption(plain(theme.shown(len(few), len(indices), "selected images")) + ".")
 
 
 def _choices(sides: Sequence[Side]) -> tuple[bool, bool]:

@@ -16,6 +16,7 @@ from clustlab.ui import nav, session, state
 from clustlab.ui.compare import agreement_tabs, linked_maps
 from clustlab.ui.compare.compared_run import Side, chart_key, select
 from clustlab.ui.look import clusters
+from clustlab.ui.markdown import Markdown, plain
 from clustlab.ui.run import biography, frame, inspector, summaries
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.ui.widgets.clickable_sheet import clickable
@@ -32,7 +33,7 @@ def runs_side_by_side(sides: Sequence[Side], waiting: Sequence[Run]) -> None:
     with main:
         _heads(sides)
         for run in waiting:
-            st.markdown(f"**{run.title}**")
+            st.markdown(f"**{plain(run.title)}**")
             frame.why_nothing_yet(run)
         linked_maps.linked_maps(sides)
         _who_is_right(sides)
@@ -58,24 +59,27 @@ def _heads(sides: Sequence[Side]) -> None:
         with column, st.container(gap="xsmall"):
             run, row = side.view.run, side.figures
             with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-                st.markdown(f"**{side.name}**", width="content", help=title)
-                st.badge(run.status, color=summaries.STATUS_COLORS[run.status])
+                st.markdown(f"**{plain(side.name)}**", width="content", help=plain(title))
+                st.badge(plain(run.status), color=summaries.STATUS_COLORS[run.status])
                 nav.link("embedding", "Open", "open_in_new", run=run.id)
-            scores = [f"{score.short} **{score.written(row[score.key])}**" for score in _told(row)]
+            scores = [
+                f"{plain(score.short)} **{score.written(row[score.key])}**" for score in _told(row)
+            ]
             scores.append(f"**{row['n_occupied']:.0f}** clusters")
             if row["share_clustered"] < 1:
-                scores.insert(1, run_scores.clustered_words(row["share_clustered"]))
+                scores.insert(1, plain(run_scores.clustered_words(row["share_clustered"])))
             few = scores if len(sides) < 3 else scores[:2]  # narrow columns
             terms = [term for score in _told(row) for term in score.terms]
             tip = nav.with_terms(", ".join(scores).replace("*", ""), *terms)
             record = run.log[side.view.step]
-            words = f"Step {side.view.step} of {len(run) - 1} · {record['phase']} {record['done']}"
+            words = f"Step {side.view.step} of {len(run) - 1} · {plain(record['phase'])} "
+            words += plain(record["done"])
             if record.get("seconds") is not None:
                 words += f" · {record['seconds']:.1f} s"
             st.caption(words)
             st.markdown(" · ".join(few), help=tip)
             if side.has_others:
-                st.caption(_over_its_own(side))
+                st.caption(plain(_over_its_own(side)))
 
 
 def _told(row: Mapping[str, float]) -> list[Score]:
@@ -107,7 +111,7 @@ def _who_is_right(sides: Sequence[Side]) -> None:
     ]
     for column, (a, b) in zip(columns, pairs, strict=False):
         with column, st.container(key=f"right-{a.letter}{b.letter}", gap="xsmall"):
-            st.markdown(f"**Who is right, {a.letter} or {b.letter}?**", help=RIGHT)
+            st.markdown(f"**Who is right, {plain(a.letter)} or {plain(b.letter)}?**", help=RIGHT)
             noise = ~(a.view.is_clustered & b.view.is_clustered)
             verdicts = agreement.who_is_right(labels, ~a.view.wrong, ~b.view.wrong, noise)
             rows = (("both", "only_a"), ("only_b", "neither"))
@@ -151,7 +155,7 @@ def _right_in_how_many(sides: Sequence[Side], labels: Array) -> None:
     for column, (words, title, rows) in zip(st.columns(len(shown)), shown, strict=True):
         with column:
             st.button(
-                f"{words}: {len(rows):,}",
+                f"{plain(words)}: {len(rows):,}",
                 key=f"right-in-{words.lower().replace(' ', '-')}",
                 width="stretch",
                 disabled=not len(rows),
@@ -165,7 +169,7 @@ def _right_in_how_many(sides: Sequence[Side], labels: Array) -> None:
 def _cell(name: str, items: Array, a: str, b: str) -> None:
     words, title = (text.format(a=a, b=b) for text in CELLS[name])
     st.button(
-        f"{words}: {len(items):,}",
+        f"{plain(words)}: {len(items):,}",
         key=f"cell-{a}{b}-{name}",
         width="stretch",
         disabled=not len(items),
@@ -177,7 +181,7 @@ def _cell(name: str, items: Array, a: str, b: str) -> None:
 def _in_short(a: Side, b: Side) -> None:
     ari, nmi = agreement.scores([a.clusters, b.clusters])
     same = agreement.n_in_matched(a.clusters, b.clusters)
-    st.markdown(f"**How far do {a.letter} and {b.letter} agree?**")
+    st.markdown(f"**How far do {plain(a.letter)} and {plain(b.letter)} agree?**")
     ari_term, nmi_term = nav.term_link("ARI"), nav.term_link("NMI")
     st.markdown(
         f"{ari_term} **{figure(ari[0, 1])}** · {nmi_term} **{figure(nmi[0, 1])}** · {same:,} of "
@@ -244,7 +248,7 @@ def _confusions(sides: Sequence[Side]) -> None:
         return
     for column, side in zip(st.columns(len(sides), gap="small"), sides, strict=True):
         with column:
-            st.markdown(f"**{side.name}**")
+            st.markdown(f"**{plain(side.name)}**")
             _confusion(side, labels)
     panels.guide(matrices.confusion)
 
@@ -301,7 +305,7 @@ def _inspect(sides: Sequence[Side]) -> None:
         _in_each_run(sides, index)
     inspector.inspector_panel(first.whole, _most_disputed(sides) if len(sides) > 1 else None)
     if len(sides) > 1 and (index is not None or session.selection()[0]):
-        st.caption(f"Frames, corners and facts come from {first.name}.")
+        st.caption(f"Frames, corners and facts come from {plain(first.name)}.")
 
 
 def _in_each_run(sides: Sequence[Side], index: int) -> None:
@@ -330,21 +334,23 @@ def _most_disputed(sides: Sequence[Side]) -> frame.Unselected | None:
         st.markdown(f"**The {word} on which the runs differ most**")
         _in_each_run(sides, index)
         biography.biography_card(sides[0].whole, index, is_chosen=False)
-        st.caption(f"Frames, corners and facts come from {sides[0].name}.")
+        st.caption(f"Frames, corners and facts come from {plain(sides[0].name)}.")
 
     return draw
 
 
-def _verdict(side: Side, index: int) -> str:
+def _verdict(side: Side, index: int) -> Markdown:
     view, cluster = side.view, int(side.clusters[index])
     if cluster == NOISE:
-        return f"{side.name}: **noise**"
+        return f"{plain(side.name)}: **noise**"
     sure = figure(float(view.confidence[index]), 2)
-    words = f"{side.name}: cluster **{cluster}** (confidence {sure})"
+    words = f"{plain(side.name)}: cluster **{cluster}** (confidence {sure})"
     if view.labels is None or view.labels[index] < 0:
         return words
     meant = int(side.class_of[cluster])
     stands = (
-        f"which stands for {view.class_name(meant)}" if meant >= 0 else "which stands for no class"
+        f"which stands for {plain(view.class_name(meant))}"
+        if meant >= 0
+        else "which stands for no class"
     )
     return f"{words}, {stands}: {'wrong' if view.wrong[index] else 'right'}"

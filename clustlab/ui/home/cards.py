@@ -9,6 +9,7 @@ from clustlab.errors import ClustlabError
 from clustlab.runs.store import Run, RunSpec
 from clustlab.training.estimate import duration_in_words
 from clustlab.ui import nav, session, state
+from clustlab.ui.markdown import plain
 from clustlab.ui.run import summaries
 
 
@@ -44,13 +45,13 @@ def quick_start(start: QuickStart) -> None:
     """Button that starts a short run on the digits and goes to watch it."""
     with st.container(border=True, height="stretch"):
         clicked = st.button(
-            start.title,
+            plain(start.title),
             type="primary",
             icon=":material/play_arrow:",
             width="stretch",
             key=f"start-{start.method}",
         )
-        st.caption(f"{start.idea} {_time(start)}")
+        st.caption(f"{plain(start.idea)} {plain(_time(start))}")
     if clicked:
         with st.spinner("Loading PyTorch (first start only) ..."):
             from clustlab import registry
@@ -96,8 +97,8 @@ def _card(run: Run) -> None:
         else:
             st.caption("No picture yet")
     with text:
-        st.markdown(f"**{run.title}**")
-        st.caption(summaries.status_and_scores(run))
+        st.markdown(f"**{plain(run.title)}**")
+        st.caption(plain(summaries.status_and_scores(run)))
         if st.button("Open", key=f"open-{run.id}", icon=":material/open_in_new:"):
             session.choose(run.id)
             nav.go("train" if run.is_active else "embedding")

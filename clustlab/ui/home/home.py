@@ -11,6 +11,7 @@ from clustlab.course.bookmark import FIRST_LESSON, bookmark
 from clustlab.runs.store import Run
 from clustlab.ui import nav, session
 from clustlab.ui.home import cards, story
+from clustlab.ui.markdown import plain
 
 SHOWN = 6  # runs that have a card
 
@@ -40,7 +41,7 @@ def _ways_in() -> None:
         if mark is not None:
             words = f"Continue lesson {mark.number}, step {mark.step} of {mark.n_steps}"
             where = {"lesson": mark.lesson, "step": str(mark.step)}
-            nav.link("learn", f"{words}: {mark.title}", "bookmark", **where)
+            nav.link("learn", f"{words}: {plain(mark.title)}", "bookmark", **where)
         nav.link("train", "Choose a data set and a method yourself", "tune", form="next")
 
 

@@ -11,6 +11,7 @@ from clustlab.analysis.lasting_clusters import followed_clusters
 from clustlab.errors import ClustlabError, RunNotFound
 from clustlab.runs.store import Run
 from clustlab.ui import nav, session
+from clustlab.ui.markdown import plain
 from clustlab.ui.run import summaries
 from clustlab.views import thumbnail
 
@@ -60,13 +61,13 @@ def story_of(run: Run) -> bool:
         return False
     with st.container(border=True, key="story"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**Your latest run: {run.title}**", width="stretch")
+            st.markdown(f"**Your latest run: {plain(run.title)}**", width="stretch")
             if st.button("Open it", icon=":material/open_in_new:", key="open-story"):
                 session.choose(run.id)
                 nav.go("train" if run.is_active else "embedding")
         st.caption(
-            f"{summaries.status_and_scores(run)}. Each dot is an item, coloured by its cluster; "
-            "from left to right, training goes on."
+            f"{plain(summaries.status_and_scores(run))}. Each dot is an item, coloured by its "
+            "cluster; from left to right, training goes on."
         )
         _row(shown)
     return True
@@ -88,4 +89,4 @@ def _row(shown: list[Frame]) -> None:
     for column, frame in zip(st.columns(FRAMES), shown, strict=False):
         with column:
             st.image(frame.png, width="stretch", alt=f"Map of the embedding. {frame.words}")
-            st.caption(frame.words)
+            st.caption(plain(frame.words))

@@ -16,6 +16,7 @@ from clustlab.course.lesson import Lesson, LessonStep
 from clustlab.errors import ParameterError
 from clustlab.ui import nav, session, state
 from clustlab.ui.learn import lesson_figure, lesson_runs
+from clustlab.ui.markdown import Markdown, authored, plain
 from clustlab.ui.state import QueryValue, SessionValue
 
 LETTERS = 20  # of the options of a control, for which it gets the width of a slider once more
@@ -52,7 +53,7 @@ def _overview() -> None:
                 _card(lesson)
 
 
-def _door(label: str, icon: str, lesson: str | None) -> None:
+def _door(label: Markdown, icon: str, lesson: str | None) -> None:
     """Button to another part of this page: a link to the page one is on would do nothing."""
     st.button(
         label,
@@ -69,8 +70,8 @@ def _open(lesson: str | None) -> None:
 
 
 def _card(lesson: Lesson) -> None:
-    st.markdown(f"**{lesson.number}. {lesson.title}**")
-    st.caption(lesson.idea)
+    st.markdown(f"**{lesson.number}. {authored(lesson.title)}**")
+    st.caption(authored(lesson.idea))
     _door(f"Begin · {len(lesson.steps)} steps", "school", lesson.name)
 
 
@@ -81,12 +82,12 @@ def _glossary() -> None:
     wanted = asked.strip().lower()
     terms = {t: m for t, m in catalogue.glossary().items() if wanted in f"{t} {m[0]}".lower()}
     if not terms:
-        st.info(f"No term contains {wanted!r}. Clear the field to see all.")
+        st.info(f"No term contains {plain(repr(wanted))}. Clear the field to see all.")
     columns = st.columns(2, gap="medium")
     for place, (term, (meaning, lesson)) in enumerate(terms.items()):
         with columns[place % 2]:
-            st.markdown(f"**{term}** — {meaning}")
-            _door(f"{term}: lesson {catalogue.lesson(lesson).number}", "school", lesson)
+            st.markdown(f"**{authored(term)}** — {authored(meaning)}")
+            _door(f"{authored(term)}: lesson {catalogue.lesson(lesson).number}", "school", lesson)
 
 
 def _lesson(lesson: Lesson) -> None:
@@ -94,14 +95,16 @@ def _lesson(lesson: Lesson) -> None:
     step = lesson.steps[number - 1]
     here = Bookmark(lesson.name, lesson.number, lesson.title, number, len(lesson.steps))
     set_bookmark(session.store().root, here)
-    st.markdown(f"##### Lesson {lesson.number} · {lesson.title}")
+    st.markdown(f"##### Lesson {lesson.number} · {authored(lesson.title)}")
     values = _values(step)
     text, figure = st.columns([5, 9], gap="medium")
     with text:
-        st.markdown(f"#### {number}. {step.title}")
-        st.markdown(step.text)
+        st.markdown(f"#### {number}. {authored(step.title)}")
+        st.markdown(authored(step.text))
         st.latex(step.formula)
-        symbols = " · ".join(f"${s}$ {meaning}" for s, meaning in step.symbols.items())
+        symbols = " · ".join(
+            f"${authored(s)}$ {authored(meaning)}" for s, meaning in step.symbols.items()
+        )
         st.caption(symbols)
         prediction = st.container()
     with figure:
@@ -139,7 +142,7 @@ def _values(step: LessonStep) -> dict[str, Any]:
             try:
                 values[control.name] = control.read(asked.get())
             except ParameterError as error:
-                st.warning(f"{error.message} {error.hint} The default is used.")
+                st.warning(f"{plain(error.message)} {plain(error.hint)} The default is used.")
     return values
 
 
@@ -189,11 +192,13 @@ def _widget(control: Control, value: Any, key: str) -> Any:
         number = int if control.is_whole else float
         kept.set(number(kept.get()))
         low, high, step = map(number, (control.low, control.high, control.step))
-        return st.slider(control.label, low, high, step=step, **common)
+        return st.slider(authored(control.label), low, high, step=step, **common)
     if isinstance(control, Choice):
-        return st.segmented_control(control.label, control.options, required=True, **common)
+        return st.segmented_control(
+            authored(control.label), control.options, format_func=authored, required=True, **common
+        )
     assert isinstance(control, Switch)  # places are drawn in the figure
-    return st.toggle(control.label, **common)
+    return st.toggle(authored(control.label), **common)
 
 
 def _mover(step: LessonStep) -> lesson_figure.Mover | None:
@@ -225,13 +230,13 @@ def _set(lesson: Lesson, number: int, step: LessonStep, values: Mapping[str, Any
 # -- the prediction --------------------------------------------------------------------------------
 def _try(lesson: Lesson, number: int, step: LessonStep) -> None:
     with st.container(border=True, key="lesson-try"):
-        st.markdown(f":material/experiment: **Predict, then see.** {step.try_it.text}")
+        st.markdown(f":material/experiment: **Predict, then see.** {authored(step.try_it.text)}")
         said = state.SAID.get()
         options = step.try_it.options
         if not said.isdecimal() or int(said) >= len(options):
             for i, option in enumerate(options):
                 st.button(
-                    option,
+                    authored(option),
                     key=f"say-{lesson.name}-{number}-{i}",
                     width="stretch",
                     disabled=_is_locked("try"),
@@ -259,10 +264,13 @@ def _verdict(step: LessonStep, said: int) -> None:
     right, why = step.try_it.outcome(values, materials)
     option = step.try_it.options[said]
     if said == right:
-        st.success(f"**{option}**: yes. {why}", icon=":material/check:")
+        st.success(f"**{authored(option)}**: yes. {authored(why)}", icon=":material/check:")
     else:
         truth = step.try_it.options[right]
-        st.info(f"You said: {option}. It is: **{truth}**. {why}", icon=":material/lightbulb:")
+        st.info(
+            f"You said: {authored(option)}. It is: **{authored(truth)}**. {authored(why)}",
+            icon=":material/lightbulb:",
+        )
 
 
 # -- ways ----------------------------------------------------------------------------------------
@@ -274,9 +282,9 @@ def _ways(lesson: Lesson, number: int) -> None:
             st.button("Back", icon=":material/chevron_left:", on_click=_go, args=(number - 1,))
         for i, step in enumerate(lesson.steps, 1):
             st.button(
-                str(i),
+                plain(i),
                 key=f"dot-{i}",
-                help=step.title,
+                help=authored(step.title),
                 type="primary" if i == number else "tertiary",
                 on_click=_go,
                 args=(i,),
@@ -303,6 +311,6 @@ def _go(number: int) -> None:
 def _onward(lesson: Lesson) -> None:
     following = [x for x in catalogue.lessons().values() if x.number > lesson.number]
     if following:
-        _door(f"Next: {following[0].title}", "school", following[0].name)
+        _door(f"Next: {authored(following[0].title)}", "school", following[0].name)
     if lesson.methods:
         nav.link("train", "Train it yourself", "play_circle", method=lesson.methods[0], form="next")

@@ -12,6 +12,7 @@ from clustlab.course.figure import Chart, Element, Numbers, Picture, Words
 from clustlab.course.lesson import LessonStep, Material
 from clustlab.ui import state
 from clustlab.ui.learn import plane
+from clustlab.ui.markdown import authored
 from clustlab.ui.state import SessionValue
 from clustlab.views import specification
 
@@ -30,7 +31,7 @@ def draw_lesson_figure(
 
 def _part(part: Element, values: Values, key: str, move: Mover | None) -> None:
     if isinstance(part, Words):
-        st.markdown(part.text)
+        st.markdown(authored(part.text))
     elif isinstance(part, Chart):
         st.vega_lite_chart(
             specification.vega_lite_spec(part.chart),
@@ -69,10 +70,10 @@ def _numbers(part: Numbers, key: str) -> None:
     if cells and cells[0][1] in table.columns:
         chosen = (int(cells[0][0]), str(cells[0][1]))
     if chosen is None or chosen[0] >= len(table):
-        st.caption(f"{part.label}. Click a number to see how it came about.")
+        st.caption(f"{authored(part.label)}. Click a number to see how it came about.")
     else:
-        st.markdown(part.arithmetic(*chosen))
-        st.caption(f"{part.label}. Click another number to see its arithmetic.")
+        st.markdown(authored(part.arithmetic(*chosen)))
+        st.caption(f"{authored(part.label)}. Click another number to see its arithmetic.")
 
 
 def grid(control: Grid, value: Any, *, key: str, locked: bool) -> Any:
@@ -85,6 +86,6 @@ def grid(control: Grid, value: Any, *, key: str, locked: bool) -> Any:
         index=list(control.rows),
         columns=list(control.columns),
     )
-    st.caption(control.label)
+    st.caption(authored(control.label))
     edited = st.data_editor(table, key=key, disabled=locked, height="content")
     return tuple(tuple(float(x) for x in row) for row in edited.fillna(0.0).to_numpy())

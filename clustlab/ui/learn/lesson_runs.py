@@ -8,6 +8,7 @@ from clustlab.course.lesson import Material
 from clustlab.runs import titles
 from clustlab.runs.store import Run, RunSpec
 from clustlab.ui import nav, session
+from clustlab.ui.markdown import plain
 
 TICK = 1.0  # seconds between looks at the state of a run
 
@@ -59,13 +60,17 @@ def _growing(figure: Draw, specs: Sequence[RunSpec], key: str, expected: bool) -
     names = dict(zip([run.id for run in runs], titles.titles(runs), strict=True))
     for run in active:
         progress = run.progress
-        words = f"{names[run.id]}: {progress.get('phase') or progress['status']}"
+        words = (
+            f"{plain(names[run.id])}: {plain(progress.get('phase')) or plain(progress['status'])}"
+        )
         st.progress(float(progress.get("fraction") or 0.0), words)
     if len(runs) == len(specs) and all(len(run) for run in runs):
         figure([_material(run) for run in runs])
         with st.container(horizontal=True):
             for run in runs:
-                nav.link("embedding", f"Look inside: {names[run.id]}", "open_in_new", run=run.id)
+                nav.link(
+                    "embedding", f"Look inside: {plain(names[run.id])}", "open_in_new", run=run.id
+                )
     if expected and not active:
         st.rerun()  # the prediction can be judged now, or a run that failed be offered again
 

@@ -14,6 +14,7 @@ from clustlab.params import Param, schema
 from clustlab.registry import DatasetSpec, Method
 from clustlab.types import Dataset
 from clustlab.ui import nav, session, state
+from clustlab.ui.markdown import authored, plain
 from clustlab.ui.train import choices, setup
 from clustlab.ui.widgets import panels
 from clustlab.ui.widgets.address_choice import select_in_address
@@ -37,25 +38,27 @@ def methods() -> None:
     method = known[name]
     text, facts = st.columns([3, 2], gap="large")
     with text:
-        st.markdown(_text_of(method))
+        st.markdown(authored(_text_of(method)))
     with facts:
         panels.loop_diagram(method)
         paper = method.paper
-        st.caption(f"{paper.authors} ({paper.year}). {paper.title}. {paper.venue}.")
+        st.caption(
+            f"{plain(paper.authors)} ({paper.year}). {plain(paper.title)}. {plain(paper.venue)}."
+        )
         lesson = catalogue.about_method(name)
         if lesson:
-            nav.lesson_link(lesson, f"Lesson: {catalogue.lesson(lesson[0]).title}")
+            nav.lesson_link(lesson, f"Lesson: {plain(catalogue.lesson(lesson[0]).title)}")
         st.markdown("#### Settings")
         st.dataframe(
             _table(schema(method), method), hide_index=True, alt=f"Settings of {method.title}"
         )
-        if st.button(f"Train {method.title}", icon=":material/play_arrow:", type="primary"):
+        if st.button(f"Train {plain(method.title)}", icon=":material/play_arrow:", type="primary"):
             state.IS_FORM_OPEN.set(True)
             nav.go("train", method=name)
 
     with st.expander("What else each method offers", icon=":material/checklist:"):
         for capability in registry.CAPABILITIES:
-            st.markdown(f"**{capability.title}**: {capability.meaning}")
+            st.markdown(f"**{plain(capability.title)}**: {plain(capability.meaning)}")
         st.dataframe(
             pd.DataFrame(capability_rows()), hide_index=True, alt="Methods and what they offer"
         )
@@ -74,7 +77,7 @@ def capability_rows() -> list[dict[str, str]]:
 
 def _refusals() -> None:
     for refusal in registry.refusals():
-        st.warning(refusal, icon=":material/extension_off:")
+        st.warning(plain(refusal), icon=":material/extension_off:")
 
 
 def _text_of(method: type[Method]) -> str:
@@ -141,8 +144,8 @@ def datasets() -> None:
         words=lambda each: known[each].title,
     )
     spec = known[name]
-    st.markdown(inspect.cleandoc(spec.__doc__ or ""))
-    st.caption(f"Licence: {spec.licence} · Source: {spec.source}")
+    st.markdown(authored(inspect.cleandoc(spec.__doc__ or "")))
+    st.caption(f"Licence: {plain(spec.licence)} · Source: {plain(spec.source)}")
     try:
         data = setup.loaded(spec, {}, seed=0)
     except ClustlabError as error:
@@ -152,7 +155,7 @@ def datasets() -> None:
         download(spec)
         return
     _items(data)
-    if st.button(f"Train on {spec.title}", icon=":material/play_arrow:", type="primary"):
+    if st.button(f"Train on {plain(spec.title)}", icon=":material/play_arrow:", type="primary"):
         state.IS_FORM_OPEN.set(True)
         nav.go("train", dataset=name)
 
@@ -160,8 +163,8 @@ def datasets() -> None:
 def _items(data: Dataset) -> None:
     left, right = st.columns([2, 3], gap="large")
     with left:
-        size = " x ".join(map(str, data.items.shape[1:]))
-        st.markdown(f"**{len(data.items):,} items** of {size} · {data.protocol}")
+        size = plain(" x ".join(map(str, data.items.shape[1:])))
+        st.markdown(f"**{len(data.items):,} items** of {size} · {plain(data.protocol)}")
         if data.labels is None:
             st.info("This data set has no labels, so pages show only what needs none.")
         else:
@@ -180,7 +183,7 @@ def _items(data: Dataset) -> None:
 
 def download(spec: type[DatasetSpec]) -> None:
     """Offer to fetch a data set that is not on this machine, with progress and a way to stop."""
-    st.info(f"{spec.title} is not on this machine yet.", icon=":material/download:")
+    st.info(f"{plain(spec.title)} is not on this machine yet.", icon=":material/download:")
     if st.button("Download", type="primary", icon=":material/download:"):
         session.download(spec.name)
     panels.downloading(spec.name)

@@ -15,6 +15,7 @@ from clustlab.sabotage import entries
 from clustlab.sabotage.entry import Entry, Finding
 from clustlab.training import estimate
 from clustlab.ui import nav, session, state
+from clustlab.ui.markdown import Markdown, authored, plain
 from clustlab.ui.run import run_bar, summaries
 from clustlab.ui.state import SessionValue
 from clustlab.ui.widgets import panels
@@ -64,7 +65,7 @@ def _chosen() -> Entry:
     name = st.radio(
         "What to break",
         entries.NAMES,
-        format_func=lambda name: entries.entry_named(name).title,
+        format_func=lambda name: plain(entries.entry_named(name).title),
         key=state.SABOTAGE.key,
     )
     state.SABOTAGE_SHOWN.set(str(name))
@@ -77,24 +78,24 @@ def _lesson(entry: Entry) -> None:
     setting = next(iter(entry.changes), "")
     lesson = catalogue.about_parameter(entry.broken.method, setting)
     if lesson:
-        nav.lesson_link(lesson, f"Lesson: {catalogue.lesson(lesson[0]).title}")
+        nav.lesson_link(lesson, f"Lesson: {plain(catalogue.lesson(lesson[0]).title)}")
 
 
 def _about(entry: Entry) -> None:
     """What is broken, what guards against it, and what to look for."""
-    st.subheader(entry.title, anchor=False)
-    st.markdown(f"**Broken.** {entry.broken_by}")
-    st.markdown(f"**Guard.** {entry.guard}")
-    st.markdown(f"**Look for.** {entry.signature.look_for}")
+    st.subheader(authored(entry.title), anchor=False)
+    st.markdown(f"**Broken.** {authored(entry.broken_by)}")
+    st.markdown(f"**Guard.** {authored(entry.guard)}")
+    st.markdown(f"**Look for.** {authored(entry.signature.look_for)}")
     if entry.caveat:
-        st.caption(f":material/info: {entry.caveat}")
+        st.caption(f":material/info: {authored(entry.caveat)}")
     words = ", ".join(
-        f"**{name}** is {broken} instead of {guarded}"
+        f"**{plain(name)}** is {plain(broken)} instead of {plain(guarded)}"
         for name, (broken, guarded) in entry.changes.items()
     )
     st.caption(
-        f"{TITLES[entry.broken.method]} on {entry.items}, seed {entry.broken.seed}. The two runs "
-        f"differ in one setting: {words}."
+        f"{TITLES[entry.broken.method]} on {authored(entry.items)}, seed {entry.broken.seed}. The "
+        f"two runs differ in one setting: {words}."
     )
 
 
@@ -146,9 +147,9 @@ def _ticking(name: str) -> None:
 
 def _side(entry: Entry, side: str, run: Run | None) -> None:
     """State of one of the two runs, and what it shows of the signature once it is done."""
-    status = "not started" if run is None else run.status
+    status = "not started" if run is None else plain(run.status)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{side.capitalize()}**", width="content")
+        st.markdown(f"**{plain(side.capitalize())}**", width="content")
         st.badge(status, color="gray" if run is None else summaries.STATUS_COLORS[run.status])
     if run is None:
         st.caption(
@@ -156,11 +157,15 @@ def _side(entry: Entry, side: str, run: Run | None) -> None:
             if side == "broken"
             else "The same run with its guard, for comparison."
         )
-        _button(f"Start the {side} run", "play_arrow", side, partial(_start, entry.specs[side]))
+        _button(
+            f"Start the {plain(side)} run", "play_arrow", side, partial(_start, entry.specs[side])
+        )
         return
     progress = run.progress
     if run.is_active:
-        st.progress(float(progress.get("fraction") or 0.0), run_bar.whereabouts(run, progress))
+        st.progress(
+            float(progress.get("fraction") or 0.0), plain(run_bar.whereabouts(run, progress))
+        )
     elif progress["status"] == "failed":
         session.show_error(progress)
     elif progress["status"] in RESUMABLE:
@@ -168,14 +173,14 @@ def _side(entry: Entry, side: str, run: Run | None) -> None:
         _button("Resume", "play_arrow", side, partial(session.resume, run))
     else:
         _verdict(_finding(run, entry.name), expected=side == "broken")
-        st.caption(summaries.status_and_scores(run))
+        st.caption(plain(summaries.status_and_scores(run)))
     with st.container(horizontal=True, key=f"ways-{side}"):
         nav.link("train", "Watch" if run.is_active else "Train", "play_circle", run=run.id)
         if len(run):
             nav.link("embedding", "Embedding", "scatter_plot", run=run.id)
 
 
-def _button(label: str, icon: str, side: str, action: Any) -> None:
+def _button(label: Markdown, icon: str, side: str, action: Any) -> None:
     st.button(
         label, icon=f":material/{icon}:", key=f"{label}-{side}", on_click=session.later(action)
     )
@@ -189,7 +194,7 @@ def _verdict(finding: Finding, *, expected: bool) -> None:
         word, icon = "No trace of the signature.", "check"
     colour = "orange" if finding.is_present else "blue"
     st.markdown(f":{colour}[:material/{icon}:] **{word}**")
-    st.caption(finding.sentence)
+    st.caption(authored(finding.sentence))
     if finding.is_present != expected:
         st.caption("That is not what was expected here: look at the run itself.")
 
@@ -212,7 +217,7 @@ def _curve_of_both(entry: Entry, pair: Pair) -> None:
     except ClustlabError:  # deleted meanwhile, or its items are gone
         return
     if len(table) > 1:
-        st.markdown(f"**{SCORES[entry.curve].title}** over the steps")
+        st.markdown(f"**{plain(SCORES[entry.curve].title)}** over the steps")
         panels.chart(
             curves.metrics,
             table,

@@ -9,6 +9,7 @@ from clustlab.runs import exports
 from clustlab.runs.baskets import LONGEST, OPERATIONS, Basket
 from clustlab.types import Array
 from clustlab.ui import session, state
+from clustlab.ui.markdown import Markdown, plain
 from clustlab.ui.run import item_sheet, save_basket
 from clustlab.ui.run.view import View
 
@@ -65,7 +66,7 @@ def _undo(view: View) -> None:
         state.BASKET.set(slug)
 
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.info(f"Deleted the basket {name!r}.", width="stretch")
+        st.info(f"Deleted the basket {plain(repr(name))}.", width="stretch")
         st.button(
             "Undo",
             icon=":material/undo:",
@@ -78,7 +79,7 @@ def _undo(view: View) -> None:
 def _detail(view: View, basket: Basket) -> None:
     rows = np.array([i for i in basket.indices if i < len(view.clusters)], dtype=np.int64)
     if basket.note:
-        st.caption(f":material/edit_note: {basket.note}")
+        st.caption(f":material/edit_note: {plain(basket.note)}")
     alt = f"Basket {basket.name}: {min(len(rows), SHOWN)} images"
     item_sheet.image_sheet(view, rows[:SHOWN], key="basket-sheet", alt=alt)
     if len(rows) > SHOWN:
@@ -130,7 +131,7 @@ def _export(view: View, basket: Basket, rows: Array) -> None:
     with st.popover("Export", icon=":material/download:"):
         st.caption(f"All {len(rows):,} items, with their clusters at step {view.step}.")
 
-        def button(label: str, ending: str, mime: str, make: Callable[[], bytes]) -> None:
+        def button(label: Markdown, ending: str, mime: str, make: Callable[[], bytes]) -> None:
             st.download_button(
                 label,
                 make,

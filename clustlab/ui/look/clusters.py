@@ -7,6 +7,7 @@ from clustlab.analysis.matching import sizes_of
 from clustlab.analysis.shares import percent
 from clustlab.types import NOISE, Array, cluster_words
 from clustlab.ui import session
+from clustlab.ui.markdown import plain
 from clustlab.ui.run import item_sheet
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
@@ -64,7 +65,7 @@ def _row(view: View, cluster: int, order: str) -> None:
             "All",
             key=f"all-{cluster}",
             type="tertiary",
-            help=f"Select all items of {cluster_words(cluster)}",
+            help=f"Select all items of {plain(cluster_words(cluster))}",
             disabled=not len(members),
             on_click=session.select,
             args=(members, cluster_words(cluster).capitalize()),
@@ -81,7 +82,7 @@ def _images(view: View, cluster: int, members: Array, order: str) -> None:
         order = "random"  # it has no centre, and no confidence
     chosen = _choose(view, members, order)
     if not len(chosen):
-        st.caption(f"No item moved into {cluster_words(cluster)} at this step.")
+        st.caption(f"No item moved into {plain(cluster_words(cluster))} at this step.")
         return
     alt = f"Images of {cluster_words(cluster)}, {sheets.ORDERS[order].lower()}"
     item_sheet.image_sheet(view, chosen, key=f"row-{cluster}", alt=alt, fit="crop")

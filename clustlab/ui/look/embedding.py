@@ -9,6 +9,7 @@ import streamlit as st
 from clustlab.types import Array
 from clustlab.ui import nav, session, state
 from clustlab.ui.look import decision_regions, projections
+from clustlab.ui.markdown import plain
 from clustlab.ui.run.view import View
 from clustlab.ui.server.routes import item_url
 from clustlab.ui.widgets import available_width, keyboard_choice, panels
@@ -76,7 +77,7 @@ def embedding_page(view: View) -> None:
     draw = _lasso if tool == "Lasso" else _rectangle
     draw(view, table, str(colour_by), extent, str(kind), _size())
     if kind != "plane":  # it says itself how to read it
-        st.caption(scatter.reading(str(kind), str(colour_by)))
+        st.caption(plain(scatter.reading(str(kind), str(colour_by))))
 
 
 def _size() -> tuple[int, int]:

@@ -12,6 +12,7 @@ from clustlab.analysis.score_catalogue import SCORES, UNLABELLED, labelled_score
 from clustlab.analysis.shares import figure, percent
 from clustlab.types import cluster_words
 from clustlab.ui import nav, session, state
+from clustlab.ui.markdown import plain
 from clustlab.ui.run import summaries
 from clustlab.ui.run.class_rule_switch import class_rule_switch
 from clustlab.ui.run.view import View
@@ -31,8 +32,10 @@ def evaluate_page(view: View) -> None:
     st.caption(f"At step {view.step}")
     with st.container(horizontal=True):
         for score in (SCORES[key] for key in _scores(view)):
-            tip = nav.with_terms(f"{score.meaning} {view.dataset.protocol}".strip(), *score.terms)
-            st.metric(score.short, score.written(row[score.key]), help=tip, width=TILE)
+            tip = nav.with_terms(
+                plain(f"{score.meaning} {view.dataset.protocol}".strip()), *score.terms
+            )
+            st.metric(plain(score.short), score.written(row[score.key]), help=tip, width=TILE)
         _share_clustered(row)
     panels.tabs({"Confusion matrix": lambda: _confusion(view), "Over time": lambda: _curves(view)})
     _probes(view)
@@ -47,7 +50,7 @@ def _without_labels(view: View) -> None:
     st.caption(f"At step {view.step}")
     with st.container(horizontal=True):
         for score in (SCORES["n_occupied"], SCORES["confidence"]):
-            st.metric(score.title, score.written(row[score.key]), help=score.meaning)
+            st.metric(plain(score.title), score.written(row[score.key]), help=plain(score.meaning))
         st.metric("Silhouette", figure(view.timeline.silhouette(view.step)))
         _share_clustered(row)
     shares = [key for key in UNLABELLED if not SCORES[key].is_count]
@@ -70,7 +73,10 @@ def _share_clustered(row: Mapping[str, float]) -> None:
     """What part of the items the scores speak of, where it is not all of them."""
     if row["share_clustered"] < 1:
         st.metric(
-            "Clustered", percent(row["share_clustered"]), help=summaries.NOISE_HELP, width=TILE
+            "Clustered",
+            percent(row["share_clustered"]),
+            help=summaries.NOISE_HELP,
+            width=TILE,
         )
 
 
@@ -80,7 +86,7 @@ def _confusion(view: View) -> None:
         cells.box("Choose a cell", choices(view), width=250)
         class_rule_switch(view)
     matrix(view, cells)
-    st.caption(_outlined(view))
+    st.caption(plain(_outlined(view)))
 
 
 def _outlined(view: View) -> str:
@@ -151,7 +157,7 @@ def _curves(view: View) -> None:
         _scores(view),
         default=_scores(view)[:DRAWN],
         selection_mode="multi",
-        format_func=lambda key: SCORES[key].title,
+        format_func=lambda key: plain(SCORES[key].title),
         help=nav.with_terms("Which curves to draw.", "ACC", "NMI", "ARI", "Purity"),
     )
     if view.timeline.has_noise():
@@ -235,4 +241,4 @@ def _probes(view: View) -> None:
                     }
                 )
         for name, value in (kept.get() or {}).items():
-            st.metric(name, figure(value))
+            st.metric(plain(name), figure(value))

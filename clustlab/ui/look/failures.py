@@ -16,6 +16,7 @@ from clustlab.runs.store import Run
 from clustlab.types import Array, ClassRule, Dataset, Report
 from clustlab.ui import session, state
 from clustlab.ui.look import baskets, failure_filters
+from clustlab.ui.markdown import plain
 from clustlab.ui.run import biography, frame, item_sheet
 from clustlab.ui.run.class_rule_switch import class_rule_switch
 from clustlab.ui.run.view import View
@@ -72,7 +73,7 @@ def _queries(view: View) -> list[frame.Unselected]:
 
 
 def _worst(view: View, q: Query, index: int) -> None:
-    st.markdown(f"**First in this list: {q.title.lower()}**")
+    st.markdown(f"**First in this list: {plain(q.title.lower())}**")
     biography.biography_card(view, index, is_chosen=False)
 
 
@@ -101,7 +102,7 @@ def _list(view: View, search: FailureSearch, chosen: Query) -> None:
         count = search.count(q.name, view.step)
         help_text = None if count is not None else UNASKED if known else NO_LABELS
         st.button(
-            sentence(q, count, view.dataset),
+            plain(sentence(q, count, view.dataset)),
             key=f"query-{q.name}",
             type="secondary" if q is chosen else "tertiary",
             icon=":material/chevron_right:" if q is chosen else None,
@@ -126,8 +127,8 @@ def sentence(q: Query, count: int | None, dataset: Dataset) -> str:
 def _answer(view: View, search: FailureSearch, q: Query, filters: Filters, select: Any) -> Array:
     """Draw what a query finds; returns the items (m,), the worst first."""
     note = search.note(q.name)
-    st.markdown(f"**{q.title}**")
-    st.caption(f"{q.meaning} {note + '.' if note else ''}")
+    st.markdown(f"**{plain(q.title)}**")
+    st.caption(f"{plain(q.meaning)} {plain(note) + '.' if note else ''}")
     place = st.empty()
     progress = _progress(place, search.is_ready(q, view.step))
     matches = search.find(q.name, view.step, filters, progress)
@@ -159,14 +160,14 @@ def _progress(place: Any, ready: bool) -> Report | None:
     if ready:
         return None
     place.progress(0.0, "Comparing items")
-    return lambda words, share: place.progress(min(share, 1.0), words)
+    return lambda words, share: place.progress(min(share, 1.0), plain(words))
 
 
 def _sheet(view: View, matches: QueryResult, q: Query) -> None:
     items, first = _page(matches.items, PER_PAGE)
     alt = f"{q.title}: {len(items)} images from rank {first + 1}"
     item_sheet.image_sheet(view, items, key="answer", alt=alt)
-    st.caption(f"Ranked by {q.score}, worst first.")
+    st.caption(f"Ranked by {plain(q.score)}, worst first.")
 
 
 def _page(items: Any, per_page: int) -> tuple[Any, int]:
@@ -199,9 +200,9 @@ def _look_alikes(view: View, matches: QueryResult) -> None:
 def _contrast(view: View, matches: QueryResult, q: Query) -> None:
     """One group at a time, its sides next to one another."""
     titles = [group.title for group in matches.groups]
-    chosen = st.selectbox(f"Which {q.unit}", titles, key="group", bind="query-params")
+    chosen = st.selectbox(f"Which {plain(q.unit)}", titles, key="group", bind="query-params")
     group = matches.groups[titles.index(chosen) if chosen in titles else 0]
-    st.caption(f"{q.score[0].upper()}{q.score[1:]}: {_score(group.score)}")
+    st.caption(f"{plain(q.score[0].upper() + q.score[1:])}: {plain(_score(group.score))}")
     columns = st.columns(min(len(group.sides), 3))
     for i, side in enumerate(group.sides):
         with columns[i % len(columns)]:
@@ -215,7 +216,7 @@ def _score(value: float) -> str:
 
 def _side(view: View, side: Side, number: int) -> None:
     st.button(
-        side.title,
+        plain(side.title),
         key=f"side-{number}",
         type="tertiary",
         icon=":material/select_all:",
@@ -254,8 +255,8 @@ def _over_time(view: View, search: FailureSearch, q: Query, filters: Filters) ->
     left_out = len(steps) <= last
     of_steps = f" ({len(steps)} of {last + 1} steps)" if left_out else ""
     st.markdown(
-        f"**Over time**{failure_filters.filters_in_words(view, filters)}{of_steps}",
-        help=reading(counts.over_time),
+        f"**Over time**{plain(failure_filters.filters_in_words(view, filters))}{of_steps}",
+        help=plain(reading(counts.over_time)),
     )
     _chart(view, steps, n_matches, last)
 

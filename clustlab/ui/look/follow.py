@@ -13,6 +13,7 @@ from clustlab.runs.store import Run
 from clustlab.types import Array, cluster_name, cluster_words
 from clustlab.ui import nav, session, state
 from clustlab.ui.look import shifts
+from clustlab.ui.markdown import plain
 from clustlab.ui.run import alarms
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import keyboard_choice, panels
@@ -88,7 +89,7 @@ def _raster(view: View) -> None:
         st.slider("Rows to show as images", 0, n - 1, key=state.RASTER_ROWS.key, on_change=slid)
     st.caption(
         " ".join(
-            part
+            plain(part)
             for part in (
                 "Click the picture, or move the ends of the slider, to see the images.",
                 _sampled(drawn.drawn, n),
@@ -141,7 +142,7 @@ def _genealogy(view: View) -> None:
     says = f"Flow of items between clusters over steps {', '.join(map(str, columns))}"
     st.echarts_chart(option, height=HEIGHT, key=key, on_select=chosen, renderer="svg", alt=says)
     if thinned := shown(len(columns), len(assignments), "steps"):
-        st.caption(f"{thinned}; events in between are found, too.")
+        st.caption(f"{plain(thinned)}; events in between are found, too.")
     panels.guide(lineage.sankey)
     _event_list(view)
 
@@ -214,7 +215,9 @@ def _event_list(view: View) -> None:
     )
     together = genealogy.of_all(events, chosen)
     if not together:
-        st.markdown(f"Clusters {' and '.join(map(str, chosen))} take part in no common event.")
+        st.markdown(
+            f"Clusters {plain(' and '.join(map(str, chosen)))} take part in no common event."
+        )
     else:
         st.markdown(f"**{len(together)} event{'s' * (len(together) > 1)}**")
     _event_rows(together[:EVENTS], 0)
@@ -235,7 +238,7 @@ def _event_rows(events: Sequence[genealogy.Event], start: int) -> None:
                     on_click=session.set_step,
                     args=(event.step,),
                 )
-                st.markdown(event.change.sentence)
+                st.markdown(plain(event.change.sentence))
 
 
 # -- matching --------------------------------------------------------------------------------------
@@ -271,24 +274,24 @@ def _decomposed(view: View, start: int) -> None:
     before = view.timeline.stable(start)
     acc_change = rematch.decompose(view.labels, before, view.clusters, view.timeline.n_classes)
     with st.container(horizontal=True):
-        tip = nav.with_terms(SCORES["acc"].meaning, *SCORES["acc"].terms)
-        st.metric(f"ACC at step {start}", _figure(acc_change.acc_before), help=tip)
+        tip = nav.with_terms(plain(SCORES["acc"].meaning), *SCORES["acc"].terms)
+        st.metric(f"ACC at step {start}", plain(_figure(acc_change.acc_before)), help=tip)
         st.metric(
             "Items that moved",
-            _figure(acc_change.moved, "+"),
+            plain(_figure(acc_change.moved, "+")),
             help=f"By the matching of step {start}, {acc_change.n_gained:,} items became right "
             f"and {acc_change.n_lost:,} became wrong.",
         )
         st.metric(
             "New matching",
-            _figure(acc_change.rematched, "+"),
+            plain(_figure(acc_change.rematched, "+")),
             help=nav.with_terms(
                 "What the best matching at the later step adds. It is never negative.",
                 "Hungarian matching",
             ),
         )
-        st.metric(f"ACC at step {view.step}", _figure(acc_change.acc_after), help=tip)
-    st.markdown(acc_change.sentence)
+        st.metric(f"ACC at step {view.step}", plain(_figure(acc_change.acc_after)), help=tip)
+    st.markdown(plain(acc_change.sentence))
     shifts.note_read_anew(view, start)
     _changes(view, start, acc_change)
 

@@ -12,6 +12,7 @@ from clustlab.analysis.scalar_catalogue import own_scalars, scalar_of
 from clustlab.types import Array, Artefact
 from clustlab.ui import nav, session
 from clustlab.ui.look import pair_precision
+from clustlab.ui.markdown import plain
 from clustlab.ui.run import surrogate_tree
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import available_width, panels
@@ -36,15 +37,15 @@ def losses(view: View) -> None:
             curves.scalars, frame, step=view.step, room=room, key="losses", width="content"
         )
     for words, value in curves.single_values(frame):
-        st.markdown(f"{words}: **{value}**")
+        st.markdown(f"{plain(words)}: **{plain(value)}**")
     method = registry.methods().get(view.run.spec.method)
     if method is not None and (words := about_rising_losses(method)):
-        st.caption(words)
+        st.caption(plain(words))
     known = [scalar_of(key, own) for key in frame["key"].unique()]
     told = {s.lesson: s.words for s in reversed(known) if s.lesson is not None}
     with st.container(horizontal=True):
         for lesson, words in reversed(told.items()):
-            nav.lesson_link(lesson, f"Lesson: {words}")
+            nav.lesson_link(lesson, f"Lesson: {plain(words)}")
 
 
 def artefacts_of(view: View) -> None:
@@ -55,7 +56,10 @@ def artefacts_of(view: View) -> None:
         return
     mapping = view.timeline.mapping(view.step)
     panels.tabs(
-        {a.title: partial(_artefact, a, name, mapping) for name, a in artefacts_by_name.items()},
+        {
+            plain(a.title): partial(_artefact, a, name, mapping)
+            for name, a in artefacts_by_name.items()
+        },
     )
 
 
@@ -63,7 +67,7 @@ def _artefact(artefact: Artefact, name: str, mapping: Array) -> None:
     """One artefact, and how to read it."""
     _place(artefacts.artefact_chart(artefact, mapping, item=session.picked()), name, artefact.title)
     if artefact.reading:
-        st.caption(f":material/visibility: {artefact.reading}")
+        st.caption(f":material/visibility: {plain(artefact.reading)}")
 
 
 def _place(shown: Any, name: str, title: str) -> None:

@@ -10,6 +10,7 @@ from clustlab.analysis.shares import percent
 from clustlab.runs.store import Run, probabilities_at
 from clustlab.types import Array
 from clustlab.ui import session
+from clustlab.ui.markdown import Markdown
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
 from clustlab.views import curves
@@ -75,7 +76,7 @@ def _shares_in_words(view: View, labels: Array, table: pd.DataFrame) -> None:
     )
 
 
-def _share(value: float, kind: str, right: str, blindly: float) -> str:
+def _share(value: float, kind: Markdown, right: Markdown, blindly: float) -> Markdown:
     if math.isnan(value):
         return f"no pair is taken as {kind}"
     return (

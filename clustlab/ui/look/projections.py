@@ -20,6 +20,7 @@ from clustlab.errors import Cancelled
 from clustlab.runs.store import Run
 from clustlab.types import Array
 from clustlab.ui import session, state
+from clustlab.ui.markdown import plain
 from clustlab.ui.run.view import View
 
 log = logging.getLogger(__name__)
@@ -112,8 +113,8 @@ def projected_points(view: View, kind: str) -> Array | None:
     if near is None:
         return None
     st.caption(
-        f":material/history: The dots are where {name} put them at step {near[0]}; their colours "
-        f"are those of step {view.step}, which has no layout yet."
+        f":material/history: The dots are where {name} put them at step {plain(near[0])}; their "
+        f"colours are those of step {view.step}, which has no layout yet."
     )
     return _load(near[1])
 
@@ -126,7 +127,7 @@ def _offer(view: View, kind: str, problem: str) -> None:
         "sizes of groups and the gaps between them mean nothing."
     )
     if problem:
-        st.error(f"{name} could not be computed. {problem}", icon=":material/error:")
+        st.error(f"{name} could not be computed. {plain(problem)}", icon=":material/error:")
     with st.container(horizontal=True):
         st.button(
             f"Compute {name} of step {view.step}",
@@ -160,7 +161,7 @@ def _watch(folder: Path, kind: str, step: int, is_made: bool) -> None:
     now_made = (folder / "projections" / f"{kind}-{step:05d}.npy").is_file()
     if job is None or job.problem or now_made != is_made:
         st.rerun()
-    st.progress(min(job.share, 1.0), job.words)
+    st.progress(min(job.share, 1.0), plain(job.words))
     st.button("Stop", icon=":material/stop:", key="stop-layout", on_click=_stop, args=(job,))
 
 

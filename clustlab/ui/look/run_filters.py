@@ -8,6 +8,7 @@ from clustlab.runs.labels import all_tags
 from clustlab.runs.search import Wanted
 from clustlab.runs.store import Run
 from clustlab.ui import state
+from clustlab.ui.markdown import Markdown
 
 
 def wanted_runs(runs: Sequence[Run]) -> Wanted:
@@ -38,7 +39,9 @@ def wanted_runs(runs: Sequence[Run]) -> Wanted:
         )
 
 
-def _several(label: str, value: state.SessionValue[list[str]], names: dict[str, str]) -> list[str]:
+def _several(
+    label: Markdown, value: state.SessionValue[list[str]], names: dict[str, str]
+) -> list[str]:
     """Field for some of the names; what was chosen and is gone stays, so that it can be let go."""
     gone = {name: name for name in value.get() if name not in names}
     options = {**names, **gone}

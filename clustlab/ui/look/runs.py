@@ -23,6 +23,7 @@ from clustlab.runs.search import Wanted
 from clustlab.runs.store import RESUMABLE, Run
 from clustlab.ui import nav, session, state
 from clustlab.ui.look import run_filters
+from clustlab.ui.markdown import plain
 from clustlab.ui.run import summaries, train_longer
 
 SHOWN = [SCORES[key] for key in (*MERGED, *LABELLED[:3], "n_occupied", "share_clustered")]
@@ -39,7 +40,7 @@ COLUMNS = {
             score.short,
             format="%d" if score.is_count else FORMATS.get(score.key, "%.3f"),
             width="small",
-            help=nav.with_terms(f"At the last step. {score.meaning}", *score.terms),
+            help=nav.with_terms(f"At the last step. {plain(score.meaning)}", *score.terms),
         )
         for score in SHOWN
     },
@@ -65,7 +66,8 @@ def runs_page() -> None:
     active = any(run.is_active for run in runs)
     st.fragment(session.guarded(_table), run_every=2.0 if active else None)(wanted)
     st.caption(
-        f"Runs are kept in the folder {session.store().root.name!r}; set CLUSTLAB_RUNS to use "
+        f"Runs are kept in the folder {plain(repr(session.store().root.name))}; set CLUSTLAB_RUNS "
+        "to use "
         "another. With the keyboard, move with the arrow keys and select with Shift and Space."
     )
 
@@ -233,7 +235,9 @@ def _undo() -> None:
     before = state.LABEL_BEFORE.get()
     if before:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.info(f"Changed the name, tags or note of the run {before[0]}.", width="stretch")
+            st.info(
+                f"Changed the name, tags or note of the run {plain(before[0])}.", width="stretch"
+            )
             st.button("Undo", icon=":material/undo:", key="undo-label", on_click=_take_back)
     gone = state.DELETED_RUNS.get()
     if not gone:

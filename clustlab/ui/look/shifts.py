@@ -7,6 +7,7 @@ from clustlab.analysis import matching, transitions
 from clustlab.analysis.shares import percent
 from clustlab.types import cluster_name, cluster_words
 from clustlab.ui import session, state
+from clustlab.ui.markdown import plain
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.views import curves, flow, matrices
@@ -45,7 +46,7 @@ def shifts_page(view: View) -> None:
             "Matrix": lambda: _matrix(view, start, before, n_ids),
         }
     )
-    st.markdown(transitions.events(before, after).sentence, help=transitions.RULE)
+    st.markdown(plain(transitions.events(before, after).sentence), help=transitions.RULE)
 
 
 def note_read_anew(view: View, start: int) -> None:
@@ -54,7 +55,8 @@ def note_read_anew(view: View, start: int) -> None:
     between = [str(step) for step in view.timeline.read_anew() if first < step <= last]
     if between:
         st.caption(
-            f"At step {', '.join(between)} the clusters are recomputed from what was trained. They "
+            f"At step {plain(', '.join(between))} the clusters are recomputed from what was "
+            "trained. They "
             "do not continue the old ones, so an item that lands in a different cluster has not "
             "moved and does not count as changed on any page."
         )

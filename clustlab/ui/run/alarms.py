@@ -11,6 +11,7 @@ from clustlab.course import catalogue
 from clustlab.errors import ClustlabError
 from clustlab.runs.store import Run
 from clustlab.ui import nav, session
+from clustlab.ui.markdown import plain
 from clustlab.ui.run.view import View
 
 TABS = "look"  # name of the tabs of the page Follow in the URL
@@ -34,10 +35,10 @@ def alarms_here(run: Run, step: int) -> None:
     if not here:
         return
     first = _text(run, here[0])
-    words = f"**{first.title}** ({here[0].when}): {first.fact}"
+    words = f"**{plain(first.title)}** ({plain(here[0].when)}): {plain(first.fact)}"
     if len(here) > 1:
         titles = dict.fromkeys(ENTRIES[alarm.kind].title.lower() for alarm in here[1:])
-        words += f" Also: {', '.join(titles)}."
+        words += f" Also: {plain(', '.join(titles))}."
     with st.container(horizontal=True, vertical_alignment="center", key="alarm-line"):
         st.markdown(f":orange[:material/warning:] {words}", width="content")
         nav.link("follow", "What this means", "timeline", **{TABS: "Alarms"})
@@ -53,7 +54,7 @@ def alarms_of_outcome(run: Run) -> None:
     titles = dict.fromkeys(_text(run, alarm).title for alarm in last)
     if titles:
         st.markdown(
-            f":orange[:material/warning: {', '.join(titles)}]",
+            f":orange[:material/warning: {plain(', '.join(titles))}]",
             width="content",
             help="These alarms hold at the last step. The tab Alarms of the page Follow explains "
             "them.",
@@ -63,7 +64,7 @@ def alarms_of_outcome(run: Run) -> None:
 def alarms_in_short(run: Run, step: int) -> None:
     """Titles of the alarms that hold at a step, each a link to what it means."""
     for alarm in alarms_at_step(alarms_so_far(run), step):
-        words = f"{_text(run, alarm).title} ({alarm.when})"
+        words = f"{plain(_text(run, alarm).title)} ({plain(alarm.when)})"
         nav.link("follow", words, "warning", **{TABS: "Alarms"})
 
 
@@ -71,7 +72,7 @@ def alarm_list(view: View) -> None:
     """Every alarm with its step to go to, what it means and what guards against it."""
     known = sorted(alarms_so_far(view.run), key=lambda alarm: (alarm.kind, alarm.step))
     if not known:
-        watched = ", ".join(entry.watched for entry in ENTRIES.values())
+        watched = ", ".join(plain(entry.watched) for entry in ENTRIES.values())
         st.markdown(
             f":material/check: **No alarm** in {len(view.timeline)} steps. Watched for: {watched}."
         )
@@ -81,7 +82,7 @@ def alarm_list(view: View) -> None:
         _group(view, group)
     nav.link(
         "methods",
-        f"Where {view.run.manifest['method_title']} fails, and why",
+        f"Where {plain(view.run.manifest['method_title'])} fails, and why",
         "menu_book",
         about=view.run.spec.method,
     )
@@ -91,7 +92,7 @@ def _group(view: View, group: list[Alarm]) -> None:
     """Alarms of one kind: the explanation once, the steps to go to one below the other."""
     kind, text = group[0].kind, _text(view.run, group[0])
     with st.container(border=True, key=f"alarm-{kind}"):
-        st.markdown(f":orange[:material/warning:] **{text.title}**")
+        st.markdown(f":orange[:material/warning:] **{plain(text.title)}**")
         for alarm in group[:BUTTONS]:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.button(
@@ -101,11 +102,11 @@ def _group(view: View, group: list[Alarm]) -> None:
                     on_click=session.set_step,
                     args=(alarm.step,),
                 )
-                st.markdown(facts(alarm))
+                st.markdown(plain(facts(alarm)))
         if len(group) > BUTTONS:
             st.caption(f"and {len(group) - BUTTONS} more, the last at step {group[-1].step}")
-        st.markdown(text.meaning)
+        st.markdown(plain(text.meaning))
         if text.remedy:
-            st.caption(f":material/shield: What guards against it: {text.remedy}")
+            st.caption(f":material/shield: What guards against it: {plain(text.remedy)}")
         lesson = catalogue.about_alarm(kind, view.run.spec.method)
-        nav.lesson_link(lesson, f"Lesson: {catalogue.lesson(lesson[0]).title}")
+        nav.lesson_link(lesson, f"Lesson: {plain(catalogue.lesson(lesson[0]).title)}")

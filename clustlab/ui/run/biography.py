@@ -11,6 +11,7 @@ from clustlab.analysis.shares import figure, percent
 from clustlab.runs.store import Run
 from clustlab.types import Array, cluster_name
 from clustlab.ui import nav, session
+from clustlab.ui.markdown import Markdown, plain
 from clustlab.ui.run import explanation, item_sheet
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
@@ -52,7 +53,7 @@ def _facts(view: View, index: int) -> None:
     sure = float(view.confidence[index])
     clustered = bool(view.is_clustered[index])
     lines = [
-        f"Cluster **{view.clusters[index]}** (confidence {figure(sure, 2)})"
+        f"Cluster **{plain(view.clusters[index])}** (confidence {figure(sure, 2)})"
         if clustered
         else "**Noise**: it belongs to no cluster"
     ]
@@ -63,7 +64,7 @@ def _facts(view: View, index: int) -> None:
             if view.wrong[index]
             else "what its cluster stands for"
         )
-        lines.append(f"True class **{known}**" + (f": {verdict}" if clustered else ""))
+        lines.append(f"True class **{plain(known)}**" + (f": {verdict}" if clustered else ""))
     flips = int(view.timeline.flips(view.step)[index])
     lines.append(f"Changed cluster {flips} time{'s' * (flips != 1)} up to this step")
     st.markdown("\n\n".join(lines))
@@ -72,7 +73,7 @@ def _facts(view: View, index: int) -> None:
 def _strip(view: View, index: int) -> None:
     history = view.timeline.history(index)
     if len(history) > 1:
-        st.markdown("**Its cluster at each step**", help=reading(bars.history))
+        st.markdown("**Its cluster at each step**", help=plain(reading(bars.history)))
         panels.chart(
             bars.history,
             history,
@@ -147,7 +148,7 @@ def _restored(view: View, index: int) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             image = sheets.png(sheets.tile(restored[name][None], 0, size=SMALL))
             st.image(image, alt=f"{words[name]}, item {index}", width=SMALL)
-            st.caption(words[name], width="content")
+            st.caption(plain(words[name]), width="content")
     if "reconstruction" not in restored:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(
@@ -182,13 +183,13 @@ def _over_time(view: View, index: int) -> None:
 def _small(
     chart: Callable[..., Any],
     *args: Any,
-    title: str,
+    title: Markdown,
     key: str,
     terms: Sequence[str] = (),
     **options: Any,
 ) -> None:
     """A chart of the card: title above, the way to read it and terms to look up on hover."""
-    st.markdown(f"**{title}**", help=nav.with_terms(reading(chart), *terms))
+    st.markdown(f"**{title}**", help=nav.with_terms(plain(reading(chart)), *terms))
     panels.chart(chart, *args, key=f"life-{key}", with_guide=False, **options)
 
 
@@ -214,7 +215,7 @@ def _flips(view: View, index: int) -> None:
     flip = flips[place]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            f"Go to step {flip['step']}",
+            f"Go to step {plain(flip['step'])}",
             icon=":material/timeline:",
             type="tertiary",
             key="flip-step",

@@ -16,6 +16,7 @@ from clustlab.errors import ClustlabError
 from clustlab.runs.store import ACTIVE, Run, RunStore
 from clustlab.types import Array
 from clustlab.ui import session, state
+from clustlab.ui.markdown import plain
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
 from clustlab.views import maps
@@ -275,7 +276,7 @@ def _counterfactual(
         with st.spinner("Looking for the smallest change ..."):
             move = _moved(scorer, index, explanation.best, raw, _nearest(view, index, raw))
     except ClustlabError:
-        where = "anywhere else" if raw == ANY else f"into cluster {target}"
+        where = "anywhere else" if raw == ANY else f"into cluster {plain(target)}"
         st.info(f"Within the range of pixel values, no change was found that moves it {where}.")
         return
     size = float(np.linalg.norm(explanation.x))
@@ -286,12 +287,14 @@ def _counterfactual(
         st.image(maps.change(before, after), output_format="PNG", alt=alt)
         share = f"{percent(move.distance / size)} of the length of the image, " if size else ""
         distance = figure(move.distance, 2, high=math.inf)
-        unit = f"**{distance}** ({share}whose pixels range from 0 to 1)"
+        unit = f"**{plain(distance)}** ({share}whose pixels range from 0 to 1)"
     else:
         _coordinates_before_and_after(view, index, move)
         unit = f"**{move.distance:.3g}** in units of the spread of the points"
     st.markdown(f"Into cluster **{new}** at a distance of {unit}.")
-    st.caption(f"Found in {move.steps} steps. There may be a smaller change that was not found.")
+    st.caption(
+        f"Found in {plain(move.steps)} steps. There may be a smaller change that was not found."
+    )
     if view.dataset.is_image:
         panels.guide(maps.change)
 

@@ -12,6 +12,7 @@ import streamlit as st
 from clustlab.runs.store import Run
 from clustlab.types import ClassRule
 from clustlab.ui import nav, session, state
+from clustlab.ui.markdown import plain
 from clustlab.ui.run import inspector, run_bar, scrubber
 from clustlab.ui.run.view import View, chosen_step
 
@@ -97,7 +98,7 @@ def _meanwhile(run: Run) -> None:
     ahead = session.runs_ahead(run) if run.status == "queued" else []
     for other in ahead[:1]:
         st.button(
-            f"Watch {other.title} meanwhile",
+            f"Watch {plain(other.title)} meanwhile",
             icon=":material/visibility:",
             key="watch-meanwhile",
             on_click=session.wait_for,
@@ -121,9 +122,11 @@ def why_nothing_yet(run: Run) -> None:
         st.info("This run was stopped before its first step. Press Resume to go on with it.")
     elif progress["status"] == "queued" and session.runs_ahead(run):
         where = run_bar.whereabouts(run, progress)
-        st.info(f"This run is {where}. It starts by itself.", icon=":material/hourglass_top:")
+        st.info(
+            f"This run is {plain(where)}. It starts by itself.", icon=":material/hourglass_top:"
+        )
     else:
         st.progress(
             float(progress.get("fraction") or 0.0),
-            f"{run_bar.whereabouts(run, progress)}: first picture soon",
+            f"{plain(run_bar.whereabouts(run, progress))}: first picture soon",
         )

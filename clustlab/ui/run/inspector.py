@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from clustlab.ui import session
+from clustlab.ui.markdown import plain
 from clustlab.ui.run import biography, item_sheet, save_basket, story
 from clustlab.ui.run.view import View
 
@@ -37,7 +38,7 @@ def _selection(view: View) -> None:
         return
     with st.container(border=True):
         head, clear = st.columns([4, 1], vertical_alignment="center")
-        head.markdown(f"**{title}**: {len(indices):,} item{'s' * (len(indices) != 1)}")
+        head.markdown(f"**{plain(title)}**: {len(indices):,} item{'s' * (len(indices) != 1)}")
         clear.button("Clear", type="tertiary", on_click=session.clear)
         rows = np.array(indices[:SHOWN])
         alt = f"{title}: {len(rows)} images"

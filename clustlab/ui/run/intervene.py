@@ -13,6 +13,7 @@ from clustlab.runs import interventions
 from clustlab.runs.store import Run
 from clustlab.types import Array, InterventionKind
 from clustlab.ui import session
+from clustlab.ui.markdown import plain
 from clustlab.ui.run.view import View
 
 LABELS: dict[InterventionKind, str] = {
@@ -49,12 +50,15 @@ def show_changes(run: Run, timeline: Timeline, step: int) -> None:
         with st.container(horizontal=True, vertical_alignment="center", key=f"changed-{place}"):
             text = sentence(made.kind, _lasting(made, names), made.value)
             st.markdown(
-                f":blue[:material/tune:] **You changed this run here:** {text}.", width="content"
+                f":blue[:material/tune:] **You changed this run here:** {plain(text)}.",
+                width="content",
             )
             _items_button(run, step, made, text, place)
     for refused in interventions.refused_at(record):
         text = sentence(refused.kind, _lasting(refused, names), refused.value)
-        st.markdown(f":orange[:material/tune:] {text} was not possible: {refused.reason}.")
+        st.markdown(
+            f":orange[:material/tune:] {plain(text)} was not possible: {plain(refused.reason)}."
+        )
 
 
 def _items_button(
@@ -114,8 +118,8 @@ def intervention_panel(view: View) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             text = sentence(each.kind, each.lasting, each.value)
             fit = [name for name, kinds in ahead.items() if each.kind in kinds]
-            when = f"phase '{fit[0]}'" if fit and phase not in fit else "next step"
-            st.caption(f"At the start of the {when}: **{text}**", width="content")
+            when = f"phase '{plain(fit[0])}'" if fit and phase not in fit else "next step"
+            st.caption(f"At the start of the {when}: **{plain(text)}**", width="content")
             st.button(
                 "Undo",
                 icon=":material/undo:",
@@ -144,16 +148,16 @@ def _form(view: View, offered: interventions.Offered, phase: str) -> None:
     if not kinds:
         others = [m.title for m in registry.methods().values() if registry.interventions(m)]
         st.markdown(
-            f"**{title} offers no change while it runs.** Those that do: {', '.join(others)}. "
-            "Here you can only go on, take a step, or stop."
+            f"**{plain(title)} offers no change while it runs.** Those that do: "
+            f"{plain(', '.join(others))}. Here you can only go on, take a step, or stop."
         )
         return
     ahead = _ahead(view.run, offered, phase)
     possible = list(dict.fromkeys(kind for each in ahead.values() for kind in each))
     if not possible:
         st.markdown(
-            f"**The rest of this run cannot be changed.** {title} offers it in "
-            f"{_listed([repr(name) for name in offered], 'and')} only."
+            f"**The rest of this run cannot be changed.** {plain(title)} offers it in "
+            f"{plain(_listed([repr(name) for name in offered], 'and'))} only."
         )
         return
     kind = st.segmented_control(
@@ -166,14 +170,14 @@ def _form(view: View, offered: interventions.Offered, phase: str) -> None:
     )
     missing = [LABELS[each].lower() for each in LABELS if each not in kinds]
     if "learning rate" in missing:
-        st.caption(f"{title} has no learning rate.")
+        st.caption(f"{plain(title)} has no learning rate.")
     elif missing:
-        st.caption(f"{title} has nothing to {_listed(missing)} that would last.")
+        st.caption(f"{plain(title)} has nothing to {plain(_listed(missing))} that would last.")
     places = [repr(name) for name, each in ahead.items() if kind in each]
     if repr(phase) not in places:
         st.caption(
-            f"It is in the phase '{phase}', which cannot be changed in this respect. What you ask "
-            f"for waits for the phase {_listed(places)}."
+            f"It is in the phase '{plain(phase)}', which cannot be changed in this respect. What "
+            f"you ask for waits for the phase {plain(_listed(places))}."
         )
     _ask(view, kind)
 

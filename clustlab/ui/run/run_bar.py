@@ -8,6 +8,7 @@ import streamlit as st
 from clustlab.runs.store import RESUMABLE, Run
 from clustlab.training import estimate
 from clustlab.ui import session, state
+from clustlab.ui.markdown import Markdown, plain
 from clustlab.ui.run import alarms, summaries, train_longer
 
 SET_ASIDE = (
@@ -34,16 +35,16 @@ def _state(run_id: str) -> None:
     status = progress["status"]
     where = whereabouts(run, progress)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{run.title}**", width="content")
-        st.badge(summaries.status_words(run), color=summaries.STATUS_COLORS[status])
+        st.markdown(f"**{plain(run.title)}**", width="content")
+        st.badge(plain(summaries.status_words(run)), color=summaries.STATUS_COLORS[status])
         if where:
-            st.caption(where, width="content")
+            st.caption(plain(where), width="content")
         if status == "done":
             alarms.alarms_of_outcome(run)
         missing = summaries.missing(run)
         if missing:
             st.markdown(
-                f":orange[:material/broken_image: {missing}]",
+                f":orange[:material/broken_image: {plain(missing)}]",
                 width="content",
                 help="Their files or their lines in the log cannot be read. The other steps are as "
                 "they were. Resume computes what is missing again.",
@@ -53,9 +54,9 @@ def _state(run_id: str) -> None:
         if leading:
             st.caption("last step:", width="content")
         for score, value in leading:
-            st.markdown(f"{score.short} **{score.written(value)}**", width="content")
+            st.markdown(f"{plain(score.short)} **{score.written(value)}**", width="content")
         for words in summaries.clustered(scores):
-            st.markdown(words, width="content", help=summaries.NOISE_HELP)
+            st.markdown(plain(words), width="content", help=summaries.NOISE_HELP)
     seen = state.SEEN_STATUS.get()
     if seen != (run_id, status):
         state.SEEN_STATUS.set((run_id, status))
@@ -123,7 +124,9 @@ def controls(run: Run) -> None:
         _button("Change and run again", "edit", lambda: session.duplicate(run))
 
 
-def _button(label: str, icon: str, action: Callable[[], None], help: str | None = None) -> None:
+def _button(
+    label: Markdown, icon: str, action: Callable[[], None], help: Markdown | None = None
+) -> None:
     st.button(
         label,
         icon=f":material/{icon}:",

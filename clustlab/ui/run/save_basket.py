@@ -7,6 +7,7 @@ import streamlit as st
 from clustlab.errors import ClustlabError
 from clustlab.runs.baskets import LONGEST, Baskets
 from clustlab.ui import session, state
+from clustlab.ui.markdown import plain
 from clustlab.ui.run.view import View
 
 
@@ -46,4 +47,4 @@ def save_basket_button(view: View, indices: Sequence[int], title: str) -> None:
         if problem := state.BASKET_PROBLEM.take():
             session.show_error(problem)
         if words := state.BASKET_SAVED.take():
-            st.success(f"{words} It is on the page Failures, under Baskets.")
+            st.success(f"{plain(words)} It is on the page Failures, under Baskets.")

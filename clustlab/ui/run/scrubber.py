@@ -9,6 +9,7 @@ from clustlab.analysis.shares import percent
 from clustlab.analysis.timeline import Timeline
 from clustlab.runs.store import Run
 from clustlab.ui import session, state
+from clustlab.ui.markdown import Markdown, plain
 from clustlab.ui.run import alarms, intervene
 from clustlab.ui.widgets import panels
 from clustlab.views import curves
@@ -61,7 +62,7 @@ def draw_scrubber(run: Run, timeline: Timeline, step: int) -> None:
         with words:
             record = run.log[step]
             where = f"Step {step} of {last} · {record['phase']} {record['done']}"
-            st.caption(" · ".join(filter(None, (where, _change(timeline, step)))))
+            st.caption(plain(" · ".join(filter(None, (where, _change(timeline, step))))))
         alarms.alarms_here(run, step)
         intervene.show_changes(run, timeline, step)
     _advance(step, last)
@@ -76,7 +77,7 @@ def _change(timeline: Timeline, step: int) -> str:
     return "" if changed != changed else f"{percent(changed)} of labels changed"
 
 
-def _button(label: str, icon: str, action: Callable[[], None], enabled: bool = True) -> None:
+def _button(label: Markdown, icon: str, action: Callable[[], None], enabled: bool = True) -> None:
     st.button(
         label,  # for screen readers; the style sheet shows the icon only
         icon=f":material/{icon}:",

@@ -7,6 +7,7 @@ from clustlab.analysis.step_story import Lead, Move, StepStory, step_story
 from clustlab.runs.store import Run
 from clustlab.types import Array, ClassRule, cluster_words
 from clustlab.ui import nav, session, state
+from clustlab.ui.markdown import plain
 from clustlab.ui.run import alarms, item_sheet
 from clustlab.ui.run.view import View
 
@@ -25,11 +26,11 @@ def story_of_step(view: View) -> None:
     story = _story(view.run, view.step, view.asked_class_rule)
     with st.container(border=True, key="step-story", gap="small"):
         st.markdown(f"**What happened at step {view.step}**")
-        st.markdown(" ".join(story.sentences))
+        st.markdown(plain(" ".join(story.sentences)))
         for move in story.moves:
             _move(view, move)
         if story.n_moves > len(story.moves):
-            st.caption(_gave_and_took(story))
+            st.caption(plain(_gave_and_took(story)))
         if not story.moves and story.unsure is not None and view.dataset.is_image:
             _unsure(view, story.unsure)
         alarms.alarms_in_short(view.run, view.step)
@@ -48,7 +49,7 @@ def _story(run: Run, step: int, class_rule: ClassRule | None) -> StepStory:
 
 
 def _move(view: View, move: Move) -> None:
-    words = move.words[0].upper() + move.words[1:]
+    words = plain(move.words[0].upper() + move.words[1:])
     name = f"{move.source}-{move.target}"
     st.button(
         f"{words}: {len(move.items):,}",
@@ -94,7 +95,7 @@ def _is_here(lead: Lead) -> bool:
 def _lead(lead: Lead) -> None:
     if lead.step is not None:
         st.button(
-            lead.words,
+            plain(lead.words),
             key=f"story-{lead.kind.replace(' ', '-')}",
             type="tertiary",
             icon=":material/timeline:",
@@ -103,4 +104,4 @@ def _lead(lead: Lead) -> None:
         )
         return
     page, icon, query = PAGES[lead.kind]
-    nav.link(page, lead.words, icon, **query)
+    nav.link(page, plain(lead.words), icon, **query)

@@ -11,6 +11,7 @@ from clustlab.analysis.surrogate_tree import DEPTHS, Surrogate, fitted, rules, s
 from clustlab.runs.store import Run
 from clustlab.types import Array, Report
 from clustlab.ui import session
+from clustlab.ui.markdown import plain
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
 from clustlab.views import trees
@@ -36,7 +37,7 @@ def _draw_rule(view: View) -> None:
     n_used, n_total = surrogate.n_used, surrogate.n_total
     used_items = f"{n_used:,} of {n_total:,} items" if n_used < n_total else "all"
     st.markdown(
-        f"A tree that asks {depth} question{'s' * (depth > 1)} in a row places "
+        f"A tree that asks {plain(depth)} question{'s' * (depth > 1)} in a row places "
         f"**{percent(share)}** of the items in their cluster; always naming the largest cluster "
         f"would get **{percent(surrogate.baseline)}**."
     )
@@ -88,10 +89,10 @@ def _surrogate(run: Run, step: int) -> Surrogate:
 @contextmanager
 def _progress(words: str) -> Iterator[Report]:
     """A bar while something is computed."""
-    bar = st.progress(0.0, words)
+    bar = st.progress(0.0, plain(words))
 
     def report(says: str, share: float) -> None:
-        bar.progress(min(share, 1.0), says)
+        bar.progress(min(share, 1.0), plain(says))
 
     try:
         yield report

@@ -8,6 +8,7 @@ from clustlab.runs.store import Run
 from clustlab.training import estimate, longer
 from clustlab.training.longer import Longer
 from clustlab.ui import nav, session
+from clustlab.ui.markdown import plain
 
 
 def train_longer(run: Run) -> None:
@@ -31,14 +32,15 @@ def _panel(run: Run) -> None:
     how = _longer(run)
     if how is None or not how.most:
         st.markdown(
-            f"**There is nothing to train longer.** No setting of {title} says how long it trains."
+            f"**There is nothing to train longer.** No setting of {plain(title)} says how long it "
+            "trains."
         )
         return
     beyond = how.stopped_itself
     if beyond:
         st.markdown(
-            f":material/check_circle: **This run had converged.** {title} stopped by itself after "
-            f"{how.done} of at most {how.units(how.total)}."
+            f":material/check_circle: **This run had converged.** {plain(title)} stopped by "
+            f"itself after {how.done} of at most {plain(how.units(how.total))}."
         )
         if not how.can_go_beyond or how.stopping_rule is None:
             st.caption(
@@ -47,7 +49,7 @@ def _panel(run: Run) -> None:
             )
             return
         st.caption(
-            f"It can go on all the same, with “{how.stopping_rule.label}” set to "
+            f"It can go on all the same, with “{plain(how.stopping_rule.label)}” set to "
             f"{how.stopping_rule.low:g}; expect small changes."
         )
     elif still := _still_steps(run):
@@ -57,20 +59,20 @@ def _panel(run: Run) -> None:
         )
     more = int(
         st.number_input(
-            f"How many more {how.unit}s?",
+            f"How many more {plain(how.unit)}s?",
             1,
             how.most,
             how.proposed,
             key=f"more-{run.id}",
-            help=f"So far: {how.units(how.done)} of the phase '{how.phase.name}'.",
+            help=f"So far: {plain(how.units(how.done))} of the phase '{plain(how.phase.name)}'.",
         )
     )
     st.caption(
         "Makes a new run that begins with the steps of this one and goes on from its last state: "
-        f"clusters keep their numbers and colours. {_time(run, how, more)}"
+        f"clusters keep their numbers and colours. {plain(_time(run, how, more))}"
     )
     st.button(
-        f"Train {more:,} more {how.unit}{'s' * (more > 1)}",
+        f"Train {more:,} more {plain(how.unit)}{'s' * (more > 1)}",
         type="primary",
         icon=":material/play_arrow:",
         key=f"go-{run.id}",

@@ -9,6 +9,7 @@ from clustlab.analysis.step_view import StepView
 from clustlab.runs.store import Run
 from clustlab.types import ClassRule
 from clustlab.ui import session
+from clustlab.ui.markdown import plain
 
 
 @dataclass(frozen=True)
@@ -38,4 +39,4 @@ def chosen_step(run: Run, class_rule: ClassRule | None = None) -> View:
 
 
 def _tell(bar: Any, words: str, share: float) -> None:
-    bar.progress(min(share, 1.0), words)
+    bar.progress(min(share, 1.0), plain(words))

@@ -13,6 +13,7 @@ from clustlab import registry
 from clustlab.registry import Method
 from clustlab.types import FAMILIES
 from clustlab.ui import state
+from clustlab.ui.markdown import plain
 from clustlab.ui.state import QueryValue, SessionValue
 from clustlab.ui.widgets.address_choice import kept_name, select_in_address
 
@@ -57,7 +58,7 @@ def choose_method() -> type[Method]:
         words=lambda each: method_words(known[each]),
     )
     method = known[name]
-    st.caption(method.idea)
+    st.caption(plain(method.idea))
     with st.popover(
         "See all methods", icon=":material/list:", key="all-methods", on_change="rerun"
     ) as every:
@@ -83,17 +84,17 @@ def method_words(method: type[Method]) -> str:
 
 def _all_methods(chosen: type[Method]) -> None:
     for words, members in by_family().items():
-        st.markdown(f"**{words}**")
+        st.markdown(f"**{plain(words)}**")
         for method in members:
             name, idea = st.columns([2, 3], vertical_alignment="center")
             name.button(
-                method.title,
+                plain(method.title),
                 key=f"choose-{method.name}",
                 type="primary" if method is chosen else "tertiary",
                 on_click=choose,
                 kwargs={"method": method.name},
             )
-            idea.caption(method.idea)
+            idea.caption(plain(method.idea))
 
 
 def choose(*, dataset: str = "", method: str = "") -> None:
@@ -125,7 +126,9 @@ def choose_preset(
         st.segmented_control(
             "Preset",
             names,
-            format_func=lambda each: f"**{each}** {words[each]}" if words.get(each) else each,
+            format_func=lambda each: (
+                f"**{plain(each)}** {plain(words[each])}" if words.get(each) else plain(each)
+            ),
             required=True,
             key=value.key,
             on_change=chosen,

@@ -9,6 +9,7 @@ from clustlab.course import catalogue
 from clustlab.errors import ParameterError
 from clustlab.params import Param, check
 from clustlab.ui import nav, state
+from clustlab.ui.markdown import plain
 from clustlab.ui.state import SessionValue
 
 # Values live in the URL while the form is in sight, and in the session while another page is.
@@ -79,16 +80,16 @@ def _field(owner: str, p: Param, defaults: Mapping[str, Any]) -> Any:
     default = _to_widget(p, check(p, defaults[p.name]) if p.name in defaults else p.default)
     common: dict[str, Any] = {"key": key, "help": _help(owner, p), **LASTING}
     if p.kind == "bool":
-        return st.toggle(p.label, default, **common)
+        return st.toggle(plain(p.label), default, **common)
     if p.kind == "choice":
         index = p.choices.index(default)
-        return st.selectbox(p.label, p.choices, index=index, **common)
+        return st.selectbox(plain(p.label), p.choices, index=index, **common)
     if p.none_word:
         return _number_or_word(p, default, common)
     whole = p.kind == "int"
     number = int if whole else float
     return st.number_input(
-        p.label,
+        plain(p.label),
         min_value=None if p.low is None else number(p.low),
         max_value=None if p.high is None else number(p.high),
         value=number(default),
@@ -99,11 +100,13 @@ def _field(owner: str, p: Param, defaults: Mapping[str, Any]) -> Any:
 
 
 def _number_or_word(p: Param, default: str, common: Mapping[str, Any]) -> Any:
-    text = st.text_input(p.label, default, placeholder=f"a number, or {p.none_word}", **common)
+    text = st.text_input(
+        plain(p.label), default, placeholder=f"a number, or {p.none_word}", **common
+    )
     try:
         return check(p, text)
     except ParameterError as error:
-        st.error(error.message, icon=":material/error:")
+        st.error(plain(error.message), icon=":material/error:")
         return text  # kept, so that Start refuses it with the same message
 
 

@@ -14,6 +14,7 @@ from clustlab.params import size_remarks
 from clustlab.runs.identity import method_settings
 from clustlab.ui import nav, session
 from clustlab.ui.look import clusters, embedding, evaluate, inside
+from clustlab.ui.markdown import plain
 from clustlab.ui.run import inspector, intervene, item_sheet
 from clustlab.ui.run.view import View
 from clustlab.ui.train import start_comparison
@@ -49,7 +50,7 @@ def four_views(view: View) -> None:
         scores = labelled_scores(is_over_clustered=view.timeline.is_over_clustered())[:3]
     if view.timeline.has_noise():
         scores = (*scores, "share_clustered")
-    tip = nav.with_terms(reading(curves.metrics), "ACC", "NMI", "ARI")
+    tip = nav.with_terms(plain(reading(curves.metrics)), "ACC", "NMI", "ARI")
     st.markdown("**Scores over time**", help=tip)
     panels.chart(
         curves.metrics,
@@ -77,7 +78,7 @@ def _loop(view: View) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         panels.loop_diagram(registry.method(view.run.spec.method), active)
         if at_work and not active and progress.get("phase"):
-            st.caption(f"Before the loop: {progress['phase']}")
+            st.caption(f"Before the loop: {plain(progress['phase'])}")
         if progress["status"] == "paused":
             st.button(
                 "Half a step",
@@ -105,11 +106,11 @@ def _ending(view: View) -> None:
     )
     title = view.run.manifest["method_title"]
     at_the_end = "" if view.step == len(view.run) - 1 else " (at its last step)"
-    st.markdown(f"**{title}**{at_the_end} {outcome.sentence}")
+    st.markdown(f"**{plain(title)}**{at_the_end} {plain(outcome.sentence)}")
     with contextlib.suppress(ParameterError):  # of a method that is not there any more
         method, settings = registry.method(view.run.spec.method), method_settings(view.run.spec)
         for remark in size_remarks(method, settings, len(view.clusters)):
-            st.warning(remark, icon=":material/straighten:")
+            st.warning(plain(remark), icon=":material/straighten:")
     with st.container(horizontal=True, key="ways-onward"):
         nav.link("evaluate", "What was mixed up?", "grid_on")
         nav.link("embedding", "Replay it", "replay")
@@ -128,7 +129,7 @@ def _embedding(view: View) -> None:
     table = scatter.dots(view.timeline.points(view.step), view.clusters)
     key = session.chart_key("live-embedding")
     with st.container(key="head-embedding", horizontal=True, vertical_alignment="center"):
-        tip = nav.with_terms(reading(scatter.embedding), "Embedding", "Projection", "PCA")
+        tip = nav.with_terms(plain(reading(scatter.embedding)), "Embedding", "Projection", "PCA")
         st.markdown("**Embedding**", help=tip, width="content")
         embedding.by_numbers("live-embedding", table, view.timeline.extent(), key)
     panels.chart(
@@ -148,7 +149,7 @@ def _embedding(view: View) -> None:
 def _cluster_rows(view: View) -> None:
     st.markdown(
         "**Images of each cluster**, most typical first",
-        help=reading(sheets.cluster_rows),
+        help=plain(reading(sheets.cluster_rows)),
     )
     ids = clusters.rows_of(view)[:ROWS]
     rows = [
@@ -173,7 +174,7 @@ def _confusion(view: View) -> None:
         return
     cells = evaluate.chooser(view, "live-confusion")
     with st.container(key="head-confusion", horizontal=True, vertical_alignment="center"):
-        tip = nav.with_terms(reading(matrices.confusion), "Hungarian matching")
+        tip = nav.with_terms(plain(reading(matrices.confusion)), "Hungarian matching")
         st.markdown("**Confusion matrix**", help=tip, width="content")
         cells.box("Choose a cell", evaluate.choices(view), width=220)
     evaluate.matrix(view, cells, height=CONFUSION, with_guide=False)
@@ -184,7 +185,7 @@ def _shifts(view: View) -> None:
         st.caption("Shifts are shown from the second step on.")
         return
     lines = ":blue[— share changed] :orange[┄ NMI with the step before]"  # a legend takes room
-    tip = nav.with_terms(reading(curves.metrics), "NMI")
+    tip = nav.with_terms(plain(reading(curves.metrics)), "NMI")
     st.markdown(f"**Label shifts** {lines}", help=tip)
     panels.chart(
         curves.metrics,

@@ -13,6 +13,7 @@ from clustlab.params import build
 from clustlab.registry import Method
 from clustlab.types import Array, Dataset
 from clustlab.ui import nav, session, state
+from clustlab.ui.markdown import Markdown
 from clustlab.views import sheets, theme
 
 COLUMNS, ROWS, TILE = 12, 5, 44  # items, changed copies of each, side of a tile
@@ -44,7 +45,7 @@ def preview_of_method(
         session.show_error(error)
 
 
-def _folded(title: str, icon: str, body: Callable[[], None]) -> None:
+def _folded(title: Markdown, icon: str, body: Callable[[], None]) -> None:
     """Section that is computed when it is opened."""
     section = st.expander(title, icon=f":material/{icon}:", key=f"fold-{icon}", on_change="rerun")
     if section.open:

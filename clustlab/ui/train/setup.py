@@ -20,6 +20,7 @@ from clustlab.runs.store import Run, RunSpec
 from clustlab.training import estimate
 from clustlab.types import Dataset, PlannedPhase
 from clustlab.ui import session, state
+from clustlab.ui.markdown import plain
 from clustlab.ui.train import choices, waiting
 from clustlab.ui.train import form as forms
 from clustlab.ui.train import preview as before_start
@@ -121,8 +122,8 @@ def _next_run(choice: Choice, run: Run) -> None:
         return
     with st.container(border=True, key="next-run"):
         st.markdown(
-            f"**These settings are for the next run.** The run shown, {run.title}, differs in "
-            f"{_listed(other)}."
+            f"**These settings are for the next run.** The run shown, {plain(run.title)}, differs "
+            f"in {plain(_listed(other))}."
         )
         st.button(
             "Use the settings of the run shown",
@@ -164,10 +165,10 @@ def fields() -> Choice:
     params = forms.fields(method.name, schema(method), method.presets[preset], SHOWN)
     if params != {p.name: v for p, v in _of_preset(method, preset)}:
         preset = "custom"
-        st.caption(f"Changed settings: {time_words(method, params, data)} on this machine.")
+        st.caption(f"Changed settings: {plain(time_words(method, params, data))} on this machine.")
     if data is not None:
         for remark in size_remarks(method, params, len(data.items) - len(excluded)):
-            st.warning(remark, icon=":material/straighten:")
+            st.warning(plain(remark), icon=":material/straighten:")
     seed, device = st.columns(2)
     with seed:
         number = st.number_input(
@@ -244,7 +245,7 @@ def _preset(method: type[Method], data: Dataset | None) -> str:
         lambda chosen: forms.reset(method.name, schema(method), method.presets[chosen]),
     )
     if any(times.values()):
-        st.caption(source_of_times(method))
+        st.caption(plain(source_of_times(method)))
     return preset
 
 
@@ -300,7 +301,7 @@ def samples(dataset: type[DatasetSpec], params: Mapping[str, Any], seed: int) ->
         return None
     if data is None:
         st.info(
-            f"{dataset.title} is not on this machine yet. Press Start to download it first; "
+            f"{plain(dataset.title)} is not on this machine yet. Press Start to download it first; "
             "Stop cancels the download.",
             icon=":material/download:",
         )
@@ -308,9 +309,9 @@ def samples(dataset: type[DatasetSpec], params: Mapping[str, Any], seed: int) ->
     if len(data.items):
         strip = sheets.png(sheets.strip(data.items))
         st.image(strip, width="stretch", alt=f"Twelve items of {dataset.title}")
-    st.caption(f"**{dataset.title}.** {data.protocol}")
+    st.caption(f"**{plain(dataset.title)}.** {plain(data.protocol)}")
     for remark in remarks(data.items):
-        st.warning(remark, icon=":material/balance:")
+        st.warning(plain(remark), icon=":material/balance:")
     return data
 
 
@@ -361,10 +362,10 @@ def preview(choice: Choice) -> None:
             icon=":material/arrow_back:",
             on_click=session.close_form,
         )
-    st.subheader(method.title, anchor=False)
-    st.markdown(method.idea)
+    st.subheader(plain(method.title), anchor=False)
+    st.markdown(plain(method.idea))
     panels.loop_diagram(method)
-    st.caption(f"Each step of the slider will be one {method.step_unit}.")
+    st.caption(f"Each step of the slider will be one {plain(method.step_unit)}.")
     with contextlib.suppress(ClustlabError):  # said in the form
         data = loaded(choice.dataset, choice.dataset_params, choice.seed)
         before_start.preview_of_method(method, choice.method_params, data)

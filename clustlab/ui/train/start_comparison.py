@@ -9,6 +9,7 @@ from clustlab.analysis import comparison, shared_items
 from clustlab.errors import ClustlabError
 from clustlab.runs.store import Run, RunSpec
 from clustlab.ui import session
+from clustlab.ui.markdown import plain
 from clustlab.ui.train import setup
 
 PRESETS = ("quick", "standard", "paper")
@@ -49,20 +50,22 @@ def explain(
     st.markdown("### These runs look at different items")
     st.markdown(
         "Runs are compared image by image, so all of them must be trained on items of the same "
-        f"draw, of which some may be left out. The first one, **{first.title}**, decides: "
-        f"{_protocol(first)}"
+        f"draw, of which some may be left out. The first one, **{plain(first.title)}**, decides: "
+        f"{plain(_protocol(first))}"
     )
     for run in odd:
         with st.container(border=True):
-            st.markdown(f"**{run.title}** was trained on other items: {_protocol(run)}")
+            st.markdown(
+                f"**{plain(run.title)}** was trained on other items: {plain(_protocol(run))}"
+            )
             with st.container(horizontal=True):
                 st.button(
                     "Re-run on the same items and seed",
                     key=f"rerun-{run.id}",
                     type="primary",
                     icon=":material/replay:",
-                    help=f"Train {run.manifest['method_title']} with its settings on the items "
-                    f"of {first.title}",
+                    help=f"Train {plain(run.manifest['method_title'])} with its settings on the "
+                    f"items of {plain(first.title)}",
                     on_click=session.later(partial(_rerun, run, first, replace)),
                 )
                 st.button(
@@ -91,7 +94,7 @@ def _protocol(run: Run) -> str:
 def three(like: Run | None, watch: Callable[[Sequence[str]], None]) -> None:
     """Start DEC, IIC and DeepCluster with the same data, seed and preset, and follow them."""
     base = like.spec if like else RunSpec("digits", "dec")
-    title = like.manifest["dataset_title"] if like else "Digits 8 x 8"
+    title = plain(like.manifest["dataset_title"]) if like else "Digits 8 x 8"
     st.markdown("**Three methods, one click**")
     st.markdown(
         f"DEC, IIC and DeepCluster learn one after the other from the same items of **{title}**, "
@@ -103,7 +106,7 @@ def three(like: Run | None, watch: Callable[[Sequence[str]], None]) -> None:
     with st.spinner("Estimating the time on this machine ..."):
         times = _times(base, preset)
     if times:
-        st.caption(f"On this machine: {times}.")
+        st.caption(f"On this machine: {plain(times)}.")
     if st.button("Start all three", type="primary", icon=":material/play_arrow:", key="three"):
         _start(lambda: comparison.three_methods(base, preset), watch)
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from clustlab.runs.store import Run
 from clustlab.ui import session, state
+from clustlab.ui.markdown import plain
 from clustlab.ui.run import run_bar, summaries
 
 TICK = 1.0  # seconds between looks at the queue
@@ -27,14 +28,14 @@ def _queue(shown: str | None) -> None:
         progress = other.progress
         words = [summaries.status_words(other), run_bar.whereabouts(other, progress)]
         st.button(
-            other.title,
+            plain(other.title),
             key=f"watch-{other.id}",
             type="tertiary",
             icon=":material/visibility:",
             on_click=session.choose,
             args=(other.id,),
         )
-        st.caption(" · ".join(filter(None, words)))
+        st.caption(plain(" · ".join(filter(None, words))))
 
 
 def _awaited(shown: str | None) -> None:
@@ -54,10 +55,10 @@ def _awaited(shown: str | None) -> None:
             st.rerun()
         return
     with st.container(border=True, key="awaited"):
-        st.markdown(f":material/hourglass_top: **{run.title}** is in the queue.")
+        st.markdown(f":material/hourglass_top: **{plain(run.title)}** is in the queue.")
         st.caption(
-            f"It is {run_bar.whereabouts(run, run.progress)}. It starts by itself; until then "
-            "this page shows the run at work."
+            f"It is {plain(run_bar.whereabouts(run, run.progress))}. It starts by itself; until "
+            "then this page shows the run at work."
         )
         st.button(
             "Take it out of the queue",
@@ -73,8 +74,8 @@ def _held_up(active: list[Run]) -> None:
     if paused is None or not any(run.status == "queued" for run in active):
         return
     st.warning(
-        f"{paused.title} is paused, so the queue stands still. Resume it, or set it aside: then "
-        "the next run starts, and this one keeps its place and can be resumed later.",
+        f"{plain(paused.title)} is paused, so the queue stands still. Resume it, or set it aside: "
+        "then the next run starts, and this one keeps its place and can be resumed later.",
         icon=":material/pause_circle:",
     )
     with st.container(horizontal=True):

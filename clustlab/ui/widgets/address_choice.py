@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from clustlab.ui.markdown import Markdown
 from clustlab.ui.state import QueryValue, SessionValue
 
 
@@ -23,7 +24,7 @@ def kept_name(
 
 
 def select_in_address(
-    label: str,
+    label: Markdown,
     value: SessionValue[str],
     address: QueryValue,
     names: Sequence[str],

@@ -9,6 +9,7 @@ import streamlit as st
 
 from clustlab.types import Array
 from clustlab.ui import session, state
+from clustlab.ui.markdown import Markdown, plain
 
 MOST = 1000  # choices in a box; beyond them lie the smallest cells of a very large table
 WHOLE = (0, 100)  # percent
@@ -43,7 +44,7 @@ class Chooser:
 
     def box(
         self,
-        label: str,
+        label: Markdown,
         words: Mapping[Any, str],
         *,
         width: int | Literal["stretch"] = "stretch",
@@ -133,7 +134,7 @@ def area(
     choose: Callable[[str, Edges, Edges], None],
     *,
     key: str,
-    label: str = "Select by numbers",
+    label: Markdown = "Select by numbers",
 ) -> None:
     """Small panel, folded away, that selects the dots in a rectangle given in numbers.
 
@@ -168,7 +169,12 @@ def area(
         pane = next(iter(places))
         if len(places) > 1:
             pane = st.segmented_control(
-                "In", list(places), default=pane, required=True, key=f"{name}-pane"
+                "In",
+                list(places),
+                format_func=plain,
+                default=pane,
+                required=True,
+                key=f"{name}-pane",
             )
         across = st.slider("Left to right, in %", *WHOLE, WHOLE, key=f"{name}-across")
         up = st.slider("Bottom to top, in %", *WHOLE, WHOLE, key=f"{name}-up")

@@ -8,16 +8,17 @@ import streamlit as st
 from clustlab.data import background_download
 from clustlab.registry import Method
 from clustlab.ui import session, state
+from clustlab.ui.markdown import Markdown, plain
 from clustlab.views import curves, loop, specification
 from clustlab.views.theme import reading
 
 
-def guide(view: Callable[..., Any], *more: str) -> None:
+def guide(view: Callable[..., Any], *more: Markdown) -> None:
     """One quiet line under a chart that says how to read it; `more` is said behind it."""
     text = reading(view)
     if text:
         text = " ".join(filter(None, (text[0].upper() + text[1:], *more)))
-        st.caption(f":material/visibility: {text}")
+        st.caption(f":material/visibility: {plain(text)}")
 
 
 def chart(view: Callable[..., Any], *args: Any, key: str, alt: str = "", **options: Any) -> Any:
@@ -47,7 +48,7 @@ def chart(view: Callable[..., Any], *args: Any, key: str, alt: str = "", **optio
     return event if on_select != "ignore" else None
 
 
-def tabs(contents: Mapping[str, Callable[[], None]], *, name: str = "") -> None:
+def tabs(contents: Mapping[Markdown, Callable[[], None]], *, name: str = "") -> None:
     """Tabs of which only the open one is drawn: what nobody sees costs no time.
 
     With a name, the open tab stands under it in the URL, so that a link can lead there.
@@ -81,7 +82,7 @@ def _download_bar(name: str) -> None:
     download = background_download.progress(root, name)
     status = download.get("status")
     if status == "running":
-        st.progress(float(download["fraction"]), download["message"])
+        st.progress(float(download["fraction"]), plain(download["message"]))
         st.button(
             "Stop", icon=":material/stop:", on_click=background_download.cancel, args=(root, name)
         )
@@ -89,6 +90,6 @@ def _download_bar(name: str) -> None:
     elif status == "failed":
         session.show_error(download)
     elif status == "cancelled":
-        st.caption(download["message"])
+        st.caption(plain(download["message"]))
     if status != "running" and state.DOWNLOADING.take() == name:
         st.rerun()
