@@ -25,8 +25,9 @@ os.environ.update(
         "CLUSTLAB_RUNS": str(_home / "clustlab-runs"),
     }
 )
-for name in ("CLUSTLAB_RUNNER", "STREAMLIT_SERVER_PORT", "FORCE_COLOR"):
+for name in ("STREAMLIT_SERVER_PORT", "FORCE_COLOR"):
     os.environ.pop(name, None)
+os.environ["CLUSTLAB_RUNNER"] = "thread"  # a process of its own takes seconds to begin
 # A core for each worker: threads of their own would take it from the other one.
 for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(name, "1")

@@ -117,12 +117,21 @@ def _longer(args: argparse.Namespace) -> int:
     return _carry_out(store, lengthen(store, run, how, more, beyond=args.beyond))
 
 
+def _add_work_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", nargs="?", help="without it, those named on standard input")
+
+
 def _work(args: argparse.Namespace) -> int:
+    store = RunStore(args.runs)
+    if args.run is None:
+        from clustlab.training.worker_process import work_for_server
+
+        work_for_server(store.root)
+        return 0
     from clustlab.training.runner import yield_to_server
     from clustlab.training.worker import execute
 
     yield_to_server()
-    store = RunStore(args.runs)
     execute(store.root, store.run(args.run).id)
     return 0
 
@@ -188,5 +197,5 @@ LONGER = Command(
     _add_longer_arguments,
 )
 WORK = Command(
-    "work", "Carry out a queued run (called by the process runner).", _work, _add_run_argument
+    "work", "Carry out queued runs (called by the process runner).", _work, _add_work_arguments
 )

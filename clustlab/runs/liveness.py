@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+BEAT_EVERY = 5.0  # seconds between touches of the status file
 HEARTBEAT = 30.0  # seconds of silence after which a run counts as lost
 TOLERANCE = 2.0  # seconds by which two readings of the start of one process may differ
 
@@ -47,6 +48,12 @@ def _is_alive(pid: int, born: float) -> bool:
         return True
     except psutil.Error:
         return False
+
+
+def beat(folder: Path) -> None:
+    """Show that a run's worker, or the queue it waits in, is alive."""
+    with contextlib.suppress(OSError):
+        os.utime(folder / "status.json")
 
 
 @contextlib.contextmanager

@@ -51,10 +51,10 @@ class StepLog:
 
     def _take(self, line: bytes) -> None:
         try:
-            record = dict(log_record(line))
+            record: dict[str, Any] = {**log_record(line)}
         except Unreadable:
             return  # its step is missing
-        step, n = int(record["step"]), len(self._records)
+        step, n = record["step"], len(self._records)
         if step > n + MOST_MISSING:
             return
         if step < n:

@@ -49,6 +49,7 @@ from clustlab.runs.step_log import MOST_MISSING, StepLog, is_missing
 from clustlab.types import REMEDY, Array, Artefact, Dataset, Snapshot
 
 ACTIVE: tuple[Status, ...] = ("queued", "running", "paused")
+READY: tuple[Status, ...] = ("queued", "lost")  # a worker may take it
 RESUMABLE: tuple[Status, ...] = ("cancelled", "set aside", "failed", "lost")
 Request = Literal["run", "pause", "cancel", "aside"]
 Intention = Literal["", "pausing", "stopping", "setting aside"]

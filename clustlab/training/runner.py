@@ -1,4 +1,4 @@
-"""Who carries out queued runs: a thread, a child process or a cluster.
+"""Who carries out queued runs: a child process, a thread or a cluster.
 
 A runner has one verb, `submit(run_id)`. Everything else (pause, cancel, progress) goes through
 the run's folder, so runners are interchangeable.
@@ -16,13 +16,10 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-import torch
-
 import clustlab
 from clustlab.errors import ClustlabError, ParameterError
-from clustlab.runs.store import RunStore, write_status
-from clustlab.training.worker import READY, execute
-from clustlab.training.writer import BEAT_EVERY, beat
+from clustlab.runs.liveness import BEAT_EVERY, beat
+from clustlab.runs.store import READY, RunStore, write_status
 
 NICE = 10  # how far the scheduling priority of training lies below that of the server
 WORKER = (sys.executable, "-m", "clustlab", "work")  # the command of the process runner
@@ -77,34 +74,71 @@ class _Queue:
 class ThreadRunner(_Queue):
     """Trains in a thread of this process, one run at a time."""
 
+    def __init__(self, root: Path) -> None:
+        # before its thread begins: importing scikit-learn there while a page imports charts can
+        # end in a deadlock between the locks of modules that both of them need
+        import_late_parts()
+        super().__init__(root)
+
     def _work(self) -> None:
         yield_to_server()
         super()._work()
 
     def _carry_out(self, run_id: str) -> None:
+        from clustlab.training.worker import execute
+
         execute(self._root, run_id)
 
 
 class ProcessRunner(_Queue):
-    """Trains in a child process, one run at a time: the server keeps its interpreter to itself."""
+    """Trains in a child process, one run at a time: the server keeps its interpreter to itself.
+
+    The child is started at once, so that it has imported what it needs when the first run comes. It
+    ends with the server, however that ends, since it sees the pipe between them close: its run then
+    counts as lost, and can be resumed. If the child ends by itself, so does its run, and another
+    one takes its place.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._child = _started_worker(root)
+        super().__init__(root)
 
     def _carry_out(self, run_id: str) -> None:
         run = RunStore(self._root).run(run_id)
         if run.status not in READY:
             return
-        home = str(Path(clustlab.__file__).parents[1])  # the server may run in another folder
-        path = os.pathsep.join(p for p in (home, os.environ.get("PYTHONPATH")) if p)
-        child = subprocess.run(
-            [*WORKER, run_id, "--runs", str(self._root)],
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path},
-        )
-        state = run.progress
-        if child.returncode and state["status"] == "queued":
-            error = f"The worker process did not start (exit code {child.returncode})."
-            hint = "Look at the messages of the server, or unset CLUSTLAB_RUNNER."
+        if self._child.poll() is not None:
+            self._child = _started_worker(self._root)
+        if _is_carried_out(self._child, run_id):
+            return
+        code, state = self._child.wait(), run.progress
+        self._child = _started_worker(self._root)
+        if state["status"] == "queued":
+            error = f"The worker process did not start (exit code {code})."
+            hint = "Look at the messages of the server, or set CLUSTLAB_RUNNER to thread."
             write_status(run.path, {**state, "status": "failed", "error": error, "hint": hint})
+
+
+def _started_worker(root: Path) -> subprocess.Popen[str]:
+    """A child that carries out the runs it is told of; see `clustlab.training.worker_process`."""
+    home = str(Path(clustlab.__file__).parents[1])  # the server may run in another folder
+    path = os.pathsep.join(p for p in (home, os.environ.get("PYTHONPATH")) if p)
+    return subprocess.Popen(
+        [*WORKER, "--runs", str(root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+
+
+def _is_carried_out(child: subprocess.Popen[str], run_id: str) -> bool:
+    """Whether a child has carried out a run; False if it has ended instead."""
+    assert child.stdin is not None
+    assert child.stdout is not None
+    with contextlib.suppress(BrokenPipeError):
+        print(run_id, file=child.stdin, flush=True)
+    return bool(child.stdout.readline())
 
 
 def yield_to_server() -> None:
@@ -120,21 +154,27 @@ def yield_to_server() -> None:
 
 
 def import_late_parts() -> None:
-    """Import now what the first data set and optimiser would import during a run (3 s)."""
+    """Import now what the first run would import (8 s)."""
+    import torch
+
+    from clustlab import registry
+
+    registry.methods()
+    importlib.import_module("clustlab.training.worker")
     for name in ("sklearn.datasets", "sklearn.cluster", "sklearn.decomposition"):
         importlib.import_module(name)
     torch.optim.Adam([torch.zeros(1, requires_grad=True)]).step()
 
 
 def make_runner(root: Path, kind: str | None = None) -> Runner:
-    """Runner named by `CLUSTLAB_RUNNER`: thread (default), process or ray.
+    """Runner named by `CLUSTLAB_RUNNER`: process (default), thread or ray.
 
     Raises
     ------
     ParameterError
         For another name.
     """
-    kind = kind or os.environ.get("CLUSTLAB_RUNNER") or "thread"
+    kind = kind or os.environ.get("CLUSTLAB_RUNNER") or "process"
     if kind == "thread":
         return ThreadRunner(root)
     if kind == "process":
@@ -144,5 +184,5 @@ def make_runner(root: Path, kind: str | None = None) -> Runner:
 
         return RayRunner(root)
     raise ParameterError(
-        f"CLUSTLAB_RUNNER is {kind!r}.", "Set it to thread, process or ray, or unset it."
+        f"CLUSTLAB_RUNNER is {kind!r}.", "Set it to process, thread or ray, or unset it."
     )

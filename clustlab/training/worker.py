@@ -19,13 +19,20 @@ from clustlab.errors import Cancelled, ClustlabError, ParameterError, SetAside
 from clustlab.params import build
 from clustlab.runs.identity import changed_from_preset
 from clustlab.runs.liveness import claim
-from clustlab.runs.store import Run, RunSpec, RunStore, Status, queued_status, write_status
+from clustlab.runs.store import (
+    READY,
+    Run,
+    RunSpec,
+    RunStore,
+    Status,
+    queued_status,
+    write_status,
+)
 from clustlab.training.longer import Longer, checkpoint_to_go_on, longer_spec
 from clustlab.training.train import train
 from clustlab.training.writer import DISK_FULL, RunWriter, load_checkpoint, save_checkpoint
 from clustlab.types import REMEDY
 
-READY = ("queued", "lost")  # a run that may be started
 NO_MEMORY = ("out of memory", "can't allocate memory")  # what torch says on MPS and on the CPU
 DEVICE_FAILED = ("cuda error", "cudnn", "cublas", "cusolver", "nvml")  # likewise, of a GPU
 SINGULAR = (np.linalg.LinAlgError, torch.linalg.LinAlgError)  # type: ignore[attr-defined]

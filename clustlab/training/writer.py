@@ -1,6 +1,5 @@
 """The one writer of a run: commits snapshots, reports progress, obeys requests."""
 
-import contextlib
 import dataclasses
 import errno
 import io
@@ -20,7 +19,7 @@ import torch
 
 from clustlab.data.atomic import flush, replacing, write_atomically
 from clustlab.errors import Cancelled, ClustlabError, RunNotFound
-from clustlab.runs.liveness import worker_identity
+from clustlab.runs.liveness import BEAT_EVERY, beat, worker_identity
 from clustlab.runs.migration import SCHEMA
 from clustlab.runs.store import Run, Status, snapshot_path, write_status
 from clustlab.types import Artefact, Snapshot
@@ -28,7 +27,6 @@ from clustlab.types import Artefact, Snapshot
 OVER: tuple[Status, ...] = ("done", "cancelled", "set aside", "failed")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 POLL_EVERY = 0.1  # seconds between looks at the request file
-BEAT_EVERY = 5.0  # seconds between touches of the status file
 HOLD_FOR = 0.05  # seconds between looks at it while paused
 REPORT_EVERY = 0.25  # seconds between writes of the status
 CHECKPOINT_SHARE = 0.05  # share of the training time that checkpoints may take
@@ -237,12 +235,6 @@ class RunWriter:
         flush(*self._unflushed, self.path / "snapshots")
         self._unflushed.clear()
         flush(self.path / "log.jsonl", self.path / "status.json", self.path)
-
-
-def beat(path: Path) -> None:
-    """Show that a run's worker, or the queue it waits in, is alive."""
-    with contextlib.suppress(OSError):
-        os.utime(path / "status.json")
 
 
 def _about(artefact: Artefact) -> dict[str, Any]:

@@ -50,14 +50,12 @@ def _runner(root: Path) -> "Runner":
 @cache
 def _make_runner(root: Path) -> "Runner":
     from clustlab import registry
-    from clustlab.training.runner import import_late_parts, make_runner  # with torch: only now
+    from clustlab.training.runner import make_runner
 
+    runner = make_runner(root)  # first: its process imports torch while we do
     registry.methods()
-    # before its thread begins: importing scikit-learn there while a page imports charts can end in
-    # a deadlock between the locks of modules that both of them need
-    import_late_parts()
     spare_imports()
-    return make_runner(root)
+    return runner
 
 
 def spare_imports() -> None:

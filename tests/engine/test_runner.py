@@ -1,10 +1,13 @@
 import json
 import os
+import signal
+import subprocess
 import sys
 import threading
 import time
 from dataclasses import replace
 
+import psutil
 import pytest
 import torch
 
@@ -12,7 +15,7 @@ from clustlab.errors import ClustlabError, DeviceUnavailable, ParameterError, Ru
 from clustlab.runs.liveness import claim, worker_identity
 from clustlab.runs.store import snapshot_path, write_status
 from clustlab.training import runner as runners
-from clustlab.training import train
+from clustlab.training import train, worker
 from clustlab.training.estimate import Machine
 from clustlab.training.longer import how_to_train_longer
 from clustlab.training.runner import ProcessRunner, ThreadRunner, make_runner
@@ -32,9 +35,25 @@ def carried_out(store, spec):
     return run
 
 
-@pytest.fixture(params=["thread", "process"])
-def runner(request, store, fake, monkeypatch):
+@pytest.fixture
+def processes(monkeypatch):
+    """Process runners know the fake method, and their processes end with the test."""
     monkeypatch.setattr(runners, "WORKER", (sys.executable, "-m", "tests.support.fake_cli", "work"))
+    children, start = [], subprocess.Popen
+
+    def started(*args, **options):
+        children.append(start(*args, **options))
+        return children[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", started)
+    yield children
+    for child in children:
+        child.kill()
+        child.communicate()
+
+
+@pytest.fixture(params=["thread", "process"])
+def runner(request, store, fake, processes):
     return make_runner(store.root, request.param)
 
 
@@ -654,11 +673,11 @@ def test_mixed_precision_is_the_engine_s_business(store, fake, monkeypatch):
 def test_training_has_a_lower_priority_than_the_server(store):
     before = set(threading.enumerate())
     ThreadRunner(store.root)
-    (worker,) = (t for t in set(threading.enumerate()) - before if t.name == "clustlab-training")
+    (thread,) = (t for t in set(threading.enumerate()) - before if t.name == "clustlab-training")
     server = os.getpriority(os.PRIO_PROCESS, os.getpid())
     wanted = min(19, max(0, server) + runners.NICE)
     end = time.monotonic() + 60
-    while os.getpriority(os.PRIO_PROCESS, worker.native_id) != wanted:
+    while os.getpriority(os.PRIO_PROCESS, thread.native_id) != wanted:
         assert time.monotonic() < end
         time.sleep(0.01)
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == server
@@ -737,13 +756,13 @@ def test_the_time_left_shrinks_to_nothing(store, fake, monkeypatch):
 # Choosing a runner -------------------------------------------------------------------------------
 
 
-def test_the_environment_names_the_runner(store, monkeypatch):
+def test_the_environment_names_the_runner(store, processes, monkeypatch):
     monkeypatch.delenv("CLUSTLAB_RUNNER", raising=False)
-    assert isinstance(make_runner(store.root), ThreadRunner)
-    monkeypatch.setenv("CLUSTLAB_RUNNER", "process")
     assert isinstance(make_runner(store.root), ProcessRunner)
+    monkeypatch.setenv("CLUSTLAB_RUNNER", "thread")
+    assert isinstance(make_runner(store.root), ThreadRunner)
     monkeypatch.setenv("CLUSTLAB_RUNNER", "tread")
-    with pytest.raises(ParameterError, match=r"'tread'\. Set it to thread, process or ray"):
+    with pytest.raises(ParameterError, match=r"'tread'\. Set it to process, thread or ray"):
         make_runner(store.root)
 
 
@@ -771,7 +790,9 @@ def test_ray_gets_the_same_work(store, fake, monkeypatch):
     assert run.status == "done"
 
 
-def test_a_worker_process_that_does_not_start_is_told(store, fake, monkeypatch, wait_for):
+def test_a_worker_process_that_does_not_start_is_told(
+    store, fake, processes, monkeypatch, wait_for
+):
     monkeypatch.setattr(runners, "WORKER", (sys.executable, "-c", "raise SystemExit(3)"))
     run = new_run(store, fake())
     ProcessRunner(store.root).submit(run.id)
@@ -779,8 +800,58 @@ def test_a_worker_process_that_does_not_start_is_told(store, fake, monkeypatch, 
     assert run.progress["error"] == "The worker process did not start (exit code 3)."
 
 
+@pytest.mark.slow
+def test_a_worker_that_is_killed_loses_its_run_and_the_next_one_has_another(
+    store, fake, processes, wait_for
+):
+    runner = ProcessRunner(store.root)
+    run, after = new_run(store, fake(by_hand=True, pace=0.05, epochs=200)), new_run(store, fake())
+    runner.submit(run.id)
+    runner.submit(after.id)
+    wait_for(lambda: len(run) >= 2)
+    assert run.progress["pid"] == processes[0].pid
+    processes[0].kill()
+    wait_for(lambda: run.status == "lost")
+    wait_for(lambda: after.status == "done")
+    assert after.progress["pid"] == processes[1].pid
+    requeue(run)  # it can be resumed
+    assert run.status == "queued"
+
+
+SERVER = """
+import sys, time
+from pathlib import Path
+from clustlab.training import runner
+runner.WORKER = (sys.executable, "-m", "tests.support.fake_cli", "work")
+runner.ProcessRunner(Path(sys.argv[1])).submit(sys.argv[2])
+time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_a_worker_ends_with_its_server_and_its_run_is_lost_but_resumable(store, fake, wait_for):
+    run = new_run(store, fake(by_hand=True, pace=0.05, epochs=200))
+    command = [sys.executable, "-c", SERVER, str(store.root), run.id]
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.getcwd()}) as server:
+        wait_for(lambda: len(run) >= 2)
+        pid = run.progress["pid"]
+        assert pid != server.pid
+        server.send_signal(signal.SIGKILL)
+    wait_for(lambda: run.status == "lost", 10)
+    wait_for(lambda: not psutil.pid_exists(pid), 10)
+    steps = len(run)
+    requeue(run)
+    run.request_step()  # one more, then it holds
+    another = ThreadRunner(store.root)
+    another.submit(run.id)
+    wait_for(lambda: len(run) == steps + 1)
+    run.request("cancel")
+    wait_for(lambda: run.status == "cancelled")
+
+
 def test_a_queue_survives_anything(store, fake, monkeypatch, wait_for):
-    real, calls = runners.execute, []
+    real, calls = worker.execute, []
 
     def execute_badly(root, run_id):
         calls.append(run_id)
@@ -788,7 +859,7 @@ def test_a_queue_survives_anything(store, fake, monkeypatch, wait_for):
             raise OSError("the network drive is gone")
         real(root, run_id)
 
-    monkeypatch.setattr(runners, "execute", execute_badly)
+    monkeypatch.setattr(worker, "execute", execute_badly)
     runner = ThreadRunner(store.root)
     bad, good = new_run(store, fake()), new_run(store, fake())
     for run_id in (bad.id, "nothing", good.id):
