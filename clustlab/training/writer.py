@@ -58,8 +58,9 @@ class RunWriter:
         self._closed = threading.Event()
 
     def __enter__(self) -> Self:
-        for left_over in (*self.path.glob("snapshots/*.tmp"), *self.path.glob("*.pt.*.tmp")):
-            left_over.unlink(missing_ok=True)  # of a worker that was killed
+        for own in ("snapshots/*", "*.pt", "status.json", "environment.json", "manifest.json"):
+            for left_over in self.path.glob(f"{own}.*.tmp"):
+                left_over.unlink(missing_ok=True)  # of a worker that was killed
         self._raise_schema()
         self.report(force=True)
         threading.Thread(target=self._beat, name="clustlab-heartbeat", daemon=True).start()
