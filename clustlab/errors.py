@@ -57,13 +57,15 @@ class RunUnreadable(RunNotFound):
     run_id : str
         Name of the folder.
     reason : str
-        What is wrong, such as "'created' is missing in manifest.json".
+        What is wrong, such as "manifest.json: 'created' is missing".
+    hint : str, optional
+        What to do about it.
     """
 
-    def __init__(self, run_id: str, reason: str) -> None:
+    def __init__(self, run_id: str, reason: str, hint: str = "") -> None:
         super().__init__(
             f"The run {run_id!r} cannot be read: {reason}.",
-            "Put back its files from a copy, or delete it on the page Runs.",
+            hint or "Put back its files from a copy, or delete it on the page Runs.",
         )
         self.reason = reason
 

@@ -1,13 +1,15 @@
 """Which items several runs have in common, and which row of each run they are."""
 
-import json
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from clustlab.data import library
+from clustlab.data import library, plain_files
+from clustlab.data.checked_json import Unreadable
 from clustlab.errors import ParameterError, RunNotFound
+from clustlab.runs import reading
 from clustlab.runs.store import Run, RunStore
 from clustlab.types import Array
 
@@ -109,13 +111,13 @@ def draw_key(run: Run) -> str:
 def fingerprint(store: RunStore, run: Run) -> str | None:
     """Digest of items and labels of the whole draw of a run; None while they are not known."""
     name = "whole" if run.spec.excluded else "fingerprint"
-    for file, entry in (
-        (store.root / "_data" / draw_key(run) / "about.json", "fingerprint"),
-        (store.root / "_data" / run.manifest["data_key"] / "about.json", name),
-        (run.path / "environment.json", name),
+    for folder, file, entry in (
+        (store.root / "_data", f"{draw_key(run)}/about.json", "fingerprint"),
+        (store.root / "_data", f"{run.manifest['data_key']}/about.json", name),
+        (run.path, "environment.json", name),
     ):
-        if file.is_file():
-            digest = json.loads(file.read_text("utf-8")).get(entry)
+        with contextlib.suppress(OSError, Unreadable):
+            digest = reading.environment(plain_files.content(folder, file)).get(entry)
             if digest:
                 return str(digest)
     return None

@@ -10,7 +10,7 @@ from clustlab.cli.output import add_json_argument, print_answer, print_rows
 from clustlab.errors import RunNotFound
 from clustlab.runs.labels import Label, label_of, set_label
 from clustlab.runs.search import Wanted
-from clustlab.runs.store import Run, RunStore
+from clustlab.runs.store import Run, RunStore, UnreadableRun
 from clustlab.types import Dataset
 
 if TYPE_CHECKING:
@@ -108,7 +108,20 @@ def _list(args: argparse.Namespace) -> int:
     store = RunStore(args.runs)
     wanted = Wanted(words=args.search, tags=args.tag)
     rows = [_listed_run(store, run) for run in store.runs() if wanted.matches(run)]
+    rows += [_listed_folder(each) for each in store.unreadable() if wanted.matches_folder(each)]
     return print_rows(args, rows, ("run", "status", "steps", "tags", "title"))
+
+
+def _listed_folder(folder: UnreadableRun) -> dict[str, Any]:
+    """What can be said of a run that cannot be read: its name, and why."""
+    return {
+        "run": folder.id,
+        "status": "unreadable",
+        "steps": None,
+        "tags": [],
+        "title": f"Cannot be read: {folder.reason}",
+        "reason": folder.reason,
+    }
 
 
 def _listed_run(store: RunStore, run: Run) -> dict[str, Any]:

@@ -8,7 +8,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from clustlab.data import plain_files
 from clustlab.data.atomic import write_atomically
+from clustlab.data.checked_json import Unreadable, parsed
 
 FILE = "_lesson.json"
 FIRST_LESSON = "assumptions"  # name of lesson 1
@@ -36,6 +38,6 @@ def set_bookmark(root: Path, mark: Bookmark) -> None:
 def bookmark(root: Path) -> Bookmark | None:
     """Where somebody was last; None if nobody was anywhere, or the file is broken."""
     try:
-        return Bookmark(**json.loads((root / FILE).read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
+        return parsed(plain_files.content(root, FILE), Bookmark)
+    except (OSError, Unreadable):
         return None

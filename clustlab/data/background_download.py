@@ -10,16 +10,27 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
-from clustlab.data import library
+from clustlab.data import library, plain_files
 from clustlab.data.atomic import write_atomically
+from clustlab.data.checked_json import Text, Unreadable, parsed
 from clustlab.errors import Cancelled, ClustlabError
 
 log = logging.getLogger(__name__)
 
 SILENCE = 30.0  # seconds without a sign of life after which a download counts as stopped
 BEAT_EVERY = 5.0
+
+
+class State(TypedDict):
+    """What a download says of itself."""
+
+    status: Literal["running", "done", "failed", "cancelled"]
+    message: NotRequired[Text]
+    fraction: NotRequired[float]
+    error: NotRequired[Text]
+    hint: NotRequired[Text]
 
 
 def start(root: Path, name: str) -> None:
@@ -34,13 +45,14 @@ def progress(root: Path, name: str) -> dict[str, Any]:
     """Status (running, done, failed, cancelled), message and fraction; empty if never started."""
     file = _status(root, name)
     try:
-        state: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        text = plain_files.content(file.parent, file.name)
+        state: dict[str, Any] = {"message": "", "fraction": 0.0, **parsed(text, State)}
         silent = time.time() - file.stat().st_mtime
-    except (OSError, ValueError):
+    except (OSError, Unreadable):
         return {}
     if state["status"] == "running" and silent > SILENCE:
         return {"status": "cancelled", "message": "The download stopped.", "fraction": 0.0}
-    return state
+    return {**state, "fraction": min(max(0.0, state["fraction"]), 1.0)}
 
 
 def cancel(root: Path, name: str) -> None:

@@ -14,16 +14,34 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
 from clustlab import registry
+from clustlab.data import checked_arrays, plain_files
 from clustlab.data.atomic import flush
+from clustlab.data.checked_arrays import Check, Declared
+from clustlab.data.checked_json import Name, Text, Unreadable, parsed
 from clustlab.data.feature_scales import check_finite, standardised
 from clustlab.errors import DataError, ParameterError
 from clustlab.params import STANDARDISE, build, schema
 from clustlab.types import Array, Dataset, Labelling, Report
+
+ABOUT, ITEMS, LABELS = "about.json", "items.npy", "labels.npy"
+MOST_CLASSES = 30_000  # that nobody has named
+
+
+class About(TypedDict):
+    """`about.json` beside the arrays."""
+
+    name: Name
+    has_labels: bool
+    class_names: list[Name]
+    protocol: Text
+    other_labels: dict[str, list[Name]]
+    fingerprint: Text
+    whole: NotRequired[Text]  # fingerprint of the draw that items were left out of
 
 
 def silent(message: str, share: float) -> None:
@@ -74,7 +92,7 @@ def load(
         If a row to be left out is not there, or none would be left.
     """
     folder = _folder(root, name, params, seed, excluded)
-    if not (folder / "about.json").is_file():
+    if not is_whole(folder):
         if excluded:
             dataset = without(load(root, name, params, seed, report), excluded)
             _save(folder, dataset, whole=fingerprint(root, name, params, seed))
@@ -82,6 +100,15 @@ def load(
             _save(folder, _drawn(name, params, seed, report))
     os.utime(folder)  # in use, see `remove_unused`
     return open_folder(folder)
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a data set is in its folder and can be read."""
+    try:
+        open_folder(folder)
+    except (FileNotFoundError, Unreadable):
+        return False
+    return True
 
 
 def _drawn(name: str, params: Mapping[str, Any], seed: int, report: Report) -> Dataset:
@@ -181,35 +208,98 @@ def fingerprint(
     root: Path, name: str, params: Mapping[str, Any], seed: int, excluded: Sequence[int] = ()
 ) -> str:
     """Digest of items and labels of a loaded data set: equal means the same images."""
-    folder = _folder(root, name, params, seed, excluded)
-    return str(json.loads((folder / "about.json").read_text("utf-8"))["fingerprint"])
+    return _about(_folder(root, name, params, seed, excluded))["fingerprint"]
+
+
+def folder_of(root: Path, data_key: str) -> Path:
+    """Folder of the data set of a key."""
+    return root / "_data" / data_key
+
+
+def n_items(root: Path, data_key: str) -> int | None:
+    """Number of items of the data set of a key; None if it is not there, or damaged."""
+    try:
+        return len(_items(folder_of(root, data_key)))
+    except (OSError, Unreadable):
+        return None
 
 
 def open_folder(folder: Path) -> Dataset:
-    """Data set from a folder that `load` made; arrays are mapped, not read."""
-    about = json.loads((folder / "about.json").read_text("utf-8"))
+    """Data set from a folder that `load` made; arrays are mapped, not read.
 
-    def array(file: str) -> Any:
-        return np.load(folder / file, mmap_mode="r", allow_pickle=False)
+    Raises
+    ------
+    FileNotFoundError
+        If a part of it is not there.
+    Unreadable
+        If a part is not what it should be.
+    """
+    about = _about(folder)
+    items = _items(folder)
+    if items.dtype.kind == "f" and not np.isfinite(items).all():
+        raise Unreadable(f"{ITEMS} holds a value that is not finite")
+    n = len(items)
+    try:
+        return Dataset(
+            name=about["name"],
+            items=items,
+            labels=_labels(folder, LABELS, n, about["class_names"])
+            if about["has_labels"]
+            else None,
+            class_names=tuple(about["class_names"]),
+            protocol=about["protocol"],
+            other_labels={
+                title: Labelling(_labels(folder, f"labels-{i}.npy", n, names), tuple(names))
+                for i, (title, names) in enumerate(about["other_labels"].items())
+            },
+            original=_rows(folder, "original.npy", n)
+            if (folder / "original.npy").exists()
+            else None,
+        )
+    except DataError as error:
+        raise Unreadable(error.message.rstrip(".")) from error
 
-    return Dataset(
-        name=about["name"],
-        items=array("items.npy"),
-        labels=array("labels.npy") if about["has_labels"] else None,
-        class_names=tuple(about["class_names"]),
-        protocol=about["protocol"],
-        other_labels={
-            title: Labelling(array(f"labels-{i}.npy"), tuple(names))
-            for i, (title, names) in enumerate(about["other_labels"].items())
-        },
-        original=array("original.npy") if (folder / "original.npy").is_file() else None,
-    )
+
+def _about(folder: Path) -> About:
+    return parsed(plain_files.content(folder.parent, f"{folder.name}/{ABOUT}"), About)
+
+
+def _mapped(folder: Path, file: str, check: Check) -> Array:
+    return checked_arrays.mapped(folder.parent, f"{folder.name}/{file}", check)
+
+
+def _items(folder: Path) -> Array:
+    def check(name: str, about: Declared) -> None:
+        images = len(about.shape) == 4 and about.dtype == np.uint8
+        points = len(about.shape) == 2 and about.dtype == np.float32
+        if not (images or points) or 0 in about.shape:
+            raise Unreadable(f"{ITEMS} has the shape {about.shape} of {about.dtype}")
+
+    return _mapped(folder, ITEMS, check)
+
+
+def _rows(folder: Path, file: str, n: int) -> Array:
+    """Whole numbers in a file, one for each item."""
+
+    def check(name: str, about: Declared) -> None:
+        if about.shape != (n,) or about.dtype.kind not in "iu":
+            raise Unreadable(f"{file} has the shape {about.shape} of {about.dtype} for {n:,} items")
+
+    return _mapped(folder, file, check)
+
+
+def _labels(folder: Path, file: str, n: int, names: Sequence[str]) -> Array:
+    labels = _rows(folder, file, n)
+    most = max(len(names), MOST_CLASSES)
+    if labels.max(initial=0) >= most:
+        raise Unreadable(f"{file} names class {labels.max()}, of at most {most:,}")
+    return labels
 
 
 def _folder(
     root: Path, name: str, params: Mapping[str, Any], seed: int, excluded: Sequence[int] = ()
 ) -> Path:
-    return root / "_data" / key(name, params, seed, excluded)
+    return folder_of(root, key(name, params, seed, excluded))
 
 
 def remove_unused(root: Path, needed: Collection[str], older_than: float) -> None:
@@ -218,8 +308,8 @@ def remove_unused(root: Path, needed: Collection[str], older_than: float) -> Non
     What a killed worker left half written goes too. Original files are elsewhere and stay.
     """
     for folder in (root / "_data").iterdir() if (root / "_data").is_dir() else ():
-        if folder.name not in needed and time.time() - folder.stat().st_mtime >= older_than:
-            shutil.rmtree(folder, ignore_errors=True)
+        if folder.name not in needed and time.time() - folder.lstat().st_mtime >= older_than:
+            remove_folder(folder)
 
 
 def _save(folder: Path, dataset: Dataset, whole: str = "") -> None:
@@ -230,15 +320,23 @@ def _save(folder: Path, dataset: Dataset, whole: str = "") -> None:
     try:
         _write(temporary, dataset, whole)
         flush(*temporary.iterdir(), temporary)
-        if folder.is_dir() and not (folder / "about.json").is_file():
-            shutil.rmtree(folder)  # damaged by hand
+        if not is_whole(folder):
+            remove_folder(folder)  # damaged, or a link to somewhere else
         temporary.rename(folder)
         flush(folder.parent)
     except OSError:
-        if not (folder / "about.json").is_file():  # else another worker was faster
+        if not is_whole(folder):  # else another worker was faster
             raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder as far as that is possible; of a link only the link."""
+    if folder.is_symlink():
+        folder.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(folder: Path, dataset: Dataset, whole: str) -> None:

@@ -14,9 +14,11 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
+from clustlab.data import plain_files
 from clustlab.data.atomic import write_atomically
+from clustlab.data.checked_json import Count, Moment, Name, Text, Unreadable, parsed
 from clustlab.errors import ParameterError
 from clustlab.types import Array
 
@@ -30,6 +32,15 @@ LONGEST_NOTE = 2000
 LONGEST_SLUG = 40
 RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)$")  # not allowed as file names on Windows
 GONE = "It may have been deleted or renamed meanwhile."
+
+
+class BasketRecord(TypedDict):
+    """The file of a basket."""
+
+    name: Name
+    indices: list[Count]
+    note: Text
+    created: Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +113,7 @@ class Baskets:
     def __init__(self, root: Path, data_key: str, n_items: int) -> None:
         if not data_key or Path(data_key).name != data_key or data_key.startswith((".", "_")):
             raise ParameterError(f"{data_key!r} is not the key of a data set.", "Open a run first.")
+        self._root = root
         self.folder = root / "_baskets" / data_key
         self._bin = self.folder / "_deleted"
         self._n_items = n_items
@@ -109,12 +121,12 @@ class Baskets:
     def all(self) -> list[Basket]:
         """All baskets, oldest first; files that cannot be read are left aside."""
         files = sorted(self.folder.glob("*.json")) if self.folder.is_dir() else []
-        baskets = [basket for file in files if (basket := _read(file)) is not None]
+        baskets = [basket for file in files if (basket := self._read(file)) is not None]
         return sorted(baskets, key=lambda basket: (basket.created, basket.slug))
 
     def get(self, slug: str) -> Basket:
         """Basket of this slug; raises `ParameterError` if there is none."""
-        basket = _read(self._path(slug))
+        basket = self._read(self._path(slug))
         if basket is None:
             raise ParameterError(f"There is no basket {slug!r}.", GONE)
         return basket
@@ -185,7 +197,7 @@ class Baskets:
             If it is not among the deleted, or its name was taken meanwhile.
         """
         file = self._bin / self._path(slug).name
-        basket = _read(file)
+        basket = self._read(file)
         if basket is None:
             raise ParameterError(f"{slug!r} is not among the deleted baskets.", "It is gone.")
         self._check_free(basket.name)
@@ -213,11 +225,23 @@ class Baskets:
         return Basket(name, slug_of(name), rows, _checked_note(note), time.time())
 
     def _check_free(self, name: str) -> None:
-        taken = _read(self._path(slug_of(name)))
+        taken = self._read(self._path(slug_of(name)))
         if taken is not None:
             raise ParameterError(
                 f"There is a basket {taken.name!r} already.", "Choose another name, or rename it."
             )
+
+    def _read(self, file: Path) -> Basket | None:
+        """Basket from its file; None if there is none that can be read."""
+        try:
+            place = file.relative_to(self._root)
+            said = parsed(plain_files.content(self._root, str(place)), BasketRecord)
+        except (OSError, Unreadable):
+            return None
+        indices = tuple(sorted(set(said["indices"])))
+        if not indices or indices[-1] >= self._n_items:
+            return None
+        return Basket(said["name"], file.stem, indices, said["note"], said["created"])
 
     def _write(self, basket: Basket) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -233,18 +257,3 @@ def _checked_note(note: str) -> str:
             f"The note has {len(note):,} letters.", f"Use at most {LONGEST_NOTE:,}."
         )
     return note
-
-
-def _read(file: Path) -> Basket | None:
-    """Basket from its file; None if there is none that can be read."""
-    try:
-        plain = json.loads(file.read_text("utf-8"))
-        return Basket(
-            name=str(plain["name"]),
-            slug=file.stem,
-            indices=tuple(int(i) for i in plain["indices"]),
-            note=str(plain["note"]),
-            created=float(plain["created"]),
-        )
-    except (OSError, ValueError, TypeError, KeyError):
-        return None

@@ -4,7 +4,6 @@ Two runs of one identity were asked the same and had the same done to them. Titl
 comparisons, lessons and the benchmark all ask here.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -13,8 +12,11 @@ from typing import Any, Protocol
 
 import clustlab
 from clustlab import registry
-from clustlab.errors import ParameterError
+from clustlab.data import plain_files
+from clustlab.data.checked_json import Unreadable
+from clustlab.errors import ParameterError, RunUnreadable
 from clustlab.params import Param, check, schema
+from clustlab.runs import reading
 from clustlab.runs.spec import RunSpec
 
 INTERVENTIONS = "interventions.jsonl"  # in the folder of a run; see `clustlab.runs.interventions`
@@ -133,21 +135,33 @@ def comes_from(run: RunRecord, spec: RunSpec) -> bool:
 
 def carried_out(run: RunRecord) -> tuple[Change, ...]:
     """Interventions of a run that were made, in their order."""
-    try:
-        text = (run.path / INTERVENTIONS).read_bytes()
-    except OSError:
-        return ()
-    lines = text[: text.rfind(b"\n") + 1].splitlines()  # the last one may be half-written
     return tuple(
         Change(
             about["step"],
             about["kind"],
-            tuple(about.get("lasting", about["clusters"])),
+            tuple(about.get("lasting") or about["clusters"]),
             about["value"],
         )
-        for about in map(json.loads, lines)
+        for about in recorded_changes(run.path)
         if about.get("reason") == ""
     )
+
+
+def recorded_changes(path: Path) -> list[reading.ChangeLine]:
+    """Lines that a run has of its interventions, but for one that is half-written.
+
+    Raises
+    ------
+    RunUnreadable
+        If a line says what no intervention is.
+    """
+    try:
+        text = plain_files.content(path, INTERVENTIONS)
+        return [reading.change_line(line) for line in text[: text.rfind(b"\n") + 1].splitlines()]
+    except FileNotFoundError:
+        return []
+    except Unreadable as error:
+        raise RunUnreadable(path.name, f"{INTERVENTIONS}: {error}") from error
 
 
 # -- settings ----------------------------------------------------------------------------------

@@ -20,12 +20,16 @@ from typing import Any
 
 import numpy as np
 
+from clustlab.data import plain_files
 from clustlab.data.atomic import flush, write_atomically
+from clustlab.data.checked_json import Unreadable
 from clustlab.errors import ClustlabError, ParameterError, RunNotFound
-from clustlab.runs.identity import INTERVENTIONS
+from clustlab.runs import reading
+from clustlab.runs.identity import INTERVENTIONS, recorded_changes
 from clustlab.runs.store import Run
 from clustlab.types import Array, Intervention, InterventionKind
 
+MOST_PENDING = 1000  # more are left aside
 Offered = Mapping[str, tuple[InterventionKind, ...]]
 """Kinds of intervention by phase, in the order of the phases."""
 LastingNumbers = Callable[[int], Array]
@@ -106,15 +110,15 @@ def take_back(run: Run, name: str) -> None:
 def pending(run: Run, lasting_numbers: LastingNumbers) -> list[PendingIntervention]:
     """What is asked for and not made yet, oldest first."""
     asked = []
-    for file in sorted(_folder(run.path).glob("*.json")):
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, ClustlabError):
-            about = json.loads(file.read_text("utf-8"))
-            n_steps = int(about["n_steps"])
+    for file in sorted(_folder(run.path).glob("*.json"))[:MOST_PENDING]:
+        with contextlib.suppress(OSError, Unreadable, ClustlabError):
+            about = reading.wish(plain_files.content(run.path, f"wishes/{file.name}"))
+            n_steps = about["n_steps"]
             if "lasting" in about:
-                lasting = tuple(int(i) for i in about["lasting"])
+                lasting = tuple(about["lasting"])
             else:  # asked for by raw numbers, as was done before
                 lasting = _lasting(about["clusters"], min(n_steps, len(run)), lasting_numbers)
-            checked = Intervention(about["kind"], lasting, float(about["value"]))
+            checked = Intervention(about["kind"], lasting, about["value"])
             asked.append(
                 PendingIntervention(file.stem, checked.kind, lasting, checked.value, n_steps)
             )
@@ -163,7 +167,7 @@ class InterventionQueue:
         self.run, self.offered = run, offered
         self._lasting_numbers = lasting_numbers
         self._file = run.path / INTERVENTIONS
-        self._lines = _whole_lines(self._file)
+        self._lines = _whole_lines(run.path)
 
     def take(self, step: int, phase: str, *, is_new: bool) -> list[Intervention]:
         """What to change at the start of the iteration that makes a step, by raw numbers.
@@ -237,15 +241,14 @@ def _folder(path: Path) -> Path:
     return path / "wishes"
 
 
-def _whole_lines(file: Path) -> list[dict[str, Any]]:
-    """Lines of a file, without one that a crash has left half-written."""
-    if not file.is_file():
-        return []
-    text = file.read_bytes()
-    whole = text[: text.rfind(b"\n") + 1]
-    if whole != text:
-        file.write_bytes(whole)
-    return [json.loads(line) for line in whole.splitlines()]
+def _whole_lines(path: Path) -> list[dict[str, Any]]:
+    """What a run has recorded, and the file without a line that a crash has left half-written."""
+    lines = [dict(line) for line in recorded_changes(path)]
+    file = path / INTERVENTIONS
+    text = file.read_bytes() if file.is_file() else b""
+    if text and not text.endswith(b"\n"):
+        file.write_bytes(text[: text.rfind(b"\n") + 1])
+    return lines
 
 
 def _about(line: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,9 +7,13 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol, TypedDict
 
+from msgspec import Meta
+
+from clustlab.data import plain_files
 from clustlab.data.atomic import write_atomically
+from clustlab.data.checked_json import Name, Text, Unreadable, parsed
 from clustlab.errors import ParameterError, RunNotFound
 
 FILE = "about.json"
@@ -24,6 +28,14 @@ class Folder(Protocol):
     path: Path
 
 
+class LabelRecord(TypedDict):
+    """`about.json` in the folder of a run."""
+
+    name: Name
+    tags: Annotated[list[Name], Meta(max_length=100)]
+    note: Text
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """What a user says of a run."""
@@ -36,10 +48,10 @@ class Label:
 def label_of(run: Folder) -> Label:
     """Label of a run; an empty one if it has none, or none that can be read."""
     try:
-        about = json.loads((run.path / FILE).read_text("utf-8"))
-        return Label(str(about["name"]), tuple(map(str, about["tags"])), str(about["note"]))
-    except (OSError, ValueError, TypeError, KeyError):
+        said = parsed(plain_files.content(run.path, FILE), LabelRecord)
+    except (OSError, Unreadable):
         return Label()
+    return Label(said["name"], tuple(said["tags"]), said["note"])
 
 
 def set_label(run: Folder, label: Label) -> Label:

@@ -4,10 +4,14 @@ Names that are not declared do no harm: a newer version may have written them. O
 or of another kind makes the file unreadable, and the reason says which.
 """
 
-from typing import Annotated, Literal, NotRequired, TypedDict
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
+from clustlab.data import plain_files
 from clustlab.data.checked_json import (
     Count,
     Moment,
@@ -21,10 +25,14 @@ from clustlab.data.checked_json import (
     parsed,
     parsed_with_all,
 )
-from clustlab.runs.migration import RENAMED_SCALARS
+from clustlab.errors import RunNotFound, RunUnreadable
+from clustlab.runs.migration import RENAMED_SCALARS, SCHEMA
 from clustlab.types import ArtefactKind, InterventionKind, Role
 
 Status = Literal["queued", "running", "paused", "done", "cancelled", "set aside", "failed", "lost"]
+MANIFEST = "manifest.json"
+MARKS = ("status.json", "log.jsonl", "snapshots")  # of a run whose manifest is gone
+LAID_DOWN = 10.0  # seconds after which a run without a manifest is not about to get one
 MOST_CLUSTERS = 1_000_000
 Clusters = Annotated[int, Meta(ge=0, le=MOST_CLUSTERS)]
 Axis = Annotated[int, Meta(ge=0, le=4)]
@@ -178,6 +186,48 @@ def state(text: bytes) -> State:
     if said.get("fraction") is not None:
         said["fraction"] = min(max(0.0, float(said["fraction"] or 0.0)), 1.0)
     return said
+
+
+def looks_like_run(path: Path) -> bool:
+    """Whether a folder is a run, be it a damaged one; one that is just laid down is none yet."""
+    if os.path.lexists(path / MANIFEST):
+        return True
+    try:
+        marks = [path / name for name in MARKS if os.path.lexists(path / name)]
+        return bool(marks) and time.time() - path.stat().st_mtime > LAID_DOWN
+    except OSError:
+        return False
+
+
+def opened_manifest(path: Path) -> dict[str, Any]:
+    """What the manifest in the folder of a run says, after a look at what the folder holds.
+
+    Raises
+    ------
+    RunUnreadable
+        If a file of the folder is not plain, or the manifest is not what it should be.
+    RunNotFound
+        If there is no such folder.
+    """
+    try:
+        plain_files.check_plain(path)
+        text = plain_files.content(path, MANIFEST)
+        if schema(text) > SCHEMA:
+            raise RunUnreadable(
+                path.name, "it was made by a newer version", "Update clustlab to read it."
+            )
+        return dict(manifest(text))
+    except Unreadable as error:
+        raise RunUnreadable(path.name, f"{MANIFEST}: {error}") from error
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # a name with a zero byte
+        if looks_like_run(path):
+            raise RunUnreadable(path.name, f"{MANIFEST} is missing") from error
+        raise RunNotFound(
+            f"There is no readable run {path.name!r} in {path.parent}.",
+            "Open the page Runs for those there are, or delete the folder.",
+        ) from error
+    except OSError as error:
+        raise RunUnreadable(path.name, f"{MANIFEST}: {error.strerror}") from error
 
 
 def log_record(line: bytes) -> LogRecord:

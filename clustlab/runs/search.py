@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from clustlab.runs.identity import carried_out
 from clustlab.runs.labels import label_of
-from clustlab.runs.store import Run
+from clustlab.runs.store import Run, UnreadableRun
 from clustlab.runs.titles import description
 
 
@@ -31,6 +31,11 @@ class Wanted:
             and (not self.by_hand or bool(carried_out(run)))
             and _holds(_text(run), self.words)
         )
+
+    def matches_folder(self, folder: UnreadableRun) -> bool:
+        """Whether a run that cannot be read is looked for: of all there is to say, by its words."""
+        asked = (self.datasets, self.methods, self.statuses, self.tags, self.by_hand)
+        return not any(asked) and _holds(f"{folder.id}\n{folder.reason}".lower(), self.words)
 
 
 def _allows(names: Collection[str], name: str) -> bool:

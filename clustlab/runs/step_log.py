@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from clustlab.data import plain_files
 from clustlab.data.checked_json import Unreadable
 from clustlab.runs.reading import log_record
 
+FILE = "log.jsonl"  # in the folder of the run
 MOST_MISSING = 1000  # steps that may lack between two lines; a longer way is damage, too
 MISSING = "missing"  # key of a record that stands in for a step without a line
 
@@ -26,17 +28,17 @@ class StepLog:
     figures; see `is_missing`.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, run: Path) -> None:
         self.n_repaired = 0  # how often steps that were read before have changed
-        self._file = file
+        self._run = run
         self._records: list[dict[str, Any]] = []
         self._offset = 0
         self._reading = threading.Lock()
 
     def read(self) -> list[dict[str, Any]]:
         """All records so far, the same growing list at each call: its place is the step."""
-        with self._reading, contextlib.suppress(FileNotFoundError):  # no step yet, or deleted
-            with self._file.open("rb") as file:
+        with self._reading, contextlib.suppress(FileNotFoundError, Unreadable):
+            with plain_files.opened(self._run, FILE) as file:  # unless there is no step yet
                 if file.seek(0, os.SEEK_END) < self._offset:  # it was cut off meanwhile
                     self._records.clear()
                     self._offset = 0

@@ -23,46 +23,36 @@ import json
 import os
 import secrets
 import shutil
-import threading
+import stat
 import time
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, cast, overload
-
-import numpy as np
+from typing import Any, BinaryIO, cast, overload
 
 import clustlab
-from clustlab.data import library
+from clustlab.data import library, plain_files
 from clustlab.data.atomic import flush, write_atomically
 from clustlab.data.checked_json import Unreadable
 from clustlab.errors import Diverged, RunNotFound, RunUnreadable, StepMissing
-from clustlab.runs import reading, titles
-from clustlab.runs.identity import INTERVENTIONS
-from clustlab.runs.liveness import is_orphan, worker_identity
+from clustlab.runs import titles
+from clustlab.runs.identity import INTERVENTIONS, recorded_changes
 from clustlab.runs.migration import SCHEMA, MigratedArrays, number_of_noise
 from clustlab.runs.reading import Status as Status
+from clustlab.runs.reading import looks_like_run, opened_manifest
 from clustlab.runs.spec import RunSpec as RunSpec  # readers of runs find it here, too
+from clustlab.runs.status import ACTIVE as ACTIVE
+from clustlab.runs.status import INTENTIONS, Intention, Request, progress_of, requested
+from clustlab.runs.status import READY as READY
+from clustlab.runs.status import RESUMABLE as RESUMABLE
+from clustlab.runs.status import queued_status as queued_status
+from clustlab.runs.status import write_status as write_status
+from clustlab.runs.step_arrays import StepArrays
 from clustlab.runs.step_log import MOST_MISSING, StepLog, is_missing
-from clustlab.types import REMEDY, Array, Artefact, Dataset, Snapshot
+from clustlab.types import Array, Artefact, Dataset, Snapshot
 
-ACTIVE: tuple[Status, ...] = ("queued", "running", "paused")
-READY: tuple[Status, ...] = ("queued", "lost")  # a worker may take it
-RESUMABLE: tuple[Status, ...] = ("cancelled", "set aside", "failed", "lost")
-Request = Literal["run", "pause", "cancel", "aside"]
-Intention = Literal["", "pausing", "stopping", "setting aside"]
-INTENTIONS: Mapping[str, Intention] = {
-    "pause": "pausing",
-    "cancel": "stopping",
-    "aside": "setting aside",
-}
-MANIFEST = "manifest.json"
+LOAD_AGAIN = "Resume the run, or duplicate it, to load them again."
 UNUSED_DATA = 3600.0  # seconds for which a loaded data set without a run is kept
-# numpy parses the head of an array, and the parser of CPython 3.11 now and then raises a
-# SystemError ("AST constructor recursion depth mismatch") when threads use it at the same time
-_reading_arrays = threading.RLock()
 
 
 class Run(Sequence[Snapshot]):
@@ -77,10 +67,12 @@ class Run(Sequence[Snapshot]):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.id = path.name
-        self.manifest: dict[str, Any] = _manifest(path)
+        self.manifest: dict[str, Any] = opened_manifest(path)
+        recorded_changes(path)  # without them nobody knows which run it is
         self.spec = RunSpec(**self.manifest["spec"])
-        self._log = StepLog(path / "log.jsonl")
+        self._log = StepLog(path)
         self._unreadable: set[int] = set()  # steps whose file could not be read when last tried
+        self._n_items: int | None = None
         self._load = lru_cache(maxsize=24)(self._read_snapshot)
 
     # -- the log -------------------------------------------------------------------------------
@@ -155,26 +147,7 @@ class Run(Sequence[Snapshot]):
     @property
     def progress(self) -> dict[str, Any]:
         """Where the run stands: status, phase, done, total, fraction, eta, error and the rest."""
-        path = self.path / "status.json"
-        try:
-            state: dict[str, Any] = dict(reading.state(path.read_bytes()))
-            age = time.time() - path.stat().st_mtime
-        except (OSError, ValueError):
-            return {"status": "lost"}
-        if state["status"] == "failed" and state.get("hint") == REMEDY:
-            state.setdefault("error_type", Diverged.__name__)  # a run of before says no type
-        if state["status"] == "queued" and self._requested == "cancel":
-            state["status"] = "cancelled"  # the worker will see to it when it comes to this run
-        elif state["status"] in ACTIVE and is_orphan(state, age):
-            state["status"] = "lost"
-        return state
-
-    @property
-    def _requested(self) -> str:
-        try:
-            return (self.path / "request").read_text("utf-8").strip()
-        except OSError:
-            return "run"
+        return progress_of(self.path)
 
     @property
     def status(self) -> Status:
@@ -189,7 +162,7 @@ class Run(Sequence[Snapshot]):
     @property
     def intention(self) -> Intention:
         """What its worker was asked to do and has not done yet; empty if there is nothing."""
-        status, wanted = self.status, INTENTIONS.get(self._requested, "")
+        status, wanted = self.status, INTENTIONS.get(requested(self.path), "")
         if status == "running" or (status == "paused" and wanted != "pausing"):
             return wanted
         return ""
@@ -224,36 +197,26 @@ class Run(Sequence[Snapshot]):
         return int(self.manifest.get("steps_before", 0))
 
     @property
+    def n_items(self) -> int | None:
+        """Number of items, as their own file says; None while they are not there."""
+        if self._n_items is None:
+            self._n_items = library.n_items(self.path.parent, self.manifest["data_key"])
+        return self._n_items
+
+    @property
     def size(self) -> int:
         """Bytes on disk."""
         total = 0
         for file in self.path.rglob("*"):
             with contextlib.suppress(OSError):  # a worker replaces files meanwhile
-                total += file.stat().st_size if file.is_file() else 0
+                about = file.lstat()
+                total += about.st_size if stat.S_ISREG(about.st_mode) else 0
         return total
 
     @property
     def title(self) -> str:
         """Short name for people, such as 'DEC on digits, seed 0, without 41 items'."""
         return titles.title(self)
-
-
-def _manifest(path: Path) -> dict[str, Any]:
-    try:
-        text = (path / MANIFEST).read_bytes()
-    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
-        raise RunNotFound(
-            f"There is no readable run {path.name!r} in {path.parent}.",
-            "Open the page Runs for those there are, or delete the folder.",
-        ) from error
-    try:
-        if reading.schema(text) > SCHEMA:
-            raise RunNotFound(
-                f"The run {path.name!r} was made by a newer version.", "Update clustlab to read it."
-            )
-        return dict(reading.manifest(text))
-    except Unreadable as error:
-        raise RunUnreadable(path.name, f"{error} in {MANIFEST}") from error
 
 
 @contextlib.contextmanager
@@ -263,27 +226,34 @@ def _opened(run: Run, step: int) -> Iterator[Mapping[str, Array]]:
     if is_missing(record):
         raise step_missing(run, step)
     noise = number_of_noise(run.spec.method, record)
+    with step_file(run, step) as file:
+        arrays = StepArrays(file, record, run.n_items)
+        yield arrays if noise is None else MigratedArrays(arrays, record, noise)
+
+
+@contextlib.contextmanager
+def step_file(run: Run, step: int) -> Iterator[BinaryIO]:
+    """File of the arrays of a step, to read; raises `RunNotFound` if that goes wrong."""
     try:
-        with (
-            _reading_arrays,
-            snapshot_path(run.path, step).open("rb") as file,  # numpy leaves a damaged one open
-            np.load(file, allow_pickle=False) as arrays,
-        ):
-            yield arrays if noise is None else MigratedArrays(arrays, record, noise)
-    except (OSError, EOFError, ValueError, KeyError, zlib.error, zipfile.BadZipFile) as error:
-        raise step_missing(run, step) from error
+        with plain_files.opened(run.path, f"snapshots/{step:05d}.npz") as file:
+            yield file
+    except (OSError, ValueError, KeyError, Diverged) as error:
+        raise step_missing(
+            run, step, str(error) if isinstance(error, Unreadable) else ""
+        ) from error
     run._unreadable.discard(step)
 
 
-def step_missing(run: Run, step: int) -> RunNotFound:
+def step_missing(run: Run, step: int, why: str = "") -> RunNotFound:
     """What to raise if a step cannot be read; it counts among the missing ones from now on."""
     if not run.path.is_dir():
         return RunNotFound(
             f"The run {run.id!r} was deleted.", "Open the page Runs for those there are."
         )
     run._unreadable.add(step)
+    why = f" ({why})" if why else ""
     return StepMissing(
-        f"Step {step} of this run is missing: its line in the log or its file cannot be read.",
+        f"Step {step} of this run is missing: its line in the log or its file cannot be read{why}.",
         "Look at another step, or resume the run, which computes missing steps again.",
     )
 
@@ -292,6 +262,14 @@ def _artefact(about: Mapping[str, Any], data: Array) -> Artefact:
     """Artefact from its line in the log, where tuples became lists, and its array."""
     fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about.items()}
     return Artefact(data=data, **fields)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class UnreadableRun:
+    """A folder that looks like a run and cannot be read."""
+
+    id: str  # its name
+    reason: str  # in words
 
 
 def snapshot_path(run: Path, step: int) -> Path:
@@ -370,26 +348,37 @@ class RunStore:
         RunNotFound
             If its data are gone from the folder of runs.
         """
-        folder = self.data_folder(run)
+        key = run.manifest["data_key"]
         try:
-            return library.open_folder(folder)
+            return library.open_folder(library.folder_of(self.root, key))
         except OSError as error:
-            raise RunNotFound(
-                f"The items of {run.id!r} are not in {folder}.",
-                "Resume the run, or duplicate it, to load them again.",
-            ) from error
+            what = f"The items of {run.id!r} are not in the folder _data/{key}."
+            raise RunNotFound(what, LOAD_AGAIN) from error
+        except Unreadable as error:
+            what = f"The items of {run.id!r} in the folder _data/{key} are damaged: {error}."
+            raise RunNotFound(what, LOAD_AGAIN) from error
 
     def runs(self) -> list[Run]:
         """All readable runs, newest first."""
-        return self._scan(self.root)
+        return self._scan(self.root)[0]
 
-    def _scan(self, folder: Path) -> list[Run]:
-        runs = []
+    def unreadable(self) -> list[UnreadableRun]:
+        """Folders that look like runs and cannot be read, each with the reason, by name."""
+        return self._scan(self.root)[1]
+
+    def _scan(self, folder: Path) -> tuple[list[Run], list[UnreadableRun]]:
+        runs, unreadable = [], []
         for path in folder.iterdir() if folder.is_dir() else ():
-            if (path / "manifest.json").is_file() and not path.name.startswith(("_", ".")):
-                with contextlib.suppress(RunNotFound):  # half deleted, or from another program
-                    runs.append(Run(path))
-        return sorted(runs, key=lambda r: (r.manifest["created"], r.id), reverse=True)
+            if path.name.startswith(("_", ".")) or not looks_like_run(path):
+                continue
+            try:
+                runs.append(Run(path))
+            except RunUnreadable as error:
+                unreadable.append(UnreadableRun(path.name, error.reason))
+            except RunNotFound:  # deleted meanwhile
+                continue
+        runs.sort(key=lambda run: (run.manifest["created"], run.id), reverse=True)
+        return runs, sorted(unreadable, key=lambda each: each.id)
 
     # -- delete with undo ----------------------------------------------------------------------
     @property
@@ -397,38 +386,52 @@ class RunStore:
         return self.root / "_deleted"
 
     def delete(self, run_id: str) -> None:
-        """Put a run aside, stopped; `restore` brings it back until `purge`."""
-        run = self.run(run_id)
-        was_active = run.is_active
-        if was_active:
-            run.request("cancel")
+        """Put a run aside, stopped; `restore` brings it back until `purge`.
+
+        One that cannot be read can be deleted, too.
+        """
+        path, active = _child(self.root, run_id), None
+        with contextlib.suppress(RunUnreadable):
+            run = self.run(run_id)
+            active = run if run.is_active else None
+        if active is not None:
+            active.request("cancel")
         self._bin.mkdir(exist_ok=True)
-        moved = run.path.rename(self._bin / run_id)
-        if was_active:  # its worker will not find the folder to say so
+        moved = path.rename(self._bin / run_id)
+        if active is not None:  # its worker will not find the folder to say so
             write_status(moved, {**Run(moved).progress, "status": "cancelled", "eta": None})
 
-    def restore(self, run_id: str) -> Run:
-        """Bring back a deleted run; raises `RunNotFound` if it is not among them."""
+    def restore(self, run_id: str) -> Run | None:
+        """Bring back a deleted run; None if it cannot be read.
+
+        Raises `RunNotFound` if it is not among the deleted.
+        """
         path = _child(self._bin, run_id)
         if not path.is_dir():
             raise RunNotFound(f"{run_id!r} is not among the deleted runs.", "It may be purged.")
         path.rename(self.root / run_id)
-        return self.run(run_id)
+        with contextlib.suppress(RunUnreadable):
+            return self.run(run_id)
+        return None
 
     def deleted(self) -> list[Run]:
-        """Runs that can still be restored, newest first."""
-        return self._scan(self._bin)
+        """Readable runs that can still be restored, newest first."""
+        return self._scan(self._bin)[0]
 
     def purge(self, older_than: float = 0.0) -> None:
         """Remove deleted runs for good whose folder has been aside for so many seconds.
 
-        Loaded data sets that no run needs any more go with them.
+        Loaded data sets that no run needs any more go with them, unless there are runs that cannot
+        be read: nobody knows which data these need.
         """
         for path in self._bin.iterdir() if self._bin.is_dir() else ():
-            if time.time() - path.stat().st_ctime >= older_than:
-                shutil.rmtree(path, ignore_errors=True)
-        needed = {run.manifest["data_key"] for run in (*self.runs(), *self.deleted())}
-        library.remove_unused(self.root, needed, max(older_than, UNUSED_DATA))
+            if time.time() - path.lstat().st_ctime >= older_than:
+                library.remove_folder(path)
+        runs, unreadable = self._scan(self.root)
+        aside, unreadable_aside = self._scan(self._bin)
+        if not unreadable and not unreadable_aside:
+            needed = {run.manifest["data_key"] for run in (*runs, *aside)}
+            library.remove_unused(self.root, needed, max(older_than, UNUSED_DATA))
 
 
 def _child(folder: Path, name: str) -> Path:
@@ -453,16 +456,6 @@ def _hand_down(run: Run, path: Path) -> None:
     for name in ("log.jsonl", INTERVENTIONS):
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(run.path / name, path / name)
-
-
-def queued_status() -> dict[str, Any]:
-    """Status of a run that waits from now on."""
-    return {"status": "queued", "queued": time.time(), **worker_identity()}
-
-
-def write_status(path: Path, state: Mapping[str, Any]) -> None:
-    """Replace the status of a run."""
-    write_atomically(path / "status.json", json.dumps(state))
 
 
 def each_assignment(run: Run) -> Iterator[tuple[Array, int] | None]:

@@ -6,12 +6,33 @@ import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
+from msgspec import Meta
+
+from clustlab.data import plain_files
 from clustlab.data.atomic import write_atomically
+from clustlab.data.checked_json import Unreadable, parsed
 from clustlab.types import Cost, PlannedPhase
 
 KEPT_RATIOS = 7  # measured runs per method that correct the estimate
+
+
+Positive = Annotated[float, Meta(gt=0, lt=1e30)]
+
+
+class Rates(TypedDict):
+    """Multiply-accumulates a second, by kind of layer."""
+
+    linear: Positive
+    conv: Positive
+
+
+class Speed(TypedDict):
+    """What is known of the speed of a machine."""
+
+    rates: Rates | None
+    ratios: dict[str, list[Positive]]
 
 
 class Machine:
@@ -28,10 +49,10 @@ class Machine:
 
     def _read(self) -> dict[str, Any]:
         try:
-            known = json.loads(self._file.read_text("utf-8"))
-        except (OSError, ValueError):
+            text = plain_files.content(self._file.parent, self._file.name)
+            return dict(parsed(text, dict[str, Speed]))
+        except (OSError, Unreadable):
             return {}
-        return known if isinstance(known, dict) else {}
 
     @property
     def is_measured(self) -> bool:

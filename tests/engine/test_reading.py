@@ -156,7 +156,7 @@ def test_a_run_says_what_is_wrong_with_its_manifest(store):
         RunSpec("toy", "dec"), method_title="DEC", dataset_title="Toy", data_key="toy-1"
     )
     (run.path / "manifest.json").write_bytes(text(without(run.manifest, "created")))
-    with pytest.raises(RunUnreadable, match=r"'created' is missing in manifest\.json") as failure:
+    with pytest.raises(RunUnreadable, match=r"manifest\.json: 'created' is missing") as failure:
         Run(run.path)
     assert isinstance(failure.value, RunNotFound)
     assert "delete it on the page Runs" in failure.value.hint

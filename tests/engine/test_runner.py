@@ -206,7 +206,7 @@ def test_a_disk_too_full_for_the_last_word_is_told_all_the_same(store, fake, mon
 
     def append(writer, step, *args):
         if step == 2:
-            monkeypatch.setattr("clustlab.runs.store.write_atomically", full)
+            monkeypatch.setattr("clustlab.runs.status.write_atomically", full)
             full(None, None)
         save(writer, step, *args)
 

@@ -310,8 +310,11 @@ def test_what_a_worker_has_been_asked_and_has_not_done_yet_is_said(store, status
 
 def test_a_status_that_cannot_be_read_is_lost(store):
     run = new(store)
-    (run.path / "status.json").write_text("{")
-    assert run.progress == {"status": "lost"}
+    for text, words in (("{", "not whole"), ('{"step": 3}', "'status' is missing")):
+        (run.path / "status.json").write_text(text)
+        assert run.status == "lost"
+        assert words in run.progress["error"]
+        assert "Resume the run" in run.progress["hint"]
     (run.path / "status.json").unlink()
     assert run.status == "lost"
 

@@ -6,6 +6,7 @@ the nearest one stays in sight.
 """
 
 import logging
+import re
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
@@ -16,7 +17,9 @@ import streamlit as st
 
 from clustlab.analysis import projection
 from clustlab.data.atomic import replacing
-from clustlab.errors import Cancelled
+from clustlab.data.checked_arrays import Declared, mapped
+from clustlab.data.checked_json import Unreadable
+from clustlab.errors import Cancelled, ClustlabError
 from clustlab.runs.store import Run
 from clustlab.types import Array
 from clustlab.ui import session, state
@@ -27,6 +30,7 @@ log = logging.getLogger(__name__)
 
 TITLES = {"umap": "UMAP", "tsne": "t-SNE"}
 MAKE = {"umap": projection.umap_2d, "tsne": projection.tsne_2d}
+NAME = re.compile(r"[a-z]+-\d{5,9}\.npy")  # of a file of points
 TICK = 0.5  # seconds between looks at a layout that is being made
 _jobs: dict[tuple[Path, str], "_Job"] = {}  # by run and kind; the same for all tabs
 
@@ -75,7 +79,7 @@ class _Job:
         if file.is_file():
             return
         near = nearest_made(self._run, self._kind, step)
-        start = self._timeline.points(step) if near is None else _load(near[1])
+        start = self._timeline.points(step) if near is None else _load(self._run, near[1])
         embedding = self._run[step].embedding
         points = MAKE[self._kind](embedding, init=start, report=self._report)
         _save(file, points if near is None else projection.procrustes(points, start))
@@ -107,7 +111,7 @@ def projected_points(view: View, kind: str) -> Array | None:
     if at_work:
         st.fragment(_watch, run_every=TICK)(view.run.path, kind, view.step, file.is_file())
     if file.is_file():
-        return _load(file)
+        return _load(view.run, file)
     if not at_work:
         _offer(view, kind, "" if job is None else job.problem)
     if near is None:
@@ -116,7 +120,7 @@ def projected_points(view: View, kind: str) -> Array | None:
         f":material/history: The dots are where {name} put them at step {plain(near[0])}; their "
         f"colours are those of step {view.step}, which has no layout yet."
     )
-    return _load(near[1])
+    return _load(view.run, near[1])
 
 
 def _offer(view: View, kind: str, problem: str) -> None:
@@ -179,7 +183,7 @@ def _save(file: Path, points: Array) -> None:
 
 def extent(run: Run, kind: str) -> float:
     """Half the side of a square that holds the points of every step made so far."""
-    widest = [float(np.abs(_load(f)).max()) for f in _made(run, kind)]
+    widest = [float(np.abs(_load(run, f)).max()) for f in _made(run, kind)]
     return max(widest, default=1.0) * 1.05
 
 
@@ -193,13 +197,33 @@ def nearest_made(run: Run, kind: str, step: int) -> tuple[int, Path] | None:
 
 
 def _made(run: Run, kind: str) -> list[Path]:
-    return sorted((run.path / "projections").glob(f"{kind}-*.npy"))
+    files = (run.path / "projections").glob(f"{kind}-*.npy")
+    return sorted(file for file in files if NAME.fullmatch(file.name))
 
 
 def _file(run: Run, kind: str, step: int) -> Path:
     return run.path / "projections" / f"{kind}-{step:05d}.npy"
 
 
+def _load(run: Run, file: Path) -> Array:
+    """Points (n, 2) in a file; one that is damaged is dropped, since it can be made again."""
+    try:
+        return _points(file, run.n_items)
+    except (OSError, Unreadable) as error:
+        file.unlink(missing_ok=True)
+        raise ClustlabError(
+            f"The layout in {file.name} cannot be read and was dropped: {error}.", "Make it again."
+        ) from error
+
+
 @lru_cache(maxsize=32)
-def _load(file: Path) -> Array:
-    return np.load(file, allow_pickle=False)
+def _points(file: Path, n_items: int | None) -> Array:
+    def check(name: str, about: Declared) -> None:
+        wanted = (about.shape[:1] if n_items is None else (n_items,)) + (2,)
+        if about.shape != wanted or about.dtype != np.float32:
+            raise Unreadable(f"it has the shape {about.shape} of {about.dtype}")
+
+    points = np.array(mapped(file.parents[1], f"{file.parent.name}/{file.name}", check))
+    if not np.isfinite(points).all():
+        raise Unreadable("it holds a value that is not finite")
+    return points

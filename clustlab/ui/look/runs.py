@@ -22,7 +22,7 @@ from clustlab.runs.labels import (
 from clustlab.runs.search import Wanted
 from clustlab.runs.store import RESUMABLE, Run
 from clustlab.ui import nav, session, state
-from clustlab.ui.look import run_filters
+from clustlab.ui.look import run_filters, unreadable_runs
 from clustlab.ui.markdown import plain
 from clustlab.ui.run import summaries, train_longer
 
@@ -56,8 +56,9 @@ def runs_page() -> None:
     """Table of runs, and what can be done with those chosen."""
     st.title("Runs", anchor=False)
     _undo()
-    runs = session.store().runs()
+    runs, unreadable = session.store().runs(), session.store().unreadable()
     if not runs:
+        unreadable_runs.unreadable_runs(unreadable)
         st.markdown("No run yet. Each run you start is kept here until you delete it.")
         if st.button("Start a run", type="primary", icon=":material/play_arrow:"):
             nav.go("train")
@@ -65,6 +66,7 @@ def runs_page() -> None:
     wanted = run_filters.wanted_runs(runs)
     active = any(run.is_active for run in runs)
     st.fragment(session.guarded(_table), run_every=2.0 if active else None)(wanted)
+    unreadable_runs.unreadable_runs(unreadable)
     st.caption(
         f"Runs are kept in the folder {plain(repr(session.store().root.name))}; set CLUSTLAB_RUNS "
         "to use "

@@ -1,0 +1,204 @@
+"""Arrays in files that anybody may have written: what they declare is checked before it is read."""
+
+import contextlib
+import math
+import struct
+import threading
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, BinaryIO, Literal
+
+import numpy as np
+
+from clustlab.data import plain_files
+from clustlab.data.checked_json import Unreadable
+from clustlab.types import Array
+
+KINDS = "fiu"  # of numbers
+LONGEST_HEAD = 2000  # letters in which an array declares itself
+LONGEST_LIST = 2**20  # bytes in which an archive lists what it holds
+NAMES_AT = 26  # where a member's head says how long its name and its extra field are
+HEAD = 30  # bytes of a member's head before them
+END = 22  # bytes of the last record of an archive
+END_64 = 56 + 20  # bytes of the two records before it, in a large archive
+# numpy parses the head of an array, and the parser of CPython 3.11 now and then raises a
+# SystemError ("AST constructor recursion depth mismatch") when threads use it at the same time
+_parsing = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What an array says of itself before its numbers."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+    order: Literal["C", "F"]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its numbers."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+Check = Callable[[str, Declared], None]
+"""Raises `Unreadable` if an array of a name is not what it should be, before it is read."""
+
+
+def declared(file: IO[bytes]) -> Declared:
+    """What the array at the beginning of a file says of itself; the file stands at its numbers.
+
+    Raises
+    ------
+    Unreadable
+        If it is none of numbers.
+    """
+    try:
+        version = np.lib.format.read_magic(file)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        with _parsing:
+            shape, by_column, dtype = read(file, LONGEST_HEAD)
+    except Exception as error:  # numpy leaves it to parsers of Python, which raise many things
+        raise Unreadable("an array is cut off or damaged") from error
+    if dtype.kind not in KINDS or dtype.itemsize > 8:
+        raise Unreadable(f"an array holds {dtype}, not plain numbers")
+    if min(shape, default=0) < 0:
+        raise Unreadable(f"an array has the shape {shape}")
+    return Declared(shape, dtype, "F" if by_column else "C")
+
+
+def mapped(folder: Path, name: str, check: Check) -> Array:
+    """Array in a file of its own, mapped and not read.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there.
+    Unreadable
+        If it is not what it should be, or is cut off.
+    """
+    with plain_files.opened(folder, name) as file:
+        about = _declared_in(file, name)
+        check(name, about)
+        start, size = file.tell(), file.seek(0, 2)
+        if size - start != about.nbytes:
+            raise Unreadable(f"{name} holds {size - start:,} of {about.nbytes:,} bytes of numbers")
+        return np.memmap(file, about.dtype, "r", start, about.shape, about.order)
+
+
+def _declared_in(file: IO[bytes], name: str) -> Declared:
+    try:
+        return declared(file)
+    except Unreadable as error:
+        raise Unreadable(f"{name}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An array in an archive: where its bytes stand, with its own head."""
+
+    start: int
+    size: int
+
+
+class Arrays(Mapping[str, Array]):
+    """Arrays by name in an archive as `numpy.savez` writes it: each is read when it is asked for.
+
+    An archive that is compressed is refused, since its size says nothing of what it becomes.
+
+    Parameters
+    ----------
+    file : file
+        Open as long as arrays are asked for.
+    check : callable
+        Judges what an array declares before it is read.
+
+    Raises
+    ------
+    Unreadable
+        If it is no such archive, or an array is not what it should be.
+    """
+
+    def __init__(self, file: BinaryIO, check: Check) -> None:
+        self._file, self._check = file, check
+        with _readable_archive():
+            self._archive = _archive(file)
+
+    def __getitem__(self, name: str) -> Array:
+        info = self._archive.NameToInfo[f"{name}.npy"]
+        with _readable_archive(), self._archive.open(info) as file:
+            about = _declared_in(file, name)
+            self._check(name, about)
+            if file.tell() + about.nbytes != info.file_size:
+                raise Unreadable(f"{name} holds {info.file_size:,} bytes, not {about.nbytes:,}")
+            content = file.read()  # also compares the sum of all bytes with the one kept beside it
+        return np.frombuffer(content, about.dtype).reshape(about.shape, order=about.order)
+
+    def declared(self, name: str) -> Declared:
+        """What an array says of itself; raises `KeyError` if there is none."""
+        info = self._archive.NameToInfo[f"{name}.npy"]
+        with _readable_archive(), self._archive.open(info) as file:
+            return _declared_in(file, name)
+
+    def member(self, name: str) -> Member:
+        """Where an array stands in the file; raises `KeyError` if there is none."""
+        info = self._archive.NameToInfo[f"{name}.npy"]
+        with _readable_archive():
+            self._file.seek(info.header_offset + NAMES_AT)
+            start = info.header_offset + HEAD + sum(struct.unpack("<HH", self._file.read(4)))
+        return Member(start, info.file_size)
+
+    def __contains__(self, name: object) -> bool:
+        return f"{name}.npy" in self._archive.NameToInfo
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.removesuffix(".npy") for name in self._archive.NameToInfo)
+
+    def __len__(self) -> int:
+        return len(self._archive.NameToInfo)
+
+
+@contextlib.contextmanager
+def _readable_archive() -> Iterator[None]:
+    """Turn all that `zipfile` raises over a damaged archive into `Unreadable`."""
+    try:
+        yield
+    except Unreadable:
+        raise
+    except (
+        *(zipfile.BadZipFile, struct.error, EOFError, ValueError, OverflowError),
+        *(NotImplementedError, RuntimeError),  # of a kind that nobody writes, such as encrypted
+    ) as error:
+        raise Unreadable("its archive is cut off or damaged") from error
+
+
+def _archive(file: BinaryIO) -> zipfile.ZipFile:
+    """Archive in a file, none of whose members is compressed or lies over another."""
+    size = file.seek(0, 2)
+    check_list(file)
+    archive = zipfile.ZipFile(file)
+    members = archive.infolist()
+    if any(each.compress_type != zipfile.ZIP_STORED for each in members):
+        raise Unreadable("its archive is compressed")
+    if sum(each.file_size for each in members) > size:
+        raise Unreadable("its archive claims more than it holds")
+    return archive
+
+
+def check_list(file: BinaryIO) -> None:
+    """Nothing, if the list of what an archive holds is short and at its end; else `Unreadable`."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - END - END_64))
+    tail = file.read()
+    last, before = tail[-END:], tail[:-END]
+    if last[:4] != b"PK\5\6" or len(last) < END:
+        raise Unreadable("its archive is cut off or damaged")
+    length = struct.unpack_from("<L", last, 12)[0]
+    if len(before) == END_64 and before[:4] == b"PK\6\6":
+        length = max(length * (length < 2**32 - 1), struct.unpack_from("<Q", before, 40)[0])
+    if length > LONGEST_LIST:
+        raise Unreadable("its archive lists too many files")
