@@ -9,7 +9,6 @@ import functools
 import gc
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -22,6 +21,7 @@ from clustlab.runs.store import Run, RunSpec, RunStore
 from clustlab.types import CLASS_RULES, Array, ClassRule, Dataset
 from clustlab.ui import nav, state
 from clustlab.ui.markdown import plain
+from clustlab.ui.shared import Shared
 from clustlab.ui.state import QueryValue, SessionValue
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def _make_runner(root: Path) -> "Runner":
 def spare_imports() -> None:
     """Keep what is imported by now out of garbage collection.
 
-    Streamlit collects garbage after each rerun, which stops all threads for a tenth of a second.
-    Imports live as long as the process, so they need not be looked at.
+    Collecting stops all threads for a tenth of a second. Imports live as long as the process, so
+    they need not be looked at.
     """
     gc.collect()
     gc.freeze()
@@ -98,19 +98,12 @@ def prepare_runner() -> None:
 
 
 # -- loading -----------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class _Asked:
-    """A run that something was asked of; the same as another one of its folder."""
-
-    run: Run = field(compare=False)
-    folder: Path
-    stamp: Hashable
-
-
 def kept_per_run(
     maxsize: int, *, anew: Callable[[Run], Hashable] | None = None
 ) -> Callable[[Callable[Concatenate[Run, P], T]], Callable[Concatenate[Run, P], T]]:
     """Keep what a function says of a run and its other arguments, for all sessions.
+
+    If several ask at once, one works it out and the others wait for it.
 
     Parameters
     ----------
@@ -122,14 +115,13 @@ def kept_per_run(
     """
 
     def decorate(function: Callable[Concatenate[Run, P], T]) -> Callable[Concatenate[Run, P], T]:
-        answer: Callable[..., T] = lru_cache(maxsize)(
-            lambda asked, *args, **options: function(asked.run, *args, **options)
-        )
+        answers: Shared[T] = Shared(maxsize)
 
         @functools.wraps(function)
         def inner(run: Run, /, *args: P.args, **options: P.kwargs) -> T:
-            stamp = (run.n_repaired, None if anew is None else anew(run))
-            return answer(_Asked(run, run.path, stamp), *args, **options)
+            stamp = run.n_repaired, None if anew is None else anew(run)
+            key = run.path, stamp, args, tuple(sorted(options.items()))
+            return answers.get(key, lambda: function(run, *args, **options))
 
         return inner
 

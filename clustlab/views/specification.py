@@ -10,6 +10,7 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
+import pyarrow as pa
 
 _one_at_a_time = threading.Lock()  # Altair's choice of transformer belongs to the process
 _frames: dict[int, tuple[str, pd.DataFrame]] = {}
@@ -32,6 +33,15 @@ def vega_lite_spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
 def with_rows(spec: Mapping[str, Any], number: int, rows: pd.DataFrame) -> dict[str, Any]:
     """A specification with other rows in its table of this number; the rest is shared."""
     return {**spec, "datasets": {**spec["datasets"], f"table-{number}": rows}}
+
+
+def with_arrow_tables(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A specification with its tables as they are sent, so that they need not be turned again."""
+    tables = {
+        name: pa.Table.from_pandas(rows) if isinstance(rows, pd.DataFrame) else rows
+        for name, rows in spec["datasets"].items()
+    }
+    return {**spec, "datasets": tables}
 
 
 def _by_number(data: Any) -> dict[str, Any]:

@@ -34,8 +34,13 @@ def chosen_step(run: Run, class_rule: ClassRule | None = None) -> View:
     else:
         timeline.extend()
     step = session.step(len(timeline))
-    rule = session.class_rule() or class_rule
-    return View(run, step, timeline, session.dataset(run), asked_class_rule=rule)
+    return _view(run, step, session.class_rule() or class_rule)
+
+
+@session.kept_per_run(maxsize=8, anew=session.n_followed)  # ids of clusters grow with the run
+def _view(run: Run, step: int, rule: ClassRule | None) -> View:
+    """View of a step for all sessions: what follows from it is worked out once."""
+    return View(run, step, session.timeline(run), session.dataset(run), asked_class_rule=rule)
 
 
 def _tell(bar: Any, words: str, share: float) -> None:

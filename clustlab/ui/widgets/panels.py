@@ -9,6 +9,7 @@ from clustlab.data import background_download
 from clustlab.registry import Method
 from clustlab.ui import session, state
 from clustlab.ui.markdown import Markdown, plain
+from clustlab.ui.shared import Shared, key_of
 from clustlab.views import curves, loop, specification
 from clustlab.views.theme import reading
 
@@ -33,9 +34,8 @@ def chart(view: Callable[..., Any], *args: Any, key: str, alt: str = "", **optio
     height, width = options.pop("height", None), options.pop("width", "stretch")
     with_guide = options.pop("with_guide", True)
     on_select = options.pop("on_select", "rerun" if select else "ignore")
-    drawn = view(*args, **options)
     event = st.vega_lite_chart(
-        drawn if isinstance(drawn, dict) else specification.vega_lite_spec(drawn),
+        _specification(view, *args, **options),
         width=width,
         height=height or "content",
         key=key,
@@ -46,6 +46,21 @@ def chart(view: Callable[..., Any], *args: Any, key: str, alt: str = "", **optio
     if with_guide:
         guide(view, curves.ABOUT_READ_ANEW if options.get("read_anew") else "")
     return event if on_select != "ignore" else None
+
+
+_specifications: Shared[dict[str, Any]] = Shared(48)
+
+
+def _specification(view: Callable[..., Any], *args: Any, **options: Any) -> dict[str, Any]:
+    """What a chart is to the browser; that of equal arguments is made once for all sessions."""
+
+    def made() -> dict[str, Any]:
+        drawn = view(*args, **options)
+        spec = drawn if isinstance(drawn, dict) else specification.vega_lite_spec(drawn)
+        return specification.with_arrow_tables(spec)
+
+    key = key_of(view, *args, **options)
+    return made() if key is None else _specifications.get(key, made)
 
 
 def tabs(contents: Mapping[Markdown, Callable[[], None]], *, name: str = "") -> None:
