@@ -7,6 +7,7 @@ import streamlit as st
 from clustlab.errors import ClustlabError
 from clustlab.ui import nav, session, state
 from clustlab.ui.server import access
+from clustlab.ui.widgets import live
 
 
 def page_of_file(name: str, title: str, icon: str, *, default: bool = False) -> st.Page:
@@ -59,8 +60,10 @@ st.html(HERE / "style.css")
 nav.follow()
 if problem := state.CALLBACK_ERROR.take():
     session.show_error(problem)
+live.begin()
 try:
     with session.first_look(chosen.url_path):
         chosen.run()
+    live.pulse()
 except ClustlabError as error:
     session.show_error(error)

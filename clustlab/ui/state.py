@@ -118,6 +118,8 @@ HAS_MARKS = SessionValue("marked", False)  # in charts
 TIMES_CLEARED = SessionValue("cleared", 0)
 CHOSEN_BY_KEYS = SessionValue[tuple[str, Any, str]]("chosen", ("", None, ""))  # chart, what, title
 
+FOLLOWED = SessionValue[Mapping[str, Any]]("followed", {})  # parts of the page: see widgets.live
+
 # -- from one page to the next -----------------------------------------------------------------
 NEXT_PAGE = SessionValue[str | None]("go-next", None)
 CALLBACK_ERROR = SessionValue[ClustlabError | None]("callback-error", None)

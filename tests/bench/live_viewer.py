@@ -24,7 +24,7 @@ from clustlab.training.worker import new_run
 from clustlab.views import curves, matrices, scatter, sheets, specification
 from tests.bench.harness import ratio, report
 
-EVERY = 2.0  # seconds, as on the page: see BODY_TICK in clustlab/ui/run/frame.py
+EVERY = 2.0  # seconds
 ENDED = ("done", "failed", "cancelled", "lost")
 
 

@@ -15,6 +15,7 @@ from clustlab.ui.compare.compared_run import shared_by, sides
 from clustlab.ui.markdown import plain
 from clustlab.ui.run import frame
 from clustlab.ui.train import start_comparison
+from clustlab.ui.widgets import live
 from clustlab.views.panes import LETTERS
 
 BY: dict[progress_axis.By, str] = {
@@ -41,9 +42,8 @@ def compare_page() -> None:
     at = state.COMPARED_AT.get()
     if at is not None:  # links from other pages do not carry it
         state.COMPARED_AT_IN_ADDRESS.set(f"{at:g}")
-    active = any(run.is_active for run in runs)
-    every = frame.BODY_TICK if active else None
-    st.fragment(session.guarded(_ticking), run_every=every)([run.id for run in runs])
+    active = [run.id for run in runs if run.is_active]
+    live.part("compared", _ticking, active)([run.id for run in runs])
 
 
 def _speak_of_the_first(runs: Sequence[Run]) -> None:

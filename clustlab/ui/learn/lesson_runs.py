@@ -9,8 +9,7 @@ from clustlab.runs import titles
 from clustlab.runs.store import Run, RunSpec
 from clustlab.ui import nav, session
 from clustlab.ui.markdown import plain
-
-TICK = 1.0  # seconds between looks at the state of a run
+from clustlab.ui.widgets import live
 
 Draw = Callable[[Sequence[Material]], None]
 
@@ -48,9 +47,9 @@ def figure_of_runs(figure: Draw, specs: Sequence[RunSpec], *, key: str) -> None:
     if missing:
         _offer(missing, key)
         return
-    active = any(run.is_active for run in runs if run is not None)  # an empty run is false
-    view = session.guarded(_growing)
-    st.fragment(view, run_every=TICK if active else None)(figure, specs, key, active)
+    active = [run.id for run in runs if run is not None and run.is_active]
+    view = live.part(f"figure-{key}", _growing, active, "progress")
+    view(figure, specs, key, bool(active))
 
 
 def _growing(figure: Draw, specs: Sequence[RunSpec], key: str, expected: bool) -> None:

@@ -18,7 +18,7 @@ from clustlab.ui import nav, session, state
 from clustlab.ui.markdown import Markdown, authored, plain
 from clustlab.ui.run import run_bar, summaries
 from clustlab.ui.state import SessionValue
-from clustlab.ui.widgets import panels
+from clustlab.ui.widgets import live, panels
 from clustlab.views import curves
 
 SIDES = ("broken", "guarded")
@@ -46,9 +46,9 @@ def sabotage_page() -> None:
         entry = _chosen()
     with right:
         _about(entry)
-        active = any(run is not None and run.is_active for run in _pair(entry).values())
-        every = run_bar.TICK if active else None
-        st.fragment(session.guarded(_ticking), run_every=every)(entry.name)
+        pair = _pair(entry).values()
+        active = [run.id for run in pair if run is not None and run.is_active]
+        live.part("pair", _ticking, active, "progress")(entry.name)
 
 
 def _chosen() -> Entry:

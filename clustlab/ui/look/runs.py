@@ -25,6 +25,7 @@ from clustlab.ui import nav, session, state
 from clustlab.ui.look import run_filters, unreadable_runs
 from clustlab.ui.markdown import plain
 from clustlab.ui.run import summaries, train_longer
+from clustlab.ui.widgets import live
 
 SHOWN = [SCORES[key] for key in (*MERGED, *LABELLED[:3], "n_occupied", "share_clustered")]
 FORMATS = {"share_clustered": "percent"}
@@ -65,7 +66,7 @@ def runs_page() -> None:
         return
     wanted = run_filters.wanted_runs(runs)
     active = any(run.is_active for run in runs)
-    st.fragment(session.guarded(_table), run_every=2.0 if active else None)(wanted)
+    live.part("runs", _table, [live.QUEUE] if active else [], "steps")(wanted)
     unreadable_runs.unreadable_runs(unreadable)
     st.caption(
         f"Runs are kept in the folder {plain(repr(session.store().root.name))}; set CLUSTLAB_RUNS "

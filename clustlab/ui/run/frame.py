@@ -1,8 +1,8 @@
 """Frame of every page that looks at a run: run bar, scrubber, main view, inspector.
 
 The controls stand in the page's script, outside everything that ticks. Below them one fragment
-holds the scrubber and the views; it reruns every other second while the run is active, and by
-itself when the user moves the step, so that a step costs no rerun of the page.
+holds the scrubber and the views; it reruns when the run has another step, and by itself when the
+user moves the step, so that a step costs no rerun of the page.
 """
 
 from collections.abc import Callable
@@ -15,9 +15,7 @@ from clustlab.ui import nav, session, state
 from clustlab.ui.markdown import plain
 from clustlab.ui.run import inspector, run_bar, scrubber
 from clustlab.ui.run.view import View, chosen_step
-
-FIRST_TICK = 0.4  # seconds between looks for its first step
-BODY_TICK = 2.0  # seconds between redraws of its views
+from clustlab.ui.widgets import live
 
 Unselected = Callable[[], None]
 """Draws what a page shows in the inspector while nothing is selected."""
@@ -41,18 +39,14 @@ def run_page(
         return
     run_bar.run_bar(run)
     waits = not len(run)
-    st.fragment(session.guarded(_ticking), run_every=_redraw_interval(run, waits))(
-        run.id, body, with_inspector, waits, class_rule
+    views = live.part(
+        "views",
+        _ticking,
+        run_bar.followed(run),
+        "progress" if waits else "steps",
+        run_every=scrubber.FRAME if state.IS_PLAYING.get() else None,
     )
-
-
-def _redraw_interval(run: Run, waits: bool) -> float | None:
-    """Seconds between two drawings of the views; None if nothing moves."""
-    if state.IS_PLAYING.get():
-        return scrubber.FRAME
-    if not run.is_active:
-        return None
-    return FIRST_TICK if waits else BODY_TICK
+    views(run.id, body, with_inspector, waits, class_rule)
 
 
 def no_run_yet() -> None:

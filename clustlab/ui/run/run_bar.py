@@ -10,13 +10,13 @@ from clustlab.training import estimate
 from clustlab.ui import session, state
 from clustlab.ui.markdown import Markdown, plain
 from clustlab.ui.run import alarms, summaries, train_longer
+from clustlab.ui.widgets import live
 
 SET_ASIDE = (
     "Finishes the step it is at, then makes way for the runs that wait. Resume takes it up again "
     "where it was."
 )
 MEND = "Computes the steps that are missing again; the others stay as they are."
-TICK = 1.0  # seconds between looks at the state of an active run
 
 
 def run_bar(run: Run) -> None:
@@ -24,9 +24,16 @@ def run_bar(run: Run) -> None:
     with st.container(key="run-bar"):
         text, buttons = st.columns([3, 2], vertical_alignment="center")
         with text:
-            st.fragment(session.guarded(_state), run_every=TICK if run.is_active else None)(run.id)
+            live.part("run-bar", _state, followed(run), "progress")(run.id)
         with buttons, st.container(horizontal=True, horizontal_alignment="right"):
             controls(run)
+
+
+def followed(run: Run) -> list[str]:
+    """What a page follows to tell where a run stands; nothing once it is over."""
+    if not run.is_active:
+        return []
+    return [run.id, live.QUEUE] if run.status == "queued" else [run.id]
 
 
 def _state(run_id: str) -> None:

@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from clustlab.errors import ClustlabError
 from clustlab.ui.server import access
+from clustlab.ui.server.pulse import pulse
 
 LONGEST_INDEX = 12  # digits; no data set has as many items
 
@@ -60,6 +61,7 @@ routes = [
     Route("/{page}/_stcore/health", not_here),
     Route("/{page}/_stcore/host-config", not_here),
     Route("/api/healthz", health),
+    Route("/api/pulse", pulse),
     Route("/api/item/{run}/{index}.png", item_image),
     Route("/api", nothing),
     Route("/api/{rest:path}", nothing),

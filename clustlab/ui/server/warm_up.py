@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clustlab.runs.store import RunStore
+from clustlab.ui.server import housekeeping
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ FIRST_PAGE = 6.0
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     """Warm up what is slow once the server is up; CLUSTLAB_WARM_UP=no keeps it to the pages."""
+    housekeeping.begin()
     threading.Thread(target=_warm_up, name="clustlab-warm-up", daemon=True).start()
     yield {}
 

@@ -15,10 +15,10 @@ from clustlab.runs.identity import method_settings
 from clustlab.ui import nav, session
 from clustlab.ui.look import clusters, embedding, evaluate, inside
 from clustlab.ui.markdown import plain
-from clustlab.ui.run import inspector, intervene, item_sheet
+from clustlab.ui.run import inspector, intervene, item_sheet, run_bar
 from clustlab.ui.run.view import View
 from clustlab.ui.train import start_comparison
-from clustlab.ui.widgets import panels
+from clustlab.ui.widgets import live, panels
 from clustlab.views import curves, matrices, scatter, sheets
 from clustlab.views.theme import reading
 
@@ -32,7 +32,7 @@ def four_views(view: View) -> None:
     """Embedding, images of each cluster, confusion and shifts of one step."""
     diagram, words = st.columns(2, gap="medium", vertical_alignment="center")
     with diagram:
-        _loop(view)
+        live.part("loop", _loop, run_bar.followed(view.run), "progress")(view.run.id)
     with words:
         _ending(view)
         intervene.intervention_panel(view)
@@ -71,12 +71,13 @@ def four_views(view: View) -> None:
             inside.artefacts_of(view)
 
 
-def _loop(view: View) -> None:
-    progress = view.run.progress
+def _loop(run_id: str) -> None:
+    run = session.open_run(run_id)
+    progress = run.progress
     at_work = progress["status"] in ("running", "paused")
     active = str(progress.get("active") or "") if at_work else ""
     with st.container(horizontal=True, vertical_alignment="center"):
-        panels.loop_diagram(registry.method(view.run.spec.method), active)
+        panels.loop_diagram(registry.method(run.spec.method), active)
         if at_work and not active and progress.get("phase"):
             st.caption(f"Before the loop: {plain(progress['phase'])}")
         if progress["status"] == "paused":
@@ -86,7 +87,7 @@ def _loop(view: View) -> None:
                 key="half-step",
                 help="Trains until the next box of the loop begins, then pauses again. "
                 "The views change once the whole step is done.",
-                on_click=session.later(view.run.request_half_step),
+                on_click=session.later(run.request_half_step),
             )
 
 

@@ -6,14 +6,13 @@ from clustlab.runs.store import Run
 from clustlab.ui import session, state
 from clustlab.ui.markdown import plain
 from clustlab.ui.run import run_bar, summaries
-
-TICK = 1.0  # seconds between looks at the queue
+from clustlab.ui.widgets import live
 
 
 def queue_of(run: Run | None) -> None:
     """Other runs that train or wait, each with a way to watch it, and what the newest waits for."""
     is_active = any(other.is_active for other in session.store().runs())
-    view = st.fragment(session.guarded(_queue), run_every=TICK if is_active else None)
+    view = live.part("queue", _queue, [live.QUEUE] if is_active else [], "progress")
     view(None if run is None else run.id)
 
 
