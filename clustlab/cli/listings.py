@@ -1,6 +1,7 @@
 """Commands that list what there is: `methods` and `datasets`, with their parameters."""
 
 import argparse
+import dataclasses
 from typing import Any
 
 from clustlab import registry
@@ -42,7 +43,7 @@ def _datasets(args: argparse.Namespace) -> int:
 
 
 def _parameters(cls: type) -> list[dict[str, Any]]:
-    return [{f: getattr(p, f) for f in p.__slots__} for p in schema(cls)]
+    return [dataclasses.asdict(p) for p in schema(cls)]
 
 
 METHODS = Command("methods", "List methods and their parameters.", _methods, add_json_argument)
