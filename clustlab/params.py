@@ -274,7 +274,8 @@ def weight_decay() -> Any:
         low=0.0,
         high=0.1,
         advanced=True,
-        help="Pull of all weights towards 0 in every update. Much of it leaves only what is plain.",
+        help="How strongly each update pulls all weights towards 0. A strong pull leaves only "
+        "simple answers.",
     )
 
 

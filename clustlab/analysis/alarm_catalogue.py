@@ -113,8 +113,8 @@ def about_rising_losses(method: type[Method]) -> str:
         )
     if "jumps" in courses:
         return (
-            "The loss is measured against an aim that is set anew as the answers change: it may "
-            "rise there, and falls in between."
+            "The loss is measured against a target that is reset as the answers change: it may "
+            "rise at a reset, and falls in between."
         )
     if any(p.name in RATES for p in schema(method)):
         return "A loss that rises or jumps about asks for a lower learning rate."
@@ -140,7 +140,7 @@ def _empty(alarm: Alarm) -> str:
 
 def _uniform(alarm: Alarm) -> str:
     return (
-        f"The largest probability of an item is {alarm.value:.3f} on average, and "
+        f"The largest probability of an item is {alarm.value:.3f} on average; "
         f"1/{alarm.n_clusters} would be a blind guess."
     )
 
@@ -154,8 +154,8 @@ def _still(alarm: Alarm) -> str:
 
 def _churn(alarm: Alarm) -> str:
     return (
-        f"{percent(alarm.value)} of the labels change at each step, and {percent(alarm.before)} "
-        "did at the beginning of the phase."
+        f"{percent(alarm.value)} of the labels change at each step, compared with "
+        f"{percent(alarm.before)} at the beginning of the phase."
     )
 
 
@@ -171,12 +171,12 @@ def _head_change(alarm: Alarm) -> str:
         f"{percent(alarm.value)} of the labels changed at once."
     )
     if isfinite(alarm.before):
-        fact += f" The mean NMI of all pairs of heads is {alarm.before:.2f} there."
+        fact += f" At that step the mean NMI of all pairs of heads is {alarm.before:.2f}."
     return fact
 
 
 def _divergence(alarm: Alarm) -> str:
-    return f"The loss is {alarm.value:.3g} and on its way up, after {alarm.before:.3g}."
+    return f"The loss is {alarm.value:.3g} and rising, up from {alarm.before:.3g}."
 
 
 def _broke_off(alarm: Alarm) -> str:
@@ -195,7 +195,7 @@ EVEN_OUTPUTS = (
 REPAIR = Advice("repair of empty clusters", ("repair_empty",), followed_by=(True,))
 MORE_STARTS = Advice("more starts of the clustering", ("n_init",))
 OTHER_SEED = Advice(  # linkage and density draw nothing, so another seed changes nothing
-    "another seed, to see whether it comes back", families=(*TRAINED, "centres", "mixture")
+    "another seed, to see whether it happens again", families=(*TRAINED, "centres", "mixture")
 )
 APART = (
     "The heads divide the same features differently, so which of them has the lowest loss "
@@ -206,7 +206,7 @@ FEWER_DOUBTS = (
     SLOWER,
     Advice("the auxiliary head", ("n_clusters_over",), ("classifier",)),
     Advice("more heads", ("n_heads",)),
-    Advice("several seeds, compared by their loss before one is trusted"),
+    Advice("several seeds, compared by their loss before you trust one"),
 )
 SMALLER_STEPS = (
     SLOWER,
@@ -229,13 +229,13 @@ ENTRIES: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
                     *EVEN_OUTPUTS,
                     REPAIR,
                     Advice(
-                        "the same say for every cluster (balance)",
+                        "equal weight for every cluster (balance)",
                         ("balance",),
                         ("pseudo-labels",),
                         followed_by=("uniform sampler", "inverse weights"),
                     ),
                     Advice("a linkage that makes compact groups, such as Ward's", ("linkage",)),
-                    Advice("a smaller least cluster size", ("min_cluster_size",)),
+                    Advice("a lower minimum cluster size", ("min_cluster_size",)),
                     Advice("more neighbours in the graph", ("n_neighbors",), ("centres",)),
                     Advice(
                         "stronger changes of the images", ("strength",), ("classifier", "pairs")
@@ -246,22 +246,23 @@ ENTRIES: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
                 ),
                 "iic",
                 {
-                    "centres": "Few items lie far from all others and take centres for themselves, "
-                    "so the rest must share what is left.",
+                    "centres": "A few items far from all others take centres for themselves, so "
+                    "the rest must share what is left.",
                     "mixture": "A few wide components explain nearly all items, and the others "
                     "lose their weight to them.",
                     "linkage": "A group that is near everything takes in one item after another, "
                     "and what lies apart stays alone.",
-                    "density": "Where dense places touch they are one cluster, and little stays "
+                    "density": "Dense places that touch form one cluster, and little is left "
                     "outside.",
                     "code": "The code holds most items close together, and a few that lie far out "
                     "take clusters for themselves. Nothing in training asks for clusters.",
                     "self-training": "The target is made of the method's own answers: what a large "
                     "cluster has, it keeps, and learning from them says less and less.",
-                    "classifier": "To answer alike for an item and its changed copy is easiest "
-                    "with few answers; what asks for all of them is too weak here.",
-                    "pairs": "Nearly all pairs seem similar, and what seems similar is drawn "
-                    "together further.",
+                    "classifier": "Answering alike for an item and its changed copy is easiest "
+                    "with few answers; the weight of using all of them is too low "
+                    "here.",
+                    "pairs": "Nearly all pairs seem similar, and what seems similar is drawn even "
+                    "closer together.",
                     "pseudo-labels": "A network that learns such labels learns to name the large "
                     "clusters, and forgets what sets the others apart.",
                 },
@@ -319,8 +320,8 @@ ENTRIES: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
                     "answers for an item.",
                     "self-training": "The target is just as flat, so there is nothing to learn "
                     "from.",
-                    "classifier": "Answers that are all alike carry no information, and there "
-                    "the loss hardly says where to go.",
+                    "classifier": "Answers that are all alike carry no information, and the loss "
+                    "hardly shows a way out of them.",
                     "pairs": "When all answers are alike, every pair seems similar, whatever it "
                     "shows.",
                 },
@@ -337,8 +338,8 @@ ENTRIES: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
                     Advice("more training between two updates", ("update_interval",)),
                     Advice("a higher learning rate", RATES),
                     Advice(
-                        "or nothing, if it started where it ends, as a run that is trained "
-                        "longer does"
+                        "or nothing, if it began where it ends, as a run that is trained longer "
+                        "does"
                     ),
                 ),
                 "dec",
@@ -371,8 +372,8 @@ ENTRIES: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
                     "code": "The code still changes, and k-means divides it anew each time.",
                     "self-training": "The target has changed by the time the network has "
                     "followed it.",
-                    "classifier": "The borders are still drawn anew at each step, so the last "
-                    "answers are one draw of many.",
+                    "classifier": "The borders still move at every step, so the last answers are "
+                    "only one outcome of many.",
                     "pseudo-labels": "The network learns labels that have changed by the time it "
                     "has learned them.",
                 },

@@ -219,7 +219,11 @@ class BiGANKMeans:
     )
     code_size: int = params.param(50, low=2, high=512, help="Width of the noise and of the code.")
     hidden_units: int = params.param(
-        512, low=16, high=4096, advanced=True, help="Units of the two hidden layers of each net."
+        512,
+        low=16,
+        high=4096,
+        advanced=True,
+        help="Units of the two hidden layers of each network.",
     )
     n_init: int = params.param(
         20, low=1, high=100, advanced=True, help="Starts of k-means; the best is kept."

@@ -159,7 +159,7 @@ class ContrastiveClustering(ChangedCopies):
         1.0,
         low=0.0,
         high=2.0,
-        help="How much the copies are changed. 0 changes nothing, so that every image finds its "
+        help="How much the copies are changed. 0 changes nothing, so every image recognises its "
         "copy by its pixels.",
     )
     instance_temperature: float = params.param(

@@ -179,7 +179,7 @@ class DAC(ChangedCopies):
 
     name: ClassVar[str] = "dac"
     title: ClassVar[str] = "DAC"
-    idea: ClassVar[str] = "Ask of every pair whether it is one kind, from the clear ones onwards."
+    idea: ClassVar[str] = "Ask of every pair whether both are alike, starting with the clearest."
     paper: ClassVar[Paper] = Paper(
         authors="Chang, Wang, Meng, Xiang, Pan",
         year=2017,
@@ -217,15 +217,15 @@ class DAC(ChangedCopies):
         1,
         low=1,
         high=50,
-        help="Passes over all items in an epoch, while the thresholds stay where they are. Public "
-        "code draws 1,000 batches in each of 46 epochs, 84 passes of 70,000 images in all; that "
-        "of the authors makes 5 passes in each of 20.",
+        help="Passes over all items in an epoch, while the thresholds stay where they are. A "
+        "public implementation draws 1,000 batches in each of 46 epochs, 84 passes over "
+        "70,000 images in all; the authors' code makes 5 passes in each of 20 epochs.",
     )
     strength: float = params.param(
         1.0,
         low=0.0,
         high=3.0,
-        help="How much the copies are changed that pairs are learnt on. At 0 the network is "
+        help="How much the copies that pairs are learned from are changed. At 0 the network is "
         "trained on the very images it has chosen.",
     )
     batch_size: int = params.batch_size(128)
@@ -385,7 +385,7 @@ def _artefacts(rows: Tensor, limits: tuple[float, float], sample: Tensor) -> dic
         "selection": Artefact(
             "matrix",
             selection.cpu().numpy(),
-            "Pairs that are learnt from",
+            "Pairs that are learned from",
             "1: taken as similar, 0: taken as dissimilar, 0.5: between the thresholds, left out.",
             rows=names,
             columns=names,

@@ -67,7 +67,7 @@ class IDEC(EmbeddedSettings):
 
     name: ClassVar[str] = "idec"
     title: ClassVar[str] = "IDEC"
-    idea: ClassVar[str] = "Sharpen the clusters of a code that can still draw its items."
+    idea: ClassVar[str] = "Sharpen the clusters of a code from which items can still be redrawn."
     paper: ClassVar[Paper] = Paper(
         "Guo, Gao, Liu and Yin",
         2017,
@@ -113,8 +113,8 @@ class IDEC(EmbeddedSettings):
         0.1,
         low=0.0,
         high=10.0,
-        help="Weight of the clusters against the drawings. Larger values tighten the clusters "
-        "more, and the code forgets more of the items.",
+        help="Weight of the clusters against the reconstruction. Larger values tighten the "
+        "clusters more, and the code forgets more of the items.",
     )
 
     @property

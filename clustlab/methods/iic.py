@@ -150,9 +150,7 @@ class IIC(ChangedCopies):
 
     name: ClassVar[str] = "iic"
     title: ClassVar[str] = "IIC"
-    idea: ClassVar[str] = (
-        "Make the clusters of an image and its changed copy tell about each other."
-    )
+    idea: ClassVar[str] = "Make the cluster of an image predict that of its changed copy."
     paper: ClassVar[Paper] = Paper(
         authors="Ji, Henriques, Vedaldi",
         year=2019,
@@ -224,7 +222,7 @@ class IIC(ChangedCopies):
         low=0.5,
         high=3.0,
         advanced=True,
-        help="Weight of equally full clusters, lambda in the paper. 1 is mutual information.",
+        help="Weight of equally full clusters (lambda in the paper). 1 is mutual information.",
     )
     repeats: int = params.param(
         1,
@@ -237,7 +235,8 @@ class IIC(ChangedCopies):
         False,
         advanced=True,
         help="Compute the result with BatchNorm in evaluation mode, from averages over past "
-        "batches. Off, from the statistics of large mixed batches, as in training.",
+        "batches. If off, it comes from the statistics of large mixed batches, as in "
+        "training.",
     )
     batch_size: int = params.batch_size(256)
     learning_rate: float = params.learning_rate(1e-3)

@@ -64,7 +64,7 @@ class KMeans(KMeansSettings):
 
     name: ClassVar[str] = "kmeans"
     title: ClassVar[str] = "k-means"
-    idea: ClassVar[str] = "Give items to the nearest centre, move centres to the mean, repeat."
+    idea: ClassVar[str] = "Assign items to the nearest centre, move centres to their means, repeat."
     paper: ClassVar[Paper] = Paper(
         "Lloyd", 1982, "Least squares quantization in PCM", "IEEE Trans. Inf. Theory 28(2)"
     )
@@ -82,7 +82,7 @@ class KMeans(KMeansSettings):
     )
     step_unit: ClassVar[str] = "round"
     family: ClassVar[MethodFamily] = "centres"
-    loop: ClassVar[tuple[str, ...]] = ("place centers", "assign items", "move centers")
+    loop: ClassVar[tuple[str, ...]] = ("place centres", "assign items", "move centres")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"n_init": 1, "max_iter": 30},

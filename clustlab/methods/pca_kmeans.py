@@ -72,7 +72,7 @@ class PCAKMeans(KMeansSettings):
     )
     step_unit: ClassVar[str] = "round"
     family: ClassVar[MethodFamily] = "centres"
-    loop: ClassVar[tuple[str, ...]] = ("project", "place centers", "assign items", "move centers")
+    loop: ClassVar[tuple[str, ...]] = ("project", "place centres", "assign items", "move centres")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "quick": {"n_init": 1, "max_iter": 30},

@@ -167,8 +167,8 @@ class RIM:
     )
     start: Literal["k-means", "random"] = params.param(
         "k-means",
-        help="Fit the classifier to k-means for a few passes before, or begin with answers that "
-        "are all alike; then seeds differ more.",
+        help="Fit the classifier to k-means for a few passes first, or begin with answers that "
+        "are all alike, which makes seeds differ more.",
     )
     batch_size: int = params.batch_size(250)
     learning_rate: float = params.learning_rate(2e-3)

@@ -227,8 +227,8 @@ class SCAN(ChangedCopies):
     )
     batch_size: int = params.batch_size(256)
     cluster_batch_size: int | None = params.later_batch_size(
-        "Items per update when neighbours are brought together. Many, so that their mean answer "
-        "tells how full the clusters are."
+        "Items per update when neighbours are brought together. Use many, so that their mean "
+        "answer tells how full the clusters are."
     )
     label_batch_size: int | None = params.later_batch_size(
         "Items per update on confident items, of which a batch should hold some of each cluster."

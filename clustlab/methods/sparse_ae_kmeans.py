@@ -142,7 +142,8 @@ class SparseAutoencoderKMeans(CodeKMeans):
         low=0.0,
         high=1.0,
         advanced=True,
-        help="Weight of the squared weights. At 0, units can whisper and still be heard.",
+        help="Weight of the squared weights. At 0, a weak activation can still have its full "
+        "effect.",
     )
     hidden_widths: Literal["500-500-2000", "250-250-1000", "100-100-400", "none"] = params.param(
         "none", advanced=True, help=WIDTHS_HELP

@@ -88,9 +88,9 @@ class Spectral(KMeansSettings):
     loop: ClassVar[tuple[str, ...]] = (
         "join neighbours",
         "find smooth functions",
-        "place centers",
+        "place centres",
         "assign items",
-        "move centers",
+        "move centres",
     )
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -108,8 +108,8 @@ class Spectral(KMeansSettings):
     )
     weights: Literal["equal", "local scale"] = params.param(
         "equal",
-        help="Whether all edges count the same, or less the longer they are compared with the "
-        "distances between neighbours around there.",
+        help="Whether all edges count the same, or longer ones count less, compared with the "
+        "distances between neighbours nearby.",
     )
     n_components: int = n_components()
     max_items: int = max_items()

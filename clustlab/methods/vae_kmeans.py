@@ -96,7 +96,7 @@ class VAEKMeans(CodeKMeans):
 
     name: ClassVar[str] = "vae-kmeans"
     title: ClassVar[str] = "Variational autoencoder + k-means"
-    idea: ClassVar[str] = "Describe items by clouds that fill one normal cloud, then cluster them."
+    idea: ClassVar[str] = "Encode items as small clouds within one normal cloud, then cluster them."
     paper: ClassVar[Paper] = Paper(
         "Kingma and Welling", 2014, "Auto-Encoding Variational Bayes", "ICLR"
     )

@@ -82,7 +82,7 @@ class Machine:
         """Correct later estimates by a finished run."""
         modelled = sum(self._model(p.cost) * p.iterations for p in phases)
         if modelled > 0 and seconds > 0:
-            self._mine = self._read().get(self._key, self._mine)  # others have learnt meanwhile
+            self._mine = self._read().get(self._key, self._mine)  # others have learned meanwhile
             ratios = self._mine["ratios"].setdefault(method, [])
             ratios.append(seconds / modelled)
             del ratios[:-KEPT_RATIOS]

@@ -125,7 +125,7 @@ def test_churn_that_does_not_fall():
     found = alarms_of_course(course(changed=[math.nan] + [0.4] * 19))
     # five values make the beginning, the next five are compared with it: steps 6 to 10
     assert seen(found) == [("churn", 10, 19)]
-    assert "40% of the labels change at each step, and 40% did" in fact(found[0])
+    assert "40% of the labels change at each step, compared with 40%" in fact(found[0])
 
 
 def test_churn_that_falls_by_a_quarter_or_is_small_is_no_alarm():
@@ -166,7 +166,7 @@ def test_a_change_of_head_says_how_far_all_agree_if_that_was_measured():
     assert (found.kind, found.step, found.heads) == ("head_change", 8, (1, 2))
     assert (found.value, found.before) == (0.3, 0.81)
     assert fact(found).endswith(
-        "30% of the labels changed at once. The mean NMI of all pairs of heads is 0.81 there."
+        "labels changed at once. At that step the mean NMI of all pairs of heads is 0.81."
     )
     (old,) = alarms_of_course(course(changed=changed, scalars={"chosen_head": chosen}))
     assert math.isnan(old.before)
@@ -177,7 +177,7 @@ def test_a_loss_far_above_its_beginning_diverges():
     loss = [1.0, 0.9, 0.8, 0.7, 0.6, 0.7, 1.2, 1.6, 1.7, 1.8, *[1.9] * 10]
     found = alarms_of_course(course(loss=loss))  # limit: 1.0 + half of 1.0, from step 7 on
     assert seen(found) == [("divergence", 7, 19)]
-    assert "The loss is 1.6 and on its way up, after 0.6" in fact(found[0])
+    assert "The loss is 1.6 and rising, up from 0.6" in fact(found[0])
     assert (found[0].value, found[0].threshold, found[0].before) == (1.6, 1.5, 0.6)
 
 

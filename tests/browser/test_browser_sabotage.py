@@ -52,7 +52,7 @@ def test_pause_a_run_scramble_a_cluster_and_find_it_on_the_timeline(store, addre
     # What is asked for waits, and can be taken back.
     page.get_by_role("button", name="Intervene").click()
     page.get_by_text("Scramble", exact=True).click()
-    see(page, r"trained towards random clusters once")
+    see(page, r"towards random clusters once")
     settle(page)  # a button that moves while it is clicked is missed
     page.get_by_role("button", name="Add", exact=True).click()
     see(page, r"At the start of the next step")

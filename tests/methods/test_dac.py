@@ -73,7 +73,7 @@ def test_loss_by_hand():
     assert float(pair_loss(s, similar, dissimilar)) == pytest.approx(expected)
 
 
-def test_without_a_clear_pair_nothing_is_learnt():
+def test_without_a_clear_pair_nothing_is_learned():
     scores = torch.randn(4, 3, requires_grad=True)
     none = torch.zeros(4, 4, dtype=torch.bool)
     loss = pair_loss(similarities(scores), none, none)

@@ -91,11 +91,11 @@ PUBLISHED = {
 
 # settings that are not the published ones, and the words of their help that say so
 DIFFERENT = [
-    ("vade", "warm_up_updates", "the authors' code has no rise"),
+    ("vade", "warm_up_updates", "in the authors' code it does not"),
     ("n2d", "n_init", "the authors' code has a single start"),
-    ("imsat", "epochs", "50 passes of 70,000 images"),
+    ("imsat", "epochs", "50 passes over 70,000 images"),
     ("imsat", "batches", "draws, as in the authors' code"),
-    ("dac", "passes", "84 passes of 70,000 images"),
+    ("dac", "passes", "84 passes over 70,000 images"),
     ("iic", "epochs", "one pass for the fine heads and two for the others"),
     ("rim", "weight_decay", "0.0025 times powers of 2"),
     ("rim", "network", "1,200"),

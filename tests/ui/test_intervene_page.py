@@ -100,7 +100,7 @@ def test_a_method_says_what_it_does_not_offer(runs, paused):
     said = words(visit("train", run=paused("ae-kmeans", phase="pre-train").id))
     assert "Autoencoder + k-means has nothing to merge, split, re-seed or scramble" in said
     app = visit("train", run=paused("agglomerative").id)
-    assert "offers no change while it runs" in words(app)
+    assert "cannot be changed while it runs" in words(app)
     assert "PCA + k-means" in words(app)  # one of those that do
     assert "intervene-add" not in [b.key for b in app.button]
 
@@ -134,12 +134,12 @@ def test_what_a_later_phase_offers_waits_for_it_and_what_is_gone_is_not_offered(
     app = visit("train", run=run.id)
     assert "waits for the phase" not in words(app)  # the rate can be changed here
     choose(app, "merge").run()
-    assert "What you ask for waits for the phase 'cluster'." in words(app)
+    assert "Your change waits for the phase 'cluster'." in words(app)
     app.button(key="intervene-add").click().run()
     assert "At the start of the phase 'cluster': **merge cluster" in words(app)
     said = words(visit("train", run=paused("ae-kmeans", phase="cluster").id))
     assert "The rest of this run cannot be changed." in said
-    assert "Autoencoder + k-means offers it in 'pre-train' only." in said
+    assert "Autoencoder + k-means can be changed in 'pre-train' only." in said
 
 
 def test_a_wish_that_was_granted_meanwhile_is_explained(runs, paused):

@@ -194,7 +194,7 @@ class CoHiClust(ChangedCopies):
         1.0,
         low=0.0,
         high=100.0,
-        help="Weight of using both sides of every fork; 1 is that of the paper.",
+        help="Weight of using both sides of every fork; the paper uses 1.",
     )
     temperature: float = params.param(
         0.5,

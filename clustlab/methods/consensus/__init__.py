@@ -139,13 +139,13 @@ class Consensus(ChangedCopies):
         8,
         low=1,
         high=50,
-        help="Divisions of each layer. Every round adds one of each and cuts anew.",
+        help="Divisions of each layer. Every round adds one for each layer and cuts anew.",
     )
     most_clusters: float = params.param(
         3.0,
         low=1.0,
         high=20.0,
-        help="Largest number of clusters of a division, in multiples of the number to find. The "
+        help="Most clusters that a division may have, as a multiple of the number to find. The "
         "number itself is drawn at random.",
     )
     theta: float = params.param(

@@ -163,22 +163,25 @@ class DeepCluster(EncoderSettings):
     epochs: int = params.epochs(20, "How often clustering and training take turns.")
     whitening: bool = params.param(
         True,
-        help="Give all directions of the features the same variance. Off, a few directions decide.",
+        help="Give all directions of the features the same variance. If off, a few directions "
+        "decide.",
     )
     repair_empty: bool = params.param(
         True,
-        help="Give an empty cluster half of the items of a random one. Off, clusters may die out.",
+        help="Give an empty cluster half of the items of a random one. If off, clusters may die "
+        "out.",
     )
     new_centers: bool = params.param(
         True,
         advanced=True,
-        help="Draw the first centres of k-means anew every round. Off, it goes on from the centres "
-        "of the round before, which lie where no features are any more: clusters run empty.",
+        help="Draw new starting centres for k-means in every round. If off, it goes on from the "
+        "centres of the round before, where there may be no features any more, so clusters "
+        "run empty.",
     )
     reset_head: bool = params.param(
         True,
-        help="Draw a new classifier every round, as cluster numbers change. Off, it first has to "
-        "unlearn the numbers of the round before.",
+        help="Draw a new classifier in every round, as cluster numbers change. If off, it first "
+        "has to unlearn the numbers of the round before.",
     )
     balance: Literal["uniform sampler", "inverse weights", "none"] = params.param(
         "uniform sampler",
@@ -186,7 +189,7 @@ class DeepCluster(EncoderSettings):
         "weights. With 'none' the largest clusters win.",
     )
     augment: bool = params.param(
-        True, help="Train on changed images. Off, any detail may serve to tell clusters apart."
+        True, help="Train on changed images. If off, any detail may serve to tell clusters apart."
     )
     augment_clustering: bool = params.param(
         False,

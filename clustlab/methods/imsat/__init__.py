@@ -134,7 +134,7 @@ class IMSAT:
 
     name: ClassVar[str] = "imsat"
     title: ClassVar[str] = "IMSAT"
-    idea: ClassVar[str] = "Be sure, use all answers, and let no small change turn an answer."
+    idea: ClassVar[str] = "Be sure, use every cluster, and let no small change alter an answer."
     paper: ClassVar[Paper] = Paper(
         authors="Hu, Miyato, Tokui, Matsumoto and Sugiyama",
         year=2017,
@@ -164,8 +164,8 @@ class IMSAT:
     n_clusters: int = params.n_clusters()
     epochs: int = params.epochs(
         60,
-        "How often training passes over all items. Published are 50 passes of 70,000 images, which "
-        "are as many updates as 350 passes of 10,000.",
+        "How often training passes over all items. The paper makes 50 passes over 70,000 images, "
+        "as many updates as 350 passes over 10,000.",
     )
     perturbation: Literal["vat", "rpt"] = params.param(
         "vat",
@@ -177,9 +177,9 @@ class IMSAT:
         low=0.0,
         high=4.0,
         help="Size of a change as a share of the distance to the neighbour. 0 changes nothing; an "
-        "adversarial change near 1 may well make another item of it. A random one is spread over "
-        "all pixels and must be larger: in 50 passes of 70,000 images, rpt reached an accuracy of "
-        "0.82 with 2.5 and 0.58 with 0.25.",
+        "adversarial change near 1 may well turn it into another item. A random one is "
+        "spread over all pixels and must be larger: in 50 passes of 70,000 images, rpt "
+        "reached an accuracy of 0.82 with 2.5 and 0.58 with 0.25.",
     )
     n_neighbors: int = params.param(
         10,
@@ -194,15 +194,15 @@ class IMSAT:
         low=0.0,
         high=10.0,
         advanced=True,
-        help="Weight of sure and balanced answers beside unchanged ones, lambda in the paper.",
+        help="Weight of sure and balanced answers against unchanged ones (lambda in the paper).",
     )
     balance: float = params.param(
         4.0,
         low=0.0,
         high=20.0,
         advanced=True,
-        help="Weight of equally full clusters beside sure answers, mu in the paper. At 1 clusters "
-        "may run empty.",
+        help="Weight of equally full clusters against sure answers (mu in the paper). At 1 "
+        "clusters may run empty.",
     )
     hidden_width: int = params.param(
         1200, low=10, high=4000, advanced=True, help="Width of the two hidden layers."

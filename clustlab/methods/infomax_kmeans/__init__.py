@@ -195,7 +195,7 @@ class InfoMaxKMeans:
 
     name: ClassVar[str] = "infomax-kmeans"
     title: ClassVar[str] = "Deep InfoMax + k-means"
-    idea: ClassVar[str] = "Learn codes that know their image from all others, then cluster them."
+    idea: ClassVar[str] = "Learn codes that pick out their own image, then cluster them."
     paper: ClassVar[Paper] = Paper(
         "Hjelm et al.",
         2019,

@@ -131,7 +131,7 @@ class LocalAggregation(ChangedCopies):
 
     name: ClassVar[str] = "local-aggregation"
     title: ClassVar[str] = "Local Aggregation"
-    idea: ClassVar[str] = "Move towards neighbours of the same cluster, away from other neighbours."
+    idea: ClassVar[str] = "Pull items towards neighbours in their cluster, push the others away."
     paper: ClassVar[Paper] = Paper(
         authors="Zhuang, Zhai, Yamins",
         year=2019,
@@ -171,8 +171,9 @@ class LocalAggregation(ChangedCopies):
         high=5000,
         log=True,
         none_word="auto",
-        help="Passes of instance discrimination before the rest. Too many leave every image for "
-        "itself. 'auto' is 8, and fewer for more than 10,000 items: 80,000 images in all.",
+        help="Passes of instance discrimination before the rest. Too many leave every image on "
+        "its own. 'auto' is 8, or fewer for more than 10,000 items, so that 80,000 images "
+        "are seen in all.",
     )
     epochs: int = params.epochs(20, "Passes that pull close neighbours nearer.")
     n_clusterings: int = params.param(
@@ -188,7 +189,7 @@ class LocalAggregation(ChangedCopies):
         log=True,
         none_word="auto",
         help="Mean size of a fine cluster. Small ones give each item few close neighbours. 'auto' "
-        "is 40, and 1 in 250 items of more than 10,000.",
+        "is 40, or 1 in 250 items if there are more than 10,000.",
         of_items=params.OfItems(0.5, "two fine clusters of that size do not fit in"),
     )
     n_background: int | None = params.param(
@@ -198,7 +199,8 @@ class LocalAggregation(ChangedCopies):
         log=True,
         none_word="auto",
         help="Background neighbours of each item, best several times its close ones. 'auto' is "
-        "400, and 4% of more than 10,000 items, as fine clusters grow, too.",
+        "400, or 4% of the items if there are more than 10,000, since fine clusters grow as "
+        "well.",
     )
     temperature: float = params.param(
         0.07,
@@ -220,13 +222,17 @@ class LocalAggregation(ChangedCopies):
         low=0,
         high=10_000_000,
         none_word="drawn",
-        help="Number of an item whose neighbours shall be shown, counted from 0, before others.",
+        help="Number, counted from 0, of an item whose neighbours are shown first.",
     )
     strength: float = params.param(
         1.0, low=0.0, high=2.0, help="How much the images are changed in training."
     )
     n_features: int = params.param(
-        64, low=2, high=512, advanced=True, help="Width of the directions."
+        64,
+        low=2,
+        high=512,
+        advanced=True,
+        help="Width of the features, of which only the direction counts.",
     )
     batch_size: int = params.batch_size(128)
     learning_rate: float = params.learning_rate(0.03)

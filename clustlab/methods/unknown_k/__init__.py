@@ -85,7 +85,7 @@ class UnknownK:
 
     name: ClassVar[str] = "unknown-k"
     title: ClassVar[str] = "Unknown K"
-    idea: ClassVar[str] = "Split and merge clusters by the odds of either until nothing changes."
+    idea: ClassVar[str] = "Split or merge clusters, as the odds say, until nothing changes."
     paper: ClassVar[Paper] = Paper(
         "Ronen, Finder and Freifeld",
         2022,
@@ -129,7 +129,7 @@ class UnknownK:
         low=1e-6,
         high=1e6,
         log=True,
-        help="How readily a new cluster is believed in, before the items are asked.",
+        help="How likely a new cluster is taken to be before looking at the items.",
     )
     variance: float = params.param(
         0.005,
@@ -142,8 +142,9 @@ class UnknownK:
         0.01,
         low=0.0,
         high=1.0,
-        help="How many items that belief is worth, as a share of all. More make fewer clusters. In "
-        "the paper it is worth two items more than there are columns, however many items.",
+        help="How many items that belief is worth, as a share of all. Larger values make fewer "
+        "clusters. In the paper it is worth two items more than there are columns, however "
+        "many items there are.",
     )
     least: int = params.param(
         5,

@@ -28,7 +28,7 @@ likeliest is taken.
 - **Active units**: dimensions of the code whose mean moves from item to item. One that is given
   up keeps the same posterior for all items.
 - **Reconstruction** and **divergence**, both in nats, pull in opposite directions.
-- **Shares** $\pi_c$ are learnt: unlike in IMSAT, clusters may differ in size.
+- **Shares** $\pi_c$ are learned: unlike in IMSAT, clusters may differ in size.
 - **Learning rate**: it rises over the first 400 updates. At the full rate at once, two of ten
   clusters lost all their items within 80 updates.
 
@@ -157,12 +157,12 @@ class VaDE(AutoencoderSettings):
     )
     augmented: bool = params.param(
         False,
-        help="Pre-train on turned and shifted copies. After that the mixture sees the items "
-        "alone, since those are what it has to explain.",
+        help="Pre-train on turned and shifted copies. After that the mixture sees only the items "
+        "themselves, since those are what it has to explain.",
     )
     batch_size: int = params.batch_size(100)
     cluster_epochs: int = params.epochs(
-        60, "How often training of the whole passes over all items, after pre-training."
+        60, "How often training of the whole model passes over all items, after pre-training."
     )
     cluster_learning_rate: float = params.learning_rate(2e-3)
     warm_up_updates: int = params.param(
@@ -170,8 +170,9 @@ class VaDE(AutoencoderSettings):
         low=0,
         high=100_000,
         advanced=True,
-        help="Updates over which the learning rate of the whole rises to its full value; the "
-        "authors' code has no rise. With 0 clusters may lose all their items to others at once.",
+        help="Updates over which the learning rate of the whole model rises to its full value; in "
+        "the authors' code it does not. At 0, clusters may lose all their items to others at "
+        "once.",
     )
 
     def network(self, shape: tuple[int, ...]) -> MixturePriorAutoencoder:

@@ -67,7 +67,7 @@ class KMeansSettings:
 class KMeansSteps:
     """One run of k-means on rows (n, d) that are roughly centred, with what it keeps.
 
-    The boxes of the loop are "place centers", "assign items" and "move centers".
+    The boxes of the loop are "place centres", "assign items" and "move centres".
 
     Raises
     ------
@@ -92,7 +92,7 @@ class KMeansSteps:
     def _starts(self) -> Iterator[Snapshot]:
         x, ctx = self.x, self.ctx
         for _ in ctx.phase(TRY_STARTS, 0 if ctx.is_warm else self.settings.n_init):
-            ctx.at("place centers")
+            ctx.at("place centres")
             start = plus_plus(x, self.settings.n_clusters, ctx, norms=self.norms)
             ctx.at("assign items")
             now = assign(x, start, ctx, norms=self.norms)
@@ -113,7 +113,7 @@ class KMeansSteps:
             elif self._settled.value:
                 return
             before = self.assignments.value
-            ctx.at("move centers")
+            ctx.at("move centres")
             moved = means(x, before, self.centers.value, ctx)
             ctx.at("assign items")
             now = assign(x, moved, ctx, norms=self.norms)

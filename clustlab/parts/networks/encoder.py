@@ -40,8 +40,8 @@ class EncoderSettings:
     network: Backbone = params.param(  # noqa: RUF009 - a field, as all the others
         "small CNN",
         advanced=True,
-        help="Network for images: 'small CNN' is quick; 'ResNet-18' and 'small ViT' want a GPU. "
-        "Points always get two linear layers of 64.",
+        help="Network for images: 'small CNN' is quick; 'ResNet-18' and 'small ViT' are slow "
+        "without a GPU. Points always get two linear layers of 64.",
     )
     normalisation: Normalisation = params.param(  # noqa: RUF009 - likewise
         "usual",

@@ -66,10 +66,10 @@ class EmbeddedSettings(AutoencoderSettings):
         "chosen exponents (power), the nearest centre alone (hard), or equal sizes (sinkhorn).",
     )
     gamma: float = params.param(
-        2.0, low=1.0, high=20.0, advanced=True, help="Sharpening of the power target; DEC has 2."
+        2.0, low=1.0, high=20.0, advanced=True, help="Sharpening of the power target; DEC uses 2."
     )
     delta: float = params.param(
-        1.0, low=0.0, high=4.0, advanced=True, help="Balancing of the power target; DEC has 1."
+        1.0, low=0.0, high=4.0, advanced=True, help="Balancing of the power target; DEC uses 1."
     )
     alpha: float = params.param(
         1.0, low=0.1, high=100.0, log=True, advanced=True, help="Degrees of freedom of Student's t."

@@ -25,7 +25,7 @@ def has_plane(view: "View") -> bool:
 def by_scores(views: Sequence["View"]) -> bool:
     """Whether methods shall be asked about each spot: a switch, if any of them can be asked.
 
-    Scores need what the method has learnt, which a run keeps of its last step.
+    Scores need what the method has learned, which a run keeps of its last step.
     """
     return any(explanation.can_ask(view) for view in views) and st.toggle(
         "Background: the method's own scores",

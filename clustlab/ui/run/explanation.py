@@ -138,7 +138,7 @@ def answers(run: Run, step: int, points: Array) -> Array | None:
     from clustlab.explaining.scorers import answered
 
     try:
-        with st.spinner("Rebuilding what the method has learnt and asking it ..."):
+        with st.spinner("Rebuilding what the method has learned and asking it ..."):
             scorer = _scorer(run)
     except ClustlabError:
         return None

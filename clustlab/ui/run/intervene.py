@@ -24,14 +24,16 @@ LABELS: dict[InterventionKind, str] = {
     "scramble": "Scramble",
 }
 HELP: dict[InterventionKind, str] = {
-    "learning rate": "Later steps are longer or shorter by this factor. A phase with a rate of its "
-    "own begins with that one.",
-    "merge": "The second gives its items to the first. Unless the method draws its clusters anew, "
-    "it stays empty until it is re-seeded or others are split or scrambled.",
-    "split": "Half of its items go to a cluster without items, or take the place of the smallest.",
-    "re-seed": "Its centre is placed on an item far from all centres. If a classifier gives the "
-    "clusters, it answers to an item that no other cluster is sure of.",
-    "scramble": "Its items are trained towards random clusters once. Do they find back?",
+    "learning rate": "Makes later steps longer or shorter by this factor. A phase with a learning "
+    "rate of its own starts with that rate.",
+    "merge": "The second cluster gives its items to the first. Unless the method draws its "
+    "clusters anew, the second stays empty until it is re-seeded, or another is split or "
+    "scrambled.",
+    "split": "Half of its items move to an empty cluster or, if there is none, replace the "
+    "smallest.",
+    "re-seed": "Moves its centre to an item far from all centres. In a classifier, the cluster is "
+    "given to an item that no other cluster is sure of.",
+    "scramble": "Trains its items towards random clusters once. Do they find their way back?",
 }
 FACTOR = 0.1  # on the learning rate, unless another is chosen
 
@@ -76,7 +78,7 @@ def _items_button(
         icon=":material/select_all:",
         type="tertiary",
         key=f"items-taken-{place}",
-        help="What this cluster held when it was changed. Follow these items from here on.",
+        help="The items of this cluster when it was changed. Follow them from here on.",
         on_click=lambda: session.select(items, f"{text} at step {step}"),
     )
 
@@ -148,15 +150,15 @@ def _form(view: View, offered: interventions.Offered, phase: str) -> None:
     if not kinds:
         others = [m.title for m in registry.methods().values() if registry.interventions(m)]
         st.markdown(
-            f"**{plain(title)} offers no change while it runs.** Those that do: "
-            f"{plain(', '.join(others))}. Here you can only go on, take a step, or stop."
+            f"**{plain(title)} cannot be changed while it runs.** Methods that can: "
+            f"{plain(', '.join(others))}. Here you can only continue, take a step, or stop."
         )
         return
     ahead = _ahead(view.run, offered, phase)
     possible = list(dict.fromkeys(kind for each in ahead.values() for kind in each))
     if not possible:
         st.markdown(
-            f"**The rest of this run cannot be changed.** {plain(title)} offers it in "
+            f"**The rest of this run cannot be changed.** {plain(title)} can be changed in "
             f"{plain(_listed([repr(name) for name in offered], 'and'))} only."
         )
         return
@@ -176,8 +178,8 @@ def _form(view: View, offered: interventions.Offered, phase: str) -> None:
     places = [repr(name) for name, each in ahead.items() if kind in each]
     if repr(phase) not in places:
         st.caption(
-            f"It is in the phase '{plain(phase)}', which cannot be changed in this respect. What "
-            f"you ask for waits for the phase {plain(_listed(places))}."
+            f"The run is in the phase '{plain(phase)}', where this cannot be changed. Your change "
+            f"waits for the phase {plain(_listed(places))}."
         )
     _ask(view, kind)
 

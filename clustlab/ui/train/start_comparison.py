@@ -49,8 +49,8 @@ def explain(
     first = runs[0]
     st.markdown("### These runs look at different items")
     st.markdown(
-        "Runs are compared image by image, so all of them must be trained on items of the same "
-        f"draw, of which some may be left out. The first one, **{plain(first.title)}**, decides: "
+        "Runs are compared image by image, so all of them must be trained on the same draw of "
+        f"items; some items may be left out. The first run, **{plain(first.title)}**, sets it: "
         f"{plain(_protocol(first))}"
     )
     for run in odd:
@@ -97,7 +97,7 @@ def three(like: Run | None, watch: Callable[[Sequence[str]], None]) -> None:
     title = plain(like.manifest["dataset_title"]) if like else "Digits 8 x 8"
     st.markdown("**Three methods, one click**")
     st.markdown(
-        f"DEC, IIC and DeepCluster learn one after the other from the same items of **{title}**, "
+        f"Trains DEC, IIC and DeepCluster one after the other on the same items of **{title}**, "
         f"with seed {base.seed}; you can watch them from here."
     )
     preset = st.segmented_control(
@@ -115,8 +115,8 @@ def moons(watch: Callable[[Sequence[str]], None]) -> None:
     """Start k-means and spectral clustering on two half moons, and follow them."""
     st.markdown("**What k-means cannot see**")
     st.markdown(
-        "Two half moons of points that reach into each other: k-means parts them with a straight "
-        "line, spectral clustering follows their shape. See the regions of both, in seconds."
+        "Two interlocking half moons of points: k-means separates them with a straight line, "
+        "while spectral clustering follows their shape. See the regions of both within seconds."
     )
     if st.button("Start both on two moons", icon=":material/play_arrow:", key="moons"):
         _start(comparison.two_moons, watch)
@@ -124,7 +124,7 @@ def moons(watch: Callable[[Sequence[str]], None]) -> None:
 
 def _start(specs: Callable[[], list[RunSpec]], watch: Callable[[Sequence[str]], None]) -> None:
     try:
-        with st.spinner("Loading the library for training (first start only) ..."):
+        with st.spinner("Loading the training library (first start only) ..."):
             runs = [session.queue(spec) for spec in specs()]
     except ClustlabError as error:
         session.show_error(error)
