@@ -1,13 +1,16 @@
 """The page Train: what the address holds, what the form is about, and what is waited for."""
 
+from dataclasses import replace
+
 from clustlab import registry
 from clustlab.params import schema
 from clustlab.runs.store import RunSpec, queued_status, write_status
+from clustlab.training import longer
 from clustlab.types import FAMILIES
 from clustlab.ui import session
 from clustlab.ui.compare import side_by_side
 from clustlab.ui.learn import reference
-from clustlab.ui.run import item_sheet
+from clustlab.ui.run import item_sheet, train_longer
 from clustlab.ui.train import choices, setup
 from tests.support import made_runs
 from tests.ui.test_pages import runs, trained, visit, words
@@ -224,10 +227,10 @@ def test_training_longer_asks_how_much_and_goes_on_with_the_same_run(runs, monke
     assert app.number_input(key=f"more-{first.id}").value == 5
     app.number_input(key=f"more-{first.id}").set_value(3).run()
     button(app, "Train 3 more rounds").click().run()
-    longer = runs.runs()[0]
-    assert (longer.spec.continues, longer.spec.method_params["max_iter"]) == (first.id, 5)
-    assert len(longer) == len(first)
-    assert asked(app, "run") == longer.id
+    made = runs.runs()[0]
+    assert (made.spec.continues, made.spec.method_params["max_iter"]) == (first.id, 5)
+    assert len(made) == len(first)
+    assert asked(app, "run") == made.id
     assert not app.exception
 
 
@@ -239,6 +242,23 @@ def test_a_run_that_had_converged_says_so_before_it_is_trained_longer(runs):
     said = words(app)
     assert "**This run had converged.** k-means stopped by itself after" in said
     assert "“Stop below this change” set to 0" in said
+    assert not app.exception
+
+
+def test_a_run_that_stopped_without_a_rule_of_convergence_is_not_said_to_have_converged(
+    runs, monkeypatch
+):
+    first = trained(runs, n_init=1, tolerance=0.05)
+    how = longer.how_to_train_longer(first, 40, (2,))
+    without = replace(how, stopping_rule=None, can_go_beyond=False)
+    monkeypatch.setattr(train_longer, "_longer", lambda run: without)
+    app = visit("train", run=first.id)
+    app.session_state[f"longer-{first.id}"] = True
+    app.run()
+    said = words(app)
+    assert "k-means stopped by itself after" in said
+    assert "converged" not in said
+    assert "No setting would make it go on." in said
     assert not app.exception
 
 

@@ -38,14 +38,15 @@ def _panel(run: Run) -> None:
         return
     beyond = how.stopped_itself
     if beyond:
+        reason = "" if how.stopping_rule is None else "**This run had converged.** "
         st.markdown(
-            f":material/check_circle: **This run had converged.** {plain(title)} stopped by "
-            f"itself after {how.done} of at most {plain(how.units(how.total))}."
+            f":material/check_circle: {reason}{plain(title)} stopped by itself after {how.done} "
+            f"of at most {plain(how.units(how.total))}."
         )
         if not how.can_go_beyond or how.stopping_rule is None:
             st.caption(
-                "Nothing changes any more, so there is nothing to go on with. Change its settings "
-                "and run it again to see something else."
+                "No setting would make it go on. Change its settings and run it again to see "
+                "something else."
             )
             return
         st.caption(
