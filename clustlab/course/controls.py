@@ -1,6 +1,7 @@
 """Controls of a lesson: what their values are, and how these stand in the URL."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +93,7 @@ class Places:
             pairs = [tuple(map(float, pair.split(","))) for pair in text.split(";")]
         except ValueError:
             pairs = []
-        if len(pairs) != len(self.value) or any(len(pair) != 2 for pair in pairs):
+        if [len(pair) for pair in pairs] != [2] * len(self.value) or not _are_finite(pairs):
             raise _refusal(self, text, f"{len(self.value)} pairs such as 0.5,1;2,3")
         return tuple((x, y) for x, y in pairs)
 
@@ -118,7 +119,7 @@ class Grid:
         except ValueError:
             rows = ()
         shape = (len(self.rows), len(self.columns))
-        if len(rows) != shape[0] or any(len(row) != shape[1] for row in rows):
+        if [len(row) for row in rows] != [shape[1]] * shape[0] or not _are_finite(rows):
             raise _refusal(self, text, f"{shape[0]} rows of {shape[1]} numbers such as 1,0;0,1")
         return rows
 
@@ -129,6 +130,10 @@ class Grid:
 
 Control = Slider | Choice | Switch | Places | Grid
 Values = Mapping[str, Any]
+
+
+def _are_finite(rows: Iterable[Iterable[float]]) -> bool:
+    return all(math.isfinite(number) for row in rows for number in row)
 
 
 def _refusal(control: Control, text: str, wanted: str) -> ParameterError:

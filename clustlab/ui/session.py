@@ -218,7 +218,11 @@ def chosen_run() -> Run | None:
 
 def _number(parameter: QueryValue) -> int | None:
     """Whole number from 0 up that the address holds; None for anything else."""
-    text = parameter.get()
+    return number_in(parameter.get())
+
+
+def number_in(text: str) -> int | None:
+    """Whole number from 0 up, of at most eight plain digits; None for anything else."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else None
 
 

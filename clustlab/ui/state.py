@@ -5,11 +5,14 @@ can be sent to others. Keys of widgets that exist in many copies are made where 
 `widget` reads those.
 """
 
+import contextlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from clustlab.errors import ClustlabError
 from clustlab.runs.labels import Label
@@ -79,6 +82,26 @@ def widget(key: str) -> SessionValue[Any]:
 def marked(key: str, name: str) -> Any:
     """What is marked in a chart by its selection of this name; empty if nothing is."""
     return st.session_state[key]["selection"].get(name) or []
+
+
+def binding(key: str) -> Literal["query-params"] | None:
+    """How the widget of a number is bound to the address under its key.
+
+    Streamlit fails at a number that is infinite, so that one is dropped, and not read.
+    """
+    texts = st.query_params.get_all(key)
+    if not any(map(_is_infinite, texts)):
+        return "query-params"
+    with contextlib.suppress(StreamlitAPIException):  # it cannot be dropped once it is bound
+        st.query_params.pop(key)
+    return None
+
+
+def _is_infinite(text: str) -> bool:
+    try:
+        return math.isinf(float(text))
+    except ValueError:
+        return False
 
 
 def keep_in_address(names: Sequence[str], **others: str) -> None:

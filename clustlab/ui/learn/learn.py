@@ -123,8 +123,9 @@ def _lesson(lesson: Lesson) -> None:
 
 def _number(lesson: Lesson) -> int:
     text = state.LESSON_STEP.get() or "1"
-    if text.isdecimal() and 1 <= int(text) <= len(lesson.steps):
-        return int(text)
+    number = session.number_in(text)
+    if number is not None and 1 <= number <= len(lesson.steps):
+        return number
     raise ParameterError(
         f"The lesson {lesson.name!r} has no step {text!r}.",
         f"Its steps are 1 to {len(lesson.steps)}.",

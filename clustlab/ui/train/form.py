@@ -95,7 +95,7 @@ def _field(owner: str, p: Param, defaults: Mapping[str, Any]) -> Any:
         value=number(default),
         step=1 if whole else _step(float(default), log=p.log),
         format=None if whole else "%g",
-        **common,
+        **{**common, "bind": state.binding(key)},
     )
 
 

@@ -177,7 +177,7 @@ def fields() -> Choice:
             2**32 - 1,
             0,
             key=state.SEED.key,
-            **forms.LASTING,
+            **{**forms.LASTING, "bind": state.binding(state.SEED.key)},
             help="Fixes every random choice: the same settings and seed give the same result.",
         )
     with device:
