@@ -240,6 +240,22 @@ def dataset(name: str) -> type[DatasetSpec]:
     return _find("data set", datasets(), name)
 
 
+def check_kind(method: type[Method], dataset: type[DatasetSpec]) -> None:
+    """Refuse a data set of a kind that a method does not work on.
+
+    Raises
+    ------
+    ParameterError
+        With both kinds, and what to choose instead.
+    """
+    if dataset.kind not in method.accepts:
+        works_on = " and ".join(method.accepts)
+        raise ParameterError(
+            f"{method.title} works on {works_on}, but {dataset.title} holds {dataset.kind}.",
+            f"Choose a data set of {works_on}, or a method that works on {dataset.kind}.",
+        )
+
+
 def _find(what: str, known: Mapping[str, Any], name: str) -> Any:
     if name not in known:
         raise ParameterError(f"There is no {what} {name!r}.", f"Choose one of: {', '.join(known)}.")

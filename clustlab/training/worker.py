@@ -91,12 +91,7 @@ def _checked(store: RunStore, spec: RunSpec) -> RunSpec:
     """The spec with values of the right types; raises like `new_run`."""
     method, dataset = registry.method(spec.method), registry.dataset(spec.dataset)
     built = build(method, spec.method_params), build(dataset, spec.dataset_params)
-    if dataset.kind not in method.accepts:
-        raise ParameterError(
-            f"{method.title} works on {' and '.join(method.accepts)}, "
-            f"but {dataset.title} holds {dataset.kind}.",
-            "Choose another data set or method.",
-        )
+    registry.check_kind(method, dataset)
     seed: Any = spec.seed  # from a URL or a file it may be anything
     if type(seed) is not int or seed not in range(SEEDS):
         raise ParameterError(

@@ -74,6 +74,7 @@ def form(run: Run | None) -> Choice:
     try:
         build(choice.dataset, choice.dataset_params)
         build(choice.method, choice.method_params)
+        registry.check_kind(choice.method, choice.dataset)
         problem = None
     except ClustlabError as error:
         problem = error
@@ -161,6 +162,8 @@ def fields() -> Choice:
     data = samples(dataset, dataset_params, state.SEED.get())
     excluded = left_out(dataset, dataset_params)
     method = choices.choose_method()
+    if dataset.kind not in method.accepts:  # said beside the button that starts
+        data = None
     preset = _preset(method, data)
     params = forms.fields(method.name, schema(method), method.presets[preset], SHOWN)
     if params != {p.name: v for p, v in _of_preset(method, preset)}:
@@ -367,5 +370,6 @@ def preview(choice: Choice) -> None:
     panels.loop_diagram(method)
     st.caption(f"Each step of the slider will be one {plain(method.step_unit)}.")
     with contextlib.suppress(ClustlabError):  # said in the form
+        registry.check_kind(method, choice.dataset)
         data = loaded(choice.dataset, choice.dataset_params, choice.seed)
         before_start.preview_of_method(method, choice.method_params, data)
