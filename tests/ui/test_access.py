@@ -211,6 +211,8 @@ def test_without_a_login_a_page_shows_nothing_but_the_way_in(run, with_login):
     assert [*app.markdown, *app.caption, *app.info] == []
     assert answer_to(APP, f"/api/item/{run.id}/3.png")[0] == 403
     assert answer_to(APP, f"/api/item/{run.id}/3.png", query="x")[0] == 403
+    assert answer_to(APP, "/api/pulse", query=f"run={run.id}")[0] == 403
+    assert answer_to(APP, "/api/pulse", query=f"run={run.id}&key={access.KEY}")[0] == 200
     path, _, query = item_url(run.id).format(index=3).partition("?")
     assert answer_to(APP, path, query=query)[0] == 200
 

@@ -19,6 +19,7 @@ from clustlab.errors import RunNotFound
 from clustlab.training import estimate
 from clustlab.ui import session, state
 from clustlab.ui.pace import pace
+from clustlab.ui.server import access
 from clustlab.ui.shared import Shared
 
 P = ParamSpec("P")
@@ -120,7 +121,8 @@ def pulse() -> None:
     runs = sorted({run for followed in state.FOLLOWED.get().values() for run in followed.runs})
     if not runs:
         return
-    url = f"{ROUTE}?{urlencode({'run': runs}, doseq=True)}"
+    asked = {"run": runs, "key": [access.KEY] if access.needs_login() else []}
+    url = f"{ROUTE}?{urlencode(asked, doseq=True)}"
     first = pace.next_look(awaits_first_step=awaits_first_step(runs))
     with st.container(key="pulse"):
         st.fragment(_pulse)(url, news(runs, "progress"), first)
