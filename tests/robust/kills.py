@@ -32,7 +32,7 @@ WRITING = os.O_WRONLY | os.O_RDWR
 FIRST_BYTES = 60  # of what a torn call writes get through
 SMALL: dict[str, dict[str, Any]] = {
     "kmeans": {},
-    "dec": {"hidden_widths": "32", "epochs": 2, "max_updates": 4, "update_interval": 2},
+    "dec": {"hidden_widths": "100-100-400", "epochs": 2, "max_updates": 4, "update_interval": 2},
     "iic": {"epochs": 3, "width": 4, "n_heads": 2},
 }
 """Settings under which a run takes a second; other methods run as they come."""
