@@ -23,6 +23,8 @@ class Part(Protocol):
 
 
 P = TypeVar("P", bound=Part)
+MISFITS = (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError)
+"""How parts say that a state is not theirs: torch one way for sizes, another for names."""
 LAYERS = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.ConvTranspose2d)  # that make a network of it
 
 
@@ -133,7 +135,7 @@ class Context:
         if self._saved and name in self._saved["parts"]:
             try:
                 part.load_state_dict(self._saved["parts"][name])
-            except (RuntimeError, ValueError, KeyError) as error:
+            except MISFITS as error:
                 raise other_version(name) from error
         elif across_runs and self._warm and name in self._warm["parts"]:
             _load_warm(name, part, self._warm["parts"][name])
@@ -323,7 +325,7 @@ def _load_warm(name: str, part: Part, state: dict[str, Any]) -> None:
         part.load_state_dict(state)
         after = part.value if isinstance(part, Cell) else None
         fits = _shape(before) in ((), _shape(after)) or 0 in _shape(before)
-    except (RuntimeError, ValueError, KeyError):  # how torch says that sizes or names differ
+    except MISFITS:
         fits = False
     if not fits:
         raise ParameterError(

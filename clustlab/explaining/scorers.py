@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from clustlab import registry
+from clustlab.context import MISFITS
 from clustlab.device import choose_device
 from clustlab.errors import ClustlabError, DeviceUnavailable
 from clustlab.params import build
@@ -63,7 +64,7 @@ def load_scorer(store: RunStore, run: Run, *, check: int | None = CHECKED) -> Sc
             "Other methods can be explained: see the page Methods.",
         )
     state = load_checkpoint(run.path / "checkpoint.pt")
-    if state is None or not state.get("step"):
+    if state is None or not 0 < state["step"] <= len(run):
         raise ClustlabError(
             f"The run {run.id!r} has kept no trained parts.",
             "It was stopped before its first checkpoint; resume it, or run it again.",
@@ -72,7 +73,13 @@ def load_scorer(store: RunStore, run: Run, *, check: int | None = CHECKED) -> Sc
     last = run[step]
     inputs = Inputs(store.dataset(run).items, _device(run))
     method = cast(Scoring, build(registry.method(run.spec.method), run.spec.method_params))
-    module: nn.Module = method.scorer(inputs, state, last).eval()
+    try:
+        module: nn.Module = method.scorer(inputs, state, last).eval()
+    except MISFITS as error:
+        raise ClustlabError(
+            f"What the run {run.id!r} has kept does not fit its method.",
+            "Run it again: it may come from another version, or be damaged.",
+        ) from error
     rows = np.arange(len(inputs))
     if check is not None and check < len(rows):
         rows = np.linspace(0, len(rows) - 1, check).round().astype(np.int64)

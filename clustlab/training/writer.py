@@ -6,7 +6,6 @@ import io
 import json
 import math
 import os
-import pickle
 import threading
 import time
 from collections.abc import Mapping
@@ -18,10 +17,12 @@ import numpy as np
 import torch
 
 from clustlab.data.atomic import flush, replacing, write_atomically
+from clustlab.data.checked_json import Unreadable
 from clustlab.errors import Cancelled, ClustlabError, RunNotFound
 from clustlab.runs.liveness import BEAT_EVERY, beat, worker_identity
 from clustlab.runs.migration import SCHEMA
 from clustlab.runs.store import Run, Status, snapshot_path, write_status
+from clustlab.training.checkpoint_file import state_in
 from clustlab.types import Artefact, Snapshot
 
 OVER: tuple[Status, ...] = ("done", "cancelled", "set aside", "failed")
@@ -264,11 +265,11 @@ def load_checkpoint(file: Path) -> dict[str, Any] | None:
     ClustlabError
         If it cannot be read.
     """
-    if not file.is_file():
-        return None
     try:
-        return dict(torch.load(file, map_location="cpu", weights_only=True))
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        return state_in(file)
+    except FileNotFoundError:
+        return None
+    except Unreadable as error:
         raise ClustlabError(
             f"The saved state {file.name} of the run {file.parent.name!r} cannot be read.",
             "Duplicate the run to start it from the beginning.",
