@@ -1,5 +1,11 @@
 """Errors that a user can act on: each says what is wrong and what to do next."""
 
+import contextlib
+import errno
+from collections.abc import Iterator
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 class ClustlabError(Exception):
     """A problem with a remedy.
@@ -41,6 +47,10 @@ class Diverged(ClustlabError):
     """Training produced a number that is not finite."""
 
 
+class StorageError(ClustlabError):
+    """The machine has refused to read or write a file."""
+
+
 class RunNotFound(ClustlabError):
     """No run has this id, or its folder cannot be read."""
 
@@ -76,3 +86,34 @@ class Cancelled(Exception):
 
 class SetAside(Exception):
     """Raised between two steps of a run that is to make way for others."""
+
+
+def storage_error(error: OSError, then: str = "try again") -> StorageError:
+    """What to say of a file that the machine does not let us use, and what to do before `then`."""
+    where = f" ({error.filename})" if error.filename else ""
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.errno in DISK_FULL:
+        return StorageError("The disk is full.", f"Delete runs on the page Runs, then {then}.")
+    if error.errno == errno.EROFS:
+        return StorageError(
+            f"The disk is read-only, so nothing can be kept on it{where}.",
+            f"Make it writable, or set CLUSTLAB_RUNS to another folder, then {then}.",
+        )
+    if error.errno == errno.EIO:
+        return StorageError(
+            f"The disk has failed: {reason}{where}.",
+            f"Copy your runs to another disk and check this one, then {then}.",
+        )
+    return StorageError(
+        f"A file cannot be used: {reason}{where}.",
+        f"Check that it is there and may be read and written, then {then}.",
+    )
+
+
+@contextlib.contextmanager
+def storage_errors(then: str = "try again") -> Iterator[None]:
+    """Raise `StorageError` in place of an `OSError`; also a decorator."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, then) from error

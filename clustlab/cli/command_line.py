@@ -14,7 +14,7 @@ from typing import NoReturn
 from clustlab import registry
 from clustlab.cli import benchmark, biography, compare, failures, listings, new, runs, training
 from clustlab.cli.output import complain
-from clustlab.errors import ClustlabError
+from clustlab.errors import ClustlabError, storage_error
 
 INTERRUPTED = 130  # what shells expect after Ctrl-C
 COMMANDS = (  # in the order of --help
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # most likely a folder of runs that cannot be written
-        complain(f"{error}. Choose another folder with --runs.")
+        complain(f"{storage_error(error).message} Choose another folder with --runs.")
     except KeyboardInterrupt:
         return INTERRUPTED
     finally:

@@ -15,12 +15,13 @@ from typing import Any, Literal, NotRequired, TypedDict
 from clustlab.data import library, plain_files
 from clustlab.data.atomic import write_atomically
 from clustlab.data.checked_json import Text, Unreadable, parsed
-from clustlab.errors import Cancelled, ClustlabError
+from clustlab.errors import Cancelled, ClustlabError, storage_error
 
 log = logging.getLogger(__name__)
 
 SILENCE = 30.0  # seconds without a sign of life after which a download counts as stopped
 BEAT_EVERY = 5.0
+THREAD = "clustlab-download"
 
 
 class State(TypedDict):
@@ -38,7 +39,7 @@ def start(root: Path, name: str) -> None:
     if progress(root, name).get("status") != "running":
         _request(root, name).unlink(missing_ok=True)
         _write(root, name, status="running", message="Connecting", fraction=0.0)
-        threading.Thread(target=_fetch, args=(root, name), daemon=True).start()
+        threading.Thread(target=_fetch, args=(root, name), name=THREAD, daemon=True).start()
 
 
 def progress(root: Path, name: str) -> dict[str, Any]:
@@ -76,17 +77,25 @@ def _fetch(root: Path, name: str) -> None:
     threading.Thread(target=beat, daemon=True).start()
     try:
         library.load(root, name, {}, 0, report)
-        _write(root, name, status="done", message="Done.", fraction=1.0)
+        last: dict[str, Any] = {"status": "done", "message": "Done.", "fraction": 1.0}
     except Cancelled:
-        _write(root, name, status="cancelled", message="Stopped.", fraction=0.0)
+        last = {"status": "cancelled", "message": "Stopped.", "fraction": 0.0}
     except ClustlabError as error:
-        _write(root, name, status="failed", error=error.message, hint=error.hint)
-    except Exception as error:  # a full disk, say: the page must hear of it
-        log.exception("download of %s failed", name)
-        hint = "Make room or check the folder, then download again."
-        _write(root, name, status="failed", error=f"{type(error).__name__}: {error}", hint=hint)
+        last = {"status": "failed", "error": error.message, "hint": error.hint}
+    except OSError as error:
+        told = storage_error(error, "download again")
+        last = {"status": "failed", "error": told.message, "hint": told.hint}
+    except Exception as error:
+        log.info("download of %s failed", name, exc_info=True)
+        said = f"{type(error).__name__}: {error}"
+        last = {"status": "failed", "error": said, "hint": "This is a bug; download it by hand."}
     finally:
         over.set()
+    try:
+        _write(root, name, **last)
+    except OSError:  # no new file can be made: into the one that is there, if that can be written
+        with contextlib.suppress(OSError):
+            _status(root, name).write_text(json.dumps(last), encoding="utf-8")
 
 
 def _write(root: Path, name: str, **state: Any) -> None:

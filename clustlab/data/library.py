@@ -14,7 +14,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any, BinaryIO, NotRequired, TypedDict
 
 import numpy as np
 
@@ -340,15 +340,15 @@ def remove_folder(folder: Path) -> None:
 
 
 def _write(folder: Path, dataset: Dataset, whole: str) -> None:
-    np.save(folder / "items.npy", dataset.items)
+    _save_array(folder / "items.npy", dataset.items)
     digest = hashlib.sha256(np.ascontiguousarray(dataset.items).data)
     if dataset.labels is not None:
-        np.save(folder / "labels.npy", dataset.labels)
+        _save_array(folder / "labels.npy", dataset.labels)
         digest.update(np.ascontiguousarray(dataset.labels).data)
     for i, other in enumerate(dataset.other_labels.values()):
-        np.save(folder / f"labels-{i}.npy", other.labels)
+        _save_array(folder / f"labels-{i}.npy", other.labels)
     if dataset.original is not None:
-        np.save(folder / "original.npy", dataset.original)
+        _save_array(folder / "original.npy", dataset.original)
     about = {
         "name": dataset.name,
         "has_labels": dataset.labels is not None,
@@ -360,3 +360,15 @@ def _write(folder: Path, dataset: Dataset, whole: str) -> None:
     if whole:
         about["whole"] = whole  # fingerprint of the draw that items were left out of
     (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
+
+
+class _Sink:
+    """A file as numpy must see it to tell why it cannot be written, such as for a full disk."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.write = file.write
+
+
+def _save_array(path: Path, array: Array) -> None:
+    with path.open("wb") as file:
+        np.save(_Sink(file), array)

@@ -36,7 +36,7 @@ from clustlab.data.atomic import flush, write_atomically
 from clustlab.data.checked_json import Unreadable
 from clustlab.errors import Diverged, RunNotFound, RunUnreadable, StepMissing
 from clustlab.runs import titles
-from clustlab.runs.identity import INTERVENTIONS, recorded_changes
+from clustlab.runs.identity import recorded_changes
 from clustlab.runs.migration import SCHEMA, MigratedArrays, number_of_noise
 from clustlab.runs.reading import Status as Status
 from clustlab.runs.reading import looks_like_run, opened_manifest
@@ -48,6 +48,8 @@ from clustlab.runs.status import RESUMABLE as RESUMABLE
 from clustlab.runs.status import queued_status as queued_status
 from clustlab.runs.status import write_status as write_status
 from clustlab.runs.step_arrays import StepArrays
+from clustlab.runs.step_files import share_steps
+from clustlab.runs.step_files import snapshot_path as snapshot_path
 from clustlab.runs.step_log import MOST_MISSING, StepLog, is_missing
 from clustlab.types import Array, Artefact, Dataset, Snapshot
 
@@ -272,11 +274,6 @@ class UnreadableRun:
     reason: str  # in words
 
 
-def snapshot_path(run: Path, step: int) -> Path:
-    """File that holds the arrays of one step."""
-    return run / "snapshots" / f"{step:05d}.npz"
-
-
 class RunStore:
     """The folder in which runs live."""
 
@@ -299,12 +296,34 @@ class RunStore:
         the first ones of this run.
         """
         path = self._new_folder(spec)
+        try:
+            return self._laid_down(
+                path,
+                spec,
+                {
+                    "method_title": method_title,
+                    "dataset_title": dataset_title,
+                    "data_key": data_key,
+                },
+                changed,
+                begins_with,
+            )
+        except BaseException:  # half a run is none
+            shutil.rmtree(path, ignore_errors=True)
+            raise
+
+    def _laid_down(
+        self,
+        path: Path,
+        spec: RunSpec,
+        about: Mapping[str, str],
+        changed: Mapping[str, Any] | None,
+        begins_with: Run | None,
+    ) -> Run:
         manifest = {
             "schema": SCHEMA,
             "spec": dataclasses.asdict(spec),
-            "method_title": method_title,
-            "dataset_title": dataset_title,
-            "data_key": data_key,
+            **about,
             "created": time.time(),
             "version": clustlab.__version__,
         }
@@ -312,7 +331,7 @@ class RunStore:
             manifest["changed"] = dict(changed)
         if begins_with is not None:
             manifest["steps_before"] = len(begins_with)
-            _hand_down(begins_with, path)
+            share_steps(begins_with.path, path, len(begins_with))
         write_status(path, queued_status())
         write_atomically(path / "manifest.json", json.dumps(manifest, indent=1))
         flush(path / "manifest.json", path, self.root)
@@ -440,22 +459,6 @@ def _child(folder: Path, name: str) -> Path:
     if not name or path.parent != folder or name.startswith(("_", ".")):
         raise RunNotFound(f"{name!r} is not the name of a run.", "Open the page Runs.")
     return path
-
-
-def _hand_down(run: Run, path: Path) -> None:
-    """Give the steps of a finished run to another one, which shares the files: they never change.
-
-    What was changed in it by hand goes along, since the steps show it.
-    """
-    for step in range(len(run)):
-        source, target = snapshot_path(run.path, step), snapshot_path(path, step)
-        try:
-            os.link(source, target)
-        except OSError:  # a file system without links
-            shutil.copyfile(source, target)
-    for name in ("log.jsonl", INTERVENTIONS):
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(run.path / name, path / name)
 
 
 def each_assignment(run: Run) -> Iterator[tuple[Array, int] | None]:

@@ -18,6 +18,7 @@ from typing import Protocol
 
 import clustlab
 from clustlab.errors import ClustlabError, ParameterError
+from clustlab.runs.left_overs import clear_left_overs
 from clustlab.runs.liveness import BEAT_EVERY, beat
 from clustlab.runs.store import READY, RunStore, write_status
 
@@ -174,6 +175,7 @@ def make_runner(root: Path, kind: str | None = None) -> Runner:
     ParameterError
         For another name.
     """
+    clear_left_overs(root)
     kind = kind or os.environ.get("CLUSTLAB_RUNNER") or "process"
     if kind == "thread":
         return ThreadRunner(root)

@@ -5,6 +5,7 @@ import logging
 import shutil
 import threading
 import traceback
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 from clustlab import registry
 from clustlab.data import library
 from clustlab.device import choose_device
-from clustlab.errors import Cancelled, ClustlabError, ParameterError, SetAside
+from clustlab.errors import Cancelled, ClustlabError, ParameterError, SetAside, storage_error
 from clustlab.params import build
 from clustlab.runs.identity import changed_from_preset
 from clustlab.runs.liveness import claim
@@ -30,7 +31,7 @@ from clustlab.runs.store import (
 )
 from clustlab.training.longer import Longer, checkpoint_to_go_on, longer_spec
 from clustlab.training.train import train
-from clustlab.training.writer import DISK_FULL, RunWriter, load_checkpoint, save_checkpoint
+from clustlab.training.writer import RunWriter, load_checkpoint, overwrite_status, save_checkpoint
 from clustlab.types import REMEDY
 
 NO_MEMORY = ("out of memory", "can't allocate memory")  # what torch says on MPS and on the CPU
@@ -53,8 +54,9 @@ def new_run(store: RunStore, spec: RunSpec) -> Run:
     spec = _checked(store, spec)
     state = _state_to_continue(store, spec) if spec.continues else None
     run = _laid_down(store, spec)
-    if state:
-        shutil.copyfile(state, run.path / "warm.pt")
+    with _whole_or_nothing(run):
+        if state:
+            shutil.copyfile(state, run.path / "warm.pt")
     return run
 
 
@@ -70,10 +72,23 @@ def lengthen(store: RunStore, run: Run, longer: Longer, more: int, *, beyond: bo
     final = load_checkpoint(run.path / "checkpoint.pt")
     if run.status != "done" or not final:
         raise ParameterError(f"{run.id!r} is not done, or has kept no state.", "Resume it first.")
+    if run.damaged_steps():
+        raise ParameterError(f"Steps of {run.id!r} are missing.", "Resume it first.")
     state = checkpoint_to_go_on(final, longer, beyond=beyond)
     made = _laid_down(store, spec, begins_with=run)
-    save_checkpoint(made.path / "checkpoint.pt", state)
+    with _whole_or_nothing(made):
+        save_checkpoint(made.path / "checkpoint.pt", state)
     return made
+
+
+@contextlib.contextmanager
+def _whole_or_nothing(run: Run) -> Iterator[None]:
+    """Remove a run that lacks what it needs to start."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise
 
 
 def _laid_down(store: RunStore, spec: RunSpec, begins_with: Run | None = None) -> Run:
@@ -164,18 +179,34 @@ def execute(root: Path, run_id: str) -> None:
     ------
     RunNotFound
         If there is no such run.
+    ClustlabError
+        If it cannot be carried out, and nothing can be written to say so.
     """
     store = RunStore(root)
+    run = store.run(run_id)
     with _one_at_a_time, contextlib.suppress(FileNotFoundError):  # of a run that is deleted
-        path = store.run(run_id).path
-        with claim(path) as mine:
-            run = store.run(run_id)
-            if not mine or run.progress["status"] not in READY:
-                log.info("run %s is %s", run_id, "over" if mine else "in other hands")
-                return
-            with RunWriter(run) as writer:
-                status, details = _outcome(store, run, writer)
-                writer.finish(status, **details)
+        try:
+            _carry_out(store, run)
+        except FileNotFoundError:
+            raise
+        except OSError as error:  # not even its beginning or its last word could be written
+            told = storage_error(error, "resume this run")
+            state = {"status": "failed", "error": told.message, "hint": told.hint}
+            try:
+                overwrite_status(run.path, {**run.progress, **state})
+            except OSError:
+                raise told from error
+
+
+def _carry_out(store: RunStore, run: Run) -> None:
+    with claim(run.path) as mine:
+        run = store.run(run.id)
+        if not mine or run.progress["status"] not in READY:
+            log.info("run %s is %s", run.id, "over" if mine else "in other hands")
+            return
+        with RunWriter(run) as writer:
+            status, details = _outcome(store, run, writer)
+            writer.finish(status, **details)
 
 
 def _outcome(store: RunStore, run: Run, writer: RunWriter) -> tuple[Status, dict[str, str]]:
@@ -191,7 +222,7 @@ def _outcome(store: RunStore, run: Run, writer: RunWriter) -> tuple[Status, dict
     except Exception as error:
         if isinstance(error, FileNotFoundError) and writer.is_cancelled:  # deleted meanwhile
             return "cancelled", {}
-        log.exception("run %s failed", run.id)
+        log.info("run %s failed", run.id, exc_info=True)  # its status tells all
         return "failed", _explain(error, run.spec)
     return "done", {}
 
@@ -205,12 +236,9 @@ def _explain(error: Exception, spec: RunSpec) -> dict[str, str]:
     ):
         text = "The device ran out of memory."
         hint = "Choose a smaller batch size or fewer samples."
-    elif isinstance(error, OSError) and error.errno in DISK_FULL:
-        text, hint = "The disk is full.", "Delete runs on the page Runs, then resume this one."
     elif isinstance(error, OSError) and error.errno is not None:  # the machine said no
-        where = f" ({error.filename})" if error.filename else ""
-        text = f"A file cannot be used: {error.strerror}{where}."
-        hint = "Check that it is there and may be read and written, then resume this run."
+        told = storage_error(error, "resume this run")
+        text, hint = told.message, told.hint
     elif isinstance(error, ModuleNotFoundError) and not words.startswith(OURS):
         text = f"The package {error.name} is not installed."
         hint = "Install it, then resume this run."

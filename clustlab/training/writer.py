@@ -1,7 +1,6 @@
 """The one writer of a run: commits snapshots, reports progress, obeys requests."""
 
 import dataclasses
-import errno
 import io
 import json
 import math
@@ -26,7 +25,7 @@ from clustlab.training.checkpoint_file import state_in
 from clustlab.types import Artefact, Snapshot
 
 OVER: tuple[Status, ...] = ("done", "cancelled", "set aside", "failed")
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+BY_READERS = ("request.", "about.")  # files that pages write
 POLL_EVERY = 0.1  # seconds between looks at the request file
 HOLD_FOR = 0.05  # seconds between looks at it while paused
 REPORT_EVERY = 0.25  # seconds between writes of the status
@@ -59,9 +58,9 @@ class RunWriter:
         self._closed = threading.Event()
 
     def __enter__(self) -> Self:
-        for own in ("snapshots/*", "*.pt", "status.json", "environment.json", "manifest.json"):
-            for left_over in self.path.glob(f"{own}.*.tmp"):
-                left_over.unlink(missing_ok=True)  # of a worker that was killed
+        for left_over in (*self.path.glob("snapshots/*.tmp"), *self.path.glob("*.tmp")):
+            if not left_over.name.startswith(BY_READERS):  # else of a worker that was killed
+                left_over.unlink(missing_ok=True)
         self._raise_schema()
         self.report(force=True)
         threading.Thread(target=self._beat, name="clustlab-heartbeat", daemon=True).start()
@@ -97,17 +96,14 @@ class RunWriter:
             write_status(self.path, self.state)
 
     def finish(self, status: Status, **changes: Any) -> None:
-        """Write the last status, also where the disk has no room for a new file."""
+        """Write the last status, also where no new file can be made, such as on a full disk."""
         try:
             self.report(force=True, status=status, finished=time.time(), eta=None, **changes)
             self._flush()
-        except OSError as error:
-            if error.errno not in DISK_FULL:
-                raise
-            text = json.dumps({k: v for k, v in self.state.items() if k != "traceback"})
-            with (self.path / "status.json").open("r+", encoding="utf-8") as file:
-                file.write(text)
-                file.truncate()
+        except FileNotFoundError:  # deleted meanwhile
+            raise
+        except OSError:
+            overwrite_status(self.path, self.state)
 
     # -- requests ------------------------------------------------------------------------------
     def poll(self) -> None:
@@ -237,6 +233,14 @@ class RunWriter:
         flush(*self._unflushed, self.path / "snapshots")
         self._unflushed.clear()
         flush(self.path / "log.jsonl", self.path / "status.json", self.path)
+
+
+def overwrite_status(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a status into the file that is there, where no new one can be made."""
+    text = json.dumps({k: v for k, v in state.items() if k != "traceback"})
+    with (path / "status.json").open("r+", encoding="utf-8") as file:
+        file.write(text)
+        file.truncate()
 
 
 def _about(artefact: Artefact) -> dict[str, Any]:

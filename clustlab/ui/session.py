@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import streamlit as st
 
-from clustlab.errors import ClustlabError, ParameterError, RunNotFound
+from clustlab.errors import ClustlabError, ParameterError, RunNotFound, storage_errors
 from clustlab.runs.identity import comes_from
 from clustlab.runs.store import Run, RunSpec, RunStore
 from clustlab.types import CLASS_RULES, Array, ClassRule, Dataset
@@ -339,13 +339,14 @@ def chart_key(name: str) -> str:
 
 
 # -- starting ----------------------------------------------------------------------------------
+@storage_errors()
 def queue(spec: RunSpec) -> Run:
     """Queue a new run.
 
     Raises
     ------
     ClustlabError
-        If the spec is not valid.
+        If the spec is not valid, or nothing can be written.
     """
     from clustlab.training.worker import new_run
 
@@ -377,6 +378,7 @@ def wait_for(run_id: str, instead: str) -> None:
     state.AWAITED.set((run_id, instead))
 
 
+@storage_errors()
 def resume(run: Run) -> None:
     """Queue a stopped run again; if another page was faster, there is nothing to do."""
     from clustlab.training.worker import requeue
@@ -406,7 +408,8 @@ def guarded(view: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(view)
     def inner(*args: Any, **options: Any) -> None:
         try:
-            view(*args, **options)
+            with storage_errors():
+                view(*args, **options)
         except ClustlabError as error:
             show_error(error)
 
@@ -421,7 +424,8 @@ def later(
 
     def inner() -> None:
         try:
-            action()
+            with storage_errors():
+                action()
         except ClustlabError as error:
             problem.set(error)
 
@@ -441,6 +445,7 @@ def show_error(error: ClustlabError | dict[str, Any]) -> None:
             st.code(details, language=None)
 
 
+@storage_errors()
 def train_longer(run: Run, longer: "Longer", more: int, *, beyond: bool = False) -> None:
     """Start a run that goes on from a finished one, and look at it or at what it waits for.
 
@@ -469,6 +474,7 @@ def duplicate(run: Run, excluded: Sequence[int] | None = None) -> None:
     nav.go_next("train")
 
 
+@storage_errors()
 def download(name: str) -> None:
     """Fetch a data set in the background."""
     from clustlab.data import background_download

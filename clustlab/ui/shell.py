@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from clustlab.errors import ClustlabError
+from clustlab.errors import ClustlabError, storage_errors
 from clustlab.ui import nav, session, state
 from clustlab.ui.server import access
 from clustlab.ui.widgets import live
@@ -62,8 +62,8 @@ if problem := state.CALLBACK_ERROR.take():
     session.show_error(problem)
 live.begin()
 try:
-    with session.first_look(chosen.url_path):
+    with storage_errors(), session.first_look(chosen.url_path):
         chosen.run()
-    live.pulse()
+    live.pulse(access.KEY if access.needs_login() else "")
 except ClustlabError as error:
     session.show_error(error)

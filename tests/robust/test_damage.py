@@ -171,6 +171,12 @@ def test_steps_of_another_run_cannot_be_computed_again(store, whole):
     assert "longer once more" in more.progress["hint"]
 
 
+def test_a_run_with_a_hole_is_not_trained_longer(store, whole):
+    snapshot_path(whole.path, 1).unlink()
+    with pytest.raises(ParameterError, match="are missing"):
+        lengthen(store, whole, how_to_train_longer(whole, 40, (2,)), 2)
+
+
 def test_a_whole_run_is_not_resumed(whole):
     with pytest.raises(ParameterError, match="is done"):
         requeue(whole)

@@ -1,6 +1,7 @@
 """Body of the page Runs."""
 
 import base64
+import contextlib
 from typing import Any
 
 import pandas as pd
@@ -8,7 +9,7 @@ import streamlit as st
 
 from clustlab.analysis import comparison
 from clustlab.analysis.score_catalogue import LABELLED, MERGED, SCORES
-from clustlab.errors import ClustlabError
+from clustlab.errors import ClustlabError, storage_errors
 from clustlab.runs import titles
 from clustlab.runs.identity import carried_out
 from clustlab.runs.labels import (
@@ -215,7 +216,8 @@ def _edit(run: Run) -> None:
         if not st.form_submit_button("Save", type="primary"):
             return
         try:
-            set_label(run, Label(name, tags_in(tags), note))
+            with storage_errors():
+                set_label(run, Label(name, tags_in(tags), note))
         except ClustlabError as error:
             session.show_error(error)
             return
@@ -234,7 +236,8 @@ def _undo() -> None:
 
     Older deletions go after a week.
     """
-    session.store().purge(older_than=7 * 86400)
+    with contextlib.suppress(OSError):  # it is tried again
+        session.store().purge(older_than=7 * 86400)
     before = state.LABEL_BEFORE.get()
     if before:
         with st.container(horizontal=True, vertical_alignment="center"):

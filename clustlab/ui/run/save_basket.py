@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from clustlab.errors import ClustlabError
+from clustlab.errors import ClustlabError, storage_errors
 from clustlab.runs.baskets import LONGEST, Baskets
 from clustlab.ui import session, state
 from clustlab.ui.markdown import plain
@@ -25,8 +25,9 @@ def save_basket_button(view: View, indices: Sequence[int], title: str) -> None:
 
     def keep() -> None:
         try:
-            name = state.BASKET_NAME.get().strip() or title[:LONGEST]
-            made = baskets_of_items(view).save(name, indices, state.BASKET_NOTE.get())
+            with storage_errors():
+                name = state.BASKET_NAME.get().strip() or title[:LONGEST]
+                made = baskets_of_items(view).save(name, indices, state.BASKET_NOTE.get())
         except ClustlabError as error:
             state.BASKET_PROBLEM.set(error)
             return

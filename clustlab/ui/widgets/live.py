@@ -19,7 +19,6 @@ from clustlab.errors import RunNotFound
 from clustlab.training import estimate
 from clustlab.ui import session, state
 from clustlab.ui.pace import pace
-from clustlab.ui.server import access
 from clustlab.ui.shared import Shared
 
 P = ParamSpec("P")
@@ -116,12 +115,15 @@ def begin() -> None:
     state.FOLLOWED.set({})
 
 
-def pulse() -> None:
-    """Watch for news of all parts of the page, which has been drawn."""
+def pulse(key: str = "") -> None:
+    """Watch for news of all parts of the page, which has been drawn.
+
+    `key` is what the server wants to see where a login is needed.
+    """
     runs = sorted({run for followed in state.FOLLOWED.get().values() for run in followed.runs})
     if not runs:
         return
-    asked = {"run": runs, "key": [access.KEY] if access.needs_login() else []}
+    asked = {"run": runs, "key": [key] if key else []}
     url = f"{ROUTE}?{urlencode(asked, doseq=True)}"
     first = pace.next_look(awaits_first_step=awaits_first_step(runs))
     with st.container(key="pulse"):

@@ -1,6 +1,7 @@
 """Parts that several pages place: a chart with its reading guide, the download bar, a table."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -99,7 +100,9 @@ def _download_bar(name: str) -> None:
     if status == "running":
         st.progress(float(download["fraction"]), plain(download["message"]))
         st.button(
-            "Stop", icon=":material/stop:", on_click=background_download.cancel, args=(root, name)
+            "Stop",
+            icon=":material/stop:",
+            on_click=session.later(partial(background_download.cancel, root, name)),
         )
         state.DOWNLOADING.set(name)
     elif status == "failed":
