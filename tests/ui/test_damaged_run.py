@@ -40,6 +40,7 @@ def test_the_other_steps_are_shown_and_the_missing_one_is_named(damaged, page):
     (error,) = app.error
     assert "Step 2 of this run is missing" in error.value
     assert "resume the run" in error.value
+    assert not app.metric  # nor anything else of a step that nobody knows
 
 
 def test_the_step_after_it_does_not_say_what_moved(damaged):

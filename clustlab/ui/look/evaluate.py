@@ -12,7 +12,7 @@ from clustlab.analysis.score_catalogue import SCORES, UNLABELLED, labelled_score
 from clustlab.analysis.shares import figure, percent
 from clustlab.types import cluster_words
 from clustlab.ui import nav, session, state
-from clustlab.ui.markdown import plain
+from clustlab.ui.markdown import Markdown, plain
 from clustlab.ui.run import summaries
 from clustlab.ui.run.class_rule_switch import class_rule_switch
 from clustlab.ui.run.view import View
@@ -86,10 +86,10 @@ def _confusion(view: View) -> None:
         cells.box("Choose a cell", choices(view), width=250)
         class_rule_switch(view)
     matrix(view, cells)
-    st.caption(plain(_outlined(view)))
+    st.caption(_outlined(view))
 
 
-def _outlined(view: View) -> str:
+def _outlined(view: View) -> Markdown:
     """What the outlined cells of the matrix are, and to which score they add up."""
     accuracy = nav.term_link("ACC")
     if view.class_rule == "majority":
@@ -98,7 +98,9 @@ def _outlined(view: View) -> str:
             f"{nav.term_link('Purity', 'purity')}. {accuracy} counts only one cluster for each "
             "class."
         )
-    pairs = [f"{c} → {view.class_name(int(k))}" for c, k in enumerate(view.class_of) if k >= 0]
+    pairs = [
+        f"{c} → {plain(view.class_name(int(k)))}" for c, k in enumerate(view.class_of) if k >= 0
+    ]
     rule = nav.term_link("Hungarian matching")
     return f"{rule} (cluster → class), the outlined cells that give {accuracy}: {', '.join(pairs)}"
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from clustlab.runs.store import Run
+from clustlab.runs.store import Run, step_missing
 from clustlab.types import ClassRule
 from clustlab.ui import nav, session, state
 from clustlab.ui.markdown import plain
@@ -77,6 +77,9 @@ def _ticking(
         st.rerun()  # at the pace of a run that has something to show
     view = chosen_step(run, class_rule)
     scrubber.draw_scrubber(view.run, view.timeline, view.step)
+    if view.timeline.is_missing(view.step):  # its clusters are those of the step before
+        session.show_error(step_missing(run, view.step))
+        return
     if not with_inspector:
         body(view)
         return
