@@ -1,5 +1,6 @@
 """Folders of runs in which one was changed by somebody who means harm, or by a failing disk."""
 
+import functools
 import io
 import json
 import os
@@ -229,19 +230,33 @@ def in_archive(rng: random.Random, file: Path) -> str:
         del members[name]
     elif how == "many":
         members |= {f"extra {i}": b"x" for i in range(30_000)}
+    elif how == "bomb":
+        file.write_bytes(_bomb())
+        return how
     elif how == "holes":
         file.write_bytes(b"")
         os.truncate(file, 50 * 2**30)
         return how
     else:
         kind = zipfile.ZIP_DEFLATED
-        if how == "bomb":  # 8 MB that become 2 GB
-            shape = (2**29 // 10, 10)
-            members[name] = head("<f4", shape) + bytes(2**31)
     with zipfile.ZipFile(file, "w", kind, compresslevel=1) as archive:
         for each, content in members.items():
             archive.writestr(f"{each}.npy", content)
     return f"{name} {how}"
+
+
+@functools.cache
+def _bomb() -> bytes:
+    """An archive of a few MB whose assignments take 1.25 GB."""
+    file, zeros = io.BytesIO(), bytes(2**20)
+    with (
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("assignments.npy", "w") as member,
+    ):
+        member.write(head("<i4", (1280 * 2**20 // 4,)))
+        for _ in range(1280):
+            member.write(zeros)
+    return file.getvalue()
 
 
 # -- kinds of files ----------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import pytest
 
 from clustlab.runs.labels import Label, label_of, set_label
 from clustlab.ui.look import runs as runs_page
+from clustlab.ui.look import unreadable_runs
 from tests.support import made_runs
 from tests.ui.test_pages import runs, visit, words
 
@@ -91,3 +92,37 @@ def test_a_name_that_cannot_be_is_refused_with_a_word(runs, three, monkeypatch):
     button(app, "Save").click().run()
     assert "31 letters" in words(app)
     assert label_of(run) == Label()
+
+
+def test_what_cannot_be_read_is_listed_with_the_reason_and_can_be_deleted(runs, three):
+    (three[0].path / "manifest.json").write_text("{")
+    app = visit("runs")
+    assert "One run cannot be read" in words(app)
+    readable, unreadable = (d.value for d in app.dataframe)
+    assert len(readable) == 2
+    (row,) = unreadable.to_dict("records")
+    assert row == {
+        "folder": three[0].id,
+        "reason": "manifest.json: it is not whole, or no JSON",
+    }
+    assert button(app, "Delete this run").disabled
+
+
+def test_where_no_run_can_be_read_the_page_says_so(runs, three):
+    for run in three:
+        (run.path / "manifest.json").write_text("{}")
+    app = visit("runs")
+    assert "3 runs cannot be read" in words(app)
+    assert "No run yet" in words(app)
+    assert not visit("home").exception
+
+
+def test_what_cannot_be_read_is_deleted_and_comes_back(runs, three, monkeypatch):
+    (three[0].path / "manifest.json").write_text("{}")
+    monkeypatch.setattr(unreadable_runs, "chosen_rows", lambda event: [0])
+    app = visit("runs")
+    button(app, "Delete this run").click().run()
+    assert runs.unreadable() == []
+    assert "Deleted 1 run." in words(app)
+    button(app, "Undo").click().run()
+    assert [each.id for each in runs.unreadable()] == [three[0].id]

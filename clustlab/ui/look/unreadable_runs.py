@@ -1,6 +1,7 @@
 """Runs that cannot be read: which, why, and a way to be rid of them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -30,10 +31,15 @@ def unreadable_runs(folders: Sequence[UnreadableRun]) -> None:
         alt="Runs that cannot be read, with the reasons",
     )
     st.caption("Put back their files from a copy, or delete them. All other runs are as they were.")
-    chosen = [folders[i].id for i in event.selection.rows if i < len(folders)]
+    chosen = [folders[i].id for i in chosen_rows(event) if i < len(folders)]
     words = f"Delete {len(chosen)} of these" if len(chosen) > 1 else "Delete this run"
     if st.button(words, icon=":material/delete:", disabled=not chosen, key="delete-unreadable"):
         for run_id in chosen:
             session.store().delete(run_id)
         state.DELETED_RUNS.set(chosen)
         st.rerun()
+
+
+def chosen_rows(event: Any) -> list[int]:
+    """Rows that are chosen in the table."""
+    return list(event.selection.rows)
