@@ -1,6 +1,7 @@
 """Where a run stands, as its folder says and as the silence of its worker gives away."""
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ INTENTIONS: Mapping[str, Intention] = {
     "aside": "setting aside",
 }
 LONGEST_REQUEST = 100  # bytes
+UNDERSTOOD = re.compile(r"run|pause|cancel|aside|(until|box) [0-9]{1,9}")
 WRITTEN_ANEW = "Resume the run: its status is written anew, and its steps are kept."
 
 
@@ -49,11 +51,12 @@ def progress_of(path: Path) -> dict[str, Any]:
 
 
 def requested(path: Path) -> str:
-    """What was last asked of the run in a folder."""
+    """What was last asked of the run in a folder; to run on, unless it can be understood."""
     try:
-        return plain_files.content(path, "request", LONGEST_REQUEST).decode().strip()
+        word = plain_files.content(path, "request", LONGEST_REQUEST).decode().strip()
     except (OSError, ValueError):
         return "run"
+    return word if UNDERSTOOD.fullmatch(word) else "run"
 
 
 def queued_status() -> dict[str, Any]:

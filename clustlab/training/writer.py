@@ -20,6 +20,7 @@ from clustlab.data.checked_json import Unreadable
 from clustlab.errors import Cancelled, ClustlabError, RunNotFound
 from clustlab.runs.liveness import BEAT_EVERY, beat, worker_identity
 from clustlab.runs.migration import SCHEMA
+from clustlab.runs.status import requested
 from clustlab.runs.store import Run, Status, snapshot_path, write_status
 from clustlab.training.checkpoint_file import state_in
 from clustlab.types import Artefact, Snapshot
@@ -152,10 +153,7 @@ class RunWriter:
         return word == "pause"
 
     def _requested(self) -> str:
-        try:
-            return (self.path / "request").read_text("utf-8").strip()
-        except FileNotFoundError:
-            return "run" if self.path.is_dir() else "cancel"
+        return requested(self.path) if self.path.is_dir() else "cancel"
 
     @property
     def is_to_make_way(self) -> bool:

@@ -179,6 +179,15 @@ def test_nothing_draws_at_import_and_nobody_else_seeds_torch():
         assert "np.random.seed" not in text, name_of(file)
 
 
+def test_files_that_others_may_have_written_are_read_in_one_way():
+    """See CONTRIBUTING.md: each of these would believe whatever it finds."""
+    ways = ("json.load(", "json.loads(", "np.load(", "torch.load(")
+    found = {name_of(file): [way for way in ways if way in file.read_text()] for file in SOURCES}
+    assert {name: calls for name, calls in found.items() if calls} == {
+        "clustlab/training/checkpoint_file.py": ["torch.load("]  # after a look at the archive
+    }
+
+
 def test_files_stay_short():
     limit = {f: 700 if "lessons" in f.parts else 500 for f in SOURCES}  # a lesson is half text
     long = {name_of(f): n for f in SOURCES if (n := len(f.read_text().splitlines())) > limit[f]}

@@ -308,6 +308,19 @@ def test_what_a_worker_has_been_asked_and_has_not_done_yet_is_said(store, status
     assert run.intention == intention
 
 
+@pytest.mark.parametrize(
+    "text", ["box abc", "until -1", "until 1e9", "x" * 200, "\0", "paus\u00e9"]
+)
+def test_a_request_that_nobody_understands_changes_nothing(store, text):
+    run = new(store)
+    (run.path / "request").write_text(text)
+    with RunWriter(run) as writer:
+        writer.poll()
+        assert run.progress["status"] == "running"
+        (run.path / "request").write_text(" cancel ")
+        assert writer.is_cancelled
+
+
 def test_a_status_that_cannot_be_read_is_lost(store):
     run = new(store)
     for text, words in (("{", "not whole"), ('{"step": 3}', "'status' is missing")):
