@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import io
 import json
+import math
 import os
 import random
 import resource
@@ -168,13 +169,18 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=2000)
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--pages", type=int, default=len(PAGES), help="pages a case, drawn")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so many")
     args = parser.parse_args()
     good = prepare(PAGES if args.pages else ())
     failures, most, longest, start = [], 0.0, 0.0, time.monotonic()
+    done = 0
     for seed in range(args.first, args.first + args.cases):
+        if time.monotonic() - start > 60 * args.minutes:
+            break
         pages = random.Random(seed).sample(PAGES, args.pages)
         case = tried(seed, pages, good)
         most, longest = max(most, float(case["MB"])), max(longest, float(case["seconds"]))
+        done += 1
         if case["wrong"]:
             failures.append(case)
             print(f"{seed}: {case['harms']}\n{case['wrong']}", file=sys.stderr, flush=True)
@@ -182,7 +188,7 @@ def main() -> int:
     for words, count in kinds.most_common():
         print(f"{count:5} {words}")
     print(
-        f"{args.cases} folders and {args.pages} pages each: {len(failures)} failures; at most "
+        f"{done} folders and {args.pages} pages each: {len(failures)} failures; at most "
         f"{most:.0f} MB and {longest:.1f} s a folder; {time.monotonic() - start:.0f} s in all"
     )
     return int(bool(failures))
