@@ -21,6 +21,7 @@ from clustlab.runs.store import Run, RunSpec, RunStore
 from clustlab.types import CLASS_RULES, Array, ClassRule, Dataset
 from clustlab.ui import nav, state
 from clustlab.ui.markdown import plain
+from clustlab.ui.places import without_places
 from clustlab.ui.shared import Shared
 from clustlab.ui.state import QueryValue, SessionValue
 
@@ -439,10 +440,11 @@ def show_error(error: ClustlabError | dict[str, Any]) -> None:
     else:
         message, hint = error.get("error") or "Unknown error.", error.get("hint") or ""
         details = error.get("traceback")
-    st.error(plain(f"{message}\n\n{hint}".strip()), icon=":material/error:")
+    parts = (plain(without_places(part)) for part in (message, hint) if part)
+    st.error("\n\n".join(parts), icon=":material/error:")
     if details:
         with st.expander("Details for a bug report"):
-            st.code(details, language=None)
+            st.code(without_places(details), language=None)
 
 
 @storage_errors()

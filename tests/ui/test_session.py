@@ -1,11 +1,12 @@
 """What is kept of runs between the drawings of pages, and what is followed of their clusters."""
 
 import numpy as np
+import pytest
 
 from clustlab.analysis.lasting_clusters import followed_clusters, last_clusters
 from clustlab.analysis.timeline import Timeline
 from clustlab.runs.store import RunStore
-from clustlab.ui import session
+from clustlab.ui import places, session
 from tests.support import made_runs
 
 
@@ -62,3 +63,25 @@ def test_clusters_are_followed_as_the_timeline_follows_them(tmp_path):
 
 def test_a_run_without_steps_has_no_last_clusters(tmp_path):
     assert last_clusters(written(tmp_path, n_steps=0)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("no run 'a' in {runs}.", "no run 'a' in runs."),
+        ("Denied ({runs}/a/log.jsonl)", "Denied (runs/a/log.jsonl)"),
+        ("put it into {data}/MNIST/raw", "put it into $CLUSTLAB_DATA/MNIST/raw"),
+        ('File "{code}/types.py", line 1', 'File "clustlab/types.py", line 1'),
+        ('File "/usr/lib/python3/json.py", line 1', 'File "…/json.py", line 1'),
+        ("Denied: '/home/me/my-runs'", "Denied: '…/my-runs'"),
+        ("see https://a.example/b/c and /learn?lesson=dec", None),
+        ("1/2 of n/a, a/b/c", None),
+    ],
+)
+def test_an_error_on_a_page_does_not_tell_where_the_folders_of_the_server_are(
+    tmp_path, monkeypatch, text, shown
+):
+    monkeypatch.setenv("CLUSTLAB_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("CLUSTLAB_DATA", str(tmp_path / "downloads"))
+    folders = {"runs": tmp_path / "runs", "data": tmp_path / "downloads", "code": places.CODE}
+    assert places.without_places(text.format(**folders)) == (text if shown is None else shown)

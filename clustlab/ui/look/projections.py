@@ -69,7 +69,7 @@ class _Job:
         except Cancelled:
             pass
         except Exception as error:  # such as a full disk: the page must hear of it
-            log.exception("a layout failed")
+            log.info("a layout failed", exc_info=True)  # the page tells
             self.problem = f"{type(error).__name__}: {error}"
         if not self.problem:
             self.end()
@@ -131,7 +131,10 @@ def _offer(view: View, kind: str, problem: str) -> None:
         "sizes of groups and the gaps between them mean nothing."
     )
     if problem:
-        st.error(f"{name} could not be computed. {plain(problem)}", icon=":material/error:")
+        st.error(
+            f"{name} could not be computed. {plain(session.without_places(problem))}",
+            icon=":material/error:",
+        )
     with st.container(horizontal=True):
         st.button(
             f"Compute {name} of step {view.step}",
