@@ -11,6 +11,7 @@ FILE_AGE = 60.0  # seconds after which nobody is still writing a small file
 FOLDER_AGE = 600.0  # seconds after which nobody is still laying down a run or a data set
 TEMPORARY = re.compile(r"\.[0-9a-f]{8}\.tmp$")  # as `clustlab.data.atomic` calls its files
 RUN = re.compile(r"\d{8}-\d{6}-.+-[0-9a-f]{4}$")  # as the store calls its folders
+OF_WORKERS = ("lock", "environment.json")  # where there is one, steps may be worth keeping
 PLACES = ("", "*/", "*/snapshots/", "*/wishes/", "_baskets/*/")
 
 
@@ -32,8 +33,8 @@ def _half_files(root: Path) -> Iterator[Path]:
 
 def _half_folders(root: Path) -> Iterator[Path]:
     for path in root.glob("*"):
-        is_half = RUN.match(path.name) and not (path / "manifest.json").exists()
-        if is_half and (path / "snapshots").is_dir() and _age(path) > FOLDER_AGE:
+        is_known = any((path / name).exists() for name in ("manifest.json", *OF_WORKERS))
+        if RUN.match(path.name) and not is_known and _age(path) > FOLDER_AGE:
             yield path
     for path in (root / "_data").glob(".*"):
         if _age(path) > FOLDER_AGE:

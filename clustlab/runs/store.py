@@ -320,6 +320,7 @@ class RunStore:
         changed: Mapping[str, Any] | None,
         begins_with: Run | None,
     ) -> Run:
+        (path / "snapshots").mkdir()
         manifest = {
             "schema": SCHEMA,
             "spec": dataclasses.asdict(spec),
@@ -342,7 +343,7 @@ class RunStore:
             stamp = time.strftime("%Y%m%d-%H%M%S")
             path = self.root / f"{stamp}-{spec.method}-{spec.dataset}-{secrets.token_hex(2)}"
             with contextlib.suppress(FileExistsError):
-                (path / "snapshots").mkdir(parents=True)
+                path.mkdir(parents=True)
                 return path
 
     def run(self, run_id: str) -> Run:

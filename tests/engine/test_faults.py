@@ -38,6 +38,11 @@ def tried(action, original, share, kinds):
     ]
 
 
+@pytest.mark.parametrize("at", range(6))
+def test_a_start_that_fails_at_its_first_calls_leaves_no_half_run(original, at):
+    assert faults.problem("continue", original, at, errno.ENOSPC, is_lasting=False) is None
+
+
 @pytest.mark.parametrize("action", faults.ACTIONS)
 def test_a_failing_disk_is_told_with_its_remedy(original, action):
     assert tried(action, original, 0.4, [(errno.ENOSPC, False), (errno.EROFS, True)]) == []
@@ -114,9 +119,12 @@ def test_what_killed_processes_left_is_cleared_at_the_next_start(store, fake):
     run = new_run(store, fake())
     execute(store.root, run.id)
     half = store.root / "20260101-120000-fake-toy-0a1b"
+    damaged = store.root / "20260101-120000-fake-toy-0a1c"  # it was trained: its steps may be kept
     own = store.root / "my-notes"
     (half / "snapshots").mkdir(parents=True)
     own.mkdir()
+    damaged.mkdir()
+    (damaged / "lock").touch()
     data = store.root / "_data" / ".toy-0123456789ab-01234567"
     data.mkdir()
     left = [
@@ -127,12 +135,12 @@ def test_what_killed_processes_left_is_cleared_at_the_next_start(store, fake):
     for file in (*left, *others, data / "items.npy"):
         file.write_text("half")
     fresh = run.path / "about.json.01234567.tmp"
-    for path in (*left, *others, data / "items.npy", data, half / "snapshots", half):
+    for path in (*left, *others, data / "items.npy", data, half / "snapshots", half, damaged):
         os.utime(path, (time.time() - 700,) * 2)
     fresh.write_text("just now")
     make_runner(store.root)
     assert not any(path.exists() for path in (*left, data, half))
-    assert all(path.exists() for path in (*others, fresh, own, run.path / "status.json"))
+    assert all(path.exists() for path in (*others, fresh, own, damaged, run.path / "status.json"))
     assert store.run(run.id).status == "done"
 
 
