@@ -24,6 +24,7 @@ from clustlab.runs.store import Run
 from clustlab.types import Array
 from clustlab.ui import session, state
 from clustlab.ui.markdown import plain
+from clustlab.ui.places import without_places
 from clustlab.ui.run.view import View
 
 log = logging.getLogger(__name__)
@@ -132,7 +133,7 @@ def _offer(view: View, kind: str, problem: str) -> None:
     )
     if problem:
         st.error(
-            f"{name} could not be computed. {plain(session.without_places(problem))}",
+            f"{name} could not be computed. {plain(without_places(problem))}",
             icon=":material/error:",
         )
     with st.container(horizontal=True):
