@@ -7,7 +7,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, BinaryIO, Literal
 
 import numpy as np
@@ -82,6 +82,7 @@ def mapped(folder: Path, name: str, check: Check) -> Array:
         If it is not what it should be, or is cut off.
     """
     with plain_files.opened(folder, name) as file:
+        name = PurePath(name).name
         about = _declared_in(file, name)
         check(name, about)
         start, size = file.tell(), file.seek(0, 2)

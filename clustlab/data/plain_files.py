@@ -51,10 +51,11 @@ def opened(folder: Path, name: str) -> BinaryIO:
 def content(folder: Path, name: str, longest: int = LONGEST) -> bytes:
     """All of a small file; raises like `opened`, and `Unreadable` if it is longer."""
     with opened(folder, name) as file:
-        text = file.read(longest + 1)
+        size = os.fstat(file.fileno()).st_size
+        text = file.read(min(size, longest) + 1)  # to ask for more would make room for it
     if len(text) > longest:
         raise Unreadable(f"{PurePath(name).name} has more than {longest:,} bytes")
-    return text
+    return text[:size]  # what was added meanwhile is for the next time
 
 
 def check_plain(folder: Path) -> None:

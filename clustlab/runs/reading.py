@@ -199,6 +199,15 @@ def looks_like_run(path: Path) -> bool:
         return False
 
 
+def _plain_manifest(path: Path) -> bytes:
+    """Manifest of a run all of whose files are plain."""
+    try:
+        plain_files.check_plain(path)
+        return plain_files.content(path, MANIFEST)
+    except Unreadable as error:
+        raise RunUnreadable(path.name, str(error)) from error
+
+
 def opened_manifest(path: Path) -> dict[str, Any]:
     """What the manifest in the folder of a run says, after a look at what the folder holds.
 
@@ -210,8 +219,7 @@ def opened_manifest(path: Path) -> dict[str, Any]:
         If there is no such folder.
     """
     try:
-        plain_files.check_plain(path)
-        text = plain_files.content(path, MANIFEST)
+        text = _plain_manifest(path)
         if schema(text) > SCHEMA:
             raise RunUnreadable(
                 path.name, "it was made by a newer version", "Update clustlab to read it."

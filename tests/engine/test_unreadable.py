@@ -95,7 +95,7 @@ def test_a_bad_run_is_listed_with_its_reason_and_can_be_deleted(store, pair, rea
     assert [run.id for run in store.runs()] == [good.id]
     (listed,) = store.unreadable()
     assert listed.id == bad.id
-    assert reason in listed.reason
+    assert listed.reason.startswith(reason)
     with pytest.raises(RunUnreadable) as failure:
         store.run(bad.id)
     assert failure.value.message == f"The run {bad.id!r} cannot be read: {listed.reason}."
@@ -248,7 +248,9 @@ def test_damaged_items_are_named_to_the_runs_on_them_only(store, pair, words):
     good = made_runs.run(store, [LABELS], "other")
     DAMAGE[words](store.root / "_data" / "made")
     for run in pair:
-        with pytest.raises(RunNotFound, match=f"_data/made are damaged: .*{words}") as failure:
+        with pytest.raises(
+            RunNotFound, match=f"_data/made are damaged: ({words}|.* {words})"
+        ) as failure:
             store.dataset(run)
         assert "Resume the run, or duplicate it, to load them again." in failure.value.hint
     assert len(store.dataset(good).items) == N
