@@ -74,6 +74,7 @@ class Timeline:
         self._n_repaired = _n_repaired(run)
         self._read_anew: tuple[int, ...] = ()
         self._silhouettes: dict[int, float] = {}
+        self._metrics = pd.DataFrame(columns=["step", *SCORES])
         self._last_embedding: Array | None = None
         self._lock = threading.RLock()
 
@@ -177,8 +178,10 @@ class Timeline:
     def metrics(self) -> pd.DataFrame:
         """Scores of all known steps: column `step`, then one for each of `SCORES`."""
         with self._lock:
-            rows = [{"step": i, **s.row} for i, s in enumerate(self._steps)]
-        return pd.DataFrame(rows, columns=["step", *SCORES])
+            if len(self._metrics) != len(self._steps):
+                rows = [{"step": i, **s.row} for i, s in enumerate(self._steps)]
+                self._metrics = pd.DataFrame(rows, columns=["step", *SCORES])
+            return self._metrics.copy(deep=False)  # pandas copies what is written to
 
     def recall(self) -> Array:
         """Recall (steps, n_classes) float64 of each class; nan for classes without items."""
@@ -244,6 +247,7 @@ class Timeline:
 
     def _forget(self, keep: int) -> None:
         del self._steps[keep:]
+        self._metrics = self._metrics[:0]
         self._silhouettes = {k: v for k, v in self._silhouettes.items() if k < keep}
         self._last_embedding = None
 

@@ -142,16 +142,21 @@ def _is_carried_out(child: subprocess.Popen[str], run_id: str) -> bool:
     return bool(child.stdout.readline())
 
 
-def yield_to_server() -> None:
+def yield_to_server(*, with_all_threads: bool = False) -> None:
     """Lower the scheduling priority of the calling thread and those it starts (Linux only).
 
-    Elsewhere priority belongs to the process, which the server shares, so nothing is done.
+    In a process of its own, a run lowers that of all threads that there are. Elsewhere than on
+    Linux priority belongs to the process, which the server may share, so nothing is done.
     """
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             server = os.getpriority(os.PRIO_PROCESS, os.getpid())
             lower = min(19, max(0, server) + NICE)
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), lower)
+            threads = [threading.get_native_id()]
+            if with_all_threads:  # those that libraries have started on import
+                threads = [int(name) for name in os.listdir("/proc/self/task")]
+            for thread in threads:
+                os.setpriority(os.PRIO_PROCESS, thread, lower)
 
 
 def import_late_parts() -> None:

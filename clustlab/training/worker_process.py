@@ -27,8 +27,8 @@ def work_for_server(root: Path) -> None:
     answers = _answers()
     waiting: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin, waiting), daemon=True).start()
-    yield_to_server()
-    import_late_parts()
+    import_late_parts()  # at full priority: a run may be waiting
+    yield_to_server(with_all_threads=True)
     from clustlab.training.worker import execute
 
     while True:

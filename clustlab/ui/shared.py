@@ -19,11 +19,12 @@ class Shared(Generic[T]):
     ----------
     maxsize : int
         Answers that are kept.
-    seconds : float, optional
-        How long an answer holds, from when it was asked for; for good if not given.
+    seconds : callable, optional
+        Gives the seconds for which an answer holds, from when it was asked for; it holds for good
+        if not given.
     """
 
-    def __init__(self, maxsize: int, seconds: float | None = None) -> None:
+    def __init__(self, maxsize: int, seconds: Callable[[], float] | None = None) -> None:
         self._maxsize, self._seconds = maxsize, seconds
         self._answers: OrderedDict[Hashable, tuple[float, Future[T]]] = OrderedDict()
         self._lock = threading.Lock()
@@ -57,7 +58,7 @@ class Shared(Generic[T]):
         with self._lock:
             if key in self._answers:
                 asked, answer = self._answers[key]
-                if self._seconds is None or now - asked <= self._seconds:
+                if self._seconds is None or now - asked < self._seconds():
                     self._answers.move_to_end(key)
                     return False, answer
             answer = Future()

@@ -39,8 +39,8 @@ def clock(monkeypatch):
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch):
     """What is kept for a moment is forgotten between tests."""
-    monkeypatch.setattr(live, "_states", live.Shared(64, 0.0))
-    monkeypatch.setattr(live, "_queues", live.Shared(4, 0.0))
+    monkeypatch.setattr(live, "_states", live.Shared(64, lambda: 0.0))
+    monkeypatch.setattr(live, "_queues", live.Shared(4, lambda: 0.0))
 
 
 def begun(store, n_steps=0, status="running"):
@@ -84,7 +84,7 @@ def test_pages_look_less_often_the_more_redrawing_takes(clock):
     assert pace.next_look() == paces.OFTEN
     assert after(pace, clock, 0.05) == paces.OFTEN
     busy = after(pace, clock, 0.6)
-    assert busy == pytest.approx(0.6 / paces.SHARE, rel=0.01)  # so that it takes SHARE of a core
+    assert busy == pytest.approx(0.6 / pace.share, rel=0.01)  # so that it takes its share
     assert after(pace, clock, 60.0) == paces.SELDOM
     assert after(pace, clock, 0.0, 120.0) == paces.OFTEN
 

@@ -70,7 +70,7 @@ def test_who_waits_for_somebody_whose_session_is_closed_works_it_out():
 def test_an_answer_that_holds_for_a_while_is_worked_out_anew_afterwards(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(shared.time, "monotonic", lambda: now[0])
-    answers, numbers = Shared(2, seconds=1.0), iter(range(9))
+    answers, numbers = Shared(2, lambda: 1.0), iter(range(9))
     assert answers.get("a", numbers.__next__) == answers.get("a", numbers.__next__) == 0
     now[0] += 1.5
     assert answers.get("a", numbers.__next__) == 1

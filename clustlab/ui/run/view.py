@@ -10,6 +10,7 @@ from clustlab.runs.store import Run
 from clustlab.types import ClassRule
 from clustlab.ui import session
 from clustlab.ui.markdown import plain
+from clustlab.ui.widgets import live
 
 
 @dataclass(frozen=True)
@@ -26,19 +27,20 @@ def chosen_step(run: Run, class_rule: ClassRule | None = None) -> View:
     """
     timeline = session.timeline(run)
     behind = len(run) - len(timeline)
+    shown = max(live.steps_shown(run), 1) if run.is_active else None
     place = st.empty()  # always, or all below would move up and lose the focus of the keyboard
     if behind > 20:
         bar = place.progress(0.0, "Following the clusters through all steps")
-        timeline.extend(report=lambda words, share: _tell(bar, words, share))
+        timeline.extend(shown, lambda words, share: _tell(bar, words, share))
         bar.empty()
     else:
-        timeline.extend()
+        timeline.extend(shown)
     step = session.step(len(timeline))
-    return _view(run, step, session.class_rule() or class_rule)
+    return view_of(run, step, session.class_rule() or class_rule)
 
 
 @session.kept_per_run(maxsize=8, anew=session.n_followed)  # ids of clusters grow with the run
-def _view(run: Run, step: int, rule: ClassRule | None) -> View:
+def view_of(run: Run, step: int, rule: ClassRule | None) -> View:
     """View of a step for all sessions: what follows from it is worked out once."""
     return View(run, step, session.timeline(run), session.dataset(run), asked_class_rule=rule)
 

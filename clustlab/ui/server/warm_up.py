@@ -39,8 +39,9 @@ def _warm_up() -> None:
 
     from clustlab import registry
     from clustlab.training.estimate import Machine
-    from clustlab.training.runner import yield_to_server
+    from clustlab.training.runner import import_late_parts, yield_to_server
 
+    import_late_parts()  # pages use them, too
     yield_to_server()
     registry.datasets()
     Machine(session.store().root).measure()

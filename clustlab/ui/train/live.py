@@ -12,11 +12,13 @@ from clustlab.course import catalogue
 from clustlab.errors import ParameterError
 from clustlab.params import size_remarks
 from clustlab.runs.identity import method_settings
+from clustlab.runs.store import Run
+from clustlab.types import ClassRule
 from clustlab.ui import nav, session
 from clustlab.ui.look import clusters, embedding, evaluate, inside
 from clustlab.ui.markdown import plain
 from clustlab.ui.run import inspector, intervene, item_sheet, run_bar
-from clustlab.ui.run.view import View
+from clustlab.ui.run.view import View, view_of
 from clustlab.ui.train import start_comparison
 from clustlab.ui.widgets import live, panels
 from clustlab.views import curves, matrices, scatter, sheets
@@ -152,12 +154,20 @@ def _cluster_rows(view: View) -> None:
         "**Images of each cluster**, most typical first",
         help=plain(reading(sheets.cluster_rows)),
     )
+    sheet = _sheet_of_rows(view.run, view.step, view.asked_class_rule)
+    alt = "Images of each cluster, a row each"
+    item_sheet.show_sheet(view, sheet, key="live-rows", alt=alt, fit="crop")
+
+
+@session.kept_per_run(maxsize=8, anew=session.n_followed)
+def _sheet_of_rows(run: Run, step: int, class_rule: ClassRule | None) -> sheets.Sheet:
+    view = view_of(run, step, class_rule)
     ids = clusters.rows_of(view)[:ROWS]
     rows = [
         sheets.order("central", np.flatnonzero(view.clusters == i), view.snapshot, limit=ROW_IMAGES)
         for i in ids
     ]
-    sheet = sheets.cluster_rows(
+    return sheets.cluster_rows(
         view.dataset.items,
         rows,
         clusters=ids,
@@ -165,8 +175,6 @@ def _cluster_rows(view: View) -> None:
         columns=ROW_IMAGES,
         wrong=view.wrong,
     )
-    alt = "Images of each cluster, a row each"
-    item_sheet.show_sheet(view, sheet, key="live-rows", alt=alt, fit="crop")
 
 
 def _confusion(view: View) -> None:

@@ -1,12 +1,16 @@
 """A sheet of images that can be clicked: one picture in the page, whatever the number of tiles."""
 
 import base64
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Hashable
 from typing import Literal
 
+import numpy as np
 import streamlit as st
 
+from clustlab.types import Array
 from clustlab.ui import state
+from clustlab.ui.shared import Shared
 from clustlab.views.sheets import Sheet, png
 
 _HTML = """
@@ -130,6 +134,18 @@ columns are left out. Those that wrap also take fewer rows where there is more r
 _component = st.components.v2.component("clustlab_sheet", html=_HTML, css=_CSS, js=_JS)
 
 
+_sources: Shared[str] = Shared(64)
+
+
+def _content(pixels: Array) -> Hashable:
+    return pixels.shape, hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=16).digest()
+
+
+def _source(pixels: Array) -> str:
+    """A picture as an address that holds it."""
+    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
+
+
 def clickable(
     sheet: Sheet,
     *,
@@ -151,7 +167,7 @@ def clickable(
         if value is not None:
             on_pick(int(value))
 
-    source = "data:image/png;base64," + base64.b64encode(png(sheet.pixels)).decode()
+    source = _sources.get(_content(sheet.pixels), lambda: _source(sheet.pixels))
     ids = [int(i) for i in sheet.ids]
     _component(
         key=key,

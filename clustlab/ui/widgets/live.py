@@ -16,6 +16,7 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from clustlab.errors import RunNotFound
+from clustlab.runs.store import Run
 from clustlab.training import estimate
 from clustlab.ui import session, state
 from clustlab.ui.pace import pace
@@ -27,8 +28,7 @@ Facet = Literal["steps", "progress"]
 
 QUEUE = "*"  # in place of a run: all that train or wait
 ROUTE = "/api/pulse"
-STATE_FOR = 0.3  # seconds for which what was read of a run serves all sessions
-QUEUE_FOR = 1.0  # likewise of the queue, for which all runs are looked through
+QUEUE_FOR = 1.0  # seconds at least for which what was read of all runs serves all sessions
 
 _JS = """
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -148,8 +148,20 @@ def _redraw() -> None:
 
 
 # -- what is new ---------------------------------------------------------------------------------
-_states: Shared[tuple[str, str]] = Shared(64, STATE_FOR)
-_queues: Shared[tuple[str, str]] = Shared(4, QUEUE_FOR)
+@dataclass(frozen=True, slots=True)
+class _State:
+    n_steps: int
+    steps: str  # changes with these facets
+    progress: str
+
+
+_states: Shared[_State] = Shared(64, lambda: pace.together)
+_queues: Shared[_State] = Shared(4, lambda: max(pace.together, QUEUE_FOR))
+
+
+def steps_shown(run: Run) -> int:
+    """Number of steps of a run that pages show: all sessions the same, and nearly the newest."""
+    return _state(run.id).n_steps
 
 
 def news(runs: Sequence[str], facet: Facet) -> str:
@@ -158,35 +170,38 @@ def news(runs: Sequence[str], facet: Facet) -> str:
 
 
 def _news_of(run_id: str, facet: Facet) -> str:
+    state = _state(run_id)
+    return f"{run_id}:{state.steps if facet == 'steps' else state.progress}"
+
+
+def _state(run_id: str) -> _State:
     root = session.store().root
     if run_id == QUEUE:
-        steps, progress = _queues.get(root, _state_of_queue)
-    else:
-        steps, progress = _states.get((root, run_id), lambda: _state_of(run_id))
-    return f"{run_id}:{steps if facet == 'steps' else progress}"
+        return _queues.get(root, _state_of_queue)
+    return _states.get((root, run_id), lambda: _state_of(run_id))
 
 
-def _state_of(run_id: str) -> tuple[str, str]:
-    """Both facets of a run."""
+def _state_of(run_id: str) -> _State:
     try:
         run = session.open_run(run_id)
         progress = run.progress
-        steps = f"{len(run)},{progress['status']},{run.intention}"
+        n_steps = len(run)
+        steps = f"{n_steps},{progress['status']},{run.intention}"
     except RunNotFound:
-        return "gone", "gone"
+        return _State(0, "gone", "gone")
     left = progress.get("eta") and estimate.duration_in_words(progress["eta"])
     where = (progress.get(name) for name in ("phase", "done", "total", "active"))
     words = [steps, *map(str, where), str(left)]
-    if not len(run):  # a bar stands where the first step will be
+    if not n_steps:  # a bar stands where the first step will be
         words.append(f"{progress.get('fraction') or 0:.2f}")
-    return steps, ",".join(words)
+    return _State(n_steps, steps, ",".join(words))
 
 
-def _state_of_queue() -> tuple[str, str]:
-    """Both facets of all runs that train or wait."""
+def _state_of_queue() -> _State:
     states = {run.id: _state_of(run.id) for run in session.active_runs()}
-    steps, progress = ([f"{run}={each[i]}" for run, each in states.items()] for i in (0, 1))
-    return "&".join(steps), "&".join(progress)
+    steps = "&".join(f"{run}={state.steps}" for run, state in states.items())
+    progress = "&".join(f"{run}={state.progress}" for run, state in states.items())
+    return _State(sum(state.n_steps for state in states.values()), steps, progress)
 
 
 def awaits_first_step(runs: Sequence[str]) -> bool:
