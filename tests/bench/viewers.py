@@ -58,7 +58,10 @@ async def measured(args, address, store):
                 "viewers": n,
                 "steps a minute, none": median(alone["steps a minute"] for alone, _ in pairs),
                 "steps a minute": median(row["steps a minute"] for _, row in pairs),
-                "ratio": median(r["steps a minute"] / a["steps a minute"] for a, r in pairs),
+                "ratio": median(
+                    row["steps a minute"] / max(alone["steps a minute"], 0.01)
+                    for alone, row in pairs
+                ),
                 **{key: median(row[key] for _, row in pairs) for key in rows[1] if key in HEALTH},
                 **{key: median(row[key] for _, row in pairs) for key in rows[1] if key in LOAD},
             }

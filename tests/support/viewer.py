@@ -145,7 +145,11 @@ class Viewer:
         seen, wait = data["news"], data["first"]
         while True:
             await asyncio.sleep(wait * random.uniform(0.85, 1.15))
-            text = await asyncio.to_thread(fetched, self.address + data["url"])
+            try:
+                text = await asyncio.to_thread(fetched, self.address + data["url"])
+            except OSError as error:  # it tries again later
+                self.errors.append(f"no news: {error}")
+                continue
             self.looks += 1
             answer = json.loads(text)
             wait = answer["next"]

@@ -169,6 +169,21 @@ def test_whatever_is_asked_for_has_an_answer(runs, query):
     assert set(told(query)) == {"news", "next"}
 
 
+def test_all_sessions_of_a_busy_server_are_shown_the_same_step(runs, monkeypatch):
+    busy = Pace()
+    monkeypatch.setattr(live, "pace", busy)
+    monkeypatch.setattr(live, "_states", live.Shared(64, lambda: busy.together))
+    run, writer = begun(runs, n_steps=1)
+    assert live.steps_shown(run) == 1
+    add_step(writer)
+    assert live.steps_shown(run) == 2  # few look, and see the newest
+    busy._between = 100.0
+    assert live.steps_shown(run) == 2
+    add_step(writer)
+    assert live.steps_shown(run) == 2
+    assert "2,running" in live.news([run.id], "steps")  # nobody is woken for what is not shown yet
+
+
 # -- pages ---------------------------------------------------------------------------------------
 def followed_by(app):
     """What the page follows, by the address that it asks."""

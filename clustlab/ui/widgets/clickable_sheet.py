@@ -5,7 +5,6 @@ import hashlib
 from collections.abc import Callable, Hashable
 from typing import Literal
 
-import numpy as np
 import streamlit as st
 
 from clustlab.types import Array
@@ -138,7 +137,7 @@ _sources: Shared[str] = Shared(64)
 
 
 def _content(pixels: Array) -> Hashable:
-    return pixels.shape, hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=16).digest()
+    return pixels.shape, hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
 
 
 def _source(pixels: Array) -> str:
