@@ -33,7 +33,7 @@ QUEUE_FOR = 1.0  # seconds at least for which what was read of all runs serves a
 _JS = """
 export default function ({ data, parentElement, setTriggerValue }) {
   parentElement.clustlabPulse?.();  // of the page before a rerun
-  let seen = data.news, timer, over = false;
+  let seen = data.news, again = 0, timer, over = false;
   const look = async () => {
     clearTimeout(timer);
     if (over || document.hidden) return;
@@ -42,10 +42,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const answer = await (await fetch(data.url, { cache: "no-store" })).json();
       if (over) return;
       wait = answer.next;
-      if (answer.news !== seen) {
-        seen = answer.news;
-        setTriggerValue("news", seen);
-      }
+      const fresh = answer.news !== seen;
+      if (fresh) again = 3;  // looks, then once more: a page that is being drawn may miss it
+      else if (again) again -= 1;
+      if (fresh || again === 1) setTriggerValue("news", seen = answer.news);
     } catch {}
     clearTimeout(timer);
     timer = setTimeout(look, 1000 * wait * (0.85 + 0.3 * Math.random()));  // not all at once
