@@ -53,7 +53,8 @@ def to_itself(path):
 
 
 def listening(path):
-    socket.socket(socket.AF_UNIX).bind(os.path.relpath(path))  # such names are short
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.path.relpath(path))  # such names are short
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,6 @@ def listening(path):
     [to_outside, to_a_device, to_itself, os.mkfifo, listening],
     ids=lambda make: make.__name__,
 )
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_nothing_else_is_opened(folder, make, monkeypatch):
     monkeypatch.chdir(folder)
     make(folder / "odd")

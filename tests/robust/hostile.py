@@ -280,7 +280,8 @@ def other_kind(rng: random.Random, file: Path) -> str:
         place = Path.cwd()
         os.chdir(file.parent)  # names of sockets are short
         try:
-            socket.socket(socket.AF_UNIX).bind(file.name)
+            with socket.socket(socket.AF_UNIX) as listening:
+                listening.bind(file.name)
         finally:
             os.chdir(place)
     elif how != "gone":
