@@ -1,9 +1,11 @@
 """The page Compare in a real browser: brush one pane, move the control, ask who is right."""
 
+import contextlib
 import re
 
 import numpy as np
 import pytest
+from playwright.sync_api import TimeoutError as Late
 from playwright.sync_api import expect
 
 from tests.support import made_runs
@@ -54,13 +56,20 @@ def both_colours(page):
 
 
 def brush(page, pane):
-    """Drag over the upper left quarter of a pane."""
-    box = page.locator(".st-key-compare-panes canvas").bounding_box()
-    left = box["x"] + pane * box["width"] / 2 + 30
-    page.mouse.move(left, box["y"] + 50)
-    page.mouse.down()
-    page.mouse.move(left + box["width"] / 4, box["y"] + box["height"] / 2, steps=6)
-    page.mouse.up()
+    """Drag over the upper left quarter of a pane; again if a redraw of the page swallowed it."""
+    heard = page.get_by_text(re.compile(f"^Brushed in {'AB'[pane]}: ")).first
+    for patience in (20_000, 40_000, PATIENCE):
+        settle(page)
+        box = page.locator(".st-key-compare-panes canvas").bounding_box()
+        left = box["x"] + pane * box["width"] / 2 + 30
+        page.mouse.move(left, box["y"] + 50)
+        page.mouse.down()
+        page.mouse.move(left + box["width"] / 4, box["y"] + box["height"] / 2, steps=6)
+        page.mouse.up()
+        with contextlib.suppress(Late):
+            heard.wait_for(timeout=patience)
+            return
+    raise AssertionError(f"nothing was brushed in {'AB'[pane]}")
 
 
 def test_two_runs_are_compared_as_a_user_would(page, address, runs):

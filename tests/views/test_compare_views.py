@@ -44,7 +44,7 @@ def test_each_run_has_a_pane_and_one_brush_serves_all(n):
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
-@pytest.mark.parametrize("room", [320, 480, 640, 780])
+@pytest.mark.parametrize("room", [320, 480, 640, 690])
 def test_panes_without_room_beside_each_other_stand_two_in_a_row(n, room):
     columns, (width, height) = panes.layout(n, room)
     assert columns == min(n, 2)
