@@ -6,7 +6,7 @@ import pytest
 
 from clustlab.analysis.lasting_clusters import lasting_numbers
 from clustlab.runs import interventions
-from tests.support.browser import SIZE, see, settle
+from tests.support.browser import SIZE, press, see, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
@@ -53,9 +53,7 @@ def test_pause_a_run_scramble_a_cluster_and_find_it_on_the_timeline(store, addre
     page.get_by_role("button", name="Intervene").click()
     page.get_by_text("Scramble", exact=True).click()
     see(page, r"towards random clusters once")
-    settle(page)  # a button that moves while it is clicked is missed
-    page.get_by_role("button", name="Add", exact=True).click()
-    see(page, r"At the start of the next step")
+    press(page, "Add", r"At the start of the next step")
     (wish,) = interventions.pending(run, partial(lasting_numbers, run))
     assert wish.kind == "scramble"
 
