@@ -102,6 +102,7 @@ def test_killed_again_and_again_while_writing_as_fast_as_it_can(store, fake, sta
     assert arrays(run) == arrays(whole)
 
 
+@pytest.mark.slow
 def test_two_processes_cannot_work_on_one_run(store, fake, start, wait_for):
     run = new_run(store, fake(pace=0.05, epochs=12, by_hand=True))
     first, second = start("work", run.id), start("work", run.id)

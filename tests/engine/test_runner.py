@@ -462,6 +462,7 @@ def test_a_run_submitted_twice_is_carried_out_once(store, fake, wait_for):
 # Deleting ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_deleting_a_running_run_stops_its_worker_and_can_be_undone(store, fake, wait_for):
     runner = ThreadRunner(store.root)
     spec = fake(pace=0.02, epochs=20)

@@ -164,6 +164,7 @@ def test_sure_items_of_unlike_clusters_are_dissimilar_for_any_number_of_clusters
 
 
 # the method -----------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_three_plain_kinds_are_found():
     """From this seed; with so few clusters others merge two kinds, as the text says."""
     kinds = np.arange(120) % 3

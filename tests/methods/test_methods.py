@@ -197,6 +197,7 @@ def test_the_methods_of_the_first_version_are_there():
 
 
 # -- what a run is -------------------------------------------------------------------------------
+@pytest.mark.slow
 @EVERY
 def test_same_seed_gives_the_same_bytes(name):
     told = usual(name)

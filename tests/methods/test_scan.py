@@ -194,6 +194,7 @@ def test_confidence_by_hand():
 
 
 # the method -----------------------------------------------------------------------------------
+@pytest.mark.slow
 def test_three_plain_kinds_are_found():
     kinds = np.arange(120) % 3
     last = run(blocks(120), epochs=4, cluster_epochs=8, cluster_learning_rate=3e-3)[-1]

@@ -102,6 +102,7 @@ def test_an_item_has_the_same_scores_in_any_batch(shared, method):
     torch.testing.assert_close(alone, many, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", SCORING)
 def test_rebuilding_draws_nothing_from_the_generator_of_a_run_in_training(shared, method):
     store, run = shared[0], shared[1](method)

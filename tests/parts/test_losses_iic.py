@@ -181,6 +181,7 @@ def test_evaluation_draws_nothing_and_repeats_exactly():
     assert ctx.rng.bit_generator.state == numpy_state
 
 
+@pytest.mark.slow
 def test_batch_statistics_hardly_depend_on_the_batch():
     """Accuracy must not hang on how items are put into batches at evaluation (methods of 0.3)."""
     method = IIC(**{**TINY, "epochs": 8})
