@@ -358,7 +358,7 @@ class RunStore:
 
     def data_folder(self, run: Run) -> Path:
         """Folder of the items of a run, which is there once they were loaded."""
-        return self.root / "_data" / str(run.manifest["data_key"])
+        return library.folder_of(self.root, run.manifest["data_key"])
 
     def dataset(self, run: Run) -> Dataset:
         """Items and labels of a run that has started.
@@ -370,7 +370,7 @@ class RunStore:
         """
         key = run.manifest["data_key"]
         try:
-            return library.open_folder(library.folder_of(self.root, key))
+            return library.open_folder(self.data_folder(run))
         except OSError as error:
             what = f"The items of {run.id!r} are not in the folder _data/{key}."
             raise RunNotFound(what, LOAD_AGAIN) from error

@@ -3,6 +3,8 @@ import functools
 import pytest
 from streamlit.components.v2 import manifest_scanner
 
+from clustlab.runs.store import RunStore
+
 
 @pytest.fixture(autouse=True, scope="session")
 def scanned_once():
@@ -11,3 +13,10 @@ def scanned_once():
         scan = functools.cache(manifest_scanner.scan_component_manifests)
         patch.setattr(manifest_scanner, "scan_component_manifests", scan)
         yield
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """Folder of runs that the pages look at."""
+    monkeypatch.setenv("CLUSTLAB_RUNS", str(tmp_path / "runs"))
+    return RunStore()

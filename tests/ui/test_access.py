@@ -228,7 +228,7 @@ def test_a_broken_file_of_secrets_lets_nobody_in(run, with_login):
 @pytest.mark.parametrize(
     ("address", "is_open"),
     [
-        *(("localhost", False), ("127.0.0.1", False), ("::1", False), ("unix:///tmp/s", False)),
+        *(("localhost", False), ("127.0.0.1", False), ("::1", False), ("unix:///run/s", False)),
         *(("0.0.0.0", True), ("192.168.1.7", True), ("teacher.example", True), (None, True)),
     ],
 )

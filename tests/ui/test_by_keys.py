@@ -8,9 +8,9 @@ from clustlab.ui import session
 from clustlab.ui.widgets import keyboard_choice
 from tests.support import made_runs
 from tests.ui.test_compare_page import N, ids, pair, tab
-from tests.ui.test_pages import runs, trained, visit, words
+from tests.ui.test_pages import trained, visit, words
 
-__all__ = ["pair", "runs"]  # the fixtures, for pytest
+__all__ = ["pair"]  # the fixture, for pytest
 
 
 def box(app, name):

@@ -14,9 +14,7 @@ from clustlab.ui.look import decision_regions
 from clustlab.ui.run.view import View
 from clustlab.views import regions
 from tests.support import made_runs
-from tests.ui.test_pages import runs, trained, visit, words
-
-__all__ = ["runs"]  # the fixture, for pytest
+from tests.ui.test_pages import trained, visit, words
 
 MOONS = ("kmeans", "spectral")
 N = 60

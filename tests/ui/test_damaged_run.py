@@ -3,20 +3,13 @@
 import numpy as np
 import pytest
 
-from clustlab.runs.store import Run, RunStore, snapshot_path
+from clustlab.runs.store import Run, snapshot_path
 from tests.support import made_runs
 from tests.ui.test_pages import visit, words
 
 N = 60
 EVEN = np.arange(N) % 3
 PAGES = ("train", "embedding", "clusters", "evaluate", "shifts", "inside", "follow", "failures")
-
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """Folder of runs that the pages look at."""
-    monkeypatch.setenv("CLUSTLAB_RUNS", str(tmp_path / "runs"))
-    return RunStore()
 
 
 @pytest.fixture

@@ -10,19 +10,13 @@ from clustlab.analysis.failures.search import Filters
 from clustlab.analysis.timeline import Timeline
 from clustlab.errors import ParameterError
 from clustlab.runs.baskets import Baskets
-from clustlab.runs.store import RunSpec, RunStore
+from clustlab.runs.store import RunSpec
 from clustlab.training.worker import execute, new_run
 from clustlab.types import CLASS_RULES
 from clustlab.ui.look.failure_filters import parsed_steps
 from tests.ui.test_pages import trained, visit, words
 
 TABS = "tabs-Queries-Baskets"
-
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    monkeypatch.setenv("CLUSTLAB_RUNS", str(tmp_path / "runs"))
-    return RunStore()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from clustlab.runs.store import RunStore
 from clustlab.types import Artefact, Snapshot
 from tests.support import made_runs
 from tests.ui.test_pages import trained, visit, words
@@ -11,13 +10,6 @@ from tests.ui.test_pages import trained, visit, words
 TABS = ("Items", "Clusters", "Matching", "Alarms")
 N = 60
 EVEN = np.arange(N) % 3
-
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """Folder of runs that the pages look at."""
-    monkeypatch.setenv("CLUSTLAB_RUNS", str(tmp_path / "runs"))
-    return RunStore()
 
 
 def moved(*changes):

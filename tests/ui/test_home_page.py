@@ -11,9 +11,8 @@ from clustlab.course.bookmark import Bookmark
 from clustlab.ui.home import story
 from clustlab.views import thumbnail
 from tests.support import made_runs
-from tests.ui.test_pages import runs, visit, words
+from tests.ui.test_pages import visit, words
 
-__all__ = ["runs"]  # the fixture, for pytest
 ROOT = Path(__file__).parents[2]
 
 

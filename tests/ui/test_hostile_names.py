@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from clustlab.runs.baskets import Baskets
 from clustlab.runs.labels import Label, set_label
 from clustlab.runs.store import RunStore
 from tests.support import made_runs
+from tests.ui.test_pages import visit
 
 SPY = "![p](http://192.0.2.1/p.png)"
 PAGES = (
@@ -46,17 +46,6 @@ def rendered(app):
         proto = getattr(node, "proto", None)
         if proto is not None and not any(kind in node.type for kind in AS_THEY_ARE):
             yield node.type, str(proto)
-
-
-def visit(page, **query):
-    app = AppTest.from_file("../../clustlab/ui/shell.py", default_timeout=300)
-    app.run()
-    if page != "home":
-        app.switch_page(f"../../pages/{page}.py")
-    app.query_params.update(query)
-    app.run()
-    assert not app.exception, app.exception
-    return app
 
 
 @pytest.mark.slow

@@ -6,13 +6,11 @@ import pytest
 from clustlab.runs.store import probabilities_at
 from clustlab.ui.look import pair_precision
 from tests.support import made_runs
-from tests.ui.test_pages import runs, trained, visit, words
+from tests.ui.test_pages import trained, visit, words
 
 TINY = {"n_clusters": 4, "epochs": 2, "batch_size": 50, "width": 4}
 TITLE = "How many of the chosen pairs are right"
 LIMITS = {"upper_threshold": 0.95, "lower_threshold": 0.455}
-
-__all__ = ["runs"]  # the fixture, for pytest
 
 
 def is_drawn(app):

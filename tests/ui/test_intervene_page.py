@@ -8,7 +8,7 @@ import pytest
 
 from clustlab.analysis.lasting_clusters import lasting_numbers
 from clustlab.runs import interventions
-from clustlab.runs.store import RunSpec, RunStore, queued_status, write_status
+from clustlab.runs.store import RunSpec, queued_status, write_status
 from clustlab.training.worker import execute, new_run
 from clustlab.views import curves, specification
 from tests.ui.test_pages import visit, words
@@ -27,12 +27,6 @@ SMALL = {
         "max_updates": 1,
     },
 }
-
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    monkeypatch.setenv("CLUSTLAB_RUNS", str(tmp_path / "runs"))
-    return RunStore()
 
 
 @pytest.fixture

@@ -9,17 +9,11 @@ from clustlab.analysis.score_catalogue import SCORES
 from clustlab.course import catalogue
 from clustlab.params import schema
 from clustlab.runs.identity import INTERVENTIONS
-from clustlab.runs.store import RunSpec, RunStore
+from clustlab.runs.store import RunSpec
 from clustlab.training.worker import execute, new_run
 from clustlab.ui import nav
 from clustlab.ui.learn import lesson_runs
 from tests.ui.test_pages import visit, words
-
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    monkeypatch.setenv("CLUSTLAB_RUNS", str(tmp_path / "runs"))
-    return RunStore()
 
 
 def labels(app):

@@ -19,9 +19,7 @@ from clustlab.ui.widgets import live
 from tests.support import made_runs
 from tests.support.browser import server
 from tests.support.viewer import Viewer
-from tests.ui.test_pages import runs, visit
-
-__all__ = ["runs"]  # the fixture, for pytest
+from tests.ui.test_pages import visit
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from clustlab import registry
 from clustlab.analysis import run_scores
 from clustlab.analysis.score_catalogue import LABELLED, SCORES
 from clustlab.errors import ParameterError
-from clustlab.runs.store import RunSpec, RunStore, queued_status, write_status
+from clustlab.runs.store import RunSpec, queued_status, write_status
 from clustlab.training.worker import execute, new_run
 from clustlab.ui import session
 from clustlab.ui.look import projections
@@ -18,13 +18,6 @@ from clustlab.ui.run import scrubber
 
 LOOK_INSIDE = ("embedding", "clusters", "evaluate", "shifts")
 ALL = ("home", "train", *LOOK_INSIDE, "inside", "learn", "runs", "figures", "data", "methods")
-
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """Folder of runs that the pages look at."""
-    monkeypatch.setenv("CLUSTLAB_RUNS", str(tmp_path / "runs"))
-    return RunStore()
 
 
 def trained(store, method="kmeans", dataset="digits", **params):
@@ -43,6 +36,7 @@ def visit(page, **query):
     app.run()
     if page != "home":
         app.switch_page(f"../../pages/{page}.py")
+    if page != "home" or query:
         app.query_params.update(query)
         app.run()
     assert not app.exception, app.exception

@@ -7,19 +7,12 @@ import pytest
 
 from clustlab import registry
 from clustlab.parts.networks.cost import blank
-from clustlab.runs.store import RunStore
 from clustlab.ui.train import preview
 from tests.ui.test_pages import visit, words
 
 IMAGES = np.random.default_rng(0).integers(0, 255, (6, 8, 8, 1), dtype=np.uint8)
 
 CLASSICAL = {"kmeans", "pca-kmeans", "gmm", "spectral", "agglomerative", "hdbscan"}
-
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    monkeypatch.setenv("CLUSTLAB_RUNS", str(tmp_path / "runs"))
-    return RunStore()
 
 
 def test_the_first_row_is_untouched_and_copies_depend_on_the_draw():

@@ -6,9 +6,7 @@ from clustlab.runs.labels import Label, label_of, set_label
 from clustlab.ui.look import runs as runs_page
 from clustlab.ui.look import unreadable_runs
 from tests.support import made_runs
-from tests.ui.test_pages import runs, visit, words
-
-__all__ = ["runs"]  # the fixture, for pytest
+from tests.ui.test_pages import visit, words
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from clustlab import registry
-from clustlab.runs.store import RunStore, write_status
+from clustlab.runs.store import write_status
 from clustlab.sabotage.entries import ENTRIES, entry_named
 from clustlab.training.worker import execute, new_run
 from clustlab.ui import session
@@ -13,12 +13,6 @@ from clustlab.ui.look.runs import settings
 from tests.ui.test_pages import visit, words
 
 QUICK = entry_named("wrong-k")  # k-means: a second for both
-
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    monkeypatch.setenv("CLUSTLAB_RUNS", str(tmp_path / "runs"))
-    return RunStore()
 
 
 def carried_out(store, spec):

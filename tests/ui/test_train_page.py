@@ -13,9 +13,7 @@ from clustlab.ui.learn import reference
 from clustlab.ui.run import item_sheet, train_longer
 from clustlab.ui.train import choices, setup
 from tests.support import made_runs
-from tests.ui.test_pages import runs, trained, visit, words
-
-__all__ = ["runs"]  # the fixture, for pytest
+from tests.ui.test_pages import trained, visit, words
 
 
 def button(app, label):

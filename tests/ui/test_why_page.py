@@ -7,9 +7,7 @@ from clustlab.runs.store import write_status
 from clustlab.training.writer import load_checkpoint
 from clustlab.ui.run import explanation, surrogate_tree
 from tests.ui import test_pages
-from tests.ui.test_pages import runs, words
-
-__all__ = ["runs"]  # the fixture, for pytest
+from tests.ui.test_pages import words
 
 SMALL = {
     "kmeans": {"n_init": 1, "max_iter": 30, "n_clusters": 4},
