@@ -211,7 +211,7 @@ def _carry_out(store: RunStore, run: Run) -> None:
 
 def _outcome(store: RunStore, run: Run, writer: RunWriter) -> tuple[Status, dict[str, str]]:
     try:
-        train(store, run, writer)
+        _train(store, run, writer)
     except Cancelled:
         return "cancelled", {}
     except SetAside:
@@ -220,11 +220,20 @@ def _outcome(store: RunStore, run: Run, writer: RunWriter) -> tuple[Status, dict
         kind = type(error).__name__
         return "failed", {"error": error.message, "hint": error.hint, "error_type": kind}
     except Exception as error:
-        if isinstance(error, FileNotFoundError) and writer.is_cancelled:  # deleted meanwhile
-            return "cancelled", {}
         log.info("run %s failed", run.id, exc_info=True)  # its status tells all
         return "failed", _explain(error, run.spec)
     return "done", {}
+
+
+def _train(store: RunStore, run: Run, writer: RunWriter) -> None:
+    """Train; a file that is gone tells that the run, or part of it, was deleted meanwhile."""
+    try:
+        train(store, run, writer)
+    except FileNotFoundError:
+        if writer.is_cancelled:
+            raise Cancelled from None
+        writer.check_that_all_is_there()
+        raise
 
 
 def _explain(error: Exception, spec: RunSpec) -> dict[str, str]:

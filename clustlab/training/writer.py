@@ -92,7 +92,7 @@ class RunWriter:
         now = time.monotonic()
         if force or now - self._reported >= REPORT_EVERY:
             if self._reported and changes.get("status") not in OVER:
-                self._check_that_all_is_there()  # else a new status would hide that it was deleted
+                self.check_that_all_is_there()  # else a new status would hide that it was deleted
             self._reported = now
             write_status(self.path, self.state)
 
@@ -116,7 +116,7 @@ class RunWriter:
         if now - self._looked < POLL_EVERY and self.boxes < self._last_box:
             return
         self._looked = now
-        self._check_that_all_is_there()
+        self.check_that_all_is_there()
         if self._should_hold():
             self.report(force=True, status="paused")
             while self._should_hold():
@@ -124,7 +124,7 @@ class RunWriter:
             self.paused_seconds += time.monotonic() - now
             self.report(force=True, status="running")
 
-    def _check_that_all_is_there(self) -> None:
+    def check_that_all_is_there(self) -> None:
         """Stop when what was written is taken away: the rest would be a run with a hole.
 
         A checkpoint is not missed, since the next one takes its place.
@@ -170,7 +170,7 @@ class RunWriter:
         """Commit a snapshot. One that is committed already, before a resume, is left as it is."""
         if step < self.committed and step not in self.missing:
             return
-        self._check_that_all_is_there()
+        self.check_that_all_is_there()
         arrays = {
             "embedding": snapshot.embedding,
             "assignments": snapshot.assignments,

@@ -1,5 +1,6 @@
 """What a run looks like after damage, and how resuming mends it: never a wrong figure."""
 
+import contextlib
 import json
 import shutil
 import threading
@@ -196,16 +197,36 @@ def test_deleted_while_it_trains_it_stops_with_a_sentence(store, fake, wait_for,
     )
     gone = place.with_name("gone")
     place.rename(gone)
+    while what == "status.json" and worker.is_alive():  # one that is just written comes back
+        worker.join(0.05)
+        with contextlib.suppress(FileNotFoundError):
+            place.replace(gone)
     worker.join(60)
     assert not worker.is_alive()
     if what in ("run", "root"):
         assert not place.exists()
         return
-    state = json.loads((run.path / "status.json").read_text())
+    last = run.path / "status.json"
+    state = json.loads((last if last.exists() else gone).read_text())
     assert state["status"] == "failed"
     assert "bug" not in state["hint"]
     assert "deleted while it trained" in state["error"], state
     assert what == "status.json" or not place.exists()  # nothing is written into a ghost
+
+
+def test_deleted_between_a_look_and_the_next_write_it_says_so_too(store, fake, monkeypatch):
+    append_line = writer_module.RunWriter._append_line
+
+    def deleting(self, line):
+        if self.committed == 3:
+            (self.path / "log.jsonl").unlink()
+        append_line(self, line)
+
+    monkeypatch.setattr(writer_module.RunWriter, "_append_line", deleting)
+    run = new_run(store, fake(epochs=8))
+    execute(store.root, run.id)
+    assert run.progress["status"] == "failed"
+    assert run.progress["error"] == "Part of this run was deleted while it trained: log.jsonl."
 
 
 def test_a_checkpoint_that_is_deleted_is_not_missed(store, fake, wait_for, monkeypatch):
