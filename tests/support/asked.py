@@ -1,7 +1,14 @@
 """What an application of the web answers, without a server and without a client library."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
+
+
+def outcome(coroutine):
+    """What a coroutine returns, awaited in a thread of its own: a browser runs a loop in ours."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 def answer_to(app, path, *, query="", host="localhost:8501", kind="http"):
@@ -34,7 +41,7 @@ def answer_to(app, path, *, query="", host="localhost:8501", kind="http"):
     async def send(message):
         said.append(message)
 
-    asyncio.run(app(scope, receive, send))
+    outcome(app(scope, receive, send))
     if said[0]["type"] == "websocket.accept":
         return 101, "", b""
     head = {name.decode(): value.decode() for name, value in said[0].get("headers", [])}

@@ -17,6 +17,7 @@ from clustlab.ui.server import pulse as pulses
 from clustlab.ui.server.pulse import pulse
 from clustlab.ui.widgets import live
 from tests.support import made_runs
+from tests.support.asked import outcome
 from tests.support.browser import server
 from tests.support.viewer import Viewer
 from tests.ui.test_pages import visit
@@ -145,7 +146,7 @@ def told(query):
     """What the address answers."""
     scope = {"type": "http", "method": "GET", "path": live.ROUTE, "headers": []}
     request = Request({**scope, "server": ("here", 80), "query_string": query.encode()})
-    response = asyncio.run(pulse(request))
+    response = outcome(pulse(request))
     assert response.status_code == 200
     return json.loads(response.body)
 
@@ -223,7 +224,7 @@ def test_a_session_is_woken_by_news_and_by_nothing_else(runs):
         watching.cancel()
 
     with server(runs.root) as address:
-        asyncio.run(look())
+        outcome(look())
 
 
 async def until(condition, seconds=120.0):
