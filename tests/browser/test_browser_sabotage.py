@@ -6,7 +6,7 @@ import pytest
 
 from clustlab.analysis.lasting_clusters import lasting_numbers
 from clustlab.runs import interventions
-from tests.support.browser import SIZE, press, see, settle
+from tests.support.browser import SIZE, see, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
@@ -53,7 +53,10 @@ def test_pause_a_run_scramble_a_cluster_and_find_it_on_the_timeline(store, addre
     page.get_by_role("button", name="Intervene").click()
     page.get_by_text("Scramble", exact=True).click()
     see(page, r"towards random clusters once")
-    press(page, "Add", r"At the start of the next step")
+    settle(page)
+    page.get_by_role("button", name="Add", exact=True).click()
+    # Where the run is held before its phase `train`, the change waits for that.
+    see(page, r"At the start of the (next step|phase)")
     (wish,) = interventions.pending(run, partial(lasting_numbers, run))
     assert wish.kind == "scramble"
 

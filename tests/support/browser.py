@@ -13,7 +13,6 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlparse
 
-from playwright.sync_api import TimeoutError as Late
 from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
@@ -164,18 +163,6 @@ def step_words(page):
 def see(page, words):
     """Wait until words are shown; while the page redraws they may be there twice."""
     page.get_by_text(re.compile(words)).first.wait_for()
-
-
-def press(page, name, words):
-    """Press a button until words are there: a redraw that moves it may swallow a click."""
-    there = page.get_by_text(re.compile(words)).first
-    for patience in (20_000, 40_000, PATIENCE):
-        settle(page)
-        page.get_by_role("button", name=name, exact=True).click()
-        with contextlib.suppress(Late):
-            there.wait_for(timeout=patience)
-            return
-    raise AssertionError(f"{name} was pressed in vain")
 
 
 def step_now(page):
