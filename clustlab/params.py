@@ -95,16 +95,20 @@ WORDS = {
     "standardise": "Put columns on one scale",
     "strength": "Strength of the changes",
     "target_scope": "Items behind the target",
+    "labelling": "Classes to compare with",
     "theta": "Trust in torn clusters (theta)",
     "threshold": "Confidence threshold",
     "tolerance": "Stop below this change",
     "tree_epochs": "Epochs of growing the tree",
+    "unbalance": "Share that the last class keeps",
+    "unit_length": "Bring vectors to length 1",
     "update_interval": "Steps between updates",
     "variance": "Expected variance of a cluster",
     "warm_up_epochs": "Warm-up epochs",
     "warmup_epochs": "Warm-up epochs",
     "weights": "Weight of the edges",
     "whiten": "Equal variance in all directions",
+    "whiten_columns": "Principal components on one scale",
     "whitening": "Equal variance in all directions",
     "width": "Width of the network",
 }
@@ -289,6 +293,51 @@ def standardise() -> Any:
         help="Give every column mean 0 and deviation 1, so that none outweighs the others only "
         "because of its unit. Lengths and directions in the original space are lost.",
     )
+
+
+UNBALANCE = "unbalance"  # name of the field that every data set with labels has
+
+
+def unbalance() -> Any:
+    """How much rarer the last class is than the first; items are left out when they are loaded."""
+    return param(
+        1.0,
+        low=0.01,
+        high=1.0,
+        advanced=True,
+        help="Share of its items that the last class keeps; the first keeps all, those between "
+        "them shares in equal ratios. At 1 every class stays as it is. Many methods make clusters "
+        "of equal size: see what that does to rare classes.",
+    )
+
+
+WHITEN, UNIT_LENGTH = "whiten_columns", "unit_length"  # fields that data sets of vectors have
+
+
+def whiten_columns() -> Any:
+    """Whether vectors are turned onto their principal components, all on one scale."""
+    return param(
+        False,
+        help="Replace the columns by their principal components, each with deviation 1, so that "
+        "columns that say the same do not count twice. Weak directions weigh as much as strong "
+        "ones then.",
+    )
+
+
+def unit_length() -> Any:
+    """Whether vectors are brought to length 1."""
+    return param(
+        False,
+        help="Divide each vector by its length, so that only its direction counts. Usual for "
+        "features of a network.",
+    )
+
+
+LABELLING = "labelling"  # name of the field that data sets with several sets of classes have
+
+ADDED_LATER = (STANDARDISE, UNBALANCE, WHITEN, UNIT_LENGTH, LABELLING)
+"""Fields of data sets that came after the first runs: at its default, none changes what is drawn
+or what that is called."""
 
 
 def size_remarks(cls: type, values: Mapping[str, Any], n: int) -> list[str]:

@@ -32,6 +32,8 @@ from clustlab.types import (
 
 log = logging.getLogger(__name__)
 
+IMPORTED = "clustlab.datasets.imported"  # whose classes are made from what lies in the data folder
+
 
 class Method(Protocol):
     """A frozen dataclass of hyperparameters with one loop. Its module docstring is its text.
@@ -58,7 +60,7 @@ class DatasetSpec(Protocol):
 
     name: ClassVar[str]
     title: ClassVar[str]
-    kind: ClassVar[str]  # "images" or "points"
+    kind: ClassVar[str]  # "images", "points" or "vectors", see `types.DatasetKind`
     licence: ClassVar[str]
     source: ClassVar[str]
     offline: ClassVar[bool]  # needs no download
@@ -218,9 +220,17 @@ def methods() -> Mapping[str, type[Method]]:
     return MappingProxyType(cast("dict[str, type[Method]]", _every("methods", Method)))
 
 
-@cache
 def datasets() -> Mapping[str, type[DatasetSpec]]:
-    """Every data set by name; those of packages come last."""
+    """Every data set by name; those of packages come after ours, and those imported come last."""
+    installed = installed_datasets()
+    found = importlib.import_module(IMPORTED).imported_sets()
+    own = {name: each for name, each in found.items() if name not in installed}
+    return MappingProxyType({**installed, **own})
+
+
+@cache
+def installed_datasets() -> Mapping[str, type[DatasetSpec]]:
+    """Data sets that come with this package or another, by name."""
     return MappingProxyType(cast("dict[str, type[DatasetSpec]]", _every("datasets", DatasetSpec)))
 
 
@@ -240,6 +250,11 @@ def dataset(name: str) -> type[DatasetSpec]:
     return _find("data set", datasets(), name)
 
 
+def works_on(method: type[Method], kind: str) -> bool:
+    """Whether a method works on data sets of a kind: one for points works on vectors, too."""
+    return ("points" if kind == "vectors" else kind) in method.accepts
+
+
 def check_kind(method: type[Method], dataset: type[DatasetSpec]) -> None:
     """Refuse a data set of a kind that a method does not work on.
 
@@ -248,11 +263,11 @@ def check_kind(method: type[Method], dataset: type[DatasetSpec]) -> None:
     ParameterError
         With both kinds, and what to choose instead.
     """
-    if dataset.kind not in method.accepts:
-        works_on = " and ".join(method.accepts)
+    if not works_on(method, dataset.kind):
+        accepted = " and ".join(method.accepts)
         raise ParameterError(
-            f"{method.title} works on {works_on}, but {dataset.title} holds {dataset.kind}.",
-            f"Choose a data set of {works_on}, or a method that works on {dataset.kind}.",
+            f"{method.title} works on {accepted}, but {dataset.title} holds {dataset.kind}.",
+            f"Choose a data set of {accepted}, or a method that works on {dataset.kind}.",
         )
 
 
@@ -263,8 +278,13 @@ def _find(what: str, known: Mapping[str, Any], name: str) -> Any:
 
 
 def is_own(plugin: type) -> bool:
-    """Whether a method or data set lies in this package, not in one that was installed beside."""
-    return plugin.__module__.startswith("clustlab.")
+    """Whether a method or data set lies in this package: not installed beside, nor imported."""
+    return plugin.__module__.startswith("clustlab.") and not is_imported(plugin)
+
+
+def is_imported(plugin: type) -> bool:
+    """Whether a data set was imported by its user."""
+    return plugin.__module__ == IMPORTED
 
 
 def refusals() -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The frozen records that travel through the house: data sets, snapshots, artefacts."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
@@ -29,6 +29,9 @@ LossCourse = Literal["falls", "jumps", "rises"]
 | jumps | an aim that is set anew now and then: it may rise there, and falls in between |
 | rises | an aim that gets harder as the answers get better, such as DEC's sharpened target |
 """
+DatasetKind = Literal["images", "points", "vectors"]
+"""What the items of a data set are: pictures, places in the plane or in space that can be drawn as
+they are, or rows of features. A method that works on points works on vectors too."""
 ArtefactKind = Literal["matrix", "images", "bars", "per_item", "tree"]
 Role = Literal["initialise", "pretrain", "train", "read_off"]
 """What a phase is for.
@@ -144,7 +147,8 @@ class Labelling:
 class Dataset:
     """Items in a fixed order: row i is item i in every array, file, table and chart.
 
-    Labels are for readers (metrics, views); a method only ever receives `items`.
+    Labels, names and pictures are for readers (metrics, views); a method only ever receives
+    `items`.
 
     Raises
     ------
@@ -161,6 +165,9 @@ class Dataset:
     protocol: str = ""  # which part was drawn, such as "train + test, 10,000 of 70,000, seed 0"
     other_labels: Mapping[str, Labelling] = field(default_factory=dict)
     original: Array | None = None  # (n,) int64, row in the whole draw, if items were left out
+    item_names: Sequence[str] = ()  # (n,) such as names of files, or none
+    columns: tuple[str, ...] = ()  # (d,) names of the features of points, or none
+    images_shown: Array | None = None  # (n, h, w, c) uint8: what points are the features of
 
     def __post_init__(self) -> None:
         images = self.items.ndim == 4 and self.items.dtype == np.uint8
@@ -175,11 +182,29 @@ class Dataset:
                 _check_labels(labels, len(self.items))
         if self.original is not None and self.original.shape != (len(self.items),):
             raise ValueError(f"{len(self.items)} items but {self.original.shape} original rows")
+        if len(self.item_names) not in (0, len(self.items)):
+            raise ValueError(f"{len(self.items)} items but {len(self.item_names)} names")
+        if self.columns and self.items.shape[1:] != (len(self.columns),):
+            raise ValueError(f"{len(self.columns)} names for columns of {self.items.shape}")
+        shown = self.images_shown
+        if shown is not None and (
+            shown.ndim != 4 or shown.dtype != np.uint8 or len(shown) != len(self.items)
+        ):
+            raise ValueError(f"{len(self.items)} items but images of {shown.shape} {shown.dtype}")
 
     @property
     def is_image(self) -> bool:
-        """Whether the items are images rather than points."""
+        """Whether the items are images rather than points: what a method works on."""
         return self.items.ndim == 4
+
+    @property
+    def images(self) -> Array | None:
+        """Images (n, h, w, c) uint8 to show, be they the items or what those are features of."""
+        return self.items if self.is_image else self.images_shown
+
+    def name_of(self, item: int) -> str:
+        """What an item is called, such as the name of its file; empty if it has no name."""
+        return self.item_names[item] if len(self.item_names) else ""
 
 
 def _check_labels(labels: Array, n: int) -> None:

@@ -49,7 +49,7 @@ def _new(args: argparse.Namespace) -> int:
     if args.kind != "lesson":
         importlib.invalidate_caches()
         registry.methods.cache_clear()
-        registry.datasets.cache_clear()
+        registry.installed_datasets.cache_clear()
         changed += documents.refresh()
     print_answer({"written": changed, "test": f"pytest {kind.contract} -k {args.name}"})
     return 0

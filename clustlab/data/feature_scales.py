@@ -6,11 +6,13 @@ from dataclasses import replace
 import numpy as np
 
 from clustlab.errors import DataError
+from clustlab.params import STANDARDISE, UNIT_LENGTH, WHITEN
 from clustlab.types import Array, Dataset
 
 CHUNK = 10_000  # rows looked at together
 SWAMPED = 100.0  # how many times more widely another column varies than one that no longer counts
 CONSTANT = 1e-12  # deviation of a constant column by rounding, as a share of its mean
+FLAT = 1e-10  # variance of a component that is rounding, as a share of the largest
 NAMED = 3  # columns named in a sentence
 
 
@@ -51,6 +53,51 @@ def standardised(dataset: Dataset) -> Dataset:
         rows = slice(start, start + CHUNK)
         items[rows] = np.where(varies, (dataset.items[rows] - means) / scale, 0.0)
     return replace(dataset, items=items, protocol=f"{dataset.protocol}, columns standardised")
+
+
+def as_wanted(dataset: Dataset, spec: object) -> Dataset:
+    """Points changed as the settings of their data set ask: scale, components, length."""
+    if dataset.is_image:
+        return dataset
+    if getattr(spec, STANDARDISE, False):
+        dataset = standardised(dataset)
+    if getattr(spec, WHITEN, False):
+        dataset = whitened(dataset)
+    return of_unit_length(dataset) if getattr(spec, UNIT_LENGTH, False) else dataset
+
+
+def whitened(dataset: Dataset) -> Dataset:
+    """Points on their principal components, each with deviation 1; names of columns are lost.
+
+    Components that hardly vary are left out: they would be nothing but rounding.
+    """
+    means, _ = _spread(dataset.items)
+    width = dataset.items.shape[1]
+    products = np.zeros((width, width))
+    for start in range(0, len(dataset.items), CHUNK):
+        centred = dataset.items[start : start + CHUNK] - means
+        products += centred.T @ centred
+    variances, directions = np.linalg.eigh(products / max(1, len(dataset.items)))
+    kept = np.flatnonzero(variances > variances.max(initial=0) * FLAT)[::-1]
+    if not len(kept):
+        return dataset
+    turn = directions[:, kept] / np.sqrt(variances[kept])
+    items = np.empty((len(dataset.items), len(kept)), np.float32)
+    for start in range(0, len(items), CHUNK):
+        rows = slice(start, start + CHUNK)
+        items[rows] = (dataset.items[rows] - means) @ turn
+    said = f"{dataset.protocol}, {len(kept)} principal components on one scale"
+    return replace(dataset, items=items, columns=(), protocol=said)
+
+
+def of_unit_length(dataset: Dataset) -> Dataset:
+    """Points divided by their length; a point at the origin stays there."""
+    items = np.empty(dataset.items.shape, np.float32)
+    for start in range(0, len(items), CHUNK):
+        rows = np.asarray(dataset.items[start : start + CHUNK], np.float64)
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        items[start : start + CHUNK] = rows / np.where(lengths > 0, lengths, 1.0)
+    return replace(dataset, items=items, protocol=f"{dataset.protocol}, of length 1")
 
 
 def remarks(items: Array) -> list[str]:

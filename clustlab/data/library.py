@@ -23,12 +23,13 @@ from clustlab.data import checked_arrays, plain_files
 from clustlab.data.atomic import flush
 from clustlab.data.checked_arrays import Check, Declared
 from clustlab.data.checked_json import Name, Text, Unreadable, parsed
-from clustlab.data.feature_scales import check_finite, standardised
+from clustlab.data.feature_scales import as_wanted, check_finite
+from clustlab.data.item_names import ItemNames
 from clustlab.errors import DataError, ParameterError
-from clustlab.params import STANDARDISE, build, schema
+from clustlab.params import ADDED_LATER, UNBALANCE, build, schema
 from clustlab.types import Array, Dataset, Labelling, Report
 
-ABOUT, ITEMS, LABELS = "about.json", "items.npy", "labels.npy"
+ABOUT, ITEMS, LABELS, IMAGES = "about.json", "items.npy", "labels.npy", "images-shown.npy"
 MOST_CLASSES = 30_000  # that nobody has named
 
 
@@ -41,6 +42,9 @@ class About(TypedDict):
     protocol: Text
     other_labels: dict[str, list[Name]]
     fingerprint: Text
+    has_item_names: NotRequired[bool]
+    columns: NotRequired[list[Name]]
+    has_images_shown: NotRequired[bool]
     whole: NotRequired[Text]  # fingerprint of the draw that items were left out of
 
 
@@ -57,9 +61,14 @@ def key(name: str, params: Mapping[str, Any], seed: int, excluded: Sequence[int]
         If the name or a parameter is not valid.
     """
     spec = build(registry.dataset(name), params)
-    full = {p.name: getattr(spec, p.name) for p in schema(type(spec))}
-    if not full.get(STANDARDISE, True):
-        del full[STANDARDISE]  # points as they are keep the name they had before it could be chosen
+    full = {
+        p.name: value
+        for p in schema(type(spec))
+        # so that what is drawn as it was before they could be chosen keeps its name
+        if (value := getattr(spec, p.name)) != p.default or p.name not in ADDED_LATER
+    }
+    if of_content := getattr(spec, "fingerprint", ""):
+        full["fingerprint"] = of_content  # another content may have had the same name before
     left_out = [sorted(set(excluded))] if excluded else []
     text = json.dumps([name, full, seed, *left_out], sort_keys=True)
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
@@ -117,7 +126,7 @@ def _drawn(name: str, params: Mapping[str, Any], seed: int, report: Report) -> D
     dataset = spec.load(seed, report)
     check_finite(dataset.items)
     check_names(dataset)
-    return standardised(dataset) if getattr(spec, STANDARDISE, False) else dataset
+    return as_wanted(unbalanced(dataset, getattr(spec, UNBALANCE, 1.0)), spec)
 
 
 def check_names(dataset: Dataset) -> None:
@@ -190,6 +199,25 @@ def without(dataset: Dataset, excluded: Sequence[int]) -> Dataset:
     return replace(part_of(dataset, rows), protocol=said)
 
 
+def unbalanced(dataset: Dataset, share: float) -> Dataset:
+    """Data set in which classes get rarer one by one, in equal ratios, down to a share of the last.
+
+    What is kept of a class are its first items in the order of the draw, so that a smaller share
+    is a part of a larger one. Items without a class stay.
+    """
+    if share == 1 or dataset.labels is None:
+        return dataset
+    present = np.unique(dataset.labels[dataset.labels >= 0])
+    kept = np.ones(len(dataset.items), bool)
+    for place, label in enumerate(present):
+        of_class = np.flatnonzero(dataset.labels == label)
+        part = share ** (place / max(1, len(present) - 1))
+        kept[of_class[max(1, round(part * len(of_class))) :]] = False
+    rows = np.flatnonzero(kept)
+    said = f"{dataset.protocol}, unbalanced down to {share:g} ({len(rows):,} left)"
+    return replace(part_of(dataset, rows), protocol=said, original=None)
+
+
 def part_of(dataset: Dataset, rows: Array) -> Dataset:
     """Some rows (m,) int of a data set, in their order; `original` tells where they were."""
     return replace(
@@ -201,6 +229,8 @@ def part_of(dataset: Dataset, rows: Array) -> Dataset:
             for title, other in dataset.other_labels.items()
         },
         original=rows if dataset.original is None else dataset.original[rows],
+        item_names=[dataset.item_names[row] for row in rows.tolist()] if dataset.item_names else (),
+        images_shown=None if dataset.images_shown is None else dataset.images_shown[rows],
     )
 
 
@@ -255,6 +285,9 @@ def open_folder(folder: Path) -> Dataset:
             original=_rows(folder, "original.npy", n)
             if (folder / "original.npy").exists()
             else None,
+            item_names=ItemNames.from_folder(folder, n) if about.get("has_item_names") else (),
+            columns=_columns(about, items),
+            images_shown=_images(folder, IMAGES, n) if about.get("has_images_shown") else None,
         )
     except DataError as error:
         raise Unreadable(error.message.rstrip(".")) from error
@@ -276,6 +309,23 @@ def _items(folder: Path) -> Array:
             raise Unreadable(f"{ITEMS} has the shape {about.shape} of {about.dtype}")
 
     return _mapped(folder, ITEMS, check)
+
+
+def _columns(about: About, items: Array) -> tuple[str, ...]:
+    columns = tuple(about.get("columns", ()))
+    if columns and items.shape[1:] != (len(columns),):
+        raise Unreadable(f"{len(columns)} columns are named of items of shape {items.shape}")
+    return columns
+
+
+def _images(folder: Path, file: str, n: int) -> Array:
+    """Images in a file, one for each item."""
+
+    def check(name: str, about: Declared) -> None:
+        if len(about.shape) != 4 or about.shape[0] != n or about.dtype != np.uint8:
+            raise Unreadable(f"{file} has the shape {about.shape} of {about.dtype} for {n:,} items")
+
+    return _mapped(folder, file, check)
 
 
 def _rows(folder: Path, file: str, n: int) -> Array:
@@ -349,7 +399,11 @@ def _write(folder: Path, dataset: Dataset, whole: str) -> None:
         _save_array(folder / f"labels-{i}.npy", other.labels)
     if dataset.original is not None:
         _save_array(folder / "original.npy", dataset.original)
-    about = {
+    if dataset.item_names:
+        ItemNames.made_of(dataset.item_names).save(folder)
+    if dataset.images_shown is not None:
+        _save_array(folder / IMAGES, dataset.images_shown)
+    about: dict[str, Any] = {
         "name": dataset.name,
         "has_labels": dataset.labels is not None,
         "class_names": dataset.class_names,
@@ -357,6 +411,12 @@ def _write(folder: Path, dataset: Dataset, whole: str) -> None:
         "other_labels": {k: v.class_names for k, v in dataset.other_labels.items()},
         "fingerprint": digest.hexdigest(),
     }
+    if dataset.item_names:
+        about["has_item_names"] = True
+    if dataset.columns:
+        about["columns"] = dataset.columns
+    if dataset.images_shown is not None:
+        about["has_images_shown"] = True
     if whole:
         about["whole"] = whole  # fingerprint of the draw that items were left out of
     (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")

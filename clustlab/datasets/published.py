@@ -14,7 +14,7 @@ import numpy as np
 
 from clustlab.data.files import data_root, fetch, unpack, verify
 from clustlab.errors import DatasetUnavailable
-from clustlab.params import n_samples, param
+from clustlab.params import n_samples, param, unbalance
 from clustlab.parts.inputs.sampling import drawn_rows, protocol
 from clustlab.types import Array, Dataset, Labelling, Report
 
@@ -46,6 +46,7 @@ class PublishedImages:
 
     split: Literal["train + test", "train", "test"] = param("train + test", help=SPLIT_HELP)
     n_samples: int | None = n_samples()
+    unbalance: float = unbalance()
 
     def needed(self) -> list[tuple[str, ...]]:
         """Files that must be there, below the data folder.

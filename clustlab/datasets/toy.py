@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from clustlab.params import param, standardise
+from clustlab.params import param, standardise, unbalance
 from clustlab.types import Array, Dataset, Report
 
 Groups = list[Array]  # one (m, 2) float64 array per true group, about one unit wide
@@ -53,6 +53,7 @@ class Toy:
         "of them touch. Uniform noise ignores it.",
     )
     standardise: bool = standardise()
+    unbalance: float = unbalance()
 
     def is_ready(self) -> bool:
         """True: the points are drawn on the spot."""

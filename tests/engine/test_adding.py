@@ -67,7 +67,7 @@ def other_package(tmp_path, monkeypatch):
 
     def forget():
         registry.methods.cache_clear()
-        registry.datasets.cache_clear()
+        registry.installed_datasets.cache_clear()
 
     yield install
     monkeypatch.undo()

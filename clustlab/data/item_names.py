@@ -1,0 +1,89 @@
+"""Names of items on disk: any number of any length, each read when it is asked for."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self, overload
+
+import numpy as np
+
+from clustlab.data import checked_arrays
+from clustlab.data.checked_arrays import Declared
+from clustlab.data.checked_json import Unreadable
+from clustlab.types import Array
+
+LETTERS, ENDS = "names.npy", "name-ends.npy"
+LONGEST = 4_000  # bytes of a name that are read
+
+
+class ItemNames(Sequence[str]):
+    """Names in two arrays: their letters one after the other, and where each of them ends.
+
+    Parameters
+    ----------
+    letters : array
+        (m,) uint8, text in UTF-8.
+    ends : array
+        (n,) int64.
+    """
+
+    def __init__(self, letters: Array, ends: Array) -> None:
+        self._letters, self._ends = letters, ends
+
+    @classmethod
+    def made_of(cls, names: Sequence[str]) -> Self:
+        """The same names, packed."""
+        coded = [name.encode("utf-8", "replace")[:LONGEST] for name in names]
+        ends = np.cumsum([len(each) for each in coded], dtype=np.int64)
+        return cls(np.frombuffer(b"".join(coded), np.uint8), ends)
+
+    @classmethod
+    def from_folder(cls, folder: Path, n: int) -> Self:
+        """Names of n items from a folder, mapped and not read.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there are none.
+        Unreadable
+            If they are not what they should be.
+        """
+
+        def of_letters(name: str, about: Declared) -> None:
+            if len(about.shape) != 1 or about.dtype != np.uint8:
+                raise Unreadable(f"{LETTERS} has the shape {about.shape} of {about.dtype}")
+
+        def of_ends(name: str, about: Declared) -> None:
+            if about.shape != (n,) or about.dtype != np.int64:
+                raise Unreadable(f"{ENDS} has the shape {about.shape} of {about.dtype}")
+
+        parent = folder.parent
+        letters = checked_arrays.mapped(parent, f"{folder.name}/{LETTERS}", of_letters)
+        return cls(letters, checked_arrays.mapped(parent, f"{folder.name}/{ENDS}", of_ends))
+
+    def save(self, folder: Path) -> None:
+        """Write them into a folder."""
+        np.save(folder / LETTERS, self._letters)
+        np.save(folder / ENDS, self._ends)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        n = len(self)
+        if not -n <= index < n:
+            raise IndexError(f"there are {n} names, not {index}")
+        place = index % n
+        start = int(self._ends[place - 1]) if place else 0
+        end = int(self._ends[place])
+        if not 0 <= start <= end <= min(len(self._letters), start + LONGEST):
+            return ""  # of a damaged file
+        return bytes(self._letters[start:end]).decode("utf-8", "replace")
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[i] for i in range(len(self)))

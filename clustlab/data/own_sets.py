@@ -1,0 +1,467 @@
+"""Data sets that were imported: one folder each below the data folder, written piece by piece.
+
+<data folder>/imported/<name>/
+    about.json                   what it is
+    items.npy                    (n, h, w, c) uint8 or (n, d) float32
+    labels-<i>.npy               (n,) int32, one file for each set of classes
+    names.npy, name-ends.npy     names of items
+    images.npy                   (n, h, w, c) uint8, what vectors are the features of
+    refused.json                 what was refused, with the reasons
+"""
+
+import contextlib
+import hashlib
+import json
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Literal, NotRequired, Self, TypedDict
+
+import numpy as np
+
+from clustlab import registry
+from clustlab.data import checked_arrays, plain_files
+from clustlab.data.atomic import flush, write_atomically
+from clustlab.data.checked_arrays import Declared
+from clustlab.data.checked_json import (
+    Count,
+    Moment,
+    Name,
+    PlainName,
+    Text,
+    Unreadable,
+    parsed,
+    parsed_with_all,
+)
+from clustlab.data.files import data_root
+from clustlab.data.item_names import ItemNames
+from clustlab.errors import ParameterError
+from clustlab.types import Array, Labelling
+
+SCHEMA = 1
+FOLDER, ABOUT, ITEMS, IMAGES = "imported", "about.json", "items.npy", "images.npy"
+LONGEST_NAME = 60
+HALF_WRITTEN = ".half-"  # begins the name of a folder that is being written
+HALF_AGE = 3600.0  # seconds after which nobody is still writing one
+REFUSALS_KEPT = 10_000
+
+Kind = Literal["images", "vectors"]
+
+
+class LabellingAbout(TypedDict):
+    """One set of classes."""
+
+    title: Name
+    class_names: list[Text]
+
+
+class About(TypedDict):
+    """`about.json` of an imported set."""
+
+    schema: int
+    name: PlainName
+    title: Name
+    kind: Kind
+    shape: list[Count]  # of all items
+    fingerprint: PlainName
+    origin: Text
+    conversion: Text
+    created: Moment
+    labellings: list[LabellingAbout]
+    columns: list[Text]
+    has_names: bool
+    image_shape: list[Count] | None
+    parent: NotRequired[Text]
+    features: NotRequired[Text]
+    n_refused: NotRequired[Count]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSet:
+    """An imported data set, as its folder describes it."""
+
+    folder: Path
+    name: str  # lower case, for addresses and commands
+    title: str  # as its owner calls it
+    kind: Kind
+    shape: tuple[int, ...]  # of all items: (n, h, w, c) or (n, d)
+    fingerprint: str  # equal means the same items with the same names and first classes
+    origin: str  # what it was made from, such as the name of an archive
+    conversion: str  # how items were changed, as a sentence; empty if they were not
+    created: float  # seconds since 1970
+    labellings: tuple[tuple[str, tuple[str, ...]], ...]  # title and class names of each
+    columns: tuple[str, ...]  # names of features
+    has_names: bool
+    image_shape: tuple[int, ...] | None  # of the images that are shown beside vectors
+    parent: str = ""  # name of the set whose features these are
+    features: str = ""  # what they are, such as "resnet18, penultimate layer"
+    n_refused: int = 0
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    # -- arrays, mapped and not read; each raises FileNotFoundError or Unreadable -----------------
+    def items(self) -> Array:
+        """(n, h, w, c) uint8 or (n, d) float32."""
+        return self._mapped(ITEMS, self.shape, np.uint8 if self.kind == "images" else np.float32)
+
+    def images(self) -> Array | None:
+        """(n, h, w, c) uint8 beside vectors; None if there are none."""
+        return self.image_shape and self._mapped(IMAGES, self.image_shape, np.uint8)  # type: ignore[return-value]  # never an empty tuple
+
+    def item_names(self) -> Sequence[str]:
+        """Name of each item; none at all if they have none."""
+        return ItemNames.from_folder(self.folder, len(self)) if self.has_names else ()
+
+    def labelling(self, title: str) -> Labelling:
+        """Classes by the title of their set; raises `KeyError` if there is none."""
+        titles = [each for each, _ in self.labellings]
+        if title not in titles:
+            raise KeyError(title)
+        place = titles.index(title)
+        labels = self._mapped(f"labels-{place}.npy", (len(self),), np.int32)
+        return Labelling(labels, self.labellings[place][1])
+
+    def _mapped(self, file: str, shape: tuple[int, ...], dtype: Any) -> Array:
+        def check(name: str, about: Declared) -> None:
+            if about.shape != shape or about.dtype != dtype:
+                raise Unreadable(f"{file} has the shape {about.shape} of {about.dtype}")
+
+        return checked_arrays.mapped(self.folder.parent, f"{self.folder.name}/{file}", check)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its files."""
+        return sum(file.stat().st_size for file in self.folder.iterdir() if file.is_file())
+
+
+# -- what there is -------------------------------------------------------------------------------
+def folder_of_all() -> Path:
+    """Folder of all imported sets."""
+    return data_root() / FOLDER
+
+
+def own_sets() -> Mapping[str, OwnSet]:
+    """Imported sets by name, those that can be read, in alphabetical order."""
+    return {each.name: each for each in _every() if isinstance(each, OwnSet)}
+
+
+def unreadable() -> Mapping[str, str]:
+    """Folders of imported sets that cannot be read, and why."""
+    return dict(each for each in _every() if isinstance(each, tuple))
+
+
+def _every() -> list[OwnSet | tuple[str, str]]:
+    place = folder_of_all()
+    try:
+        entries = sorted(place.iterdir())
+    except OSError:  # nothing was imported yet
+        return []
+    found: list[OwnSet | tuple[str, str]] = []
+    for folder in entries:
+        if folder.name.startswith("."):
+            continue
+        try:
+            changed = (folder / ABOUT).lstat().st_mtime_ns
+            found.append(_opened(folder, changed))
+        except FileNotFoundError:
+            found.append((folder.name, f"{ABOUT} is missing"))
+        except (OSError, Unreadable) as error:
+            found.append((folder.name, str(error)))
+    return found
+
+
+@lru_cache(maxsize=256)
+def _opened(folder: Path, changed: int) -> OwnSet:
+    about = parsed(plain_files.content(folder.parent, f"{folder.name}/{ABOUT}"), About)
+    if about["schema"] > SCHEMA:
+        raise Unreadable("it was written by a newer version")
+    shape, image_shape = tuple(about["shape"]), about["image_shape"]
+    if len(shape) != {"images": 4, "vectors": 2}[about["kind"]] or 0 in shape:
+        raise Unreadable(f"{about['kind']} have the shape {shape}")
+    if about["name"] != folder.name:
+        raise Unreadable(f"its folder is called {folder.name}, but its name is {about['name']}")
+    return OwnSet(
+        folder,
+        about["name"],
+        about["title"],
+        about["kind"],
+        shape,
+        about["fingerprint"],
+        about["origin"],
+        about["conversion"],
+        about["created"],
+        tuple((each["title"], tuple(each["class_names"])) for each in about["labellings"]),
+        tuple(about["columns"]),
+        about["has_names"],
+        tuple(image_shape) if image_shape else None,
+        about.get("parent", ""),
+        about.get("features", ""),
+        about.get("n_refused", 0),
+    )
+
+
+def own_set(name: str) -> OwnSet:
+    """Imported set of a name; raises `ParameterError` if there is none."""
+    known = own_sets()
+    if name not in known:
+        hint = f"Choose one of: {', '.join(known)}." if known else "Import it first."
+        raise ParameterError(f"There is no imported data set {name!r}.", hint)
+    return known[name]
+
+
+def name_from(title: str) -> str:
+    """Name for addresses and commands from what a set is called, such as `my-cells` of `My cells`.
+
+    Raises
+    ------
+    ParameterError
+        If no letter or digit is left of it.
+    """
+    name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:LONGEST_NAME].strip("-")
+    if not name:
+        raise ParameterError(
+            f"{title!r} cannot be the name of a data set.",
+            "Use at least one letter from a to z, or a digit.",
+        )
+    return name
+
+
+# -- what is new ---------------------------------------------------------------------------------
+class SetWriter:
+    """Writes a set piece by piece, into a folder that takes its name only when it is whole.
+
+    Used as a context: whatever ends it before `finish` leaves nothing behind.
+
+    Parameters
+    ----------
+    kind : Kind
+        What its items are.
+    shape : tuple of int
+        Of one item: (h, w, c) or (d,).
+    image_shape : tuple of int, optional
+        Of the images (h, w, c) that are shown beside vectors.
+    """
+
+    def __init__(
+        self, kind: Kind, shape: tuple[int, ...], image_shape: tuple[int, ...] | None = None
+    ) -> None:
+        self.kind, self.shape = kind, shape
+        self.n_items = 0
+        _clear_half_written()
+        self._folder = folder_of_all() / f"{HALF_WRITTEN}{secrets.token_hex(6)}"
+        self._folder.mkdir(parents=True)
+        self._digest = hashlib.sha256(f"{kind} {shape}".encode())
+        dtype = np.uint8 if kind == "images" else np.float32
+        self._items = _GrowingArray(self._folder / ITEMS, shape, dtype)
+        self._images = image_shape and _GrowingArray(self._folder / IMAGES, image_shape, np.uint8)
+        self._names: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        for each in (self._items, self._images):
+            if each:
+                each.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def append(self, items: Array, names: Sequence[str] = (), images: Array | None = None) -> None:
+        """Add items (m, ...), with a name each or none at all, and the images to show for them."""
+        self._items.append(items)
+        self._digest.update(np.ascontiguousarray(items).data)
+        if self._images:
+            assert images is not None, "a set with images has one for each item"
+            self._images.append(images)
+            self._digest.update(np.ascontiguousarray(images).data)
+        self._names += names
+        self.n_items += len(items)
+
+    def finish(
+        self,
+        title: str,
+        *,
+        origin: str,
+        conversion: str = "",
+        labellings: Mapping[str, Labelling] | None = None,
+        columns: Sequence[str] = (),
+        parent: str = "",
+        features: str = "",
+        refused: Sequence[Mapping[str, str]] = (),
+    ) -> tuple[OwnSet, bool]:
+        """The set under its name, and whether it is new: the same content may be there already.
+
+        Parameters
+        ----------
+        labellings : mapping
+            Sets of classes by title, the one to score against first.
+        refused : sequence
+            `name` and `reason` of what did not come in.
+
+        Raises
+        ------
+        ParameterError
+            If nothing came in, or another set has this name.
+        """
+        if not self.n_items:
+            raise ParameterError("There is nothing to import.", "Choose files that hold items.")
+        labellings = labellings or {}
+        for labelling in list(labellings.values())[:1]:
+            self._digest.update(np.ascontiguousarray(labelling.labels, np.int32).data)
+        self._digest.update("\0".join(self._names).encode("utf-8", "replace"))
+        fingerprint = self._digest.hexdigest()[:32]
+        for known in own_sets().values():
+            if known.fingerprint == fingerprint:
+                return known, False
+        name = check_new_name(title)
+        self._items.close()
+        about = {
+            "schema": SCHEMA,
+            "name": name,
+            "title": title[:200],
+            "kind": self.kind,
+            "shape": [self.n_items, *self.shape],
+            "fingerprint": fingerprint,
+            "origin": origin,
+            "conversion": conversion,
+            "created": time.time(),
+            "labellings": [
+                {"title": each, "class_names": list(one.class_names)}
+                for each, one in labellings.items()
+            ],
+            "columns": list(columns),
+            "has_names": bool(self._names),
+            "image_shape": None,
+            "parent": parent,
+            "features": features,
+            "n_refused": len(refused),
+        }
+        if self._images:
+            self._images.close()
+            about["image_shape"] = [self.n_items, *self._images.shape]
+        if self._names:
+            ItemNames.made_of(self._names).save(self._folder)
+        for place, one in enumerate(labellings.values()):
+            np.save(self._folder / f"labels-{place}.npy", np.asarray(one.labels, np.int32))
+        if refused:
+            told = json.dumps(list(refused[:REFUSALS_KEPT]))
+            (self._folder / "refused.json").write_text(told, encoding="utf-8")
+        (self._folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        flush(*self._folder.iterdir(), self._folder)
+        place_of_all = folder_of_all()
+        try:
+            self._folder.rename(place_of_all / name)
+        except OSError:
+            check_new_name(title)  # another import may have been faster
+            raise
+        flush(place_of_all)
+        return own_set(name), True
+
+
+def check_new_name(title: str) -> str:
+    """Name for a new set of a title; raises `ParameterError` if it is taken or cannot be one."""
+    name = name_from(title)
+    if name in registry.datasets() or (folder_of_all() / name).exists():
+        raise ParameterError(
+            f"There is a data set {name!r} already, with other items.",
+            "Choose another name, or remove that one first.",
+        )
+    return name
+
+
+def add_labelling(name: str, title: str, labelling: Labelling) -> OwnSet:
+    """Give a set one more set of classes; one of the same title is replaced.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such set, or the number of labels is not that of its items.
+    """
+    known = own_set(name)
+    if len(labelling.labels) != len(known):
+        raise ParameterError(
+            f"There are {len(labelling.labels):,} labels for {len(known):,} items.",
+            "Give one label for each item, in the order of the items or by their names.",
+        )
+    text = plain_files.content(known.folder.parent, f"{name}/{ABOUT}")
+    about = parsed_with_all(text, About)
+    titles = [each["title"] for each in about["labellings"]]
+    place = titles.index(title) if title in titles else len(titles)
+    new: LabellingAbout = {"title": title[:200], "class_names": list(labelling.class_names)}
+    about["labellings"][place : place + 1] = [new]
+    file = known.folder / f"labels-{place}.npy"
+    temporary = file.with_name(f"{file.stem}.{secrets.token_hex(4)}.npy")
+    try:
+        np.save(temporary, np.asarray(labelling.labels, np.int32))
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+    write_atomically(known.folder / ABOUT, json.dumps(about))
+    return own_set(name)
+
+
+def remove(name: str) -> None:
+    """Remove a set, also one that cannot be read; runs keep the items that they were given.
+
+    Raises
+    ------
+    ParameterError
+        If there is none.
+    """
+    folder = folder_of_all() / name
+    if Path(name).name != name or name.startswith(".") or not folder.is_dir():
+        own_set(name)  # says what there is
+    aside = folder_of_all() / f"{HALF_WRITTEN}{secrets.token_hex(6)}"
+    folder.rename(aside)  # at once, whatever its size
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _clear_half_written() -> None:
+    """Remove what imports that were killed have left behind."""
+    for folder in folder_of_all().glob(f"{HALF_WRITTEN}*"):
+        with contextlib.suppress(OSError):
+            newest = max(each.lstat().st_mtime for each in (folder, *folder.iterdir()))
+            if time.time() - newest > HALF_AGE:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+class _GrowingArray:
+    """A `.npy` file to which rows are added; its head is corrected at the end."""
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: Any) -> None:
+        self.shape, self._dtype = shape, np.dtype(dtype)
+        self._n = 0
+        self._file: BinaryIO = path.open("wb")
+        self._write_head()
+
+    def _write_head(self) -> None:
+        """Numpy leaves room in a head for the first axis to grow, so it keeps its length."""
+        self._file.seek(0)
+        head = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (self._n, *self.shape),
+        }
+        np.lib.format.write_array_header_1_0(self._file, head)
+
+    def append(self, rows: Array) -> None:
+        if rows.shape[1:] != self.shape or rows.dtype != self._dtype:
+            raise ValueError(f"{rows.shape} {rows.dtype} does not fit {self.shape} {self._dtype}")
+        self._file.write(np.ascontiguousarray(rows).data)
+        self._n += len(rows)
+
+    def close(self) -> None:
+        if not self._file.closed:
+            self._write_head()
+            self._file.close()

@@ -1,0 +1,124 @@
+"""What every import shares: what may be chosen, what is seen beforehand, what comes of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from clustlab.data.own_sets import Kind, OwnSet
+from clustlab.types import Array
+
+Fit = Literal["crop", "pad", "stretch"]
+"""How an image of other proportions is brought to the common size: its middle is cut out, it is
+laid on a ground, or it is distorted."""
+Colour = Literal["as they are", "grey", "colour"]
+Ground = Literal["black", "white"]
+
+SHOWN = 24  # items of a preview
+REFUSED_SHOWN = 200  # refusals of a preview that are named
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is refused because it is too large; shown beforehand, and settings of every import."""
+
+    items: int = 2_000_000
+    bytes_in_all: int = 50 * 2**30  # after decompression
+    bytes_of_one: int = 256 * 2**20
+    pixels_of_one: int = 100_000_000  # as declared, and as found
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the owner of the data has chosen; what is empty or None is guessed from the data.
+
+    Parameters
+    ----------
+    size : tuple of int, optional
+        Height and width in pixels of all images.
+    labels, names, image : str, optional
+        Column of a table, or array of an archive, that holds classes, names of items or images;
+        an empty string for none. Of images, `labels` of None takes the folders that they lie in.
+    features : tuple of str, optional
+        Columns that are features, or the one column or array of vectors.
+    others : tuple of str
+        Further columns that hold classes.
+    """
+
+    size: tuple[int, int] | None = None
+    fit: Fit = "crop"
+    colour: Colour = "as they are"
+    ground: Ground = "black"
+    labels: str | None = None
+    names: str | None = None
+    image: str | None = None
+    features: tuple[str, ...] | None = None
+    others: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Something that does not come in."""
+
+    name: str  # as it is called in what was given, such as `cats/3.png` or `row 7`
+    reason: str  # as the end of a sentence, such as "is cut off"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table, or an array of an archive, and what it may be taken for."""
+
+    name: str
+    about: str  # such as "numbers, 0.1 to 7.9", "text, 3 different", "lists of 17 numbers"
+    roles: tuple[Literal["feature", "labels", "names", "image", "vectors"], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would come in, before anything is written."""
+
+    kind: Kind
+    n_items: int  # that would come in
+    shape: tuple[int, ...]  # of one item: (h, w, c) or (d,)
+    facts: tuple[str, ...]  # what was understood, and what will be converted, a sentence each
+    warnings: tuple[str, ...]  # what is odd about it, with a remedy, a sentence each
+    refused: tuple[Refused, ...]  # the first of them
+    n_refused: int
+    class_counts: Mapping[str, int]  # items by the name of their class; empty without classes
+    sample: Array  # a few items as they would be stored
+    sample_names: tuple[str, ...]
+    sample_images: Array | None = None  # what is shown for a sample of vectors
+    columns: tuple[Column, ...] = ()  # of a table or an archive of arrays
+    chosen: Choices = field(default_factory=Choices)  # with guesses filled in
+    nbytes: int = 0  # on the disk afterwards
+    seconds: float | None = None  # that it may take; None if nobody knows
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came in."""
+
+    own: OwnSet
+    is_new: bool  # else the same content was there already
+    refused: tuple[Refused, ...]
+    n_refused: int
+
+
+def reasons(refused: Sequence[Refused]) -> dict[str, int]:
+    """How often each reason was given, most frequent first."""
+    counts: dict[str, int] = {}
+    for each in refused:
+        counts[each.reason] = counts.get(each.reason, 0) + 1
+    return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
+
+
+def class_counts(labels: Array, names: Sequence[str]) -> dict[str, int]:
+    """Items of each class by its name, from classes (n,) of which -1 is none."""
+    counts = np.bincount(labels[labels >= 0], minlength=len(names))
+    return {name: int(n) for name, n in zip(names, counts, strict=True)}
+
+
+Watch = Callable[[str, float], None]
+"""Progress: what is done now, and the share in [0, 1]. Raises `Cancelled` to stop."""

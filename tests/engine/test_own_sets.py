@@ -1,0 +1,211 @@
+"""Imported data sets: written piece by piece, whole or not at all, and drawn like all others."""
+
+import itertools
+import json
+import os
+
+import numpy as np
+import pytest
+
+from clustlab import registry
+from clustlab.data import library, own_sets
+from clustlab.data.item_names import ItemNames
+from clustlab.data.own_sets import SetWriter
+from clustlab.errors import DatasetUnavailable, ParameterError
+from clustlab.params import build, schema
+from clustlab.types import Labelling
+
+N, WIDTH = 60, 5
+LABELS = (np.arange(N) % 3).astype(np.int32)
+NAMES = [f"item {i}" for i in range(N)]
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLUSTLAB_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def vectors(seed=0):
+    return np.random.default_rng(seed).normal(LABELS[:, None], 0.1, (N, WIDTH)).astype(np.float32)
+
+
+def saved(title="My vectors", seed=0, pieces=(0, 25, N), **about):
+    about.setdefault("labellings", {"class": Labelling(LABELS, ("a", "b", "c"))})
+    with SetWriter("vectors", (WIDTH,)) as writer:
+        for start, end in itertools.pairwise(pieces):
+            writer.append(vectors(seed)[start:end], NAMES[start:end])
+        return writer.finish(title, origin="a test", **about)
+
+
+def test_what_is_written_in_pieces_is_read_as_a_whole():
+    own, is_new = saved(columns=[f"column {i}" for i in range(WIDTH)])
+    assert is_new
+    assert (own.name, own.title, own.shape) == ("my-vectors", "My vectors", (N, WIDTH))
+    assert (own.items() == vectors()).all()
+    assert list(own.item_names()) == NAMES
+    assert (own.labelling("class").labels == LABELS).all()
+    assert own.images() is None
+    assert own_sets.own_sets() == {"my-vectors": own}
+
+
+def test_the_same_content_is_found_again_whatever_its_pieces():
+    own, _ = saved()
+    assert saved("Another name", pieces=(0, 1, 7, N)) == (own, False)
+    assert list(own_sets.own_sets()) == ["my-vectors"]
+    other, is_new = saved("Another name", seed=1)
+    assert is_new
+    assert other.fingerprint != own.fingerprint
+
+
+def test_a_name_that_is_taken_is_refused_and_nothing_is_left(data_folder):
+    saved()
+    for title in ("My vectors", "my VECTORS!", "digits"):
+        with pytest.raises(ParameterError, match="already"):
+            saved(title, seed=1)
+    with pytest.raises(ParameterError, match="letter"):
+        saved("???", seed=1)
+    with pytest.raises(ParameterError, match="nothing to import"), SetWriter("vectors", (2,)) as w:
+        w.finish("nothing", origin="")
+    assert [each.name for each in (data_folder / "imported").iterdir()] == ["my-vectors"]
+
+
+def test_an_import_that_is_stopped_or_killed_leaves_nothing(data_folder):
+    def stop():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), SetWriter("vectors", (WIDTH,)) as writer:
+        stop()
+    assert not list((data_folder / "imported").iterdir())
+    killed = data_folder / "imported" / f"{own_sets.HALF_WRITTEN}1"
+    killed.mkdir()
+    os.utime(killed, (0, 0))
+    saved()
+    assert not killed.exists()
+
+
+def test_it_is_drawn_like_every_other_set(tmp_path):
+    saved()
+    spec = registry.dataset("my-vectors")
+    assert not registry.is_own(spec)
+    assert spec.kind == "vectors"
+    data = library.load(tmp_path, "my-vectors", {"n_samples": 20}, seed=3)
+    again = library.load(tmp_path, "my-vectors", {"n_samples": 20}, seed=3)
+    assert data.protocol == "20 of 60, drawn with seed 3"
+    rows = [NAMES.index(name) for name in data.item_names]
+    assert (data.items == vectors()[rows]).all()
+    assert (data.labels == LABELS[rows]).all()
+    assert list(again.item_names) == list(data.item_names)
+    fewer = library.load(tmp_path, "my-vectors", {"n_samples": 20}, seed=3, excluded=[0, 4])
+    assert list(fewer.item_names) == [n for i, n in enumerate(data.item_names) if i not in (0, 4)]
+    registry.check_kind(registry.method("kmeans"), spec)
+    with pytest.raises(ParameterError, match="works on images"):
+        registry.check_kind(registry.method("bigan-kmeans"), spec)
+
+
+def test_another_content_under_the_same_name_is_another_draw():
+    saved()
+    before = library.key("my-vectors", {}, 0)
+    own_sets.remove("my-vectors")
+    saved(seed=1)
+    assert library.key("my-vectors", {}, 0) != before
+
+
+def test_a_second_set_of_classes_can_be_chosen_and_leaves_the_draw_as_it_was(tmp_path):
+    saved()
+    before = library.key("my-vectors", {}, 0)
+    halves = Labelling((np.arange(N) // 30).astype(np.int32), ("first", "second"))
+    own_sets.add_labelling("my-vectors", "half", halves)
+    assert library.key("my-vectors", {}, 0) == before
+    data = library.load(tmp_path, "my-vectors", {"labelling": "half"}, 0)
+    rows = np.array([NAMES.index(name) for name in data.item_names])
+    assert (data.labels == rows // 30).all()
+    assert data.class_names == ("first", "second")
+    assert list(data.other_labels) == ["class"]
+    with pytest.raises(ParameterError, match="7 labels for 60 items"):
+        own_sets.add_labelling("my-vectors", "few", Labelling(LABELS[:7], ()))
+
+
+def test_a_set_that_is_damaged_takes_no_other_down(data_folder):
+    saved()
+    broken = data_folder / "imported" / "broken"
+    broken.mkdir()
+    (broken / "about.json").write_text('{"schema": 1}')
+    (data_folder / "imported" / "empty").mkdir()
+    assert list(own_sets.own_sets()) == ["my-vectors"]
+    assert set(own_sets.unreadable()) == {"broken", "empty"}
+    assert "missing" in own_sets.unreadable()["broken"]
+    own_sets.remove("broken")
+    own_sets.remove("empty")
+    assert not own_sets.unreadable()
+    for name in ("..", "../data", ".half-1", "no such"):
+        with pytest.raises(ParameterError):
+            own_sets.remove(name)
+
+
+def test_a_file_that_is_cut_short_is_said_when_it_is_drawn(tmp_path):
+    own, _ = saved()
+    (own.folder / "items.npy").write_bytes((own.folder / "items.npy").read_bytes()[:-8])
+    with pytest.raises(DatasetUnavailable, match=r"items\.npy holds"):
+        library.load(tmp_path, "my-vectors", {}, 0)
+
+
+def test_items_keep_what_they_are_called_through_strange_names():
+    names = ["a" * 9000, "", "ünï", "<img src=x>", "x\ny", "\ud800"]
+    packed = ItemNames.made_of(names)
+    assert packed[0] == "a" * 4000
+    assert list(packed)[1:5] == names[1:5]
+    assert packed[-1] == packed[5]
+    with pytest.raises(IndexError):
+        packed[6]
+
+
+@pytest.mark.parametrize("name", ["digits", "mnist-5k", "toy", "mnist"])
+def test_draws_of_before_keep_their_names(name):
+    """What a folder is called hangs on settings that were there from the first; see `key`."""
+    known = {
+        "digits": "digits-f39a9916dcfb",
+        "mnist-5k": "mnist-5k-3a859a389b32",
+        "toy": "toy-e8859340008c",
+        "mnist": "mnist-e158ae851cc6",
+    }
+    assert library.key(name, {}, 0) == known[name]
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.1])
+def test_classes_get_rarer_in_equal_ratios(share, tmp_path):
+    whole = library.load(tmp_path, "digits", {}, 0)
+    data = library.load(tmp_path, "digits", {"unbalance": share}, 0)
+    counts, before = np.bincount(data.labels), np.bincount(whole.labels)
+    wanted = before * share ** (np.arange(10) / 9)
+    assert np.abs(counts - wanted).max() <= 0.5
+    tight = library.load(tmp_path, "digits", {"unbalance": share / 2}, 0)
+    seen = {item.tobytes() for item in data.items}
+    assert {item.tobytes() for item in tight.items} <= seen  # a part of it
+
+
+def test_every_labelled_set_can_be_unbalanced():
+    for name, spec in registry.datasets().items():
+        assert "unbalance" in {p.name for p in schema(spec)}, name
+
+
+@pytest.mark.parametrize("setting", ["standardise", "whiten_columns", "unit_length"])
+def test_vectors_are_brought_to_scale(setting, tmp_path):
+    saved()
+    data = library.load(tmp_path, "my-vectors", {setting: True}, 0)
+    items = np.asarray(data.items, np.float64)
+    if setting == "unit_length":
+        assert np.abs(np.linalg.norm(items, axis=1) - 1).max() < 1e-5
+    else:
+        assert np.abs(items.mean(0)).max() < 1e-5
+        assert np.abs(items.std(0) - 1).max() < 1e-4
+    if setting == "whiten_columns":
+        assert np.abs(items.T @ items / N - np.eye(WIDTH)).max() < 1e-3
+
+
+def test_settings_of_a_set_are_checked_like_all_others():
+    saved()
+    with pytest.raises(ParameterError, match="n_samples"):
+        build(registry.dataset("my-vectors"), {"n_samples": 3})
+    about = json.loads((own_sets.own_set("my-vectors").folder / "about.json").read_text())
+    assert about["schema"] == own_sets.SCHEMA
