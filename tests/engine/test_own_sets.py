@@ -71,11 +71,12 @@ def test_a_name_that_is_taken_is_refused_and_nothing_is_left(data_folder):
 
 
 def test_an_import_that_is_stopped_or_killed_leaves_nothing(data_folder):
-    def stop():
+    def stopped(writer):
+        writer.append(vectors(), NAMES)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), SetWriter("vectors", (WIDTH,)) as writer:
-        stop()
+        stopped(writer)
     assert not list((data_folder / "imported").iterdir())
     killed = data_folder / "imported" / f"{own_sets.HALF_WRITTEN}1"
     killed.mkdir()
