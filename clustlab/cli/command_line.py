@@ -12,7 +12,17 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from clustlab import registry
-from clustlab.cli import benchmark, biography, compare, failures, listings, new, runs, training
+from clustlab.cli import (
+    benchmark,
+    biography,
+    compare,
+    failures,
+    importing,
+    listings,
+    new,
+    runs,
+    training,
+)
 from clustlab.cli.output import complain
 from clustlab.errors import ClustlabError, storage_error
 
@@ -31,6 +41,9 @@ COMMANDS = (  # in the order of --help
     runs.LABEL,
     listings.METHODS,
     listings.DATASETS,
+    importing.IMPORT,
+    importing.FEATURES,
+    importing.REMOVE,
     new.NEW,
     new.DOCS,
 )

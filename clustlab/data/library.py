@@ -106,7 +106,7 @@ def load(
             dataset = without(load(root, name, params, seed, report), excluded)
             _save(folder, dataset, whole=fingerprint(root, name, params, seed))
         else:
-            _save(folder, _drawn(name, params, seed, report))
+            _save(folder, as_drawn(name, params, seed, report))
     os.utime(folder)  # in use, see `remove_unused`
     return open_folder(folder)
 
@@ -120,8 +120,11 @@ def is_whole(folder: Path) -> bool:
     return True
 
 
-def _drawn(name: str, params: Mapping[str, Any], seed: int, report: Report) -> Dataset:
-    """Data set as its author draws it, checked, and standardised if that is wanted."""
+def as_drawn(name: str, params: Mapping[str, Any], seed: int, report: Report = silent) -> Dataset:
+    """Data set as its author draws it, checked, and changed as its settings ask; not kept.
+
+    Raises like `load`.
+    """
     spec = build(registry.dataset(name), params)
     dataset = spec.load(seed, report)
     check_finite(dataset.items)

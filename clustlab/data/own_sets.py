@@ -79,6 +79,7 @@ class About(TypedDict):
     image_shape: list[Count] | None
     parent: NotRequired[Text]
     features: NotRequired[Text]
+    made_by: NotRequired[Text]
     n_refused: NotRequired[Count]
 
 
@@ -102,6 +103,7 @@ class OwnSet:
     parent: str = ""  # name of the set whose features these are
     features: str = ""  # what they are, such as "resnet18, penultimate layer"
     n_refused: int = 0
+    made_by: str = ""  # digest of what features were computed from, and how
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -204,6 +206,7 @@ def _opened(folder: Path, changed: int) -> OwnSet:
         about.get("parent", ""),
         about.get("features", ""),
         about.get("n_refused", 0),
+        about.get("made_by", ""),
     )
 
 
@@ -298,6 +301,7 @@ class SetWriter:
         columns: Sequence[str] = (),
         parent: str = "",
         features: str = "",
+        made_by: str = "",
         refused: Sequence[Mapping[str, str]] = (),
     ) -> tuple[OwnSet, bool]:
         """The set under its name, and whether it is new: the same content may be there already.
@@ -345,6 +349,7 @@ class SetWriter:
             "image_shape": None,
             "parent": parent,
             "features": features,
+            "made_by": made_by,
             "n_refused": len(refused),
         }
         if self._images:

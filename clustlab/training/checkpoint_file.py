@@ -1,28 +1,14 @@
-"""Checkpoints from anybody: nothing in them is carried out, and they grow no larger than they are.
+"""Checkpoints from anybody: read as all files of torch are, and checked for what a run keeps."""
 
-Torch keeps code out. What is left is a file that claims more than it holds, and one of another
-make than ours.
-"""
-
-import pickletools
-import re
-import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import msgspec
 import numpy as np
 import torch
 
-from clustlab.data import plain_files
-from clustlab.data.checked_arrays import check_list
+from clustlab.data import plain_files, torch_file
 from clustlab.data.checked_json import Count, Seconds, Unreadable
-
-LONGEST_PICKLE = 64 * 2**20  # bytes; tensors lie beside it
-KNOWN = re.compile(  # what our checkpoints are built of; torch would also make room for anything
-    r"collections (OrderedDict|defaultdict)|torch \w+Storage|torch\._utils _rebuild_\w+"
-    r"|torch (Size|device|u?int\d+|b?float\d+|double|half|long|bool)|(builtins|__builtin__) set"
-)
 
 
 class Kept(TypedDict):
@@ -50,33 +36,13 @@ def state_in(file: Path) -> dict[str, Any]:
     """
     with plain_files.opened(file.parent, file.name) as stream:
         try:
-            _check_archive(stream)
-            stream.seek(0)
-            state = torch.load(stream, map_location="cpu", weights_only=True)
+            state = torch_file.tensors_in(stream)
             msgspec.convert(state, Kept)
             if state["phase"] or "random" in state:
                 _check_random(state["random"])
         except Exception as error:  # torch leaves it to many parsers
             raise Unreadable("it is damaged, or not what a run keeps") from error
     return dict(state)
-
-
-def _check_archive(stream: BinaryIO) -> None:
-    """Raise an error if a file holds anything packed, or builds what no run keeps."""
-    size = stream.seek(0, 2)
-    check_list(stream)
-    with zipfile.ZipFile(stream) as archive:
-        members = archive.infolist()
-        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-            raise Unreadable("its archive is compressed")
-        if sum(member.file_size for member in members) > size:
-            raise Unreadable("its archive claims more than it holds")
-        (pickled,) = (each for each in members if each.filename.endswith("/data.pkl"))
-        if pickled.file_size > LONGEST_PICKLE:
-            raise Unreadable("it is too long")
-        for operation, argument, _ in pickletools.genops(archive.read(pickled)):
-            if "GLOBAL" in operation.name and not KNOWN.fullmatch(str(argument)):
-                raise Unreadable(f"it builds {argument}")
 
 
 def _check_random(state: dict[str, Any]) -> None:

@@ -1,0 +1,169 @@
+"""What was given, be it a file, a folder or uploads, and which reader it belongs to."""
+
+import contextlib
+import gzip
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from types import ModuleType
+from typing import BinaryIO, Literal
+
+from clustlab.errors import DataError, ParameterError
+from clustlab.importing.plan import Choices, Outcome, Preview, Watch
+
+Upload = tuple[str, BinaryIO]  # its name, with the folders it lay in, and its content
+Source = Path | Sequence[Upload]
+Reader = Literal["images", "arrays", "tables"]
+
+BEGINNINGS: tuple[tuple[bytes, Reader], ...] = (  # of files, by which they are known
+    (b"\x93NUMPY", "arrays"),
+    (b"PAR1", "tables"),
+    (b"ARROW1", "tables"),
+    (b"FEA1", "tables"),
+    (b"\x00\x00\x08", "arrays"),  # idx, of bytes
+    (b"PK\x05\x06", "images"),  # an archive without content
+    (b"BZh", "images"),  # tar.bz2
+    (b"\xfd7zXZ", "images"),  # tar.xz
+)
+TEXT = (".csv", ".tsv", ".txt")
+READ = 512  # bytes of a file that tell what it is
+
+
+def preview(source: Source, choices: Choices) -> Preview:
+    """What would come in of a file, a folder or uploads; nothing is written.
+
+    Raises
+    ------
+    DataError
+        If none of it can be read, with the reason.
+    ParameterError
+        If a choice names what is not there.
+    """
+    with _as_one(source) as one:
+        found: Preview = _reader(one).preview(one, choices)
+        return found
+
+
+def bring_in(source: Source, title: str, choices: Choices, watch: Watch) -> Outcome:
+    """Make a data set of a file, a folder or uploads; raises like `preview`.
+
+    Raises
+    ------
+    Cancelled
+        If `watch` raises it; nothing is left then.
+    """
+    with _as_one(source) as one:
+        outcome: Outcome = _reader(one).bring_in(one, title, choices, watch)
+        return outcome
+
+
+def _reader(source: Source) -> ModuleType:
+    """Module that reads a source; imported here, since each needs libraries of its own."""
+    kind = reader_of(source)
+    if kind == "arrays":
+        from clustlab.importing import arrays
+
+        return arrays
+    if kind == "tables":
+        from clustlab.importing import tables
+
+        return tables
+    from clustlab.importing import images
+
+    return images
+
+
+def reader_of(source: Source) -> Reader:
+    """Which reader a source belongs to, by its content, whatever it is called.
+
+    Raises
+    ------
+    DataError
+        If there is nothing.
+    """
+    if not isinstance(source, Path):
+        return "images"
+    if source.is_dir():
+        return "images"
+    try:
+        with source.open("rb") as file:
+            head = file.read(READ)
+    except FileNotFoundError as error:
+        raise ParameterError(f"There is no {source.name!r}.", "Check its place.") from error
+    if not head:
+        raise DataError(f"{source.name} is empty.", "Choose a file that holds items.")
+    for beginning, kind in BEGINNINGS:
+        if head.startswith(beginning):
+            return kind
+    if head.startswith(b"PK"):
+        return "arrays" if _holds_arrays(source) else "images"
+    if head.startswith(b"\x1f\x8b"):
+        return "arrays" if _unpacked(source).startswith(b"\x00\x00\x08") else "images"
+    is_text = b"\0" not in head or source.suffix.lower() in TEXT
+    return "tables" if is_text and not _is_image(source) and not _is_tar(head) else "images"
+
+
+def _holds_arrays(path: Path) -> bool:
+    """Whether an archive is one of numpy; one that is damaged is so if it is called so."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(".npy") for name in archive.NameToInfo)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return path.suffix == ".npz"
+
+
+def _unpacked(path: Path) -> bytes:
+    with contextlib.suppress(OSError, EOFError), gzip.open(path) as file:
+        return file.read(4)
+    return b""
+
+
+def _is_tar(head: bytes) -> bool:
+    return head[257:262] == b"ustar"
+
+
+def _is_image(path: Path) -> bool:
+    """Whether Pillow knows how a file begins; it may be damaged further on."""
+    from PIL import Image
+
+    with contextlib.suppress(Exception), Image.open(path):  # its readers raise many things
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def _as_one(source: Source) -> Iterator[Source]:
+    """The source; a single upload that is no image becomes a file, which readers can map."""
+    if isinstance(source, Path) or len(source) != 1:
+        if not isinstance(source, Path) and not source:
+            raise DataError("No file was given.", "Choose a file or a folder.")
+        yield source
+        return
+    name, content = source[0]
+    with tempfile.TemporaryDirectory(prefix="clustlab-") as folder:
+        path = Path(folder) / (PurePosixPath(name.replace("\\", "/")).name[-100:] or "upload")
+        content.seek(0)
+        with path.open("wb") as file:
+            shutil.copyfileobj(content, file)
+        yield path
+
+
+def beside_uploads(folder: Path, name: str) -> Path:
+    """Place below a folder that a visitor names; nothing outside of it can be reached.
+
+    Raises
+    ------
+    ParameterError
+        If it leads elsewhere, also by way of a link, or is not there.
+    """
+    root = folder.resolve()
+    place = Path(os.path.normpath(root / name.strip().lstrip("/")))
+    if not place.resolve().is_relative_to(root) or not place.exists():
+        raise ParameterError(
+            f"There is no {name!r} in the folder for imports.",
+            "Give a path below the folder that CLUSTLAB_IMPORT_ROOT names on the server.",
+        )
+    return place

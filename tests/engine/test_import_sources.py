@@ -1,0 +1,86 @@
+"""Which reader a file belongs to, by its content; and places that a visitor may name."""
+
+import gzip
+import io
+import tarfile
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from clustlab.errors import DataError, ParameterError
+from clustlab.importing.sources import beside_uploads, reader_of
+
+ARRAY = np.arange(12.0).reshape(3, 4)
+
+
+def image():
+    out = io.BytesIO()
+    Image.new("L", (4, 4)).save(out, "PNG")
+    return out.getvalue()
+
+
+def zipped(path, name, content, method=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr(name, content)
+
+
+def tarred(path, mode):
+    with tarfile.open(path, mode) as archive:
+        info = tarfile.TarInfo("a.png")
+        info.size = len(image())
+        archive.addfile(info, io.BytesIO(image()))
+
+
+WRITERS = {
+    "a.npy": ("arrays", lambda path: np.save(path, ARRAY)),
+    "a.npz": ("arrays", lambda path: np.savez(path, x=ARRAY)),
+    "packed.npz": ("arrays", lambda path: np.savez_compressed(path, x=ARRAY)),
+    "idx3-ubyte": ("arrays", lambda path: path.write_bytes(b"\0\0\x08\1\0\0\0\1a")),
+    "idx.gz": ("arrays", lambda path: path.write_bytes(gzip.compress(b"\0\0\x08\1\0\0\0\1a"))),
+    "a.csv": ("tables", lambda path: path.write_text("a,b\n1,2\n")),
+    "german": ("tables", lambda path: path.write_text("\ufeffä;b\n1,5;2\n", encoding="utf-8")),
+    "utf16.csv": ("tables", lambda path: path.write_text("a,b\n1,2\n", encoding="utf-16")),
+    "a.parquet": ("tables", lambda path: pd.DataFrame(ARRAY, columns=[*"abcd"]).to_parquet(path)),
+    "a.feather": ("tables", lambda path: pd.DataFrame(ARRAY, columns=[*"abcd"]).to_feather(path)),
+    "a.zip": ("images", lambda path: zipped(path, "a.png", image())),
+    "a.tar": ("images", lambda path: tarred(path, "w")),
+    "a.tar.gz": ("images", lambda path: tarred(path, "w:gz")),
+    "a.tar.xz": ("images", lambda path: tarred(path, "w:xz")),
+    "a.tbz": ("images", lambda path: tarred(path, "w:bz2")),
+    "a.png": ("images", lambda path: path.write_bytes(image())),
+    "image.csv": ("images", lambda path: path.write_bytes(image())),
+    "folder": ("images", lambda path: path.mkdir()),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_source_goes_to_its_reader_whatever_it_is_called(name, tmp_path):
+    reader, write = WRITERS[name]
+    write(tmp_path / name)
+    assert reader_of(tmp_path / name) == reader
+    if name != "folder":
+        other = (tmp_path / name).rename(tmp_path / "upload")
+        assert reader_of(other) == reader or name == "utf16.csv"  # is text by its name alone
+
+
+def test_what_is_empty_or_not_there_is_said(tmp_path):
+    (tmp_path / "empty.csv").touch()
+    with pytest.raises(DataError, match=r"empty\.csv is empty"):
+        reader_of(tmp_path / "empty.csv")
+    with pytest.raises(ParameterError, match="There is no 'none'"):
+        reader_of(tmp_path / "none")
+
+
+def test_a_visitor_reaches_nothing_outside_of_the_folder_for_imports(tmp_path):
+    root = tmp_path / "imports"
+    (root / "inner").mkdir(parents=True)
+    (tmp_path / "secret").mkdir()
+    (root / "link").symlink_to(tmp_path / "secret")
+    assert beside_uploads(root, "inner") == root / "inner"
+    assert beside_uploads(root, "/inner/../inner") == root / "inner"
+    for name in ("..", "../secret", "link", str(tmp_path / "secret"), "none", "inner/../../secret"):
+        with pytest.raises(ParameterError, match="folder for imports"):
+            beside_uploads(root, name)
