@@ -134,6 +134,8 @@ class RunWriter:
         places += [self.data] if self.data else []
         gone = [place.name for place in places if not place.exists()]
         if gone and self.path.is_dir():
+            if self._requested() == "cancel":  # it was put aside whole, and is back by now
+                raise Cancelled
             what = "its items" if self.data and gone == [self.data.name] else ", ".join(gone)
             raise RunNotFound(
                 f"Part of this run was deleted while it trained: {what}.",

@@ -13,7 +13,7 @@ from clustlab.analysis.learning_curves import curve
 from clustlab.analysis.score_catalogue import SCORES
 from clustlab.analysis.timeline import Timeline
 from clustlab.data import atomic
-from clustlab.errors import ParameterError, StepMissing
+from clustlab.errors import Cancelled, ParameterError, StepMissing
 from clustlab.runs.store import Run, snapshot_path
 from clustlab.training import writer as writer_module
 from clustlab.training.longer import how_to_train_longer
@@ -227,6 +227,16 @@ def test_deleted_between_a_look_and_the_next_write_it_says_so_too(store, fake, m
     execute(store.root, run.id)
     assert run.progress["status"] == "failed"
     assert run.progress["error"] == "Part of this run was deleted while it trained: log.jsonl."
+
+
+def test_put_aside_and_brought_back_between_two_looks_it_counts_as_stopped(store, fake):
+    run = new_run(store, fake(by_hand=True))
+    with writer_module.RunWriter(run) as writer:
+        writer.report(force=True, status="running")
+        run.request("cancel")
+        (run.path / "snapshots").rename(run.path / "gone")  # as if it was met half way
+        with pytest.raises(Cancelled):
+            writer.check_that_all_is_there()
 
 
 def test_a_checkpoint_that_is_deleted_is_not_missed(store, fake, wait_for, monkeypatch):
