@@ -30,6 +30,7 @@ class Published:
 
     urls: tuple[str, ...]
     md5: str
+    content: str = ""  # SHA-256 of what is in it, for copies that were packed anew; or unknown
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,22 @@ class PublishedImages:
         """Parts of the split, in the order in which they are read."""
         return self.split.split(" + ")
 
+    def place(self, root: Path, name: str) -> Path:
+        """Where a file lies, or belongs if it is not there."""
+        return root / name
+
+    def missing_files(self, root: Path) -> list[str]:
+        """Names to download: the last of each entry that has no file at all, without repeats."""
+        absent = [
+            names[-1]
+            for names in self.needed()
+            if not any(_is_file(self.place(root, name)) for name in names)
+        ]
+        return list(dict.fromkeys(absent))
+
     def is_ready(self) -> bool:
         """Whether all files are there; does not look into them."""
-        return not missing_files(data_root(), self.needed())
+        return not self.missing_files(data_root())
 
     def load(self, seed: int, report: Report) -> Dataset:
         """Images and labels of the items drawn, after a download if files are missing.
@@ -126,7 +140,7 @@ class PublishedImages:
 
     def _obtain(self, root: Path, report: Report) -> None:
         """Download what is missing, unpack what is packed, and check what has a checksum."""
-        missing = missing_files(root, self.needed())
+        missing = self.missing_files(root)
         try:
             for i, name in enumerate(missing):
                 file = self.published()[name]
@@ -135,9 +149,10 @@ class PublishedImages:
         except OSError as error:
             raise self._unavailable(root, error) from error
         for names in self.needed():
-            present = next(name for name in names if _is_file(root / name))
+            present = next(name for name in names if _is_file(self.place(root, name)))
             if not present.endswith("-ubyte"):  # plain idx has no published checksum, but a header
-                verify(root / present, self.published()[present].md5, report)
+                file = self.published()[present]
+                verify(self.place(root, present), file.md5, report, file.content)
 
     def _unpack(self, root: Path, downloaded: list[str], report: Report) -> None:
         packed = [names for names in self.needed() if not _is_file(root / names[0])]
@@ -147,7 +162,7 @@ class PublishedImages:
             unpack(root / archive, root, [names[0] for names in packed], report)
 
     def _unavailable(self, root: Path, error: OSError) -> DatasetUnavailable:
-        missing = missing_files(root, self.needed())
+        missing = self.missing_files(root)
         if not missing:  # the archive is there but cannot be unpacked, say on a full disk
             return DatasetUnavailable(
                 f"{self.title} cannot be unpacked ({error}).",
@@ -169,12 +184,6 @@ def _is_file(path: Path) -> bool:
 def _share(report: Report, i: int, n: int) -> Report:
     """Report for task i of n, which tells the share of all n."""
     return lambda message, share: report(message, (i + share) / n)
-
-
-def missing_files(root: Path, needed: list[tuple[str, ...]]) -> list[str]:
-    """Names to download: the last of each entry that has no file at all, without repeats."""
-    absent = [names[-1] for names in needed if not any(_is_file(root / name) for name in names)]
-    return list(dict.fromkeys(absent))
 
 
 def _taken(parts: list[Array], rows: Array) -> Array:

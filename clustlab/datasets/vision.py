@@ -1,7 +1,9 @@
 """Image sets that papers report on; torchvision knows where to get them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -26,6 +28,8 @@ class IdxImages(PublishedImages):
     """Two idx files per part, images and labels, gzipped or plain, in <library>/raw."""
 
     classes: ClassVar[tuple[str, ...]]
+    packaged: ClassVar[tuple[str, ...]] = ()  # folders where distributions put the files
+    contents: ClassVar[Mapping[str, str]] = MappingProxyType({})  # SHA-256, unpacked, by file name
 
     def needed(self) -> list[tuple[str, ...]]:
         """Either the plain or the gzipped file of each kind."""
@@ -36,12 +40,20 @@ class IdxImages(PublishedImages):
         start = f"{self.library}/raw/{'train' if part == 'train' else 't10k'}"
         return f"{start}-images-idx3-ubyte", f"{start}-labels-idx1-ubyte"
 
+    def place(self, root: Path, name: str) -> Path:
+        """In the data folder, or where a distribution has put it."""
+        own = root / name
+        others = [Path(folder) / own.name for folder in self.packaged]
+        return next((path for path in (own, *others) if path.is_file()), own)
+
     def published(self) -> dict[str, Published]:
         """Four gzipped files, on each of the mirrors."""
         library = torchvision_class(self.library)
         return {
             f"{self.library}/raw/{name}": Published(
-                tuple(mirror + name for mirror in library.mirrors), md5
+                tuple(mirror + name for mirror in library.mirrors),
+                md5,
+                self.contents.get(name, ""),
             )
             for name, md5 in library.resources
         }
@@ -49,7 +61,8 @@ class IdxImages(PublishedImages):
     def read(self, root: Path, part: str) -> tuple[Array, Array]:
         """Images (n, 28, 28, 1) and classes (n,)."""
         files = [
-            root / (name if (root / name).is_file() else f"{name}.gz") for name in self._names(part)
+            plain if (plain := self.place(root, name)).is_file() else self.place(root, f"{name}.gz")
+            for name in self._names(part)
         ]
         images, labels = map(formats.idx, files)
         if images.ndim != 3:
@@ -98,6 +111,23 @@ class FashionMnist(IdxImages):
         "https://github.com/zalandoresearch/fashion-mnist"
     )
     library: ClassVar[str] = "FashionMNIST"
+    packaged: ClassVar[tuple[str, ...]] = ("/usr/share/datasets/fashion-mnist",)  # of Debian
+    contents: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {  # as in Debian's dataset-fashion-mnist of 2020-05-23, which packs them anew
+            "train-images-idx3-ubyte.gz": (
+                "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"
+            ),
+            "train-labels-idx1-ubyte.gz": (
+                "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"
+            ),
+            "t10k-images-idx3-ubyte.gz": (
+                "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"
+            ),
+            "t10k-labels-idx1-ubyte.gz": (
+                "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"
+            ),
+        }
+    )
     classes: ClassVar[tuple[str, ...]] = (
         "T-shirt/top",
         "Trouser",

@@ -30,6 +30,7 @@ def root(tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setenv("CLUSTLAB_DATA", str(folder))
     monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(registry.dataset("fashion-mnist"), "packaged", ())  # by a distribution
     return folder
 
 
@@ -124,6 +125,40 @@ def test_plain_and_gzipped_idx_files_give_the_same(root, monkeypatch):
     plain = spec(n_samples=None).load(0, silent)
     assert packed.items.tobytes() == plain.items.tobytes()
     assert packed.labels.tobytes() == plain.labels.tobytes()
+
+
+def test_files_that_a_distribution_has_packed_anew_are_known_by_their_content(
+    root, tmp_path, monkeypatch
+):
+    import gzip
+    import hashlib
+
+    spec = registry.dataset("fashion-mnist")
+    packaged = tmp_path / "packaged"
+    packaged.mkdir()
+    contents = {}
+    for path in publish(monkeypatch, spec, root, NOWHERE):
+        content = gzip.decompress(path.read_bytes())
+        contents[path.name] = hashlib.sha256(content).hexdigest()
+        (packaged / path.name).write_bytes(gzip.compress(content, 1, mtime=7))
+        path.unlink()
+    assert not spec().is_ready()
+    monkeypatch.setattr(spec, "packaged", (str(packaged),))
+    assert spec().is_ready()
+    with pytest.raises(DatasetUnavailable, match="not the published file"):
+        spec(n_samples=None).load(0, silent)
+    monkeypatch.setattr(spec, "contents", contents)
+    assert len(spec(n_samples=None).load(0, silent).items) == SIZES["train"] + SIZES["test"]
+
+
+def test_the_package_of_debian_is_read_where_it_is_installed(tmp_path, monkeypatch):
+    spec = registry.dataset("fashion-mnist")
+    if not Path(spec.packaged[0]).is_dir():
+        pytest.skip("dataset-fashion-mnist is not installed")
+    monkeypatch.setenv("CLUSTLAB_DATA", str(tmp_path))
+    data = spec(n_samples=None).load(0, silent)
+    assert data.items.shape == (70_000, 28, 28, 1)
+    assert np.bincount(data.labels).tolist() == [7_000] * 10
 
 
 def test_one_part_needs_only_its_own_files(root, monkeypatch):
