@@ -5,6 +5,7 @@ import gzip
 import io
 import math
 import pickle
+import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -77,3 +78,13 @@ def stl10_images(path: Path) -> Array:
     """
     planes = np.memmap(path, np.uint8, mode="r").reshape(-1, 3, 96, 96)
     return planes.transpose(0, 3, 2, 1)
+
+
+def array_in_archive(path: Path, name: str) -> Array:
+    """Array in an archive of numpy, packed or not; only for a file whose checksum was compared."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+            array: Array = np.lib.format.read_array(file, allow_pickle=False)
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise broken(path, f"holds no array {name!r}") from error
+    return array

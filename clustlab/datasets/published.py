@@ -43,7 +43,7 @@ class PublishedImages:
     licence: ClassVar[str]
     source: ClassVar[str]
     offline: ClassVar[bool] = False
-    library: ClassVar[str]  # class in torchvision.datasets that lists addresses and checksums
+    library: ClassVar[str] = ""  # class in torchvision.datasets that lists addresses and checksums
 
     split: Literal["train + test", "train", "test"] = param("train + test", help=SPLIT_HELP)
     n_samples: int | None = n_samples()
@@ -170,10 +170,13 @@ class PublishedImages:
             )
         names = ", ".join(os.path.basename(name) for name in missing)
         addresses = ", ".join(self.published()[name].urls[0] for name in missing)
+        elsewhere = (
+            "or set CLUSTLAB_DATA to a folder laid out by torchvision, " if self.library else ""
+        )
         return DatasetUnavailable(
             f"{self.title} is not on this machine and could not be downloaded ({error}).",
-            f"Put {names} into {(root / missing[0]).parent} (from {addresses}), or set "
-            "CLUSTLAB_DATA to a folder laid out by torchvision, and start again.",
+            f"Put {names} into {(root / missing[0]).parent} (from {addresses}), {elsewhere}and "
+            "start again.",
         )
 
 

@@ -13,7 +13,7 @@ from clustlab.params import build
 from clustlab.parts.inputs.sampling import drawn_rows
 from tests.support.image_files import SIZES, idx_bytes, publish, serving
 
-SETS = [name for name, spec in registry.datasets().items() if not spec.offline]
+SETS = [name for name, spec in registry.datasets().items() if getattr(spec, "library", "")]
 OWN_DATA = Path(os.environ.get("CLUSTLAB_DATA") or "none")
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody answers
 

@@ -196,7 +196,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
         if site.behaviour == "mute":
             site.goes_on.wait(30)
             return
-        path = site.folder / self.path.lstrip("/")
+        path = site.folder / self.path.lstrip("/").partition("?")[0]
         if not path.is_file():
             self.send_error(404)
             return
