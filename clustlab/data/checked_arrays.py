@@ -46,8 +46,15 @@ Check = Callable[[str, Declared], None]
 """Raises `Unreadable` if an array of a name is not what it should be, before it is read."""
 
 
-def declared(file: IO[bytes]) -> Declared:
+def declared(file: IO[bytes], kinds: str = KINDS, letters: int = 0) -> Declared:
     """What the array at the beginning of a file says of itself; the file stands at its numbers.
+
+    Parameters
+    ----------
+    kinds : str
+        Of values that it may hold, as numpy calls them.
+    letters : int
+        That a text may have, if `kinds` allows any.
 
     Raises
     ------
@@ -64,7 +71,8 @@ def declared(file: IO[bytes]) -> Declared:
             shape, by_column, dtype = read(file, LONGEST_HEAD)
     except Exception as error:  # numpy leaves it to parsers of Python, which raise many things
         raise Unreadable("an array is cut off or damaged") from error
-    if dtype.kind not in KINDS or dtype.itemsize > 8:
+    longest = 4 * letters if dtype.kind in "US" else 8
+    if dtype.kind not in kinds or not 0 < dtype.itemsize <= longest:
         raise Unreadable(f"an array holds {dtype}, not plain numbers")
     if min(shape, default=0) < 0:
         raise Unreadable(f"an array has the shape {shape}")

@@ -323,6 +323,7 @@ class SetWriter:
         labellings = labellings or {}
         for labelling in list(labellings.values())[:1]:
             self._digest.update(np.ascontiguousarray(labelling.labels, np.int32).data)
+            self._digest.update("\0".join(labelling.class_names).encode("utf-8", "replace"))
         self._digest.update("\0".join(self._names).encode("utf-8", "replace"))
         fingerprint = self._digest.hexdigest()[:32]
         for known in own_sets().values():

@@ -1,0 +1,41 @@
+"""Small arrays and tables as people have them, odd and hostile ones among them."""
+
+import numpy as np
+
+N, WIDTH = 60, 17
+
+
+def classes(n=N):
+    return np.random.default_rng(0).integers(0, 3, n)
+
+
+def vectors(n=N, width=WIDTH):
+    """Three clouds that stand apart, with the classes of `classes`."""
+    rng = np.random.default_rng(1)
+    places = rng.normal(0, 4, (3, width))
+    return (places[classes(n)] + rng.normal(0, 1, (n, width))).astype(np.float32)
+
+
+def pictures(n=20, side=28):
+    """Images (n, side, side) uint8 with a bright upper left corner, a little brighter each."""
+    images = np.zeros((n, side, side), np.uint8)
+    images[:, : side // 3, : side // 3] = 200 + np.arange(n)[:, None, None] % 50
+    return images
+
+
+def mutated(content, rng):
+    """Bytes of a file after one of the things that happen to files, or are done to them."""
+    kind = rng.integers(4)
+    content = bytearray(content)
+    if kind == 0:
+        return bytes(content[: rng.integers(len(content))])
+    if kind == 1:
+        for place in rng.integers(len(content), size=rng.integers(1, 9)):
+            content[place] = rng.integers(256)
+    elif kind == 2:  # lengths and kinds are told at the beginning of most files, or at the end
+        place = int(rng.choice([rng.integers(min(200, len(content))), -rng.integers(1, 60)]))
+        content[place] ^= 1 << int(rng.integers(8))
+    else:
+        start, end = sorted(rng.integers(len(content), size=2))
+        content[start:end] = content[start:end] * int(rng.integers(3))
+    return bytes(content)
