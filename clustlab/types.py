@@ -202,6 +202,16 @@ class Dataset:
         """Images (n, h, w, c) uint8 to show, be they the items or what those are features of."""
         return self.items if self.is_image else self.images_shown
 
+    @property
+    def pictures(self) -> Array:
+        """What is drawn for the items: their images, or themselves where there are none."""
+        return self.items if self.images_shown is None else self.images_shown
+
+    @property
+    def noun(self) -> str:
+        """What an item is called in a sentence: `image` where one is shown for it, else `item`."""
+        return "item" if self.images is None else "image"
+
     def name_of(self, item: int) -> str:
         """What an item is called, such as the name of its file; empty if it has no name."""
         return self.item_names[item] if len(self.item_names) else ""

@@ -62,6 +62,7 @@ def report(
     read_anew = [place for place in timeline.read_anew() if place < steps]
     return {
         "index": int(index),
+        "name": dataset.name_of(index) or None,
         "step": step,
         "n_steps": steps,
         "label": label if label >= 0 else None,

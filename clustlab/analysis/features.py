@@ -13,7 +13,9 @@ UPPER_LEFT = ("upper left", "upper right", "lower left", "lower right")
 COLOURS = ("red", "green", "blue")
 
 
-def named(items: Array, rows: Array, report: Report | None = None) -> tuple[Array, tuple[str, ...]]:
+def named(
+    items: Array, rows: Array, report: Report | None = None, columns: tuple[str, ...] = ()
+) -> tuple[Array, tuple[str, ...]]:
     """Figures (m, f) float32 of some items, and the name of each column.
 
     Of a point its coordinates. Of an image how much ink it has, in all, in each quarter and in
@@ -29,16 +31,18 @@ def named(items: Array, rows: Array, report: Report | None = None) -> tuple[Arra
         Which of them to look at.
     report : callable, optional
         Told how far it is.
+    columns : (d,) str
+        Names of the coordinates of points, if they have any.
     """
     if items.ndim == 2:
-        return np.asarray(items[rows], dtype=np.float32), coordinates(items.shape[1])
+        return np.asarray(items[rows], np.float32), columns or coordinates(items.shape[1])
     parts = []
     for start in range(0, len(rows), CHUNK):
         if report:
             report("Measuring images", start / len(rows))
         parts.append(_of_images(items[rows[start : start + CHUNK]]))
-    columns = list(parts[0]) if parts else []
-    return np.concatenate([np.stack(list(p.values()), 1) for p in parts]), tuple(columns)
+    figures = tuple(parts[0]) if parts else ()
+    return np.concatenate([np.stack(list(p.values()), 1) for p in parts]), figures
 
 
 def coordinates(d: int) -> tuple[str, ...]:

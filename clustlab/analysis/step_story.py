@@ -214,7 +214,7 @@ def _score_change(view: StepView) -> str:
 
 
 def _noun(view: StepView) -> str:
-    return "image" if view.dataset.is_image else "item"
+    return view.dataset.noun
 
 
 def _items(view: StepView, count: int) -> str:

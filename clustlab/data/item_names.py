@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self, overload
+from typing import Any, Self, overload
 
 import numpy as np
 
 from clustlab.data import checked_arrays
 from clustlab.data.checked_arrays import Declared
 from clustlab.data.checked_json import Unreadable
-from clustlab.types import Array
+from clustlab.types import Array, Dataset
 
 LETTERS, ENDS = "names.npy", "name-ends.npy"
 LONGEST = 4_000  # bytes of a name that are read
+IN_A_LINE = 40  # letters of a name that are shown within a line
 
 
 class ItemNames(Sequence[str]):
@@ -24,10 +25,18 @@ class ItemNames(Sequence[str]):
         (m,) uint8, text in UTF-8.
     ends : array
         (n,) int64.
+    folder : Path, optional
+        Where they lie.
     """
 
-    def __init__(self, letters: Array, ends: Array) -> None:
-        self._letters, self._ends = letters, ends
+    def __init__(self, letters: Array, ends: Array, folder: Path | None = None) -> None:
+        self._letters, self._ends, self._folder = letters, ends, folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied by where they lie: charts are known by a digest of what they are made of."""
+        if self._folder is None:
+            return ItemNames, (self._letters, self._ends)
+        return ItemNames.from_folder, (self._folder, len(self))
 
     @classmethod
     def made_of(cls, names: Sequence[str]) -> Self:
@@ -58,7 +67,8 @@ class ItemNames(Sequence[str]):
 
         parent = folder.parent
         letters = checked_arrays.mapped(parent, f"{folder.name}/{LETTERS}", of_letters)
-        return cls(letters, checked_arrays.mapped(parent, f"{folder.name}/{ENDS}", of_ends))
+        ends = checked_arrays.mapped(parent, f"{folder.name}/{ENDS}", of_ends)
+        return cls(letters, ends, folder)
 
     def save(self, folder: Path) -> None:
         """Write them into a folder."""
@@ -87,3 +97,25 @@ class ItemNames(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         return (self[i] for i in range(len(self)))
+
+
+def shortened(name: str, longest: int = IN_A_LINE) -> str:
+    """A name for one line: without line breaks, and cut in its middle if it is long.
+
+    The end of the name of a file often says most.
+    """
+    line = " ".join(name.split())
+    if len(line) <= longest:
+        return line
+    end = (longest - 1) // 2
+    return f"{line[: longest - 1 - end]}…{line[-end:]}"
+
+
+def item_words(dataset: Dataset, item: int, number: int | None = None) -> str:
+    """An item within a line, such as `item 12`, or `cat-3.png (item 12)` where it has a name.
+
+    `number` is the one to say, where that is not its own.
+    """
+    words = f"item {item if number is None else number}"
+    name = shortened(dataset.name_of(item))
+    return f"{name} ({words})" if name else words

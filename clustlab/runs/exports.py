@@ -28,7 +28,7 @@ def file_of(item: int) -> str:
 
 
 def images(dataset: Dataset, table: pd.DataFrame) -> bytes:
-    """ZIP of one PNG an item, each pixel as the method receives it, and the table as `items.csv`.
+    """ZIP of one PNG an item, with the pixels as they are kept, and the table as `items.csv`.
 
     Parameters
     ----------
@@ -38,18 +38,19 @@ def images(dataset: Dataset, table: pd.DataFrame) -> bytes:
     Raises
     ------
     ParameterError
-        If the items are points.
+        If there are no images of the items.
     """
-    if not dataset.is_image:
+    pictures = dataset.images
+    if pictures is None:
         raise ParameterError(
-            f"The items of {dataset.name} are points, not images.", "Export a table instead."
+            f"There are no images of the items of {dataset.name}.", "Export a table instead."
         )
     rows = table["item"].to_numpy()
     files = [file_of(int(i)) for i in rows]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as pack:  # PNG is compressed already
         for name, row in zip(files, rows, strict=True):
-            pack.writestr(name, _png(dataset.items[row]))
+            pack.writestr(name, _png(pictures[row]))
         pack.writestr("items.csv", csv(table.assign(file=files)))
     return buffer.getvalue()
 

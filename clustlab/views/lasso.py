@@ -15,6 +15,7 @@ def option(
     *,
     colour_by: str = "cluster",
     selected: Sequence[int] | Array = (),
+    names: Sequence[str] = (),
     title: str = "",
     extent: float | None = None,
     side: int = 560,
@@ -29,10 +30,14 @@ def option(
 
     Parameters
     ----------
+    names : (n,) str, optional
+        Of all items, for the hover.
     side : int
         Height of the chart in pixels; the dots fill a square in it.
     """
     few = scatter.drawn(table, selected).reset_index(drop=True)
+    if names:
+        few["name"] = scatter.named(few, names)
     x, y, half = scatter.square_of(table, extent)
     few["x"], few["y"] = few["x"].clip(x - half, x + half), few["y"].clip(y - half, y + half)
     note = theme.shown(len(few), len(table))
@@ -59,7 +64,12 @@ def option(
                 "type": "scatter",
                 "id": "dots",
                 "symbolSize": 5,
-                "encode": {"x": "x", "y": "y", "itemId": "index", "itemName": "index"},
+                "encode": {
+                    "x": "x",
+                    "y": "y",
+                    "itemId": "index",
+                    "itemName": "name" if names else "index",
+                },
             }
         ],
     }

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.types import Array
-from clustlab.views import charts, theme
+from clustlab.views import charts, scatter, theme
 
 LETTERS = "ABCD"
 MAX_DOTS = 2000  # in each pane
@@ -66,6 +66,7 @@ def linked(
     selected: Sequence[int] | Array = (),
     ids: Sequence[int] | Array = (),
     image_url: str | None = None,
+    names: Sequence[str] = (),
     extent: float = 1.15,
     middle: tuple[float, float] = (0.0, 0.0),
     room: int = ENOUGH,
@@ -88,6 +89,8 @@ def linked(
         All clusters that may occur, so that the colours of a step do not change the chart.
     image_url : str, optional
         Address of an item's image for the hover, with `{index}` in it.
+    names : sequence of str, optional
+        Of all items by `index`, for the hover.
     extent : float
         Half the shorter side of what is shown; dots further out lie at the rim.
     middle : two float
@@ -100,12 +103,14 @@ def linked(
     with the field `index`.
     """
     few = _drawn(table, selected)
+    if names:
+        few["name"] = scatter.named(few, names)
     letters = letters_of(table)
     columns, (width, height) = layout(len(titles), room)
     half_range_per_pixel = extent / min(width, height)  # one unit is as long on both axes
     known = np.union1d(ids, np.unique(table[[f"cluster{a}" for a in letters]])).astype(np.int64)
     colours = charts.scale(known.tolist())
-    tooltip = _tooltip(table, letters, image_url is not None)
+    tooltip = _tooltip(few, letters, image_url is not None)
     panes = []
     for letter, title in zip(letters, titles, strict=True):
         x = _axis(alt.X, f"x{letter}", middle[0], half_range_per_pixel * width)
@@ -137,7 +142,9 @@ def linked(
         address = f"{before} + datum.index + {after}"
         chart.transform.append(alt.CalculateTransform(calculate=address, **{"as": "image"}))
     chart.usermeta = {"embedOptions": {"renderer": "canvas"}}
-    return charts.finish(chart, "", theme.shown(len(few), len(table), "images"))
+    return charts.finish(
+        chart, "", theme.shown(len(few), len(table), "items" if image_url is None else "images")
+    )
 
 
 def letters_of(table: pd.DataFrame) -> list[str]:
@@ -196,6 +203,8 @@ def _axis(kind: Any, field: str, middle: float, extent: float) -> Any:
 
 def _tooltip(table: pd.DataFrame, letters: Sequence[str], with_image: bool) -> list[alt.Tooltip]:
     fields = [alt.Tooltip("index:Q", title="item")]
+    if "name" in table:
+        fields.insert(0, alt.Tooltip("name:N"))
     if "class" in table:
         fields.append(alt.Tooltip("class:N", title="true class"))
     fields += [charts.cluster_tooltip(f"cluster{a}", f"cluster in {a}") for a in letters]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.analysis.matching import looked_up
+from clustlab.data.item_names import shortened
 from clustlab.types import Array
 from clustlab.views import charts, theme
 
@@ -36,7 +37,7 @@ COLOURED = {  # what colours tell, by what they stand for
 MAX_LEGEND = 20  # entries; a longer legend is no help
 ROOMY = 500  # pixels of width from which there is a legend
 INK = "#22252b"  # letters on a light ground of their own
-ALWAYS_SENT = ("index", "x", "y", "cluster", "class", "confidence", "changes", "selected")
+ALWAYS_SENT = ("index", "name", "x", "y", "cluster", "class", "confidence", "changes", "selected")
 MAX_TRAILS = 200  # items whose past positions are drawn
 TRAIL_COLUMNS = ["index", "step", "x", "y", "cluster"]
 
@@ -113,6 +114,7 @@ def embedding(
     selected: Sequence[int] | Array = (),
     trails: pd.DataFrame | None = None,
     image_url: str | None = None,
+    names: Sequence[str] = (),
     title: str = "",
     extent: float | None = None,
     size: tuple[int, int] = (760, 620),
@@ -135,6 +137,8 @@ def embedding(
         Past positions of some items, from `trails`.
     image_url : str, optional
         Address of an item's image for the hover, with `{index}` in it.
+    names : (n,) str, optional
+        Of all items, for the hover; only those of drawn dots are read.
     title : str
         What the picture shows, such as `PCA of a 10-d code`.
     extent : float, optional
@@ -147,13 +151,15 @@ def embedding(
     Selections: interval `brush` over x and y, point `pick` with the field `index`.
     """
     few = drawn(table, selected)
+    if names:
+        few["name"] = named(few, names)
     x, y = axes(table, extent)
     brush = alt.selection_interval(name="brush", encodings=["x", "y"])
     pick = alt.selection_point(name="pick", fields=["index"])
     opacity = alt.OpacityValue(0.2, condition={"param": "brush", "value": 0.8})
     if len(selected):
         opacity = alt.OpacityValue(0.25, condition={"test": "datum.selected", "value": 1})
-    sent = [name for name in few.columns if name in ALWAYS_SENT or name == colour_by]
+    sent = [column for column in few.columns if column in ALWAYS_SENT or column == colour_by]
     layer = alt.Chart(few[sent])
     layer.transform = charts.named("cluster")
     if "confidence" in sent:
@@ -169,7 +175,7 @@ def embedding(
             color=_colour(table, colour_by, roomy=size[0] >= ROOMY, dimmed=len(selected) > 0),
             opacity=opacity,
             size=alt.SizeValue(22, condition={"test": "datum.selected", "value": 60}),
-            tooltip=_tooltip(table, image_url is not None),
+            tooltip=_tooltip(few, image_url is not None),
         )
         .add_params(brush, pick)
         .properties(name="dots", width=size[0], height=size[1])
@@ -189,6 +195,11 @@ def drawn(table: pd.DataFrame, selected: Sequence[int] | Array) -> pd.DataFrame:
     few = table.iloc[theme.thin(len(table), selected)].copy()
     few["selected"] = np.isin(few["index"], np.asarray(selected, dtype=np.int64))
     return few.sort_values("selected", kind="stable") if len(selected) else few
+
+
+def named(table: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Short name of the item of each row, out of those of all items."""
+    return [shortened(names[item]) for item in table["index"].tolist()]
 
 
 def square_of(table: pd.DataFrame, extent: float | None) -> tuple[float, float, float]:
@@ -256,6 +267,8 @@ def correctness(table: pd.DataFrame) -> dict[str, str]:
 
 def _tooltip(table: pd.DataFrame, with_image: bool) -> list[alt.Tooltip]:
     fields = [alt.Tooltip("index:Q", title="item"), charts.cluster_tooltip()]
+    if "name" in table:
+        fields.insert(0, alt.Tooltip("name:N"))
     if "class" in table:
         fields.append(alt.Tooltip("class:N", title="true class"))
     if "confidence" in table:

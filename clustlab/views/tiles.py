@@ -5,6 +5,8 @@ import numpy as np
 from clustlab.types import Array
 from clustlab.views import theme
 
+RANGE_SAMPLE = 10_000  # points that the range of each coordinate is taken from
+
 
 def pictures_of_items(items: Array, indices: Array, side: int) -> Array:
     """Items as square RGB images (m, side, side, 3) uint8 without smoothing."""
@@ -48,10 +50,19 @@ def _cloud_tiles(items: Array, indices: Array, side: int) -> Array:
 
 
 def _bars(items: Array, indices: Array, side: int) -> Array:
-    """One upright bar per coordinate, for points of more (or fewer) than two dimensions."""
-    low, high = items.min(0), items.max(0)
-    share = (items[indices] - low) / np.where(high > low, high - low, 1)
-    levels = share[:, np.arange(side) * items.shape[1] // side]  # (m, side)
+    """One upright bar per coordinate, for points of more (or fewer) than two dimensions.
+
+    With more coordinates than pixels, a bar is the mean of those that share its place.
+    """
+    sample = items[:: -(-len(items) // RANGE_SAMPLE) or 1]  # reading a million takes seconds
+    low, high = sample.min(0), sample.max(0)
+    share = np.clip((items[indices] - low) / np.where(high > low, high - low, 1), 0, 1)
+    d = items.shape[1]
+    if d > side:
+        starts = np.arange(side) * d // side
+        levels = np.add.reduceat(share, starts, 1) / np.diff(starts, append=d)
+    else:
+        levels = share[:, np.arange(side) * d // side]  # (m, side)
     filled = np.arange(side, 0, -1)[None, :, None] <= np.ceil(levels * side)[:, None, :]
     shades = np.where(filled, 96, 236).astype(np.uint8)
     return np.repeat(shades[..., None], 3, axis=3)

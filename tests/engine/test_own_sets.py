@@ -3,17 +3,19 @@
 import itertools
 import json
 import os
+import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from clustlab import registry
 from clustlab.data import library, own_sets
-from clustlab.data.item_names import ItemNames
+from clustlab.data.item_names import ItemNames, item_words, shortened
 from clustlab.data.own_sets import SetWriter
 from clustlab.errors import DatasetUnavailable, ParameterError
 from clustlab.params import build, schema
-from clustlab.types import Labelling
+from clustlab.types import Dataset, Labelling
 
 N, WIDTH = 60, 5
 LABELS = (np.arange(N) % 3).astype(np.int32)
@@ -159,6 +161,39 @@ def test_items_keep_what_they_are_called_through_strange_names():
     assert packed[-1] == packed[5]
     with pytest.raises(IndexError):
         packed[6]
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("cells/3.png", "cells/3.png"),
+        ("a" * 40, "a" * 40),
+        ("a" * 150 + "z" * 150, "a" * 20 + "…" + "z" * 19),
+        ("two\nlines\tand   blanks ", "two lines and blanks"),
+        ("", ""),
+    ],
+)
+def test_a_long_name_is_cut_in_its_middle(name, short):
+    assert shortened(name) == short
+
+
+def test_an_item_is_called_by_its_name_and_number():
+    data = Dataset("a", vectors(), item_names=NAMES)
+    assert item_words(data, 3) == "item 3 (item 3)"
+    assert item_words(data, 3, number=9) == "item 3 (item 9)"
+    assert item_words(replace(data, item_names=()), 3) == "item 3"
+    assert (data.noun, data.pictures is data.items) == ("item", True)
+    with_images = replace(data, images_shown=np.zeros((N, 2, 2, 1), np.uint8))
+    assert (with_images.noun, with_images.pictures is with_images.images_shown) == ("image", True)
+
+
+def test_names_are_copied_by_their_place_so_that_charts_are_known_by_little(tmp_path):
+    ItemNames.made_of(NAMES * 1000).save(tmp_path)
+    names = ItemNames.from_folder(tmp_path, N * 1000)
+    text = pickle.dumps(names)
+    assert len(text) < 1000
+    assert list(pickle.loads(text)) == list(names)
+    assert list(pickle.loads(pickle.dumps(ItemNames.made_of(NAMES)))) == NAMES
 
 
 @pytest.mark.parametrize("name", ["digits", "mnist-5k", "toy", "mnist"])

@@ -38,9 +38,9 @@ def test_filled_cells_come_fullest_first():
 
 
 def test_numbers_of_images_are_words():
-    assert keyboard_choice.images(1) == "1 image"
-    assert keyboard_choice.images(1200) == "1,200 images"
-    assert keyboard_choice.images(2, are_images=False) == "2 items"
+    assert keyboard_choice.counted(1, "image") == "1 image"
+    assert keyboard_choice.counted(1200, "image") == "1,200 images"
+    assert keyboard_choice.counted(2, "item") == "2 items"
 
 
 @pytest.mark.parametrize(("page", "name"), [("evaluate", "confusion"), ("train", "live-confusion")])

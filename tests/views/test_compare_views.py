@@ -95,7 +95,7 @@ def test_a_large_run_is_thinned_with_a_word_and_keeps_the_selection():
     drawn = [row for row in rows(chart) if "lit" in row]
     assert len(drawn) == panes.MAX_DOTS
     assert {row["index"] for row in drawn if row["lit"]} == {4999, 17}
-    assert chart.to_dict()["title"]["text"] == ["2,000 of 5,000 images shown"]
+    assert chart.to_dict()["title"]["text"] == ["2,000 of 5,000 items shown"]
 
 
 def test_a_large_selection_leaves_room_for_the_rest_in_grey():

@@ -1,5 +1,6 @@
 """Failures of a run in plain numbers: what a program gets instead of the page."""
 
+from collections.abc import Callable
 from typing import Any
 
 from clustlab.analysis.failures import catalogue
@@ -28,8 +29,8 @@ def report(
     """Answer to a query in plain numbers, lists and text.
 
     Keys: query, title, meaning, step, stands_for (the rule), unit and count (of that unit),
-    n_items, score (what it is), note (what was left out), items (index, score, cluster, class,
-    class_name, confidence), and groups for queries after clusters, classes and pairs (title,
+    n_items, score (what it is), note (what was left out), items (index, name, score, cluster,
+    class, class_name, confidence), and groups for queries after clusters, classes and pairs (title,
     score, clusters, classes, sides of title, count and items). At most `limit` items, groups, and
     items of a side are listed. The cluster of noise is -1.
 
@@ -58,6 +59,11 @@ def report(
     q = search.asked(query)
     result = search.find(query, at, filters)
     queried = search.queried(at)
+
+    def facts(item: int) -> dict[str, Any]:
+        name = dataset.name_of(item) or None
+        return {"index": item, "name": name, **_facts(queried, item)}
+
     return {
         "query": q.name,
         "title": q.title,
@@ -70,10 +76,10 @@ def report(
         "score": q.score,
         "note": search.note(query),
         "items": [
-            {"index": int(i), "score": float(s), **_facts(queried, int(i))}
+            {**facts(int(i)), "score": float(s)}
             for i, s in zip(result.items[:limit], result.scores[:limit], strict=True)
         ],
-        "groups": [_plain(queried, group, limit) for group in result.groups[:limit]],
+        "groups": [_plain(group, facts, limit) for group in result.groups[:limit]],
     }
 
 
@@ -87,7 +93,7 @@ def _facts(queried: QueriedStep, index: int) -> dict[str, Any]:
     }
 
 
-def _plain(queried: QueriedStep, group: Group, limit: int) -> dict[str, Any]:
+def _plain(group: Group, facts: Callable[[int], dict[str, Any]], limit: int) -> dict[str, Any]:
     return {
         "title": group.title,
         "score": float(group.score),
@@ -97,7 +103,7 @@ def _plain(queried: QueriedStep, group: Group, limit: int) -> dict[str, Any]:
             {
                 "title": side.title,
                 "count": len(side.items),
-                "items": [{"index": int(i), **_facts(queried, int(i))} for i in side.items[:limit]],
+                "items": [facts(int(i)) for i in side.items[:limit]],
             }
             for side in group.sides
         ],

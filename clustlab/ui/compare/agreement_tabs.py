@@ -13,6 +13,7 @@ from clustlab.analysis.consensus import RULE, consensus, numbered_like
 from clustlab.analysis.matching import with_noise, with_noise_last
 from clustlab.analysis.score_catalogue import FROM_ASSIGNMENTS, LABELLED, MERGED, SCORES
 from clustlab.analysis.shares import figure, percent
+from clustlab.data.item_names import item_words
 from clustlab.runs.store import Run
 from clustlab.types import Array, cluster_name, cluster_words
 from clustlab.ui import nav, session, state
@@ -99,7 +100,7 @@ def _clusters_of_two(sides: Sequence[Side]) -> None:
         ),
         rows=ids,
         columns=ids,
-        are_images=a.view.dataset.is_image,
+        noun=a.view.dataset.noun,
     )
     cells.box("Choose a cell", choices, width=360)
     panels.chart(
@@ -138,15 +139,17 @@ def consensus_of(sides: Sequence[Side]) -> None:
         if part is not None and part < 1:
             st.metric("Clustered by consensus", percent(part), help=summaries.NOISE_HELP)
     _disputed(sides, ids, apart)
-    st.markdown("**Consensus clusters**, images on which the runs agree most first")
+    noun = sides[0].view.dataset.noun
+    st.markdown(f"**Consensus clusters**, {plain(noun)}s on which the runs agree most first")
     used, sizes = np.unique(ids, return_counts=True)
     shown = used[np.lexsort((-sizes, used < 0))][:ROWS]  # noise is no cluster and comes last
     rising = np.argsort(apart, kind="stable")
     rows = [rising[ids[rising] == i][:IMAGES] for i in shown]
-    sheet = sheets.cluster_rows(sides[0].view.dataset.items, rows, clusters=shown, columns=IMAGES)
-    _sheet(
-        sides, sheet, "compare-consensus", "Images of each consensus cluster, a row each", "crop"
+    sheet = sheets.cluster_rows(
+        sides[0].view.dataset.pictures, rows, clusters=shown, columns=IMAGES
     )
+    alt = f"{noun.capitalize()}s of each consensus cluster, a row each"
+    _sheet(sides, sheet, "compare-consensus", alt, "crop")
     left_out = f" Shown are the {ROWS} largest of {len(used)}." if len(used) > ROWS else ""
     st.caption(f"{RULE}{left_out}")
 
@@ -154,14 +157,15 @@ def consensus_of(sides: Sequence[Side]) -> None:
 def _disputed(sides: Sequence[Side], ids: Array, apart: Array) -> None:
     order = np.argsort(-apart, kind="stable")
     order = order[apart[order] > 0]
-    st.markdown("**Images on which the runs differ most**")
+    data = sides[0].view.dataset
+    noun = plain(data.noun)
+    st.markdown(f"**{noun.capitalize()}s on which the runs differ most**")
     if not len(order):
-        st.caption("None: every image shares its cluster with the same images in all runs.")
+        st.caption(f"None: every {noun} shares its cluster with the same {noun}s in all runs.")
         return
-    items = sides[0].view.dataset.items
     few = order[:DISPUTED]
-    sheet = sheets.atlas(items, few, tile=32, columns=len(few), clusters=ids[few])
-    _sheet(sides, sheet, "compare-disputed", f"The {len(few)} most disputed images", "wrap")
+    sheet = sheets.atlas(data.pictures, few, tile=32, columns=len(few), clusters=ids[few])
+    _sheet(sides, sheet, "compare-disputed", f"The {len(few)} most disputed {data.noun}s", "wrap")
     taken = sides[0].items[order[:TAKEN]]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -172,15 +176,18 @@ def _disputed(sides: Sequence[Side], ids: Array, apart: Array) -> None:
             args=("disputed", taken, "Most disputed"),
         )
         st.caption(
-            f"Showing {len(few):,} of {len(order):,}. Two runs differ on an image by the share of "
-            "the images that are in its cluster in one of them only; frames show the consensus."
+            f"Showing {len(few):,} of {len(order):,}. Two runs differ on an {noun} by the share "
+            f"of the {noun}s that are in its cluster in one of them only; frames show the "
+            "consensus."
         )
 
 
 def _sheet(sides: Sequence[Side], sheet: sheets.Sheet, key: str, alt: str, fit: Fit) -> None:
     def label(index: int) -> str:
         seen = ", ".join(f"{side.letter} {cluster_name(side.clusters[index])}" for side in sides)
-        return f"item {sides[0].items[index]} · cluster in {seen}"
+        first = sides[0]
+        words = item_words(first.view.dataset, index, int(first.items[index]))
+        return f"{words} · cluster in {seen}"
 
     clickable(sheet, key=key, alt=alt, label=label, on_pick=sides[0].pick, fit=fit)
 

@@ -48,7 +48,8 @@ def linked_maps(sides: Sequence[Side]) -> None:
             *drawing,
             selected=indices,
             ids=np.unique(np.concatenate([side.ids for side in sides])),
-            image_url=item_url(first.run.id) if first.dataset.is_image else None,
+            image_url=item_url(first.run.id) if first.dataset.images is not None else None,
+            names=sides[0].whole.dataset.item_names,
             room=across,
             key=key,
             on_select=lambda: _chosen(table, key),
@@ -58,7 +59,8 @@ def linked_maps(sides: Sequence[Side]) -> None:
         )
         few = panes.kept(indices)
         if len(few) < len(indices):
-            st.caption(plain(theme.shown(len(few), len(indices), "selected images")) + ".")
+            what = f"selected {first.dataset.noun}s"
+            st.caption(plain(theme.shown(len(few), len(indices), what)) + ".")
 
 
 def _choices(sides: Sequence[Side]) -> tuple[bool, bool]:

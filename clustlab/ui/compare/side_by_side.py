@@ -9,6 +9,7 @@ import streamlit as st
 from clustlab.analysis import agreement, matching, run_scores
 from clustlab.analysis.score_catalogue import MERGED, SCORES, Score, labelled_scores
 from clustlab.analysis.shares import figure
+from clustlab.data.item_names import item_words
 from clustlab.runs import titles
 from clustlab.runs.store import Run
 from clustlab.types import NOISE, Array, cluster_words
@@ -97,7 +98,7 @@ def _over_its_own(side: Side) -> str:
 
 
 def _who_is_right(sides: Sequence[Side]) -> None:
-    """How many images both, one or neither of each two runs puts with their class."""
+    """How many items both, one or neither of each two runs puts with their class."""
     labels = sides[0].view.labels
     if labels is None or not (labels >= 0).any() or len(sides) < 2:
         return
@@ -127,9 +128,9 @@ def _who_is_right(sides: Sequence[Side]) -> None:
 
 
 RIGHT = (
-    "An image is right in a run if its true class is the one its cluster stands for (by 1-to-1 "
+    "An item is right in a run if its true class is the one its cluster stands for (by 1-to-1 "
     "matching, or by majority where there are more clusters than classes). Noise is neither right "
-    "nor wrong. Click a button to see the images."
+    "nor wrong. Click a button to see the items."
 )
 CELLS = {  # what the button says, and the title of what it selects
     "both": ("Both right", "Right in {a} and {b}"),
@@ -141,7 +142,7 @@ CELLS = {  # what the button says, and the title of what it selects
 
 
 def _right_in_how_many(sides: Sequence[Side], labels: Array) -> None:
-    """How many images all runs put with their class, exactly one, several or none."""
+    """How many items all runs put with their class, exactly one, several or none."""
     tally = agreement.how_many_are_right(
         labels, [~s.view.wrong & s.view.is_clustered for s in sides]
     )
@@ -150,7 +151,7 @@ def _right_in_how_many(sides: Sequence[Side], labels: Array) -> None:
         shown.append((f"Only {side.letter}", f"Right in {side.letter} only", items))
     shown.append(("All wrong", "Right in no run", tally.none))
     st.markdown(
-        "**In how many runs is an image right?**", help=f"{RIGHT} Here noise counts as wrong."
+        "**In how many runs is an item right?**", help=f"{RIGHT} Here noise counts as wrong."
     )
     for column, (words, title, rows) in zip(st.columns(len(shown)), shown, strict=True):
         with column:
@@ -204,10 +205,10 @@ def _images(sides: Sequence[Side]) -> None:
             for i in shown
         ]
         sheet = sheets.cluster_rows(
-            view.dataset.items, rows, clusters=shown, columns=limit, wrong=view.wrong
+            view.dataset.pictures, rows, clusters=shown, columns=limit, wrong=view.wrong
         )
         with column:
-            alt = f"Images of each cluster of {side.name}, a row each"
+            alt = f"{view.dataset.noun.capitalize()}s of each cluster of {side.name}, a row each"
             sheet_of(side, sheet, key=f"compare-rows-{side.letter}", alt=alt)
     st.caption(
         "A row is the same cluster in all columns, matched by shared items; an empty row means "
@@ -231,9 +232,10 @@ def sheet_of(side: Side, sheet: sheets.Sheet, *, key: str, alt: str) -> None:
     def label(index: int) -> str:
         own = f"{cluster_words(side.clusters[index])} in {side.letter}"
         labels = side.view.labels
+        words = item_words(side.view.dataset, index, int(side.items[index]))
         if labels is None or labels[index] < 0:
-            return f"item {side.items[index]} · {own}"
-        return f"item {side.items[index]} · {side.view.class_name(int(labels[index]))} · {own}"
+            return f"{words} · {own}"
+        return f"{words} · {side.view.class_name(int(labels[index]))} · {own}"
 
     clickable(sheet, key=key, alt=alt, label=label, on_pick=side.pick, fit="crop")
 
@@ -278,7 +280,7 @@ def _confusion(side: Side, labels: Array) -> None:
         matching.classes_by_clusters(labels, side.clusters, side.view.timeline.n_classes, n_ids),
         lambda label, cluster: f"true {name(label)} in {cluster_words(cluster)}",
         columns=matching.with_noise_last(n_ids),
-        are_images=side.view.dataset.is_image,
+        noun=side.view.dataset.noun,
     )
     cells.box("Choose a cell", words)
     panels.chart(
@@ -311,7 +313,8 @@ def _inspect(sides: Sequence[Side]) -> None:
 def _in_each_run(sides: Sequence[Side], index: int) -> None:
     """What each run makes of an item, by its number on the page."""
     with st.container(border=True):
-        st.markdown(f"**Item {index} in each run**")
+        words = item_words(sides[0].whole.dataset, index)
+        st.markdown(f"**{plain(words[0].upper() + words[1:])} in each run**")
         here = np.flatnonzero(sides[0].items == index)
         if len(here):
             st.markdown("\n\n".join(_verdict(side, int(here[0])) for side in sides))
@@ -330,7 +333,7 @@ def _most_disputed(sides: Sequence[Side]) -> frame.Unselected | None:
     index = int(sides[0].items[apart.argmax()])
 
     def draw() -> None:
-        word = "image" if sides[0].view.dataset.is_image else "item"
+        word = plain(sides[0].view.dataset.noun)
         st.markdown(f"**The {word} on which the runs differ most**")
         _in_each_run(sides, index)
         biography.biography_card(sides[0].whole, index, is_chosen=False)

@@ -27,8 +27,9 @@ def baskets_panel(view: View) -> None:
     baskets = save_basket.baskets_of_items(view).all()
     if not baskets:
         st.markdown(
-            "No basket yet. Select images on any page and press **Save as basket** beside them: a "
-            "basket keeps them under a name, for all runs on the same items."
+            f"No basket yet. Select {plain(view.dataset.noun)}s on any page and press **Save as "
+            "basket** beside them: a basket keeps them under a name, for all runs on the same "
+            "items."
         )
         return
     by_slug = {basket.slug: basket for basket in baskets}
@@ -80,7 +81,7 @@ def _detail(view: View, basket: Basket) -> None:
     rows = np.array([i for i in basket.indices if i < len(view.clusters)], dtype=np.int64)
     if basket.note:
         st.caption(f":material/edit_note: {plain(basket.note)}")
-    alt = f"Basket {basket.name}: {min(len(rows), SHOWN)} images"
+    alt = f"Basket {basket.name}: {min(len(rows), SHOWN)} {view.dataset.noun}s"
     item_sheet.image_sheet(view, rows[:SHOWN], key="basket-sheet", alt=alt)
     if len(rows) > SHOWN:
         st.caption(f"Showing {SHOWN} of {len(rows):,}; all other actions use all of them.")
@@ -139,8 +140,10 @@ def _export(view: View, basket: Basket, rows: Array) -> None:
                 mime=mime,
                 key=f"export-{ending}",
                 on_click="ignore",
-                disabled=ending == "zip" and not view.dataset.is_image,
-                help=None if view.dataset.is_image else "These items are points, not images.",
+                disabled=ending == "zip" and view.dataset.images is None,
+                help=None
+                if view.dataset.images is not None
+                else "There are no images of these items.",
                 width="stretch",
             )
 

@@ -20,7 +20,7 @@ IMAGES = 24  # of a cluster, where there is room
 def clusters_page(view: View) -> None:
     """Rows of clusters, ten a page."""
     order = st.segmented_control(
-        "Images shown",
+        f"{plain(view.dataset.noun).capitalize()}s shown",
         list(sheets.ORDERS),
         default="central",
         required=True,
@@ -84,7 +84,8 @@ def _images(view: View, cluster: int, members: Array, order: str) -> None:
     if not len(chosen):
         st.caption(f"No item moved into {plain(cluster_words(cluster))} at this step.")
         return
-    alt = f"Images of {cluster_words(cluster)}, {sheets.ORDERS[order].lower()}"
+    what = f"{view.dataset.noun.capitalize()}s of {cluster_words(cluster)}"
+    alt = f"{what}, {sheets.ORDERS[order].lower()}"
     item_sheet.image_sheet(view, chosen, key=f"row-{cluster}", alt=alt, fit="crop")
 
 

@@ -130,7 +130,8 @@ def _rectangle(
         colour_by=colour_by,
         selected=indices,
         trails=_trails(view, indices) if indices and not in_plane else None,
-        image_url=item_url(view.run.id) if view.dataset.is_image else None,
+        image_url=item_url(view.run.id) if view.dataset.images is not None else None,
+        names=view.dataset.item_names,
         title=title,
         extent=extent,
         centers=view.timeline.centers(view.step) if is_pca else None,
@@ -193,7 +194,13 @@ def _lasso(
     key = session.chart_key("lasso")
     indices, _ = session.selection()
     option, _ = lasso.option(
-        table, colour_by=colour_by, selected=indices, title=title, extent=extent, side=size[1]
+        table,
+        colour_by=colour_by,
+        selected=indices,
+        names=view.dataset.item_names,
+        title=title,
+        extent=extent,
+        side=size[1],
     )
 
     def chosen() -> None:

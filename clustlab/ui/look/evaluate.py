@@ -124,7 +124,7 @@ def choices(view: View) -> dict[tuple[int, int], str]:
         matching.classes_by_clusters(view.labels, view.clusters, n_classes, n_ids),
         lambda label, cluster: f"true {view.class_name(label)} in {cluster_words(cluster)}",
         columns=matching.with_noise_last(n_ids),
-        are_images=view.dataset.is_image,
+        noun=view.dataset.noun,
     )
 
 

@@ -118,9 +118,8 @@ def _list(view: View, search: FailureSearch, chosen: Query) -> None:
 
 def sentence(q: Query, count: int | None, dataset: Dataset) -> str:
     """Query as a sentence, such as `132 images: sure and wrong`; … stands for a count to come."""
-    item = "image" if dataset.is_image else "item"
     number = "…" if count is None else f"{count:,}"
-    return f"{number} {q.units(2 if count is None else count, item)}: {q.phrase}"
+    return f"{number} {q.units(2 if count is None else count, dataset.noun)}: {q.phrase}"
 
 
 # -- the answer --------------------------------------------------------------------------------
@@ -165,7 +164,7 @@ def _progress(place: Any, ready: bool) -> Report | None:
 
 def _sheet(view: View, matches: QueryResult, q: Query) -> None:
     items, first = _page(matches.items, PER_PAGE)
-    alt = f"{q.title}: {len(items)} images from rank {first + 1}"
+    alt = f"{q.title}: {len(items)} {view.dataset.noun}s from rank {first + 1}"
     item_sheet.image_sheet(view, items, key="answer", alt=alt)
     st.caption(f"Ranked by {plain(q.score)}, worst first.")
 
@@ -185,7 +184,7 @@ def _look_alikes(view: View, matches: QueryResult) -> None:
     groups, first = _page(matches.groups, PAIRS)
     twos = np.array([[int(side.items[0]) for side in group.sides] for group in groups])
     sheet = sheets.pairs(
-        view.dataset.items,
+        view.dataset.pictures,
         twos,
         tile=item_sheet.TILE,
         columns=PAIRS_IN_A_ROW,
@@ -227,7 +226,7 @@ def _side(view: View, side: Side, number: int) -> None:
     )
     rows = side.items[:SIDE]
     if len(rows):
-        alt = f"{side.title}, {len(rows)} images"
+        alt = f"{side.title}, {len(rows)} {view.dataset.noun}s"
         key = f"side-sheet-{number}"
         item_sheet.image_sheet(view, rows, key=key, alt=alt)
     if len(side.items) > SIDE:

@@ -86,12 +86,12 @@ def _raster(view: View) -> None:
     first, last = state.RASTER_ROWS.get() or (0, n - 1)
     state.RASTER_ROWS.set((min(first, n - 1), min(last, n - 1)))
     if n > 1:
-        st.slider("Rows to show as images", 0, n - 1, key=state.RASTER_ROWS.key, on_change=slid)
+        st.slider("Rows to show", 0, n - 1, key=state.RASTER_ROWS.key, on_change=slid)
     st.caption(
         " ".join(
             plain(part)
             for part in (
-                "Click the picture, or move the ends of the slider, to see the images.",
+                "Click the picture, or move the ends of the slider, to see the items.",
                 _sampled(drawn.drawn, n),
             )
             if part
@@ -137,7 +137,7 @@ def _genealogy(view: View) -> None:
                     bands.take(links[i])
 
     with controls:
-        words = _bands(counts, columns, links, are_images=view.dataset.is_image)
+        words = _bands(counts, columns, links, noun=view.dataset.noun)
         bands.box("Choose a band", words, width=250)
     says = f"Flow of items between clusters over steps {', '.join(map(str, columns))}"
     st.echarts_chart(option, height=HEIGHT, key=key, on_select=chosen, renderer="svg", alt=says)
@@ -174,7 +174,7 @@ def _traced(view: View) -> Array | None:
 
 
 def _bands(
-    counts: list[Array], columns: Array, links: list[lineage.Link], *, are_images: bool
+    counts: list[Array], columns: Array, links: list[lineage.Link], *, noun: str
 ) -> dict[tuple[int, int, int], str]:
     """Words for each band of the flow but the grey ones, the largest first."""
     sizes = {link: int(counts[link[0]][link[1:]]) for link in links if link is not None}
@@ -186,7 +186,7 @@ def _bands(
             if a == b
             else f"{cluster_words(a)} to {cluster_name(b)}: "
         )
-        + keyboard_choice.images(sizes[column, a, b], are_images=are_images)
+        + keyboard_choice.counted(sizes[column, a, b], noun)
         for column, a, b in largest
     }
 

@@ -125,7 +125,7 @@ def _moves(
         ),
         rows=ids,
         columns=ids,
-        are_images=view.dataset.is_image,
+        noun=view.dataset.noun,
     )
     return {move: words for move, words in moves.items() if shown is None or move in shown}
 

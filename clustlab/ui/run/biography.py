@@ -8,8 +8,9 @@ import streamlit as st
 
 from clustlab.analysis import biography
 from clustlab.analysis.shares import figure, percent
+from clustlab.data.item_names import shortened
 from clustlab.runs.store import Run
-from clustlab.types import Array, cluster_name
+from clustlab.types import Array, Dataset, cluster_name
 from clustlab.ui import nav, session
 from clustlab.ui.markdown import Markdown, plain
 from clustlab.ui.run import explanation, item_sheet
@@ -30,10 +31,10 @@ def biography_card(view: View, index: int, *, is_chosen: bool = True) -> None:
     with st.container(border=True):
         picture, facts = st.columns([1, 2], vertical_alignment="top")
         with picture:
-            image = sheets.png(sheets.tile(view.dataset.items, index, size=PICTURE))
+            image = sheets.png(sheets.tile(view.dataset.pictures, index, size=PICTURE))
             st.image(image, alt=item_sheet.item_line(view, index), width="stretch")
         with facts:
-            st.markdown(f"**Item {index}**")
+            _heading(view.dataset, index)
             _facts(view, index)
             if is_chosen:
                 st.button("Close", icon=":material/close:", type="tertiary", on_click=session.close)
@@ -47,6 +48,16 @@ def biography_card(view: View, index: int, *, is_chosen: bool = True) -> None:
             }
         )
         explanation.explanation_of_item(view, index)
+
+
+def _heading(data: Dataset, index: int) -> None:
+    name = data.name_of(index)
+    if short := shortened(name):
+        st.markdown(
+            f"**{plain(short)}** · item {index}", help=plain(name) if short != name else None
+        )
+    else:
+        st.markdown(f"**Item {index}**")
 
 
 def _facts(view: View, index: int) -> None:
@@ -125,7 +136,7 @@ def _near(view: View, index: int, step: int, *, key: str) -> list[int]:
     items = np.array(neighbours["items"])
     clusters = np.array(neighbours["clusters"])  # as they were then
     sheet = sheets.atlas(
-        view.dataset.items,
+        view.dataset.pictures,
         items,
         tile=item_sheet.TILE,
         columns=item_sheet.COLUMNS,

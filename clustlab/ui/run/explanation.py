@@ -78,7 +78,8 @@ def _item(view: View, index: int) -> None:
         return
     asked = (run.id, view.step, index)
     if state.EXPLAINED.get() != asked:
-        st.caption("Ask the trained network which pixels matter, and what would change its mind.")
+        what = "pixels" if view.dataset.is_image else "features"
+        st.caption(f"Ask the trained method which {what} matter, and what would change its mind.")
         st.button(
             "Explain",
             icon=":material/troubleshoot:",
@@ -225,7 +226,7 @@ def _explain(view: View, index: int, scorer: "Scorer") -> None:
 
 def _maps(view: View, index: int, explanation: Explanation) -> None:
     if not view.dataset.is_image:
-        table = pd.DataFrame({"coordinate": _coordinates(view)})
+        table = pd.DataFrame({_column_title(view): _coordinates(view)})
         for kind, (trained, random, _) in explanation.maps.items():
             table[TITLES[kind]] = trained
             table[f"{TITLES[kind]}, random weights"] = random
@@ -277,7 +278,8 @@ def _counterfactual(
             move = _moved(scorer, index, explanation.best, raw, _nearest(view, index, raw))
     except ClustlabError:
         where = "anywhere else" if raw == ANY else f"into cluster {plain(target)}"
-        st.info(f"Within the range of pixel values, no change was found that moves it {where}.")
+        limits = "Within the range of pixel values, no" if view.dataset.is_image else "No"
+        st.info(f"{limits} change was found that moves it {where}.")
         return
     size = float(np.linalg.norm(explanation.x))
     new = int(mapping[move.new])
@@ -308,10 +310,14 @@ def _nearest(view: View, index: int, raw: int) -> int:
     return int(members[(gap * gap).sum(1).argmin()])
 
 
+def _column_title(view: View) -> str:
+    return "feature" if view.dataset.columns else "coordinate"
+
+
 def _coordinates(view: View) -> list[str]:
     from clustlab.analysis.features import coordinates
 
-    return list(coordinates(view.dataset.items.shape[1]))
+    return list(view.dataset.columns or coordinates(view.dataset.items.shape[1]))
 
 
 def _coordinates_before_and_after(view: View, index: int, move: Move) -> None:
@@ -320,7 +326,7 @@ def _coordinates_before_and_after(view: View, index: int, move: Move) -> None:
     mean, scale = point_scale(np.asarray(view.dataset.items))
     table = pd.DataFrame(
         {
-            "coordinate": _coordinates(view),
+            _column_title(view): _coordinates(view),
             "before": view.dataset.items[index],
             "after": move.x * scale + mean[0],
         }

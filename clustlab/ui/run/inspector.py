@@ -41,7 +41,7 @@ def _selection(view: View) -> None:
         head.markdown(f"**{plain(title)}**: {len(indices):,} item{'s' * (len(indices) != 1)}")
         clear.button("Clear", type="tertiary", on_click=session.clear)
         rows = np.array(indices[:SHOWN])
-        alt = f"{title}: {len(rows)} images"
+        alt = f"{title}: {len(rows)} {view.dataset.noun}s"
         item_sheet.image_sheet(view, rows, key="selection", alt=alt)
         if len(indices) > SHOWN:
             st.caption(f"Showing {SHOWN} of {len(indices):,}; the table holds all.")

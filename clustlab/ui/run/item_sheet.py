@@ -3,6 +3,7 @@
 import pandas as pd
 
 from clustlab.analysis import shares
+from clustlab.data.item_names import item_words
 from clustlab.types import Array, cluster_words
 from clustlab.ui import session
 from clustlab.ui.run.view import View
@@ -14,8 +15,8 @@ TILE = 32  # side of an image in pixels
 
 
 def item_line(view: View, index: int) -> str:
-    """One item in a line: number, class, cluster."""
-    words = [f"item {index}", cluster_words(view.clusters[index])]
+    """One item in a line: name, number, class, cluster."""
+    words = [item_words(view.dataset, index), cluster_words(view.clusters[index])]
     if view.labels is not None and view.labels[index] >= 0:
         words.insert(1, view.class_name(int(view.labels[index])))
     return " · ".join(words)
@@ -31,7 +32,7 @@ def image_sheet(
 ) -> None:
     """Clickable sheet of items, each framed in the colour of its cluster."""
     sheet = sheets.atlas(
-        view.dataset.items,
+        view.dataset.pictures,
         indices,
         tile=TILE,
         columns=COLUMNS,
@@ -58,7 +59,10 @@ def show_sheet(
 
 def item_table(view: View, indices: Array) -> pd.DataFrame:
     """Facts about items, one row each; the cluster of noise is -1."""
-    frame = pd.DataFrame({"item": indices, "cluster": view.clusters[indices]})
+    frame = pd.DataFrame({"item": indices})
+    if view.dataset.item_names:
+        frame["name"] = [view.dataset.name_of(item) for item in indices.tolist()]
+    frame["cluster"] = view.clusters[indices]
     if view.labels is not None:
         frame["class"] = [view.class_name(int(c)) for c in view.labels[indices]]
     frame["confidence"] = shares.rounded(view.confidence[indices])

@@ -31,7 +31,7 @@ def story_of_step(view: View) -> None:
             _move(view, move)
         if story.n_moves > len(story.moves):
             st.caption(plain(_gave_and_took(story)))
-        if not story.moves and story.unsure is not None and view.dataset.is_image:
+        if not story.moves and story.unsure is not None and view.dataset.images is not None:
             _unsure(view, story.unsure)
         alarms.alarms_in_short(view.run, view.step)
         leads = [lead for lead in story.leads if lead.step is not None or not _is_here(lead)]
@@ -39,7 +39,10 @@ def story_of_step(view: View) -> None:
             st.markdown("**What to look at next**")
         for lead in leads:
             _lead(lead)
-    st.caption(":material/touch_app: Select images anywhere on the page to see them here instead.")
+    st.caption(
+        f":material/touch_app: Select {plain(view.dataset.noun)}s anywhere on the page to see them "
+        "here instead."
+    )
 
 
 @session.kept_per_run(maxsize=64, anew=session.n_followed)  # it names later steps
@@ -60,10 +63,10 @@ def _move(view: View, move: Move) -> None:
         on_click=session.select,
         args=(move.items, f"{words}, step {view.step}"),
     )
-    if not view.dataset.is_image:
+    if view.dataset.images is None:
         return
     items = move.items[:IMAGES]
-    alt = f"{len(items)} images that went from {move.words}"
+    alt = f"{len(items)} {view.dataset.noun}s that went from {move.words}"
     item_sheet.image_sheet(view, items, key=f"story-sheet-{name}", alt=alt)
 
 

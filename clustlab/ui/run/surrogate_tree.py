@@ -70,10 +70,10 @@ def _rules_in_words(surrogate: Surrogate, depth: int) -> None:
 @session.kept_per_run(maxsize=2)
 def _figures(run: Run) -> tuple[Array, Array, tuple[str, ...]]:
     """Items looked at (m,), their figures (m, f), and the names of these."""
-    items = session.items(run)
-    rows = sample(len(items))
+    data = session.dataset(run)
+    rows = sample(len(data.items))
     with _progress("Measuring items") as report:
-        x, names = features.named(items, rows, report)
+        x, names = features.named(data.items, rows, report, data.columns)
     return rows, x, names
 
 

@@ -34,12 +34,12 @@ def item_image(request: Request) -> Response:
     if not (wanted.isascii() and wanted.isdecimal() and len(wanted) <= LONGEST_INDEX):
         return Response(status_code=404)
     try:
-        items = session.items(session.store().run(request.path_params["run"]))
+        pictures = session.dataset(session.store().run(request.path_params["run"])).pictures
     except (ClustlabError, OSError, ValueError):
         return Response(status_code=404)
-    if int(wanted) >= len(items):
+    if int(wanted) >= len(pictures):
         return Response(status_code=404)
-    png = sheets.png(sheets.tile(items, int(wanted), size=112))
+    png = sheets.png(sheets.tile(pictures, int(wanted), size=112))
     return Response(png, media_type="image/png", headers={"Cache-Control": "max-age=86400"})
 
 

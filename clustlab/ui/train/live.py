@@ -139,6 +139,7 @@ def _embedding(view: View) -> None:
         scatter.embedding,
         table,
         selected=session.selection()[0],
+        names=view.dataset.item_names,
         extent=view.timeline.extent(),
         size=(400, EMBEDDING - 40),
         key=key,
@@ -151,11 +152,11 @@ def _embedding(view: View) -> None:
 
 def _cluster_rows(view: View) -> None:
     st.markdown(
-        "**Images of each cluster**, most typical first",
+        f"**{plain(view.dataset.noun).capitalize()}s of each cluster**, most typical first",
         help=plain(reading(sheets.cluster_rows)),
     )
     sheet = _sheet_of_rows(view.run, view.step, view.asked_class_rule)
-    alt = "Images of each cluster, a row each"
+    alt = f"{view.dataset.noun.capitalize()}s of each cluster, a row each"
     item_sheet.show_sheet(view, sheet, key="live-rows", alt=alt, fit="crop")
 
 
@@ -168,7 +169,7 @@ def _sheet_of_rows(run: Run, step: int, class_rule: ClassRule | None) -> sheets.
         for i in ids
     ]
     return sheets.cluster_rows(
-        view.dataset.items,
+        view.dataset.pictures,
         rows,
         clusters=ids,
         tile=item_sheet.TILE,

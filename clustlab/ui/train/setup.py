@@ -310,7 +310,7 @@ def samples(dataset: type[DatasetSpec], params: Mapping[str, Any], seed: int) ->
         )
         return None
     if len(data.items):
-        strip = sheets.png(sheets.strip(data.items))
+        strip = sheets.png(sheets.strip(data.pictures))
         st.image(strip, width="stretch", alt=f"Twelve items of {dataset.title}")
     st.caption(f"**{plain(dataset.title)}.** {plain(data.protocol)}")
     for remark in remarks(data.items):

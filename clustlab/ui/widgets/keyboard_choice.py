@@ -101,7 +101,7 @@ def cells(
     counts: Array,
     say: Callable[[int, int], str],
     *,
-    are_images: bool,
+    noun: str,
     rows: Array | None = None,
     columns: Array | None = None,
 ) -> dict[tuple[int, int], str]:
@@ -114,13 +114,13 @@ def cells(
     words = {}
     for row, column, n in filled(counts):
         cell = int(rows[row]), int(columns[column])
-        words[cell] = f"{say(*cell)}: {images(n, are_images=are_images)}"
+        words[cell] = f"{say(*cell)}: {counted(n, noun)}"
     return words
 
 
-def images(n: int, *, are_images: bool = True) -> str:
-    """So many images, or items of another kind, in words."""
-    return f"{n:,} {'image' if are_images else 'item'}{'s' * (n != 1)}"
+def counted(n: int, noun: str) -> str:
+    """So many images or items, in words."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
 
 
 # -- areas -------------------------------------------------------------------------------------

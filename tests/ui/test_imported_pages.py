@@ -1,0 +1,157 @@
+"""Data of one's own on every page: images without labels, and vectors with images or without."""
+
+import io
+import json
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+
+from clustlab.analysis import biography
+from clustlab.analysis.failures import report
+from clustlab.data.item_names import shortened
+from clustlab.runs.store import RunSpec, RunStore
+from clustlab.training.worker import execute, new_run
+from clustlab.ui import session
+from clustlab.ui.look import embedding
+from clustlab.ui.markdown import plain
+from clustlab.ui.run import item_sheet
+from clustlab.ui.run.view import chosen_step
+from clustlab.ui.server import routes
+from clustlab.views import lasso, panes, scatter
+from tests.support import own_data
+from tests.support.asked import answer_to
+from tests.ui.test_pages import visit, words
+
+PAGES = ("train", "embedding", "clusters", "evaluate", "failures", "shifts", "follow", "inside")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folders(tmp_path_factory):
+    """Folders of data and runs for all tests of this file."""
+    root = tmp_path_factory.mktemp("own")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLUSTLAB_DATA", str(root / "data"))
+        patch.setenv("CLUSTLAB_RUNS", str(root / "runs"))
+        yield root
+
+
+def trained(own, **settings):
+    store = RunStore()
+    settings = {"n_clusters": 3, "n_init": 1, "max_iter": 4, **settings}
+    run = new_run(store, RunSpec(own.name, "kmeans", {}, settings, preset="custom"))
+    execute(store.root, run.id)
+    assert run.status == "done", run.progress
+    return run
+
+
+@pytest.fixture(scope="module")
+def of_images():
+    return trained(own_data.image_set())
+
+
+@pytest.fixture(scope="module")
+def of_features():
+    return trained(own_data.vector_set())
+
+
+@pytest.fixture(scope="module")
+def of_table():
+    return trained(own_data.vector_set("My table", n=90, shown=False))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_show_images_without_labels(of_images, page):
+    app = visit(page, run=of_images.id)
+    assert not app.error
+    assert "no such item" not in words(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_show_the_images_of_vectors(of_features, page):
+    assert not visit(page, run=of_features.id).error
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_show_vectors_without_images_and_call_none_an_image(of_table, page):
+    app = visit(page, run=of_table.id)
+    assert not app.error
+    assert "image" not in "\n".join(e.value for e in app.markdown).lower()
+
+
+def test_two_runs_on_them_are_compared(of_features):
+    other = trained(own_data.vector_set(), n_clusters=4)
+    app = visit("compare", runs=f"{of_features.id},{other.id}")
+    assert not app.error
+
+
+def item_called(run, name):
+    return list(session.dataset(run).item_names).index(name)
+
+
+def test_the_biography_is_headed_by_the_name_as_it_is(of_images):
+    odd, long = (item_called(of_images, name) for name in (own_data.MARKUP, own_data.LONG))
+    said = words(visit("embedding", run=of_images.id, item=str(odd)))
+    assert f"**{plain(shortened(own_data.MARKUP))}** · item {odd}" in said
+    assert own_data.MARKUP[:20] not in said
+    said = words(visit("clusters", run=of_images.id, item=str(long)))
+    assert f"**{'a' * 20}…{'z' * 19}** · item {long}" in said
+
+
+def test_a_hover_and_the_table_name_items(of_images):
+    view, item = chosen_step(of_images), item_called(of_images, "cells/0007.png")
+    line = item_sheet.item_line(view, item)
+    assert line.startswith(f"cells/0007.png (item {item}) · cluster ")
+    table = item_sheet.item_table(view, np.array([item_called(of_images, own_data.LONG), item]))
+    assert table["name"].tolist() == [own_data.LONG, "cells/0007.png"]
+
+
+def test_what_is_shown_of_an_item_is_its_image_and_not_its_vector(of_features, of_table):
+    def picture(run):
+        status, kind, body = answer_to(app, f"/api/item/{run.id}/2.png")
+        assert (status, kind) == (200, "image/png")
+        return np.asarray(Image.open(io.BytesIO(body)))
+
+    app = Starlette(routes=routes.routes)
+    data = session.dataset(of_features)
+    assert data.name_of(2) == f"cells/{(row := int(data.name_of(2)[6:10])):04d}.png"
+    assert (picture(of_features)[5::9, 5::9][:12, :12] == own_data.pictures(120)[row]).all()
+    grey = picture(of_table)
+    assert (grey[..., 0] == grey[..., 1]).all()
+
+
+def test_images_of_vectors_leave_in_an_archive(of_features):
+    from clustlab.runs import exports
+
+    table = item_sheet.item_table(chosen_step(of_features), np.array([2, 5]))
+    pack = zipfile.ZipFile(io.BytesIO(exports.images(session.dataset(of_features), table)))
+    assert pack.namelist() == ["000002.png", "000005.png", "items.csv"]
+    assert session.dataset(of_features).name_of(5) in pack.read("items.csv").decode()
+
+
+def test_maps_carry_the_names_of_what_they_draw(of_images):
+    view, names = chosen_step(of_images), session.dataset(of_images).item_names
+    table = embedding.table_of(view, view.timeline.points(view.step))
+    chart = scatter.embedding(table, names=names).to_dict()
+    rows = next(rows for rows in chart["datasets"].values() if "name" in rows[0])
+    assert {row["name"] for row in rows} == {shortened(name) for name in names}
+    assert '"field": "name"' in json.dumps(chart["layer"][0]["encoding"]["tooltip"])
+    option, _ = lasso.option(table, names=names)
+    assert option["series"][0]["encode"]["itemName"] == "name"
+    wide = panes.wide([table[["x", "y"]].to_numpy()], [view.clusters])
+    assert '"field": "name"' in json.dumps(panes.linked(wide, ["A"], names=names).to_dict())
+
+
+def test_the_command_line_names_items(of_images, of_features):
+    run = of_images
+    data, timeline = session.dataset(run), session.timeline(run)
+    assert biography.report(run, data, timeline, 3)["name"] == data.name_of(3)
+    told = report.report(run, data, timeline, "undecided", limit=2)
+    assert [item["name"] for item in told["items"]] == [
+        data.name_of(item["index"]) for item in told["items"]
+    ]
+    unnamed = replace(data, item_names=())
+    assert biography.report(run, unnamed, timeline, 3)["name"] is None
