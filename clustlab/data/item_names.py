@@ -75,6 +75,20 @@ class ItemNames(Sequence[str]):
         np.save(folder / LETTERS, self._letters)
         np.save(folder / ENDS, self._ends)
 
+    def holding(self, text: str) -> Iterator[int]:
+        """Items whose names hold a text, letters from a to z in whatever case."""
+        wanted, letters = text.encode().lower(), bytes(self._letters).lower()
+        at = letters.find(wanted)
+        while at >= 0:
+            item = int(np.searchsorted(self._ends, at, side="right"))
+            if item >= len(self):  # of a damaged file
+                return
+            end = int(self._ends[item])
+            is_within = at + len(wanted) <= end  # else it ends in the next name
+            if is_within:
+                yield item
+            at = letters.find(wanted, end if is_within else at + 1)
+
     def __len__(self) -> int:
         return len(self._ends)
 
@@ -97,6 +111,25 @@ class ItemNames(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         return (self[i] for i in range(len(self)))
+
+
+def items_named(names: Sequence[str], text: str, most: int) -> list[int]:
+    """Items (at most so many) that are called so; if there is none, those whose names hold it."""
+    wanted = text.strip()
+    if not wanted:
+        return []
+    low = wanted.lower()
+    holding = (
+        names.holding(wanted)
+        if isinstance(names, ItemNames)
+        else (item for item, name in enumerate(names) if low in name.lower())
+    )
+    exact, others = [], []
+    for item in holding:
+        among = exact if names[item] == wanted else others
+        if len(among) < most:
+            among.append(item)
+    return exact or others
 
 
 def shortened(name: str, longest: int = IN_A_LINE) -> str:

@@ -139,6 +139,8 @@ SELECTED = SessionValue[tuple[list[int], str]]("selected", ([], ""))  # items, a
 PICKED = SessionValue[int | None]("picked", None)
 HAS_MARKS = SessionValue("marked", False)  # in charts
 TIMES_CLEARED = SessionValue("cleared", 0)
+ITEM_NAME = SessionValue("item-name", "")  # to find an item by
+NAME_NOT_FOUND = SessionValue("name-not-found", "")
 CHOSEN_BY_KEYS = SessionValue[tuple[str, Any, str]]("chosen", ("", None, ""))  # chart, what, title
 
 FOLLOWED = SessionValue[Mapping[str, Any]]("followed", {})  # parts of the page: see widgets.live

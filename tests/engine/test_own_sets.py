@@ -11,7 +11,7 @@ import pytest
 
 from clustlab import registry
 from clustlab.data import library, own_sets
-from clustlab.data.item_names import ItemNames, item_words, shortened
+from clustlab.data.item_names import ItemNames, item_words, items_named, shortened
 from clustlab.data.own_sets import SetWriter
 from clustlab.errors import DatasetUnavailable, ParameterError
 from clustlab.params import build, schema
@@ -185,6 +185,27 @@ def test_an_item_is_called_by_its_name_and_number():
     assert (data.noun, data.pictures is data.items) == ("item", True)
     with_images = replace(data, images_shown=np.zeros((N, 2, 2, 1), np.uint8))
     assert (with_images.noun, with_images.pictures is with_images.images_shown) == ("image", True)
+
+
+@pytest.mark.parametrize("pack", [list, ItemNames.made_of])
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("b/1.png", [2]),  # the whole name, though it is a part of others
+        ("1.png", [0, 2, 3, 4]),
+        ("B/1", [2, 3, 4]),
+        ("b/1.PNG", [2, 3, 4]),
+        ("ga", []),  # the end of one name and the beginning of the next
+        (" a/1.png ", [0]),
+        ("straße", [5]),
+        ("", []),
+        ("no such", []),
+    ],
+)
+def test_an_item_is_found_by_its_name_or_a_part_of_it(pack, text, found):
+    names = ["a/1.png", "a/2.png", "b/1.png", "bb/1.png", "xb/1.png", "Straße"]
+    assert items_named(pack(names), text, 9) == found
+    assert items_named(pack(names), text, 1) == found[:1]
 
 
 def test_names_are_copied_by_their_place_so_that_charts_are_known_by_little(tmp_path):

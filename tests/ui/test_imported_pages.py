@@ -155,3 +155,28 @@ def test_the_command_line_names_items(of_images, of_features):
     ]
     unnamed = replace(data, item_names=())
     assert biography.report(run, unnamed, timeline, 3)["name"] is None
+
+
+def test_an_item_is_opened_by_its_name(of_images):
+    app = visit("clusters", run=of_images.id)
+    field = next(field for field in app.text_input if field.label == "Find by name")
+    field.set_value("0007.png").run()
+    item = item_called(of_images, "cells/0007.png")
+    assert f"**cells/0007.png** · item {item}" in words(app)
+    field = next(field for field in app.text_input if field.label == "Find by name")
+    field.set_value("no *such*").run()
+    assert r"No name holds 'no \*such\*'" in words(app)
+    field = next(field for field in app.text_input if field.label == "Find by name")
+    field.set_value("cells/000").run()
+    assert "**Named 'cells/000'**: 8 items" in words(app)
+
+
+def test_the_command_finds_an_item_by_its_name(of_images, capsys):
+    from clustlab.__main__ import main
+
+    item = item_called(of_images, "cells/0007.png")
+    assert main(["biography", of_images.id, "cells/0007.png"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (told["index"], told["name"]) == (item, "cells/0007.png")
+    assert main(["biography", of_images.id, "cells/000"]) == 2
+    assert "'cells/0002.png'" in capsys.readouterr().err

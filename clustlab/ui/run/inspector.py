@@ -5,12 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from clustlab.ui import session
+from clustlab.data.item_names import items_named
+from clustlab.ui import session, state
 from clustlab.ui.markdown import plain
 from clustlab.ui.run import biography, item_sheet, save_basket, story
 from clustlab.ui.run.view import View
 
 SHOWN = 96  # images of a selection in sight at once
+MOST_FOUND = 1000  # items that are selected by a part of their names
 
 
 def inspector_panel(view: View, unselected: Callable[[], None] | None = None) -> None:
@@ -28,6 +30,30 @@ def inspector_panel(view: View, unselected: Callable[[], None] | None = None) ->
         else:
             unselected()
     _selection(view)
+    if view.dataset.item_names:
+        _find(view)
+
+
+def _find(view: View) -> None:
+    """A field that opens the item of a name, or selects those whose names are alike."""
+
+    def find() -> None:
+        text = state.ITEM_NAME.get()
+        found = items_named(view.dataset.item_names, text, MOST_FOUND)
+        if len(found) == 1:
+            session.pick(found[0])
+        elif found or text.strip():
+            session.select(found, f"Named {text.strip()!r}" if found else "")
+        state.NAME_NOT_FOUND.set("" if found else text.strip())
+
+    st.text_input(
+        "Find by name",
+        key=state.ITEM_NAME.key,
+        placeholder="name of an item, or a part of it",
+        on_change=find,
+    )
+    if text := state.NAME_NOT_FOUND.get():
+        st.caption(f"No name holds {plain(repr(text))}.")
 
 
 # -- the selection -----------------------------------------------------------------------------
