@@ -180,3 +180,20 @@ def test_the_command_finds_an_item_by_its_name(of_images, capsys):
     assert (told["index"], told["name"]) == (item, "cells/0007.png")
     assert main(["biography", of_images.id, "cells/000"]) == 2
     assert "'cells/0002.png'" in capsys.readouterr().err
+
+
+def test_what_differs_in_a_cluster_is_told_by_the_names_of_columns(of_table):
+    app = visit("clusters", run=of_table.id)
+    assert "What differs in this cluster" in words(app)
+    box = next(box for box in app.selectbox if box.label == "Cluster")
+    labels = session.dataset(of_table).labels
+    clusters = chosen_step(of_table).clusters
+    box.set_value(int(np.bincount(clusters[labels == 2]).argmax())).run()
+    assert not app.exception
+    chart = next(c for c in app.get("vega_lite_chart") if "in deviations" in c.proto.spec)
+    expression = json.loads(chart.proto.spec)["layer"][0]["encoding"]["y"]["axis"]["labelExpr"]
+    assert expression.startswith("['size', ")
+
+
+def test_pages_of_images_say_nothing_of_features(of_images):
+    assert "What differs" not in words(visit("clusters", run=of_images.id))

@@ -8,7 +8,7 @@ from clustlab.analysis.shares import percent
 from clustlab.types import NOISE, Array, cluster_words
 from clustlab.ui import session
 from clustlab.ui.markdown import plain
-from clustlab.ui.run import item_sheet
+from clustlab.ui.run import feature_differences, item_sheet
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
 from clustlab.views import bars, sheets
@@ -36,6 +36,8 @@ def clusters_page(view: View) -> None:
         for cluster in ids[(page - 1) * PER_PAGE : page * PER_PAGE]:
             _row(view, int(cluster), str(order))
     panels.guide(sheets.atlas)
+    if not view.dataset.is_image:
+        feature_differences.what_differs(view)
 
 
 def rows_of(view: View) -> Array:
