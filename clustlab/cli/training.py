@@ -171,7 +171,8 @@ def _complain_of_what_came_out(run: Run, figures: dict[str, Any]) -> None:
         if alarm["until"] == figures["steps"] - 1:
             complain(f"Alarm: {alarm['title'].lower()} since step {alarm['step']}.")
     if figures["missing_steps"]:
-        complain(f"{run.title}: {len(figures['missing_steps'])} steps are missing; resume it.")
+        n = len(figures["missing_steps"])
+        complain(f"{run.title}: {n} {'steps are' if n > 1 else 'step is'} missing; resume it.")
 
 
 def _watch(run: Run, ended: threading.Event) -> None:

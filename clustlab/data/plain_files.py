@@ -59,7 +59,9 @@ def content(folder: Path, name: str, longest: int = LONGEST) -> bytes:
 
 
 def check_plain(folder: Path) -> None:
-    """Nothing, if a folder holds only plain files and folders; else `Unreadable`, with its name."""
+    """Nothing, if a folder is plain and all that it holds; else `Unreadable`, with the name."""
+    if folder.is_symlink():
+        raise Unreadable("it is a link")
     with os.scandir(folder) as entries:
         for entry in entries:
             if not (entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)):

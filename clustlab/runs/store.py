@@ -34,7 +34,7 @@ import clustlab
 from clustlab.data import library, plain_files
 from clustlab.data.atomic import flush, write_atomically
 from clustlab.data.checked_json import Unreadable
-from clustlab.errors import Diverged, RunNotFound, RunUnreadable, StepMissing
+from clustlab.errors import Diverged, ParameterError, RunNotFound, RunUnreadable, StepMissing
 from clustlab.runs import titles
 from clustlab.runs.identity import recorded_changes
 from clustlab.runs.migration import SCHEMA, MigratedArrays, number_of_noise
@@ -409,8 +409,18 @@ class RunStore:
         """Put a run aside, stopped; `restore` brings it back until `purge`.
 
         One that cannot be read can be deleted, too.
+
+        Raises
+        ------
+        ParameterError
+            If a run of this name, such as the original of a copy, is among the deleted.
         """
         path, active = _child(self.root, run_id), None
+        if (self._bin / run_id).exists():
+            raise ParameterError(
+                f"A run {run_id!r} was deleted before and can still be restored.",
+                "Rename the folder of this one, or wait until the other is purged.",
+            )
         with contextlib.suppress(RunUnreadable):
             run = self.run(run_id)
             active = run if run.is_active else None

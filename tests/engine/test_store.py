@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from clustlab.data import library
 from clustlab.data.atomic import write_atomically
-from clustlab.errors import RunNotFound
+from clustlab.errors import ParameterError, RunNotFound
 from clustlab.runs import liveness
 from clustlab.runs.liveness import claim, worker_identity
 from clustlab.runs.store import (
@@ -421,6 +422,29 @@ def test_delete_can_be_undone(store):
     assert reader[1].scalars == {"loss": 1 / 3}
     write(run, 1, start=2)
     assert len(reader) == 3
+
+
+def test_a_copy_is_not_deleted_over_its_original(store):
+    run = new(store)
+    set_state(run, "done")
+    copy = store.root.parent / "copy"
+    shutil.copytree(run.path, copy)
+    store.delete(run.id)
+    copy.rename(run.path)
+    with pytest.raises(ParameterError, match="was deleted before"):
+        store.delete(run.id)
+    assert run.path.is_dir()
+
+
+def test_a_folder_that_is_a_link_is_no_run(store, tmp_path):
+    run = new(store)
+    set_state(run, "done")
+    elsewhere = run.path.rename(tmp_path / "elsewhere")
+    run.path.symlink_to(elsewhere)
+    (unreadable,) = store.unreadable()
+    assert (unreadable.id, unreadable.reason) == (run.id, "it is a link")
+    store.delete(run.id)
+    assert elsewhere.is_dir()
 
 
 def test_a_deleted_active_run_is_stopped(store):
