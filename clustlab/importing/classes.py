@@ -1,6 +1,7 @@
 """Classes of items as they are met: numbers or text become numbers from 0 up, with their names."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ LONGEST = 120  # letters of the name of a class
 NAMES_IN_ALL = 1_000_000  # letters of the names of all classes
 
 Value = int | float | str
+_WHOLE = re.compile(r"^(-?[1-9]\d{0,14}|0)(\.0)?$")
 
 
 class Classes:
@@ -116,7 +118,9 @@ def _plain(value: Any) -> Value | None:
         return int(value) if value.is_integer() else value
     if isinstance(value, int):
         return value
-    return str(value).strip() or None
+    text = str(value).strip()
+    whole = _WHOLE.match(text)
+    return int(whole[1]) if whole else text or None
 
 
 def _order(key: Value) -> tuple[bool, float, str]:

@@ -46,6 +46,11 @@ class Piece:
     names: Sequence[str] = ()  # (m,) or none
     classes: Mapping[str, Any] = field(default_factory=dict)  # (m,) of each set of classes
     images: Array | None = None  # (m, h, w, c) uint8, shown beside vectors
+    lines: Sequence[int] = ()  # (m,) of a file of text, counted from 1
+
+    def place(self, item: int) -> str:
+        """How an item is called in messages, such as `row 5 (line 7)`."""
+        return f"row {self.first + item}" + (f" (line {self.lines[item]})" if self.lines else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ class _Collected:
         self.n_refused += len(piece.refused)
         for place, reason in sorted(piece.refused.items()):
             if len(self.refused) < REFUSALS_KEPT:
-                self.refused.append(Refused(f"row {piece.first + place}", reason))
+                self.refused.append(Refused(piece.place(place), reason))
         kept = piece
         if piece.refused:
             left = np.setdiff1d(np.arange(len(piece.items)), list(piece.refused))

@@ -58,7 +58,7 @@ def layout(name: str, shape: tuple[int, ...]) -> Layout:
             return Layout(h, w, c, False, is_first)
     told = " x ".join(map(str, shape))
     raise DataError(
-        f"{name} has the shape {told}, which is none of images.",
+        f"{name} has the shape {told}, which no array of images has.",
         "Images are items x height x width, with 1 to 4 channels at the end or after the items.",
     )
 
@@ -138,11 +138,16 @@ def coloured(images: Array, choices: Choices) -> Array:
     """Images (m, h, w, c) uint8 in grey or colour, as chosen."""
     is_grey = images.shape[-1] == 1
     if choices.colour == "grey" and not is_grey:
-        grey: Array = np.rint(images @ GREY)[..., None].astype(np.uint8)
-        return grey
+        return grey(images)
     if choices.colour == "colour" and is_grey:
         return images.repeat(3, -1)
     return images
+
+
+def grey(images: Array) -> Array:
+    """Brightness (m, h, w, 1) uint8 of images (m, h, w, 3) uint8."""
+    brightness: Array = np.rint(images @ GREY)[..., None].astype(np.uint8)
+    return brightness
 
 
 def resized(image: Array, size: tuple[int, int], choices: Choices) -> Array:

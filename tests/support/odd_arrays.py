@@ -1,5 +1,7 @@
 """Small arrays and tables as people have them, odd and hostile ones among them."""
 
+import io
+
 import numpy as np
 
 N, WIDTH = 60, 17
@@ -39,3 +41,12 @@ def mutated(content, rng):
         start, end = sorted(rng.integers(len(content), size=2))
         content[start:end] = content[start:end] * int(rng.integers(3))
     return bytes(content)
+
+
+def png(image):
+    """An image (h, w) or (h, w, 3) uint8 as a file."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(image).save(out, "PNG")
+    return out.getvalue()

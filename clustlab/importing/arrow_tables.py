@@ -1,0 +1,125 @@
+"""Tables in Parquet and Feather, read a few rows at a time."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypedDict
+
+from clustlab.data.checked_json import Unreadable, parsed
+from clustlab.errors import DataError
+from clustlab.importing.cells import ArrowCells, TableChunk, held_by
+
+CHUNK = 4 * 2**20  # bytes of rows that are read together, as far as that is known beforehand
+BUFFER = 2**20  # bytes of a column that are read together; else it would be all of them
+MOST_ROWS = 20_000  # read together
+FEWEST_ROWS = 16
+MOST_COLUMNS = 20_000
+
+
+class _HubInfo(TypedDict):
+    features: dict[str, Any]
+
+
+class _Hub(TypedDict):
+    """What the Hugging Face hub writes into the head of a Parquet file."""
+
+    info: _HubInfo
+
+
+class ArrowTable:
+    """A table in a Parquet or Feather file.
+
+    Raises
+    ------
+    DataError
+        If it is none, or is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.facts: tuple[str, ...] = ()
+        self._is_parquet = path.suffix.lower() in (".parquet", ".pq")
+        with self._opened() as (file, schema, n_rows, nbytes):
+            del file
+            self.names = tuple(schema.names)
+            self.n_rows: int = n_rows
+            self._types = {name: schema.field(place).type for place, name in enumerate(self.names)}
+            if len(set(self.names)) < len(self.names) or len(self.names) > MOST_COLUMNS:
+                raise DataError(
+                    f"{path.name} has {len(self.names):,} columns, or several of one name.",
+                    f"Save it with at most {MOST_COLUMNS:,} columns, each with a name of its own.",
+                )
+            self.class_names = _class_names(schema.metadata or {})
+        row_bytes = nbytes // max(1, n_rows)
+        self._rows = min(MOST_ROWS, max(FEWEST_ROWS, CHUNK // max(1, row_bytes)))
+
+    def held_by(self, name: str) -> str:
+        """What a column holds, see `cells.held_by`."""
+        return held_by(self._types[name])
+
+    def chunks(self, rows: int | None = None) -> Iterator[TableChunk]:
+        """Consecutive rows; at most so many together if that is said."""
+        at_once = min(self._rows, rows or self._rows)
+        first = 0
+        with self._opened() as (file, *_):
+            for batch in self._batches(file, at_once):
+                yield TableChunk(first, len(batch), _cells(batch))
+                first += len(batch)
+
+    def _batches(self, file: Any, rows: int) -> Iterator[Any]:
+        if self._is_parquet:
+            yield from file.iter_batches(batch_size=rows, use_threads=False)
+            return
+        for number in range(file.num_record_batches):
+            batch = file.get_batch(number)
+            batch.validate(full=True)
+            for start in range(0, len(batch), rows):
+                yield batch.slice(start, rows)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[tuple[Any, Any, int, int]]:
+        """The file, its schema, its number of rows and the bytes of their values."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            if self._is_parquet:
+                with pq.ParquetFile(self.path, buffer_size=BUFFER, pre_buffer=False) as file:
+                    about = file.metadata
+                    groups = range(about.num_row_groups)
+                    nbytes = sum(about.row_group(i).total_byte_size for i in groups)
+                    yield file, file.schema_arrow, about.num_rows, nbytes
+            else:
+                with pa.memory_map(str(self.path)) as mapped, pa.ipc.open_file(mapped) as file:
+                    lengths = [file.get_batch(i).num_rows for i in range(file.num_record_batches)]
+                    yield file, file.schema, sum(lengths), self.path.stat().st_size
+        except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
+            raise _damaged(self.path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path.name} is cut off, damaged, or no table of this kind ({type(error).__name__}).",
+        "Save or download it again.",
+    )
+
+
+def _cells(batch: Any) -> Any:
+    def cells(name: str) -> ArrowCells:
+        return ArrowCells(name, batch.column(batch.schema.get_field_index(name)))
+
+    return cells
+
+
+def _class_names(metadata: dict[bytes, bytes]) -> dict[str, tuple[str, ...]]:
+    """Names of the classes of each column, from what the Hugging Face hub wrote; else none."""
+    try:
+        said = parsed(metadata.get(b"huggingface", b""), _Hub)["info"]["features"]
+    except Unreadable:
+        return {}
+    found = {}
+    for column, about in said.items():
+        names = about.get("names") if isinstance(about, dict) else None
+        if isinstance(names, list) and all(isinstance(each, str) for each in names):
+            found[column] = tuple(names)
+    return found
