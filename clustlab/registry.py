@@ -247,7 +247,7 @@ def method(name: str) -> type[Method]:
 
 def dataset(name: str) -> type[DatasetSpec]:
     """Data set of this name; raises like `method`."""
-    return _find("data set", datasets(), name)
+    return _find("data set", datasets(), name, "; or import it again under this name")
 
 
 def works_on(method: type[Method], kind: str) -> bool:
@@ -271,9 +271,10 @@ def check_kind(method: type[Method], dataset: type[DatasetSpec]) -> None:
         )
 
 
-def _find(what: str, known: Mapping[str, Any], name: str) -> Any:
+def _find(what: str, known: Mapping[str, Any], name: str, or_else: str = "") -> Any:
     if name not in known:
-        raise ParameterError(f"There is no {what} {name!r}.", f"Choose one of: {', '.join(known)}.")
+        hint = f"Choose one of: {', '.join(known)}{or_else}."
+        raise ParameterError(f"There is no {what} {name!r}.", hint)
     return known[name]
 
 

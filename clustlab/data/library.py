@@ -241,7 +241,12 @@ def fingerprint(
     root: Path, name: str, params: Mapping[str, Any], seed: int, excluded: Sequence[int] = ()
 ) -> str:
     """Digest of items and labels of a loaded data set: equal means the same images."""
-    return _about(_folder(root, name, params, seed, excluded))["fingerprint"]
+    return fingerprint_in(_folder(root, name, params, seed, excluded))
+
+
+def fingerprint_in(folder: Path) -> str:
+    """The same of the data set in a folder."""
+    return _about(folder)["fingerprint"]
 
 
 def folder_of(root: Path, data_key: str) -> Path:

@@ -40,6 +40,7 @@ from clustlab.runs.identity import recorded_changes
 from clustlab.runs.migration import SCHEMA, MigratedArrays, number_of_noise
 from clustlab.runs.reading import Status as Status
 from clustlab.runs.reading import looks_like_run, opened_manifest
+from clustlab.runs.source import way_back
 from clustlab.runs.spec import RunSpec as RunSpec  # readers of runs find it here, too
 from clustlab.runs.status import ACTIVE as ACTIVE
 from clustlab.runs.status import INTENTIONS, Intention, Request, progress_of, requested
@@ -53,7 +54,6 @@ from clustlab.runs.step_files import snapshot_path as snapshot_path
 from clustlab.runs.step_log import MOST_MISSING, StepLog, is_missing
 from clustlab.types import Array, Artefact, Dataset, Snapshot
 
-LOAD_AGAIN = "Resume the run, or duplicate it, to load them again."
 UNUSED_DATA = 3600.0  # seconds for which a loaded data set without a run is kept
 
 
@@ -373,10 +373,10 @@ class RunStore:
             return library.open_folder(self.data_folder(run))
         except OSError as error:
             what = f"The items of {run.id!r} are not in the folder _data/{key}."
-            raise RunNotFound(what, LOAD_AGAIN) from error
+            raise RunNotFound(what, way_back(run.spec, run.manifest)) from error
         except Unreadable as error:
             what = f"The items of {run.id!r} in the folder _data/{key} are damaged: {error}."
-            raise RunNotFound(what, LOAD_AGAIN) from error
+            raise RunNotFound(what, way_back(run.spec, run.manifest)) from error
 
     def runs(self) -> list[Run]:
         """All readable runs, newest first."""

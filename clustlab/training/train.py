@@ -22,10 +22,11 @@ from clustlab.errors import ClustlabError, ParameterError, SetAside
 from clustlab.params import build
 from clustlab.registry import Method
 from clustlab.runs.interventions import InterventionQueue
+from clustlab.runs.source import why_not_drawn
 from clustlab.runs.store import Run, RunStore
 from clustlab.training.estimate import Machine
 from clustlab.training.writer import RunWriter, load_checkpoint
-from clustlab.types import Dataset, Intervention, PlannedPhase, Snapshot
+from clustlab.types import Dataset, Intervention, PlannedPhase, Report, Snapshot
 
 FEWEST = 2  # items for methods that find the number of clusters themselves
 LEAST_SHARE = 0.1  # of its steps that a worker must have done, so that its start weighs little
@@ -151,9 +152,7 @@ def _prepared(store: RunStore, run: Run, writer: RunWriter) -> tuple[Dataset, Me
         writer.poll()
         writer.report(phase=message, fraction=share)
 
-    dataset = library.load(
-        store.root, spec.dataset, spec.dataset_params, spec.seed, report, spec.excluded
-    )
+    dataset = _items(store, run, report)
     writer.data = store.data_folder(run)
     writer.poll()
     method = build(registry.method(spec.method), spec.method_params)
@@ -169,6 +168,18 @@ def _prepared(store: RunStore, run: Run, writer: RunWriter) -> tuple[Dataset, Me
             "Ask for fewer clusters or more samples.",
         )
     return dataset, method
+
+
+def _items(store: RunStore, run: Run, report: Report) -> Dataset:
+    """Items of a run, from the draw that it was given if its data set is gone or another by now."""
+    spec = run.spec
+    missing = why_not_drawn(spec, run.manifest)
+    if missing is None:
+        source = (store.root, spec.dataset, spec.dataset_params, spec.seed)
+        return library.load(*source, report, spec.excluded)
+    if library.is_whole(store.data_folder(run)):
+        return store.dataset(run)
+    raise missing
 
 
 def _state_continued(run: Run) -> dict[str, Any] | None:
@@ -268,15 +279,12 @@ class _Clock:
 
 def _record_environment(run: Run, store: RunStore, device: torch.device, reason: str) -> None:
     """Write down what the result may depend on besides the spec."""
-    spec = run.spec
     about = {
         "threads": torch.get_num_threads(),
         "device": str(device),
         "device_reason": reason,
         "python": platform.python_version(),
         "packages": {p: metadata.version(p) for p in ("torch", "numpy", "scikit-learn")},
-        "fingerprint": library.fingerprint(
-            store.root, spec.dataset, spec.dataset_params, spec.seed, spec.excluded
-        ),
+        "fingerprint": library.fingerprint_in(store.data_folder(run)),
     }
     write_atomically(run.path / "environment.json", json.dumps(about, indent=1))

@@ -20,6 +20,7 @@ from clustlab.errors import Cancelled, ClustlabError, ParameterError, SetAside, 
 from clustlab.params import build
 from clustlab.runs.identity import changed_from_preset
 from clustlab.runs.liveness import claim
+from clustlab.runs.source import why_not_drawn
 from clustlab.runs.store import (
     READY,
     Run,
@@ -68,6 +69,8 @@ def lengthen(store: RunStore, run: Run, longer: Longer, more: int, *, beyond: bo
     ClustlabError
         If it cannot go on, or what it has kept cannot be read.
     """
+    if missing := why_not_drawn(run.spec, run.manifest):
+        raise missing
     spec = _checked(store, longer_spec(run, longer, more, beyond=beyond))
     final = load_checkpoint(run.path / "checkpoint.pt")
     if run.status != "done" or not final:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 from dataclasses import replace
 
@@ -12,9 +13,13 @@ from starlette.applications import Starlette
 
 from clustlab.analysis import biography
 from clustlab.analysis.failures import report
+from clustlab.data import own_sets
 from clustlab.data.item_names import shortened
+from clustlab.errors import DatasetUnavailable
+from clustlab.runs import source
 from clustlab.runs.store import RunSpec, RunStore
-from clustlab.training.worker import execute, new_run
+from clustlab.training.longer import Longer
+from clustlab.training.worker import execute, lengthen, new_run, requeue
 from clustlab.ui import session
 from clustlab.ui.look import embedding
 from clustlab.ui.markdown import plain
@@ -197,3 +202,48 @@ def test_what_differs_in_a_cluster_is_told_by_the_names_of_columns(of_table):
 
 def test_pages_of_images_say_nothing_of_features(of_images):
     assert "What differs" not in words(visit("clusters", run=of_images.id))
+
+
+# -- what is gone ------------------------------------------------------------------------------
+@pytest.fixture
+def orphan():
+    """A run whose data set was removed; its items are still in the folder of runs."""
+    own = own_data.vector_set("My orphan", n=60)
+    run = trained(own)
+    own_sets.remove(own.name)
+    yield run
+    if own.folder.exists():
+        own_sets.remove(own.name)
+
+
+@pytest.mark.parametrize("page", [*PAGES, "runs", "data"])
+def test_a_run_whose_data_set_was_removed_is_shown_as_before(orphan, page):
+    app = visit(page, run=orphan.id)
+    assert not app.error
+    if page in PAGES:
+        assert "The data set 'My orphan' is not there any more" in words(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_say_how_to_get_back_items_that_are_gone_with_their_data_set(orphan, page):
+    shutil.rmtree(RunStore().data_folder(orphan))
+    said = "\n".join(each.value for each in visit(page, run=orphan.id).error)
+    assert "import the same files again under the name 'my-orphan'" in said.replace("\\", "")
+
+
+def test_a_run_goes_on_with_its_own_items_while_they_are_there(orphan):
+    (orphan.path / "snapshots" / "00001.npz").unlink()
+    run = RunStore().run(orphan.id)
+    assert run.damaged_steps() == [1]
+    requeue(run)
+    execute(RunStore().root, run.id)
+    assert run.status == "done", run.progress
+    assert not RunStore().run(orphan.id).damaged_steps()
+
+
+def test_a_run_never_goes_on_with_other_items_of_the_same_name(orphan):
+    assert own_data.vector_set("My orphan", n=75).name == orphan.spec.dataset
+    with pytest.raises(DatasetUnavailable, match="holds other items now"):
+        lengthen(RunStore(), orphan, Longer("max_iter", None, 4, 4, "step", None, False), 2)
+    shutil.rmtree(RunStore().data_folder(orphan))
+    assert "holds other items now" in source.way_back(orphan.spec, orphan.manifest)

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from clustlab.runs.source import why_not_drawn
 from clustlab.runs.store import RESUMABLE, Run
 from clustlab.training import estimate
 from clustlab.ui import session, state
@@ -55,6 +56,12 @@ def _state(run_id: str) -> None:
                 width="content",
                 help="Their files or their lines in the log cannot be read. The other steps are as "
                 "they were. Resume computes what is missing again.",
+            )
+        if gone := why_not_drawn(run.spec, run.manifest):
+            st.markdown(
+                f":orange[:material/link_off: {plain(gone.message)}]",
+                width="content",
+                help=plain(gone.hint),
             )
         scores = summaries.scores(run)
         leading = summaries.leading_scores(scores)
