@@ -58,16 +58,15 @@ def _import(args: argparse.Namespace) -> int:
     path, choices = Path(args.path), _choices(args)
     if not path.exists():
         raise ParameterError(f"There is no {args.path!r}.", "Check the path.")
-    if args.preview or args.strict:
-        seen = sources.preview(path, choices)
-        for sentence in (*seen.facts, *seen.warnings):
-            complain(sentence)
-        if args.preview or seen.n_refused:
-            _name_refused(seen.refused, seen.n_refused)
-            answer = {"items": seen.n_items, "shape": seen.shape, "classes": len(seen.class_counts)}
-            refused = {"count": seen.n_refused, "reasons": _reasons(seen.refused)}
-            print_answer({"dataset": None, **answer, "refused": refused, "bytes": seen.nbytes})
-            return 0 if args.preview else 2
+    seen = sources.preview(path, choices)
+    for sentence in (*seen.facts, *seen.warnings):
+        complain(sentence)
+    if args.preview or (args.strict and seen.n_refused):
+        _name_refused(seen.refused, seen.n_refused)
+        answer = {"items": seen.n_items, "shape": seen.shape, "classes": len(seen.class_counts)}
+        refused = {"count": seen.n_refused, "reasons": _reasons(seen.refused)}
+        print_answer({"dataset": None, **answer, "refused": refused, "bytes": seen.nbytes})
+        return 0 if args.preview else 2
     outcome = sources.bring_in(path, args.name, choices, _progress)
     _name_refused(outcome.refused, outcome.n_refused)
     if not outcome.is_new:
