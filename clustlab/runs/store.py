@@ -408,8 +408,7 @@ class RunStore:
     def delete(self, run_id: str) -> None:
         """Put a run aside, stopped; `restore` brings it back until `purge`.
 
-        One that cannot be read can be deleted, too. Raises `ParameterError` if a run of this name,
-        such as the original of a copy, is among the deleted.
+        One that cannot be read can be deleted, too. Raises `ParameterError` if one of this name is.
         """
         path, active = _child(self.root, run_id), None
         if (self._bin / run_id).exists():
