@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from clustlab.ui.learn import reference
+from clustlab.ui.data import sets
 
 st.title("Data sets", anchor=False)
-reference.datasets()
+sets.datasets()

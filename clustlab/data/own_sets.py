@@ -46,9 +46,11 @@ from clustlab.types import Array, Labelling
 
 SCHEMA = 1
 FOLDER, ABOUT, ITEMS, IMAGES = "imported", "about.json", "items.npy", "images.npy"
+REFUSED = "refused.json"
 LONGEST_NAME = 60
 HALF_WRITTEN = ".half-"  # begins the name of a folder that is being written
-HALF_AGE = 3600.0  # seconds after which nobody is still writing one
+REMOVED = ".removed-"  # begins the name of a folder that was put aside
+HALF_AGE = 3600.0  # seconds after which nobody is still writing one, nor wants one back
 REFUSALS_KEPT = 10_000
 
 Kind = Literal["images", "vectors"]
@@ -81,6 +83,13 @@ class About(TypedDict):
     features: NotRequired[Text]
     made_by: NotRequired[Text]
     n_refused: NotRequired[Count]
+
+
+class RefusedAbout(TypedDict):
+    """Something that did not come in: a line of `refused.json`."""
+
+    name: Text
+    reason: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +138,14 @@ class OwnSet:
         place = titles.index(title)
         labels = self._mapped(f"labels-{place}.npy", (len(self),), np.int32)
         return Labelling(labels, self.labellings[place][1])
+
+    def refused(self) -> list[RefusedAbout]:
+        """What did not come in, as far as it was noted."""
+        try:
+            text = plain_files.content(self.folder.parent, f"{self.folder.name}/{REFUSED}")
+        except FileNotFoundError:
+            return []
+        return parsed(text, list[RefusedAbout])
 
     def _mapped(self, file: str, shape: tuple[int, ...], dtype: Any) -> Array:
         def check(name: str, about: Declared) -> None:
@@ -257,7 +274,7 @@ class SetWriter:
     ) -> None:
         self.kind, self.shape = kind, shape
         self.n_items = 0
-        _clear_half_written()
+        clear_left_overs()
         self._folder = folder_of_all() / f"{HALF_WRITTEN}{secrets.token_hex(6)}"
         self._folder.mkdir(parents=True)
         self._digest = hashlib.sha256(f"{kind} {shape}".encode())
@@ -362,7 +379,7 @@ class SetWriter:
             np.save(self._folder / f"labels-{place}.npy", np.asarray(one.labels, np.int32))
         if refused:
             told = json.dumps(list(refused[:REFUSALS_KEPT]))
-            (self._folder / "refused.json").write_text(told, encoding="utf-8")
+            (self._folder / REFUSED).write_text(told, encoding="utf-8")
         (self._folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
         flush(*self._folder.iterdir(), self._folder)
         place_of_all = folder_of_all()
@@ -425,21 +442,27 @@ def remove(name: str) -> None:
     ParameterError
         If there is none.
     """
-    folder = folder_of_all() / name
-    if Path(name).name != name or name.startswith(".") or not folder.is_dir():
-        own_set(name)  # says what there is
     aside = folder_of_all() / f"{HALF_WRITTEN}{secrets.token_hex(6)}"
-    folder.rename(aside)  # at once, whatever its size
+    folder_to_remove(name).rename(aside)  # at once, whatever its size
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _clear_half_written() -> None:
-    """Remove what imports that were killed have left behind."""
-    for folder in folder_of_all().glob(f"{HALF_WRITTEN}*"):
-        with contextlib.suppress(OSError):
-            newest = max(each.lstat().st_mtime for each in (folder, *folder.iterdir()))
-            if time.time() - newest > HALF_AGE:
-                shutil.rmtree(folder, ignore_errors=True)
+def folder_to_remove(name: str) -> Path:
+    """Folder of a set, readable or not; raises like `remove`."""
+    folder = folder_of_all() / name
+    if Path(name).name != name or name.startswith(".") or not folder.is_dir():
+        own_set(name)  # says what there is
+    return folder
+
+
+def clear_left_overs() -> None:
+    """Remove what imports that were killed have left behind, and what nobody wants back."""
+    for start in (HALF_WRITTEN, REMOVED):
+        for folder in folder_of_all().glob(f"{start}*"):
+            with contextlib.suppress(OSError):
+                newest = max(each.lstat().st_mtime for each in (folder, *folder.iterdir()))
+                if time.time() - newest > HALF_AGE:
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 class _GrowingArray:

@@ -179,6 +179,9 @@ COMPARED_SOURCE = SessionValue[str | None]("compare-source", None)  # chart last
 ABOUT_METHOD, ABOUT_METHOD_IN_ADDRESS = SessionValue("about", ""), QueryValue("about")
 ABOUT_DATASET, ABOUT_DATASET_IN_ADDRESS = SessionValue("about-data", ""), QueryValue("about-data")
 
+# -- the page Data sets ------------------------------------------------------------------------
+REMOVED_SET = SessionValue[tuple[str, str]]("removed-set", ("", ""))  # name and title
+
 # -- other pages -------------------------------------------------------------------------------
 PROJECTION = SessionValue[str | None]("projection", None)
 RASTER_ROWS = SessionValue[tuple[int, int] | None]("raster-rows", None)

@@ -1,4 +1,4 @@
-"""The reference pages: methods from their own text and schema, data sets from their items."""
+"""The page Methods: each from its own text and schema."""
 
 import inspect
 import re
@@ -9,18 +9,13 @@ import streamlit as st
 
 from clustlab import registry
 from clustlab.course import catalogue
-from clustlab.errors import ClustlabError
 from clustlab.params import Param, schema
-from clustlab.registry import DatasetSpec, Method
-from clustlab.types import Dataset
-from clustlab.ui import nav, session, state
+from clustlab.registry import Method
+from clustlab.ui import nav, state
 from clustlab.ui.markdown import authored, plain
-from clustlab.ui.train import choices, setup
+from clustlab.ui.train import choices
 from clustlab.ui.widgets import panels
 from clustlab.ui.widgets.address_choice import select_in_address
-from clustlab.views import bars, sheets
-
-SHEET = 112  # random items on the sheet of a data set
 
 
 def methods() -> None:
@@ -130,60 +125,3 @@ def value_words(p: Param, value: Any) -> str:
     if p.kind == "bool":
         return "on" if value else "off"
     return f"{value:,}" if p.kind == "int" else str(value)
-
-
-def datasets() -> None:
-    """Page of one data set, chosen in the URL."""
-    known = registry.datasets()
-    _refusals()
-    name = select_in_address(
-        "Data set",
-        state.ABOUT_DATASET,
-        state.ABOUT_DATASET_IN_ADDRESS,
-        list(known),
-        words=lambda each: known[each].title,
-    )
-    spec = known[name]
-    st.markdown(authored(inspect.cleandoc(spec.__doc__ or "")))
-    st.caption(f"Licence: {plain(spec.licence)} · Source: {plain(spec.source)}")
-    try:
-        data = setup.loaded(spec, {}, seed=0)
-    except ClustlabError as error:
-        session.show_error(error)
-        return
-    if data is None:
-        download(spec)
-        return
-    _items(data)
-    if st.button(f"Train on {plain(spec.title)}", icon=":material/play_arrow:", type="primary"):
-        state.IS_FORM_OPEN.set(True)
-        nav.go("train", dataset=name)
-
-
-def _items(data: Dataset) -> None:
-    left, right = st.columns([2, 3], gap="large")
-    with left:
-        size = plain(" x ".join(map(str, data.items.shape[1:])))
-        st.markdown(f"**{len(data.items):,} items** of {size} · {plain(data.protocol)}")
-        if data.labels is None:
-            st.info("This data set has no labels, so pages show only what needs none.")
-        else:
-            panels.chart(bars.class_balance, data.labels, data.class_names, key="balance")
-    with right:
-        if data.is_image:
-            sheet = sheets.random_sheet(data.items, SHEET, columns=16)
-            st.image(
-                sheets.png(sheet.pixels),
-                width="stretch",
-                alt=f"{SHEET} random items of {data.name}",
-            )
-        else:
-            panels.chart(bars.points, data.items, data.labels, key="points")
-
-
-def download(spec: type[DatasetSpec]) -> None:
-    """Offer to fetch a data set that is not on this machine, with progress and a way to stop."""
-    st.info(f"{plain(spec.title)} is not on this machine yet.", icon=":material/download:")
-    if st.button("Download", type="primary", icon=":material/download:"):
-        session.download(spec.name)
-    panels.downloading(spec.name)

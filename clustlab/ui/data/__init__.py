@@ -1,0 +1,1 @@
+"""The page Data sets: those there are, and bringing in one's own."""

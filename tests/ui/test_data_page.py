@@ -1,0 +1,147 @@
+"""The page Data sets: imported ones among the others, their classes, and removing them."""
+
+import pytest
+
+from clustlab import registry
+from clustlab.data import own_sets, undo_removal
+from clustlab.errors import ParameterError
+from clustlab.runs.store import RunSpec
+from clustlab.training.worker import execute, new_run
+from clustlab.types import Labelling
+from clustlab.ui.data.imported_set import size_in_words
+from clustlab.ui.markdown import plain
+from tests.support import own_data
+from tests.ui.test_pages import visit, words
+
+
+@pytest.fixture(autouse=True)
+def data_folder(runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("CLUSTLAB_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def about(name):
+    return visit("data", **{"about-data": name})
+
+
+def button(app, label):
+    return next(each for each in app.button if each.label == label)
+
+
+def test_an_imported_set_is_listed_and_told_as_text():
+    own = own_data.image_set("Cells **bold** ![x](http://example.org/x)", n=30)
+    app = about(own.name)
+    box = next(box for box in app.selectbox if box.label == "Data set")
+    assert f"{own.title} · imported" in box.options
+    said = words(app)
+    assert "30 images, 12 x 12, imported." in said
+    assert "Imported from a folder · " in said
+    assert "![x](" not in said
+    labels = [each.label for each in app.button]
+    assert f"Train on {plain(own.title)}" in labels
+    assert not app.error
+
+
+def test_vectors_show_the_images_they_belong_to_or_a_bar_for_each_feature():
+    with_images = own_data.vector_set(n=30)
+    assert "a bar for each" not in words(about(with_images.name))
+    assert "30 items** of 5 features" in words(about(with_images.name))
+    without = own_data.vector_set("No pictures", n=33, shown=False)
+    assert "a bar for each of its features" in words(about(without.name))
+
+
+def test_sets_of_classes_are_switched():
+    own = own_data.vector_set(
+        n=30,
+        labellings={
+            "kind": Labelling(own_data.classes(30), ("ape", "bat", "cat")),
+            "half": Labelling(own_data.classes(30, 2), ("left", "right")),
+        },
+    )
+    app = about(own.name)
+    box = next(box for box in app.selectbox if box.label == "Classes")
+    assert box.options == ["kind", "half"]
+
+    def named(app):
+        return [name in app.get("vega_lite_chart")[0].proto.spec for name in ("cat", "right")]
+
+    assert named(app) == [True, False]
+    box.set_value("half").run()
+    assert named(app) == [False, True]
+
+
+def test_what_was_refused_is_told():
+    with own_sets.SetWriter("images", (12, 12, 3)) as writer:
+        writer.append(own_data.pictures(9))
+        own, _ = writer.finish(
+            "Nine", origin="a zip", refused=[{"name": "a/*b*.png", "reason": "is cut off"}]
+        )
+    app = about(own.name)
+    assert "1 refused when it was imported" in [each.label for each in app.expander]
+    assert app.dataframe[0].value["what"].tolist() == ["a/*b*.png"]
+
+
+def test_a_set_is_removed_after_it_has_said_which_runs_need_it_and_can_be_brought_back(runs):
+    own = own_data.vector_set(n=30)
+    run = new_run(runs, RunSpec(own.name, "kmeans", {}, {"n_clusters": 3}, preset="custom"))
+    app = about(own.name)
+    assert button(app, f"Remove {own.title}").disabled  # the run waits
+    run.request("cancel")
+    execute(runs.root, run.id)
+    app = about(own.name)
+    assert "**1 run** was made on it. It keeps the items" in words(app)
+    assert plain(run.title) in words(app)
+    button(app, f"Remove {own.title}").click().run()
+    assert not app.exception
+    assert own.name not in registry.datasets()
+    assert "Removed the data set 'My features'." in words(app)
+    button(app, "Undo").click().run()
+    assert not app.exception
+    assert (own_sets.own_set(own.name).items() == own.items()).all()
+    box = next(box for box in app.selectbox if box.label == "Data set")
+    assert box.value == own.name
+
+
+def test_a_set_that_cannot_be_read_is_told_with_its_reason_and_can_be_removed():
+    own = own_data.image_set(n=30)
+    (own.folder / "about.json").write_text("{")
+    app = visit("data")
+    assert "One imported data set cannot be read" in words(app)
+    assert "**my-cells**: it is not whole, or no JSON" in words(app)
+    button(app, "Remove my-cells").click().run()
+    assert not app.exception
+    assert not own_sets.unreadable()
+
+
+def test_what_was_put_aside_comes_back_unless_another_has_its_name():
+    own = own_data.image_set(n=30)
+    undo_removal.put_aside(own.name)
+    assert not own_sets.own_sets()
+    assert not own_sets.unreadable()
+    other = own_data.image_set(n=31)
+    assert other.name == own.name
+    with pytest.raises(ParameterError, match="another data set 'my-cells'"):
+        undo_removal.bring_back(own.name)
+    own_sets.remove(other.name)
+    undo_removal.bring_back(own.name)
+    assert own_sets.own_set(own.name) == own
+    with pytest.raises(ParameterError, match="not kept any more"):
+        undo_removal.bring_back(own.name)
+    with pytest.raises(ParameterError, match="no imported data set"):
+        undo_removal.put_aside("../data")
+
+
+def test_what_was_put_aside_long_ago_is_cleared(data_folder, monkeypatch):
+    own = own_data.image_set(n=30)
+    undo_removal.put_aside(own.name)
+    monkeypatch.setattr(own_sets, "HALF_AGE", -1.0)
+    own_sets.clear_left_overs()
+    assert list((data_folder / "imported").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("nbytes", "said"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (12e6, "12 MB"), (5e12, "5,000 GB")],
+)
+def test_sizes_are_told_as_people_read_them(nbytes, said):
+    assert size_in_words(nbytes) == said
