@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -109,6 +110,32 @@ def load(
             _save(folder, as_drawn(name, params, seed, report))
     os.utime(folder)  # in use, see `remove_unused`
     return open_folder(folder)
+
+
+def label_anew(
+    root: Path, name: str, params: Mapping[str, Any], seed: int, excluded: Sequence[int] = ()
+) -> None:
+    """Give a data set that was drawn before the labels that it has by now; its items stay.
+
+    Nothing happens if it was not drawn yet. Raises like `load`.
+    """
+    folder = _folder(root, name, params, seed, excluded)
+    if not is_whole(folder):
+        return
+    before = _about(folder)
+    dataset = as_drawn(name, params, seed)
+    if excluded:
+        dataset = without(dataset, excluded)
+    if len(dataset.items) != len(_items(folder)):  # its labels said which were drawn
+        raise DataError(
+            f"With these labels, {name!r} would be drawn with other items.",
+            "Choose other settings of the data set, and run again.",
+        )
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as temporary:
+        _write(Path(temporary), dataset, before.get("whole", ""))
+        for file in sorted(Path(temporary).glob("labels*.npy")):
+            file.replace(folder / file.name)
+        (Path(temporary) / ABOUT).replace(folder / ABOUT)  # last, since it tells of the others
 
 
 def is_whole(folder: Path) -> bool:

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from clustlab.data.checked_json import Unreadable, parsed
 from clustlab.errors import DataError
@@ -14,6 +14,9 @@ BUFFER = 2**20  # bytes of a column that are read together; else it would be all
 MOST_ROWS = 20_000  # read together
 FEWEST_ROWS = 16
 MOST_COLUMNS = 20_000
+
+
+Kind = Literal["parquet", "feather"]
 
 
 class _HubInfo(TypedDict):
@@ -35,10 +38,10 @@ class ArrowTable:
         If it is none, or is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: Kind) -> None:
         self.path = path
         self.facts: tuple[str, ...] = ()
-        self._is_parquet = path.suffix.lower() in (".parquet", ".pq")
+        self._is_parquet = kind == "parquet"
         with self._opened() as (file, schema, n_rows, nbytes):
             del file
             self.names = tuple(schema.names)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,13 +61,23 @@ class Classes:
         self._parts.append(codes[places])
 
     @property
+    def keys(self) -> tuple[Value, ...]:
+        """Different classes in the order in which they were met, -1 among them."""
+        return tuple(self._codes)
+
+    @property
+    def codes(self) -> Array:
+        """Place (n,) int32 of each item's class among `keys`; -1 where nobody knows."""
+        return np.concatenate(self._parts) if self._parts else np.empty(0, np.int32)
+
+    @property
     def has_odd_numbers(self) -> bool:
         """Whether there are numbers below -1, so that -1 is a class as well."""
         return any(isinstance(key, int) and key < UNLABELLED for key in self._codes)
 
     def labelling(self) -> Labelling:
         """All that was taken in, in its order."""
-        keys = sorted(self._codes, key=_order)
+        keys = in_order(self._codes)
         if not self.has_odd_numbers:
             keys = [key for key in keys if key != UNLABELLED]
         place = {key: number for number, key in enumerate(keys)}
@@ -82,8 +92,7 @@ class Classes:
                 "Choose another column for the classes, or none.",
             )
         codes = np.array([place.get(key, UNLABELLED) for key in self._codes] + [UNLABELLED])
-        given = np.concatenate(self._parts) if self._parts else np.empty(0, np.int32)
-        return Labelling(codes[given].astype(np.int32), names)
+        return Labelling(codes[self.codes].astype(np.int32), names)
 
     def remarks(self) -> list[str]:
         """What is odd about the classes, a sentence each."""
@@ -121,6 +130,11 @@ def _plain(value: Any) -> Value | None:
     text = str(value).strip()
     whole = _WHOLE.match(text)
     return int(whole[1]) if whole else text or None
+
+
+def in_order(keys: Iterable[Value]) -> list[Value]:
+    """Classes as people list them: numbers by their size, then text by the alphabet."""
+    return sorted(keys, key=_order)
 
 
 def _order(key: Value) -> tuple[bool, float, str]:

@@ -28,7 +28,7 @@ MOST_ARRAYS = 200
 LONGEST_TEXT = 4_000  # letters of a text in an array
 KINDS = "fiubUS"  # numbers, yes or no, text
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-SUFFIXES = (".npy", ".npz", ".gz", ".idx", "-ubyte")
+NPY = b"\x93NUMPY"
 DAMAGED = (
     *(OSError, EOFError, ValueError, OverflowError, struct.error),
     *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
@@ -187,9 +187,11 @@ def arrays_in(path: Path, limits: Limits) -> Mapping[str, Numbers]:
     """
     check_plain(path)
     try:
-        if path.suffix.lower() == ".npz":
+        with path.open("rb") as file:
+            mark = file.read(len(NPY))
+        if mark.startswith(b"PK") or path.suffix.lower() == ".npz":
             return _of_archive(path, limits)
-        if path.suffix.lower() == ".npy":
+        if mark == NPY or path.suffix.lower() == ".npy":
             return {"x": _of_npy(path, limits)}
         return {"x": _of_idx(path, limits)}
     except Unreadable as error:

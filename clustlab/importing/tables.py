@@ -14,7 +14,7 @@ import numpy as np
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing import encoded_images, intake
 from clustlab.importing.arrays import CLASSES, NAMES, Role, is_called
-from clustlab.importing.arrow_tables import ArrowTable
+from clustlab.importing.arrow_tables import ArrowTable, Kind
 from clustlab.importing.cells import Cells, Holds, TableChunk, Wrong, joined, told
 from clustlab.importing.encoded_images import Common
 from clustlab.importing.intake import Piece, Understood, not_finite
@@ -23,9 +23,11 @@ from clustlab.importing.plan import Choices, Column, Outcome, Preview, Watch
 from clustlab.importing.text_tables import TextTable
 from clustlab.types import Array
 
-TEXT = (".csv", ".tsv", ".tab", ".txt")
-ARROW = (".parquet", ".pq", ".feather", ".arrow")
-SUFFIXES = (*TEXT, *ARROW)
+KINDS: Mapping[Kind, tuple[bytes, tuple[str, ...]]] = {
+    "parquet": (b"PAR1", (".parquet", ".pq")),
+    "feather": (b"ARROW1", (".feather", ".arrow")),
+}
+"""How tables of each kind begin, and how their names end."""
 HEAD = 2_000  # rows by which columns are known
 IMAGES_SEEN = 200  # of them, whose sizes are looked at
 ODD = 0.1  # share of values that may be no numbers in a column of features
@@ -57,8 +59,11 @@ def bring_in(path: Path, title: str, choices: Choices, watch: Watch) -> Outcome:
 def opened(path: Path) -> Table:
     """A table in a file; raises `DataError` if it is none."""
     check_plain(path)
-    if path.suffix.lower() in ARROW:
-        return ArrowTable(path)
+    with path.open("rb") as file:
+        head = file.read(6)
+    for kind, (mark, endings) in KINDS.items():
+        if head.startswith(mark) or path.suffix.lower() in endings:
+            return ArrowTable(path, kind)
     return TextTable(path)
 
 

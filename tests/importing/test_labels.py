@@ -1,0 +1,115 @@
+"""Labels for a set that is there: joined by names or by order, seen by runs made before."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clustlab.data import library, own_sets
+from clustlab.errors import DataError, ParameterError
+from clustlab.importing import labels
+from clustlab.importing.plan import Choices
+from clustlab.runs.store import RunSpec
+from clustlab.training.worker import new_run
+from tests.support.own_data import image_set, vector_set
+
+N = 30
+FINE = np.arange(N) % 4
+
+
+@pytest.fixture
+def own():
+    return vector_set("Mine", N, shown=False)
+
+
+def written(tmp_path, table, name="given.csv"):
+    table.to_csv(tmp_path / name, index=False)
+    return tmp_path / name
+
+
+def table_of(own, **columns):
+    return pd.DataFrame({"name": list(own.item_names()), **columns})
+
+
+def test_labels_are_joined_by_name_whatever_their_order(tmp_path, own, store):
+    table = table_of(own, fine=FINE, coarse=np.array(["low", "high"])[FINE // 2])
+    path = written(tmp_path, table.sample(frac=1, random_state=0))
+    found = labels.preview(path, "mine", Choices())
+    assert list(found.labellings) == ["fine", "coarse"]
+    assert "Joined by 'name'." in found.facts
+    new = labels.bring_in(found, store)
+    assert [title for title, _ in new.labellings] == ["kind", "fine", "coarse"]
+    assert (new.labelling("fine").labels == FINE).all()
+    coarse = new.labelling("coarse")
+    assert (np.array(coarse.class_names)[coarse.labels] == table["coarse"]).all()
+    assert own_sets.own_set("mine") == new
+
+
+def test_items_without_an_entry_are_unlabelled_and_entries_without_an_item_are_said(tmp_path, own):
+    table = table_of(own, fine=FINE).iloc[5:]
+    more = pd.DataFrame({"name": ["who", "knows"], "fine": [0, 1]})
+    found = labels.preview(written(tmp_path, pd.concat([table, more])), "mine", Choices())
+    assert found.labellings["fine"].labels.tolist() == [-1] * 5 + FINE[5:].tolist()
+    assert any("2 entries are about no item" in fact for fact in found.facts)
+    assert any("5 items without" in fact for fact in found.facts)
+
+
+def test_what_does_not_fit_is_refused_with_numbers_and_examples(tmp_path, own):
+    table = table_of(own, fine=FINE)
+    twice = pd.concat([table, table.iloc[[3]]])
+    with pytest.raises(DataError, match=r"'cells/0003.png' comes more than once"):
+        labels.preview(written(tmp_path, twice), "mine", Choices())
+    others = table.assign(name=[f"x{i}" for i in range(N)])
+    with pytest.raises(DataError, match="none of its 30 entries"):
+        labels.preview(written(tmp_path, others), "mine", Choices())
+    with pytest.raises(DataError, match="29 entries for the 30 items"):
+        labels.preview(written(tmp_path, pd.DataFrame({"fine": FINE[1:]})), "mine", Choices())
+    with pytest.raises(ParameterError, match="no column 'z'"):
+        labels.preview(written(tmp_path, table), "mine", Choices(labels="z"))
+    with pytest.raises(DataError, match="no column of classes"):
+        labels.preview(written(tmp_path, pd.DataFrame({"a": [0.5] * N})), "mine", Choices())
+
+
+def test_labels_of_arrays_are_joined_by_order_or_names(tmp_path, own):
+    np.savez(tmp_path / "y.npz", fine=FINE, coarse=FINE // 2)
+    found = labels.preview(tmp_path / "y.npz", "mine", Choices())
+    assert (found.labellings["fine"].labels == FINE).all()
+    assert list(found.labellings) == ["fine", "coarse"]
+    turned = np.array(list(own.item_names()))[::-1]
+    np.savez(tmp_path / "y.npz", fine=FINE[::-1], names=turned)
+    found = labels.preview(tmp_path / "y.npz", "mine", Choices())
+    assert (found.labellings["fine"].labels == FINE).all()
+    np.save(tmp_path / "species.npy", FINE)
+    found = labels.preview(tmp_path / "species.npy", "mine", Choices())
+    assert list(found.labellings) == ["species"]
+    np.save(tmp_path / "wide.npy", np.zeros((N, 4)))
+    with pytest.raises(DataError, match="no array of labels"):
+        labels.preview(tmp_path / "wide.npy", "mine", Choices())
+
+
+def test_only_imported_sets_take_labels(tmp_path):
+    path = written(tmp_path, pd.DataFrame({"fine": FINE}))
+    with pytest.raises(ParameterError, match=r"'digits' came with.*set of your own"):
+        labels.preview(path, "digits", Choices())
+    with pytest.raises(ParameterError, match="no data set 'nothing'"):
+        labels.preview(path, "nothing", Choices())
+
+
+def test_runs_that_were_made_before_see_new_labels(tmp_path, store):
+    own = image_set("Mine", N)
+    run = new_run(store, RunSpec("mine", "kmeans", {}, {"n_clusters": 2}))
+    drawn = library.load(store.root, "mine", {}, 0)
+    left_out = new_run(store, RunSpec("mine", "kmeans", {}, {"n_clusters": 2}, excluded=[0, 3]))
+    library.load(store.root, "mine", {}, 0, excluded=[0, 3])
+    items = drawn.items.copy()
+    assert drawn.labels is None
+    path = written(tmp_path, table_of(own, fine=FINE))
+    labels.bring_in(labels.preview(path, "mine", Choices()), store)
+    again = store.dataset(run)
+    of_name = dict(zip(own.item_names(), FINE.tolist(), strict=True))
+    assert again.labels is not None
+    assert again.labels.tolist() == [of_name[name] for name in again.item_names]
+    assert (again.items == items).all()
+    fewer = store.dataset(left_out)
+    assert fewer.labels is not None
+    assert fewer.labels.tolist() == [of_name[name] for name in fewer.item_names]
+    assert len(fewer.items) == N - 2
