@@ -16,6 +16,8 @@ SIDE = 16  # pixels to which images are shrunk before look-alikes are sought
 COMPONENTS = 32  # principal components in which they are sought
 FITTED = 5000  # items from which the components are computed
 READ = 2000  # items read at a time
+FEW = 4  # queries for which nothing is prepared
+READ_ROWS = 65_536  # rows compared with one of them at a time
 CANDIDATES = 5  # look-alikes checked per item
 ALIKE = 10.0  # percentile of the distances to the nearest item, below which two count as alike
 FAR = 0.5  # of the distance of two arbitrary items, beyond which nothing counts as alike
@@ -72,6 +74,8 @@ def k_nearest(
         shape = (len(queries), max(k, 0))
         return Neighbours(queries, np.zeros(shape, np.int32), np.zeros(shape, np.float32))
     rows = np.asarray(rows, dtype=np.float32)
+    if len(queries) <= FEW:
+        return _of_few(rows, k, queries, tell)
     rows = rows - rows.mean(0)  # distances stay, and squares lose less to rounding
     columns, squares = _padded(rows)
     indices = np.empty((len(queries), k), dtype=np.int32)
@@ -90,6 +94,23 @@ def k_nearest(
         indices[start : start + CHUNK] = np.take_along_axis(near, order, axis=1)
         distances[start : start + CHUNK] = np.take_along_axis(exact, order, axis=1)
         tell((start + len(part)) / len(queries))
+    return Neighbours(queries, indices, distances)
+
+
+def _of_few(rows: Array, k: int, queries: Array, tell: Share) -> Neighbours:
+    """Neighbours of a few items, one after the other: nothing is prepared for all rows."""
+    indices = np.empty((len(queries), k), dtype=np.int32)
+    distances = np.empty((len(queries), k), dtype=np.float32)
+    squares = np.empty(len(rows), dtype=np.float32)
+    for place, query in enumerate(queries):
+        for start in range(0, len(rows), READ_ROWS):
+            gap = rows[start : start + READ_ROWS] - rows[query]
+            squares[start : start + READ_ROWS] = np.einsum("nd,nd->n", gap, gap)
+        squares[query] = np.inf
+        near = np.sort(np.argpartition(squares, k - 1)[:k])
+        order = np.argsort(squares[near], kind="stable")
+        indices[place], distances[place] = near[order], np.sqrt(squares[near[order]])
+        tell((place + 1) / len(queries))
     return Neighbours(queries, indices, distances)
 
 

@@ -225,6 +225,16 @@ def test_neighbours_of_one_item_rise_in_distance_and_leave_it_out():
     assert nearest_neighbours.k_nearest(line, 99, np.array([1])).indices.tolist() == [[3, 2, 0]]
 
 
+@pytest.mark.parametrize("offset", [0.0, 300.0])
+def test_neighbours_of_one_item_are_those_found_among_many(offset):
+    rows = np.random.default_rng(3).normal(offset, 1, (500, 6)).astype(np.float32)
+    many = nearest_neighbours.k_nearest(rows, 9)
+    for item in (0, 17, 499):
+        one = nearest_neighbours.k_nearest(rows, 9, np.array([item]))
+        assert one.indices[0].tolist() == many.indices[item].tolist()
+        assert np.allclose(one.distances[0], many.distances[item], rtol=1e-4)
+
+
 def test_both_searches_agree():
     rows = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)
     near = nearest_neighbours.k_nearest(rows, 7)
