@@ -1,16 +1,77 @@
-"""Where the arrays of a run's steps lie, and how two runs share them."""
+"""Where the arrays of a run's steps lie, how a step is written, and how two runs share steps."""
 
 import contextlib
+import dataclasses
+import json
 import os
 import shutil
+import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from clustlab.data.atomic import replacing
 from clustlab.runs.identity import INTERVENTIONS
+from clustlab.runs.migration import SCHEMA
+from clustlab.types import Artefact, Snapshot
+
+LOG = "log.jsonl"
 
 
 def snapshot_path(run: Path, step: int) -> Path:
     """File that holds the arrays of one step."""
     return run / "snapshots" / f"{step:05d}.npz"
+
+
+def write_arrays(run: Path, step: int, snapshot: Snapshot) -> Path:
+    """Write the arrays of a step, whole or not at all; return their file."""
+    arrays = {
+        "embedding": snapshot.embedding,
+        "assignments": snapshot.assignments,
+        "probabilities": snapshot.probabilities,
+        "centers": snapshot.centers,
+        **{f"artefact:{name}": a.data for name, a in snapshot.artefacts.items()},
+    }
+    place = snapshot_path(run, step)
+    with replacing(place) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **{k: v for k, v in arrays.items() if v is not None})
+    return place
+
+
+def log_line(step: int, snapshot: Snapshot, record: Mapping[str, Any]) -> str:
+    """Line of the log that tells of a step; `record` says of which phase it is."""
+    line = {
+        "schema": SCHEMA,
+        "step": step,
+        "time": time.time(),
+        "n_clusters": snapshot.n_clusters,
+        **record,
+        "scalars": dict(snapshot.scalars),
+        "artefacts": {name: _about(a) for name, a in snapshot.artefacts.items()},
+    }
+    return json.dumps(line, allow_nan=False) + "\n"
+
+
+def _about(artefact: Artefact) -> dict[str, Any]:
+    """Everything of an artefact but its data."""
+    names = (f.name for f in dataclasses.fields(artefact))
+    return {name: getattr(artefact, name) for name in names if name != "data"}
+
+
+def append_line(run: Path, line: str, *, is_first: bool) -> None:
+    """Commit a step by its line, after its arrays are written."""
+    log = run / LOG
+    with log.open("a+b" if is_first else "r+b") as file:  # one that is gone stays gone
+        file.seek(0, os.SEEK_END)
+        size = file.tell()
+        file.seek(max(0, size - 1))
+        if file.read() not in (b"", b"\n"):  # a crash has left half a line: cut it off
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+            file.seek(0, os.SEEK_END)
+        file.write(line.encode())
 
 
 def share_steps(source: Path, target: Path, n_steps: int) -> None:
@@ -24,6 +85,6 @@ def share_steps(source: Path, target: Path, n_steps: int) -> None:
             os.link(here, there)
         except OSError:  # a file system without links
             shutil.copyfile(here, there)
-    for name in ("log.jsonl", INTERVENTIONS):
+    for name in (LOG, INTERVENTIONS):
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(source / name, target / name)

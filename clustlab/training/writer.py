@@ -1,10 +1,8 @@
 """The one writer of a run: commits snapshots, reports progress, obeys requests."""
 
-import dataclasses
 import io
 import json
 import math
-import os
 import threading
 import time
 from collections.abc import Mapping
@@ -12,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 import torch
 
 from clustlab.data.atomic import flush, replacing, write_atomically
@@ -21,9 +18,10 @@ from clustlab.errors import Cancelled, ClustlabError, RunNotFound
 from clustlab.runs.liveness import BEAT_EVERY, beat, worker_identity
 from clustlab.runs.migration import SCHEMA
 from clustlab.runs.status import requested
-from clustlab.runs.store import Run, Status, snapshot_path, write_status
+from clustlab.runs.step_files import append_line, log_line, write_arrays
+from clustlab.runs.store import Run, Status, write_status
 from clustlab.training.checkpoint_file import state_in
-from clustlab.types import Artefact, Snapshot
+from clustlab.types import Snapshot
 
 OVER: tuple[Status, ...] = ("done", "cancelled", "set aside", "failed")
 BY_READERS = ("request.", "about.")  # files that pages write
@@ -173,42 +171,12 @@ class RunWriter:
         if step < self.committed and step not in self.missing:
             return
         self.check_that_all_is_there()
-        arrays = {
-            "embedding": snapshot.embedding,
-            "assignments": snapshot.assignments,
-            "probabilities": snapshot.probabilities,
-            "centers": snapshot.centers,
-            **{f"artefact:{name}": a.data for name, a in snapshot.artefacts.items()},
-        }
-        place = snapshot_path(self.path, step)
-        with replacing(place) as temporary, temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **{k: v for k, v in arrays.items() if v is not None})
-        line = {
-            "schema": SCHEMA,
-            "step": step,
-            "time": time.time(),
-            "n_clusters": snapshot.n_clusters,
-            **record,
-            "scalars": dict(snapshot.scalars),
-            "artefacts": {name: _about(a) for name, a in snapshot.artefacts.items()},
-        }
+        place = write_arrays(self.path, step, snapshot)
         self._unflushed.append(place)
-        self._append_line(json.dumps(line, allow_nan=False) + "\n")
+        append_line(self.path, log_line(step, snapshot, record), is_first=not self.committed)
         self.committed = max(self.committed, step + 1)
         self.missing.discard(step)
         self._looked = 0.0  # a single step must hold at once
-
-    def _append_line(self, line: str) -> None:
-        log = self.path / "log.jsonl"
-        with log.open("r+b" if self.committed else "a+b") as file:  # one that is gone stays gone
-            file.seek(0, os.SEEK_END)
-            size = file.tell()
-            file.seek(max(0, size - 1))
-            if file.read() not in (b"", b"\n"):  # a crash has left half a line: cut it off
-                file.seek(0)
-                file.truncate(file.read().rfind(b"\n") + 1)
-                file.seek(0, os.SEEK_END)
-            file.write(line.encode())
 
     # -- checkpoints ---------------------------------------------------------------------------
     def checkpoint_due(self) -> bool:
@@ -241,12 +209,6 @@ def overwrite_status(path: Path, state: Mapping[str, Any]) -> None:
     with (path / "status.json").open("r+", encoding="utf-8") as file:
         file.write(text)
         file.truncate()
-
-
-def _about(artefact: Artefact) -> dict[str, Any]:
-    """Everything of an artefact but its data."""
-    names = (f.name for f in dataclasses.fields(artefact))
-    return {name: getattr(artefact, name) for name in names if name != "data"}
 
 
 def save_checkpoint(file: Path, state: Mapping[str, Any]) -> None:
