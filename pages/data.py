@@ -1,8 +1,8 @@
-"""Data sets: what each holds, its class balance, and a sheet of random items."""
+"""Data sets: what each holds, its classes and random items; and bringing in one's own."""
 
 import streamlit as st
 
 from clustlab.ui.data import sets
 
 st.title("Data sets", anchor=False)
-sets.datasets()
+sets.data_page()

@@ -1,6 +1,6 @@
 """Bars: sizes, recall, probabilities, the history of one item, and what methods report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -32,6 +32,15 @@ def class_balance(labels: Array, class_names: Sequence[str] = ()) -> alt.LayerCh
     if (labels < 0).any():
         names, sizes = [*names, "unlabelled"], [*sizes, int((labels < 0).sum())]
     table = pd.DataFrame({"name": names, "items": sizes})
+    return _lying(table, "name", "items", title="items", colour=theme.GREY)
+
+
+def sizes(counts: Mapping[str, int]) -> alt.LayerChart:
+    """Number of items of each of some classes, by their names.
+
+    Reading: bars of equal length mean a balanced data set.
+    """
+    table = pd.DataFrame({"name": list(counts), "items": list(counts.values())})
     return _lying(table, "name", "items", title="items", colour=theme.GREY)
 
 

@@ -10,9 +10,9 @@ from clustlab.errors import ClustlabError
 from clustlab.registry import DatasetSpec
 from clustlab.types import Dataset, Labelling
 from clustlab.ui import nav, session, state
-from clustlab.ui.data import imported_set
+from clustlab.ui.data import bring, import_bar, imported_set
 from clustlab.ui.markdown import authored, plain
-from clustlab.ui.train import setup
+from clustlab.ui.train import choices, setup
 from clustlab.ui.widgets import panels
 from clustlab.ui.widgets.address_choice import select_in_address
 from clustlab.views import bars, sheets
@@ -21,23 +21,43 @@ SHEET = 112  # random items on the sheet of a data set
 OWN = "as they come"  # the first set of classes, where it has no title
 
 
+def data_page() -> None:
+    """The data sets, or the way to bring in one's own; above them an import that is under way."""
+    import_bar.import_bar()
+    if state.BRING_IN_ADDRESS.is_set():
+        st.button(
+            "Back to the data sets",
+            icon=":material/arrow_back:",
+            on_click=state.BRING_IN_ADDRESS.drop,
+        )
+        bring.bring_your_own()
+    else:
+        datasets()
+
+
 def datasets() -> None:
     """One data set, chosen in the address."""
     for refusal in registry.refusals():
         st.warning(plain(refusal), icon=":material/extension_off:")
     imported_set.undo_of_removal()
     known = registry.datasets()
-    name = select_in_address(
-        "Data set",
-        state.ABOUT_DATASET,
-        state.ABOUT_DATASET_IN_ADDRESS,
-        list(known),
-        words=lambda each: (
-            f"{known[each].title} · imported"
-            if registry.is_imported(known[each])
-            else known[each].title
-        ),
-    )
+    choice, way = st.columns([3, 1], vertical_alignment="bottom")
+    with choice:
+        name = select_in_address(
+            "Data set",
+            state.ABOUT_DATASET,
+            state.ABOUT_DATASET_IN_ADDRESS,
+            list(known),
+            words=lambda each: choices.dataset_words(known[each]),
+        )
+    with way:
+        st.button(
+            "Bring your own data",
+            icon=":material/upload_file:",
+            width="stretch",
+            on_click=state.BRING_IN_ADDRESS.set,
+            args=("yes",),
+        )
     _data_set(known[name])
     imported_set.unreadable_sets()
 

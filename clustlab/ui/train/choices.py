@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from clustlab import registry
-from clustlab.registry import Method
+from clustlab.registry import DatasetSpec, Method
 from clustlab.types import FAMILIES
 from clustlab.ui import state
 from clustlab.ui.markdown import plain
@@ -41,9 +41,14 @@ def choose_dataset() -> Any:
         state.DATASET_IN_ADDRESS,
         list(known),
         DEFAULT_DATASET,
-        words=lambda each: known[each].title,
+        words=lambda each: dataset_words(known[each]),
     )
     return known[name]
+
+
+def dataset_words(dataset: type[DatasetSpec]) -> str:
+    """A data set in a list: its title, and whether somebody has imported it."""
+    return f"{dataset.title} · imported" if registry.is_imported(dataset) else dataset.title
 
 
 def choose_method() -> type[Method]:

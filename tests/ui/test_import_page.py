@@ -1,0 +1,244 @@
+"""Bringing in one's own data on the page Data sets, without a browser."""
+
+import io
+import threading
+
+import numpy as np
+import pytest
+
+from clustlab.data import own_sets
+from clustlab.importing import job, sources
+from clustlab.importing.plan import Choices, Outcome, Refused
+from clustlab.ui.data import bring
+from tests.support import own_data
+from tests.ui.test_pages import visit, words
+
+N = 30
+
+
+@pytest.fixture(autouse=True)
+def data_folder(runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("CLUSTLAB_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def npz(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def vectors(n=N):
+    return np.random.default_rng(0).normal(size=(n, 4)).astype(np.float32)
+
+
+GOOD = {"x": vectors(), "y": own_data.classes(N), "z": own_data.classes(N, 2)}
+
+
+def given(*files, name="cells.npz"):
+    """The page with files dropped on it."""
+    app = visit("data", bring="yes")
+    content = files or (npz(**GOOD),)
+    app.file_uploader[0].set_value([(name, each, "application/zip") for each in content]).run()
+    assert not app.exception, app.exception
+    return app
+
+
+def button(app, start):
+    return next(each for each in app.button if each.label.startswith(start))
+
+
+def field(kind, label):
+    return next(each for each in kind if each.label == label)
+
+
+def test_nothing_is_written_before_the_button_is_pressed_and_all_is_told(data_folder):
+    app = given()
+    said = words(app)
+    assert f"**{N} vectors** of 4 features" in said
+    assert "**3 classes**" in said
+    assert "on the disk" in said
+    assert not data_folder.exists()
+    assert field(app.text_input, "Name of the data set").value == "cells"
+    assert not app.error
+
+
+def test_an_import_ends_with_a_set_that_can_be_trained_on_and_looked_at(wait_for):
+    app = given()
+    button(app, f"Import {N} items").click().run()
+    assert not app.exception
+    wait_for(lambda: (now := job.current()) and now.status == "done")
+    app.run()
+    assert f"**{N} items** came in as **cells**." in words(app)
+    own = own_sets.own_set("cells")
+    assert own.shape == (N, 4)
+    assert [title for title, _ in own.labellings][:1] == ["y"]
+    assert not app.file_uploader[0].value  # the page has let go of the file
+    again = visit("data")  # another tab
+    assert "came in as **cells**" in words(again)
+    button(again, "Look at it").click().run()
+    assert not again.exception
+    assert field(again.selectbox, "Data set").value == "cells"
+    assert job.current() is None
+
+
+def test_the_same_content_is_found_again(wait_for):
+    for name in ("cells.npz", "others.npz"):
+        app = given(name=name)
+        button(app, "Import ").click().run()
+        wait_for(lambda: (now := job.current()) and now.status == "done")
+        app.run()
+    assert "are there already, as **cells**" in words(app)
+    assert list(own_sets.own_sets()) == ["cells"]
+
+
+def test_what_is_chosen_is_what_comes_in(wait_for):
+    app = given()
+    field(app.selectbox, "Classes").set_value("z").run()
+    assert "**2 classes**" in words(app)
+    field(app.text_input, "Name of the data set").set_value("Two kinds").run()
+    button(app, "Import ").click().run()
+    wait_for(lambda: (now := job.current()) and now.status == "done")
+    own = own_sets.own_set("two-kinds")
+    assert own.title == "Two kinds"
+    assert own.labellings[0][0] == "z"
+
+
+def test_a_name_that_is_taken_is_refused_and_another_is_proposed():
+    own_data.vector_set("cells", n=20)
+    app = given()
+    box = field(app.text_input, "Name of the data set")
+    assert box.value == "cells 2"
+    box.set_value("Cells").run()
+    assert "There is a data set 'cells' already" in words(app)
+    assert button(app, "Import ").disabled
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "empty"), (b"\x93NUMPY\x01\x00garbage", "cells.npz"), (npz(a=np.zeros(3)), "cells.npz")],
+)
+def test_what_cannot_be_read_is_told_in_words(content, said):
+    app = given(content)
+    assert len(app.error) == 1
+    assert said in app.error[0].value.replace("\\", "")
+    assert "bug" not in app.error[0].value
+
+
+def test_what_is_refused_is_listed_and_left_out_if_the_user_agrees():
+    broken = vectors()
+    broken[[3, 7], 1] = np.nan
+    app = given(npz(x=broken))
+    assert button(app, f"Import {N - 2} items without the 2 refused")
+    assert any(each.label.startswith("2 would be refused") for each in app.expander)
+    assert app.dataframe[0].value["what"].tolist()[0].startswith("row ")
+
+
+def test_limits_are_shown_and_hold():
+    app = given()
+    field(app.number_input, "Items").set_value(20).run()
+    assert not app.exception
+    assert "20" in "".join(each.value for each in app.error)
+
+
+def test_an_import_under_way_is_seen_and_stopped_from_another_tab(wait_for):
+    begun = threading.Event()
+
+    def work(watch):
+        while True:
+            begun.set()
+            watch("Reading **files**", 0.5)
+
+    job.start("Many cells", work)
+    assert begun.wait(30)
+    app = visit("data", bring="yes")
+    button(app, "Stop").click().run()
+    wait_for(lambda: job.current().status == "cancelled")
+    app.run()
+    assert "**Many cells**: Stopped; nothing of it was kept." in words(app)
+    button(app, "Close").click().run()
+    assert job.current() is None
+
+
+def test_one_import_at_a_time():
+    go_on = threading.Event()
+
+    def work(watch):
+        go_on.wait(30)
+        return Outcome(own_data.image_set(n=9), True, (Refused("<b>", "is cut off"),), 1)
+
+    job.start("First", work)
+    assert button(given(), "Import ").disabled
+    go_on.set()
+
+
+# -- a folder of the server ----------------------------------------------------------------------
+def test_the_server_offers_no_folder_unless_it_was_told_to(monkeypatch, tmp_path):
+    ways = field(visit("data", bring="yes").get("button_group"), "Where it is")
+    assert ways.options == ["Files or an archive", "A folder"]
+    monkeypatch.setenv(bring.ROOT, str(tmp_path))
+    ways = field(visit("data", bring="yes").get("button_group"), "Where it is")
+    assert ways.options == ["Files or an archive", "A folder", "This server"]
+
+
+@pytest.mark.parametrize("path", ["../secret.npz", "/etc/passwd", "link/secret.npz", "none.npz"])
+def test_nothing_outside_of_the_folder_on_the_server_is_reached(monkeypatch, tmp_path, path):
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "secret.npz").write_bytes(npz(**GOOD))
+    (root / "link").symlink_to(tmp_path)
+    app = on_server(monkeypatch, root, path)
+    assert "There is no " in app.error[0].value
+    assert "4 features" not in words(app)
+
+
+def on_server(monkeypatch, root, path):
+    monkeypatch.setenv(bring.ROOT, str(root))
+    app = visit("data", bring="yes")
+    field(app.get("button_group"), "Where it is").set_value("server").run()
+    field(app.text_input, "File or folder on this server").set_value(path).run()
+    assert not app.exception
+    return app
+
+
+def test_a_file_of_the_server_is_imported(monkeypatch, tmp_path, wait_for):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "cells.npz").write_bytes(npz(**GOOD))
+    app = on_server(monkeypatch, tmp_path / "root", "cells.npz")
+    button(app, f"Import {N} items").click().run()
+    wait_for(lambda: (now := job.current()) and now.status == "done")
+    assert own_sets.own_set("cells").shape == (N, 4)
+
+
+def test_a_folder_for_imports_that_is_not_there_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv(bring.ROOT, str(tmp_path / "nothing"))
+    app = visit("data", bring="yes")
+    field(app.get("button_group"), "Where it is").set_value("server").run()
+    assert "CLUSTLAB_IMPORT_ROOT on the server must name a folder" in words(app).replace("\\", "")
+
+
+# -- small parts -----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("names", "title"),
+    [
+        (["cells.zip"], "cells"),
+        (["a/b/cells.tar.gz"], "cells"),
+        (["cells/1/a.png", "cells/2/b.png"], "cells"),
+        (["x/a.png", "y/b.png"], "My data"),
+        (["a.png", "b.png"], "My data"),
+    ],
+)
+def test_data_are_called_after_their_files(names, title):
+    assert bring._title(names) == title
+
+
+@pytest.mark.parametrize(
+    ("title", "free"), [("Digits", "Digits 2"), ("细胞", "My data 细胞"), ("  ", "My data")]
+)
+def test_a_free_name_is_proposed(title, free):
+    assert bring._free(title) == free
+
+
+def test_guesses_stay_open_unless_somebody_chooses():
+    seen = sources.preview([("cells.npz", io.BytesIO(npz(**GOOD)))], Choices())
+    assert seen.chosen.labels == "y"
