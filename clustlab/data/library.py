@@ -426,7 +426,9 @@ def remove_folder(folder: Path) -> None:
 
 def _write(folder: Path, dataset: Dataset, whole: str) -> None:
     _save_array(folder / "items.npy", dataset.items)
-    digest = hashlib.sha256(np.ascontiguousarray(dataset.items).data)
+    # vectors of images are the same items as these, so that runs on either can be compared
+    told = dataset.items if dataset.images_shown is None else dataset.images_shown
+    digest = hashlib.sha256(np.ascontiguousarray(told).data)
     if dataset.labels is not None:
         _save_array(folder / "labels.npy", dataset.labels)
         digest.update(np.ascontiguousarray(dataset.labels).data)

@@ -19,6 +19,7 @@ from clustlab.data.own_sets import SetWriter
 from clustlab.device import choose_device
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing.plan import Outcome, Watch
+from clustlab.parts.inputs.sampling import fixed_order
 from clustlab.types import Array, Dataset, Labelling
 
 if TYPE_CHECKING:
@@ -107,17 +108,20 @@ def bring_in(
     vectors_of = _reader(network.to(device).eval(), how, device)
     images = source.items
     width = vectors_of(images[:1]).shape[1]
+    # drawn whole, the new set has the order of its source: runs on either have the same items
+    order = np.argsort(fixed_order(len(images)))
     with SetWriter("vectors", (width,), images.shape[1:]) as writer:
         for start in range(0, len(images), BATCH):
             watch(f"Reading features with {how.network}", start / len(images))
-            some = np.asarray(images[start : start + BATCH])
-            names = source.item_names[start : start + BATCH] if source.item_names else ()
-            writer.append(_finite(vectors_of(some), start), names, some)
+            rows = order[start : start + BATCH]
+            names = [source.item_names[row] for row in rows] if source.item_names else ()
+            some = np.asarray(images[rows])
+            writer.append(_finite(vectors_of(some), rows), names, some)
         own, is_new = writer.finish(
             title,
             origin=f"features of {spec.title} ({source.protocol})",
             conversion=f"Images were brought to {how.side} x {how.side} pixels for the network.",
-            labellings=_labellings(source),
+            labellings=_labellings(source, order),
             parent=dataset,
             features=words,
             made_by=made_by,
@@ -126,11 +130,12 @@ def bring_in(
     return Outcome(own, is_new, (), 0)
 
 
-def _labellings(source: Dataset) -> dict[str, Labelling]:
+def _labellings(source: Dataset, order: Array) -> dict[str, Labelling]:
     """All sets of classes of a data set by title, the one that it is scored against first."""
     if source.labels is None:
         return {}
-    return {"class": Labelling(source.labels, source.class_names), **source.other_labels}
+    every = {"class": Labelling(source.labels, source.class_names), **source.other_labels}
+    return {title: Labelling(one.labels[order], one.class_names) for title, one in every.items()}
 
 
 def _digest(source: Dataset, how: Extraction, weights: str) -> str:
@@ -140,11 +145,11 @@ def _digest(source: Dataset, how: Extraction, weights: str) -> str:
     return digest.hexdigest()[:32]
 
 
-def _finite(vectors: Array, start: int) -> Array:
+def _finite(vectors: Array, rows: Array) -> Array:
     bad = ~np.isfinite(vectors).all(1)
     if bad.any():
         raise DataError(
-            f"The network gives a number that is not finite for item {start + int(bad.argmax())}.",
+            f"The network gives a number that is not finite for item {rows[bad.argmax()]}.",
             "Check the weights: those of another network, or damaged ones, do that.",
         )
     return vectors

@@ -9,11 +9,14 @@ import torch
 from safetensors.torch import save_file
 from torchvision import models
 
+from clustlab.analysis import shared_items
 from clustlab.cli.command_line import main
-from clustlab.data import own_sets
+from clustlab.data import library, own_sets
 from clustlab.errors import Cancelled, DataError, ParameterError
 from clustlab.importing import features
 from clustlab.importing.features import Extraction
+from clustlab.runs.store import RunSpec, RunStore
+from clustlab.training.worker import execute, new_run
 
 N = 20
 PARAMS = {"n_samples": N}
@@ -114,8 +117,29 @@ def test_one_that_is_stopped_leaves_nothing(weights):
 def test_weights_of_nonsense_say_which_item_they_fail_on(network, tmp_path):
     state = {name: tensor * torch.nan for name, tensor in network.state_dict().items()}
     torch.save(state, tmp_path / "nan.pt")
-    with pytest.raises(DataError, match="not finite for item 0"):
+    with pytest.raises(DataError, match=r"not finite for item \d+"):
         extracted(tmp_path / "nan.pt")
+
+
+def test_runs_on_images_and_on_their_features_are_over_the_same_items(weights, tmp_path):
+    name = extracted(weights).own.name
+    images = library.load(tmp_path, "digits", PARAMS, 0)
+    seen = library.load(tmp_path, name, {}, 0)
+    assert (seen.images_shown == images.items).all()
+    assert (seen.labels == images.labels).all()
+    fingerprint = library.fingerprint(tmp_path, "digits", PARAMS, 0)
+    assert library.fingerprint(tmp_path, name, {}, 0) == fingerprint
+    store = RunStore(tmp_path / "runs")
+    settings = {"n_clusters": 3}
+    specs = (
+        RunSpec("digits", "kmeans", PARAMS, settings, "quick"),
+        RunSpec(name, "kmeans", {}, settings, "quick"),
+    )
+    runs = [new_run(store, spec) for spec in specs]
+    for run in runs:
+        execute(store.root, run.id)
+    assert shared_items.strangers(store, runs) == []
+    assert len(shared_items.shared_items(store, runs)) == N
 
 
 @pytest.mark.slow

@@ -236,7 +236,7 @@ def test_data_are_called_after_their_files(names, title):
     ("title", "free"), [("Digits", "Digits 2"), ("细胞", "My data 细胞"), ("  ", "My data")]
 )
 def test_a_free_name_is_proposed(title, free):
-    assert bring._free(title) == free
+    assert bring.free_title(title) == free
 
 
 def test_guesses_stay_open_unless_somebody_chooses():

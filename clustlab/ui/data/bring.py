@@ -300,7 +300,7 @@ def _start(given: Given, choices: Choices, seen: Preview) -> None:
     with name:
         title = st.text_input(
             "Name of the data set",
-            _free(given.title),
+            free_title(given.title),
             max_chars=100,
             key=_Names(given)("title"),
         )
@@ -328,7 +328,7 @@ def _start(given: Given, choices: Choices, seen: Preview) -> None:
         session.show_error(problem)
 
 
-def _free(title: str) -> str:
+def free_title(title: str) -> str:
     """A title whose name no data set has yet."""
     known, number = registry.datasets(), 1
     words = " ".join(title.split())[: own_sets.LONGEST_NAME - 4] or "My data"

@@ -10,7 +10,7 @@ from clustlab.errors import ClustlabError
 from clustlab.registry import DatasetSpec
 from clustlab.types import Dataset, Labelling
 from clustlab.ui import nav, session, state
-from clustlab.ui.data import bring, import_bar, imported_set
+from clustlab.ui.data import bring, features, import_bar, imported_set
 from clustlab.ui.markdown import authored, plain
 from clustlab.ui.train import choices, setup
 from clustlab.ui.widgets import panels
@@ -84,6 +84,8 @@ def _data_set(spec: type[DatasetSpec]) -> None:
         if st.button(f"Train on {plain(spec.title)}", icon=":material/play_arrow:", type="primary"):
             state.IS_FORM_OPEN.set(True)
             nav.go("train", dataset=spec.name)
+        if spec.kind == "images":
+            features.features_panel(spec)
         if own:
             imported_set.removal(own.name, own.title)
     if own:
