@@ -20,8 +20,8 @@ def differences(
     """The features in which a cluster differs most from all other items.
 
     Reading: a bar to the right means that the feature is greater in this cluster than elsewhere, to
-    the left that it is smaller, in standard deviations. Beyond 1 the two hardly overlap; if no bar
-    gets to 0.3, no single feature tells the cluster apart.
+    the left that it is smaller, in standard deviations. Beyond 2 the two hardly overlap; if no bar
+    gets to 0.5, no single feature tells the cluster apart.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def differences(
         scale=alt.Scale(domain=[-reach, reach]),
     )
     labels = "[" + ", ".join(map(_quoted, table["feature"])) + "][toNumber(datum.value)]"
-    axis = alt.Axis(labelExpr=labels, labelLimit=220, ticks=False, domain=False)
+    axis = alt.Axis(labelExpr=labels, labelLimit=220, labelOverlap=False, ticks=False, domain=False)
     y = alt.Y("row:N", sort=table["row"].tolist(), title=None, axis=axis)
     numbers = [alt.Tooltip(f"{name}:Q", format=".4~g") for name in ("in the cluster", "elsewhere")]
     tooltip = [alt.Tooltip("feature:N"), alt.Tooltip("written:N", title="difference"), *numbers]

@@ -51,7 +51,7 @@ def atlas(
 ) -> Sheet:
     """Items side by side, row by row in the order given, as many as fit into 2,048 pixels.
 
-    Reading: each frame has the colour of the image's cluster; an orange corner marks an image whose
+    Reading: each frame has the colour of the item's cluster; an orange corner marks an item whose
     true class differs from the one its cluster stands for.
 
     Parameters
@@ -90,7 +90,7 @@ def cluster_rows(
     """One row of items for each cluster, led by its number; an empty cluster is an empty row.
 
     Reading: each row is a cluster; a grey row is noise. A row of one kind is a pure cluster; odd
-    ones out show what the method confuses. Orange corners mark images whose class differs from
+    ones out show what the method confuses. Orange corners mark items whose class differs from
     their cluster's.
 
     Parameters
@@ -126,7 +126,7 @@ def pairs(
 ) -> Sheet:
     """Pairs of items, each two side by side, row by row, with room between the pairs.
 
-    Reading: two images that touch are a pair; frames in two colours mean that they are in different
+    Reading: two items that touch are a pair; frames in two colours mean that they are in different
     clusters.
 
     Parameters

@@ -25,7 +25,7 @@ from clustlab.ui.shared import Shared
 ROOT = "CLUSTLAB_IMPORT_ROOT"
 LISTED = 30  # entries of the folder on the server that are named
 LARGEST_SIDE = 1024  # pixels
-FITS = {"crop": "Cut out the middle", "pad": "Lay on a ground", "stretch": "Stretch"}
+FITS = {"crop": "Crop", "pad": "Pad", "stretch": "Stretch"}
 COLOURS = {"as they are": "As they are", "grey": "Grey", "colour": "Colour"}
 GROUNDS = {"black": "Black", "white": "White"}
 NONE = ""  # stands for no column
@@ -52,15 +52,11 @@ def bring_your_own() -> None:
         "images. Nothing is written before you press Import."
     )
     try:
-        given = _given()
-    except ClustlabError as error:
-        session.show_error(error)
-        return
-    if given is None:
-        return
-    try:
         with storage_errors("choose the files again"):
-            _planned(given)
+            given = _given()
+            limits = _limits()
+            if given is not None:
+                _planned(given, limits)
     except ClustlabError as error:
         session.show_error(error)
 
@@ -81,14 +77,14 @@ def _given() -> Given | None:
     if way == "server":
         return _on_server(Path(root))
     most = int(st.get_option("server.maxUploadSize"))
-    beyond = "choose This server" if root else "use the command import on the server"
+    beyond = "choose This server" if root else "use the command `import` on the server"
     turn = state.BRING_TURN.get()
     uploads: Any = st.file_uploader(
         "Files to import" if way == "files" else "Folder to import",
         accept_multiple_files=True if way == "files" else "directory",
         key=f"bring-{way}-{turn}",
-        help=f"Up to {most:,} MB a file; for more, {plain(beyond)}.",
     )
+    st.caption(f"Up to {most:,} MB a file; for more, {beyond}.")
     if not uploads:
         return None
     files = [(str(each.name), io.BytesIO(each.getvalue())) for each in uploads]  # no copies
@@ -138,8 +134,8 @@ def _previewed(given: Given, choices: Choices) -> Preview:
         return _previews.get((given.key, choices), lambda: sources.preview(given.source, choices))
 
 
-def _planned(given: Given) -> None:
-    first = _previewed(given, Choices(limits=_limits()))
+def _planned(given: Given, limits: Limits) -> None:
+    first = _previewed(given, Choices(limits=limits))
     left, right = st.columns([2, 3], gap="large")
     with left:
         choices = _choices(given, first)
@@ -148,15 +144,19 @@ def _planned(given: Given) -> None:
     with right:
         preview.sample(seen)
         preview.facts(seen)
-    preview.refusals(seen)
-    _start(given, choices, seen)
+        preview.refusals(seen)
+        _start(given, choices, seen)
 
 
 def _limits() -> Limits:
     """What is refused because it is too large, folded away."""
     usual = Limits()
-    with st.expander("Limits", icon=":material/speed:"):
-        st.caption("What is larger is refused, by itself where that is possible.")
+    title = (
+        f"Limits: {usual.items:,} items, {usual.bytes_in_all >> 30} GB unpacked, "
+        f"{usual.bytes_of_one >> 20} MB and {usual.pixels_of_one // 10**6} million pixels for one"
+    )
+    with st.expander(title, icon=":material/speed:"):
+        st.caption("Single files that are larger are left out; of the whole, nothing is taken.")
         columns = st.columns(4)
         with columns[0]:
             items = st.number_input("Items", 1, 10**9, usual.items, key="limit-items")
@@ -263,6 +263,12 @@ def _looks(guessed: Choices, chosen: Choices, shape: Sequence[int], key: _Names)
         width = st.number_input("Width in pixels", 1, LARGEST_SIDE, usual[1], key=key("width"))
     if (height, width) != usual:
         chosen = replace(chosen, size=(int(height), int(width)))
+    with st.expander("Proportions, colours and ground"):
+        return replace(chosen, **_treatment(key))
+
+
+def _treatment(key: _Names) -> dict[str, Any]:
+    """What becomes of images that are not as they should be."""
     fit = st.segmented_control(
         "Other proportions",
         get_args(Fit),
@@ -270,7 +276,8 @@ def _looks(guessed: Choices, chosen: Choices, shape: Sequence[int], key: _Names)
         required=True,
         format_func=FITS.__getitem__,
         key=key("fit"),
-        help="What becomes of images that are wider or higher than that.",
+        help="What becomes of images that are wider or higher: their middle is cut out, they are "
+        "laid on a ground, or stretched.",
     )
     colour = st.segmented_control(
         "Colours",
@@ -289,8 +296,7 @@ def _looks(guessed: Choices, chosen: Choices, shape: Sequence[int], key: _Names)
         key=key("ground"),
         help="What shows where an image is transparent, or does not reach.",
     )
-    values: dict[str, Any] = {"fit": fit, "colour": colour, "ground": ground}
-    return replace(chosen, **values)
+    return {"fit": fit, "colour": colour, "ground": ground}
 
 
 # -- the start -----------------------------------------------------------------------------------
