@@ -2,17 +2,12 @@
 
 import csv
 import io
-import re
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from clustlab.data.checked_json import Unreadable
 from clustlab.errors import ParameterError
 from clustlab.importing.plan import Choices, Column
-from clustlab.types import Labelling
 
 FOLDER = "folder"  # title of the classes that are made of folders
 SPLITS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation"))
@@ -56,12 +51,6 @@ def folder_classes(names: Sequence[str]) -> ClassOf | None:
 
     classes = {class_of(name) for name in names} - {""}
     return class_of if 2 <= len(classes) <= len(names) / 2 else None
-
-
-def natural(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Key by which `2` comes before `10`."""
-    parts = re.split(r"([0-9]{1,18})", text)
-    return tuple((0, int(p), p) if p.isdecimal() else (1, 0, p) for p in parts if p)
 
 
 # -- a table beside the images -------------------------------------------------------------------
@@ -229,25 +218,3 @@ def _likely_labels(columns: Sequence[Column]) -> str:
     may = [each.name for each in columns if "labels" in each.roles]
     told = [name for name in may if name.lower() in LABEL_NAMES]
     return next(iter([*told, *(name for name in may if name == FOLDER), *may]), "")
-
-
-class Collected:
-    """Classes of items that come in one after the other."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self._ids = array("i")
-
-    def add(self, name: str) -> None:
-        """Class of the next item; empty if it has none."""
-        self._ids.append(self._numbers.setdefault(name, len(self._numbers)) if name else -1)
-
-    def labelling(self) -> Labelling | None:
-        """All of them, with classes in the order of their names; None if there are none."""
-        if not self._numbers:
-            return None
-        names = sorted(self._numbers, key=natural)
-        place = np.full(len(names) + 1, -1, np.int32)  # the last is for -1
-        for new, name in enumerate(names):
-            place[self._numbers[name]] = new
-        return Labelling(place[np.frombuffer(self._ids, np.int32)], tuple(names))

@@ -18,7 +18,7 @@ from clustlab.importing.image_labels import (
     side_table,
 )
 from clustlab.importing.plan import SHOWN, Limits, Refused
-from clustlab.importing.source_entries import Entry, Source, too_large
+from clustlab.importing.source_entries import Entry, Opened, too_large
 
 LOOKED_AT = 400  # images that tell of the size and colour of all ...
 OTHERS_LOOKED_AT = 100  # ... and files that are called like something else
@@ -50,7 +50,7 @@ class Listing:
 
 
 def listed(
-    source: Source,
+    source: Opened,
     limits: Limits,
     progress: Callable[[float], None],
     seconds: float = float("inf"),
@@ -152,7 +152,7 @@ class Looked:
     n_others_left: int  # such files that were not looked at
 
 
-def looked_at(source: Source, listing: Listing, class_of: ClassOf, limits: Limits) -> Looked:
+def looked_at(source: Opened, listing: Listing, class_of: ClassOf, limits: Limits) -> Looked:
     """A first look at some files of each class, spread evenly, and at some of those of other names.
 
     Parameters
@@ -181,7 +181,7 @@ def looked_at(source: Source, listing: Listing, class_of: ClassOf, limits: Limit
     )
 
 
-def _read(source: Source, names: Sequence[str], limits: Limits) -> dict[str, Seen | Refused]:
+def _read(source: Opened, names: Sequence[str], limits: Limits) -> dict[str, Seen | Refused]:
     """Files by name, in the order in which they lie there."""
     wanted = set(names)
     found: dict[str, Seen | Refused] = {}

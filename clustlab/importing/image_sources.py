@@ -13,21 +13,17 @@ from typing import BinaryIO
 from clustlab.data import plain_files
 from clustlab.data.checked_json import Unreadable
 from clustlab.errors import DataError, storage_errors
-from clustlab.importing.plan import Limits, Refused
+from clustlab.importing.plan import Limits, Refused, Source, Upload
 from clustlab.importing.source_entries import (
     Entry,
     Names,
+    Opened,
     Opens,
     Reads,
-    Source,
     flaw_of,
     is_hidden,
 )
 from clustlab.importing.tar_source import UNPACKERS, Tar
-
-Upload = tuple[str, BinaryIO]
-"""Name of a file relative to the folder that it was taken from, and its content."""
-Given = Path | Sequence[Upload]
 
 LONGEST_LIST = 2**26  # bytes in which a ZIP archive lists its files; read, it takes ten times that
 END = 2**16 + 200  # bytes within which an archive says where its list is
@@ -36,7 +32,7 @@ READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 
 
 @contextlib.contextmanager
-def opened(given: Given, limits: Limits) -> Iterator[Source]:
+def opened(given: Source, limits: Limits) -> Iterator[Opened]:
     """What was given, until the context ends.
 
     Raises
@@ -66,7 +62,7 @@ def opened(given: Given, limits: Limits) -> Iterator[Source]:
 
 def _archive(
     name: str, file: BinaryIO, limits: Limits, stack: contextlib.ExitStack
-) -> Source | None:
+) -> Opened | None:
     """Archive in a file, or None if it is none."""
     file.seek(0)
     head = file.read(512)

@@ -12,7 +12,8 @@ import numpy as np
 from clustlab.data.checked_json import Unreadable
 from clustlab.data.own_sets import SetWriter, name_from
 from clustlab.errors import DataError, ParameterError
-from clustlab.importing import image_labels
+from clustlab.importing import image_labels, intake
+from clustlab.importing.classes import Classes
 from clustlab.importing.decoders import PROCESSES, answer, pictures
 from clustlab.importing.image_facts import Tally, counted
 from clustlab.importing.image_files import (
@@ -27,9 +28,9 @@ from clustlab.importing.image_files import (
     extent_of,
     quiet,
 )
-from clustlab.importing.image_labels import FOLDER, Collected, Known, SideTable
+from clustlab.importing.image_labels import FOLDER, Known, SideTable
 from clustlab.importing.image_listing import Listing, listed, looked_at, table_beside
-from clustlab.importing.image_sources import Given, opened
+from clustlab.importing.image_sources import opened
 from clustlab.importing.plan import (
     REFUSED_SHOWN,
     SHOWN,
@@ -37,10 +38,11 @@ from clustlab.importing.plan import (
     Outcome,
     Preview,
     Refused,
+    Source,
     Watch,
     class_counts,
 )
-from clustlab.importing.source_entries import Source
+from clustlab.importing.source_entries import Opened
 from clustlab.types import Array, Labelling
 
 LISTING_SECONDS = 8.0  # after which a preview knows enough of an archive that has no list
@@ -55,7 +57,7 @@ LISTING, MEASURING = 0.05, 0.5  # shares of an import until lists are read, and 
 HINT = "Choose a folder or an archive with PNG, JPEG, TIFF, GIF, BMP, WebP or AVIF files."
 
 
-def preview(given: Given, choices: Choices) -> Preview:
+def preview(source: Source, choices: Choices) -> Preview:
     """What would come in.
 
     Raises
@@ -66,41 +68,40 @@ def preview(given: Given, choices: Choices) -> Preview:
         If a choice is impossible.
     """
     quiet()
-    with opened(given, choices.limits) as source:
-        listing = listed(source, choices.limits, lambda share: None, LISTING_SECONDS)
-        plan = _planned(source, listing, choices)
+    with opened(source, choices.limits) as files:
+        listing = listed(files, choices.limits, lambda share: None, LISTING_SECONDS)
+        plan = _planned(files, listing, choices)
     recipe, tally, known = plan.recipe, plan.tally, plan.known
     refused = [*listing.refused, *plan.refused]
     n_items = round((len(listing.names) - plan.n_likely_refused) / listing.share) + plan.n_others
     names = [plan.name(name) for name, _ in plan.sample]
-    labelling = None
+    classes = Classes(known.labels)
     if first := known.classes.get(known.labels):
-        collected = Collected()
-        for name in map(plan.name, listing.names):
-            collected.add(first(name))
-        labelling = collected.labelling()
+        classes.add(np.array([first(plan.name(name)) for name in listing.names], object))
+    labelling = classes.labelling()
     letters = sum(map(len, names)) / len(names) + 8
+    nbytes = int(n_items * (math.prod(recipe.shape) + letters))
     n_processes = _n_processes(listing)
     return Preview(
         "images",
         max(n_items, 1),
         recipe.shape,
         (*_about_files(plan), *plan.sentences(), *_about_classes(plan, labelling)),
-        tuple(_warnings(plan, n_items)),
+        (*_warnings(plan, n_items), *classes.remarks(), *intake.remarks_on_room(nbytes)),
         tuple(refused[:REFUSED_SHOWN]),
         len(refused),
-        class_counts(labelling.labels, labelling.class_names) if labelling else {},
+        class_counts(labelling.labels, labelling.class_names),
         np.stack([as_stored(each, recipe, tally.extents) for _, each in plan.sample]),
         tuple(known.name_of(name) for name in names),
         columns=known.columns,
         chosen=plan.chosen,
-        nbytes=int(n_items * (np.prod(recipe.shape) + letters)),
+        nbytes=nbytes,
         seconds=START_SECONDS * bool(n_processes)
         + n_items * plan.seconds_each / (n_processes or 1),
     )
 
 
-def bring_in(given: Given, title: str, choices: Choices, watch: Watch) -> Outcome:
+def bring_in(source: Source, title: str, choices: Choices, watch: Watch) -> Outcome:
     """Import images; whatever stops it leaves nothing behind.
 
     Raises
@@ -112,21 +113,22 @@ def bring_in(given: Given, title: str, choices: Choices, watch: Watch) -> Outcom
     """
     quiet()
     name_from(title)
-    with opened(given, choices.limits) as source:
+    with opened(source, choices.limits) as files:
         listing = listed(
-            source,
+            files,
             choices.limits,
             lambda share: watch("Reading the list of files", LISTING * share),
         )
         watch("Looking at some images", LISTING)
-        plan = _planned(source, listing, choices)
+        plan = _planned(files, listing, choices)
+        intake.check_room(len(listing.names) * math.prod(plan.recipe.shape))
         extents: dict[Trait, Extent] = {}
         if plan.tally.extents:
-            extents = _extents(source, plan, watch)
+            extents = _extents(files, plan, watch)
         try:
-            return _written(source, title, plan, extents, watch)
+            return _written(files, title, plan, extents, watch)
         except _RangeMissing:  # no such image was among those that were looked at
-            return _written(source, title, plan, _extents(source, plan, watch), watch)
+            return _written(files, title, plan, _extents(files, plan, watch), watch)
 
 
 # -- what it is taken for ------------------------------------------------------------------------
@@ -158,7 +160,7 @@ class _Plan:
         return self.tally.sentences(self.recipe, self.tally.extents)
 
 
-def _planned(source: Source, listing: Listing, choices: Choices) -> _Plan:
+def _planned(source: Opened, listing: Listing, choices: Choices) -> _Plan:
     folder = image_labels.common_folder(listing.names)
     names = [name.removeprefix(folder) for name in listing.names]
     table, tables_refused = table_beside(listing, folder)
@@ -255,11 +257,11 @@ def _about_files(plan: _Plan) -> Iterator[str]:
         yield f"{width} x {height} is chosen, {why}; another size can be chosen."
 
 
-def _about_classes(plan: _Plan, labelling: Labelling | None) -> Iterator[str]:
+def _about_classes(plan: _Plan, labelling: Labelling) -> Iterator[str]:
     known, table = plan.known, plan.table
     if table:
         yield f"{table.file} says more of {counted(len(table.rows), 'image', 'images')}."
-    if labelling is None:
+    if not labelling.class_names:
         yield "They come without classes."
         return
     n = len(labelling.class_names)
@@ -304,7 +306,7 @@ def _n_processes(listing: Listing) -> int:
 
 
 def _decoded(
-    source: Source,
+    source: Opened,
     plan: _Plan,
     refused: list[Refused],
     tick: Callable[[int], None],
@@ -341,7 +343,7 @@ def _decoded(
                 yield name, picture
 
 
-def _extents(source: Source, plan: _Plan, watch: Watch) -> dict[Trait, Extent]:
+def _extents(source: Opened, plan: _Plan, watch: Watch) -> dict[Trait, Extent]:
     """Least and greatest value of all deep images of a kind, once they have their size."""
     tally = Tally()
     n = max(len(plan.listing), 1)
@@ -358,45 +360,47 @@ def _extents(source: Source, plan: _Plan, watch: Watch) -> dict[Trait, Extent]:
 
 
 def _written(
-    source: Source, title: str, plan: _Plan, extents: Mapping[Trait, Extent], watch: Watch
+    source: Opened, title: str, plan: _Plan, extents: Mapping[Trait, Extent], watch: Watch
 ) -> Outcome:
     recipe, known = plan.recipe, plan.known
     refused: list[Refused] = []
     tally = Tally()
-    classes = {name: Collected() for name in known.classes}
+    classes = {title: Classes(title) for title in known.classes}
     n, begin = max(len(plan.listing), 1), MEASURING if extents else LISTING
-    batch_size = max(1, min(1024, BATCH_BYTES // int(np.prod(recipe.shape))))
-    pixels: list[Array] = []
-    names: list[str] = []
+    batch_size = max(1, min(1024, BATCH_BYTES // math.prod(recipe.shape)))
 
     def tick(done: int) -> None:
         watch("Decoding images", begin + (0.98 - begin) * min(done / n, 1.0))
 
+    def append(pixels: list[Array], names: list[str]) -> None:
+        writer.append(np.stack(pixels), [known.name_of(name) for name in names])
+        for title, class_of in known.classes.items():
+            classes[title].add(np.array([class_of(name) for name in names], object))
+
     with SetWriter("images", recipe.shape) as writer:
+        pixels: list[Array] = []
+        names: list[str] = []
         with closing(_decoded(source, plan, refused, tick)) as images:
             for file, picture in images:
                 if any(kind in picture.traits and kind not in extents for kind in DEEP):
                     raise _RangeMissing
                 tally.add(picture)
-                name = plan.name(file)
-                for column, class_of in known.classes.items():
-                    classes[column].add(class_of(name))
                 pixels.append(as_stored(picture, recipe, extents))
-                names.append(known.name_of(name))
+                names.append(plan.name(file))
                 if len(pixels) == batch_size:
-                    writer.append(np.stack(pixels), names)
+                    append(pixels, names)
                     pixels, names = [], []
         if pixels:
-            writer.append(np.stack(pixels), names)
+            append(pixels, names)
         if not writer.n_items:
             raise _nothing(plan.listing.origin, refused)
         watch("Storing", 0.98)
-        labellings = {column: each.labelling() for column, each in classes.items()}
+        labellings = {title: each.labelling() for title, each in classes.items()}
         own, is_new = writer.finish(
             title,
             origin=plan.listing.origin,
             conversion=" ".join(tally.sentences(recipe, extents)),
-            labellings={column: each for column, each in labellings.items() if each},
+            labellings={title: each for title, each in labellings.items() if each.class_names},
             refused=[{"name": each.name, "reason": each.reason} for each in refused],
         )
     watch("Storing", 1.0)

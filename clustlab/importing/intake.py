@@ -169,10 +169,7 @@ def preview(understood: Understood) -> Preview:
     if compared:
         warnings += _remarks_on_columns(np.concatenate(compared), understood.features)
     nbytes = n_items * understood.item_bytes
-    if nbytes + SPARE > _free():
-        warnings.append(
-            f"It takes {nbytes / 1e9:,.1f} GB on the disk, which has {_free() / 1e9:,.1f} GB left."
-        )
+    warnings += remarks_on_room(nbytes)
     first = next(iter(labellings.values()), None)
     return Preview(
         understood.kind,
@@ -239,7 +236,7 @@ def bring_in(understood: Understood, title: str, watch: Watch) -> Outcome:
         If there is a data set of this name with other items.
     """
     if understood.n_rows is not None:
-        _check_room(understood.n_rows * understood.item_bytes)
+        check_room(understood.n_rows * understood.item_bytes)
     collected = _Collected(understood)
     limit = understood.chosen.limits.items
     with SetWriter(understood.kind, understood.shape, understood.image_shape) as writer:
@@ -252,7 +249,7 @@ def bring_in(understood: Understood, title: str, watch: Watch) -> Outcome:
                 )
             writer.append(kept.items, kept.names, kept.images)
             if understood.n_rows is None:
-                _check_room(0)
+                check_room(0)
             share = collected.n_rows / understood.n_rows if understood.n_rows else 0.0
             watch(f"{collected.n_items:,} items", min(1.0, share))
         check_any(understood, writer.n_items, collected.refused)
@@ -267,12 +264,18 @@ def bring_in(understood: Understood, title: str, watch: Watch) -> Outcome:
     return Outcome(own, is_new, tuple(collected.refused), collected.n_refused)
 
 
-def _check_room(nbytes: int) -> None:
-    if nbytes + SPARE > _free():
-        raise DataError(
-            f"It takes {nbytes / 1e9:,.1f} GB on the disk, which has {_free() / 1e9:,.1f} GB left.",
-            "Make room, or set CLUSTLAB_DATA to a folder on another disk.",
-        )
+def check_room(nbytes: int) -> None:
+    """Nothing, if so many bytes have room on the disk; else `DataError`."""
+    for remark in remarks_on_room(nbytes):
+        raise DataError(remark, "Make room, or set CLUSTLAB_DATA to a folder on another disk.")
+
+
+def remarks_on_room(nbytes: int) -> list[str]:
+    """What is odd about so many bytes on the disk: nothing, or that there is no room for them."""
+    free = _free()
+    if nbytes + SPARE <= free:
+        return []
+    return [f"It takes {nbytes / 1e9:,.1f} GB on the disk, which has {free / 1e9:,.1f} GB left."]
 
 
 def _free() -> int:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import BinaryIO, Literal
 
 import numpy as np
 
@@ -14,6 +15,10 @@ Fit = Literal["crop", "pad", "stretch"]
 laid on a ground, or it is distorted."""
 Colour = Literal["as they are", "grey", "colour"]
 Ground = Literal["black", "white"]
+
+Upload = tuple[str, BinaryIO]
+"""Name of a file, with the folders that it lay in, and its content."""
+Source = Path | Sequence[Upload]
 
 SHOWN = 24  # items of a preview
 REFUSED_SHOWN = 200  # refusals of a preview that are named

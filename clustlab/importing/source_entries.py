@@ -73,8 +73,8 @@ class Entry:
         return b"".join(pieces)
 
 
-class Source(Protocol):
-    """What was given."""
+class Opened(Protocol):
+    """What was given, open to be read."""
 
     origin: str  # what it is called
 

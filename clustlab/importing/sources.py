@@ -6,16 +6,15 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from types import ModuleType
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing.plan import Choices, Outcome, Preview, Watch
+from clustlab.importing.plan import Source as Source
 
-Upload = tuple[str, BinaryIO]  # its name, with the folders it lay in, and its content
-Source = Path | Sequence[Upload]
 Reader = Literal["images", "arrays", "tables"]
 
 BEGINNINGS: tuple[tuple[bytes, Reader], ...] = (  # of files, by which they are known

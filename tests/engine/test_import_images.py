@@ -14,7 +14,7 @@ from PIL import Image
 
 from clustlab.data import own_sets
 from clustlab.errors import Cancelled, ClustlabError, DataError, ParameterError
-from clustlab.importing import decoders, images
+from clustlab.importing import decoders, images, sources
 from clustlab.importing.image_files import Recipe
 from clustlab.importing.plan import Choices, Limits
 from tests.support.made_images import (
@@ -470,3 +470,20 @@ def test_a_name_that_cannot_be_one_is_told_before_anything_is_read(tmp_path):
 def test_an_imported_set_is_found_by_its_name(tmp_path):
     own, _ = imported(zipped(tmp_path / "a.zip", classes()), "My animals")
     assert own_sets.own_set("my-animals") == own
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, monkeypatch, data_folder):
+    monkeypatch.setattr("clustlab.importing.intake.SPARE", 10**18)
+    given = zipped(tmp_path / "a.zip", classes())
+    assert any("on the disk" in each for each in images.preview(given, Choices()).warnings)
+    with pytest.raises(DataError, match="on the disk"):
+        imported(given)
+    assert not left_over(data_folder)
+
+
+def test_an_upload_of_any_kind_finds_its_reader(tmp_path):
+    with zipped(tmp_path / "a.zip", classes()).open("rb") as file:
+        own = sources.bring_in([("a.zip", file)], "Uploaded", Choices(), watch).own
+    assert own.shape == (12, 28, 28, 1)
+    uploads = [(f"animals/{name}", io.BytesIO(data)) for name, data in classes()]
+    assert sources.preview(uploads, Choices()).class_counts == {"cat": 4, "dog": 4, "eel": 4}
