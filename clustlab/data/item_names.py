@@ -124,7 +124,8 @@ def items_named(names: Sequence[str], text: str, most: int) -> list[int]:
         if isinstance(names, ItemNames)
         else (item for item, name in enumerate(names) if low in name.lower())
     )
-    exact, others = [], []
+    exact: list[int] = []
+    others: list[int] = []
     for item in holding:
         among = exact if names[item] == wanted else others
         if len(among) < most:

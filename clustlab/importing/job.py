@@ -157,8 +157,9 @@ def _carry_out(title: str, work: Work) -> None:
     except ClustlabError as error:
         last = _State(status="failed", title=title, error=error.message, hint=error.hint)
     except OSError as failure:
-        error = storage_error(failure, "import again")
-        last = _State(status="failed", title=title, error=error.message, hint=error.hint)
+        told_error = storage_error(failure, "import again")
+        said, hint = told_error.message, told_error.hint
+        last = _State(status="failed", title=title, error=said, hint=hint)
     except Exception as failure:
         log.exception("import of %s failed", title)
         said = f"{type(failure).__name__}: {failure}"
