@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 __version__ = "0.2.0"  # the one place; written into every new run
 
@@ -6,3 +7,10 @@ __version__ = "0.2.0"  # the one place; written into every new run
 # and the browser, and spinning threads cost both sides several times the work itself. Must be set
 # before torch loads its thread library.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def app_folder() -> Path:
+    """Folder of `app.py` and `pages`: the repository, or one within an installed package."""
+    package = Path(__file__).parent
+    installed = package / "served"
+    return installed if installed.is_dir() else package.parent

@@ -9,10 +9,14 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
-from clustlab import registry
+import shtab
+
+from clustlab import __version__, registry
 from clustlab.cli import (
+    app,
     benchmark,
     biography,
     compare,
@@ -28,6 +32,7 @@ from clustlab.errors import ClustlabError, storage_error
 
 INTERRUPTED = 130  # what shells expect after Ctrl-C
 COMMANDS = (  # in the order of --help
+    app.APP,
     training.TRAIN,
     training.RESUME,
     training.LONGER,
@@ -79,7 +84,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m clustlab", description=__doc__)
+    is_installed = Path(sys.argv[0]).stem == "clustlab"
+    parser = _Parser(prog="clustlab" if is_installed else "python -m clustlab", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"clustlab {__version__}")
+    shtab.add_argument_to(parser, help="print what makes a shell complete these words")
     subparsers = parser.add_subparsers(required=True, metavar="command")
     for command in COMMANDS:
         sub = subparsers.add_parser(command.name, help=command.help, description=command.help)

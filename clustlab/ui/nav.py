@@ -1,16 +1,16 @@
 """Ways from page to page."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote
 
 import streamlit as st
 
+import clustlab
 from clustlab.ui import state
 from clustlab.ui.markdown import Markdown, authored, plain
 
-PAGES = Path(__file__).parents[2] / "pages"
+PAGES = clustlab.app_folder() / "pages"
 
 
 def path(name: str) -> str:

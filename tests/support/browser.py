@@ -48,11 +48,16 @@ def server(runs, script="app.py", **environment):
     port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
     env = {**os.environ, "CLUSTLAB_RUNS": str(runs), "CLUSTLAB_WARM_UP": "no", **environment}
+    with served(command, port, cwd=ROOT, env=env) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def served(command, port, **how):
+    """What a command serves on a port, while it does; yields its address."""
     address = f"http://localhost:{port}"
     with tempfile.TemporaryFile("w+") as said:  # a pipe that nobody reads would be full one day
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=env, stdout=said, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, **how)
         try:
             _wait_until_up(process, said, f"{address}/_stcore/health")
             yield address
