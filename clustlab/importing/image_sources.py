@@ -172,7 +172,7 @@ def _rewound(file: BinaryIO) -> Opens:
 def _zip(origin: str, file: BinaryIO) -> Iterator[zipfile.ZipFile]:
     hint = "Pack it anew, or give the folder itself."
     try:
-        _check_list(file)
+        check_list(file)
         archive = zipfile.ZipFile(file)
     except Unreadable as error:
         raise DataError(
@@ -184,7 +184,7 @@ def _zip(origin: str, file: BinaryIO) -> Iterator[zipfile.ZipFile]:
         yield archive
 
 
-def _check_list(file: BinaryIO) -> None:
+def check_list(file: BinaryIO) -> None:
     """Nothing, if the list of files is not too long to be read; else `Unreadable`."""
     file.seek(max(0, file.seek(0, 2) - END))
     tail = file.read()

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from types import ModuleType
@@ -107,15 +108,18 @@ def reader_of(source: Source) -> Reader:
 
 def _holds_arrays(path: Path) -> bool:
     """Whether an archive is one of numpy; one that is damaged is so if it is called so."""
-    try:
+    from clustlab.importing.image_sources import check_list
+
+    with contextlib.suppress(Exception):  # readers of archives raise many things
+        with path.open("rb") as file:
+            check_list(file)
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith(".npy") for name in archive.NameToInfo)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return path.suffix == ".npz"
+    return path.suffix == ".npz"
 
 
 def _unpacked(path: Path) -> bytes:
-    with contextlib.suppress(OSError, EOFError), gzip.open(path) as file:
+    with contextlib.suppress(OSError, EOFError, zlib.error), gzip.open(path) as file:
         return file.read(4)
     return b""
 

@@ -74,6 +74,18 @@ def test_what_is_empty_or_not_there_is_said(tmp_path):
         reader_of(tmp_path / "none")
 
 
+def test_archives_that_are_damaged_where_they_are_judged_still_have_a_reader(tmp_path):
+    packed = bytearray(gzip.compress(bytes(range(256)) * 9))
+    packed[12:16] = b"\xff" * 4
+    (tmp_path / "a.tgz").write_bytes(packed)
+    assert reader_of(tmp_path / "a.tgz") == "images"
+    zipped(tmp_path / "a.zip", "a.png", image())
+    damaged = bytearray((tmp_path / "a.zip").read_bytes())
+    damaged[-6:-2] = b"\xff\xff\xff\x7f"  # where its list begins
+    (tmp_path / "a.zip").write_bytes(damaged)
+    assert reader_of(tmp_path / "a.zip") == "images"
+
+
 def test_a_visitor_reaches_nothing_outside_of_the_folder_for_imports(tmp_path):
     root = tmp_path / "imports"
     (root / "inner").mkdir(parents=True)

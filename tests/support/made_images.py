@@ -60,9 +60,9 @@ def zipped(path, entries, kind=zipfile.ZIP_DEFLATED):
     return path
 
 
-def tarred(path, entries, mode="w"):
+def tarred(path, entries, mode="w", form=tarfile.PAX_FORMAT):
     """A tar archive of names, or entries' own descriptions, with their content."""
-    with tarfile.open(path, mode) as archive:
+    with tarfile.open(path, mode, format=form) as archive:
         for name, content in entries:
             about = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
             about.size = len(content)

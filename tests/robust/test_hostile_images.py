@@ -1,0 +1,43 @@
+"""Two hundred of the inputs that `python -m tests.robust.hostile_images` goes through."""
+
+import pytest
+
+from tests.robust import hostile_images
+from tests.robust.hostile_images import prepare, tried
+
+CASES = 200
+AT_ONCE = 40
+EVERY_DAY = 10
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imported():
+    """What cases need is imported once."""
+    prepare()
+
+
+def failed(first, n):
+    cases = [tried(seed) for seed in range(first, first + n)]
+    return [case for case in cases if case["wrong"]]
+
+
+def test_hostile_images_bring_nothing_down():
+    assert failed(CASES, EVERY_DAY) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, CASES, AT_ONCE))
+def test_many_hostile_images_bring_nothing_down(first):
+    assert failed(first, AT_ONCE) == []
+
+
+def test_what_goes_wrong_is_told(monkeypatch):
+    def fails(*_):
+        raise TypeError("so it does")
+
+    monkeypatch.setattr(hostile_images, "go_through", fails)
+    assert "so it does" in str(tried(0)["wrong"])
+    monkeypatch.setattr(hostile_images, "go_through", lambda *_: None)
+    assert not tried(0)["wrong"]
+    monkeypatch.setattr(hostile_images, "MEMORY", 1.0)
+    assert "MB" in str(tried(0)["wrong"])
