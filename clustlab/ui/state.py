@@ -152,6 +152,7 @@ CALLBACK_ERROR = SessionValue[ClustlabError | None]("callback-error", None)
 # -- the form of the page Train ----------------------------------------------------------------
 DATASET = SessionValue("dataset", "")
 DATASET_IN_ADDRESS = QueryValue("dataset")
+FEATURES = SessionValue("features", "")  # the set of features that the method sees, if any
 METHOD = SessionValue("method", "")
 METHOD_IN_ADDRESS = QueryValue("method")
 SEED = SessionValue("seed", 0)

@@ -11,7 +11,7 @@ from clustlab.types import Array
 from clustlab.views import charts, theme
 
 MOST = 12  # features in sight
-ROW = 22  # height of a bar in pixels
+ROW, AXIS = 22, 60  # height of a bar in pixels, and of what stands below them
 
 
 def differences(
@@ -61,7 +61,7 @@ def differences(
         base.mark_bar(height=ROW - 8, color=theme.colour(cluster)),
         base.mark_text(dx=beside, align=side, color=theme.GREY).encode(text="written:N"),
     )
-    return charts.finish(layers.properties(height=max(len(table), 1) * ROW))
+    return charts.finish(layers.properties(height=max(len(table), 1) * ROW + AXIS))
 
 
 def _quoted(text: str) -> str:

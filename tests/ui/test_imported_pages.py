@@ -30,6 +30,7 @@ from clustlab.views import lasso, panes, scatter
 from tests.support import own_data
 from tests.support.asked import answer_to
 from tests.ui.test_pages import visit, words
+from tests.ui.test_train_page import asked
 
 PAGES = ("train", "embedding", "clusters", "evaluate", "failures", "shifts", "follow", "inside")
 
@@ -247,3 +248,66 @@ def test_a_run_never_goes_on_with_other_items_of_the_same_name(orphan):
         lengthen(RunStore(), orphan, Longer("max_iter", None, 4, 4, "step", None, False), 2)
     shutil.rmtree(RunStore().data_folder(orphan))
     assert "holds other items now" in source.way_back(orphan.spec, orphan.manifest)
+
+
+# -- the form ----------------------------------------------------------------------------------
+def select(app, label):
+    return next((box for box in app.selectbox if box.label == label), None)
+
+
+@pytest.fixture
+def with_features():
+    """Images, and two sets of their features."""
+    base = own_data.image_set("With features", n=40)
+    made = [
+        own_data.vector_set(title, n=40 + i, parent=base.name, features=words)
+        for i, (title, words) in enumerate(
+            (("Deep", "resnet18, last layer"), ("Shallow", "resnet18, layer1"))
+        )
+    ]
+    yield base, made
+    for own in (base, *made):
+        own_sets.remove(own.name)
+
+
+def test_the_form_asks_what_the_method_sees_if_there_are_features(with_features):
+    base, (deep, _) = with_features
+    app = visit("train", form="next", dataset=base.name, method="kmeans")
+    box = select(app, "What the method sees")
+    assert box.options == [
+        "pixels",
+        "resnet18, last layer · Deep",
+        "resnet18, layer1 · Shallow",
+    ]
+    assert "Deep · imported" not in select(app, "Data set").options
+    box.set_value(deep.name).run()
+    assert not app.exception
+    assert asked(app, "dataset") == deep.name
+    assert select(app, "Data set").value == base.name
+    assert not app.error
+    select(app, "Data set").set_value("digits").run()
+    assert select(app, "What the method sees") is None
+    assert asked(app, "dataset") == "digits"
+    again = visit("train", form="next", dataset=deep.name, method="kmeans")
+    assert select(again, "What the method sees").value == deep.name
+
+
+def test_features_stand_by_themselves_where_their_images_are_gone(with_features):
+    base, (deep, _) = with_features
+    own_sets.remove(base.name)
+    app = visit("train", form="next", dataset=deep.name, method="kmeans")
+    assert select(app, "What the method sees") is None
+    assert select(app, "Data set").value == deep.name
+    own_data.image_set("With features", n=40)
+
+
+def test_a_method_for_images_refuses_vectors_in_words(of_table):
+    app = visit("train", form="next", dataset=of_table.spec.dataset, method="bigan-kmeans")
+    assert " works on images, but My table holds vectors." in words(app)
+    assert next(button for button in app.button if button.label == "Start").disabled
+
+
+def test_times_are_estimated_for_vectors(of_table):
+    app = visit("train", form="next", dataset=of_table.spec.dataset, method="kmeans")
+    assert "Times " in words(app)
+    assert "Put columns on one scale" in [toggle.label for toggle in app.toggle]

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from clustlab import registry
+from clustlab.data import own_sets
 from clustlab.registry import DatasetSpec, Method
 from clustlab.types import FAMILIES
 from clustlab.ui import state
@@ -18,6 +19,7 @@ from clustlab.ui.state import QueryValue, SessionValue
 from clustlab.ui.widgets.address_choice import kept_name, select_in_address
 
 DEFAULT_DATASET, DEFAULT_METHOD, DEFAULT_PRESET = "mnist-5k", "dec", "quick"
+PIXELS = ""  # stands for the items of a data set themselves, not features of them
 
 
 def is_named_elsewhere() -> bool:
@@ -26,24 +28,78 @@ def is_named_elsewhere() -> bool:
     Then somebody came by a link, and what it names counts more than the run that is looked at.
     """
     kept = (
-        (state.DATASET_IN_ADDRESS, state.DATASET),
-        (state.METHOD_IN_ADDRESS, state.METHOD),
+        (state.DATASET_IN_ADDRESS, state.FEATURES.get() or state.DATASET.get()),
+        (state.METHOD_IN_ADDRESS, state.METHOD.get()),
     )
-    return any(address.is_set() and address.get() != value.get() for address, value in kept)
+    return any(address.is_set() and address.get() != value for address, value in kept)
 
 
 def choose_dataset() -> Any:
-    """Draw the choice of a data set; return it."""
+    """Draw the choice of a data set, and of its features if there are any; return that."""
     known = registry.datasets()
-    name = select_in_address(
+    features = features_by_set(known)
+    set_of = {name: base for base, names in features.items() for name in names}
+    address = state.DATASET_IN_ADDRESS
+    wanted = (address.get(), state.FEATURES.get(), state.DATASET.get(), DEFAULT_DATASET)
+    name = next((each for each in wanted if each in known), next(iter(known)))
+    base = set_of.get(name, name)
+    state.DATASET.set(base)
+    state.FEATURES.set(name if name != base else PIXELS)
+    if address.get() != name:
+        address.set(name)
+
+    def chosen() -> None:
+        state.FEATURES.set(PIXELS)
+        address.set(state.DATASET.get())
+
+    st.selectbox(
         "Data set",
-        state.DATASET,
-        state.DATASET_IN_ADDRESS,
-        list(known),
-        DEFAULT_DATASET,
-        words=lambda each: dataset_words(known[each]),
+        [each for each in known if each not in set_of],
+        format_func=lambda each: dataset_words(known[each]),
+        key=state.DATASET.key,
+        on_change=chosen,
+        persist_state="session",
     )
+    if base in features:
+        st.selectbox(
+            "What the method sees",
+            [PIXELS, *features[base]],
+            format_func=lambda each: (
+                features_words(known[each])
+                if each
+                else "pixels"
+                if known[base].kind == "images"
+                else "the items themselves"
+            ),
+            key=state.FEATURES.key,
+            on_change=lambda: address.set(state.FEATURES.get() or base),
+            persist_state="session",
+            help="Features of a trained network take the place of the pixels; pages go on showing "
+            "the images.",
+        )
     return known[name]
+
+
+def features_by_set(
+    known: Mapping[str, type[DatasetSpec]],
+) -> Mapping[str, Sequence[str]]:
+    """Names of the sets that hold features of another one which is there, by its name."""
+    features: dict[str, list[str]] = {}
+    for name, own in own_sets.own_sets().items():
+        if own.parent in known and own.parent != name and registry.is_imported(known[name]):
+            features.setdefault(own.parent, []).append(name)
+    # those of features stand by themselves
+    return {base: names for base, names in features.items() if not _has_parent(base, features)}
+
+
+def _has_parent(name: str, features: Mapping[str, Sequence[str]]) -> bool:
+    return any(name in names for names in features.values())
+
+
+def features_words(dataset: type[DatasetSpec]) -> str:
+    """Features in a list: by what they were made, and what their set is called."""
+    own = own_sets.own_sets().get(dataset.name)
+    return " · ".join(filter(None, (own.features if own else "", dataset.title)))
 
 
 def dataset_words(dataset: type[DatasetSpec]) -> str:

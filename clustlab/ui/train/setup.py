@@ -162,7 +162,7 @@ def fields() -> Choice:
     data = samples(dataset, dataset_params, state.SEED.get())
     excluded = left_out(dataset, dataset_params)
     method = choices.choose_method()
-    if dataset.kind not in method.accepts:  # said beside the button that starts
+    if not registry.works_on(method, dataset.kind):  # said beside the button that starts
         data = None
     preset = _preset(method, data)
     params = forms.fields(method.name, schema(method), method.presets[preset], SHOWN)
