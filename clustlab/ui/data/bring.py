@@ -84,7 +84,8 @@ def _given() -> Given | None:
         accept_multiple_files=True if way == "files" else "directory",
         key=f"bring-{way}-{turn}",
     )
-    st.caption(f"Up to {most:,} MB a file; for more, {beyond}.")
+    many = "" if way == "files" else " A folder of many thousand files is sent faster as one ZIP."
+    st.caption(f"Up to {most:,} MB a file; for more, {beyond}.{many}")
     if not uploads:
         return None
     files = [(str(each.name), io.BytesIO(each.getvalue())) for each in uploads]  # no copies

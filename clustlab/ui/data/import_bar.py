@@ -50,7 +50,7 @@ def _outcome(done: Job) -> None:
             "nothing was added."
         )
     if done.n_refused:
-        preview.refused_box(done.refused, done.n_refused, f"{done.n_refused:,} were refused")
+        preview.refused_box(done.refused, done.n_refused, f"{done.n_refused:,} refused")
     with st.container(horizontal=True):
         if done.name in registry.datasets():
             if st.button("Train on it", icon=":material/play_arrow:", type="primary"):

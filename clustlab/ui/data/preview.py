@@ -12,7 +12,7 @@ from clustlab.ui.widgets import panels
 from clustlab.ui.widgets.clickable_sheet import clickable
 from clustlab.views import bars, sheets
 
-TILE, COLUMNS = 64, 12
+TILE, COLUMNS = 48, 12
 CLASSES_SHOWN = 20
 
 
@@ -21,14 +21,13 @@ def facts(seen: Preview) -> None:
     shape = " x ".join(map(str, seen.shape))
     what = shape if seen.kind == "images" else f"{shape} features"
     st.markdown(f"**{seen.n_items:,} {plain(seen.kind)}** of {plain(what)}")
-    for sentence in seen.facts:
-        st.markdown(f"- {plain(sentence)}")
-    for sentence in seen.warnings:
-        st.warning(plain(sentence), icon=":material/warning:")
     takes = f"{size_in_words(seen.nbytes)} on the disk"
     if seen.seconds is not None:
         takes += f", and {duration_in_words(max(seen.seconds, 1.0))}"
     st.caption(f"It takes {plain(takes)}.")
+    for sentence in seen.warnings:
+        st.warning(plain(sentence), icon=":material/warning:")
+    st.markdown("\n".join(f"- {plain(sentence)}" for sentence in seen.facts))
 
 
 def sample(seen: Preview) -> None:
