@@ -12,7 +12,7 @@ from clustlab.analysis import agreement, matching, run_scores, shared_items
 from clustlab.analysis.consensus import consensus
 from clustlab.analysis.lasting_clusters import last_clusters
 from clustlab.analysis.shared_items import SharedItems
-from clustlab.errors import ParameterError
+from clustlab.errors import ParameterError, RunNotFound
 from clustlab.runs import identity, titles
 from clustlab.runs.identity import Identity
 from clustlab.runs.store import Run, RunSpec, RunStore
@@ -242,7 +242,10 @@ def _plain(scores: Array) -> list[list[float | None]]:
 def _last_clusters(run: Run) -> tuple[Array, int]:
     """Lasting cluster ids (n,) of the last step, as the pages show them, and their number."""
     last = last_clusters(run)
-    assert last is not None
+    if last is None:
+        raise RunNotFound(
+            f"No step of the run {run.id!r} can be read.", "Resume it: it is computed again."
+        )
     return last.lasting, last.n_ids
 
 

@@ -8,12 +8,13 @@ import threading
 import numpy as np
 import pytest
 
+from clustlab.analysis import comparison
 from clustlab.analysis.lasting_clusters import followed_clusters, last_clusters
 from clustlab.analysis.learning_curves import curve
 from clustlab.analysis.score_catalogue import SCORES
 from clustlab.analysis.timeline import Timeline
 from clustlab.data import atomic
-from clustlab.errors import Cancelled, ParameterError, StepMissing
+from clustlab.errors import Cancelled, ParameterError, RunNotFound, StepMissing
 from clustlab.runs.store import Run, snapshot_path
 from clustlab.training import writer as writer_module
 from clustlab.training.longer import how_to_train_longer
@@ -142,6 +143,15 @@ def test_without_any_step_it_is_told_what_to_do(whole):
         Timeline(run).extend()
     assert last_clusters(run) is None
     assert curve(run).empty
+
+
+def test_a_run_without_a_step_that_can_be_read_is_not_compared(store, fake, whole):
+    other = new_run(store, fake(epochs=EPOCHS, batch_size=32))
+    execute(store.root, other.id)
+    for step in range(len(other)):
+        snapshot_path(other.path, step).unlink()
+    with pytest.raises(RunNotFound, match="No step of the run"):
+        comparison.report(store, [whole.id, other.id])
 
 
 def test_a_step_number_far_beyond_the_rest_is_damage(whole):
