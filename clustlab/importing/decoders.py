@@ -28,6 +28,7 @@ from clustlab.errors import StorageError
 from clustlab.importing.image_files import Large, Picture, Recipe, Trait, decoded
 
 PROCESSES = 2
+FEW = 300  # files that should be decoded in this process: to start others takes as long
 CHUNK = 64  # files that a process gets at a time ...
 CHUNK_BYTES = 2**22  # ... unless they have more bytes than these, before or after
 IN_FLIGHT = 6  # chunks that are on their way ...

@@ -1,86 +1,138 @@
-"""Images as files within a table: their size, and their pixels at a common size."""
+"""Images as files within a table: what they have in common, and their pixels chunk by chunk."""
 
-import io
-import warnings
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from clustlab.importing import pixels
+from clustlab.data.checked_json import Unreadable
+from clustlab.importing.decoders import Answer, answer, pictures
+from clustlab.importing.image_facts import Tally
+from clustlab.importing.image_files import (
+    Extent,
+    Header,
+    Recipe,
+    Trait,
+    as_stored,
+    extents_with,
+    header,
+    quiet,
+    usual_size,
+)
 from clustlab.importing.plan import Choices
 from clustlab.types import Array
+
+KEPT_BYTES = 2**26  # of files that are looked at, and decoded
+Files = Iterable[bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What images have in common after they came in."""
+    """What becomes of all images of a column."""
 
-    size: tuple[int, int]  # height and width
-    channels: int  # 1 or 3
-    facts: tuple[str, ...]  # sizes that were found, and how images are changed
+    recipe: Recipe
+    extents: Mapping[Trait, Extent]  # of each kind of deep images, black and white
+    facts: tuple[str, ...]  # what was found, and what becomes of it
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Of one image."""
-        return (*self.size, self.channels)
+        return self.recipe.shape
 
 
-def common(files: Iterable[bytes | None], choices: Choices) -> Common | None:
-    """Size and colours for images of which some are looked at; None if none can be read."""
-    sizes: Counter[tuple[int, int]] = Counter()
-    modes: Counter[str] = Counter()
-    for each in files:
-        about = _about(each)
-        if about is not None:
-            sizes[about[0]] += 1
-            modes[about[1]] += 1
-    if not sizes:
+def common(
+    first: Files, choices: Choices, every: Callable[[], Files] | None = None
+) -> Common | None:
+    """What becomes of images of which some are looked at; None if none of these can be read.
+
+    Parameters
+    ----------
+    every : callable, optional
+        All of them, which are gone through if there are any whose range has to be known.
+    """
+    quiet()
+    headers: list[Header] = []
+    kept: list[bytes] = []
+    size = 0
+    for data in first:
+        try:
+            headers.append(header(data or b"", sys.maxsize))
+        except Unreadable:
+            continue
+        size += len(data or b"")
+        if size <= KEPT_BYTES or not kept:
+            kept.append(data or b"")
+    if not headers:
         return None
-    size = choices.size or sizes.most_common(1)[0][0]
-    is_grey = all(mode in ("1", "L", "LA", "I", "I;16", "F") for mode in modes)
-    channels = {"grey": 1, "colour": 3}.get(choices.colour, 1 if is_grey else 3)
-    facts = []
-    if set(sizes) != {size}:
-        shown = ", ".join(f"{h} x {w}" for (h, w), _ in sizes.most_common(3))
-        more = f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""
-        facts.append(f"Images of {shown}{more} are brought to {size[0]} x {size[1]}.")
-    return Common(size, channels, tuple(facts))
+    wanted = choices.size or usual_size([each.size for each in headers])
+    most = choices.limits.pixels_of_one
+    recipe = Recipe(wanted, choices.fit, "colour", choices.ground, most)
+    tally = _tally(kept, recipe)
+    is_colour = bool(tally.traits[Trait.COLOUR])
+    if choices.colour != "as they are":
+        is_colour = choices.colour == "colour"
+    recipe = replace(recipe, channels="colour" if is_colour else "grey")
+    extents = tally.extents
+    if extents and every is not None:
+        extents = _tally(every(), recipe).extents
+    return Common(recipe, extents, tuple(tally.sentences(recipe, extents)) if tally.n else ())
 
 
-def _about(data: bytes | None) -> tuple[tuple[int, int], str] | None:
-    """Height, width and mode of an image, without decoding it; None if it is none."""
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data or b"")) as image:
-                return (image.height, image.width), image.mode
-    except Exception:  # noqa: BLE001 - Pillow raises many things over a damaged file
-        return None
+def _tally(files: Files, recipe: Recipe) -> Tally:
+    tally = Tally()
+    for data in files:
+        found = answer(data or b"", recipe, beside_others=False)
+        if not isinstance(found, str):
+            tally.add(found)
+    return tally
 
 
-def decoded(data: bytes | None, wanted: Common, choices: Choices) -> Array | str:
-    """Image (h, w, c) uint8 of the common size, or why it does not come in."""
-    from PIL import Image, ImageOps
+def decoded(
+    chunks: Iterable[list[bytes | None]], wanted: Common, choices: Choices, n_processes: int
+) -> Generator[tuple[Array, dict[int, str]]]:
+    """For each chunk its images (m, h, w, c) uint8, and why some of them do not come in.
 
+    To be closed, which ends the processes that decode.
+    """
+    lengths: deque[int] = deque()
+
+    def files() -> Iterator[tuple[str, bytes]]:
+        for chunk in chunks:
+            lengths.append(len(chunk))
+            for data in chunk:
+                flaw = _flaw(data, choices)
+                yield flaw, b"" if flaw else data or b""
+
+    def whole() -> tuple[Array, dict[int, str]]:
+        images = np.zeros((lengths.popleft(), *wanted.shape), np.uint8)
+        wrong = {}
+        for row, (flaw, found) in enumerate(answers):
+            if flaw or isinstance(found, str):
+                wrong[row] = flaw or f"holds a file that {found}"
+            else:
+                extents = extents_with(found, wanted.extents)
+                images[row] = as_stored(found, wanted.recipe, extents)
+        answers.clear()
+        return images, wrong
+
+    answers: list[tuple[str, Answer]] = []
+    with closing(pictures(files(), wanted.recipe, lambda: None, n_processes)) as found:
+        for each in found:
+            while lengths[0] == 0:
+                yield whole()
+            answers.append(each)
+            if len(answers) == lengths[0]:
+                yield whole()
+    while lengths:
+        yield whole()
+
+
+def _flaw(data: bytes | None, choices: Choices) -> str:
     if not data:
         return "has no image"
     if len(data) > choices.limits.bytes_of_one:
         return f"holds an image of {len(data):,} bytes, more than the limit"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as image:
-                if image.width * image.height > choices.limits.pixels_of_one:
-                    return f"holds an image of {image.width:,} x {image.height:,} pixels"
-                upright = ImageOps.exif_transpose(image)
-                upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-                values = pixels.over_ground(np.asarray(upright)[None], choices)
-    except Exception:  # noqa: BLE001 - likewise
-        return "holds an image that is cut off, or none"
-    colour = "grey" if wanted.channels == 1 else "colour"
-    values = values if colour == "colour" else pixels.grey(values)
-    return pixels.resized(values[0], wanted.size, choices)
+    return ""

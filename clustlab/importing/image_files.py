@@ -7,8 +7,9 @@ bands, so that memory is that of the decoded image and little more.
 import enum
 import io
 import math
+import statistics
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
@@ -46,6 +47,8 @@ BAND = 2**21  # pixels that are converted at a time
 LARGE = 2**24  # pixels of an image that is not decoded beside others
 REDUCED = 3  # an image is averaged to this multiple of its size before it is filtered
 EQUAL = 2  # levels by which channels may differ in an image that is grey: lossy files are inexact
+KEPT_SIZE = 256  # pixels a side up to which images of one size keep it
+USUAL_SIZE, LEAST_SIZE = 64, 8  # pixels a side that others get
 ORIENTATION = 0x0112  # the EXIF tag
 
 Channels = Literal["grey", "colour"]
@@ -214,11 +217,28 @@ def _scaled(pixels: Array, extent: Extent, ground: Ground) -> Array:
     return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
 
 
+def extents_with(picture: Picture, extents: Mapping[Trait, Extent]) -> Mapping[Trait, Extent]:
+    """Extents for a picture: its own if its kind was not met before."""
+    own = extent_of(picture)
+    return extents if own is None else {**dict.fromkeys(DEEP, own), **extents}
+
+
 def extent_of(picture: Picture) -> Extent | None:
     """Least and greatest value of a deep image; None if it is not deep."""
     if not any(kind in picture.traits for kind in DEEP):
         return None
     return float(np.nanmin(picture.pixels)), float(np.nanmax(picture.pixels))
+
+
+def usual_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Size of all if it is the same and not large, else a power of two near their short sides."""
+    if not sizes:
+        return USUAL_SIZE, USUAL_SIZE
+    if len(set(sizes)) == 1 and max(sizes[0]) <= KEPT_SIZE:
+        return sizes[0]
+    short = statistics.median(min(size) for size in sizes)
+    side = min(max(2 ** round(math.log2(short)), LEAST_SIZE), USUAL_SIZE)
+    return side, side
 
 
 # -- how -----------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from clustlab.data.own_sets import SetWriter, name_from
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing import image_labels, intake
 from clustlab.importing.classes import Classes
-from clustlab.importing.decoders import PROCESSES, answer, pictures
+from clustlab.importing.decoders import FEW, PROCESSES, answer, pictures
 from clustlab.importing.image_facts import Tally, counted
 from clustlab.importing.image_files import (
     DEEP,
@@ -27,6 +27,7 @@ from clustlab.importing.image_files import (
     check_kind,
     extent_of,
     quiet,
+    usual_size,
 )
 from clustlab.importing.image_labels import FOLDER, Known, SideTable
 from clustlab.importing.image_listing import Listing, listed, looked_at, table_beside
@@ -47,10 +48,7 @@ from clustlab.types import Array, Labelling
 
 LISTING_SECONDS = 8.0  # after which a preview knows enough of an archive that has no list
 LARGEST_SIZE = 1024  # pixels a side that may be stored
-KEPT_SIZE = 256  # pixels a side up to which images of one size keep it
-USUAL_SIZE, LEAST_SIZE = 64, 8  # pixels a side that others get
-FEW = 300  # files that are decoded here: to start a process takes as long ...
-FEW_BYTES = 2**25  # ... if they have no more bytes than these
+FEW_BYTES = 2**25  # that FEW files may have to be decoded here
 BATCH_BYTES = 2**24  # of pixels that are written at a time
 START_SECONDS = 1.0  # until processes run
 LISTING, MEASURING = 0.05, 0.5  # shares of an import until lists are read, and ranges are known
@@ -211,17 +209,6 @@ def _planned(source: Opened, listing: Listing, choices: Choices) -> _Plan:
         n_others_left=looked.n_others_left,
         seconds_each=(time.perf_counter() - start) / len(looked.seen),
     )
-
-
-def usual_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Size of all if it is the same and not large, else a power of two near their short sides."""
-    if not sizes:
-        return USUAL_SIZE, USUAL_SIZE
-    if len(set(sizes)) == 1 and max(sizes[0]) <= KEPT_SIZE:
-        return sizes[0]
-    short = statistics.median(min(size) for size in sizes)
-    side = min(max(2 ** round(math.log2(short)), LEAST_SIZE), USUAL_SIZE)
-    return side, side
 
 
 def _nothing(origin: str, refused: Sequence[Refused]) -> DataError:

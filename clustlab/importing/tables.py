@@ -4,7 +4,10 @@ CSV, TSV, Parquet and Feather. Which column is what is guessed from the first ro
 columns are called and what they hold, and `Choices` says otherwise where that is wrong.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from clustlab.importing import encoded_images, intake
 from clustlab.importing.arrays import CLASSES, NAMES, Role, is_called
 from clustlab.importing.arrow_tables import ArrowTable, Kind
 from clustlab.importing.cells import Cells, Holds, TableChunk, Wrong, joined, told
+from clustlab.importing.decoders import FEW, PROCESSES
 from clustlab.importing.encoded_images import Common
 from clustlab.importing.intake import Piece, Understood, not_finite
 from clustlab.importing.number_files import check_plain
@@ -53,7 +57,7 @@ def preview(path: Path, choices: Choices) -> Preview:
 
 def bring_in(path: Path, title: str, choices: Choices, watch: Watch) -> Outcome:
     """Write the items of a table into a new data set; raises as `preview`, and on its name."""
-    return intake.bring_in(understood(path, choices), title, watch)
+    return intake.bring_in(understood(path, choices, is_preview=False), title, watch)
 
 
 def opened(path: Path) -> Table:
@@ -234,8 +238,14 @@ def _guessed_names(columns: Mapping[str, Seen]) -> str:
 
 
 # -- items -----------------------------------------------------------------------------------------
-def understood(path: Path, choices: Choices) -> Understood:
-    """What a table is taken for; raises as `preview`."""
+def understood(path: Path, choices: Choices, *, is_preview: bool = True) -> Understood:
+    """What a table is taken for; raises as `preview`.
+
+    Parameters
+    ----------
+    is_preview : bool
+        Look at some of the images only, and start no processes that decode.
+    """
     table = opened(path)
     head = next(table.chunks(HEAD), None)
     if head is None:
@@ -248,13 +258,13 @@ def understood(path: Path, choices: Choices) -> Understood:
             f"{path.name} holds no column of numbers, vectors or images ({told_columns}).",
             "Choose a table that holds what is to be clustered.",
         )
-    shown = encoded_images.common(_files(table, chosen.image), chosen) if chosen.image else None
+    shown = _images(table, chosen, is_preview) if chosen.image else None
     if chosen.image and shown is None:
         raise DataError(
             f"The column {chosen.image!r} of {path.name} holds no image that can be read.",
             "Choose another column for the images, or none.",
         )
-    facts = (*table.facts, *(shown.facts if shown else ()))
+    facts = (*table.facts, *(shown.common.facts if shown else ()))
     paths = head.cells(chosen.image).paths() if chosen.image else []
     has_paths = choices.names is None and not chosen.names and all(paths)
     has_paths = has_paths and len(set(paths)) == head.n_rows
@@ -263,14 +273,43 @@ def understood(path: Path, choices: Choices) -> Understood:
     return _of_vectors(table, chosen, columns, shown, has_paths, facts)
 
 
-def _files(table: Table, name: str) -> Iterator[bytes | None]:
-    """Files of the first images."""
-    left = IMAGES_SEEN
-    for chunk in table.chunks(left):
-        yield from chunk.cells(name).encoded()[:left]
-        left -= chunk.n_rows
-        if left <= 0:
-            return
+@dataclass(frozen=True, slots=True)
+class _Images:
+    """A column of images."""
+
+    common: Common
+    n_processes: int  # that decode them
+
+    def beside(self, table: Table, chosen: Choices) -> Generator[tuple[TableChunk, Array, Wrong]]:
+        """Chunks of a table, with their images and why some of these cannot be read."""
+        chunks: deque[TableChunk] = deque()
+
+        def files() -> Iterator[list[bytes | None]]:
+            for chunk in table.chunks():
+                chunks.append(chunk)
+                yield chunk.cells(str(chosen.image)).encoded()
+
+        found = encoded_images.decoded(files(), self.common, chosen, self.n_processes)
+        with closing(found):
+            for images, wrong in found:
+                yield chunks.popleft(), images, wrong
+
+
+def _images(table: Table, chosen: Choices, is_preview: bool) -> _Images | None:
+    def every() -> Iterator[bytes | None]:
+        for chunk in table.chunks():
+            yield from chunk.cells(str(chosen.image)).encoded()
+
+    first = itertools.islice(_first(table, str(chosen.image)), IMAGES_SEEN)
+    common = encoded_images.common(first, chosen, None if is_preview else every)
+    few = is_preview or table.n_rows <= FEW
+    return _Images(common, 0 if few else PROCESSES) if common else None
+
+
+def _first(table: Table, name: str) -> Iterator[bytes | None]:
+    """Files of images, a few at a time."""
+    for chunk in table.chunks(IMAGES_SEEN):
+        yield from chunk.cells(name).encoded()
 
 
 def _common(
@@ -312,42 +351,30 @@ def _of_images(
     table: Table,
     chosen: Choices,
     columns: Mapping[str, Seen],
-    wanted: Common,
+    shown: _Images,
     has_paths: bool,
     facts: Sequence[str],
 ) -> Understood:
     def pieces() -> Iterator[Piece]:
-        for chunk in table.chunks():
-            images, wrong = _decoded(chunk, chosen, wanted)
-            yield Piece(items=images, refused=wrong, **_beside(chunk, chosen, has_paths))
+        with closing(shown.beside(table, chosen)) as chunks:
+            for chunk, images, wrong in chunks:
+                yield Piece(items=images, refused=wrong, **_beside(chunk, chosen, has_paths))
 
     said = f"{table.n_rows:,} images in the column {chosen.image!r}."
     return Understood(
         "images",
-        shape=wanted.shape,
+        shape=shown.common.shape,
         pieces=pieces,
-        conversion=" ".join(wanted.facts),
+        conversion=" ".join(shown.common.facts),
         **_common(table, chosen, columns, (said, *facts)),
     )
-
-
-def _decoded(chunk: TableChunk, chosen: Choices, wanted: Common) -> tuple[Array, Wrong]:
-    images = np.zeros((chunk.n_rows, *wanted.shape), np.uint8)
-    wrong: Wrong = {}
-    for row, data in enumerate(chunk.cells(str(chosen.image)).encoded()):
-        image = encoded_images.decoded(data, wanted, chosen)
-        if isinstance(image, str):
-            wrong[row] = image
-        else:
-            images[row] = image
-    return images, wrong
 
 
 def _of_vectors(
     table: Table,
     chosen: Choices,
     columns: Mapping[str, Seen],
-    shown: Common | None,
+    shown: _Images | None,
     has_paths: bool,
     facts: Sequence[str],
 ) -> Understood:
@@ -363,18 +390,23 @@ def _of_vectors(
         )
     width = columns[features[0]].width if is_list else len(features)
 
-    def pieces() -> Iterator[Piece]:
+    def chunks() -> Generator[tuple[TableChunk, Array | None, Wrong]]:
+        if shown is not None:
+            yield from shown.beside(table, chosen)
+            return
         for chunk in table.chunks():
-            items, wrong = (
-                _list_column(chunk, features[0], width) if is_list else _matrix(chunk, features)
-            )
-            images = None
-            if shown is not None:
-                images, wrong_images = _decoded(chunk, chosen, shown)
+            yield chunk, None, {}
+
+    def pieces() -> Iterator[Piece]:
+        with closing(chunks()) as found:
+            for chunk, images, wrong_images in found:
+                items, wrong = (
+                    _list_column(chunk, features[0], width) if is_list else _matrix(chunk, features)
+                )
                 wrong = {**wrong_images, **wrong}
-            yield Piece(
-                items=items, refused=wrong, images=images, **_beside(chunk, chosen, has_paths)
-            )
+                yield Piece(
+                    items=items, refused=wrong, images=images, **_beside(chunk, chosen, has_paths)
+                )
 
     said = f"{table.n_rows:,} rows with {_features_in_words(features, width, is_list)}"
     said += f", shown as the images in {chosen.image!r}." if shown else "."
@@ -393,8 +425,8 @@ def _of_vectors(
         shape=(width,),
         pieces=pieces,
         features=() if is_list else features,
-        image_shape=shown.shape if shown else None,
-        conversion=" ".join(shown.facts) if shown else "",
+        image_shape=shown.common.shape if shown else None,
+        conversion=" ".join(shown.common.facts) if shown else "",
         **_common(table, chosen, columns, (said, *facts, *dropped)),
     )
 

@@ -292,7 +292,7 @@ def test_images_as_the_hugging_face_hub_ships_them(tmp_path):
     assert own.labelling("label").class_names == ("cat", "dog")
     small = tables.preview(path, Choices(size=(14, 14)))
     assert small.shape[:2] == (14, 14)
-    assert any("brought to 14 x 14" in fact for fact in small.facts)
+    assert any("become 14 x 14" in fact for fact in small.facts)
 
 
 def test_images_that_cannot_be_read_are_refused_and_the_rest_stays(tmp_path):
