@@ -32,6 +32,8 @@ from clustlab.types import (
 
 log = logging.getLogger(__name__)
 
+OUTSIDE, OUTSIDE_TITLE = "outside", "Made elsewhere"
+"""What stands in place of a method where a run is a clustering that was brought in as it is."""
 IMPORTED = "clustlab.datasets.imported"  # whose classes are made from what lies in the data folder
 
 
@@ -240,8 +242,14 @@ def method(name: str) -> type[Method]:
     Raises
     ------
     ParameterError
-        If there is none; the message lists those there are.
+        If there is none; the message lists those there are. There is none, either, that could
+        repeat a clustering which was made elsewhere.
     """
+    if name == OUTSIDE:
+        raise ParameterError(
+            "This clustering was made elsewhere, so it cannot be run or trained here.",
+            "Start a run of a method on the same data set, and compare the two.",
+        )
     return _find("method", methods(), name)
 
 

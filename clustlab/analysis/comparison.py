@@ -41,11 +41,15 @@ def check(store: RunStore, runs: Sequence[Run]) -> None:
             "The page Runs and 'python -m clustlab list' show those there are.",
         )
     for other in shared_items.strangers(store, runs):
+        again = (
+            "Bring the clustering in again"
+            if other.spec.is_outside
+            else f"Train {other.manifest['method_title']} again"
+        )
         raise ParameterError(
-            f"{other.id!r} was trained on other items than {runs[0].id!r} "
+            f"{other.id!r} is about other items than {runs[0].id!r} "
             f"({_items(other)} against {_items(runs[0])}), so no image of one is in the other.",
-            f"Train {other.manifest['method_title']} again with the data settings and the seed "
-            f"of {runs[0].id!r}.",
+            f"{again} with the data settings and the seed of {runs[0].id!r}.",
         )
 
 

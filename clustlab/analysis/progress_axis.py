@@ -50,6 +50,8 @@ def samples_seen(run: Run) -> tuple[Array | None, str]:
     What counts as one is said at `PlannedPhase`. Phases that draw no batches add nothing, see
     `phases_not_counted`.
     """
+    if run.spec.is_outside:
+        return None, "This clustering was made elsewhere: nobody has counted the samples here."
     phases = step_phases(run)
     title = run.manifest["method_title"]
     each = [phase.samples for phase in phases]

@@ -24,6 +24,7 @@ from clustlab.cli import (
     importing,
     listings,
     new,
+    outside,
     runs,
     training,
 )
@@ -47,6 +48,8 @@ COMMANDS = (  # in the order of --help
     listings.METHODS,
     listings.DATASETS,
     importing.IMPORT,
+    outside.IMPORT_CLUSTERING,
+    outside.IMPORT_LABELS,
     importing.FEATURES,
     importing.REMOVE,
     new.NEW,

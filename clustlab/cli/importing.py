@@ -67,7 +67,7 @@ def _import(args: argparse.Namespace) -> int:
         refused = {"count": seen.n_refused, "reasons": _reasons(seen.refused)}
         print_answer({"dataset": None, **answer, "refused": refused, "bytes": seen.nbytes})
         return 0 if args.preview else 2
-    outcome = sources.bring_in(path, args.name, choices, _progress)
+    outcome = sources.bring_in(path, args.name, choices, show_progress)
     _name_refused(outcome.refused, outcome.n_refused)
     if not outcome.is_new:
         complain(f"The same items are there already, as {outcome.own.name!r}.")
@@ -115,7 +115,8 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return sides[0], sides[-1]
 
 
-def _progress(message: str, share: float) -> None:
+def show_progress(message: str, share: float) -> None:
+    """Draw how far an import is, on a terminal."""
     if sys.stderr.isatty():
         print(f"\r\033[K{message} ({100 * share:.0f} %)", end="", file=sys.stderr, flush=True)
         if share >= 1:
@@ -178,7 +179,7 @@ def _features(args: argparse.Namespace) -> int:
         ),
         args.name or "",
         named_values(args.data),
-        _progress,
+        show_progress,
     )
     return print_answer({**_answer(outcome), "features": outcome.own.features})
 

@@ -269,6 +269,8 @@ def join(entries: Entries, items: Items, *, must_be_all: bool) -> Joined:
     twice = np.flatnonzero(counts > 1)
     unknown = np.flatnonzero(places == UNKNOWN)
     without = np.flatnonzero(counts == 0)
+    if items.rows is not None:
+        without = without[np.argsort(items.rows[without])]  # named in the order of their file
     wrong = []
     if len(twice):
         wrong.append(f"{_many(twice, missing)} {_verb(twice, 'comes', 'come')} more than once")

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from clustlab import registry
+
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
@@ -18,3 +20,8 @@ class RunSpec:
     mixed_precision: bool = False
     continues: str | None = None  # a finished run whose trained parts this one starts from
     excluded: list[int] = field(default_factory=list)  # rows of the data set to be left out
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether it is a clustering made elsewhere: it is looked at, and cannot be run again."""
+        return self.method == registry.OUTSIDE

@@ -159,8 +159,10 @@ def requeue(run: Run) -> None:
     Raises
     ------
     ParameterError
-        If it is done and whole, or still at work.
+        If it is done and whole, still at work, or a clustering made elsewhere.
     """
+    if run.spec.is_outside:
+        registry.method(run.spec.method)  # says why not
     if run.status == "done" and not run.damaged_steps():
         raise ParameterError(
             f"The run {run.id!r} is done.",

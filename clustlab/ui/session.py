@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import streamlit as st
 
+from clustlab.data import library
 from clustlab.errors import ClustlabError, ParameterError, RunNotFound, storage_errors
 from clustlab.runs.identity import comes_from
 from clustlab.runs.store import Run, RunSpec, RunStore
@@ -120,13 +121,22 @@ def kept_per_run(
 
         @functools.wraps(function)
         def inner(run: Run, /, *args: P.args, **options: P.kwargs) -> T:
-            stamp = run.n_repaired, None if anew is None else anew(run)
+            stamp = run.n_repaired, _labelled_at(run), None if anew is None else anew(run)
             key = run.path, stamp, args, tuple(sorted(options.items()))
             return answers.get(key, lambda: function(run, *args, **options))
 
         return inner
 
     return decorate
+
+
+def _labelled_at(run: Run) -> int:
+    """When the labels of the items of a run were written, in nanoseconds; 0 if there are none."""
+    folder = library.folder_of(run.path.parent, run.manifest["data_key"])
+    try:
+        return (folder / library.ABOUT).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def n_followed(run: Run) -> int:

@@ -159,12 +159,13 @@ def _export(view: View, basket: Basket, rows: Array) -> None:
 
 def _without(view: View, rows: Array) -> None:
     """Way to the form, with these items left out."""
+    again, taken = ("Run again", "settings") if not view.run.spec.is_outside else ("Train", "items")
     if st.button(
-        f"Run again without these {len(rows):,} items",
+        f"{plain(again)} without these {len(rows):,} items",
         icon=":material/filter_alt:",
         key="run-without",
         disabled=len(rows) >= len(view.clusters),
-        help="Opens the form with the settings of this run, leaving out these items.",
+        help=f"Opens the form with the {plain(taken)} of this run, leaving out these items.",
     ):
         session.duplicate(view.run, left_out(view, rows))
         st.rerun()

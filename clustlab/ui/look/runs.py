@@ -169,13 +169,15 @@ def _actions(chosen: list[Run]) -> None:
         help="Select two to four runs on the same items",
     ):
         nav.go("compare", runs=",".join(run.id for run in chosen))
-    again = one is not None and one.status in RESUMABLE
+    is_outside = one is not None and one.spec.is_outside
+    again = one is not None and one.status in RESUMABLE and not is_outside
     if st.button("Resume", icon=":material/play_arrow:", disabled=not again) and one:
         session.resume(one)
         st.rerun()
-    if one is not None and one.status == "done":
+    if one is not None and one.status == "done" and not is_outside:
         train_longer.train_longer(session.open_run(one.id))
-    if st.button("Change and run again", icon=":material/edit:", disabled=one is None) and one:
+    words = "Train on its items" if is_outside else "Change and run again"
+    if st.button(words, icon=":material/edit:", disabled=one is None) and one:
         session.duplicate(one)
         st.rerun()
     if one:

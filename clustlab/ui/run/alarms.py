@@ -80,6 +80,8 @@ def alarm_list(view: View) -> None:
     groups = [list(group) for _, group in groupby(known, key=lambda alarm: alarm.kind)]
     for group in sorted(groups, key=lambda group: group[0].step):
         _group(view, group)
+    if view.run.spec.is_outside:
+        return
     nav.link(
         "methods",
         f"Where {plain(view.run.manifest['method_title'])} fails, and why",

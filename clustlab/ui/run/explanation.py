@@ -69,6 +69,11 @@ def _item(view: View, index: int) -> None:
     if not view.is_clustered[index]:
         st.caption("It is noise: it belongs to no cluster, so there is no score to explain.")
         return
+    if run.spec.is_outside:
+        st.caption(
+            "This clustering was made elsewhere: what made it is not here, so it cannot be asked."
+        )
+        return
     if status in ACTIVE:
         st.caption("The network is still training: stop the run, or wait until it is done.")
         return
@@ -129,9 +134,10 @@ def _kept_at(run: Run) -> int:
 
 def can_ask(view: View) -> bool:
     """Whether the method of a run can say how it scores an item, and the run has kept this step."""
-    at_end = view.run.status == "done" and view.step == len(view.run) - 1
-    method = registry.method(view.run.spec.method)
-    return at_end and registry.SCORING.is_offered_by(method)
+    run = view.run
+    if run.spec.is_outside or run.status != "done" or view.step != len(run) - 1:
+        return False
+    return registry.SCORING.is_offered_by(registry.method(run.spec.method))
 
 
 def answers(run: Run, step: int, points: Array) -> Array | None:

@@ -17,6 +17,12 @@ SET_ASIDE = (
     "Finishes the step it is at, then makes way for the runs that wait. Resume takes it up again "
     "where it was."
 )
+LOST = "Their files or their lines in the log cannot be read. The other steps are as they were."
+OUTSIDE = (
+    "This clustering was made elsewhere, so it cannot be trained longer or run again. A method "
+    "can be trained on the same items, and compared with it."
+)
+MENDED = "Resume computes what is missing again."
 MEND = "Computes the steps that are missing again; the others stay as they are."
 
 
@@ -54,8 +60,7 @@ def _state(run_id: str) -> None:
             st.markdown(
                 f":orange[:material/broken_image: {plain(missing)}]",
                 width="content",
-                help="Their files or their lines in the log cannot be read. The other steps are as "
-                "they were. Resume computes what is missing again.",
+                help=LOST if run.spec.is_outside else f"{LOST} {MENDED}",
             )
         if gone := why_not_drawn(run.spec, run.manifest):
             st.markdown(
@@ -115,6 +120,9 @@ def _waits_for(ahead: Sequence[Run]) -> str:
 def controls(run: Run) -> None:
     """Buttons that make sense in the run's state."""
     status = run.status
+    if run.spec.is_outside:
+        _button("Train on its items", "play_arrow", lambda: session.duplicate(run), help=OUTSIDE)
+        return
     if status == "running" and run.intention == "pausing":
         _button("Keep going", "play_arrow", lambda: run.request("run"))
         _button("Stop", "stop", lambda: run.request("cancel"))

@@ -10,6 +10,7 @@ from clustlab.analysis import verdict
 from clustlab.analysis.score_catalogue import labelled_scores
 from clustlab.course import catalogue
 from clustlab.errors import ParameterError
+from clustlab.importing import clusterings
 from clustlab.params import size_remarks
 from clustlab.runs.identity import method_settings
 from clustlab.runs.store import Run
@@ -78,6 +79,9 @@ def _loop(run_id: str) -> None:
     progress = run.progress
     at_work = progress["status"] in ("running", "paused")
     active = str(progress.get("active") or "") if at_work else ""
+    if run.spec.is_outside:
+        st.caption(f":material/input: {plain(_about_outside(run))}")
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
         panels.loop_diagram(registry.method(run.spec.method), active)
         if at_work and not active and progress.get("phase"):
@@ -91,6 +95,17 @@ def _loop(run_id: str) -> None:
                 "The views change once the whole step is done.",
                 on_click=session.later(run.request_half_step),
             )
+
+
+def _about_outside(run: Run) -> str:
+    """Where a clustering made elsewhere is from, and what of it was worked out here."""
+    told = ["This clustering was made elsewhere and brought in: how it was trained is not known."]
+    told.append("It has no loop, losses or times to show.")
+    if run.spec.method_params.get(clusterings.EMBEDDING) != clusterings.GIVEN:
+        told.append("It came without an embedding: the maps show components of the items.")
+    if not session.timeline(run).has_probabilities().any():
+        told.append("It came without probabilities: how sure it is follows from distances there.")
+    return " ".join(told)
 
 
 def _ending(view: View) -> None:
@@ -107,7 +122,7 @@ def _ending(view: View) -> None:
         mapping=view.timeline.mapping(len(view.timeline) - 1),
         class_rule=session.class_rule() or "match",
     )
-    title = view.run.manifest["method_title"]
+    title = "This clustering" if view.run.spec.is_outside else view.run.manifest["method_title"]
     at_the_end = "" if view.step == len(view.run) - 1 else " (at its last step)"
     st.markdown(f"**{plain(title)}**{at_the_end} {plain(outcome.sentence)}")
     with contextlib.suppress(ParameterError):  # of a method that is not there any more
@@ -122,6 +137,8 @@ def _ending(view: View) -> None:
             runs = f"{view.run.id},{other.id}"
             nav.link("compare", "Compare", "compare_arrows", runs=runs)
         lesson = catalogue.about_method(view.run.spec.method)
+        if view.run.spec.is_outside:
+            return
         if lesson:
             nav.lesson_link(lesson, "How does it work?")
         else:

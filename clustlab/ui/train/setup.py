@@ -67,6 +67,8 @@ def form(run: Run | None) -> Choice:
     waiting.queue_of(run)  # on top, where it is seen
     above = st.container()
     choice = fields()
+    if run is not None and run.spec.is_outside:
+        run = None  # it was not started here, so there is nothing to compare the form with
     # of a run that waits, the box above says more than that it is not the one shown
     if run is not None and not state.IS_FORM_OPEN.get() and state.AWAITED.get() is None:
         with above:
@@ -262,18 +264,31 @@ def source_of_times(method: type[Method]) -> str:
 
 
 def prefill(run_id: str) -> None:
-    """Take over the settings of a run that is to be changed and run again."""
-    spec = session.open_run(run_id).spec
-    dataset, method = registry.dataset(spec.dataset), registry.method(spec.method)
+    """Take over the settings of a run that is to be changed and run again.
+
+    Of a clustering made elsewhere, only its items are taken over.
+    """
+    run = session.open_run(run_id)
+    spec, dataset = run.spec, registry.dataset(run.spec.dataset)
+    if run.spec.is_outside:  # nobody knows how it was made: only its items are taken over
+        choices.choose(dataset=spec.dataset)
+        _prefill_items(spec, dataset)
+        return
+    method = registry.method(spec.method)
     choices.choose(dataset=spec.dataset, method=spec.method)
-    state.SEED.set(spec.seed)
+    _prefill_items(spec, dataset)
     state.DEVICE.set(spec.device)
     state.IS_MIXED.set(spec.mixed_precision)
     value, address = choices.of_preset(method.name)
     value.set(preset_of(spec))
     address.set(value.get())
-    forms.reset(dataset.name, schema(dataset), spec.dataset_params)
     forms.reset(method.name, schema(method), spec.method_params)
+
+
+def _prefill_items(spec: RunSpec, dataset: type[DatasetSpec]) -> None:
+    """Take over which items a run was given."""
+    state.SEED.set(spec.seed)
+    forms.reset(dataset.name, schema(dataset), spec.dataset_params)
     key = library.key(spec.dataset, spec.dataset_params, spec.seed)
     excluded = state.PREFILL_EXCLUDED.take()
     state.LEFT_OUT.set({"key": key, "rows": spec.excluded if excluded is None else excluded})

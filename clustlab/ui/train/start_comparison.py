@@ -59,15 +59,10 @@ def explain(
                 f"**{plain(run.title)}** was trained on other items: {plain(_protocol(run))}"
             )
             with st.container(horizontal=True):
-                st.button(
-                    "Re-run on the same items and seed",
-                    key=f"rerun-{run.id}",
-                    type="primary",
-                    icon=":material/replay:",
-                    help=f"Train {plain(run.manifest['method_title'])} with its settings on the "
-                    f"items of {plain(first.title)}",
-                    on_click=session.later(partial(_rerun, run, first, replace)),
-                )
+                if run.spec.is_outside:
+                    st.caption("It was made elsewhere, so it cannot be run on these items.")
+                else:
+                    _rerun_button(run, first, replace)
                 st.button(
                     "Leave it out",
                     key=f"leave-{run.id}",
@@ -75,6 +70,18 @@ def explain(
                     on_click=replace,
                     args=(run.id, None),
                 )
+
+
+def _rerun_button(run: Run, first: Run, replace: Callable[[str, str | None], None]) -> None:
+    st.button(
+        "Re-run on the same items and seed",
+        key=f"rerun-{run.id}",
+        type="primary",
+        icon=":material/replay:",
+        help=f"Train {plain(run.manifest['method_title'])} with its settings on the "
+        f"items of {plain(first.title)}",
+        on_click=session.later(partial(_rerun, run, first, replace)),
+    )
 
 
 def _rerun(run: Run, first: Run, replace: Callable[[str, str | None], None]) -> None:
