@@ -1,6 +1,9 @@
 """Data sets as if somebody had imported them, written straight into the data folder."""
 
+import io
+
 import numpy as np
+from PIL import Image
 
 from clustlab.data.own_sets import SetWriter
 from clustlab.types import Labelling
@@ -33,6 +36,21 @@ def image_set(title="My cells", n=500, labellings=None):
     with SetWriter("images", (12, 12, 3)) as writer:
         writer.append(pictures(n), names(n))
         return writer.finish(title, origin="a folder", labellings=labellings)[0]
+
+
+def files_of_many_sizes(n=500, n_sizes=40):
+    """Images as files in memory (name, content), grey and in colour, of so many sizes."""
+    draw = np.random.default_rng(2)
+    files = []
+    for i in range(n):
+        side = 8 + i % n_sizes
+        shape = (side, 16, 3) if i % 3 else (side, 16)
+        pixels = draw.integers(0, 60, shape, dtype=np.uint8)
+        pixels[: side // 3] += np.uint8(60 * (i % 4))
+        content = io.BytesIO()
+        Image.fromarray(pixels).save(content, "PNG")
+        files.append((f"plate/{i:03d}.png", content))
+    return files
 
 
 def vector_set(title="My features", n=120, *, shown=True, width=5, **about):

@@ -16,6 +16,8 @@ from clustlab.analysis.failures import report
 from clustlab.data import own_sets
 from clustlab.data.item_names import shortened
 from clustlab.errors import DatasetUnavailable
+from clustlab.importing import sources
+from clustlab.importing.plan import Choices
 from clustlab.runs import source
 from clustlab.runs.store import RunSpec, RunStore
 from clustlab.training.longer import Longer
@@ -69,11 +71,22 @@ def of_table():
     return trained(own_data.vector_set("My table", n=90, shown=False))
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_pages_show_images_without_labels(of_images, page):
-    app = visit(page, run=of_images.id)
+@pytest.fixture(scope="module")
+def of_many_sizes():
+    """A run on 500 images without labels, of 40 sizes, as they come in from files."""
+    files = own_data.files_of_many_sizes()
+    outcome = sources.bring_in(files, "Many sizes", Choices(), lambda words, share: None)
+    assert (outcome.n_refused, len(outcome.own), outcome.own.labellings) == (0, 500, ())
+    return trained(outcome.own)
+
+
+@pytest.mark.parametrize("page", [*PAGES, "runs", "data", "figures"])
+def test_pages_show_images_that_came_in_with_forty_sizes(of_many_sizes, page):
+    app = visit(page, run=of_many_sizes.id, item="3")
     assert not app.error
-    assert "no such item" not in words(app)
+    if page not in ("train", "runs", "data", "figures"):
+        name = session.dataset(of_many_sizes).name_of(3)
+        assert f"**{name}** · item 3" in words(app)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -92,6 +105,13 @@ def test_two_runs_on_them_are_compared(of_features):
     other = trained(own_data.vector_set(), n_clusters=4)
     app = visit("compare", runs=f"{of_features.id},{other.id}")
     assert not app.error
+
+
+def test_two_runs_on_images_without_labels_are_compared(of_many_sizes):
+    other = trained(own_sets.own_set("many-sizes"), n_clusters=4)
+    app = visit("compare", runs=f"{of_many_sizes.id},{other.id}")
+    assert not app.error
+    assert "The image on which the runs differ most" in words(app)
 
 
 def item_called(run, name):
@@ -217,7 +237,7 @@ def orphan():
         own_sets.remove(own.name)
 
 
-@pytest.mark.parametrize("page", [*PAGES, "runs", "data"])
+@pytest.mark.parametrize("page", ["train", "clusters", "runs", "data"])
 def test_a_run_whose_data_set_was_removed_is_shown_as_before(orphan, page):
     app = visit(page, run=orphan.id)
     assert not app.error
@@ -225,7 +245,7 @@ def test_a_run_whose_data_set_was_removed_is_shown_as_before(orphan, page):
         assert "The data set 'My orphan' is not there any more" in words(app)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ["train", "clusters", "failures"])
 def test_pages_say_how_to_get_back_items_that_are_gone_with_their_data_set(orphan, page):
     shutil.rmtree(RunStore().data_folder(orphan))
     said = "\n".join(each.value for each in visit(page, run=orphan.id).error)

@@ -13,7 +13,7 @@ from clustlab import registry
 from clustlab.data import own_sets
 from clustlab.registry import DatasetSpec, Method
 from clustlab.types import FAMILIES
-from clustlab.ui import state
+from clustlab.ui import nav, state
 from clustlab.ui.markdown import plain
 from clustlab.ui.state import QueryValue, SessionValue
 from clustlab.ui.widgets.address_choice import kept_name, select_in_address
@@ -60,6 +60,7 @@ def choose_dataset() -> Any:
         on_change=chosen,
         persist_state="session",
     )
+    nav.link("data", "Bring your own data", "upload_file", bring="yes")
     if base in features:
         st.selectbox(
             "What the method sees",
