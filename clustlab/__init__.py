@@ -1,5 +1,21 @@
+"""Deep clustering, trained live and seen from the inside.
+
+In a notebook or script:
+
+    import clustlab as cl
+    run = cl.train("mnist-5k", "dec", preset="quick")
+    run.frame()
+    cl.plot.embedding(run)
+
+Each name below is loaded when it is used first.
+"""
+
+import importlib
 import os
 from pathlib import Path
+from typing import Any
+
+__all__ = ["OpenRun", "all_runs", "compare", "open", "plot", "train"]
 
 __version__ = "0.2.0"  # the one place; written into every new run
 
@@ -14,3 +30,20 @@ def app_folder() -> Path:
     package = Path(__file__).parent
     installed = package / "served"
     return installed if installed.is_dir() else package.parent
+
+
+_LATE = {  # as they are called here, and in their file; their types are in `__init__.pyi`
+    "OpenRun": "OpenRun",
+    "all_runs": "all_runs",
+    "compare": "compare",
+    "open": "open_run",
+    "train": "train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "plot":
+        return importlib.import_module("clustlab.scripting.plot")
+    if name in _LATE:
+        return getattr(importlib.import_module("clustlab.scripting.runs"), _LATE[name])
+    raise AttributeError(f"module 'clustlab' has no attribute {name!r}")

@@ -3,16 +3,13 @@
 import argparse
 import contextlib
 import sys
-import threading
 from typing import Any
 
 from clustlab.cli.command import Command, named_values, whole_number
 from clustlab.cli.output import complain, print_answer
 from clustlab.cli.runs import alarms, last_figures
-from clustlab.errors import ClustlabError, ParameterError, RunNotFound
+from clustlab.errors import ClustlabError, ParameterError
 from clustlab.runs.store import Run, RunSpec, RunStore
-
-PATIENCE = 10.0  # seconds for which a cancelled run may take to end
 
 
 def _add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -137,24 +134,10 @@ def _work(args: argparse.Namespace) -> int:
 
 
 def _carry_out(store: RunStore, run: Run) -> int:
-    """Train in a thread and draw a progress bar; Ctrl-C cancels and keeps what is committed."""
-    from clustlab.training.worker import execute
+    """Train with a progress bar; Ctrl-C cancels and keeps what is committed."""
+    from clustlab.scripting.runs import carry_out
 
-    ended = threading.Event()  # not Thread.join, which takes an interrupt for the end
-
-    def work() -> None:
-        try:
-            execute(store.root, run.id)
-        finally:
-            ended.set()
-
-    threading.Thread(target=work, daemon=True).start()
-    try:
-        _watch(run, ended)
-    except KeyboardInterrupt:
-        with contextlib.suppress(RunNotFound):  # deleted meanwhile
-            run.request("cancel")
-        ended.wait(PATIENCE)
+    carry_out(store, run, progress=sys.stderr.isatty())
     figures = last_figures(store, run) | {"alarms": alarms(run)}
     print_answer(figures)
     if figures["status"] == "done":
@@ -173,20 +156,6 @@ def _complain_of_what_came_out(run: Run, figures: dict[str, Any]) -> None:
     if figures["missing_steps"]:
         n = len(figures["missing_steps"])
         complain(f"{run.title}: {n} {'steps are' if n > 1 else 'step is'} missing; resume it.")
-
-
-def _watch(run: Run, ended: threading.Event) -> None:
-    from tqdm import tqdm
-
-    bar_format = "{desc} {percentage:3.0f}%|{bar}| {postfix}"
-    with tqdm(total=1.0, bar_format=bar_format, disable=not sys.stderr.isatty()) as bar:
-        while not ended.wait(0.2):
-            state = run.progress
-            bar.n = float(state.get("fraction") or 0.0)
-            bar.set_description_str(f"{state.get('phase', '')} {state.get('done', '')}".strip())
-            if state.get("eta") is not None:
-                bar.set_postfix_str(f"{state['eta']:.0f} s left")
-            bar.refresh()
 
 
 TRAIN = Command("train", "Train a method on a data set.", _train, _add_train_arguments)

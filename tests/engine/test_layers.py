@@ -123,7 +123,10 @@ def fresh(code):
     return found.stdout.splitlines()[-1] if found.stdout else ""
 
 
-FACE = ("clustlab.ui", "clustlab.views", "clustlab.lessons.", "clustlab.__main__")
+FACE = (
+    *("clustlab.ui", "clustlab.views", "clustlab.lessons.", "clustlab.__main__"),
+    "clustlab.scripting.plot",
+)
 
 
 @pytest.mark.slow

@@ -1,0 +1,148 @@
+"""What `import clustlab` offers to scripts and notebooks."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import clustlab as cl
+from clustlab.analysis import metrics
+from clustlab.cli.command_line import main
+from clustlab.errors import ClustlabError, ParameterError, RunNotFound
+from clustlab.runs.store import RunStore
+from clustlab.types import Labelling
+from tests.support import own_data
+
+SMALL = {"n_samples": 200}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def dec(folder):
+    settings = {"epochs": 1, "max_updates": 3, "n_init": 1, "hidden_widths": "100-100-400"}
+    return cl.train(
+        "digits", "dec", preset="quick", settings=settings, data=SMALL, progress=False, runs=folder
+    )
+
+
+@pytest.fixture(scope="module")
+def kmeans(folder):
+    return cl.train("digits", "kmeans", preset="quick", data=SMALL, progress=False, runs=folder)
+
+
+def test_names_are_loaded_late_and_listed():
+    code = "import sys, clustlab as cl; print('torch' in sys.modules, 'pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+    for name in cl.__all__:
+        assert getattr(cl, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = cl.nothing
+
+
+def test_types_are_told_of_all_that_is_offered():
+    told = (Path(cl.__file__).parent / "__init__.pyi").read_text("utf-8")
+    assert f"__all__ = {json.dumps(cl.__all__)}" in told
+    for name in (*cl.__all__, "__version__", "app_folder"):
+        assert name in told
+
+
+def test_a_run_is_what_the_store_and_the_command_say(dec, folder, capsys):
+    run = RunStore(folder).run(dec.id)
+    assert (dec.status, dec.title, list(dec.steps)) == ("done", run.title, list(range(len(run))))
+    assert (dec.assignments(ids="raw") == run[-1].assignments).all()
+    assert (dec.embedding(2) == run[2].embedding).all()
+    assert (dec.probabilities() == run[-1].probabilities).all()
+    assert main(["show", dec.id, "--runs", str(folder)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert dec.scores() == {key: told[key] for key in dec.scores()}
+    assert dec.alarms == told["alarms"]
+    curves = dec.curves()
+    assert len(curves) == len(run)
+    assert curves["acc"].iloc[-1] == pytest.approx(told["acc"], abs=1e-5)
+    assert dec.settings["max_updates"] == 3
+
+
+def test_lasting_numbers_are_the_same_clusters_as_raw_ones(dec):
+    for step in dec.steps:
+        raw, lasting = dec.assignments(step, "raw"), dec.assignments(step)
+        assert len({*zip(raw.tolist(), lasting.tolist(), strict=True)}) == len(set(raw.tolist()))
+    with pytest.raises(ParameterError, match="'lasting' or 'raw'"):
+        dec.assignments(ids="other")
+
+
+def test_a_frame_has_a_row_for_each_item(dec):
+    table = dec.frame(-1)
+    assert len(table) == len(dec.dataset.items) == SMALL["n_samples"]
+    assert (table["cluster"] == dec.assignments()).all()
+    assert (table["raw_cluster"] == dec.assignments(ids="raw")).all()
+    assert table["class"].tolist() == [str(label) for label in dec.dataset.labels]
+    assert np.allclose(table["confidence"], dec.probabilities().max(1))
+    assert np.allclose(table["margin"], metrics.margin(dec.view().snapshot))
+    assert "name" not in table
+
+
+def test_names_and_unknown_classes_are_in_the_frame(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLUSTLAB_DATA", str(tmp_path / "data"))
+    labels = own_data.classes(30)
+    labels[3] = -1
+    own = own_data.vector_set(n=30, labellings={"kind": Labelling(labels, ("a", "b", "c"))})
+    settings = {"n_clusters": 3}
+    run = cl.train(own.name, "kmeans", preset="quick", settings=settings, runs=tmp_path / "runs")
+    table = run.frame()
+    assert sorted(table["name"]) == sorted(own.item_names())
+    assert table["class"].isna().sum() == 1
+
+
+def test_runs_are_opened_listed_and_compared(dec, kmeans, folder):
+    assert cl.open(dec.id, folder).title == dec.title
+    assert [run.id for run in cl.all_runs(folder)] == [kmeans.id, dec.id]
+    told = cl.compare(dec, kmeans)
+    assert told == cl.compare(dec.id, kmeans.id, folder=folder)
+    assert told["n_items"] == SMALL["n_samples"]
+    with pytest.raises(RunNotFound, match="'none'"):
+        cl.open("none", folder)
+    with pytest.raises(ParameterError, match="There is no step 99"):
+        dec.frame(99)
+
+
+def test_what_goes_wrong_in_training_is_raised_with_its_remedy(tmp_path):
+    with pytest.raises(ParameterError, match="There is no preset 'fast'"):
+        cl.train("digits", "dec", preset="fast", runs=tmp_path)
+    with pytest.raises(ParameterError, match="n_clusters"):
+        cl.train("digits", "dec", settings={"n_clusters": 1}, runs=tmp_path)
+    with pytest.raises(ClustlabError, match="n_clusters is 60, but there are only 50 items"):
+        cl.train(
+            *("digits", "kmeans"),
+            settings={"n_clusters": 60},
+            data={"n_samples": 50},
+            progress=False,
+            runs=tmp_path,
+        )
+
+
+def test_charts_are_those_of_the_pages(dec):
+    step = dec.steps[-1]
+    for chart in (cl.plot.embedding(dec), cl.plot.confusion(dec), cl.plot.shifts(dec)):
+        told = json.loads(chart.to_json())
+        assert f"step {step}" in json.dumps(told) or f"to {step}" in json.dumps(told)
+    assert '"ACC"' in cl.plot.curves(dec).to_json()
+    sheet = cl.plot.clusters(dec, across=5, tile=16)
+    assert sheet.width > 5 * 16
+    assert sheet.height > 16 * len(set(dec.assignments().tolist()))
+
+
+def test_charts_say_what_they_cannot_show(dec):
+    with pytest.raises(ParameterError, match="cannot be coloured by 'colour'"):
+        cl.plot.embedding(dec, colour_by="colour")
+    with pytest.raises(ParameterError, match="cannot begin at step"):
+        cl.plot.shifts(dec, 0)
+    with pytest.raises(ParameterError, match="has no score 'x'"):
+        cl.plot.curves(dec, "x")
