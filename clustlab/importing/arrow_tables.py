@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict
 
 from clustlab.data.checked_json import Unreadable, parsed
 from clustlab.errors import DataError
-from clustlab.importing.cells import ArrowCells, TableChunk, held_by
+from clustlab.importing.cells import ArrowCells, TableChunk, held_by, is_text
 
 CHUNK = 4 * 2**20  # bytes of rows that are read together, as far as that is known beforehand
 BUFFER = 2**20  # bytes of a column that are read together; else it would be all of them
@@ -42,18 +42,20 @@ class ArrowTable:
         self.path = path
         self.facts: tuple[str, ...] = ()
         self._is_parquet = kind == "parquet"
-        with self._opened() as (file, schema, n_rows, nbytes):
-            del file
+        self._coded: list[str] = []  # columns of text, whose equal values are read once
+        with self._opened() as file:
+            schema = file.schema_arrow if self._is_parquet else file.schema
             self.names = tuple(schema.names)
-            self.n_rows: int = n_rows
+            self.n_rows, nbytes = self._extent(file)
             self._types = {name: schema.field(place).type for place, name in enumerate(self.names)}
             if len(set(self.names)) < len(self.names) or len(self.names) > MOST_COLUMNS:
                 raise DataError(
                     f"{path.name} has {len(self.names):,} columns, or several of one name.",
                     f"Save it with at most {MOST_COLUMNS:,} columns, each with a name of its own.",
                 )
+            self._coded = [name for name in self.names if is_text(self._types[name])]
             self.class_names = _class_names(schema.metadata or {})
-        row_bytes = nbytes // max(1, n_rows)
+        row_bytes = nbytes // max(1, self.n_rows)
         self._rows = min(MOST_ROWS, max(FEWEST_ROWS, CHUNK // max(1, row_bytes)))
 
     def held_by(self, name: str) -> str:
@@ -64,14 +66,16 @@ class ArrowTable:
         """Consecutive rows; at most so many together if that is said."""
         at_once = min(self._rows, rows or self._rows)
         first = 0
-        with self._opened() as (file, *_):
+        with self._opened() as file:
             for batch in self._batches(file, at_once):
                 yield TableChunk(first, len(batch), _cells(batch))
                 first += len(batch)
 
     def _batches(self, file: Any, rows: int) -> Iterator[Any]:
         if self._is_parquet:
-            yield from file.iter_batches(batch_size=rows, use_threads=False)
+            for batch in file.iter_batches(batch_size=rows, use_threads=False):
+                batch.validate(full=True)  # a damaged one may point outside of its own memory
+                yield batch
             return
         for number in range(file.num_record_batches):
             batch = file.get_batch(number)
@@ -79,23 +83,34 @@ class ArrowTable:
             for start in range(0, len(batch), rows):
                 yield batch.slice(start, rows)
 
+    def _extent(self, file: Any) -> tuple[int, int]:
+        """Number of rows, and the bytes of their values, as the file says beforehand."""
+        import pyarrow.dataset as ds
+
+        if not self._is_parquet:
+            rows = ds.dataset(self.path, format="feather").count_rows()
+            return rows, self.path.stat().st_size
+        about = file.metadata
+        nbytes = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+        return about.num_rows, nbytes
+
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[tuple[Any, Any, int, int]]:
-        """The file, its schema, its number of rows and the bytes of their values."""
+    def _opened(self) -> Iterator[Any]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
             if self._is_parquet:
-                with pq.ParquetFile(self.path, buffer_size=BUFFER, pre_buffer=False) as file:
-                    about = file.metadata
-                    groups = range(about.num_row_groups)
-                    nbytes = sum(about.row_group(i).total_byte_size for i in groups)
-                    yield file, file.schema_arrow, about.num_rows, nbytes
+                with pq.ParquetFile(
+                    self.path,
+                    buffer_size=BUFFER,
+                    pre_buffer=False,
+                    read_dictionary=self._coded,
+                ) as file:
+                    yield file
             else:
                 with pa.memory_map(str(self.path)) as mapped, pa.ipc.open_file(mapped) as file:
-                    lengths = [file.get_batch(i).num_rows for i in range(file.num_record_batches)]
-                    yield file, file.schema, sum(lengths), self.path.stat().st_size
+                    yield file
         except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
             raise _damaged(self.path, error) from error
 

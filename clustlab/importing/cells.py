@@ -17,6 +17,7 @@ T = TypeVar("T")
 MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "<na>", "?", "-"))
 """What stands for a number that nobody knows, in small letters."""
 NO_CLASS = frozenset(("", "nan"))
+LONGEST = 4_000  # letters of a text that are read
 LONGEST_TOLD = 40  # letters of a value that a message shows
 
 Wrong = dict[int, str]
@@ -192,7 +193,19 @@ class ArrowCells(Cells):
         import pyarrow as pa
 
         self.name = name
-        self._array = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+        is_coded = pa.types.is_dictionary(array.type)
+        # text stays coded: a long one that comes in every row is there only once
+        self._array = array.dictionary_decode() if is_coded and not is_text(array.type) else array
+
+    def _strings(self) -> list[str | None]:
+        """Text (m,), of which equal ones are one and the same."""
+        import pyarrow as pa
+
+        if not pa.types.is_dictionary(self._array.type):
+            return list(self._array.to_pylist())
+        words = [each and each[:LONGEST] for each in self._array.dictionary.to_pylist()]
+        places = self._array.indices.to_pylist()
+        return [None if place is None else words[place] for place in places]
 
     def __len__(self) -> int:
         return len(self._array)
@@ -225,7 +238,8 @@ class ArrowCells(Cells):
     @_read
     def text(self) -> list[str]:
         """See `Cells.text`."""
-        return ["" if each is None else str(each).strip() for each in self._array.to_pylist()]
+        values = self._strings() if is_text(self._array.type) else self._array.to_pylist()
+        return ["" if each is None else str(each).strip() for each in values]
 
     @_read
     def lengths(self) -> Array:

@@ -28,6 +28,7 @@ MOST_ARRAYS = 200
 LONGEST_TEXT = 4_000  # letters of a text in an array
 KINDS = "fiubUS"  # numbers, yes or no, text
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+IDX_MARKS = tuple(bytes((0, 0, code)) for code in IDX_TYPES)  # with which idx files begin
 NPY = b"\x93NUMPY"
 DAMAGED = (
     *(OSError, EOFError, ValueError, OverflowError, struct.error),

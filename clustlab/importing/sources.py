@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Literal
 
 from clustlab.errors import DataError, ParameterError
+from clustlab.importing.number_files import IDX_MARKS
 from clustlab.importing.plan import Choices, Outcome, Preview, Watch
 from clustlab.importing.plan import Source as Source
 
@@ -23,7 +24,7 @@ BEGINNINGS: tuple[tuple[bytes, Reader], ...] = (  # of files, by which they are 
     (b"PAR1", "tables"),
     (b"ARROW1", "tables"),
     (b"FEA1", "tables"),
-    (b"\x00\x00\x08", "arrays"),  # idx, of bytes
+    *((mark, "arrays") for mark in IDX_MARKS),
     (b"PK\x05\x06", "images"),  # an archive without content
     (b"BZh", "images"),  # tar.bz2
     (b"\xfd7zXZ", "images"),  # tar.xz
@@ -101,7 +102,7 @@ def reader_of(source: Source) -> Reader:
     if head.startswith(b"PK"):
         return "arrays" if _holds_arrays(source) else "images"
     if head.startswith(b"\x1f\x8b"):
-        return "arrays" if _unpacked(source).startswith(b"\x00\x00\x08") else "images"
+        return "arrays" if _unpacked(source).startswith(IDX_MARKS) else "images"
     is_text = b"\0" not in head or source.suffix.lower() in TEXT
     return "tables" if is_text and not _is_image(source) and not _is_tar(head) else "images"
 

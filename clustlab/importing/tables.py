@@ -65,6 +65,10 @@ def opened(path: Path) -> Table:
     check_plain(path)
     with path.open("rb") as file:
         head = file.read(6)
+    if head.startswith(b"FEA1"):
+        raise DataError(
+            f"{path.name} is a Feather file of version 1.", "Save it anew as version 2 or Parquet."
+        )
     for kind, (mark, endings) in KINDS.items():
         if head.startswith(mark) or path.suffix.lower() in endings:
             return ArrowTable(path, kind)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -356,3 +357,23 @@ def test_damaged_tables_give_a_sentence_and_nothing_else(tmp_path, data_folder):
     assert all(message.endswith(".") for message in told)
     assert not {each.name for each in tmp_path.iterdir()} - {*before, "data"}
     assert all(not each.name.startswith(".") for each in (data_folder / "imported").iterdir())
+
+
+def test_a_long_text_in_every_row_is_held_once(tmp_path):
+    long = pa.DictionaryArray.from_arrays(np.zeros(5000, np.int32), pa.array(["x" * 10**6]))
+    path = parquet(tmp_path, {"name": long, "size": vectors(5000)[:, 0]})
+    before = pa.total_allocated_bytes()
+    tracemalloc.start()
+    try:
+        shown = tables.preview(path, Choices(labels="name"))
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
+    assert pa.total_allocated_bytes() - before < 50e6
+    assert dict(shown.class_counts) == {"x" * 120: 5000}
+
+
+def test_feather_of_version_1_is_refused_with_a_remedy(tmp_path):
+    (tmp_path / "old.feather").write_bytes(b"FEA1" + bytes(100))
+    with pytest.raises(DataError, match=r"version 1.*version 2 or Parquet"):
+        tables.preview(tmp_path / "old.feather", Choices())
