@@ -73,7 +73,7 @@ def read(
 
 def _of_table(path: Path, items: Items, names: str | None, steps: Sequence[str]) -> Clustering:
     choices = Choices(names=names)
-    entries = entries_of_table(path, choices, steps, has_names=bool(len(items.names)))
+    entries = entries_of_table(path, choices, steps, items.known)
     joined = join(entries, items, must_be_all=True)
     numbered = _numbered(path, {c.title: c for c in entries.columns.values()})
     assignments = np.stack([codes[joined.entry] for codes in numbered.codes])

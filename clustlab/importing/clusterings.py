@@ -21,9 +21,7 @@ from clustlab.data import library, own_sets
 from clustlab.data.atomic import flush, write_atomically
 from clustlab.data.library import silent
 from clustlab.importing.clustering_files import Clustering, read
-from clustlab.importing.joining import (
-    Items,
-)
+from clustlab.importing.joining import Items, NameIndex
 from clustlab.params import UNBALANCE, build
 from clustlab.parts.inputs.sampling import drawn_rows
 from clustlab.registry import DatasetSpec
@@ -121,9 +119,9 @@ def _items_of(
     total = _n_of_all(store, choice.dataset, params, choice.seed)
     rows = None if total is None else source_rows(spec, params, choice.seed, total, n)
     own = own_sets.own_sets().get(choice.dataset)
-    elsewhere = set(own.item_names()) if own and len(own) != n else set()
     names = list(dataset.item_names)
-    return Items(str(spec.title), n, names, rows, total or 0, elsewhere.__contains__)
+    known = NameIndex(list(own.item_names()) if own and len(own) != n else names)
+    return Items(str(spec.title), n, names, known, rows, total or 0)
 
 
 def source_rows(

@@ -62,14 +62,14 @@ def is_table(path: Path) -> bool:
 
 # -- reading ---------------------------------------------------------------------------------------
 def entries_of_table(
-    path: Path, choices: Choices, wanted: Sequence[str], *, has_names: bool
+    path: Path, choices: Choices, wanted: Sequence[str], names: "NameIndex"
 ) -> Entries:
     """Entries of a table: its `wanted` columns, or all that may be classes.
 
     Parameters
     ----------
-    has_names : bool
-        Whether the items have names, by which entries are found if the table has them, too.
+    names : NameIndex
+        Names of the items, by which entries are found if the table has them, too.
     """
     table = tables.opened(path)
     head = next(table.chunks(tables.HEAD), None)
@@ -82,55 +82,77 @@ def entries_of_table(
                 f"There is no column {name!r} in {path.name}.",
                 f"Choose one of: {', '.join(columns)}.",
             )
-    kind, key = _key_column(columns, choices, has_names)
-    names = list(wanted) or [
-        name for name, c in columns.items() if name != key and _may_be_classes(c)
+    fits = {
+        name: sum(names.found(text) is not None for text in head.cells(name).text())
+        for name in _names_in(columns)
+    }
+    kind, key = _key_column(columns, choices, fits, has_names=len(names) > 0)
+    others = {*fits, *(name for name, c in columns.items() if _counts(c))}
+    said = list(wanted) or [
+        name
+        for name, c in columns.items()
+        if name != key and name not in others and (c.holds == "text" or c.is_whole)
     ]
-    if not names:
+    if not said:
         shown = "; ".join(f"{c.name}: {c.about}" for c in columns.values())
         raise DataError(
             f"{path.name} holds no column of classes or clusters ({shown}).",
             "They are whole numbers or text, one for each item.",
         )
-    classes = {name: Classes(name) for name in names}
+    classes = {name: Classes(name) for name in said}
     keys: list[str] = []
     n = 0
     for chunk in table.chunks():
         n += chunk.n_rows
-        _check_size(path, n, len(names), choices)
-        for name in names:
+        _check_size(path, n, len(said), choices)
+        for name in said:
             classes[name].add(chunk.cells(name).classes())
         if key:
             keys += chunk.cells(key).text()
-    unused = tuple(name for name in columns if name not in (*names, key))
+    unused = tuple(name for name in columns if name not in (*said, key))
     found: Sequence[str] | Array = keys if kind == "names" else _numbers(path, key, keys)
     return Entries(path.name, n, kind, key, found, classes, unused)
 
 
-def _may_be_classes(column: tables.Seen) -> bool:
-    return column.holds == "text" or column.is_whole
+def _names_in(columns: Mapping[str, tables.Seen]) -> list[str]:
+    """Columns of text that may be names of items, those that are called so first."""
+    text = [c for c in columns.values() if c.holds == "text"]
+    called = [c.name for c in text if is_called(c.name, NAMES)]
+    return [*called, *(c.name for c in text if c.may_be_names and c.name not in called)]
+
+
+def _counts(column: tables.Seen) -> bool:
+    """Whether a column of whole numbers says which row or item it is about."""
+    return column.is_whole and (column.is_counter or is_called(column.name, (*ROWS, *ITEMS)))
 
 
 def _key_column(
-    columns: Mapping[str, tables.Seen], choices: Choices, has_names: bool
+    columns: Mapping[str, tables.Seen],
+    choices: Choices,
+    fits: Mapping[str, int],
+    *,
+    has_names: bool,
 ) -> tuple[KeyKind, str]:
-    """By which column entries are joined."""
+    """By which column entries are joined: that with the most names, else one of numbers.
+
+    Where neither fits, a column of names is taken all the same, so that it is said why it does not
+    fit: entries that are named are never joined by their order unless somebody asks for it.
+    """
     if choices.names == "":
         return "order", ""
     if choices.names:
-        column = columns[choices.names]
-        if column.is_whole and not has_names:
-            return _kind_of_numbers(column.name), column.name
+        if columns[choices.names].is_whole and not has_names:
+            return _kind_of_numbers(choices.names), choices.names
         return "names", choices.names
-    if has_names:
-        called = [c.name for c in columns.values() if is_called(c.name, NAMES)]
-        different = [c.name for c in columns.values() if c.holds == "text" and c.may_be_names]
-        if called or different:
-            return "names", (called or different)[0]
-    for column in columns.values():
-        if column.is_whole and (column.is_counter or is_called(column.name, (*ROWS, *ITEMS))):
-            return _kind_of_numbers(column.name), column.name
-    return "order", ""
+    best = max(fits, key=lambda name: fits[name], default="")
+    if best and fits[best]:
+        return "names", best
+    numbers = [c.name for c in columns.values() if _counts(c)]
+    if not has_names:
+        numbers += [c.name for c in columns.values() if c.is_whole and is_called(c.name, NAMES)]
+    if numbers:
+        return _kind_of_numbers(numbers[0]), numbers[0]
+    return ("names", best) if best else ("order", "")
 
 
 def _kind_of_numbers(name: str) -> KeyKind:
@@ -206,6 +228,40 @@ class Joined:
     words: str  # how they were joined, a sentence
 
 
+class NameIndex:
+    """Names of items, found also where a path is given in more or fewer folders.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of all items of a data set, or none.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._exact = frozenset(names)
+        ends: dict[str, str | None] = {}
+        for name in names:
+            end = name.rpartition("/")[2]
+            ends[end] = None if end in ends else name  # of several, none
+        self._ends = ends
+
+    def __len__(self) -> int:
+        return len(self._exact)
+
+    def found(self, text: str) -> str | None:
+        """The name that is meant; None if there is none, or it may be one of several."""
+        if text in self._exact:
+            return text
+        rest = text.replace("\\", "/")
+        if "/" not in rest:
+            return self._ends.get(rest)
+        while "/" in rest:
+            rest = rest.partition("/")[2]
+            if rest in self._exact:
+                return rest
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Items:
     """The items that entries are brought to.
@@ -216,20 +272,20 @@ class Items:
         Of their data set.
     names : sequence of str
         Of the items looked at, or none.
+    known : NameIndex
+        Names of all items of the data set, also of those that are not looked at.
     rows : array
         (n,) int64, row of each item in what the data set was made from; None if nobody knows.
     n_rows : int
         How many of these rows there are.
-    others : callable
-        Whether a name is one of an item that is not looked at.
     """
 
     title: str
     n: int
     names: Sequence[str]
+    known: NameIndex
     rows: Array | None
     n_rows: int
-    others: Callable[[str], bool] = lambda name: False
 
 
 def join(entries: Entries, items: Items, *, must_be_all: bool) -> Joined:
@@ -329,7 +385,7 @@ def _places_of_names(entries: Entries, items: Items) -> Array:
         raise DataError(
             f"The items of {items.title!r} have no names, so the column {entries.key!r} of "
             f"{entries.origin} says nothing of them.",
-            "Give their rows in a column 'row', or one entry for each in their order.",
+            "Give their rows in a column 'row', or say that entries are in the order of the items.",
         )
     place_of: dict[str, int] = {}
     for place, name in enumerate(items.names):
@@ -339,14 +395,11 @@ def _places_of_names(entries: Entries, items: Items) -> Array:
         raise DataError(
             f"{items.n - len(place_of):,} names in {items.title!r} are those of other items, such "
             f"as {told(twice)}, so nothing can be joined by them.",
-            "Give rows in a column 'row', or one entry for each item in their order.",
+            "Give rows in a column 'row', or say that entries are in the order of the items.",
         )
+    meant = map(items.known.found, map(str, entries.keys))
     return np.array(
-        [
-            place_of.get(name, ELSEWHERE if items.others(name) else UNKNOWN)
-            for name in map(str, entries.keys)
-        ],
-        np.int64,
+        [UNKNOWN if name is None else place_of.get(name, ELSEWHERE) for name in meant], np.int64
     )
 
 

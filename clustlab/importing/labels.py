@@ -18,6 +18,7 @@ from clustlab.importing.joining import (
     ROWS,
     Entries,
     Items,
+    NameIndex,
     entries_of_table,
     is_table,
     join,
@@ -49,13 +50,14 @@ def preview(path: Path, dataset: str, choices: Choices) -> FoundLabels:
         If the data set was not imported, the file cannot be read, or it does not fit.
     """
     own = _imported(dataset)
+    names = list(own.item_names())
+    known = NameIndex(names)
     wanted = [each for each in (choices.labels, *choices.others) if each]
     if is_table(path):
-        has_names = own.has_names
-        entries = entries_of_table(path, choices, wanted, has_names=has_names)
+        entries = entries_of_table(path, choices, wanted, known)
     else:
         entries = _entries_of_arrays(path, choices, wanted, len(own))
-    items = Items(own.title, len(own), own.item_names(), np.arange(len(own)), len(own))
+    items = Items(own.title, len(own), names, known, np.arange(len(own)), len(own))
     joined = join(entries, items, must_be_all=False)
     facts = [joined.words]
     if joined.n_elsewhere:

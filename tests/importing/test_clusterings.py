@@ -280,3 +280,38 @@ def test_a_run_says_which_items_it_is_of(own, brought, store):
     run = brought(named(own, cluster=classes(N))).run
     about = json.loads((run.path / "environment.json").read_text())
     assert about == {"fingerprint": library.fingerprint_in(store.data_folder(run))}
+
+
+def test_paths_are_found_by_their_ends_where_that_is_one_item(own, brought, store):
+    table = named(own, cluster=classes(N))
+    odd = own.item_names()[:2]  # without folders that could be another's
+    before = brought(table).run
+    longer = ["/home/me/" + each if each not in odd else each for each in table["name"]]
+    shorter = [each.rpartition("/")[2] if each not in odd else each for each in table["name"]]
+    windows = [each.replace("/", "\\") for each in longer]
+    for names in (longer, shorter, [*windows[:-2], *longer[-2:]]):
+        assert brought(table.assign(name=names)).run.id == before.id
+    elsewhere = [each.replace("cells/", "others/") for each in table["name"]]
+    with pytest.raises(DataError, match="are unknown"):
+        brought(table.assign(name=elsewhere))
+
+
+def test_named_entries_are_not_joined_by_their_order_unaware(own, brought, store):
+    table = named(own, cluster=classes(N))
+    numbered = table.assign(name=np.arange(N)[::-1]).rename(columns={"name": "id"})
+    strange = table.assign(name=[f"x{i}" for i in range(N)])
+    with pytest.raises(DataError, match=r"30 .* are unknown"):
+        brought(strange)
+    both = strange.assign(row=np.arange(N)[::-1])
+    labels = store.dataset(brought(both).run).labels
+    assert (brought(both).run[0].assignments == labels).all()
+    plain = vector_set("Plain", N, shown=False, named=False, width=4)
+    assert not plain.has_names
+    with pytest.raises(DataError, match=r"have no names.*order of the items"):
+        brought(strange, "plain")
+    made = brought(numbered, "plain")
+    assert (made.run[0].assignments == store.dataset(made.run).labels).all()
+    assert made.facts[0] == "Joined by 'id'."
+    in_order = table[::-1].assign(name=[f"x{i}" for i in range(N)])
+    made = brought(in_order, "plain", names="")
+    assert (made.run[0].assignments == store.dataset(made.run).labels).all()

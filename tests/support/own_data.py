@@ -53,7 +53,7 @@ def files_of_many_sizes(n=500, n_sizes=40):
     return files
 
 
-def vector_set(title="My features", n=120, *, shown=True, width=5, **about):
+def vector_set(title="My features", n=120, *, shown=True, named=True, width=5, **about):
     """Vectors of three classes with named columns, with or without images to show for them.
 
     Column `size` is larger in class 2 than in the others; the rest is noise.
@@ -64,5 +64,5 @@ def vector_set(title="My features", n=120, *, shown=True, width=5, **about):
     columns = ["age", "size", *(f"**c{i}**" for i in range(2, width))]
     about.setdefault("labellings", {"kind": Labelling(classes(n), ("ape", "bat", "cat"))})
     with SetWriter("vectors", (width,), (12, 12, 3) if shown else None) as writer:
-        writer.append(vectors, names(n), pictures(n) if shown else None)
+        writer.append(vectors, names(n) if named else (), pictures(n) if shown else None)
         return writer.finish(title, origin="a table", columns=columns, **about)[0]
