@@ -12,6 +12,8 @@ from clustlab.data.checked_json import Unreadable
 from clustlab.types import Array, Dataset
 
 LETTERS, ENDS = "names.npy", "name-ends.npy"
+TOGETHER = 100_000  # names that are read at once
+MANY = 50  # of so many names one has to be asked for, so that all are read
 LONGEST = 4_000  # bytes of a name that are read
 IN_A_LINE = 40  # letters of a name that are shown within a line
 
@@ -110,7 +112,28 @@ class ItemNames(Sequence[str]):
         return bytes(self._letters[start:end]).decode("utf-8", "replace")
 
     def __iter__(self) -> Iterator[str]:
-        return (self[i] for i in range(len(self)))
+        for first in range(0, len(self), TOGETHER):
+            yield from self._part(first, min(first + TOGETHER, len(self)))
+
+    def _part(self, first: int, last: int) -> list[str]:
+        """Consecutive names, read at once: one by one, each takes as long as fifty of them."""
+        ends = np.asarray(self._ends[first:last], np.int64)
+        starts = np.concatenate([self._ends[first - 1 : first] if first else [0], ends[:-1]])
+        longest = np.minimum(len(self._letters), starts + LONGEST)
+        if ((starts < 0) | (ends < starts) | (ends > longest)).any():
+            return [self[i] for i in range(first, last)]  # of a damaged file
+        offset = int(starts[0])
+        letters = bytes(self._letters[offset : int(ends[-1])])
+        places = zip((starts - offset).tolist(), (ends - offset).tolist(), strict=True)
+        return [letters[start:end].decode("utf-8", "replace") for start, end in places]
+
+
+def names_at(names: Sequence[str], rows: Array) -> list[str]:
+    """Names of some items (m,), in the order of their rows."""
+    if len(names) <= MANY * len(rows):
+        every = list(names)
+        return [every[row] for row in rows.tolist()]
+    return [names[row] for row in rows.tolist()]
 
 
 def items_named(names: Sequence[str], text: str, most: int) -> list[int]:

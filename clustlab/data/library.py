@@ -25,7 +25,7 @@ from clustlab.data.atomic import flush
 from clustlab.data.checked_arrays import Check, Declared
 from clustlab.data.checked_json import Name, Text, Unreadable, parsed
 from clustlab.data.feature_scales import as_wanted, check_finite
-from clustlab.data.item_names import ItemNames
+from clustlab.data.item_names import ItemNames, names_at
 from clustlab.errors import DataError, ParameterError
 from clustlab.params import ADDED_LATER, UNBALANCE, build, schema
 from clustlab.types import Array, Dataset, Labelling, Report
@@ -259,7 +259,7 @@ def part_of(dataset: Dataset, rows: Array) -> Dataset:
             for title, other in dataset.other_labels.items()
         },
         original=rows if dataset.original is None else dataset.original[rows],
-        item_names=[dataset.item_names[row] for row in rows.tolist()] if dataset.item_names else (),
+        item_names=names_at(dataset.item_names, rows) if dataset.item_names else (),
         images_shown=None if dataset.images_shown is None else dataset.images_shown[rows],
     )
 

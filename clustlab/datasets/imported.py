@@ -10,6 +10,7 @@ import numpy as np
 from clustlab import params
 from clustlab.data import own_sets
 from clustlab.data.checked_json import Unreadable
+from clustlab.data.item_names import names_at
 from clustlab.data.own_sets import OwnSet
 from clustlab.errors import DatasetUnavailable
 from clustlab.parts.inputs.sampling import drawn_rows, protocol
@@ -56,7 +57,7 @@ class Imported:
                 labellings[chosen].class_names if chosen else (),
                 protocol(len(own), self.n_samples, seed),
                 {title: each for title, each in labellings.items() if title != chosen},
-                item_names=[names[row] for row in rows.tolist()] if names else (),
+                item_names=names_at(names, rows) if names else (),
                 columns=own.columns,
                 images_shown=None if images is None else taken(images, rows),
             )

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from clustlab import registry
-from clustlab.data import library, own_sets
-from clustlab.data.item_names import ItemNames, item_words, items_named, shortened
+from clustlab.data import item_names, library, own_sets
+from clustlab.data.item_names import ItemNames, item_words, items_named, names_at, shortened
 from clustlab.data.own_sets import SetWriter
 from clustlab.errors import DatasetUnavailable, ParameterError
 from clustlab.params import build, schema
@@ -151,6 +151,19 @@ def test_a_file_that_is_cut_short_is_said_when_it_is_drawn(tmp_path):
     (own.folder / "items.npy").write_bytes((own.folder / "items.npy").read_bytes()[:-8])
     with pytest.raises(DatasetUnavailable, match=r"items\.npy holds"):
         library.load(tmp_path, "my-vectors", {}, 0)
+
+
+@pytest.mark.parametrize("together", [1, 2, 3, 100])
+def test_names_read_together_are_those_read_one_by_one(together, monkeypatch):
+    monkeypatch.setattr(item_names, "TOGETHER", together)
+    called = ["a", "", "ünïcödé", "b" * 5000, "last"]
+    names = ItemNames.made_of(called)
+    assert list(names) == [names[i] for i in range(5)] == [each[:4000] for each in called]
+    assert names_at(names, np.array([4, 0, 0])) == ["last", "a", "a"]
+    assert names_at(names, np.array([], np.int64)) == []
+    damaged = ItemNames(np.frombuffer(b"abcdef", np.uint8), np.array([2, 1, 9, -3, 4]))
+    assert list(damaged) == [damaged[i] for i in range(5)]
+    assert list(ItemNames.made_of([])) == []
 
 
 def test_items_keep_what_they_are_called_through_strange_names():
