@@ -30,7 +30,8 @@ from clustlab.importing.plan import (
 )
 from clustlab.types import Array, Labelling
 
-LOOKED_AT = 128 * 2**20  # bytes of items that a preview looks at
+LOOKED_AT = 128 * 2**20  # bytes of items that a preview looks at ...
+PATIENCE = 8.0  # ... in at most so many seconds: text and encoded images take longer
 REMARKED_ON = 32 * 2**20  # bytes of vectors whose columns are compared
 NAMED = 5  # columns named in a sentence
 SPARE = 100 * 2**20  # bytes that an import leaves on the disk
@@ -143,7 +144,8 @@ def preview(understood: Understood) -> Preview:
         names_seen.update(kept.names)
         n_named += len(kept.names)
         looked += len(piece.items) * understood.item_bytes
-        if looked >= LOOKED_AT and collected.n_rows != understood.n_rows:
+        is_enough = looked >= LOOKED_AT or time.monotonic() - begun > PATIENCE
+        if is_enough and collected.n_rows != understood.n_rows:
             is_whole = False
             break
     check_any(understood, collected.n_items, collected.refused)

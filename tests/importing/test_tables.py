@@ -322,8 +322,11 @@ def test_vectors_beside_images_are_shown_as_them(tmp_path):
 
 
 # -- large and hostile -----------------------------------------------------------------------------
-def test_of_what_is_large_a_preview_looks_at_the_beginning_and_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(intake, "LOOKED_AT", 100)
+@pytest.mark.parametrize("limit", ["LOOKED_AT", "PATIENCE"])
+def test_of_what_is_large_a_preview_looks_at_the_beginning_and_says_so(
+    limit, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(intake, limit, 0)
     monkeypatch.setattr(text_tables, "CHUNK", 500)
     monkeypatch.setattr(tables, "HEAD", 20)
     odd = frame().astype({"mass": object})
