@@ -133,7 +133,7 @@ def test_charts_are_those_of_the_pages(dec):
     for chart in (cl.plot.embedding(dec), cl.plot.confusion(dec), cl.plot.shifts(dec)):
         told = json.loads(chart.to_json())
         assert f"step {step}" in json.dumps(told) or f"to {step}" in json.dumps(told)
-    assert '"ACC"' in cl.plot.curves(dec).to_json()
+    assert '"Accuracy"' in cl.plot.curves(dec).to_json()
     sheet = cl.plot.clusters(dec, across=5, tile=16)
     assert sheet.width > 5 * 16
     assert sheet.height > 16 * len(set(dec.assignments().tolist()))
