@@ -4,7 +4,6 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +23,9 @@ _FROM = {"torchvision": "Downloaded by torchvision", "file": "From a file"}
 
 
 def features_panel(spec: type[DatasetSpec]) -> None:
-    """Popover that asks which layer of which network is to be taken, and starts it."""
-    with st.popover(
-        "Features of a network",
-        icon=":material/neurology:",
-        key=f"features-of-{spec.name}",
-        on_change="rerun",
-    ) as asked:
-        if asked.open:  # the list of networks takes seconds to come
-            session.guarded(_panel)(spec)
+    """Button for a dialog that asks which layer of which network is to be taken, and starts it."""
+    if st.button("Features of a network", icon=":material/neurology:", key="features-open"):
+        st.dialog("Features of a network")(session.guarded(_panel))(spec)
 
 
 def _panel(spec: type[DatasetSpec]) -> None:
@@ -79,22 +72,17 @@ def _panel(spec: type[DatasetSpec]) -> None:
     lacks = way == "file" and weights is None
     how = Extraction(network, layer.strip(), device=device)
     content = None if weights is None else (str(weights.name), weights.getvalue())
-    st.button(
+    if st.button(
         "Compute features",
         type="primary",
         icon=":material/play_arrow:",
         disabled=is_busy or lacks,
         help="Another import is under way." if is_busy else None,
-        on_click=session.later(partial(_begin, spec, how, title, content)),
-    )
+    ):
+        job.start(title, _work(spec, how, title, content))
+        st.rerun()  # which closes the dialog
     if lacks:
         st.caption(f"Choose a file with the weights of {plain(network)}.")
-
-
-def _begin(
-    spec: type[DatasetSpec], how: Extraction, title: str, content: tuple[str, bytes] | None
-) -> None:
-    job.start(title, _work(spec, how, title, content))
 
 
 def _work(
