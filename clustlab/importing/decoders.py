@@ -31,6 +31,7 @@ PROCESSES = 2
 FEW = 300  # files that should be decoded in this process: to start others takes as long
 CHUNK = 64  # files that a process gets at a time ...
 CHUNK_BYTES = 2**22  # ... unless they have more bytes than these, before or after
+LARGE_BYTES = 2**25  # of a file that is not even sent beside another large one
 IN_FLIGHT = 6  # chunks that are on their way ...
 IN_FLIGHT_BYTES = 2**26  # ... and bytes of files from which no further one is read
 PATIENCE = 0.2  # seconds between two chances to cancel
@@ -140,7 +141,11 @@ class _Processes:
     def _decoded(self, contents: list[bytes]) -> list[Answer]:
         child = self._idle.get()
         try:
-            answers = self._asked(child, contents)
+            if max(map(len, contents)) > LARGE_BYTES:
+                with self._large:
+                    answers = self._asked(child, contents, beside_others=False)
+            else:
+                answers = self._asked(child, contents)
             for i, each in enumerate(answers):
                 if each is None:
                     with self._large:  # one at a time, since each takes much memory

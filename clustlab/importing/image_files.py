@@ -44,6 +44,7 @@ ARCHIVE_MARKS = (
 HEAD = 1024  # bytes by which a file is known
 TAR_MARK = slice(257, 262)  # where a tar archive says that it is one
 BAND = 2**21  # pixels that are converted at a time
+BLOCK = 2**26  # bytes in which Pillow asks for memory: a system takes so many back at once
 LARGE = 2**24  # pixels of an image that is not decoded beside others
 REDUCED = 3  # an image is averaged to this multiple of its size before it is filtered
 EQUAL = 2  # levels by which channels may differ in an image that is grey: lossy files are inexact
@@ -250,6 +251,7 @@ def _pillow() -> ModuleType:
     # Its own guard knows one limit for all and warns in the log: `_check_size` has that of each
     # import, and nothing else here opens images that others have made.
     Image.MAX_IMAGE_PIXELS = None
+    Image.core.set_block_size(BLOCK)  # type: ignore[attr-defined]  # documented, but not typed
     return Image
 
 
@@ -309,9 +311,12 @@ _ON_ITS_SIDE = 5  # the orientations from here on exchange height and width
 
 
 def _turn(image: "Image") -> int:
-    """EXIF orientation from 2 to 8, or 0 if an image is upright, or what it says makes no sense."""
+    """EXIF orientation from 2 to 8, or 0 if an image is upright, or what it says makes no sense.
+
+    That of Pillow's class for PNG would decode all pixels to find what stands after them.
+    """
     try:
-        turn = image.getexif().get(ORIENTATION, 1)
+        turn = _pillow().Image.getexif(image).get(ORIENTATION, 1)
     except Exception:  # noqa: BLE001 - a damaged remark of a camera does not spoil the image
         return 0
     return turn if isinstance(turn, int) and 2 <= turn <= 8 else 0

@@ -22,8 +22,9 @@ from clustlab.importing.source_entries import Entry, Opened, too_large
 
 LOOKED_AT = 400  # images that tell of the size and colour of all ...
 OTHERS_LOOKED_AT = 100  # ... and files that are called like something else
-KEPT_BYTES = 2**27  # of files that are looked at; a few are, whatever their size ...
-KEPT_PIXELS = 4 * 10**8  # ... and likewise of their pixels, which are decoded
+KEPT_BYTES = 2**27  # of files that are looked at; the one that exceeds them is the last
+KEPT_PIXELS = 4 * 10**8  # of these, which are decoded; some are, whatever their size
+FEWEST = 4  # files that are looked at, unless each is larger than all are to be
 TABLES, TABLE_DEPTH = 8, 3  # tables that are read, and how many folders deep they may lie
 SPREAD = (5**0.5 - 1) / 2  # multiples of it lie evenly in [0, 1), however many there are
 
@@ -152,24 +153,34 @@ class Looked:
     n_others_left: int  # such files that were not looked at
 
 
-def looked_at(source: Opened, listing: Listing, class_of: ClassOf, limits: Limits) -> Looked:
+def looked_at(
+    source: Opened,
+    listing: Listing,
+    class_of: ClassOf,
+    limits: Limits,
+    tick: Callable[[], None],
+) -> Looked:
     """A first look at some files of each class, spread evenly, and at some of those of other names.
 
     Parameters
     ----------
     class_of : callable
         Class of a file by its whole name.
+    tick : callable
+        Called before each file is read; may raise to stop.
     """
     order = in_turn(listing.names, class_of, LOOKED_AT)
-    found = _read(source, order[:SHOWN], limits)
+    mean = max(1, listing.nbytes // max(1, len(listing)))
+    n_first = max(FEWEST, min(SHOWN, KEPT_BYTES // mean))
+    found = _read(source, order[:n_first], limits, tick)
     seen = [each for each in found.values() if isinstance(each, Seen)]
     each_bytes = max((len(each.data) for each in seen), default=1)
     each_pixels = max((each.header.size[0] * each.header.size[1] for each in seen), default=1)
     most = min(KEPT_BYTES // max(each_bytes, 1), KEPT_PIXELS // each_pixels)
-    found |= _read(source, order[SHOWN:most], limits)
+    found |= _read(source, order[n_first:most], limits, tick)
     n_likely_refused = sum(isinstance(each, Refused) for each in found.values())
     others = in_turn(listing.others if listing.images else [], lambda name: "", OTHERS_LOOKED_AT)
-    found_others = _read(source, others, limits)
+    found_others = _read(source, others, limits, tick)
     in_order = [found[name] for name in order if name in found]
     in_order += [found_others[name] for name in others if name in found_others]
     return Looked(
@@ -181,19 +192,24 @@ def looked_at(source: Opened, listing: Listing, class_of: ClassOf, limits: Limit
     )
 
 
-def _read(source: Opened, names: Sequence[str], limits: Limits) -> dict[str, Seen | Refused]:
+def _read(
+    source: Opened, names: Sequence[str], limits: Limits, tick: Callable[[], None]
+) -> dict[str, Seen | Refused]:
     """Files by name, in the order in which they lie there."""
     wanted = set(names)
     found: dict[str, Seen | Refused] = {}
+    size = 0
     for entry in source.entries() if wanted else ():
         if isinstance(entry, Refused) or entry.name not in wanted:
             continue
+        tick()
         try:
             data = entry.read(limits.bytes_of_one, check_kind)
             found[entry.name] = Seen(entry.name, data, header(data, limits.pixels_of_one))
         except Unreadable as error:
             found[entry.name] = Refused(entry.name, str(error))
-        if len(found) == len(wanted):
+        size += entry.size
+        if len(found) == len(wanted) or size > KEPT_BYTES:
             break
     return found
 

@@ -68,7 +68,7 @@ def preview(source: Source, choices: Choices) -> Preview:
     quiet()
     with opened(source, choices.limits) as files:
         listing = listed(files, choices.limits, lambda share: None, LISTING_SECONDS)
-        plan = _planned(files, listing, choices)
+        plan = _planned(files, listing, choices, lambda: None)
     recipe, tally, known = plan.recipe, plan.tally, plan.known
     refused = [*listing.refused, *plan.refused]
     n_items = round((len(listing.names) - plan.n_likely_refused) / listing.share) + plan.n_others
@@ -117,8 +117,7 @@ def bring_in(source: Source, title: str, choices: Choices, watch: Watch) -> Outc
             choices.limits,
             lambda share: watch("Reading the list of files", LISTING * share),
         )
-        watch("Looking at some images", LISTING)
-        plan = _planned(files, listing, choices)
+        plan = _planned(files, listing, choices, lambda: watch("Looking at some images", LISTING))
         intake.check_room(len(listing.names) * math.prod(plan.recipe.shape))
         extents: dict[Trait, Extent] = {}
         if plan.tally.extents:
@@ -158,7 +157,7 @@ class _Plan:
         return self.tally.sentences(self.recipe, self.tally.extents)
 
 
-def _planned(source: Opened, listing: Listing, choices: Choices) -> _Plan:
+def _planned(source: Opened, listing: Listing, choices: Choices, tick: Callable[[], None]) -> _Plan:
     folder = image_labels.common_folder(listing.names)
     names = [name.removeprefix(folder) for name in listing.names]
     table, tables_refused = table_beside(listing, folder)
@@ -168,8 +167,7 @@ def _planned(source: Opened, listing: Listing, choices: Choices) -> _Plan:
     def class_of(file: str) -> str:
         return first(file.removeprefix(folder)) if first else ""
 
-    start = time.perf_counter()
-    looked = looked_at(source, listing, class_of, choices.limits)
+    looked = looked_at(source, listing, class_of, choices.limits, tick)
     size = choices.size or usual_size([each.header.size for each in looked.seen])
     if not all(1 <= side <= LARGEST_SIZE for side in size):
         raise ParameterError(
@@ -179,7 +177,9 @@ def _planned(source: Opened, listing: Listing, choices: Choices) -> _Plan:
     recipe = Recipe(size, choices.fit, "colour", choices.ground, choices.limits.pixels_of_one)
     tally, refused = Tally(), list(looked.refused)
     sample: list[tuple[str, Picture]] = []
+    start = time.perf_counter()
     for each in looked.seen:
+        tick()
         found = answer(each.data, recipe, beside_others=False)
         if isinstance(found, str):
             refused.append(Refused(each.name, found))

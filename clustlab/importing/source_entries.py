@@ -4,6 +4,7 @@ Nothing is ever unpacked to the disk: an entry is read into memory, up to a limi
 for. What is refused is handed out as `Refused`.
 """
 
+import io
 import re
 import stat
 from collections.abc import Callable, Iterator
@@ -58,19 +59,18 @@ class Entry:
             raise Unreadable(too_large(self.size, most))
         try:
             with self.open() as file:
-                pieces = [file.read(HEAD)]
-                check(pieces[0])
-                size = len(pieces[0])
-                while size <= most and (piece := file.read(PIECE)):
-                    pieces.append(piece)
-                    size += len(piece)
+                content = io.BytesIO()  # which grows, and hands out what it holds, without a copy
+                content.write(file.read(HEAD))
+                check(content.getvalue())
+                while content.tell() <= most and (piece := file.read(PIECE)):
+                    content.write(piece)
         except Unreadable:
             raise
         except Exception as error:  # readers of archives raise many things over a damaged one
             raise Unreadable("is damaged, or cannot be read") from error
-        if size > most:
+        if content.tell() > most:
             raise Unreadable(f"has more than {megabytes(most)}, whatever it declares")
-        return b"".join(pieces)
+        return content.getvalue()
 
 
 class Opened(Protocol):

@@ -237,6 +237,17 @@ def test_size_is_judged_before_anything_is_decoded(monkeypatch):
         header(bomb, MOST)
 
 
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "GIF", "WEBP", "BMP"])
+def test_what_an_image_says_of_itself_is_read_without_its_pixels(form, monkeypatch):
+    monkeypatch.setattr("clustlab.importing.image_files.LARGE", 0)
+    data = coded(picture("RGB", (40, 20)), form)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("was decoded"))
+    monkeypatch.setattr("PIL.Image.Image.load", lambda self: pytest.fail("was decoded"))
+    assert header(data, MOST).size == (20, 40)
+    with pytest.raises(Large):
+        decoded(data, recipe((2, 2)), beside_others=True)
+
+
 def test_large_images_are_left_for_a_moment_alone(monkeypatch):
     monkeypatch.setattr("clustlab.importing.image_files.LARGE", 500)
     with pytest.raises(Large):
