@@ -39,6 +39,7 @@ CALL, LENGTH = struct.Struct("<IB"), struct.Struct("<Q")
 ANSWER = struct.Struct("<BH3I2IQ")  # kind, traits, shape, size before, bytes that follow
 PIXELS, DECIMALS, REFUSED, LARGE = range(4)
 READY = b"ready"
+STARTS = 3  # times that a process may end before it is ready
 MODULE = "clustlab.importing.decoders"
 
 Key = TypeVar("Key")
@@ -207,22 +208,28 @@ class _Child:
         StorageError
             If it does not even start.
         """
+        self._wait_until_ready()
         put, got = self._process.stdin, self._process.stdout
         assert put is not None
         assert got is not None
-        if not self._is_ready:
-            if got.read(len(READY)) != READY and not self._is_over:
-                raise StorageError(
-                    "The process that decodes images does not start.",
-                    "Look at the messages of the server for the reason.",
-                )
-            self._is_ready = True
         put.write(CALL.pack(len(contents), beside_others))
         for data in contents:
             put.write(LENGTH.pack(len(data)))
             put.write(data)
         put.flush()
         return [_received(got) for _ in contents]
+
+    def _wait_until_ready(self) -> None:
+        for _ in range(STARTS):
+            assert self._process.stdout is not None
+            if self._is_ready or self._process.stdout.read(len(READY)) == READY:
+                self._is_ready = True
+                return
+            self.start_again()
+        raise StorageError(
+            "The process that decodes images does not start.",
+            "Look at the messages of the server for the reason.",
+        )
 
     def end(self) -> None:
         """End it at once."""
