@@ -8,12 +8,14 @@ from clustlab import registry
 from clustlab.data import own_sets
 from clustlab.importing import clusterings, labels
 from clustlab.importing.clusterings import Choice
+from clustlab.runs.baskets import Baskets
 from clustlab.runs.store import RunSpec, RunStore
 from clustlab.training.worker import execute, new_run
 from clustlab.types import Labelling
 from clustlab.ui import state
 from clustlab.ui.look import runs as table_of_runs
 from tests.support.own_data import classes, vector_set
+from tests.ui.test_failures_page import TABS
 from tests.ui.test_pages import visit, words
 
 N = 90
@@ -131,11 +133,24 @@ def test_it_is_compared_with_a_run_of_ours(theirs, folder):
     assert not other.error
 
 
-def test_its_failures_are_found_and_kept_in_a_basket(theirs):
-    app = visit("failures", run=theirs)
-    assert not app.error
+def test_its_failures_are_kept_in_a_basket_that_a_method_is_trained_without(theirs):
     app = visit("failures", run=theirs, query="confidently-wrong")
     assert not app.error
+    next(b for b in app.button if b.label.startswith("Select all")).click().run()
+    app.text_input(key="basket-name").set_value("Odd ones")
+    next(b for b in app.button if b.label == "Save").click().run()
+    run = RunStore().run(theirs)
+    (basket,) = Baskets(RunStore().root, run.manifest["data_key"], N).all()
+    assert basket.indices
+    app.session_state[TABS] = "Baskets"
+    app.run()
+    again = app.button(key="run-without")
+    assert again.label.startswith(f"Train without these {len(basket)} items")
+    again.click().run()
+    assert not app.exception, app.exception
+    assert not app.error
+    assert app.session_state[state.DATASET.key] == "mine"
+    assert app.session_state[state.LEFT_OUT.key]["rows"] == list(basket.indices)
 
 
 def test_the_form_lists_no_such_method(theirs):
