@@ -294,12 +294,20 @@ def _chosen(path: Path, arrays: Mapping[str, Numbers], choices: Choices) -> Choi
         image, features = guessed(choices.image, IMAGES, "image"), (main,)
     labels = guessed(choices.labels, CLASSES, "labels")
     names = guessed(choices.names, NAMES, "names")
+    names = "" if names == labels else names
+    others = choices.others
+    if choices.labels is None and not others:  # such as coarse classes beside fine ones
+        taken = {main, labels, names, image}
+        others = tuple(
+            name
+            for name, each in arrays.items()
+            if name not in taken
+            and "labels" in roles_of(each)
+            and len(each) == n
+            and is_called(name, CLASSES)
+        )
     return replace(
-        choices,
-        image=image,
-        features=features,
-        labels=labels,
-        names="" if names == labels else names,
+        choices, image=image, features=features, labels=labels, names=names, others=others
     )
 
 

@@ -141,6 +141,16 @@ def test_choices_say_otherwise_than_the_guesses(tmp_path):
             arrays.preview(path, wrong)
 
 
+def test_all_arrays_that_are_called_classes_are_sets_of_them(tmp_path):
+    content = {"x": vectors(), "fine_labels": classes(), "coarse_labels": classes() // 2}
+    path = saved(tmp_path, **content, test_labels=classes()[:5])
+    seen = arrays.preview(path, Choices())
+    assert (seen.chosen.labels, seen.chosen.others) == ("fine_labels", ("coarse_labels",))
+    own = brought_in(path).own
+    assert [title for title, _ in own.labellings] == ["fine_labels", "coarse_labels"]
+    assert arrays.preview(path, Choices(labels="coarse_labels")).chosen.others == ()
+
+
 def test_vectors_of_images_show_them(tmp_path):
     path = saved(tmp_path, x=vectors(20), images=pictures() / 255, y=classes(20))
     seen = arrays.preview(path, Choices())
