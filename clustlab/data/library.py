@@ -8,6 +8,7 @@ still be looked at when the original files are gone.
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -136,6 +137,14 @@ def label_anew(
         for file in sorted(Path(temporary).glob("labels*.npy")):
             file.replace(folder / file.name)
         (Path(temporary) / ABOUT).replace(folder / ABOUT)  # last, since it tells of the others
+
+
+def forget_draws(root: Path, name: str, keep: Collection[str]) -> None:
+    """Remove what was drawn of a data set for pages, except under some keys: it is drawn anew."""
+    own = re.compile(rf"{re.escape(name)}-[0-9a-f]{{12}}")
+    for folder in (root / "_data").iterdir() if (root / "_data").is_dir() else ():
+        if own.fullmatch(folder.name) and folder.name not in keep:
+            remove_folder(folder)
 
 
 def is_whole(folder: Path) -> bool:

@@ -90,6 +90,7 @@ def bring_in(found: FoundLabels, runs: RunStore) -> OwnSet:
     }
     for spec in drawn.values():
         library.label_anew(runs.root, spec.dataset, spec.dataset_params, spec.seed, spec.excluded)
+    library.forget_draws(runs.root, own.name, keep=drawn)
     return own
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing.number_files import IDX_MARKS
-from clustlab.importing.plan import Choices, Outcome, Preview, Watch
+from clustlab.importing.plan import Choices, Outcome, Preview, Upload, Watch
 from clustlab.importing.plan import Source as Source
 
 Reader = Literal["images", "arrays", "tables"]
@@ -146,7 +146,14 @@ def _as_one(source: Source) -> Iterator[Source]:
             raise DataError("No file was given.", "Choose a file or a folder.")
         yield source
         return
-    name, content = source[0]
+    with as_file(source[0]) as path:
+        yield path
+
+
+@contextlib.contextmanager
+def as_file(upload: Upload) -> Iterator[Path]:
+    """An upload as a file that readers can map, until the context ends."""
+    name, content = upload
     with tempfile.TemporaryDirectory(prefix="clustlab-") as folder:
         path = Path(folder) / (PurePosixPath(name.replace("\\", "/")).name[-100:] or "upload")
         content.seek(0)

@@ -184,6 +184,7 @@ ABOUT_DATASET, ABOUT_DATASET_IN_ADDRESS = SessionValue("about-data", ""), QueryV
 REMOVED_SET = SessionValue[tuple[str, str]]("removed-set", ("", ""))  # name and title
 BRING_IN_ADDRESS = QueryValue("bring")  # whether somebody brings in their own
 BRING_TURN = SessionValue("bring-turn", 0)  # how often that was done
+ATTACH_TURN = SessionValue("attach-turn", 0)  # how often classes were added
 
 # -- other pages -------------------------------------------------------------------------------
 PROJECTION = SessionValue[str | None]("projection", None)

@@ -82,3 +82,20 @@ def test_images_are_imported_trained_on_and_found_by_the_names_of_their_files(
     field.fill("well-007.png")
     field.press("Enter")
     see(page, r"^digit 7/well-007\.png · item \d+$")
+
+    # A clustering made elsewhere stands beside the run as one more, and both are compared.
+    names = own_sets.own_set("plates").item_names()
+    rows = ["name,cluster", *(f"{name},{i % 4}" for i, name in enumerate(names))]
+    made = plates.parent / "my script.csv"
+    made.write_text("\n".join(rows))
+    page.goto(f"{address}/data?about-data=plates")
+    page.get_by_text("Add classes or a clustering made elsewhere").click()
+    settle(page)
+    page.locator("input[type=file]").first.set_input_files(str(made))
+    page.get_by_role("button", name="Import as a run").click()
+    see(page, "^It is there as the run ")
+    page.get_by_role("link", name=re.compile("^Compare it with IIC")).click()
+    settle(page)
+    see(page, "^A: IIC$")
+    see(page, "^B: ")
+    expect(page.get_by_test_id("stException")).to_have_count(0)

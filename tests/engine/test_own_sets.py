@@ -279,3 +279,12 @@ def test_settings_of_a_set_are_checked_like_all_others():
         build(registry.dataset("my-vectors"), {"n_samples": 3})
     about = json.loads((own_sets.own_set("my-vectors").folder / "about.json").read_text())
     assert about["schema"] == own_sets.SCHEMA
+
+
+def test_draws_that_no_run_needs_are_forgotten_and_those_of_others_stay(tmp_path):
+    kept, gone, other = "my-set-0123456789ab", "my-set-ba9876543210", "my-set-2-0123456789ab"
+    for name in (kept, gone, other):
+        (tmp_path / "_data" / name).mkdir(parents=True)
+    library.forget_draws(tmp_path, "my-set", keep=[kept])
+    assert sorted(f.name for f in (tmp_path / "_data").iterdir()) == sorted([kept, other])
+    library.forget_draws(tmp_path / "nothing", "my-set", keep=[])

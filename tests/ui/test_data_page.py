@@ -8,6 +8,8 @@ from clustlab.errors import ParameterError
 from clustlab.runs.store import RunSpec
 from clustlab.training.worker import execute, new_run
 from clustlab.types import Labelling
+from clustlab.ui import session
+from clustlab.ui.data import attach
 from clustlab.ui.data.imported_set import size_in_words
 from clustlab.ui.markdown import plain
 from tests.support import own_data
@@ -145,3 +147,88 @@ def test_what_was_put_aside_long_ago_is_cleared(data_folder, monkeypatch):
 )
 def test_sizes_are_told_as_people_read_them(nbytes, said):
     assert size_in_words(nbytes) == said
+
+
+# -- what was made elsewhere ---------------------------------------------------------------------
+def with_file(name, content, kind=None, **query):
+    """The page of a data set with a file in its expander."""
+    app = about(name)
+    app.session_state["attach"] = True
+    app.run()
+    if kind:
+        next(g for g in app.get("button_group") if g.label == "What the file holds").set_value(kind)
+        app.run()
+    app.file_uploader[0].set_value(("clusters.csv", content, "text/csv")).run()
+    assert not app.exception, app.exception
+    return app
+
+
+def table(column, values, names):
+    rows = [f"name,{column}", *(f'"{n}",{v}' for n, v in zip(names, values, strict=True))]
+    return "\n".join(rows).encode()
+
+
+def test_a_clustering_made_elsewhere_becomes_a_run_beside_those_trained_here(runs):
+    own = own_data.vector_set(n=30)
+    content = table("cluster", own_data.classes(30), own_data.names(30))
+    app = with_file(own.name, content, "clustering")
+    button(app, "Import as a run").click().run()
+    assert not app.exception
+    assert not app.error
+    (run,) = runs.runs()
+    assert run.spec.is_outside
+    assert f"It is there as the run {plain(run.title)}." in app.success[0].value
+    assert run[0].n_clusters == 3
+    app = with_file(own.name, content, "clustering")
+    button(app, "Import as a run").click().run()
+    assert "The same clustering is there already" in words(app)
+    assert len(runs.runs()) == 1
+
+
+def test_a_clustering_that_does_not_fit_is_told_in_words(runs):
+    own = own_data.vector_set(n=30)
+    content = table("cluster", [0, 1], ["a", "b"])
+    app = with_file(own.name, content, "clustering")
+    button(app, "Import as a run").click().run()
+    assert len(app.error) == 1
+    assert "bug" not in app.error[0].value
+    assert not runs.runs()
+
+
+def test_classes_are_added_and_reach_runs_that_are_there(runs):
+    own = own_data.vector_set(n=30)
+    run = new_run(runs, RunSpec(own.name, "kmeans", {}, {"n_clusters": 3}, preset="custom"))
+    execute(runs.root, run.id)
+    assert session.dataset(run).class_names == ("ape", "bat", "cat")
+    content = table("kind", ["odd", "even"] * 15, own_data.names(30))
+    app = with_file(own.name, content, "classes")
+    assert "There are classes called 'kind' already: they are replaced." in app.warning[0].value
+    button(app, "Add these classes").click().run()
+    assert not app.exception
+    assert own_sets.own_set(own.name).labellings == (("kind", ("even", "odd")),)
+    assert session.dataset(run).class_names == ("even", "odd")
+    assert session.timeline(run).n_classes == 2
+
+
+def test_a_second_set_of_classes_can_be_chosen_afterwards(runs):
+    own = own_data.vector_set(n=30)
+    content = table("half", ["left", "right"] * 15, own_data.names(30))
+    app = with_file(own.name, content, "classes")
+    assert not app.warning
+    button(app, "Add these classes").click().run()
+    assert next(box for box in app.selectbox if box.label == "Classes").options == ["kind", "half"]
+
+
+def test_sets_of_others_take_a_clustering_but_no_classes(runs):
+    app = about("digits")
+    app.session_state["attach"] = True
+    app.run()
+    group = next(g for g in app.get("button_group") if g.label == "What the file holds")
+    assert group.options == ["A clustering"]
+
+
+def test_a_clustering_may_be_of_the_draw_of_a_run(runs):
+    run = new_run(runs, RunSpec("digits", "kmeans", {"n_samples": 100}, {}, seed=3))
+    draws = attach.draws_of(registry.dataset("digits"))
+    assert [(draw.params, draw.seed) for draw in draws] == [({}, 0), ({"n_samples": 100}, 3)]
+    assert draws[1].words == f"the items of {run.title}"

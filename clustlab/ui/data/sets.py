@@ -10,7 +10,7 @@ from clustlab.errors import ClustlabError
 from clustlab.registry import DatasetSpec
 from clustlab.types import Dataset, Labelling
 from clustlab.ui import nav, session, state
-from clustlab.ui.data import bring, features, import_bar, imported_set
+from clustlab.ui.data import attach, bring, features, import_bar, imported_set
 from clustlab.ui.markdown import authored, plain
 from clustlab.ui.train import choices, setup
 from clustlab.ui.widgets import panels
@@ -88,6 +88,7 @@ def _data_set(spec: type[DatasetSpec]) -> None:
             features.features_panel(spec)
         if own:
             imported_set.removal(own.name, own.title)
+    attach.attach(spec)
     if own:
         imported_set.refusals(own)
 

@@ -28,6 +28,7 @@ from clustlab.ui.widgets import panels
 from clustlab.views import sheets
 
 SHOWN, DATA_SHOWN = 4, 2  # parameters in sight; the rest are folded
+VECTORS_SHOWN = 2  # more of vectors: how they are brought to scale
 TOLD = 3  # settings that are named where many differ
 
 
@@ -160,7 +161,8 @@ def _listed(words: Sequence[str]) -> str:
 def fields() -> Choice:
     """Draw the fields of the form; return what they say."""
     dataset = choices.choose_dataset()
-    dataset_params = forms.fields(dataset.name, schema(dataset), {}, shown=DATA_SHOWN)
+    shown = DATA_SHOWN + VECTORS_SHOWN * (dataset.kind == "vectors")
+    dataset_params = forms.fields(dataset.name, schema(dataset), {}, shown=shown)
     data = samples(dataset, dataset_params, state.SEED.get())
     excluded = left_out(dataset, dataset_params)
     method = choices.choose_method()

@@ -1,0 +1,159 @@
+"""What was made elsewhere for a data set that is there: further classes, or a clustering."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import streamlit as st
+
+from clustlab import registry
+from clustlab.errors import storage_errors
+from clustlab.importing import clusterings, labels, sources
+from clustlab.importing.labels import FoundLabels
+from clustlab.importing.plan import Choices
+from clustlab.registry import DatasetSpec
+from clustlab.ui import nav, session, state
+from clustlab.ui.markdown import plain
+from clustlab.ui.shared import Shared
+
+_KINDS = {"classes": "Classes", "clustering": "A clustering"}
+_found: Shared[FoundLabels] = Shared(4)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Items that a clustering may be of."""
+
+    params: Mapping[str, Any]  # settings of the data set
+    seed: int
+    words: str
+
+
+def attach(spec: type[DatasetSpec]) -> None:
+    """Upload of a file about the items of a data set, folded away."""
+    box = st.expander(
+        "Add classes or a clustering made elsewhere",
+        icon=":material/add_link:",
+        key="attach",
+        on_change="rerun",
+    )
+    if box.open:
+        with box:
+            session.guarded(_attach)(spec)
+
+
+def _attach(spec: type[DatasetSpec]) -> None:
+    kinds = list(_KINDS) if registry.is_imported(spec) else ["clustering"]
+    kind = st.segmented_control(
+        "What the file holds",
+        kinds,
+        default=kinds[-1],
+        required=True,
+        format_func=_KINDS.__getitem__,
+        key=f"attach-kind-{len(kinds)}",
+    )
+    st.caption(
+        "A table (CSV, TSV, Parquet, Feather) or arrays (.npz, .npy) with an entry for each item: "
+        "by its name, by its number in a column `item` or `row`, or in the order of the items."
+        + (
+            " Clusters may be given for several steps, a column or row each."
+            if kind == "clustering"
+            else ""
+        )
+    )
+    upload: Any = st.file_uploader(
+        "File about these items",
+        key=f"attach-{kind}-{spec.name}-{state.ATTACH_TURN.get()}",
+    )
+    if upload is None:
+        return
+    if kind == "classes":
+        _classes(spec, upload)
+    else:
+        _clustering(spec, upload)
+
+
+# -- classes -------------------------------------------------------------------------------------
+def _classes(spec: type[DatasetSpec], upload: Any) -> None:
+    def look() -> FoundLabels:
+        with sources.as_file((upload.name, upload)) as path:
+            return labels.preview(path, spec.name, Choices())
+
+    found = _found.get((upload.file_id, spec.name), look)
+    st.markdown("\n".join(f"- {plain(fact)}" for fact in found.facts))
+    known = {title for title, _ in found.own.labellings}
+    replaced = [title for title in found.labellings if title in known]
+    if replaced:
+        named = ", ".join(map(repr, replaced))
+        st.warning(
+            f"There are classes called {plain(named)} already: they are replaced.",
+            icon=":material/warning:",
+        )
+    if st.button("Add these classes", type="primary", icon=":material/add:"):
+        with storage_errors():
+            labels.bring_in(found, session.store())
+        state.ATTACH_TURN.set(state.ATTACH_TURN.get() + 1)
+        st.rerun()
+
+
+# -- a clustering --------------------------------------------------------------------------------
+def _clustering(spec: type[DatasetSpec], upload: Any) -> None:
+    draws = draws_of(spec)
+    place = 0
+    if len(draws) > 1:
+        place = st.selectbox(
+            "It is of",
+            range(len(draws)),
+            format_func=lambda i: draws[i].words,
+            key=f"attach-draw-{spec.name}",
+            help="Runs draw some of the items, or in another order: a clustering can be compared "
+            "with those on the same draw.",
+        )
+    stem = PurePosixPath(upload.name).name.partition(".")[0]
+    title = st.text_input(
+        "Name of the run", stem, max_chars=100, key=f"attach-title-{upload.file_id}"
+    )
+    if not st.button("Import as a run", type="primary", icon=":material/add:"):
+        return
+    draw = draws[place]
+    choice = clusterings.Choice(spec.name, draw.params, draw.seed, title=title.strip() or stem)
+    bar = st.progress(0.0, "Reading it")
+
+    def report(words: str, share: float) -> None:
+        bar.progress(min(max(share, 0.0), 1.0), plain(words))
+
+    try:
+        with storage_errors(), sources.as_file((upload.name, upload)) as path:
+            brought = clusterings.bring_in(session.store(), path, choice, report)
+    finally:
+        bar.empty()
+    if brought.is_new:
+        st.success(f"It is there as the run {plain(brought.run.title)}.")
+    else:
+        st.info(f"The same clustering is there already: {plain(brought.run.title)}.")
+    st.markdown("\n".join(f"- {plain(fact)}" for fact in brought.facts))
+    with st.container(horizontal=True):
+        nav.link("clusters", "Look at it", "visibility", run=brought.run.id)
+        nav.link("evaluate", "Evaluate it", "grid_on", run=brought.run.id)
+        for other in session.store().runs():
+            if other.id != brought.run.id and _is_on(other.manifest, brought.run.manifest):
+                runs = f"{other.id},{brought.run.id}"
+                words = f"Compare it with {plain(other.title)}"
+                nav.link("compare", words, "compare_arrows", runs=runs)
+                break
+
+
+def _is_on(manifest: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return bool(manifest["data_key"] == other["data_key"])
+
+
+def draws_of(spec: type[DatasetSpec]) -> list[Draw]:
+    """Draws that a clustering may be of: the usual one, and those of runs."""
+    draws = [Draw({}, 0, "the items as usually drawn (seed 0)")]
+    for run in session.store().runs():
+        params, seed = run.spec.dataset_params, run.spec.seed
+        is_new = all((params, seed) != (draw.params, draw.seed) for draw in draws)
+        if run.spec.dataset == spec.name and not run.spec.excluded and is_new:
+            draws.append(Draw(params, seed, f"the items of {run.title}"))
+    return draws
