@@ -1,6 +1,7 @@
 """Names of items on disk: any number of any length, each read when it is asked for."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -91,6 +92,17 @@ class ItemNames(Sequence[str]):
                 yield item
             at = letters.find(wanted, end if is_within else at + 1)
 
+    def called(self, name: str) -> Array:
+        """Items (m,) int64 that have just this name."""
+        wanted = np.frombuffer(name.encode(), np.uint8)
+        ends = np.asarray(self._ends)
+        starts = np.concatenate([[0], ends[:-1]])
+        is_sound = (starts >= 0) & (ends <= len(self._letters))  # else of a damaged file
+        same = np.flatnonzero((ends - starts == len(wanted)) & is_sound)
+        for place, letter in enumerate(wanted):
+            same = same[self._letters[starts[same] + place] == letter]
+        return same
+
     def __len__(self) -> int:
         return len(self._ends)
 
@@ -141,19 +153,9 @@ def items_named(names: Sequence[str], text: str, most: int) -> list[int]:
     wanted = text.strip()
     if not wanted:
         return []
-    low = wanted.lower()
-    holding = (
-        names.holding(wanted)
-        if isinstance(names, ItemNames)
-        else (item for item, name in enumerate(names) if low in name.lower())
-    )
-    exact: list[int] = []
-    others: list[int] = []
-    for item in holding:
-        among = exact if names[item] == wanted else others
-        if len(among) < most:
-            among.append(item)
-    return exact or others
+    packed = names if isinstance(names, ItemNames) else ItemNames.made_of(names)
+    exact: list[int] = packed.called(wanted)[:most].tolist()
+    return exact or list(islice(packed.holding(wanted), most))
 
 
 def shortened(name: str, longest: int = IN_A_LINE) -> str:

@@ -1,5 +1,6 @@
 """Bars for the features of vectors: what differs in a cluster."""
 
+import json
 from collections.abc import Sequence
 
 import altair as alt
@@ -49,7 +50,7 @@ def differences(
         title="difference from all other items, in deviations",
         scale=alt.Scale(domain=[-reach, reach]),
     )
-    labels = "[" + ", ".join(map(_quoted, table["feature"])) + "][toNumber(datum.value)]"
+    labels = json.dumps(table["feature"].tolist()) + "[toNumber(datum.value)]"
     axis = alt.Axis(labelExpr=labels, labelLimit=220, labelOverlap=False, ticks=False, domain=False)
     y = alt.Y("row:N", sort=table["row"].tolist(), title=None, axis=axis)
     numbers = [alt.Tooltip(f"{name}:Q", format=".4~g") for name in ("in the cluster", "elsewhere")]
@@ -62,8 +63,3 @@ def differences(
         base.mark_text(dx=beside, align=side, color=theme.GREY).encode(text="written:N"),
     )
     return charts.finish(layers.properties(height=max(len(table), 1) * ROW + AXIS))
-
-
-def _quoted(text: str) -> str:
-    """A text within an expression of Vega."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

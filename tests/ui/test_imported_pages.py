@@ -218,7 +218,7 @@ def test_what_differs_in_a_cluster_is_told_by_the_names_of_columns(of_table):
     assert not app.exception
     chart = next(c for c in app.get("vega_lite_chart") if "in deviations" in c.proto.spec)
     expression = json.loads(chart.proto.spec)["layer"][0]["encoding"]["y"]["axis"]["labelExpr"]
-    assert expression.startswith("['size', ")
+    assert expression.startswith('["size", ')
 
 
 def test_pages_of_images_say_nothing_of_features(of_images):

@@ -13,6 +13,8 @@ from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
 from clustlab.views import feature_bars
 
+LOOKED_AT = 100_000  # items, of which there may be a million at each step
+
 
 def what_differs(view: View) -> None:
     """Choice of a cluster, the features that tell it apart, and a rule for all clusters."""
@@ -35,6 +37,9 @@ def what_differs(view: View) -> None:
     if len(occupied) < 2 and view.is_clustered.all():
         st.caption("All items are in this cluster, so there is nothing to compare it with.")
         return
+    if np.isnan(told.standardised[cluster]).all():
+        st.caption("Of so many items not all are looked at, and none of this cluster's.")
+        return
     panels.chart(
         feature_bars.differences,
         told.standardised[cluster],
@@ -44,12 +49,23 @@ def what_differs(view: View) -> None:
         cluster=cluster,
         key="differences",
     )
+    told_of = []
     if len(names) > feature_bars.MOST:
-        st.caption(f"Showing {feature_bars.MOST} of {len(names):,} features.")
+        told_of.append(f"Showing {feature_bars.MOST} of {len(names):,} features.")
+    if (every := _every(len(view.clusters))) > 1:
+        told_of.append(f"Measured on one of {every} items.")
+    if told_of:
+        st.caption(" ".join(told_of))
     surrogate_tree.rule_for_clusters(view)
 
 
 @session.kept_per_run(maxsize=8, anew=session.n_followed)  # ids of clusters grow with the run
 def _differences(run: Run, step: int) -> FeatureDifferences:
-    timeline = session.timeline(run)
-    return feature_differences(session.items(run), timeline.stable(step), timeline.n_ids())
+    timeline, items = session.timeline(run), session.items(run)
+    every = _every(len(items))
+    return feature_differences(items[::every], timeline.stable(step)[::every], timeline.n_ids())
+
+
+def _every(n: int) -> int:
+    """One of how many of n items is looked at."""
+    return -(-n // LOOKED_AT) or 1
