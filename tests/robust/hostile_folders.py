@@ -12,21 +12,18 @@ import json
 import math
 import os
 import random
-import resource
-import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.robust.hostile import HOSTILE, lay_down, make_hostile
+from tests.robust.in_forks import in_a_fork
 
 ROOT = Path(__file__).parents[2]
 PAGES = tuple(sorted(file.stem for file in (ROOT / "pages").glob("*.py")))
-MEMORY = 2**30  # bytes more than what was imported
 PATIENCE = 60.0  # seconds for a case with a page; all pages have as much each
 TOLD = ("run", "status", "steps", "tags", "title", "acc", "nmi", "n_occupied")
 
@@ -102,53 +99,6 @@ def prepare(pages: Sequence[str]) -> dict[str, dict[str, object]]:
         for page in pages:
             visit(page, min(good))
     return good
-
-
-def in_a_fork(action: Callable[[], None], seconds: float) -> tuple[str, float, float]:
-    """What went wrong in a child that does something, its seconds, and the MB it held at most."""
-    start = time.monotonic()
-    reader, writer = os.pipe()
-    child = os.fork()
-    if not child:
-        os.close(reader)
-        code = 1
-        try:
-            os.dup2(writer, 2)
-            _, _, about = Path("/proc/self/status").read_text().partition("VmData:")
-            most = 1024 * int(about.split()[0]) + MEMORY
-            resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-            action()
-            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # with what was imported
-            os.write(writer, f"\nMB {most / 1024:.0f}".encode())
-            code = 0
-        except BaseException:  # noqa: BLE001  all that happens is told
-            os.write(writer, traceback.format_exc().encode()[-4000:])
-        finally:
-            os._exit(code)
-    os.close(writer)
-    said, end = b"", start + seconds
-    os.set_blocking(reader, False)
-    while True:
-        with contextlib.suppress(BlockingIOError):
-            said += os.read(reader, 2**16)
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            break
-        if time.monotonic() > end:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            os.close(reader)
-            return "it hangs", time.monotonic() - start, 0.0
-        time.sleep(0.01)
-    with contextlib.suppress(BlockingIOError):
-        while more := os.read(reader, 2**16):
-            said += more
-    os.close(reader)
-    text, _, megabytes = said.decode(errors="replace").rpartition("\nMB ")
-    wrong = said.decode(errors="replace") or f"status {status}" if status else ""
-    if not wrong and "Traceback" in text:
-        wrong = text
-    return wrong, time.monotonic() - start, float(megabytes or 0) if not status else 0.0
 
 
 def tried(seed: int, pages: Sequence[str], good: dict[str, dict[str, object]]) -> dict[str, object]:

@@ -8,7 +8,6 @@ import and a cancelled import. There must be no error but those with a remedy, n
 folder of imports, no half of a set, and little memory.
 """
 
-import argparse
 import contextlib
 import io
 import os
@@ -16,16 +15,13 @@ import random
 import struct
 import sys
 import tarfile
-import tempfile
-import time
 import zipfile
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from tests.robust.hostile_folders import in_a_fork
+from tests.robust.in_forks import many
 from tests.support.made_images import (
     classes,
     coded,
@@ -38,8 +34,6 @@ from tests.support.made_images import (
     zipped,
 )
 
-PATIENCE = 60.0
-MEMORY = 400.0  # MB that a process may hold, with all that it has imported
 NUMBERS = (0, 1, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 NAMES = (
     *("../up.png", "/root.png", "a/../../b.png", "C:\\c.png", "\\\\host\\share.png", "con.png"),
@@ -227,37 +221,5 @@ def prepare() -> None:
     pd.factorize(np.array([1]))
 
 
-def tried(seed: int) -> dict[str, object]:
-    """One case: what went wrong, and what it took."""
-    with tempfile.TemporaryDirectory() as folder:
-        wrong, seconds, megabytes = in_a_fork(lambda: go_through(Path(folder), seed), PATIENCE)
-    if not wrong and megabytes > MEMORY:
-        wrong = f"it took {megabytes:.0f} MB"
-    return {"seed": seed, "wrong": wrong, "seconds": seconds, "MB": megabytes}
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=2000)
-    parser.add_argument("--first", type=int, default=0, help="number of the first case")
-    args = parser.parse_args()
-    prepare()
-    failures, most, longest, start = [], 0.0, 0.0, time.monotonic()
-    for seed in range(args.first, args.first + args.cases):
-        case = tried(seed)
-        most, longest = max(most, float(case["MB"])), max(longest, float(case["seconds"]))
-        if case["wrong"]:
-            failures.append(case)
-            print(f"{seed}:\n{case['wrong']}", file=sys.stderr, flush=True)
-    kinds = Counter(str(case["wrong"]).strip().splitlines()[-1][:160] for case in failures)
-    for words, count in kinds.most_common():
-        print(f"{count:5} {words}")
-    print(
-        f"{args.cases} inputs: {len(failures)} failures; at most {most:.0f} MB and {longest:.1f} s "
-        f"an input; {time.monotonic() - start:.0f} s in all"
-    )
-    return int(bool(failures))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(many(__doc__, prepare, go_through))

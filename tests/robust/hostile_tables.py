@@ -8,15 +8,11 @@ error but those with a remedy, nothing unpickled, nothing outside the folders of
 half of a set or run, and little memory.
 """
 
-import argparse
 import gzip
 import io
 import os
 import random
 import sys
-import tempfile
-import time
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +21,13 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
 
-from tests.robust.hostile_folders import in_a_fork
 from tests.robust.hostile_images import changed, check, held
+from tests.robust.in_forks import many
 from tests.support.image_files import idx_bytes
 from tests.support.odd_arrays import classes, pictures, png, vectors
 from tests.support.own_data import names, vector_set
 
 N = 30
-PATIENCE = 60.0
-MEMORY = 400.0  # MB that a process may hold, with all that it has imported
 TEXTS = (  # what may stand in a cell, or between two
     *(b"nan", b"inf", b"-1", b"1e999", b"1,5", b'"', b'""', b"\0", b"\xff", b"\xef\xbb\xbf", b"\r"),
     *(b",", b";", b"\t", b"\n", b"=1+1", b"[1, 2]", b"9" * 400, b"a" * 200_000, "ü".encode()),
@@ -171,37 +165,5 @@ def prepare() -> None:
     pd.factorize(np.array([1]))
 
 
-def tried(seed: int) -> dict[str, object]:
-    """One case: what went wrong, and what it took."""
-    with tempfile.TemporaryDirectory() as folder:
-        wrong, seconds, megabytes = in_a_fork(lambda: go_through(Path(folder), seed), PATIENCE)
-    if not wrong and megabytes > MEMORY:
-        wrong = f"it took {megabytes:.0f} MB"
-    return {"seed": seed, "wrong": wrong, "seconds": seconds, "MB": megabytes}
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=2000)
-    parser.add_argument("--first", type=int, default=0, help="number of the first case")
-    args = parser.parse_args()
-    prepare()
-    failures, most, longest, start = [], 0.0, 0.0, time.monotonic()
-    for seed in range(args.first, args.first + args.cases):
-        case = tried(seed)
-        most, longest = max(most, float(case["MB"])), max(longest, float(case["seconds"]))
-        if case["wrong"]:
-            failures.append(case)
-            print(f"{seed}:\n{case['wrong']}", file=sys.stderr, flush=True)
-    kinds = Counter(str(case["wrong"]).strip().splitlines()[-1][:160] for case in failures)
-    for words, count in kinds.most_common():
-        print(f"{count:5} {words}")
-    print(
-        f"{args.cases} inputs: {len(failures)} failures; at most {most:.0f} MB and {longest:.1f} s "
-        f"an input; {time.monotonic() - start:.0f} s in all"
-    )
-    return int(bool(failures))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(many(__doc__, prepare, go_through))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.robust import hostile_folders
+from tests.robust import hostile_folders, in_forks
 from tests.robust.hostile_folders import PAGES, prepare, tried
 
 CASES = 100
@@ -42,7 +42,7 @@ def test_what_goes_wrong_is_told(good, monkeypatch):
             pass
 
     def grows(*_):
-        bytearray(2 * hostile_folders.MEMORY)
+        bytearray(2 * in_forks.MEMORY)
 
     for action, words in (
         (fails, "TypeError: so it does"),
