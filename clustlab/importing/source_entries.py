@@ -132,7 +132,7 @@ class Names:
             if short in self._seen:
                 raise Unreadable("comes a second time under the same name")
         except Unreadable as error:
-            return Refused(name, str(error))
+            return Refused(name or "(no name)", str(error))
         self._seen.add(short)
         return Entry(short, size, open_)
 

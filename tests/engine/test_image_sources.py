@@ -109,6 +109,14 @@ def test_names_in_utf8_without_its_mark_are_read(tmp_path):
     assert content(path) == [("ünïcödé.png", b"1")]
 
 
+def test_a_name_without_letters_takes_no_other_down(tmp_path):
+    path = zipped(tmp_path / "a.zip", [("Z.png", b"1"), ("ok.png", b"2"), ("empty/", b"")])
+    path.write_bytes(path.read_bytes().replace(b"Z.png", b"\0.png"))  # zipfile reads no further
+    assert content(path)[-1] == ("ok.png", b"2")
+    found = content([("", io.BytesIO(b"1")), ("ok.png", io.BytesIO(b"2"))])
+    assert found == [("(no name)", "has no name"), ("ok.png", b"2")]
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_what_comes_twice_is_refused_the_second_time(tmp_path):
     entries = [("a.png", b"1"), ("a.png", b"2"), ("./a.png", b"3")]
