@@ -208,7 +208,7 @@ class _Zip:
         names = Names()
         for place, (name, about) in enumerate(self._listed):
             self.progress = place / len(self._listed)
-            if name.endswith("/"):  # a folder; `is_dir` stumbles over a name without letters
+            if name.endswith(("/", "\\")):  # a folder; `is_dir` stumbles over an empty name
                 continue
             found = names.entry(name, about.file_size, self._opener(about), _flaw_in_zip(about))
             if found is not None:

@@ -110,7 +110,9 @@ def test_names_in_utf8_without_its_mark_are_read(tmp_path):
 
 
 def test_a_name_without_letters_takes_no_other_down(tmp_path):
-    path = zipped(tmp_path / "a.zip", [("Z.png", b"1"), ("ok.png", b"2"), ("empty/", b"")])
+    path = zipped(
+        tmp_path / "a.zip", [("Z.png", b"1"), ("ok.png", b"2"), ("empty/", b""), ("odd\\", b"")]
+    )
     path.write_bytes(path.read_bytes().replace(b"Z.png", b"\0.png"))  # zipfile reads no further
     assert content(path)[-1] == ("ok.png", b"2")
     found = content([("", io.BytesIO(b"1")), ("ok.png", io.BytesIO(b"2"))])
