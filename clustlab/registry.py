@@ -333,6 +333,8 @@ def _loaded(point: EntryPoint, protocol: type, known: Mapping[str, Any]) -> Any:
         raise _NotUsable(f"{point.value} lacks {', '.join(missing)}")
     if plugin.name in known:
         raise _NotUsable(f"the name {plugin.name!r} is taken by {known[plugin.name].__module__}")
+    if protocol is Method and plugin.name == OUTSIDE:
+        raise _NotUsable(f"the name {OUTSIDE!r} stands for clusterings made elsewhere")
     schema(plugin)  # raises for a field that is not declared as a setting
     if protocol is Method:
         if "quick" not in plugin.presets:

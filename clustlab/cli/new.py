@@ -61,6 +61,10 @@ def _check(kind: str, name: str, file: Path) -> None:
             f"{name!r} cannot be the name of a {kind}.",
             "Use lower-case letters, digits and hyphens, starting with a letter: deep-kmeans.",
         )
+    if (kind, name) == ("method", registry.OUTSIDE):
+        raise ParameterError(
+            f"The name {name!r} stands for clusterings made elsewhere.", "Choose another name."
+        )
     known = registry.methods() if kind == "method" else registry.datasets()
     is_known = kind != "lesson" and name in known
     if is_known or file.exists() or file.with_suffix("").exists():

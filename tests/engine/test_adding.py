@@ -102,6 +102,7 @@ def test_a_package_adds_a_method_and_a_data_set(other_package):
         ("clustlab.methods.dec:DEC", "the name 'dec' is taken by clustlab.methods.dec"),
         ("online_kmeans.broken:Undeclared", "Undeclared.k is not declared with param()"),
         ("online_kmeans.broken:WithoutQuick", "has no preset 'quick'"),
+        ("online_kmeans.broken:Outside", "'outside' stands for clusterings made elsewhere"),
         ("online_kmeans.broken:WrongPreset", "n_clusters must lie in [2, 500], got 1"),
         ("online_kmeans.leaves:Anything", "SystemExit"),
     ],
@@ -174,6 +175,7 @@ for kind, name in (("method", "deep-pebbles"), ("dataset", "two-pebbles"), ("les
         ("method", "dec", "There is a method 'dec' already"),
         ("method", "kmeans", "There is a method 'kmeans' already"),
         ("method", "cohiclust", "There is a method 'cohiclust' already"),  # a package
+        ("method", "outside", "'outside' stands for clusterings made elsewhere"),
         ("dataset", "usps", "There is a dataset 'usps' already"),
         ("dataset", "vision", "There is a dataset 'vision' already"),  # a file of several
         ("lesson", "iic", "There is a lesson 'iic' already"),

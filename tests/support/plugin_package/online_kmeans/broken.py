@@ -28,3 +28,10 @@ class WrongPreset(OnlineKMeans):
 
     name = "wrong-preset"
     presets = MappingProxyType({"quick": {"n_clusters": 1}})
+
+
+@dataclass(frozen=True)
+class Outside(OnlineKMeans):
+    """A name that stands for something else."""
+
+    name = "outside"
