@@ -43,6 +43,9 @@ def _add_import_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--names", metavar="COLUMN", help="that holds names of items")
     parser.add_argument("--image", metavar="COLUMN", help="that holds images")
     parser.add_argument(
+        "--images-of", metavar="DATASET", help="imported images that the vectors are of: shown"
+    )
+    parser.add_argument(
         "--features", nargs="+", metavar="COLUMN", help="that hold features, or vectors"
     )
     parser.add_argument("--more-labels", nargs="+", default=[], metavar="COLUMN")
@@ -67,11 +70,19 @@ def _import(args: argparse.Namespace) -> int:
         refused = {"count": seen.n_refused, "reasons": _reasons(seen.refused)}
         print_answer({"dataset": None, **answer, "refused": refused, "bytes": seen.nbytes})
         return 0 if args.preview else 2
-    outcome = sources.bring_in(path, args.name, choices, show_progress)
+    outcome = _brought_in(path, args, choices)
     _name_refused(outcome.refused, outcome.n_refused)
     if not outcome.is_new:
         complain(f"The same items are there already, as {outcome.own.name!r}.")
     return print_answer(_answer(outcome))
+
+
+def _brought_in(path: Path, args: argparse.Namespace, choices: "Choices") -> "Outcome":
+    from clustlab.importing import shown_images, sources
+
+    if args.images_of is None:
+        return sources.bring_in(path, args.name, choices, show_progress)
+    return shown_images.bring_in(path, args.images_of, args.name, choices, show_progress)
 
 
 def _choices(args: argparse.Namespace) -> "Choices":

@@ -11,7 +11,7 @@ import numpy as np
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing import number_files, sources, tables
 from clustlab.importing.arrays import NAMES, as_text, is_called
-from clustlab.importing.cells import told
+from clustlab.importing.cells import TableChunk, told
 from clustlab.importing.classes import Classes
 from clustlab.importing.number_files import Numbers
 from clustlab.importing.plan import Choices
@@ -82,10 +82,7 @@ def entries_of_table(
                 f"There is no column {name!r} in {path.name}.",
                 f"Choose one of: {', '.join(columns)}.",
             )
-    fits = {
-        name: sum(names.found(text) is not None for text in head.cells(name).text())
-        for name in _names_in(columns)
-    }
+    fits = names_that_fit(columns, head, names)
     kind, key = _key_column(columns, choices, fits, has_names=len(names) > 0)
     others = {*fits, *(name for name, c in columns.items() if _counts(c))}
     said = list(wanted) or [
@@ -112,6 +109,16 @@ def entries_of_table(
     unused = tuple(name for name in columns if name not in (*said, key))
     found: Sequence[str] | Array = keys if kind == "names" else _numbers(path, key, keys)
     return Entries(path.name, n, kind, key, found, classes, unused)
+
+
+def names_that_fit(
+    columns: Mapping[str, tables.Seen], head: TableChunk, names: "NameIndex"
+) -> dict[str, int]:
+    """Columns that may be names of items, and how many of their first rows are known names."""
+    return {
+        name: sum(names.found(text) is not None for text in head.cells(name).text())
+        for name in _names_in(columns)
+    }
 
 
 def _names_in(columns: Mapping[str, tables.Seen]) -> list[str]:

@@ -1,0 +1,180 @@
+"""Vectors that somebody has of the images of an imported set: methods see them, pages the images.
+
+They are joined by the names of the images, or come in their order, and are stored in that order, so
+that runs on the vectors and on the images have the same item in the same row.
+"""
+
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from clustlab.data import own_sets
+from clustlab.data.own_sets import REFUSALS_KEPT, OwnSet, SetWriter
+from clustlab.errors import DataError, ParameterError
+from clustlab.importing import arrays, intake, sources, tables
+from clustlab.importing.intake import Piece, Understood
+from clustlab.importing.joining import NameIndex, names_that_fit
+from clustlab.importing.plan import Choices, Outcome, Refused, Watch
+from clustlab.types import Array
+
+TOGETHER = 8 * 2**20  # bytes of vectors and images that are written at once
+READING = 0.5  # share of the work until all vectors are read
+
+
+def bring_in(path: Path, images: str, title: str, choices: Choices, watch: Watch) -> Outcome:
+    """Make a data set of the vectors in a file, shown as the images that they are of.
+
+    It has the names and classes of the images. Images without a vector, and vectors of no image,
+    do not come in.
+
+    Parameters
+    ----------
+    images : str
+        Name of an imported set of images.
+
+    Raises
+    ------
+    ClustlabError
+        If there is no such set, the file cannot be read, or it does not fit.
+    Cancelled
+        If `watch` raises it; nothing is left then.
+    """
+    own = own_sets.own_set(images)
+    if own.kind != "images":
+        raise ParameterError(f"{own.title!r} holds vectors.", "Choose a set of images.")
+    names = list(own.item_names())
+    found = _understood(path, choices, NameIndex(names))
+    intake.check_room(len(own) * (4 * math.prod(found.shape) + math.prod(own.shape[1:])))
+    with _room_for(len(own), found.shape[0]) as vectors:
+        refused, has_vector = _placed(found, own, vectors, watch)
+        rows = np.flatnonzero(has_vector)
+        refused += [
+            Refused(names[row] if names else f"image {row}", f"has no vector in {path.name}")
+            for row in np.flatnonzero(~has_vector).tolist()
+        ]
+        if not len(rows):
+            raise DataError(
+                f"No vector in {path.name} is of an image of {own.title!r}.",
+                "Give the names of the images in a column, or one vector for each in their order.",
+            )
+        return _written(found, own, vectors, rows, names, refused, title, watch)
+
+
+def _understood(path: Path, choices: Choices, names: NameIndex) -> Understood:
+    """What the file holds; its own classes and images are not asked for."""
+    choices = replace(choices, image="", labels="", others=())
+    is_table = sources.reader_of(path) == "tables"
+    if is_table and choices.names is None:
+        choices = replace(choices, names=_column_of_names(path, names))
+    found = (tables if is_table else arrays).understood(path, choices)
+    if found.kind != "vectors":
+        raise DataError(f"{path.name} holds images.", "Choose a file of vectors.")
+    return found
+
+
+def _column_of_names(path: Path, names: NameIndex) -> str | None:
+    """The column whose first rows hold most names of images; None if none holds any."""
+    table = tables.opened(path)
+    for head in table.chunks(tables.HEAD):
+        fits = names_that_fit(tables.seen(table, head), head, names)
+        best = max(fits, key=lambda name: fits[name], default=None)
+        return best if best and fits[best] else None
+    return None
+
+
+@contextmanager
+def _room_for(n: int, width: int) -> Iterator[Array]:
+    """Room on the disk for vectors (n, width) float32 that come in any order."""
+    with tempfile.TemporaryDirectory(prefix="clustlab-") as folder:
+        yield np.memmap(Path(folder) / "vectors", np.float32, "w+", shape=(n, width))
+
+
+def _placed(
+    found: Understood, own: OwnSet, vectors: Array, watch: Watch
+) -> tuple[list[Refused], Array]:
+    """Put each vector in the row of its image; what was refused, and which rows have one (n,)."""
+    row_of = {name: row for row, name in enumerate(own.item_names())}
+    index = NameIndex(list(row_of))
+    has_vector = np.zeros(len(own), bool)
+    refused: list[Refused] = []
+    for piece in found.pieces():
+        rows, reasons = _rows_of(piece, found, own, row_of, index)
+        reasons = {**reasons, **piece.refused}
+        for place, row in enumerate(rows):
+            if place not in reasons and has_vector[row]:
+                reasons[place] = "is the second vector of its image"
+            if place in reasons:
+                refused.append(Refused(piece.place(place), reasons[place]))
+            else:
+                has_vector[row] = True
+        kept = [place for place in range(len(rows)) if place not in reasons]
+        vectors[[rows[place] for place in kept]] = piece.items[kept]
+        done = (piece.first + len(rows)) / max(1, found.n_rows or len(own))
+        watch("Reading vectors", READING * min(1.0, done))
+    return refused, has_vector
+
+
+def _rows_of(
+    piece: Piece,
+    found: Understood,
+    own: OwnSet,
+    row_of: dict[str, int],
+    index: NameIndex,
+) -> tuple[list[int], dict[int, str]]:
+    """Row of the image of each vector, and which are of no image, with the reason."""
+    if len(piece.names) and row_of:
+        meant = [index.found(name) for name in piece.names]
+        unknown = {
+            place: f"is of {piece.names[place]!r}, which is no image of {own.title!r}"
+            for place, name in enumerate(meant)
+            if name is None
+        }
+        return [0 if name is None else row_of[name] for name in meant], unknown
+    if found.n_rows != len(own):
+        raise DataError(
+            f"{found.origin} holds {found.n_rows:,} vectors for the {len(own):,} images of "
+            f"{own.title!r}, and names none of them.",
+            "Give one for each image in their order, or the names of the images.",
+        )
+    return list(range(piece.first, piece.first + len(piece.items))), {}
+
+
+def _written(
+    found: Understood,
+    own: OwnSet,
+    vectors: Array,
+    rows: Array,
+    names: list[str],
+    refused: list[Refused],
+    title: str,
+    watch: Watch,
+) -> Outcome:
+    pictures = own.items()
+    at_once = max(1, TOGETHER // (4 * vectors.shape[1] + math.prod(own.shape[1:])))
+    with SetWriter("vectors", found.shape, own.shape[1:]) as writer:
+        for start in range(0, len(rows), at_once):
+            some = rows[start : start + at_once]
+            called = [names[row] for row in some.tolist()] if names else ()
+            writer.append(np.asarray(vectors[some]), called, np.asarray(pictures[some]))
+            watch("Writing vectors", READING + (1 - READING) * (start + len(some)) / len(rows))
+        labellings = {each: own.labelling(each) for each, _ in own.labellings}
+        is_whole = len(rows) == len(own)  # else its rows are not those of the images
+        kept, is_new = writer.finish(
+            title,
+            origin=found.origin,
+            conversion=found.conversion,
+            labellings={
+                each: replace(one, labels=np.asarray(one.labels[rows]))
+                for each, one in labellings.items()
+            },
+            columns=found.features,
+            parent=own.name if is_whole else "",
+            features=f"vectors in {found.origin}" if is_whole else "",
+            refused=[{"name": r.name, "reason": r.reason} for r in refused[:REFUSALS_KEPT]],
+        )
+    return Outcome(kept, is_new, tuple(refused), len(refused))
