@@ -102,7 +102,10 @@ def _placed(
     index = NameIndex(list(row_of))
     has_vector = np.zeros(len(own), bool)
     refused: list[Refused] = []
+    n, is_named = 0, False
     for piece in found.pieces():
+        n += len(piece.items)
+        is_named = bool(len(piece.names) and row_of)
         rows, reasons = _rows_of(piece, found, own, row_of, index)
         reasons = {**reasons, **piece.refused}
         for place, row in enumerate(rows):
@@ -116,6 +119,8 @@ def _placed(
         vectors[[rows[place] for place in kept]] = piece.items[kept]
         done = (piece.first + len(rows)) / max(1, found.n_rows or len(own))
         watch("Reading vectors", READING * min(1.0, done))
+    if n < len(own) and not is_named:
+        raise _other_number(found, own, f"{n:,}")
     return refused, has_vector
 
 
@@ -135,13 +140,17 @@ def _rows_of(
             if name is None
         }
         return [0 if name is None else row_of[name] for name in meant], unknown
-    if found.n_rows != len(own):
-        raise DataError(
-            f"{found.origin} holds {found.n_rows:,} vectors for the {len(own):,} images of "
-            f"{own.title!r}, and names none of them.",
-            "Give one for each image in their order, or the names of the images.",
-        )
+    if piece.first + len(piece.items) > len(own):
+        raise _other_number(found, own, f"more than {len(own):,}")
     return list(range(piece.first, piece.first + len(piece.items))), {}
+
+
+def _other_number(found: Understood, own: OwnSet, many: str) -> DataError:
+    return DataError(
+        f"{found.origin} holds {many} vectors for the {len(own):,} images of {own.title!r}, and "
+        "names none of them.",
+        "Give one for each image in their order, or the names of the images.",
+    )
 
 
 def _written(

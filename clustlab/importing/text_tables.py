@@ -14,6 +14,7 @@ from clustlab.importing.cells import TableChunk, TextCells
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 HEAD = 2**20  # bytes by which a file is known
+COUNTED = 16 * 2**20  # bytes of a file up to which its rows are counted one by one
 PROVED = 64 * 2**20  # bytes whose encoding is checked beforehand
 LONGEST_LINE = 16 * 2**20  # letters
 CHUNK = 4 * 2**20  # letters of rows that are read together
@@ -51,7 +52,13 @@ class TextTable:
         self.format = text_format(path)
         self.names = self.format.names
         self.facts = self.format.facts
-        self.n_rows = _count_lines(path) - self.format.has_header
+        self.n_rows = self._count()
+
+    def _count(self) -> int:
+        """Number of rows: exact of a small file, else that of its lines, some may be of one row."""
+        if self.path.stat().st_size <= COUNTED:
+            return sum(1 for _ in self._rows())
+        return _count_lines(self.path) - self.format.has_header
 
     def chunks(self, rows: int | None = None) -> Iterator[TableChunk]:
         """Consecutive rows; so many together if that is said.

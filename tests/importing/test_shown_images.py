@@ -59,6 +59,9 @@ def test_vectors_without_names_are_in_the_order_of_the_images(own, tmp_path):
     np.save(tmp_path / "x.npy", vectors(N)[:7])
     with pytest.raises(DataError, match="7 vectors for the 30 images of 'Mine'"):
         brought(tmp_path / "x.npy", title="Other")
+    np.save(tmp_path / "x.npy", vectors(N + 1))
+    with pytest.raises(DataError, match="more than 30 vectors for the 30 images"):
+        brought(tmp_path / "x.npy", title="Other")
 
 
 def test_what_has_no_partner_does_not_come_in_and_is_named(own, tmp_path):

@@ -119,7 +119,9 @@ def test_ragged_lines_refuse_the_file_with_their_numbers(tmp_path):
     with pytest.raises(DataError, match=r"line 5002 has 1.*and more"):
         tables.preview(written(tmp_path, many), Choices())
     fine = 'a,b,kind\n1,2,"x, y"\n\n3,4,"two\nlines"\n5,6,"x, y"\n7,8,"x, y"\n'
-    assert tables.preview(written(tmp_path, fine), Choices()).n_items == 4
+    seen = tables.preview(written(tmp_path, fine), Choices())
+    assert seen.n_items == 4
+    assert seen.facts[0].startswith("4 rows")
 
 
 @pytest.mark.parametrize(
