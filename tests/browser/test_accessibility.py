@@ -28,6 +28,7 @@ ADDRESSED = (
     "learn?lesson=dec&step=1",
     "learn?lesson=dec&step=3&said=1",
     "learn?lesson=glossary",
+    "data?bring=yes",
 )
 SERIOUS = ("serious", "critical")
 ALL_RULES = {"resultTypes": ["violations"]}

@@ -55,7 +55,7 @@ def _attach(spec: type[DatasetSpec]) -> None:
     )
     st.caption(
         "A table (CSV, TSV, Parquet, Feather) or arrays (.npz, .npy) with an entry for each item: "
-        "by its name, by its number in a column `item` or `row`, or in the order of the items."
+        "by its name, by its number in a column **item** or **row**, or in the order of the items."
         + (
             " Clusters may be given for several steps, a column or row each."
             if kind == "clustering"

@@ -77,7 +77,7 @@ def _given() -> Given | None:
     if way == "server":
         return _on_server(Path(root))
     most = int(st.get_option("server.maxUploadSize"))
-    beyond = "choose This server" if root else "use the command `import` on the server"
+    beyond = "choose This server" if root else "use the command **import** on the server"
     turn = state.BRING_TURN.get()
     uploads: Any = st.file_uploader(
         "Files to import" if way == "files" else "Folder to import",

@@ -23,7 +23,7 @@ def facts(own: OwnSet) -> None:
     if own.features:
         parts.insert(1, own.features)
     st.caption(" · ".join(plain(part) for part in parts))
-    st.caption(f"In commands: `--dataset {plain(own.name)}`")
+    st.caption(f"In commands: **--dataset {plain(own.name)}**")
 
 
 def size_in_words(nbytes: float) -> str:
