@@ -1,10 +1,17 @@
 """Bringing in one's own data on the page Data sets, without a browser."""
 
+import gzip
 import io
+import struct
+import tarfile
 import threading
+import zipfile
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet as pq
 
 from clustlab.data import own_sets
 from clustlab.importing import job, sources
@@ -242,3 +249,88 @@ def test_a_free_name_is_proposed(title, free):
 def test_guesses_stay_open_unless_somebody_chooses():
     seen = sources.preview([("cells.npz", io.BytesIO(npz(**GOOD)))], Choices())
     assert seen.chosen.labels == "y"
+
+
+# -- every format ----------------------------------------------------------------------------------
+def saved(write):
+    """What a function writes into a file."""
+    file = io.BytesIO()
+    write(file)
+    return file.getvalue()
+
+
+def frame():
+    table = pd.DataFrame(vectors(), columns=["age", "size", "weight", "speed"])
+    return table.assign(kind=[("ape", "bat", "cat")[i] for i in own_data.classes(N)])
+
+
+def zipped():
+    def write(file):
+        with zipfile.ZipFile(file, "w") as pack:
+            for name, content in own_data.files_of_many_sizes(N, 4):
+                pack.writestr(name, content.getvalue())
+
+    return saved(write)
+
+
+def tarred():
+    def write(file):
+        with tarfile.open(fileobj=file, mode="w:gz") as pack:
+            for name, content in own_data.files_of_many_sizes(N, 4):
+                about = tarfile.TarInfo(name)
+                about.size = len(content.getvalue())
+                pack.addfile(about, io.BytesIO(content.getvalue()))
+
+    return saved(write)
+
+
+def idx():
+    head = struct.pack(">4B3I", 0, 0, 8, 3, N, 6, 6)
+    return gzip.compress(head + bytes(range(36)) * N)
+
+
+def hub():
+    """A table of images as the Hugging Face hub ships it."""
+    files = own_data.files_of_many_sizes(N, 4)
+    images = [{"bytes": content.getvalue(), "path": name} for name, content in files]
+    table = pa.table({"image": images, "label": own_data.classes(N)})
+    return saved(lambda file: pq.write_table(table, file))
+
+
+FORMATS = {
+    "a.npy": (lambda: saved(lambda f: np.save(f, vectors())), "vectors"),
+    "a.npz": (lambda: npz(**GOOD), "vectors"),
+    "train-images-idx3-ubyte.gz": (idx, "images"),
+    "a.csv": (lambda: frame().to_csv(index=False).encode(), "vectors"),
+    "bom.csv": (lambda: frame().to_csv(index=False, sep=";").encode("utf-8-sig"), "vectors"),
+    "a.tsv": (lambda: frame().to_csv(index=False, sep="\t").encode(), "vectors"),
+    "a.parquet": (lambda: saved(frame().to_parquet), "vectors"),
+    "a.feather": (lambda: saved(frame().to_feather), "vectors"),
+    "hub.parquet": (hub, "images"),
+    "a.zip": (zipped, "images"),
+    "a.tar.gz": (tarred, "images"),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_comes_in_by_the_page(name, wait_for):
+    make, kind = FORMATS[name]
+    app = given(make(), name=name)
+    assert not app.error
+    assert f"**{N} {kind}** of " in words(app)
+    button(app, f"Import {N} items").click().run()
+    told = wait_for(lambda: (now := job.current()) and now.status != "running" and now)
+    assert told.status == "done", told
+    assert len(own_sets.own_set(told.name)) == N
+
+
+def test_columns_of_a_table_are_chosen(wait_for):
+    app = given(frame().to_csv(index=False).encode(), name="animals.csv")
+    assert field(app.selectbox, "Classes").value == "kind"
+    features = field(app.multiselect, "Features")
+    assert features.value == ["age", "size", "weight", "speed"]
+    features.set_value(["age", "speed"]).run()
+    assert f"**{N} vectors** of 2 features" in words(app)
+    button(app, "Import ").click().run()
+    wait_for(lambda: (now := job.current()) and now.status == "done")
+    assert own_sets.own_set("animals").columns == ("age", "speed")
