@@ -18,6 +18,7 @@ from clustlab.importing.decoders import FEW, PROCESSES, answer, pictures
 from clustlab.importing.image_facts import Tally, counted
 from clustlab.importing.image_files import (
     DEEP,
+    USUAL_SIZE,
     Channels,
     Extent,
     Picture,
@@ -239,7 +240,9 @@ def _about_files(plan: _Plan) -> Iterator[str]:
         height, width = plan.recipe.size
         short = statistics.median(min(each) for each in plan.tally.sizes.elements())
         why = (
-            "as more takes long to train on" if short > width else "near the median of short sides"
+            "as more takes long to train on"
+            if short > USUAL_SIZE
+            else "near the median of short sides"
         )
         yield f"{width} x {height} is chosen, {why}; another size can be chosen."
 
