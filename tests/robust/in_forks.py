@@ -15,14 +15,17 @@ from pathlib import Path
 
 MEMORY = 2**30  # bytes more than what was imported
 PATIENCE = 60.0  # seconds
-MOST = 400.0  # MB that a process may hold to bring one input in, with all that it has imported
+MOST = 100.0  # MB more than what was imported that a process may hold to bring one input in
 
 GoThrough = Callable[[Path, int], None]
 """Makes the case of a number in an empty folder, and raises if anything goes wrong."""
 
 
 def in_a_fork(action: Callable[[], None], seconds: float) -> tuple[str, float, float]:
-    """What went wrong in a child that does something, its seconds, and the MB it held at most."""
+    """What went wrong in a child that does something, its seconds, and the MB it held at most.
+
+    The MB are those beyond what it had from the start, which is all that its parent has imported.
+    """
     start = time.monotonic()
     reader, writer = os.pipe()
     child = os.fork()
@@ -34,9 +37,10 @@ def in_a_fork(action: Callable[[], None], seconds: float) -> tuple[str, float, f
             _, _, about = Path("/proc/self/status").read_text().partition("VmData:")
             most = 1024 * int(about.split()[0]) + MEMORY
             resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             action()
-            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # with what was imported
-            os.write(writer, f"\nMB {most / 1024:.0f}".encode())
+            more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+            os.write(writer, f"\nMB {more / 1024:.0f}".encode())
             code = 0
         except BaseException:  # noqa: BLE001  all that happens is told
             os.write(writer, traceback.format_exc().encode()[-4000:])
