@@ -225,14 +225,14 @@ def test_deleted_while_it_trains_it_stops_with_a_sentence(store, fake, wait_for,
 
 
 def test_deleted_between_a_look_and_the_next_write_it_says_so_too(store, fake, monkeypatch):
-    append_line = writer_module.RunWriter._append_line
+    append_line = writer_module.append_line
 
-    def deleting(self, line):
-        if self.committed == 3:
-            (self.path / "log.jsonl").unlink()
-        append_line(self, line)
+    def deleting(path, line, *, is_first):
+        if json.loads(line)["step"] == 3:
+            (path / "log.jsonl").unlink()
+        append_line(path, line, is_first=is_first)
 
-    monkeypatch.setattr(writer_module.RunWriter, "_append_line", deleting)
+    monkeypatch.setattr(writer_module, "append_line", deleting)
     run = new_run(store, fake(epochs=8))
     execute(store.root, run.id)
     assert run.progress["status"] == "failed"
