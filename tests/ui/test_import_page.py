@@ -334,3 +334,16 @@ def test_columns_of_a_table_are_chosen(wait_for):
     button(app, "Import ").click().run()
     wait_for(lambda: (now := job.current()) and now.status == "done")
     assert own_sets.own_set("animals").columns == ("age", "speed")
+
+
+def test_vectors_are_shown_as_the_images_of_a_set_that_is_there(wait_for):
+    own = own_data.image_set(n=N)
+    names = list(own.item_names())[::-1]
+    app = given(npz(x=vectors(), names=np.array(names)), name="codes.npz")
+    field(app.selectbox, "Shown as the images of").set_value(own.name).run()
+    button(app, f"Import {N} items").click().run()
+    wait_for(lambda: (now := job.current()) and now.status == "done")
+    made = own_sets.own_set("codes")
+    assert list(made.item_names()) == list(own.item_names())
+    assert (made.images() == own.items()).all()
+    assert (made.items() == vectors()[::-1]).all()

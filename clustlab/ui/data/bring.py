@@ -1,5 +1,6 @@
 """Bringing in data of one's own: what is given, what it is taken for, and what becomes of it."""
 
+import contextlib
 import io
 import os
 from collections.abc import Hashable, Sequence
@@ -14,9 +15,18 @@ from clustlab import registry
 from clustlab.data import own_sets
 from clustlab.data.item_names import shortened
 from clustlab.errors import ClustlabError, ParameterError, storage_errors
-from clustlab.importing import job, sources
-from clustlab.importing.plan import Choices, Colour, Fit, Ground, Limits, Preview
-from clustlab.importing.sources import Source
+from clustlab.importing import job, shown_images, sources
+from clustlab.importing.plan import (
+    Choices,
+    Colour,
+    Fit,
+    Ground,
+    Limits,
+    Outcome,
+    Preview,
+    Source,
+    Watch,
+)
 from clustlab.ui import session, state
 from clustlab.ui.data import preview
 from clustlab.ui.markdown import plain
@@ -303,6 +313,7 @@ def _treatment(key: _Names) -> dict[str, Any]:
 # -- the start -----------------------------------------------------------------------------------
 def _start(given: Given, choices: Choices, seen: Preview) -> None:
     """Name of the data set, and the button that imports it."""
+    images = _images_of(given, seen)
     name, button = st.columns([2, 1], vertical_alignment="bottom")
     with name:
         title = st.text_input(
@@ -329,10 +340,30 @@ def _start(given: Given, choices: Choices, seen: Preview) -> None:
             width="stretch",
             disabled=problem is not None or is_busy,
             help="Another import is under way." if is_busy else None,
-            on_click=session.later(partial(_import, given.source, title, choices)),
+            on_click=session.later(partial(_import, given.source, title, choices, images)),
         )
     if problem is not None:
         session.show_error(problem)
+
+
+def _images_of(given: Given, seen: Preview) -> str:
+    """Set of images that vectors are of, by its name; empty for none."""
+    sets = {each.name: each for each in own_sets.own_sets().values() if each.kind == "images"}
+    is_file = isinstance(given.source, Path) or len(given.source) == 1
+    if seen.kind != "vectors" or seen.sample_images is not None or not (sets and is_file):
+        return NONE
+    return str(
+        st.selectbox(
+            "Shown as the images of",
+            [NONE, *sets],
+            format_func=lambda name: (
+                f"{sets[name].title} ({len(sets[name]):,})" if name else "none"
+            ),
+            key=_Names(given)("images-of"),
+            help="Vectors are joined to these images by name, or in their order. Methods see the "
+            "vectors, pages show the images, with their classes and names.",
+        )
+    )
 
 
 def free_title(title: str) -> str:
@@ -350,6 +381,17 @@ def free_title(title: str) -> str:
     return told
 
 
-def _import(source: Source, title: str, choices: Choices) -> None:
-    job.start(title, lambda watch: sources.bring_in(source, title, choices, watch))
+def _import(source: Source, title: str, choices: Choices, images: str) -> None:
+    def work(watch: Watch) -> Outcome:
+        if not images:
+            return sources.bring_in(source, title, choices, watch)
+        with contextlib.ExitStack() as files:
+            path = (
+                source
+                if isinstance(source, Path)
+                else files.enter_context(sources.as_file(source[0]))
+            )
+            return shown_images.bring_in(path, images, title, choices, watch)
+
+    job.start(title, work)
     state.BRING_TURN.set(state.BRING_TURN.get() + 1)  # the page lets go of the files
