@@ -21,7 +21,7 @@ def test_why_an_image_is_in_its_cluster_and_a_rule_for_all(address, page, kmeans
     # Only the last step can be explained; the way there is one click.
     page.get_by_text("Why this cluster?").click()
     page.get_by_role("button", name="Go to the last step").click()
-    see(page, r"^Ask the trained network")
+    see(page, r"^Ask the trained method")
     page.get_by_role("button", name="Explain", exact=True).click()
     see(page, r"^Similarity to the map of random weights")
     expect(

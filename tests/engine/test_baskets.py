@@ -210,5 +210,5 @@ def test_pictures_keep_every_pixel(channels):
 
 def test_points_have_no_pictures():
     points = Dataset("toy", np.zeros((3, 2), np.float32))
-    with pytest.raises(ParameterError, match="toy are points, not images"):
+    with pytest.raises(ParameterError, match="There are no images of the items of toy"):
         exports.images(points, table())

@@ -305,8 +305,21 @@ def test_size_fit_and_colour_are_as_chosen(tmp_path):
 
 
 # -- many ----------------------------------------------------------------------------------------
-def children():
+def every_child():
     return psutil.Process().children(recursive=True)
+
+
+@pytest.fixture(autouse=True)
+def others():
+    """Processes that other tests have left to this one."""
+    _others[:] = [child.pid for child in every_child()]
+
+
+_others = []
+
+
+def children():
+    return [child for child in every_child() if child.pid not in _others]
 
 
 def many(n=400):

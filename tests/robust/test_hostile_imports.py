@@ -43,5 +43,5 @@ def test_what_goes_wrong_is_told(monkeypatch):
 
     assert "so it does" in str(tried(fails, 0)["wrong"])
     assert not tried(lambda *_: None, 0)["wrong"]
-    monkeypatch.setattr(in_forks, "MOST", 1.0)
+    monkeypatch.setattr(in_forks, "MOST", -1.0)
     assert "MB" in str(tried(lambda *_: bytearray(2**26), 0)["wrong"])
