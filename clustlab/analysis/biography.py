@@ -28,9 +28,9 @@ def report(
 ) -> dict[str, Any]:
     """What is known of one item, as plain numbers, words and lists, ready for JSON.
 
-    Clusters are stable ids, and -1 is noise. Lists over time have one entry a step; where the
-    method gave no probabilities, confidence and margin come from distances (see
-    `metrics.distance_margin`).
+    Clusters are stable ids, and -1 is noise. Lists over time have one entry a step, None where it
+    cannot be read; where the method gave no probabilities, confidence and margin come from
+    distances (see `metrics.distance_margin`).
 
     Parameters
     ----------
@@ -68,7 +68,10 @@ def report(
         "label": label if label >= 0 else None,
         "class": _class_name(dataset, label),
         "cluster": int(clusters[step]),
-        "clusters": clusters.tolist(),
+        "clusters": [
+            None if timeline.is_missing(place) else int(cluster)
+            for place, cluster in enumerate(clusters)
+        ],
         "confidence": _rounded(sure[:, 0]),
         "margin": _rounded(sure[:, 1]),
         "first_stable_step": int(transitions.first_stable_step(clusters[:, None], read_anew)[0]),
@@ -118,8 +121,9 @@ def _class_name(dataset: Dataset, label: int) -> str | None:
     return names[label] if label < len(names) else str(label)
 
 
-def _rounded(values: Array) -> list[float]:
-    return [round(float(value), 4) for value in values]
+def _rounded(values: Array) -> list[float | None]:
+    """Values for JSON; None where one is not defined, as at a step that cannot be read."""
+    return [round(float(value), 4) if value == value else None for value in values]
 
 
 def flips(timeline: Timeline, index: int, *, companions: int | None = None) -> list[dict[str, Any]]:

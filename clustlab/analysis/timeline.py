@@ -175,6 +175,11 @@ class Timeline:
         """Whether a step cannot be read; its clusters are those of the one before."""
         return self._known_step(step).is_missing
 
+    def missing(self) -> list[int]:
+        """Known steps that cannot be read, in order."""
+        with self._lock:
+            return [i for i, step in enumerate(self._steps) if step.is_missing]
+
     def metrics(self) -> pd.DataFrame:
         """Scores of all known steps: column `step`, then one for each of `SCORES`."""
         with self._lock:

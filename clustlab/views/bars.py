@@ -131,11 +131,13 @@ def _by_cluster(
     return charts.finish(chart, "", note)
 
 
-def history(clusters: Array, step: int | None = None) -> alt.LayerChart:
+def history(
+    clusters: Array, step: int | None = None, missing: Sequence[int] = ()
+) -> alt.LayerChart:
     """The cluster of one item at each step, as a strip of colours.
 
     Reading: a single colour means that the item never changed cluster; many stripes mean that the
-    method cannot make up its mind about it.
+    method cannot make up its mind about it. A gap is a step that cannot be read.
 
     Parameters
     ----------
@@ -143,14 +145,20 @@ def history(clusters: Array, step: int | None = None) -> alt.LayerChart:
         Stable ids, -1 for noise.
     step : int, optional
         The step in view.
+    missing : sequence of int
+        Steps at which nobody knows the cluster.
     """
     clusters = np.asarray(clusters, dtype=np.int64)
-    starts = stretches(clusters)
+    gaps = np.asarray(missing, dtype=np.int64)
+    starts = np.union1d(stretches(clusters), np.concatenate([gaps, gaps + 1]))
+    starts = starts[starts < len(clusters)]
     ends = np.append(starts[1:], len(clusters))[: len(starts)]
+    known = ~np.isin(starts, gaps)
+    starts, ends = starts[known], ends[known]
     table = pd.DataFrame({"cluster": clusters[starts], "start": starts, "end": ends})
     table["cluster name"] = [cluster_name(c) for c in table["cluster"]]
     table["steps"] = [f"{a} to {b - 1}" for a, b in zip(starts, ends, strict=True)]
-    ids = sorted(set(clusters.tolist()))
+    ids = sorted(set(clusters[starts].tolist()))
     x = alt.X(
         "start:Q",
         title=None,

@@ -74,12 +74,14 @@ def raster(
     *,
     step: int | None = None,
     selected: Array | None = None,
+    missing: Sequence[int] = (),
 ) -> Raster:
     """Every item as a line over the steps, in the colour of its cluster; long runs are thinned.
 
     Reading: a line of one colour is an item that never moved. A vertical edge where many lines
     change colour is an event that concerns a whole cluster; speckles are items that keep switching.
-    The red line is the step in view, marks on the left are selected items.
+    The red line is the step in view, marks on the left are selected items. A gap is a step that
+    cannot be read.
 
     Parameters
     ----------
@@ -92,6 +94,8 @@ def raster(
         The step in view.
     selected : (m,) int, optional
         Items to mark; all of them are.
+    missing : sequence of int
+        Steps at which nobody knows the clusters.
     """
     n = len(ranking)
     place = np.empty(n, dtype=np.int64)
@@ -105,7 +109,8 @@ def raster(
     body = body.repeat(height, 0).repeat(width, 1)
     pixels = np.zeros((TOP + len(body) + BOTTOM, LEFT + body.shape[1] + RIGHT_EDGE, 4), np.uint8)
     pixels[TOP : TOP + len(body), LEFT : LEFT + body.shape[1], :3] = body
-    pixels[TOP : TOP + len(body), LEFT : LEFT + body.shape[1], 3] = 255
+    known = np.where(np.isin(columns, missing), 0, 255).astype(np.uint8).repeat(width)
+    pixels[TOP : TOP + len(body), LEFT : LEFT + body.shape[1], 3] = known
     _mark_rows(pixels, np.minimum(np.searchsorted(places, chosen), len(places) - 1), height)
     if step is not None:
         _mark_step(pixels, int(np.searchsorted(columns, step)), width)

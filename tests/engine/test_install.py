@@ -122,5 +122,6 @@ async def problems(address):
         watching = asyncio.ensure_future(viewer.watch())
         await asyncio.wait_for(viewer.finished.wait(), 120)
         watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)  # its socket is closed then
         found[page] = viewer.errors if viewer.messages > 3 else ["nothing was sent"]
     return found

@@ -1,4 +1,4 @@
-"""Two hundred of the inputs that hostile_images and hostile_tables each go through by command."""
+"""A hundred of the inputs that hostile_images and hostile_tables each go through by command."""
 
 import functools
 
@@ -7,8 +7,8 @@ import pytest
 from tests.robust import hostile_images, hostile_tables, in_forks
 from tests.robust.in_forks import tried
 
-CASES = 200
-AT_ONCE = 40
+CASES = 100
+AT_ONCE = 50
 EVERY_DAY = 6
 KINDS = {"images": hostile_images, "tables": hostile_tables}
 

@@ -1,9 +1,14 @@
 """Pages about a run with a step that cannot be read, and about one that is done and collapsed."""
 
+import json
+
 import numpy as np
 import pytest
 
+from clustlab.analysis import biography
+from clustlab.analysis.timeline import Timeline
 from clustlab.runs.store import Run, snapshot_path
+from clustlab.views import bars, raster
 from tests.support import made_runs
 from tests.ui.test_pages import visit, words
 
@@ -46,6 +51,24 @@ def test_the_run_bar_names_what_is_missing_and_offers_to_mend_it(damaged):
     app = visit("evaluate", run=damaged.id)
     assert "step 2 missing" in words(app)
     assert "Resume" in [button.label for button in app.button]
+
+
+def test_nothing_is_said_of_an_item_at_a_step_that_nobody_knows(runs, damaged):
+    data = runs.dataset(damaged)
+    timeline = Timeline(damaged, data.labels)
+    told = biography.report(damaged, data, timeline, 0)
+    assert [cluster is None for cluster in told["clusters"]] == [False, False, True, False, False]
+    assert told["confidence"][2] is None
+    json.dumps(told, allow_nan=False)
+    strip = json.loads(bars.history(timeline.history(0), 4, timeline.missing()).to_json())
+    drawn = [row for rows in strip["datasets"].values() for row in rows if "start" in row]
+    assert {step for row in drawn for step in range(row["start"], row["end"])} == {0, 1, 3, 4}
+    lines = raster.raster(
+        timeline.assignments(), np.arange(N), missing=timeline.missing()
+    ).sheet.pixels
+    row = lines[raster.TOP, raster.LEFT : raster.LEFT + 5 * raster._cell(N, 5)[1], 3]
+    opaque = (row > 0).reshape(5, -1)
+    assert [bool(each.any()) for each in opaque] == [True, True, False, True, True]
 
 
 def test_a_collapse_stands_beside_the_word_done(runs):

@@ -61,7 +61,9 @@ def _raster(view: View) -> None:
     ranking = raster.order(assignments, str(by), view.labels, read_anew=view.timeline.read_anew())
     n = len(ranking)
     selected = np.array([i for i in session.selection()[0] if i < n], dtype=np.int64)
-    drawn = raster.raster(assignments, ranking, step=view.step, selected=selected)
+    drawn = raster.raster(
+        assignments, ranking, step=view.step, selected=selected, missing=view.timeline.missing()
+    )
     words = raster.ORDERS[str(by)].lower()
 
     def chosen(first: int, end: int) -> None:

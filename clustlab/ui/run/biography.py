@@ -82,25 +82,27 @@ def _facts(view: View, index: int) -> None:
 
 
 def _strip(view: View, index: int) -> None:
-    history = view.timeline.history(index)
+    history, missing = view.timeline.history(index), view.timeline.missing()
     if len(history) > 1:
         st.markdown("**Its cluster at each step**", help=plain(reading(bars.history)))
         panels.chart(
             bars.history,
             history,
             view.step,
+            missing,
             key=f"history-{view.run.id}",
             height=54,
             with_guide=False,
-            alt=f"Cluster of item {index} at each step: {_in_words(history)}",
+            alt=f"Cluster of item {index} at each step: {_in_words(history, missing)}",
         )
 
 
-def _in_words(history: Array) -> str:
+def _in_words(history: Array, missing: Sequence[int]) -> str:
     """The clusters of an item as a list of stretches, for those who do not see the strip."""
     starts = bars.stretches(history)
     parts = [f"{cluster_name(history[i])} from step {i}" for i in starts[:12].tolist()]
-    return ", ".join(parts) + (" and so on" if len(starts) > 12 else "")
+    told = ", ".join(parts) + (" and so on" if len(starts) > 12 else "")
+    return f"{told}; steps that cannot be read: {', '.join(map(str, missing))}" if missing else told
 
 
 # -- tabs ------------------------------------------------------------------------------------------
