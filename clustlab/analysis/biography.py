@@ -168,7 +168,7 @@ def _probabilities(
     ]
 
 
-def _rows(values: Array) -> list[list[float] | None]:
+def _rows(values: Array) -> list[list[float | None] | None]:
     """Probabilities over time for JSON: None for a step, and 0 for an id, without any."""
     return [
         None if np.isnan(row).all() else _rounded(np.nan_to_num(row)) for row in values.tolist()
