@@ -59,6 +59,7 @@ def test_vectors_are_what_goes_into_the_last_layer_beside_their_images(network, 
     assert own.labelling("class").labels.shape == (N,)
 
 
+@pytest.mark.slow
 def test_the_same_features_are_found_again_also_from_another_kind_of_file(
     network, weights, tmp_path
 ):
@@ -73,6 +74,7 @@ def test_the_same_features_are_found_again_also_from_another_kind_of_file(
     assert list(own_sets.own_sets()) == [first.own.name]
 
 
+@pytest.mark.slow
 def test_a_layer_can_be_named_and_its_maps_are_averaged(weights):
     own = extracted(weights, layer="layer2").own
     assert own.shape == (N, 128)
@@ -80,6 +82,7 @@ def test_a_layer_can_be_named_and_its_maps_are_averaged(weights):
         extracted(weights, layer="nonsense")
 
 
+@pytest.mark.slow
 def test_weights_that_do_not_fit_are_refused_with_the_first_that_differs(weights, tmp_path):
     with pytest.raises(DataError, match=r"does not fit resnet50: size mismatch"):
         extracted(weights, network="resnet50")

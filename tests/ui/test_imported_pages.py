@@ -80,6 +80,7 @@ def of_many_sizes():
     return trained(outcome.own)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [*PAGES, "runs", "data", "figures"])
 def test_pages_show_images_that_came_in_with_forty_sizes(of_many_sizes, page):
     app = visit(page, run=of_many_sizes.id, item="3")
@@ -94,6 +95,7 @@ def test_pages_show_the_images_of_vectors(of_features, page):
     assert not visit(page, run=of_features.id).error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_pages_show_vectors_without_images_and_call_none_an_image(of_table, page):
     app = visit(page, run=of_table.id)
@@ -237,6 +239,7 @@ def orphan():
         own_sets.remove(own.name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["train", "clusters", "runs", "data"])
 def test_a_run_whose_data_set_was_removed_is_shown_as_before(orphan, page):
     app = visit(page, run=orphan.id)

@@ -52,6 +52,7 @@ def theirs(folder, monkeypatch):
     return folder[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_shows_it_and_offers_nothing_that_trains_it(theirs, page):
     app = visit(page, run=theirs)
