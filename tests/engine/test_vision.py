@@ -151,6 +151,7 @@ def test_files_that_a_distribution_has_packed_anew_are_known_by_their_content(
     assert len(spec(n_samples=None).load(0, silent).items) == SIZES["train"] + SIZES["test"]
 
 
+@pytest.mark.slow
 def test_the_package_of_debian_is_read_where_it_is_installed(tmp_path, monkeypatch):
     spec = registry.dataset("fashion-mnist")
     if not Path(spec.packaged[0]).is_dir():

@@ -45,6 +45,7 @@ def begun(content):
     assert not app.exception, app.exception
 
 
+@pytest.mark.slow
 def test_features_become_a_data_set_beside_its_images(wait_for):
     own = own_data.image_set(n=12)
     begun(weights())

@@ -109,6 +109,7 @@ def test_two_runs_on_them_are_compared(of_features):
     assert not app.error
 
 
+@pytest.mark.slow
 def test_two_runs_on_images_without_labels_are_compared(of_many_sizes):
     other = trained(own_sets.own_set("many-sizes"), n_clusters=4)
     app = visit("compare", runs=f"{of_many_sizes.id},{other.id}")
