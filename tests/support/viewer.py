@@ -142,7 +142,7 @@ class Viewer:
     async def _look(self, component, fragment):
         """Ask for news, as the component does in a browser."""
         data = json.loads(component.json)
-        seen, wait, again = data["news"], data["first"], 0
+        wait, patience = data["first"], 0
         while True:
             await asyncio.sleep(wait * random.uniform(0.85, 1.15))
             try:
@@ -153,12 +153,15 @@ class Viewer:
             self.looks += 1
             answer = json.loads(text)
             wait = answer["next"]
-            fresh = answer["news"] != seen
-            again = 3 if fresh else max(again - 1, 0)
-            if fresh or again == 1:
-                seen = answer["news"]
+            if answer["news"] == data["news"]:
+                patience = 0
+            elif patience:
+                patience -= 1
+            else:
+                patience = 2
                 widget = f"$$STREAMLIT_INTERNAL_KEY_{component.id}__events"
-                await self.rerun(fragment, trigger=(widget, [{"event": "news", "value": seen}]))
+                event = {"event": "news", "value": answer["news"]}
+                await self.rerun(fragment, trigger=(widget, [event]))
 
     def _drop_pulse(self):
         if self._pulse:

@@ -199,6 +199,23 @@ def test_a_page_follows_a_run_until_it_is_over(runs, page):
     assert followed_by(visit(page, run=run.id)) == []
 
 
+def test_a_page_that_was_drawn_before_the_end_of_its_run_knows_that_it_is_late(runs, monkeypatch):
+    run, writer = begun(runs, n_steps=2)
+    follow, pages = live.pulse, []
+
+    def ended_meanwhile(key=""):
+        pages.append(key)
+        if len(pages) == 2:  # the first is Home, from where the page is opened
+            writer.finish("done")
+        follow(key)
+
+    (followed,) = followed_by(visit("embedding", run=run.id))
+    assert json.loads(followed)["news"] == live.news([run.id], "progress")
+    monkeypatch.setattr(live, "pulse", ended_meanwhile)
+    (followed,) = followed_by(visit("embedding", run=run.id))
+    assert json.loads(followed)["news"] == ""  # so the first look finds news
+
+
 @pytest.mark.slow
 def test_a_session_is_woken_by_news_and_by_nothing_else(runs):
     run, writer = begun(runs, n_steps=2)

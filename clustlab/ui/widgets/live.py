@@ -2,8 +2,8 @@
 
 The page asks for news by plain HTTP (see `clustlab.ui.server.pulse`), which costs next to nothing,
 at the pace that the server gives (see `clustlab.ui.pace`), and not at all while its tab is hidden.
-Only when the news differ from what is drawn does it wake its session, which redraws those parts
-that have changed.
+Only while the news differ from what is drawn does it wake its session, which redraws those parts
+that have changed and says so.
 """
 
 import functools
@@ -26,6 +26,7 @@ P = ParamSpec("P")
 Facet = Literal["steps", "progress"]
 """What of a run a part shows: its steps and status, or also where it stands within a step."""
 
+PULSE = "live-news"  # the part that asks for news
 QUEUE = "*"  # in place of a run: all that train or wait
 ROUTE = "/api/pulse"
 QUEUE_FOR = 1.0  # seconds at least for which what was read of all runs serves all sessions
@@ -33,7 +34,7 @@ QUEUE_FOR = 1.0  # seconds at least for which what was read of all runs serves a
 _JS = """
 export default function ({ data, parentElement, setTriggerValue }) {
   parentElement.clustlabPulse?.();  // of the page before a rerun
-  let seen = data.news, again = 0, timer, over = false;
+  let patience = 0, timer, over = false;
   const look = async () => {
     clearTimeout(timer);
     if (over || document.hidden) return;
@@ -42,10 +43,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const answer = await (await fetch(data.url, { cache: "no-store" })).json();
       if (over) return;
       wait = answer.next;
-      const fresh = answer.news !== seen;
-      if (fresh) again = 3;  // looks, then once more: a page that is being drawn may miss it
-      else if (again) again -= 1;
-      if (fresh || again === 1) setTriggerValue("news", seen = answer.news);
+      if (answer.news === data.news) patience = 0;
+      else if (patience) patience -= 1;
+      else {
+        setTriggerValue("news", answer.news);
+        patience = 2;  // looks, then once more: a page that is being drawn may miss it
+      }
     } catch {}
     clearTimeout(timer);
     timer = setTimeout(look, 1000 * wait * (0.85 + 0.3 * Math.random()));  // not all at once
@@ -125,14 +128,22 @@ def pulse(key: str = "") -> None:
         return
     asked = {"run": runs, "key": [key] if key else []}
     url = f"{ROUTE}?{urlencode(asked, doseq=True)}"
-    first = pace.next_look(awaits_first_step=awaits_first_step(runs))
     with st.container(key="pulse"):
-        st.fragment(_pulse)(url, news(runs, "progress"), first)
+        st.fragment(_pulse, key=PULSE)(url, runs)
 
 
-def _pulse(url: str, seen: str, first: float) -> None:
-    data = {"url": url, "news": seen, "first": first}
+def _pulse(url: str, runs: Sequence[str]) -> None:
+    first = pace.next_look(awaits_first_step=awaits_first_step(runs))
+    data = {"url": url, "news": _news_drawn(runs), "first": first}
     _component(key="live-pulse", data=data, on_news_change=_redraw)
+
+
+def _news_drawn(runs: Sequence[str]) -> str:
+    """What the page was drawn with; empty if there were news since, so that it is drawn again."""
+    now = news(runs, "progress")
+    followed = state.FOLLOWED.get().values()
+    is_late = any(news(each.runs, each.facet) != each.drawn for each in followed)
+    return "" if is_late else now
 
 
 def _redraw() -> None:
@@ -142,7 +153,7 @@ def _redraw() -> None:
     if not changed:
         return
     try:
-        st.rerun(changed)
+        st.rerun([*changed, PULSE])
     except StreamlitAPIException:  # one of them lies in a part that has not drawn it again
         st.rerun()
 
