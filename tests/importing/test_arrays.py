@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import itertools
 import re
 import zipfile
 
@@ -10,11 +9,11 @@ import numpy as np
 import pytest
 
 from clustlab.data import own_sets
-from clustlab.errors import Cancelled, ClustlabError, DataError, ParameterError
+from clustlab.errors import Cancelled, DataError, ParameterError
 from clustlab.importing import arrays, intake
 from clustlab.importing.plan import Choices, Limits, Refused
 from tests.support.image_files import idx_bytes
-from tests.support.odd_arrays import WIDTH, N, classes, mutated, pictures, vectors
+from tests.support.odd_arrays import WIDTH, N, classes, pictures, told_of_damaged, vectors
 
 
 def silent(message, share):
@@ -363,18 +362,5 @@ def test_damaged_files_give_a_sentence_and_nothing_else(tmp_path, data_folder):
     saved(tmp_path, "c.npz", compress=True, images=pictures(5), y=classes(5))
     (tmp_path / "d-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(pictures(5))))
     (tmp_path / "e-ubyte").write_bytes(idx_bytes(pictures(5)))
-    before = {each.name: each.read_bytes() for each in tmp_path.iterdir() if each.is_file()}
-    told = []
-    for i, (name, content) in itertools.product(range(20), before.items()):
-        path = tmp_path / name
-        path.write_bytes(mutated(content, rng))
-        try:
-            arrays.preview(path, Choices())
-            brought_in(path, f"Set {i} {name}")
-        except ClustlabError as error:
-            told.append(error.message)
+    told = told_of_damaged(tmp_path, data_folder, arrays, rng)
     assert len(told) > 30
-    assert all(message.endswith(".") for message in told)
-    stray = {each.name for each in tmp_path.iterdir()} - {*before, "data"}
-    assert not stray
-    assert all(not each.name.startswith(".") for each in (data_folder / "imported").iterdir())

@@ -286,7 +286,7 @@ def test_paths_are_found_by_their_ends_where_that_is_one_item(own, brought, stor
     table = named(own, cluster=classes(N))
     odd = own.item_names()[:2]  # without folders that could be another's
     before = brought(table).run
-    longer = ["/home/me/" + each if each not in odd else each for each in table["name"]]
+    longer = ["/data/" + each if each not in odd else each for each in table["name"]]
     shorter = [each.rpartition("/")[2] if each not in odd else each for each in table["name"]]
     windows = [each.replace("/", "\\") for each in longer]
     for names in (longer, shorter, [*windows[:-2], *longer[-2:]]):

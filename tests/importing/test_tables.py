@@ -1,6 +1,5 @@
 """Tables as data sets: what each column is taken for, what is said, and what is refused."""
 
-import itertools
 import json
 import tracemalloc
 
@@ -12,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from clustlab.data import own_sets
-from clustlab.errors import ClustlabError, DataError, ParameterError
+from clustlab.errors import DataError, ParameterError
 from clustlab.importing import intake, tables, text_tables
 from clustlab.importing.plan import Choices, Limits, Refused
-from tests.support.odd_arrays import WIDTH, N, classes, mutated, pictures, png, vectors
+from tests.support.odd_arrays import WIDTH, N, classes, pictures, png, told_of_damaged, vectors
 
 MEASURES = ("width", "height", "mass", "age")
 KINDS = np.array(["oak", "elm", "ash"])[classes()]
@@ -348,20 +347,8 @@ def test_damaged_tables_give_a_sentence_and_nothing_else(tmp_path, data_folder):
     parquet(tmp_path, hub(3), "b.parquet")
     parquet(tmp_path, pa.table(listed()).slice(0, 20), "c.parquet")
     pyarrow.feather.write_feather(pa.table(listed()).slice(0, 20), tmp_path / "d.feather")
-    before = {each.name: each.read_bytes() for each in tmp_path.iterdir() if each.is_file()}
-    told = []
-    for i, (name, content) in itertools.product(range(20), before.items()):
-        path = tmp_path / name
-        path.write_bytes(mutated(content, rng))
-        try:
-            tables.preview(path, Choices())
-            brought_in(path, f"Set {i} {name}")
-        except ClustlabError as error:
-            told.append(error.message)
+    told = told_of_damaged(tmp_path, data_folder, tables, rng)
     assert len(told) > 25
-    assert all(message.endswith(".") for message in told)
-    assert not {each.name for each in tmp_path.iterdir()} - {*before, "data"}
-    assert all(not each.name.startswith(".") for each in (data_folder / "imported").iterdir())
 
 
 def test_a_long_text_in_every_row_is_held_once(tmp_path):

@@ -1,8 +1,12 @@
 """Small arrays and tables as people have them, odd and hostile ones among them."""
 
 import io
+import itertools
 
 import numpy as np
+
+from clustlab.errors import ClustlabError
+from clustlab.importing.plan import Choices
 
 N, WIDTH = 60, 17
 
@@ -50,3 +54,25 @@ def png(image):
     out = io.BytesIO()
     Image.fromarray(image).save(out, "PNG")
     return out.getvalue()
+
+
+def told_of_damaged(folder, data_folder, reader, rng):
+    """What a reader says of the files of a folder, each damaged twenty times.
+
+    It has to be a sentence each time, and nothing but what was whole may stay behind.
+    """
+    before = {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()}
+    told = []
+    for i, (name, content) in itertools.product(range(20), before.items()):
+        (folder / name).write_bytes(mutated(content, rng))
+        try:
+            reader.preview(folder / name, Choices())
+            reader.bring_in(
+                folder / name, f"Set {i} {name}", Choices(), lambda message, share: None
+            )
+        except ClustlabError as error:
+            told.append(error.message)
+    assert all(message.endswith(".") for message in told)
+    assert not {each.name for each in folder.iterdir()} - {*before, "data"}
+    assert all(not each.name.startswith(".") for each in (data_folder / "imported").iterdir())
+    return told
