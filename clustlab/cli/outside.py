@@ -13,15 +13,19 @@ from clustlab.runs.store import RunStore
 def _add_clustering_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", help="CSV, TSV, Parquet, Feather, .npz or .npy")
     parser.add_argument("--dataset", required=True, help="whose items were clustered")
+    _add_items_arguments(parser)
+    parser.add_argument(
+        "--steps", nargs="+", action="extend", default=[], metavar="COLUMN", help="with clusters"
+    )
+    parser.add_argument("--name", default="", help="what to call it (default: name of the file)")
+
+
+def _add_items_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", nargs="+", action="extend", default=[], metavar="name=value")
     parser.add_argument("--seed", default="0", help="of the draw of the items")
     parser.add_argument(
         "--names", metavar="COLUMN", help="by which items are found; 'none' for their order"
     )
-    parser.add_argument(
-        "--steps", nargs="+", action="extend", default=[], metavar="COLUMN", help="with clusters"
-    )
-    parser.add_argument("--name", default="", help="what to call it (default: name of the file)")
 
 
 def _import_clustering(args: argparse.Namespace) -> int:
@@ -31,7 +35,7 @@ def _import_clustering(args: argparse.Namespace) -> int:
     choice = clusterings.Choice(
         args.dataset,
         named_values(args.data),
-        whole_number("seed", args.seed, "--seed 1"),
+        _seed(args),
         _column(args.names),
         tuple(args.steps),
         args.name,
@@ -45,16 +49,20 @@ def _import_clustering(args: argparse.Namespace) -> int:
     return print_answer({**last_figures(store, brought.run), **about})
 
 
+def _seed(args: argparse.Namespace) -> int:
+    return whole_number("seed", args.seed, "--seed 1")
+
+
 def _column(name: str | None) -> str | None:
     return "" if name == "none" else name
 
 
 def _add_labels_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", help="CSV, TSV, Parquet, Feather, .npz or .npy")
-    parser.add_argument("--dataset", required=True, help="an imported data set")
     parser.add_argument(
-        "--names", metavar="COLUMN", help="by which items are found; 'none' for their order"
+        "--dataset", required=True, help="whose items they are for; unless imported, it is copied"
     )
+    _add_items_arguments(parser)
     parser.add_argument(
         "--labels", nargs="+", action="extend", default=[], metavar="COLUMN", help="with classes"
     )
@@ -69,10 +77,15 @@ def _import_labels(args: argparse.Namespace) -> int:
         others=tuple(args.labels[1:]),
         names=_column(args.names),
     )
-    found = labels.preview(Path(args.file), args.dataset, choices)
+    store = RunStore(args.runs)
+    found = labels.preview(
+        Path(args.file), args.dataset, choices, store, named_values(args.data), _seed(args)
+    )
     for fact in found.facts:
         complain(fact)
-    own = labels.bring_in(found, RunStore(args.runs))
+    own = labels.bring_in(found, store)
+    if found.own is None:
+        complain(f"They are on a copy of these items, the data set {own.name!r}.")
     return print_answer(
         {
             "dataset": own.name,
@@ -94,7 +107,7 @@ IMPORT_CLUSTERING = Command(
 )
 IMPORT_LABELS = Command(
     "import-labels",
-    "Add classes to an imported data set.",
+    "Add classes to a data set.",
     _import_labels,
     _add_labels_arguments,
 )

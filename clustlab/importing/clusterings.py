@@ -86,7 +86,8 @@ def bring_in(store: RunStore, path: Path, choice: Choice, report: Report = silen
     params = {name: getattr(spec_of_data, name) for name in choice.dataset_params}
     source = (choice.dataset, params, choice.seed)
     dataset = library.load(store.root, *source, report)
-    found = read(path, _items_of(store, dataset, choice, params), choice.names, choice.steps)
+    items = items_of(store, dataset, *source)
+    found = read(path, items, choice.names, choice.steps)
     embedding = GIVEN if found.embeddings else MADE_HERE
     title = choice.title or path.stem
     spec = RunSpec(
@@ -111,14 +112,15 @@ def bring_in(store: RunStore, path: Path, choice: Choice, report: Report = silen
 
 
 # -- what it is about ------------------------------------------------------------------------------
-def _items_of(
-    store: RunStore, dataset: Dataset, choice: Choice, params: Mapping[str, Any]
+def items_of(
+    store: RunStore, dataset: Dataset, name: str, params: Mapping[str, Any], seed: int
 ) -> Items:
-    spec = registry.dataset(choice.dataset)
+    """What entries of a file may be about: the items of a draw, or all that it was drawn from."""
+    spec = registry.dataset(name)
     n = len(dataset.items)
-    total = _n_of_all(store, choice.dataset, params, choice.seed)
-    rows = None if total is None else source_rows(spec, params, choice.seed, total, n)
-    own = own_sets.own_sets().get(choice.dataset)
+    total = _n_of_all(store, name, params, seed)
+    rows = None if total is None else source_rows(spec, params, seed, total, n)
+    own = own_sets.own_sets().get(name)
     names = list(dataset.item_names)
     known = NameIndex(list(own.item_names()) if own and len(own) != n else names)
     return Items(str(spec.title), n, names, known, rows, total or 0)

@@ -1,16 +1,21 @@
-"""Further sets of classes for a data set that was imported, from a table or from arrays."""
+"""Further sets of classes for a data set that is there, from a table or from arrays.
+
+A set that was imported gets them itself. One that came with clustlab or a package keeps the labels
+of its authors: a copy of its items becomes a set of one's own, and gets them.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from clustlab import registry
 from clustlab.data import library, own_sets
-from clustlab.data.own_sets import OwnSet
+from clustlab.data.own_sets import OwnSet, SetWriter
 from clustlab.errors import DataError, ParameterError
-from clustlab.importing import number_files
+from clustlab.importing import clusterings, number_files
 from clustlab.importing.arrays import NAMES, is_called
 from clustlab.importing.classes import Classes
 from clustlab.importing.joining import (
@@ -26,38 +31,68 @@ from clustlab.importing.joining import (
 )
 from clustlab.importing.plan import Choices
 from clustlab.runs.store import RunStore
-from clustlab.types import UNLABELLED, Labelling
+from clustlab.types import UNLABELLED, Dataset, Labelling
+
+AUTHORS = "class"  # title of the labels that a set came with
+TOGETHER = 10_000  # items that are copied together
 
 
 @dataclass(frozen=True, slots=True)
 class FoundLabels:
     """Sets of classes that a file holds for the items of a data set."""
 
-    own: OwnSet
-    labellings: Mapping[str, Labelling]  # by title; (n,) in the order of the set
+    titles: tuple[str, ...]  # of the sets of classes that are there before
+    labellings: Mapping[str, Labelling]  # by title; (n,) in the order of the items
     facts: tuple[str, ...]  # how they were found and what is missing, a sentence each
+    own: OwnSet | None = None  # that gets them
+    drawn: Dataset | None = None  # else the items, of which a copy gets them
 
 
-def preview(path: Path, dataset: str, choices: Choices) -> FoundLabels:
-    """Sets of classes in a file, brought to the items of an imported data set.
+def preview(
+    path: Path,
+    dataset: str,
+    choices: Choices,
+    runs: RunStore,
+    params: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> FoundLabels:
+    """Sets of classes in a file, brought to the items of a data set.
 
     Of `choices`, `labels` and `others` name the columns or arrays of classes (all that may be
     classes unless they are given), and `names` that of the names of items.
 
+    Parameters
+    ----------
+    params, seed
+        Which draw of its items they are for, unless the set was imported.
+
     Raises
     ------
     ClustlabError
-        If the data set was not imported, the file cannot be read, or it does not fit.
+        If the data set is not there, the file cannot be read, or it does not fit.
     """
-    own = _imported(dataset)
-    names = list(own.item_names())
-    known = NameIndex(names)
+    if registry.is_imported(registry.dataset(dataset)):
+        own = own_sets.own_set(dataset)
+        names = list(own.item_names())
+        rows = np.arange(len(own))
+        items = Items(own.title, len(own), names, NameIndex(names), rows, len(own))
+        titles = tuple(title for title, _ in own.labellings)
+        return _found(path, items, choices, titles, own=own)
+    drawn = library.load(runs.root, dataset, params or {}, seed)
+    items = clusterings.items_of(runs, drawn, dataset, params or {}, seed)
+    has_labels = drawn.labels is not None
+    titles = (*([AUTHORS] if has_labels else []), *drawn.other_labels)
+    return _found(path, items, choices, titles, drawn=drawn)
+
+
+def _found(
+    path: Path, items: Items, choices: Choices, titles: tuple[str, ...], **target: Any
+) -> FoundLabels:
     wanted = [each for each in (choices.labels, *choices.others) if each]
     if is_table(path):
-        entries = entries_of_table(path, choices, wanted, known)
+        entries = entries_of_table(path, choices, wanted, items.known)
     else:
-        entries = _entries_of_arrays(path, choices, wanted, len(own))
-    items = Items(own.title, len(own), names, known, np.arange(len(own)), len(own))
+        entries = _entries_of_arrays(path, choices, wanted, items.n)
     joined = join(entries, items, must_be_all=False)
     facts = [joined.words]
     if joined.n_elsewhere:
@@ -74,15 +109,16 @@ def preview(path: Path, dataset: str, choices: Choices) -> FoundLabels:
         missing = f", {n_missing:,} items without" if n_missing else ""
         facts.append(f"{title!r}: {len(found.class_names):,} classes{missing}.")
         facts += [*classes.remarks()]
-    return FoundLabels(own, labellings, tuple(facts))
+    return FoundLabels(titles, labellings, tuple(facts), **target)
 
 
 def bring_in(found: FoundLabels, runs: RunStore) -> OwnSet:
     """Add sets of classes to a data set, also where runs have drawn its items already.
 
-    One of the same title is replaced.
+    One of the same title is replaced. Of a set that was not imported a copy gets them, which is
+    made unless it is there; it is returned.
     """
-    own = found.own
+    own = found.own or _copied(found)
     for title, labelling in found.labellings.items():
         own = own_sets.add_labelling(own.name, title, labelling)
     drawn = {
@@ -94,14 +130,32 @@ def bring_in(found: FoundLabels, runs: RunStore) -> OwnSet:
     return own
 
 
-def _imported(dataset: str) -> OwnSet:
-    if registry.is_imported(registry.dataset(dataset)):
-        return own_sets.own_set(dataset)
-    raise ParameterError(
-        f"Labels can be added to imported data sets only, and {dataset!r} came with clustlab or "
-        "another package, with the labels of its authors.",
-        "Import its items as a set of your own, and add the labels to that.",
-    )
+def _copied(found: FoundLabels) -> OwnSet:
+    """The items of a draw as a set of one's own, with the labels that they had."""
+    data = found.drawn
+    assert data is not None, "classes are for a set or for a draw"
+    labellings = dict(data.other_labels)
+    if data.labels is not None:
+        labellings = {AUTHORS: Labelling(data.labels, data.class_names), **labellings}
+    shown = data.images_shown
+    title = registry.dataset(data.name).title
+    kind: own_sets.Kind = "images" if data.is_image else "vectors"
+    with SetWriter(
+        kind, data.items.shape[1:], None if shown is None else shown.shape[1:]
+    ) as writer:
+        for start in range(0, len(data.items), TOGETHER):
+            rows = slice(start, start + TOGETHER)
+            writer.append(
+                data.items[rows],
+                list(data.item_names[rows]) if data.item_names else (),
+                None if shown is None else shown[rows],
+            )
+        return writer.finish(
+            f"{title} with {next(iter(found.labellings))}",
+            origin=f"{title}, {data.protocol}" if data.protocol else title,
+            labellings=labellings,
+            columns=data.columns,
+        )[0]
 
 
 def _entries_of_arrays(path: Path, choices: Choices, wanted: Sequence[str], n: int) -> Entries:

@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_digits
 
 from clustlab.data import library, own_sets
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing import labels
 from clustlab.importing.plan import Choices
-from clustlab.runs.store import RunSpec
+from clustlab.runs.store import RunSpec, RunStore
 from clustlab.training.worker import new_run
 from tests.support.own_data import image_set, vector_set
 
@@ -33,7 +34,7 @@ def table_of(own, **columns):
 def test_labels_are_joined_by_name_whatever_their_order(tmp_path, own, store):
     table = table_of(own, fine=FINE, coarse=np.array(["low", "high"])[FINE // 2])
     path = written(tmp_path, table.sample(frac=1, random_state=0))
-    found = labels.preview(path, "mine", Choices())
+    found = labels.preview(path, "mine", Choices(), RunStore())
     assert list(found.labellings) == ["fine", "coarse"]
     assert "Joined by 'name'." in found.facts
     new = labels.bring_in(found, store)
@@ -47,7 +48,9 @@ def test_labels_are_joined_by_name_whatever_their_order(tmp_path, own, store):
 def test_items_without_an_entry_are_unlabelled_and_entries_without_an_item_are_said(tmp_path, own):
     table = table_of(own, fine=FINE).iloc[5:]
     more = pd.DataFrame({"name": ["who", "knows"], "fine": [0, 1]})
-    found = labels.preview(written(tmp_path, pd.concat([table, more])), "mine", Choices())
+    found = labels.preview(
+        written(tmp_path, pd.concat([table, more])), "mine", Choices(), RunStore()
+    )
     assert found.labellings["fine"].labels.tolist() == [-1] * 5 + FINE[5:].tolist()
     assert any("2 entries are about no item" in fact for fact in found.facts)
     assert any("5 items without" in fact for fact in found.facts)
@@ -57,41 +60,67 @@ def test_what_does_not_fit_is_refused_with_numbers_and_examples(tmp_path, own):
     table = table_of(own, fine=FINE)
     twice = pd.concat([table, table.iloc[[3]]])
     with pytest.raises(DataError, match=r"'cells/0003.png' comes more than once"):
-        labels.preview(written(tmp_path, twice), "mine", Choices())
+        labels.preview(written(tmp_path, twice), "mine", Choices(), RunStore())
     others = table.assign(name=[f"x{i}" for i in range(N)])
     with pytest.raises(DataError, match="none of its 30 entries"):
-        labels.preview(written(tmp_path, others), "mine", Choices())
+        labels.preview(written(tmp_path, others), "mine", Choices(), RunStore())
     with pytest.raises(DataError, match="29 entries for the 30 items"):
-        labels.preview(written(tmp_path, pd.DataFrame({"fine": FINE[1:]})), "mine", Choices())
+        labels.preview(
+            written(tmp_path, pd.DataFrame({"fine": FINE[1:]})), "mine", Choices(), RunStore()
+        )
     with pytest.raises(ParameterError, match="no column 'z'"):
-        labels.preview(written(tmp_path, table), "mine", Choices(labels="z"))
+        labels.preview(written(tmp_path, table), "mine", Choices(labels="z"), RunStore())
     with pytest.raises(DataError, match="no column of classes"):
-        labels.preview(written(tmp_path, pd.DataFrame({"a": [0.5] * N})), "mine", Choices())
+        labels.preview(
+            written(tmp_path, pd.DataFrame({"a": [0.5] * N})), "mine", Choices(), RunStore()
+        )
 
 
 def test_labels_of_arrays_are_joined_by_order_or_names(tmp_path, own):
     np.savez(tmp_path / "y.npz", fine=FINE, coarse=FINE // 2)
-    found = labels.preview(tmp_path / "y.npz", "mine", Choices())
+    found = labels.preview(tmp_path / "y.npz", "mine", Choices(), RunStore())
     assert (found.labellings["fine"].labels == FINE).all()
     assert list(found.labellings) == ["fine", "coarse"]
     turned = np.array(list(own.item_names()))[::-1]
     np.savez(tmp_path / "y.npz", fine=FINE[::-1], names=turned)
-    found = labels.preview(tmp_path / "y.npz", "mine", Choices())
+    found = labels.preview(tmp_path / "y.npz", "mine", Choices(), RunStore())
     assert (found.labellings["fine"].labels == FINE).all()
     np.save(tmp_path / "species.npy", FINE)
-    found = labels.preview(tmp_path / "species.npy", "mine", Choices())
+    found = labels.preview(tmp_path / "species.npy", "mine", Choices(), RunStore())
     assert list(found.labellings) == ["species"]
     np.save(tmp_path / "wide.npy", np.zeros((N, 4)))
     with pytest.raises(DataError, match="no array of labels"):
-        labels.preview(tmp_path / "wide.npy", "mine", Choices())
+        labels.preview(tmp_path / "wide.npy", "mine", Choices(), RunStore())
 
 
-def test_only_imported_sets_take_labels(tmp_path):
-    path = written(tmp_path, pd.DataFrame({"fine": FINE}))
-    with pytest.raises(ParameterError, match=r"'digits' came with.*set of your own"):
-        labels.preview(path, "digits", Choices())
+def test_a_set_that_came_with_the_product_is_copied_with_its_labels_and_the_new_ones(
+    tmp_path, store
+):
+    params = {"n_samples": 200}
+    drawn = library.load(store.root, "digits", params, 3)
+    assert drawn.labels is not None
+    path = written(
+        tmp_path,
+        pd.DataFrame({"item": range(200), "odd": np.where(drawn.labels % 2, "odd", "even")}),
+    )
+    found = labels.preview(path, "digits", Choices(), store, params, 3)
+    assert (found.own, found.titles) == (None, ("class",))
+    own = labels.bring_in(found, store)
+    assert own.title == "Digits 8 x 8 with odd"
+    assert (own.items() == drawn.items).all()
+    assert (own.labelling("class").labels == drawn.labels).all()
+    odd = own.labelling("odd")
+    assert (
+        np.array(odd.class_names)[odd.labels] == np.array(["even", "odd"])[drawn.labels % 2]
+    ).all()
+    np.save(tmp_path / "half.npy", load_digits().target // 5)  # of all items, as published
+    more = tmp_path / "half.npy"
+    again = labels.bring_in(labels.preview(more, "digits", Choices(), store, params, 3), store)
+    assert again.name == own.name
+    assert [title for title, _ in again.labellings] == ["class", "odd", "half"]
+    assert (again.labelling("half").labels == drawn.labels // 5).all()
     with pytest.raises(ParameterError, match="no data set 'nothing'"):
-        labels.preview(path, "nothing", Choices())
+        labels.preview(path, "nothing", Choices(), store)
 
 
 def test_runs_that_were_made_before_see_new_labels(tmp_path, store):
@@ -103,7 +132,7 @@ def test_runs_that_were_made_before_see_new_labels(tmp_path, store):
     items = drawn.items.copy()
     assert drawn.labels is None
     path = written(tmp_path, table_of(own, fine=FINE))
-    labels.bring_in(labels.preview(path, "mine", Choices()), store)
+    labels.bring_in(labels.preview(path, "mine", Choices(), RunStore()), store)
     again = store.dataset(run)
     of_name = dict(zip(own.item_names(), FINE.tolist(), strict=True))
     assert again.labels is not None

@@ -126,4 +126,11 @@ def test_labels_are_added(ran, own, tmp_path):
     assert "Joined by order" in said
     code, answer, said = ran("import-labels", tmp_path / "y.npz", "--dataset", "digits")
     assert code == 2
-    assert "set of your own" in said
+    assert "30 entries for the 1,797 items" in said
+    np.savez(tmp_path / "y.npz", item=np.arange(30), seen=classes(30))
+    code, answer, said = ran("import-labels", tmp_path / "y.npz", "--dataset", "digits")
+    assert code == 0
+    assert answer["dataset"] == "digits-8-x-8-with-seen"
+    assert answer["labels"] == {"class": 10, "seen": 3}
+    assert answer["unlabelled"] == {"seen": 1767}
+    assert "on a copy of these items" in said

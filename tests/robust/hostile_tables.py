@@ -123,7 +123,7 @@ def go_through(folder: Path, seed: int) -> None:
             except ClustlabError as error:
                 check(error)
     for read in (
-        lambda: labels.bring_in(labels.preview(path, "mine", choices), store),
+        lambda: labels.bring_in(labels.preview(path, "mine", choices, store), store),
         lambda: clusterings.bring_in(store, path, clusterings.Choice("mine", {})).run[0],
         lambda: clusterings.bring_in(store, path, clusterings.Choice("mine", {}, names="")).run[0],
     ):

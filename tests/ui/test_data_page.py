@@ -219,12 +219,16 @@ def test_a_second_set_of_classes_can_be_chosen_afterwards(runs):
     assert next(box for box in app.selectbox if box.label == "Classes").options == ["kind", "half"]
 
 
-def test_sets_of_others_take_a_clustering_but_no_classes(runs):
-    app = about("digits")
-    app.session_state["attach"] = True
-    app.run()
-    group = next(g for g in app.get("button_group") if g.label == "What the file holds")
-    assert group.options == ["A clustering"]
+def test_classes_for_the_set_of_somebody_else_are_on_a_copy_of_it(runs):
+    content = "item,half\n" + "\n".join(f"{i},{i % 2}" for i in range(1797))
+    app = with_file("digits", content.encode(), "classes")
+    assert "keeps the labels of its authors" in words(app)
+    button(app, "Add these classes").click().run()
+    assert not app.exception
+    own = own_sets.own_set("digits-8-x-8-with-half")
+    assert [title for title, _ in own.labellings] == ["class", "half"]
+    assert app.selectbox[0].value == own.name
+    assert next(box for box in app.selectbox if box.label == "Classes").options == ["class", "half"]
 
 
 def test_a_clustering_may_be_of_the_draw_of_a_run(runs):

@@ -87,13 +87,13 @@ def test_labels_that_are_added_are_seen_without_a_new_server(theirs, folder, tmp
     assert "cheetah" not in words(visit("evaluate", run=theirs))
     own = own_sets.own_set("mine")
     new = Labelling(classes(N), ("cheetah", "dog", "eel"))
-    labels.bring_in(labels.FoundLabels(own, {"kind": new}, ()), RunStore())
+    labels.bring_in(labels.FoundLabels((), {"kind": new}, (), own), RunStore())
     try:
         said = words(visit("evaluate", run=theirs))
         assert "cheetah" in said
     finally:
         old = Labelling(classes(N), ("ape", "bat", "cat"))
-        labels.bring_in(labels.FoundLabels(own, {"kind": old}, ()), RunStore())
+        labels.bring_in(labels.FoundLabels((), {"kind": old}, (), own), RunStore())
 
 
 def test_the_page_train_says_where_it_is_from(theirs):

@@ -23,11 +23,14 @@ _found: Shared[FoundLabels] = Shared(4)
 
 @dataclass(frozen=True)
 class Draw:
-    """Items that a clustering may be of."""
+    """Items that a file may be about."""
 
     params: Mapping[str, Any]  # settings of the data set
     seed: int
     words: str
+
+
+USUAL = Draw({}, 0, "the items as usually drawn (seed 0)")
 
 
 def attach(spec: type[DatasetSpec]) -> None:
@@ -44,14 +47,13 @@ def attach(spec: type[DatasetSpec]) -> None:
 
 
 def _attach(spec: type[DatasetSpec]) -> None:
-    kinds = list(_KINDS) if registry.is_imported(spec) else ["clustering"]
     kind = st.segmented_control(
         "What the file holds",
-        kinds,
-        default=kinds[-1],
+        list(_KINDS),
+        default="clustering",
         required=True,
         format_func=_KINDS.__getitem__,
-        key=f"attach-kind-{len(kinds)}",
+        key="attach-kind",
     )
     st.caption(
         "A table (CSV, TSV, Parquet, Feather) or arrays (.npz, .npy) with an entry for each item: "
@@ -76,47 +78,45 @@ def _attach(spec: type[DatasetSpec]) -> None:
 
 # -- classes -------------------------------------------------------------------------------------
 def _classes(spec: type[DatasetSpec], upload: Any) -> None:
+    draw = USUAL if registry.is_imported(spec) else _draw(spec)
+
     def look() -> FoundLabels:
         with sources.as_file((upload.name, upload)) as path:
-            return labels.preview(path, spec.name, Choices())
+            return labels.preview(
+                path, spec.name, Choices(), session.store(), draw.params, draw.seed
+            )
 
-    found = _found.get((upload.file_id, spec.name), look)
+    found = _found.get((upload.file_id, spec.name, draw.words), look)
     st.markdown("\n".join(f"- {plain(fact)}" for fact in found.facts))
-    known = {title for title, _ in found.own.labellings}
-    replaced = [title for title in found.labellings if title in known]
+    replaced = [title for title in found.labellings if title in found.titles]
     if replaced:
         named = ", ".join(map(repr, replaced))
         st.warning(
             f"There are classes called {plain(named)} already: they are replaced.",
             icon=":material/warning:",
         )
+    if found.own is None:
+        st.caption(
+            f"{plain(spec.title)} keeps the labels of its authors. A copy of these items becomes "
+            "a data set of your own, with both."
+        )
     if st.button("Add these classes", type="primary", icon=":material/add:"):
         with storage_errors():
-            labels.bring_in(found, session.store())
+            own = labels.bring_in(found, session.store())
         state.ATTACH_TURN.set(state.ATTACH_TURN.get() + 1)
+        state.ABOUT_DATASET_IN_ADDRESS.set(own.name)  # which the choice above follows
         st.rerun()
 
 
 # -- a clustering --------------------------------------------------------------------------------
 def _clustering(spec: type[DatasetSpec], upload: Any) -> None:
-    draws = draws_of(spec)
-    place = 0
-    if len(draws) > 1:
-        place = st.selectbox(
-            "It is of",
-            range(len(draws)),
-            format_func=lambda i: draws[i].words,
-            key=f"attach-draw-{spec.name}",
-            help="Runs draw some of the items, or in another order: a clustering can be compared "
-            "with those on the same draw.",
-        )
+    draw = _draw(spec)
     stem = PurePosixPath(upload.name).name.partition(".")[0]
     title = st.text_input(
         "Name of the run", stem, max_chars=100, key=f"attach-title-{upload.file_id}"
     )
     if not st.button("Import as a run", type="primary", icon=":material/add:"):
         return
-    draw = draws[place]
     choice = clusterings.Choice(spec.name, draw.params, draw.seed, title=title.strip() or stem)
     bar = st.progress(0.0, "Reading it")
 
@@ -148,9 +148,25 @@ def _is_on(manifest: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return bool(manifest["data_key"] == other["data_key"])
 
 
+def _draw(spec: type[DatasetSpec]) -> Draw:
+    """The draw that a file is about, which is asked if there are several."""
+    draws = draws_of(spec)
+    if len(draws) == 1:
+        return draws[0]
+    place = st.selectbox(
+        "It is of",
+        range(len(draws)),
+        format_func=lambda i: draws[i].words,
+        key=f"attach-draw-{spec.name}",
+        help="Runs draw some of the items, or in another order: a clustering can be compared "
+        "with those on the same draw.",
+    )
+    return draws[place]
+
+
 def draws_of(spec: type[DatasetSpec]) -> list[Draw]:
     """Draws that a clustering may be of: the usual one, and those of runs."""
-    draws = [Draw({}, 0, "the items as usually drawn (seed 0)")]
+    draws = [USUAL]
     for run in session.store().runs():
         params, seed = run.spec.dataset_params, run.spec.seed
         is_new = all((params, seed) != (draw.params, draw.seed) for draw in draws)
