@@ -6,6 +6,7 @@ In a notebook or script:
     run = cl.train("mnist-5k", "dec", preset="quick")
     run.frame()
     cl.plot.embedding(run)
+    cl.sklearn.DEC(n_clusters=10).fit_predict(items)
 
 Each name below is loaded when it is used first.
 """
@@ -15,7 +16,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["OpenRun", "all_runs", "compare", "open", "plot", "train"]
+__all__ = ["OpenRun", "all_runs", "compare", "open", "plot", "sklearn", "train"]
 
 __version__ = "0.2.0"  # the one place; written into every new run
 
@@ -39,11 +40,12 @@ _LATE = {  # as they are called here, and in their file; their types are in `__i
     "open": "open_run",
     "train": "train",
 }
+_MODULES = {"plot": "plot", "sklearn": "estimators"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "plot":
-        return importlib.import_module("clustlab.scripting.plot")
+    if name in _MODULES:
+        return importlib.import_module(f"clustlab.scripting.{_MODULES[name]}")
     if name in _LATE:
         return getattr(importlib.import_module("clustlab.scripting.runs"), _LATE[name])
     raise AttributeError(f"module 'clustlab' has no attribute {name!r}")

@@ -104,12 +104,33 @@ def assigned(module: nn.Module, inputs: Inputs, rows: Array) -> Array:
 
 def answered(scorer: Scorer, items: Array, points: Array) -> Array:
     """Cluster (m,) int64 of the highest score of new points (m, d), in the units of the items."""
-    mean, scale = point_scale(items)
-    device = scorer.inputs.device
-    rows = torch.from_numpy(((points - mean) / scale).astype(np.float32)).to(device)
+    return scores_of_new(scorer.module, items, points, scorer.inputs.device).argmax(1)
+
+
+def scores_of_new(module: nn.Module, known: Array, new: Array, device: torch.device) -> Array:
+    """Scores (m, n_clusters) float32 of items that a method was not trained on.
+
+    Parameters
+    ----------
+    module : Module
+        Its scorer, on `device`.
+    known, new : array
+        Items that it was trained on, and others of the same kind and units.
+    """
+    mean, scale = (0.0, 1.0) if known.ndim == 4 else point_scale(known)
+    size = pass_size(new.shape[1:])
+    parts = []
     with torch.no_grad():
-        clusters: Array = scorer.module(rows).argmax(1).cpu().numpy()
-    return clusters
+        for start in range(0, len(new), size):
+            some = new[start : start + size]
+            if known.ndim == 4:
+                rows = torch.from_numpy(np.ascontiguousarray(some)).to(device)
+                rows = rows.permute(0, 3, 1, 2).float().div_(255.0)
+            else:
+                rows = torch.from_numpy(((some - mean) / scale).astype(np.float32)).to(device)
+            parts.append(module(rows).float().cpu())
+    scores: Array = torch.cat(parts).numpy()
+    return scores
 
 
 def _agreement(module: nn.Module, inputs: Inputs, last: Snapshot, rows: Array) -> float:
