@@ -1,5 +1,6 @@
 import atexit
 import functools
+import gc
 import os
 import shutil
 import tempfile
@@ -31,6 +32,9 @@ os.environ["CLUSTLAB_RUNNER"] = "thread"  # a process of its own takes seconds t
 # A core for each worker: threads of their own would take it from the other one.
 for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+# What tests leave is little beside all that they import, and looking through that takes long.
+gc.set_threshold(50_000, 20, 20)
 
 # The first worker gets the tests in a browser, which take longest: the others come second.
 if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0":

@@ -97,7 +97,7 @@ def test_the_form_of_every_method_and_kind_of_data_set_can_be_drawn(
 
 
 def _form(name, dataset):
-    app = AppTest.from_file("../../clustlab/ui/shell.py", default_timeout=300).run()
+    app = AppTest.from_file("../../clustlab/ui/shell.py", default_timeout=300)
     app.switch_page("../../pages/train.py")
     app.query_params.update({"form": "next", "method": name, "dataset": dataset})
     app.run()

@@ -33,6 +33,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--js-flags=--lite-mode",  # what is drawn once is not worth being compiled well
 ]
 
 

@@ -205,7 +205,7 @@ def test_a_page_that_was_drawn_before_the_end_of_its_run_knows_that_it_is_late(r
 
     def ended_meanwhile(key=""):
         pages.append(key)
-        if len(pages) == 2:  # the first is Home, from where the page is opened
+        if len(pages) == 1:
             writer.finish("done")
         follow(key)
 

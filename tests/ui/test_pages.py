@@ -33,12 +33,10 @@ def trained(store, method="kmeans", dataset="digits", **params):
 def visit(page, **query):
     """Open a page by its address, as the first thing in a new session."""
     app = AppTest.from_file("../../clustlab/ui/shell.py", default_timeout=300)
-    app.run()
     if page != "home":
         app.switch_page(f"../../pages/{page}.py")
-    if page != "home" or query:
-        app.query_params.update(query)
-        app.run()
+    app.query_params.update(query)
+    app.run()
     assert not app.exception, app.exception
     return app
 

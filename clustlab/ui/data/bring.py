@@ -3,11 +3,11 @@
 import contextlib
 import io
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, get_args
 
 import streamlit as st
 
@@ -35,9 +35,9 @@ from clustlab.ui.shared import Shared
 ROOT = "CLUSTLAB_IMPORT_ROOT"
 LISTED = 30  # entries of the folder on the server that are named
 LARGEST_SIDE = 1024  # pixels
-FITS: Mapping[Fit, str] = {"crop": "Crop", "pad": "Pad", "stretch": "Stretch"}
-COLOURS: Mapping[Colour, str] = {"as they are": "As they are", "grey": "Grey", "colour": "Colour"}
-GROUNDS: Mapping[Ground, str] = {"black": "Black", "white": "White"}
+FITS = {"crop": "Crop", "pad": "Pad", "stretch": "Stretch"}
+COLOURS = {"as they are": "As they are", "grey": "Grey", "colour": "Colour"}
+GROUNDS = {"black": "Black", "white": "White"}
 NONE = ""  # stands for no column
 _FROM = {"files": "Files or an archive", "folder": "A folder", "server": "This server"}
 
@@ -280,38 +280,34 @@ def _looks(guessed: Choices, chosen: Choices, shape: Sequence[int], key: _Names)
 
 def _treatment(key: _Names) -> dict[str, Any]:
     """What becomes of images that are not as they should be."""
-    fit = _one_of(
+    fit = st.segmented_control(
         "Other proportions",
-        FITS,
-        "crop",
-        key("fit"),
-        "What becomes of images that are wider or higher: their middle is cut out, they are laid "
-        "on a ground, or stretched.",
+        get_args(Fit),
+        default="crop",
+        required=True,
+        format_func=FITS.__getitem__,
+        key=key("fit"),
+        help="What becomes of images that are wider or higher: their middle is cut out, they are "
+        "laid on a ground, or stretched.",
     )
-    colour = _one_of("Colours", COLOURS, "as they are", key("colour"))
-    ground = _one_of(
+    colour = st.segmented_control(
+        "Colours",
+        get_args(Colour),
+        default="as they are",
+        required=True,
+        format_func=COLOURS.__getitem__,
+        key=key("colour"),
+    )
+    ground = st.segmented_control(
         "Ground",
-        GROUNDS,
-        "black",
-        key("ground"),
-        "What shows where an image is transparent, or does not reach.",
+        get_args(Ground),
+        default="black",
+        required=True,
+        format_func=GROUNDS.__getitem__,
+        key=key("ground"),
+        help="What shows where an image is transparent, or does not reach.",
     )
     return {"fit": fit, "colour": colour, "ground": ground}
-
-
-def _one_of(
-    label: str, words: Mapping[Any, str], usual: str, key: str, help: str | None = None
-) -> Any:
-    """The one that is chosen of some, each shown in its words."""
-    return st.segmented_control(
-        label,
-        list(words),
-        default=usual,
-        required=True,
-        format_func=words.__getitem__,
-        key=key,
-        help=help,
-    )
 
 
 # -- the start -----------------------------------------------------------------------------------
