@@ -31,7 +31,7 @@ def _can_predict(estimator: "Estimator") -> bool:
     return registry.SCORING.is_offered_by(estimator.method)
 
 
-class Estimator(ClusterMixin, BaseEstimator):
+class Estimator(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # untyped there
     """One method. Its parameters are the settings of the method, `random_state` and `device`.
 
     Attributes
@@ -70,8 +70,8 @@ class Estimator(ClusterMixin, BaseEstimator):
                 f"n_clusters is {wanted}, but there are only n_samples={len(items)} items.",
                 "Ask for fewer clusters or more samples.",
             )
-        device, _ = choose_device(self.device)  # type: ignore[attr-defined]  # set by __init__
-        seed = self.random_state  # type: ignore[attr-defined]
+        device, _ = choose_device(self.device)
+        seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = check_random_state(seed).randint(SEEDS)
         ctx = Context(int(seed), device)
@@ -85,7 +85,7 @@ class Estimator(ClusterMixin, BaseEstimator):
         self.embedding_, self.probabilities_ = last.embedding, last.probabilities
         return self
 
-    @available_if(_can_predict)
+    @available_if(_can_predict)  # type: ignore[untyped-decorator]
     def predict(self, X: Any) -> Array:
         """Cluster (m,) int of new items, as the method would answer for them.
 
@@ -99,7 +99,7 @@ class Estimator(ClusterMixin, BaseEstimator):
 
         check_is_fitted(self)
         items = self._items(X, is_new=False)
-        device, _ = choose_device(self.device)  # type: ignore[attr-defined]
+        device, _ = choose_device(self.device)
         spec: Any = build(self.method, self._settings())
         inputs = Inputs(self._items_fitted, device)
         module = spec.scorer(inputs, self._state, self._last).eval()
@@ -175,7 +175,7 @@ def _constructor(signature: Signature) -> Callable[..., None]:
         for name, value in list(bound.arguments.items())[1:]:
             setattr(self, name, value)
 
-    __init__.__signature__ = signature  # type: ignore[attr-defined]  # read by inspect
+    __init__.__signature__ = signature
     return __init__
 
 
