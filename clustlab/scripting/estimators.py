@@ -175,7 +175,7 @@ def _constructor(signature: Signature) -> Callable[..., None]:
         for name, value in list(bound.arguments.items())[1:]:
             setattr(self, name, value)
 
-    __init__.__signature__ = signature
+    __init__.__signature__ = signature  # type: ignore[attr-defined]  # read by inspect
     return __init__
 
 
