@@ -16,7 +16,17 @@ import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["OpenRun", "all_runs", "compare", "open", "plot", "sklearn", "train"]
+__all__ = [
+    "OpenRun",
+    "add_method",
+    "all_runs",
+    "compare",
+    "import_data",
+    "open",
+    "plot",
+    "sklearn",
+    "train",
+]
 
 __version__ = "0.2.0"  # the one place; written into every new run
 
@@ -33,12 +43,14 @@ def app_folder() -> Path:
     return installed if installed.is_dir() else package.parent
 
 
-_LATE = {  # as they are called here, and in their file; their types are in `__init__.pyi`
-    "OpenRun": "OpenRun",
-    "all_runs": "all_runs",
-    "compare": "compare",
-    "open": "open_run",
-    "train": "train",
+_LATE = {  # as they are called here: in which file, and there; types are in `__init__.pyi`
+    "OpenRun": ("scripting.runs", "OpenRun"),
+    "add_method": ("registry", "add_method"),
+    "all_runs": ("scripting.runs", "all_runs"),
+    "compare": ("scripting.runs", "compare"),
+    "import_data": ("scripting.data", "import_data"),
+    "open": ("scripting.runs", "open_run"),
+    "train": ("scripting.runs", "train"),
 }
 _MODULES = {"plot": "plot", "sklearn": "estimators"}
 
@@ -47,5 +59,6 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"clustlab.scripting.{_MODULES[name]}")
     if name in _LATE:
-        return getattr(importlib.import_module("clustlab.scripting.runs"), _LATE[name])
+        file, there = _LATE[name]
+        return getattr(importlib.import_module(f"clustlab.{file}"), there)
     raise AttributeError(f"module 'clustlab' has no attribute {name!r}")

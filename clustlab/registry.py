@@ -308,6 +308,31 @@ class _NotUsable(Exception):
     """An entry point does not lead to a method or data set."""
 
 
+def add_method(method: type[Method]) -> None:
+    """Let this process find a method that no package brings, such as one written in a notebook.
+
+    One that was added before under the same name is replaced.
+
+    Raises
+    ------
+    ParameterError
+        If it lacks what methods have, or the name is taken.
+    """
+    known = {name: each for name, each in methods().items() if name not in _added}
+    try:
+        _check_plugin(method, method.__qualname__, Method, known)
+    except _NotUsable as error:
+        raise ParameterError(
+            f"{method.__qualname__} cannot be added: {str(error).rstrip('.')}.",
+            "CONTRIBUTING.md says under 'A method' what one has.",
+        ) from error
+    _added[method.name] = method
+    methods.cache_clear()
+
+
+_added: dict[str, type[Method]] = {}
+
+
 def _every(folder: str, protocol: type) -> dict[str, Any]:
     plugins = _scan(folder, protocol)
     for point in entry_points(group=f"clustlab.{folder}"):
@@ -320,17 +345,23 @@ def _every(folder: str, protocol: type) -> dict[str, Any]:
             _refuse(point, f"{type(error).__name__}: {error}")
         else:
             plugins[plugin.name] = plugin
-    return plugins
+    return {**plugins, **_added} if protocol is Method else plugins
 
 
 def _loaded(point: EntryPoint, protocol: type, known: Mapping[str, Any]) -> Any:
     plugin: Any = point.load()
+    _check_plugin(plugin, point.value, protocol, known)
+    return plugin
+
+
+def _check_plugin(plugin: Any, source: str, protocol: type, known: Mapping[str, Any]) -> None:
+    """Raise `_NotUsable` unless a class is a method or data set; `source` is what to call it."""
     wanted = sorted({*protocol.__annotations__, *(n for n in vars(protocol) if n[0] != "_")})
     missing = [name for name in wanted if not hasattr(plugin, name)]
     if not _is_dataclass(plugin):
-        raise _NotUsable(f"{point.value} is no dataclass")
+        raise _NotUsable(f"{source} is no dataclass")
     if missing:
-        raise _NotUsable(f"{point.value} lacks {', '.join(missing)}")
+        raise _NotUsable(f"{source} lacks {', '.join(missing)}")
     if plugin.name in known:
         raise _NotUsable(f"the name {plugin.name!r} is taken by {known[plugin.name].__module__}")
     if protocol is Method and plugin.name == OUTSIDE:
@@ -338,10 +369,9 @@ def _loaded(point: EntryPoint, protocol: type, known: Mapping[str, Any]) -> Any:
     schema(plugin)  # raises for a field that is not declared as a setting
     if protocol is Method:
         if "quick" not in plugin.presets:
-            raise _NotUsable(f"{point.value} has no preset 'quick'")
+            raise _NotUsable(f"{source} has no preset 'quick'")
         for settings in plugin.presets.values():
             build(plugin, settings)
-    return plugin
 
 
 def _is_dataclass(value: Any) -> bool:

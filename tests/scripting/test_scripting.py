@@ -11,6 +11,7 @@ import pytest
 import clustlab as cl
 from clustlab.analysis import metrics
 from clustlab.cli.command_line import main
+from clustlab.data import own_sets
 from clustlab.errors import ClustlabError, ParameterError, RunNotFound
 from clustlab.runs.store import RunStore
 from clustlab.types import Labelling
@@ -49,7 +50,7 @@ def test_names_are_loaded_late_and_listed():
 
 def test_types_are_told_of_all_that_is_offered():
     told = (Path(cl.__file__).parent / "__init__.pyi").read_text("utf-8")
-    assert f"__all__ = {json.dumps(cl.__all__)}" in told
+    assert all(f'    "{name}",\n' in told.partition("__all__")[2] for name in cl.__all__)
     for name in (*cl.__all__, "__version__", "app_folder"):
         assert name in told
 
@@ -146,3 +147,39 @@ def test_charts_say_what_they_cannot_show(dec):
         cl.plot.shifts(dec, 0)
     with pytest.raises(ParameterError, match="has no score 'x'"):
         cl.plot.curves(dec, "x")
+
+
+# -- data of one's own ---------------------------------------------------------------------------
+@pytest.fixture
+def data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLUSTLAB_DATA", str(tmp_path / "data"))
+    return tmp_path
+
+
+def test_arrays_and_files_become_data_sets(data_folder):
+    images = own_data.pictures(12)
+    kinds = np.array(["ape", "bat", "cat"])[own_data.classes(12)]
+    name = cl.import_data(images, "Mine", labels=kinds)
+    own = own_sets.own_set(name)
+    assert (own.items() == images).all()
+    labelling = own.labelling("class")
+    assert (np.array(labelling.class_names)[labelling.labels] == kinds).all()
+    assert cl.import_data(images, "Again", labels=kinds) == name  # the same content
+    np.savez(data_folder / "v.npz", x=np.random.default_rng(0).normal(size=(20, 3)), kind=range(20))
+    other = cl.import_data(data_folder / "v.npz", "Vectors", progress=False)
+    assert own_sets.own_set(other).shape == (20, 3)
+
+
+@pytest.mark.parametrize(
+    ("items", "more", "told"),
+    [
+        (np.zeros((3, 4, 4)), {}, r"shape \(3, 4, 4\) and type float64"),
+        (np.array([[1.0, np.nan]]), {}, "Row 0 of the vectors"),
+        (np.zeros((3, 2)), {"labels": [1, 2]}, "2 labels for 3 items"),
+        (np.zeros((3, 2)), {"size": (8, 8)}, "without size"),
+        ("nowhere.zip", {"labels": [1, 2]}, "name of a column"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused_in_words(data_folder, items, more, told):
+    with pytest.raises(ParameterError, match=told):
+        cl.import_data(items, "Mine", progress=False, **more)
