@@ -34,6 +34,34 @@ def table(before: Array, after: Array, n_ids: int | None = None) -> Array:
     return with_noise(before, after, n_ids, n_ids)
 
 
+def order_by_exchange(counts: Array) -> Array:
+    """Numbers (k,) of the clusters in an order that puts those beside each other that trade items.
+
+    In a flow diagram whose sides are both in this order, few bands cross. Clusters that trade with
+    nobody stay where their numbers put them.
+
+    Parameters
+    ----------
+    counts : (k, k) int
+        Items in cluster i before and j after, without noise.
+    """
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial.distance import squareform
+
+    traded = counts + counts.T
+    distances = 1 / (1 + traded)
+    np.fill_diagonal(distances, 0)
+    n_groups, group = connected_components(traded, directed=False)
+    order = []
+    for members in (np.flatnonzero(group == i) for i in range(n_groups)):  # by their least number
+        if len(members) > 2:
+            pairs = squareform(distances[np.ix_(members, members)])
+            members = members[leaves_list(linkage(pairs, "average", optimal_ordering=True))]
+        order.append(members if members[0] <= members[-1] else members[::-1])
+    return np.concatenate([np.zeros(0, dtype=np.int64), *order])
+
+
 def changes(assignments: Array, read_anew: Sequence[int] = ()) -> Array:
     """Whether each item changed its cluster at each step, (steps, n) bool.
 

@@ -7,8 +7,9 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from clustlab.analysis import transitions
 from clustlab.analysis.matching import with_noise_last
-from clustlab.types import Array, cluster_name
+from clustlab.types import NOISE, Array, cluster_name
 from clustlab.views import charts, theme
 
 THIN = 0.005  # share of all items; narrower bands are drawn as one
@@ -27,8 +28,8 @@ def sankey(
     Reading: each block is a cluster at a step, each band the items that went from one block to the
     next; a straight band of one colour stayed. Broad bands that leave one block are a split, broad
     bands that meet are a merge. While a cluster is traced, its members are in colour and all others
-    faint. Bands under 0.5% of all items are drawn as one grey band; noise is grey and named. Click
-    a band to see its images.
+    faint. Clusters that trade items stand beside each other. Bands under 0.5% of all items are
+    drawn as one grey band; noise is grey and named. Click a band to see its images.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ def sankey(
         pairs.append(None if a is None or b is None else (column, a, b))
 
     for column, table in enumerate(counts):
-        least = max(THIN * int(table.sum()), 1)
+        least = _least(table)
         for a, b in with_noise_last(len(table) - 1)[np.argwhere(table >= least)].tolist():
             mine = 0 if traced is None else int(traced[column][a, b])
             if mine:
@@ -67,9 +68,25 @@ def sankey(
         rest = int(table[table < least].sum())
         if rest:
             link(column, None, None, rest, 0.2)
-    series = _series(sorted(nodes.values(), key=lambda each: (each["depth"], each["order"])), links)
+    places = _places(counts)
+    series = _series(
+        sorted(nodes.values(), key=lambda each: (each["depth"], places[each["cluster"]])), links
+    )
     series["levels"] = [{"depth": 0, "label": {"position": "left"}}]
     return {"tooltip": {"trigger": "item"}, "title": _heads(steps), "series": [series]}, pairs
+
+
+def _places(counts: Sequence[Array]) -> dict[int | None, int]:
+    """Place of each cluster in every column, then of noise, then of small moves."""
+    n_ids = len(counts[0]) - 1 if counts else 0
+    wide = sum((each * (each >= _least(each)) for each in counts), np.zeros((n_ids + 1, n_ids + 1)))
+    order: list[int | None] = [*transitions.order_by_exchange(wide[:-1, :-1]).tolist(), NOISE, None]
+    return {cluster: place for place, cluster in enumerate(order)}
+
+
+def _least(table: Array) -> float:
+    """Items from which on a band is drawn."""
+    return max(THIN * float(table.sum()), 1)
 
 
 def _heads(steps: Sequence[int] | Array) -> list[dict[str, Any]]:
@@ -94,7 +111,7 @@ def _node(name: str, cluster: int | None, column: int) -> dict[str, Any]:
     return {
         "name": name,
         "depth": column,  # without it, what was born later would stand at the beginning
-        "order": (cluster is None, cluster is not None and cluster < 0, cluster or 0),
+        "cluster": cluster,
         "itemStyle": {"color": theme.GREY if cluster is None else theme.colour(cluster)},
         "label": {"formatter": "" if cluster is None else cluster_name(cluster)},
     }
@@ -104,7 +121,7 @@ def _series(nodes: list[dict[str, Any]], links: list[dict[str, Any]]) -> dict[st
     return {
         "type": "sankey",
         "id": "lineage",
-        "data": [{k: v for k, v in each.items() if k != "order"} for each in nodes],
+        "data": [{k: v for k, v in each.items() if k != "cluster"} for each in nodes],
         "links": links,
         "nodeAlign": "left",  # what died early stays where it died
         "selectedMode": "single",

@@ -17,6 +17,39 @@ def test_table_sums_to_the_number_of_items(drawn):
     assert (table.sum(0) == np.bincount(after, minlength=len(table))).all()
 
 
+def crossings(table, order):
+    """Pairs of items whose ways cross where both sides are in this order."""
+    place = np.argsort(order)
+    before, after = np.repeat(np.stack(np.nonzero(table)), table[table > 0], axis=1)
+    left = place[before][:, None] - place[before]
+    right = place[after][:, None] - place[after]
+    return int((left * right < 0).sum()) // 2
+
+
+def test_clusters_that_trade_items_stand_beside_each_other():
+    table = np.diag([9] * 6)
+    table[0, 5] = table[5, 3] = 4
+    order = transitions.order_by_exchange(table)
+    assert order.tolist() == [0, 5, 3, 1, 2, 4]
+    assert crossings(table, np.arange(6)) == 196
+    assert crossings(table, order) == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=20))
+def test_the_order_by_exchange_holds_every_cluster_once(moves):
+    table = np.diag([5] * 8)
+    for a, b in moves:
+        table[a, b] += 1
+    order = transitions.order_by_exchange(table)
+    assert sorted(order.tolist()) == list(range(8))
+    assert (order == transitions.order_by_exchange(table.T)).all()  # there and back alike
+
+
+def test_without_exchange_the_numbers_are_the_order():
+    assert transitions.order_by_exchange(np.diag([3, 0, 2])).tolist() == [0, 1, 2]
+    assert transitions.order_by_exchange(np.zeros((0, 0))).tolist() == []
+
+
 def test_flips_and_first_stable_step():
     steps = np.array([[0, 0, 1], [0, 1, 1], [0, 0, 2], [0, 0, 2]])
     assert transitions.flips(steps).tolist() == [0, 2, 1]

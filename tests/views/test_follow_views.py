@@ -149,6 +149,14 @@ def test_narrow_bands_are_one_grey_band_that_cannot_be_chosen():
     assert option["series"][0]["links"][-1]["source"] == "small moves at step 0"
 
 
+def test_clusters_of_a_lineage_keep_their_place_from_column_to_column():
+    counts = np.diag([500, 500, 500, 0])
+    counts[0, 2] = 100
+    option, _ = lineage.sankey([np.diag([600, 500, 400, 0]), counts], [0, 4, 9])
+    names = [node["name"] for node in option["series"][0]["data"]]
+    assert names == [f"{i} at step {step}" for step in (0, 4, 9) for i in (0, 2, 1)]
+
+
 def test_jumps_show_both_parts_of_each_step():
     table = pd.DataFrame(
         {"step": [1, 2], "acc": [1, 1], "moved": [0.1, -0.2], "rematched": [0, 0.3]}

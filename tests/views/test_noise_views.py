@@ -140,7 +140,8 @@ def test_flows_into_noise_end_in_a_grey_block_below_all_clusters():
     option, links = flow.sankey(LABELS, CLUSTERS, 3, words=("before", "after"))
     assert links == [(0, 0), (0, -1), (1, 1), (1, -1), (2, 2), (2, -1)]
     nodes = option["series"][0]["data"]
-    assert nodes[-1] == {"name": "noise after", "itemStyle": {"color": theme.GREY}}
+    assert nodes[-1]["name"] == "noise after"
+    assert nodes[-1]["itemStyle"] == {"color": theme.GREY}
     steps = np.stack([LABELS, CLUSTERS, LABELS])
     option, links = lineage.sankey(genealogy.flows(steps, np.arange(3)), np.arange(3))
     assert (0, 2, -1) in links

@@ -486,7 +486,29 @@ def test_bands_and_their_list_are_in_the_same_order():
     assert colours["0 before"] == colours["0 after"] == theme.colour(0)
     assert series["links"][1]["source"] == "0 before"
     assert series["links"][1]["target"] == "1 after"
+    assert series["links"][1]["tooltip"]["formatter"] == (
+        "100 of the 500 items in cluster 0 went to cluster 1 (20%)"
+    )
+    assert series["data"][0]["label"]["formatter"] == "{name|0}500"
+    assert [head["text"] for head in option["title"]] == ["before", "after"]
     json.dumps(option)
+
+
+def test_both_sides_of_a_flow_put_clusters_that_trade_items_beside_each_other():
+    before = np.repeat([0, 1, 2, 3], 100)
+    after = before.copy()
+    after[350:] = 0
+    option, _ = flow.sankey(before, after, 4)
+    names = [node["name"] for node in option["series"][0]["data"]]
+    assert names == [f"{i} {side}" for side in ("before", "after") for i in (0, 3, 1, 2)]
+
+
+def test_a_flow_of_many_clusters_is_tall_enough_for_their_names():
+    clusters = np.repeat(np.arange(50), 20)
+    many, _ = flow.sankey(clusters, clusters, 50)
+    few, _ = flow.sankey(clusters % 5, clusters % 5, 5)
+    assert flow.height(many) >= 50 * 15
+    assert flow.height(few) == 460
 
 
 def test_flow_of_nothing_has_no_bands():

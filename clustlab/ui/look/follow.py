@@ -18,11 +18,10 @@ from clustlab.ui.run import alarms
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.ui.widgets.clickable_sheet import clickable
-from clustlab.views import lineage, raster
+from clustlab.views import flow, lineage, raster
 from clustlab.views.theme import shown
 
 EVENTS = 8  # in sight at once
-HEIGHT = 430
 MAX_LEGEND = 40  # clusters; more are no help
 
 
@@ -142,7 +141,9 @@ def _genealogy(view: View) -> None:
         words = _bands(counts, columns, links, noun=view.dataset.noun)
         bands.box("Choose a band", words, width=250)
     says = f"Flow of items between clusters over steps {', '.join(map(str, columns))}"
-    st.echarts_chart(option, height=HEIGHT, key=key, on_select=chosen, renderer="svg", alt=says)
+    st.echarts_chart(
+        option, height=flow.height(option), key=key, on_select=chosen, renderer="svg", alt=says
+    )
     if thinned := shown(len(columns), len(assignments), "steps"):
         st.caption(f"{plain(thinned)}; events in between are found, too.")
     panels.guide(lineage.sankey)

@@ -102,7 +102,7 @@ def _flow(view: View, start: int, before: np.ndarray, n_ids: int) -> None:
     bands.box("Choose a band", _moves(view, start, before, n_ids, set(links)), width=250)
     st.echarts_chart(
         option,
-        height=460,
+        height=flow.height(option),
         key=key,
         on_select=chosen,
         renderer="svg",
