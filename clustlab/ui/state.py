@@ -126,6 +126,8 @@ CLASS_RULE = SessionValue[str | None]("class-rule", None)  # what a cluster stan
 CLASS_RULE_SWITCH = SessionValue[str]("class-rule-switch", "")
 CLASS_RULE_IN_ADDRESS = QueryValue("stands-for")
 
+SHARES_ARE_OF = SessionValue("shares-are-of", "class")  # in the confusion matrix
+
 # -- playing through the steps -----------------------------------------------------------------
 SCRUBBER = SessionValue[int]("scrub", 0)
 LEFT_BY_BUTTON = SessionValue[tuple[int, float]]("left-by-button", (-1, 0.0))

@@ -115,6 +115,8 @@ def finish(chart: C, title: str = "", *notes: str) -> C:
         chart.title = alt.TitleParams(title, anchor="start", **extra)
     elif subtitle:  # Vega draws no subtitle without a title
         chart.title = alt.TitleParams(subtitle, anchor="start", fontSize=11, fontWeight="normal")
+    if chart.padding is alt.Undefined:
+        chart.padding = {"bottom": 5}  # Streamlit would leave 20 pixels empty
     chart.config = alt.Config(
         background="transparent",
         view=alt.ViewConfig(stroke=None),

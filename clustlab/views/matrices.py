@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import numpy as np
@@ -25,6 +25,8 @@ HEAD = 60  # height of the names of the columns
 SPARE = 12  # columns from which on their names are small and steep, so that none is left out
 LETTER = 6  # pixels across of a letter of a name
 ROOM = 380  # pixels for the columns in a narrow window
+Side = Literal["class", "cluster"]
+"""Of what the shares of a confusion matrix are."""
 
 
 def confusion(
@@ -34,14 +36,15 @@ def confusion(
     *,
     classes: Array | None = None,
     ids: Array | None = None,
+    share_of: Side = "class",
     title: str = "",
 ) -> alt.LayerChart:
     """True classes by clusters: how many items of each class lie in each cluster.
 
-    Reading: each row is a true class; the stronger the colour, the more of it is in that cell. The
-    class that each cluster stands for is outlined; everything else counts as an error. A column
-    with two strong cells is a cluster that mixes two classes. A noise column, if there is one,
-    counts neither way. Click a cell to see its images.
+    Reading: each row is a true class, each column a cluster; the stronger the colour, the greater
+    the share. The class that each cluster stands for is outlined; everything else counts as an
+    error. A column with two strong cells is a cluster that mixes two classes. A noise column, if
+    there is one, counts neither way. Click a cell to see its images.
 
     Parameters
     ----------
@@ -55,6 +58,9 @@ def confusion(
         Class of each cluster, -1 for none; by default the Hungarian matching.
     ids : (k,) int, optional
         Clusters of this step, so that empty ones are shown and those of other steps are not.
+    share_of : "class" or "cluster"
+        Of what the shares are: of the class, so that rows add up to 100%, or of the cluster, so
+        that columns do.
 
     Selection: point `cell` with the fields `true` (name of the class) and `cluster`.
     """
@@ -74,7 +80,7 @@ def confusion(
     if noise.any():
         counts = np.column_stack([counts, noise])
         order, heads = np.append(order, NOISE), [*heads, cluster_name(NOISE)]
-    table = _cells(counts, share=counts.sum(1))
+    table = _cells(counts, by_column=share_of == "cluster")
     table["true"] = np.array([*names, ""], dtype=object)[table["row"]]
     table["cluster"] = order[table["column"]]
     table["head"] = np.array([*heads, ""], dtype=object)[table["column"]]
@@ -113,7 +119,7 @@ def transition(
     used = counts.sum(0) + counts.sum(1) > 0
     ids = matching.with_noise_last(len(counts) - 1)[used]
     counts = counts[np.ix_(used, used)]
-    table = _cells(counts, share=counts.sum(1))
+    table = _cells(counts)
     table["from"], table["to"] = ids[table["row"]], ids[table["column"]]
     table["matched"] = table["row"] == table["column"]
     ids = ids.tolist()
@@ -152,12 +158,12 @@ def between(
     counts, ids = matching.with_noise(a, b, n_ids, n_ids), matching.with_noise_last(n_ids)
     in_a, in_b = counts.any(1), counts.any(0)
     rows, columns, counts = ids[in_a], ids[in_b], counts[np.ix_(in_a, in_b)]
-    table = _cells(counts, share=counts.sum(1))
+    table = _cells(counts)
     table["from"], table["to"] = rows[table["row"]], columns[table["column"]]
     table["matched"] = (table["from"] == table["to"]) & (table["from"] >= 0)
     return _heat(
         table,
-        x=_top("to", columns.tolist(), f"cluster in {words[1]}", angle=0),
+        x=_top("to", columns.tolist(), f"cluster in {words[1]}"),
         y=_left("from", rows.tolist(), f"cluster in {words[0]}"),
         fields=["from", "to"],
         title=title,
@@ -208,10 +214,10 @@ def _ink(share: str) -> alt.ColorValue:
     return alt.ColorValue(INK, condition=white)
 
 
-def _top(field: str, order: Sequence[Any], title: str, angle: int = -40) -> alt.X:
+def _top(field: str, order: Sequence[Any], title: str) -> alt.X:
     many = len(order) > SPARE
     axis = alt.Axis(
-        labelAngle=-70 if many and angle else angle,
+        labelAngle=alt.ExprRef(f"width > {_lying(order)} ? 0 : {-70 if many else -40}"),
         labelFontSize=9 if many else alt.Undefined,
         labelOverlap=len(order) > charts.READABLE,
         orient="top",
@@ -223,6 +229,12 @@ def _top(field: str, order: Sequence[Any], title: str, angle: int = -40) -> alt.
     return alt.X(f"{field}:N", sort=list(order), title=title, scale=scale, axis=axis)
 
 
+def _lying(names: Sequence[Any]) -> int:
+    """Pixels of a row of cells from which on the names of their columns have room side by side."""
+    letters = max((len(cluster_name(i) if isinstance(i, int) else i) for i in names), default=0)
+    return len(names) * (LETTER * letters + 10)
+
+
 def _left(field: str, order: Sequence[Any], title: str) -> alt.Y:
     scale = alt.Scale(domain=list(order))
     axis = charts.names_axis(len(order))
@@ -231,16 +243,23 @@ def _left(field: str, order: Sequence[Any], title: str) -> alt.Y:
     return alt.Y(f"{field}:N", sort=list(order), title=title, scale=scale, axis=axis)
 
 
-def _cells(counts: Array, share: Array) -> pd.DataFrame:
-    """One row per cell: row, column, count, share of its row; of a large table the fullest."""
+def _cells(counts: Array, *, by_column: bool = False) -> pd.DataFrame:
+    """One row per cell: row, column, count, its shares; of a large table the fullest.
+
+    `share` is that of the row or, `by_column`, of the column; both are written out.
+    """
     row, column = (index.ravel() for index in np.indices(counts.shape))
     flat = counts.ravel()
     if len(flat) > MAX_CELLS:
         keep = np.sort(np.argsort(-flat, kind="stable")[:MAX_CELLS])
         row, column, flat = row[keep], column[keep], flat[keep]
-    of_row = flat / np.maximum(share, 1)[row] if len(flat) else flat.astype(float)
-    table = pd.DataFrame({"row": row, "column": column, "count": flat, "share": of_row})
-    return table.assign(**{"share written": [percent(s) for s in of_row.tolist()]})
+    of_row = flat / np.maximum(counts.sum(1), 1)[row]
+    of_column = flat / np.maximum(counts.sum(0), 1)[column]
+    table = pd.DataFrame({"row": row, "column": column, "count": flat})
+    table["share"] = of_column if by_column else of_row
+    table["of row written"] = [percent(share) for share in of_row.tolist()]
+    table["of column written"] = [percent(share) for share in of_column.tolist()]
+    return table
 
 
 def _heat(
@@ -257,17 +276,21 @@ def _heat(
     tooltip = [
         *(alt.Tooltip("true:N") if f == "true" else charts.cluster_tooltip(f, f) for f in fields),
         alt.Tooltip("count:Q", format=",d", title="items"),
-        charts.written_tooltip("share", "share of the row"),
+        charts.written_tooltip("of row", "share of the row"),
+        charts.written_tooltip("of column", "share of the column"),
     ]
     # opacity instead of a pale end of the scale: empty cells show the page, light or dark
     squares = alt.Chart(table).mark_rect(color=CELL, cursor="pointer")
     chosen: dict[str, Any] = {"param": "cell", "empty": False}
+    has_numbers = len(table) <= MAX_TEXTS
     heat = (
         squares.encode(
             x=x,
             y=y,
             opacity=alt.Opacity(
-                "share:Q", scale=alt.Scale(domain=[0, 1], range=[0, 1]), legend=None
+                "share:Q",
+                scale=alt.Scale(domain=[0, 1], range=[0, 1]),
+                legend=None if has_numbers else _key(),
             ),
             stroke=alt.StrokeValue(theme.FAINT, condition={**chosen, "value": theme.ACCENT}),
             strokeWidth=alt.StrokeWidthValue(0.5, condition={**chosen, "value": 2.5}),
@@ -280,10 +303,25 @@ def _heat(
         filled=False, stroke=theme.WRONG, strokeWidth=1.5
     )
     layers = [heat, outline.encode(x=x, y=y)]
-    if len(table) <= MAX_TEXTS:
+    if has_numbers:
         layers.append(_numbers(table, rows).encode(x=x, y=y))
     return charts.finish(
         charts.layered(*layers).properties(height=max(rows, 1) * STEP + HEAD), title, note
+    )
+
+
+def _key() -> alt.Legend:
+    """What the strength of a colour is, for a matrix too large for numbers in its cells."""
+    return alt.Legend(
+        title="share",
+        orient="bottom",
+        direction="horizontal",
+        titleOrient="left",
+        values=[0.1, 0.25, 0.5, 0.75, 1],
+        format="%",
+        symbolType="square",
+        symbolFillColor=CELL,
+        symbolStrokeWidth=0,
     )
 
 
@@ -298,7 +336,7 @@ def _numbers(table: pd.DataFrame, rows: int) -> alt.Chart:
     fits = alt.ExprRef(f"width > {table['column'].nunique() * NARROW} ? 1 : 0")
     text = alt.Text("count:Q", format=",d", condition=long)
     letters = alt.Chart(written).mark_text(
-        fontSize=10, lineBreak="\n", baseline="middle", dy=shift, opacity=fits
+        fontSize=11, lineBreak="\n", baseline="middle", dy=shift, opacity=fits
     )
     return letters.encode(text=text, color=_ink("share"))
 

@@ -447,6 +447,36 @@ def test_confusion_copes_with_nothing_one_cluster_and_unlabelled_items():
     assert sum(cell["count"] for cell in unknown) == 0
 
 
+def test_shares_of_a_confusion_matrix_are_of_the_class_or_of_the_cluster():
+    labels, clusters = np.array([0] * 8 + [1] * 8), np.array([0] * 6 + [1] * 2 + [1] * 8)
+    for side, expected in (("class", (0.25, 1.0)), ("cluster", (0.2, 0.8))):
+        found = cells(matrices.confusion(labels, clusters, share_of=side))
+        shares = {(cell["true"], cell["cluster"]): cell["share"] for cell in found}
+        assert (shares["0", 1], shares["1", 1]) == expected
+        (cell,) = [cell for cell in found if (cell["true"], cell["cluster"]) == ("0", 1)]
+        assert (cell["of row written"], cell["of column written"]) == ("25%", "20%")
+
+
+def test_a_matrix_without_numbers_in_its_cells_says_what_its_colours_are():
+    def key(n_ids):
+        clusters = np.arange(n_ids)
+        heat = matrices.transition(clusters, clusters).to_dict()["layer"][0]
+        return heat["encoding"]["opacity"]["legend"]
+
+    assert key(10) is None
+    assert key(30)["title"] == "share"
+
+
+def test_names_of_columns_lie_where_they_have_room():
+    def room(names):
+        angle = matrices._top("head", names, "").to_dict()["axis"]["labelAngle"]["expr"]
+        return int(re.fullmatch(r"width > (\d+) \? 0 : -\d0", angle)[1])
+
+    assert room([f"{i} → {i}" for i in range(10)]) < 480  # pixels that the page gives ten of them
+    assert room(["tortoiseshell"] * 10) > 800
+    assert room([0, 1, -1]) > room([0, 1, 2])  # noise is written out
+
+
 def test_huge_confusion_matrices_show_their_fullest_cells():
     labels, clusters = np.arange(8000) % 100, np.arange(8000) // 80
     chart = matrices.confusion(labels, clusters)
@@ -469,6 +499,12 @@ def test_generic_matrices_are_shrunk_to_what_can_be_read():
     assert len(cells(chart)) == 70 * 3
     assert {cell["value"] for cell in cells(chart)} == {1.0}
     assert cells(matrices.generic(np.zeros((0, 0)))) == []
+
+
+def test_no_chart_has_an_empty_strip_at_its_foot_unless_it_asks_for_one():
+    frame = pd.DataFrame({"step": [0, 1], "acc": [0.1, 0.2]})
+    assert curves.metrics(frame, ["acc"]).to_dict()["padding"] == {"bottom": 5}
+    assert bars.history(np.array([0, 1]), 1).to_dict()["padding"] == 0
 
 
 # -- flow ----------------------------------------------------------------------------------------

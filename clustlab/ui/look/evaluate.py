@@ -20,6 +20,12 @@ from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.views import bars, curves, matrices, theme
 
 TILE = 104  # pixels: figures stand below one another where a row has no room for all
+SHARES: Mapping[matrices.Side, str] = {"class": "the class", "cluster": "the cluster"}
+SHARES_HELP = (
+    "Of the class: where its items went, so each row adds up to 100% and the outlined cells are "
+    "the recall. Of the cluster: what it is made of, so each column adds up to 100% and the "
+    "outlined cells say how pure it is."
+)
 DRAWN = 4  # leading scores that the curves begin with; the others can be added
 
 
@@ -85,7 +91,16 @@ def _confusion(view: View) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         cells.box("Choose a cell", choices(view), width=250)
         class_rule_switch(view)
-    matrix(view, cells)
+        share_of = st.segmented_control(
+            "Shares are of",
+            list(SHARES),
+            default="class",
+            required=True,
+            format_func=SHARES.__getitem__,
+            key=state.SHARES_ARE_OF.key,
+            help=plain(SHARES_HELP),
+        )
+    matrix(view, cells, share_of=share_of)
     st.caption(_outlined(view))
 
 
@@ -171,7 +186,7 @@ def _curves(view: View) -> None:
         step=view.step,
         read_anew=read_anew,
         key="scores",
-        height=230,
+        height=270,
     )
     st.markdown("**Recall of each class**")
     recall = view.timeline.recall()
@@ -192,6 +207,7 @@ def _curves(view: View) -> None:
             with_legend=False,  # the bars beside say it
             key="recalls",
             height=230,
+            with_guide=False,
         )
     _silhouettes(view)
 

@@ -6,11 +6,14 @@ import streamlit as st
 from clustlab.analysis import matching, transitions
 from clustlab.analysis.shares import percent
 from clustlab.types import cluster_name, cluster_words
-from clustlab.ui import session, state
+from clustlab.ui import nav, session, state
 from clustlab.ui.markdown import plain
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.views import curves, flow, matrices
+from clustlab.views.theme import reading
+
+CHURN = 180  # pixels
 
 
 def shifts_page(view: View) -> None:
@@ -18,16 +21,7 @@ def shifts_page(view: View) -> None:
     if len(view.timeline) < 2:
         st.info("Shifts compare two steps; the second one is on its way.")
         return
-    frame = view.timeline.metrics()
-    panels.chart(
-        curves.metrics,
-        frame,
-        ["changed", "nmi_previous"],
-        step=view.step,
-        read_anew=view.timeline.read_anew(),
-        key="churn",
-        height=190,
-    )
+    label_shifts(view, key="churn", height=CHURN, with_guide=True)
     start = earlier_step(view)
     if start == view.step:
         st.info("Choose two different steps. The scrubber sets the later one.")
@@ -47,6 +41,24 @@ def shifts_page(view: View) -> None:
         }
     )
     st.markdown(plain(transitions.events(before, after).sentence), help=transitions.RULE)
+
+
+def label_shifts(view: View, *, key: str, height: int, with_guide: bool) -> None:
+    """How many labels changed at each step, and how alike the clusters before and after are."""
+    lines = ":blue[— share changed] :orange[┄ NMI with the step before]"  # a legend takes room
+    tip = nav.with_terms(plain(reading(curves.metrics)), "NMI")
+    st.markdown(f"**Label shifts** {lines}", help=tip)
+    panels.chart(
+        curves.metrics,
+        view.timeline.metrics(),
+        ["changed", "nmi_previous"],
+        step=view.step,
+        read_anew=view.timeline.read_anew(),
+        key=key,
+        with_legend=False,
+        height=height,
+        with_guide=with_guide,
+    )
 
 
 def note_read_anew(view: View, start: int) -> None:

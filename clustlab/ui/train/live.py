@@ -16,7 +16,7 @@ from clustlab.runs.identity import method_settings
 from clustlab.runs.store import Run
 from clustlab.types import ClassRule
 from clustlab.ui import nav, session
-from clustlab.ui.look import clusters, embedding, evaluate, inside
+from clustlab.ui.look import clusters, embedding, evaluate, inside, shifts
 from clustlab.ui.markdown import plain
 from clustlab.ui.run import inspector, intervene, item_sheet, run_bar
 from clustlab.ui.run.view import View, view_of
@@ -211,17 +211,4 @@ def _shifts(view: View) -> None:
     if len(view.timeline) < 2:
         st.caption("Shifts are shown from the second step on.")
         return
-    lines = ":blue[— share changed] :orange[┄ NMI with the step before]"  # a legend takes room
-    tip = nav.with_terms(plain(reading(curves.metrics)), "NMI")
-    st.markdown(f"**Label shifts** {lines}", help=tip)
-    panels.chart(
-        curves.metrics,
-        view.timeline.metrics(),
-        ["changed", "nmi_previous"],
-        step=view.step,
-        read_anew=view.timeline.read_anew(),
-        key="live-churn",
-        with_legend=False,
-        height=SHIFTS,
-        with_guide=False,
-    )
+    shifts.label_shifts(view, key="live-churn", height=SHIFTS, with_guide=False)
