@@ -156,11 +156,12 @@ def per_item(artefact: Artefact, item: int | None = None) -> alt.Chart:
     empty = pd.DataFrame({"name": [], "start": [], "end": [], "items": []})
     table = pd.concat(parts, ignore_index=True) if parts else empty
     if m > 1:
-        return _rows_of_counts(table, names, "cluster" if 1 in artefact.cluster_axes else "")
+        side = "cluster" if 1 in artefact.cluster_axes else ""
+        return _rows_of_counts(table, names, side, artefact.title)
     chart = alt.Chart(table).mark_bar(color=theme.RIGHT, opacity=0.6)
     return charts.finish(
         chart.encode(
-            x=alt.X("start:Q", bin="binned", title=None),
+            x=alt.X("start:Q", bin="binned", title=artefact.title),
             x2="end:Q",
             y=alt.Y("items:Q", title="items"),
             tooltip=["name:N", alt.Tooltip("items:Q", format=",d")],
@@ -168,7 +169,7 @@ def per_item(artefact: Artefact, item: int | None = None) -> alt.Chart:
     )
 
 
-def _rows_of_counts(table: pd.DataFrame, names: Sequence[str], title: str) -> alt.Chart:
+def _rows_of_counts(table: pd.DataFrame, names: Sequence[str], side: str, title: str) -> alt.Chart:
     """How numbers of several kinds are distributed, a row each: more items are more colour.
 
     Of ten bars on one spot nobody sees nine. The colour grows with the logarithm of the items, or
@@ -177,12 +178,14 @@ def _rows_of_counts(table: pd.DataFrame, names: Sequence[str], title: str) -> al
     chart = alt.Chart(table).mark_rect(color=matrices.CELL)
     axis = charts.names_axis(len(names))
     most = float(table["items"].max()) if len(table) else 1.0
+    values = [10**i for i in range(len(str(int(most))))]
+    key = charts.shade_key("items", matrices.CELL, values, ",d")
     shade = alt.Scale(type="log", domain=[1, max(most, 2)], range=[0.15, 1])
     drawn = chart.encode(
-        x=alt.X("start:Q", bin="binned", title=None),
+        x=alt.X("start:Q", bin="binned", title=title),
         x2="end:Q",
-        y=alt.Y("name:N", sort=list(names), title=title or None, axis=axis),
-        opacity=alt.Opacity("items:Q", scale=shade, legend=None),
+        y=alt.Y("name:N", sort=list(names), title=side or None, axis=axis),
+        opacity=alt.Opacity("items:Q", scale=shade, legend=key),
         tooltip=["name:N", "start:Q", "end:Q", alt.Tooltip("items:Q", format=",d")],
     )
-    return charts.finish(drawn.properties(height=max(len(names), 1) * bars.ROW + 30))
+    return charts.finish(drawn.properties(height=max(len(names), 1) * bars.ROW + 90))

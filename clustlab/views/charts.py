@@ -94,6 +94,21 @@ def line_legend(names: Sequence[str]) -> alt.Legend:
     )
 
 
+def shade_key(title: str, colour: str, values: Sequence[float], form: str) -> alt.Legend:
+    """Legend below a chart whose cells are the stronger coloured the more there is."""
+    return alt.Legend(
+        title=title,
+        orient="bottom",
+        direction="horizontal",
+        titleOrient="left",
+        values=list(values),
+        format=form,
+        symbolType="square",
+        symbolFillColor=colour,
+        symbolStrokeWidth=0,
+    )
+
+
 def ramp(low: float = 0.0, high: float = 1.0) -> alt.Scale:
     """Scale of one hue from few to many."""
     return alt.Scale(domain=[low, high], range=list(theme.RAMP), clamp=True)

@@ -19,7 +19,10 @@ CELL = "light-dark(#1f549b, #3572bd)"  # of a full cell; the page shows through 
 INK = "light-dark(#10151c, #ffffff)"  # letters on an emptier cell
 FULL = 0.78  # share from which a cell is dark in the light theme, too
 MAX_SIDE = 70  # rows or columns of a matrix that is not a table of counts
+QUARTERS = (0.1, 0.25, 0.5, 0.75, 1.0)  # shares whose colour a legend shows
 STEP = 34  # height of a cell in pixels
+MAX_VALUES = 150  # cells of a matrix of numbers up to which they are written in
+WIDE = 40  # width of a cell in pixels below which no such number fits in
 NARROW = 20  # width of a cell in pixels below which no number fits in
 HEAD = 60  # height of the names of the columns
 SPARE = 12  # columns from which on their names are small and steep, so that none is left out
@@ -290,7 +293,7 @@ def _heat(
             opacity=alt.Opacity(
                 "share:Q",
                 scale=alt.Scale(domain=[0, 1], range=[0, 1]),
-                legend=None if has_numbers else _key(),
+                legend=None if has_numbers else charts.shade_key("share", CELL, QUARTERS, "%"),
             ),
             stroke=alt.StrokeValue(theme.FAINT, condition={**chosen, "value": theme.ACCENT}),
             strokeWidth=alt.StrokeWidthValue(0.5, condition={**chosen, "value": 2.5}),
@@ -307,21 +310,6 @@ def _heat(
         layers.append(_numbers(table, rows).encode(x=x, y=y))
     return charts.finish(
         charts.layered(*layers).properties(height=max(rows, 1) * STEP + HEAD), title, note
-    )
-
-
-def _key() -> alt.Legend:
-    """What the strength of a colour is, for a matrix too large for numbers in its cells."""
-    return alt.Legend(
-        title="share",
-        orient="bottom",
-        direction="horizontal",
-        titleOrient="left",
-        values=[0.1, 0.25, 0.5, 0.75, 1],
-        format="%",
-        symbolType="square",
-        symbolFillColor=CELL,
-        symbolStrokeWidth=0,
     )
 
 
@@ -352,7 +340,8 @@ def generic(
 ) -> alt.LayerChart:
     """Any matrix of numbers as squares.
 
-    Reading: the stronger the colour, the greater the number; hover to see it.
+    Reading: the stronger the colour, the greater the number; it is written in where there is room,
+    zeros are left out.
 
     Parameters
     ----------
@@ -393,19 +382,42 @@ def generic(
     x = alt.X("column:O", title=titles[1] or None, axis=x_axis)
     y = alt.Y("row:O", title=titles[0] or None, axis=y_axis)
     squares = alt.Chart(table).mark_rect(color=CELL, stroke=theme.FAINT)
-    shade = alt.Scale(domain=[min(low, 0.0), high if high > 0 else 1.0], range=[0, 1])
+    low, high = min(low, 0.0), high if high > 0 else 1.0
+    shade = alt.Scale(domain=[low, high], range=[0, 1])
+    has_numbers = data.size <= MAX_VALUES
+    steps = np.linspace(low, high, len(QUARTERS)).tolist()
     heat = squares.encode(
         x=x,
         y=y,
-        opacity=alt.Opacity("value:Q", scale=shade, legend=None),
+        opacity=alt.Opacity(
+            "value:Q",
+            scale=shade,
+            legend=None if has_numbers else charts.shade_key("value", CELL, steps, ".2~g"),
+        ),
         tooltip=["row:O", "column:O", alt.Tooltip("value:Q", format=".4~g")],
     )
     outline = alt.Chart(table[table["matched"]]).mark_rect(
         filled=False, stroke=theme.WRONG, strokeWidth=1.5
     )
     side = min(max(320 // max(data.shape[0], 1), 4), STEP)
-    drawn = charts.layered(heat, outline.encode(x=x, y=y))
+    layers = [heat, outline.encode(x=x, y=y)]
+    if has_numbers:
+        layers.append(_values(table, low, high).encode(x=x, y=y))
+    drawn = charts.layered(*layers)
     return charts.finish(drawn.properties(height=max(data.shape[0], 1) * side + 30), title, note)
+
+
+def _values(table: pd.DataFrame, low: float, high: float) -> alt.Chart:
+    """Numbers in the cells of a small matrix, where they fit; what would read 0 is left out."""
+    decimals = int(np.clip(2 - np.floor(np.log10(high)), 0, 9))  # three digits of the largest
+    written = table[table["value"].round(decimals) != 0]
+    written = written.assign(
+        words=[f"{value:,.{decimals}f}" for value in written["value"]],
+        share=(written["value"] - low) / (high - low),
+    )
+    fits = alt.ExprRef(f"width > {table['column'].nunique() * WIDE} ? 1 : 0")
+    letters = alt.Chart(written).mark_text(fontSize=11, baseline="middle", opacity=fits)
+    return letters.encode(text="words:N", color=_ink("share"))
 
 
 def _shrunk(data: Array) -> Array:

@@ -382,6 +382,8 @@ def test_probabilities_of_all_items_are_a_row_for_each_cluster():
     artefact = Artefact("per_item", data, "Target p", cluster_axes=(1,))
     spec = artefacts.artefact_chart(artefact, np.array([1, 0])).to_dict()
     assert spec["encoding"]["y"]["title"] == "cluster"
+    assert spec["encoding"]["x"]["title"] == "Target p"
+    assert spec["encoding"]["opacity"]["legend"]["title"] == "items"
     assert "color" not in spec["encoding"]
     assert sum(row["items"] for row in rows(artefacts.artefact_chart(artefact))) == 6
 
@@ -505,6 +507,18 @@ def test_no_chart_has_an_empty_strip_at_its_foot_unless_it_asks_for_one():
     frame = pd.DataFrame({"step": [0, 1], "acc": [0.1, 0.2]})
     assert curves.metrics(frame, ["acc"]).to_dict()["padding"] == {"bottom": 5}
     assert bars.history(np.array([0, 1]), 1).to_dict()["padding"] == 0
+
+
+def test_a_small_matrix_of_numbers_has_them_in_its_cells_and_a_large_one_a_legend():
+    small = matrices.generic(np.array([[0.131, 0.0002], [0.0449, 0.1]]))
+    written = [row["words"] for row in rows(small) if "words" in row]
+    assert written == ["0.131", "0.045", "0.100"]  # all with the decimals that the largest needs
+    large = matrices.generic(np.eye(20))
+    assert not [row for row in rows(large) if "words" in row]
+    legend = large.to_dict()["layer"][0]["encoding"]["opacity"]["legend"]
+    assert (legend["title"], legend["values"]) == ("value", [0.0, 0.25, 0.5, 0.75, 1.0])
+    counts = matrices.generic(np.array([[1234.0, 5.4]]))
+    assert [row["words"] for row in rows(counts) if "words" in row] == ["1,234", "5"]
 
 
 # -- flow ----------------------------------------------------------------------------------------
