@@ -273,19 +273,21 @@ def series(
 def chip(
     cluster: int,
     size: int,
-    total: int,
+    full: int,
     counts: Sequence[int] | Array = (),
     class_names: Sequence[str] = (),
     words: str = "",
 ) -> str:
-    """HTML of a patch with the number of a cluster, or `noise`, and a bar as long as its share.
+    """HTML of a patch with the number of a cluster, or `noise`, and a bar as long as its size.
+
+    A bar of `full` items goes all the way, so those of several clusters can be compared.
 
     Words stand below in small letters. With the number of its items of each true class, a thin
     bar below shows what it is made of, the most frequent class first.
     """
     colour = theme.colour(cluster)
     ink = "white" if theme.is_dark(colour) else "black"
-    share = size / total if total else 0.0
+    share = size / full if full else 0.0
     class_counts = np.asarray(counts, dtype=np.float64)
     names = theme.names(len(class_counts), class_names)
     order = [i for i in np.argsort(-class_counts, kind="stable").tolist() if class_counts[i] > 0]

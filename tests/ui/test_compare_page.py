@@ -152,9 +152,9 @@ def test_settings_list_what_differs_only(runs, pair):
     app = tab(visit("compare", runs=ids(*pair)), "Settings")
     (table,) = [d.value for d in app.dataframe if "setting" in d.value.columns]
     rows = table.set_index("setting")
-    assert rows.loc["method"].tolist() == ["dec", "iic"]
-    assert rows.loc["update interval"].tolist() == ["140", "–"]
-    assert "seed" not in rows.index
+    assert rows.loc["Method"].tolist() == ["dec", "iic"]
+    assert rows.loc["Steps between updates"].tolist() == ["140", "–"]
+    assert "Seed" not in rows.index
 
 
 @pytest.mark.slow

@@ -226,7 +226,17 @@ def test_the_page_methods_tells_what_each_offers_and_what_was_left_out(runs, mon
     assert list(rows.columns) == [capability.title for capability in registry.CAPABILITIES]
     assert list(rows.loc["k-means"]) == ["yes", "", "", "yes", "yes", "", ""]
     assert [warning.value for warning in app.warning] == registry._refusals
+    (settings,) = (table.value for table in app.table)  # in a table, so that sentences are not cut
+    assert list(settings.columns) == ["setting", "quick", "standard", "paper", "meaning"]
     assert not app.exception
+
+
+def test_sizes_of_clusters_are_bars_against_the_largest(runs):
+    trained(runs)
+    html = [element.proto.body for element in visit("clusters").get("html")]
+    bars = [body for body in html if body.startswith('<div style="display:flex')]
+    assert len(bars) == 10
+    assert sum("width:100.0%" in bar for bar in bars) >= 1
 
 
 def test_a_paused_run_offers_half_a_step(runs):

@@ -36,6 +36,18 @@ def test_names_tags_and_notes_stand_in_the_table(runs, three):
     assert row["settings"].startswith("DEC on Made, seed 0")
 
 
+def test_columns_for_what_is_written_by_hand_are_there_once_something_is(runs):
+    made_runs.data(runs, labels=[0, 1, 2] * 4)
+    run = made_runs.run(runs, [[0, 1, 2] * 4])
+    columns = visit("runs").dataframe[0].value.columns.tolist()
+    assert columns[:3] == ["picture", "run", "started"]  # in sight without scrolling
+    assert not {"tags", "note"} & set(columns)
+    set_label(run, Label("", ("paper",), ""))
+    columns = visit("runs").dataframe[0].value.columns
+    assert "tags" in columns
+    assert "note" not in columns
+
+
 def test_search_and_filters_are_in_the_open_and_in_the_address(runs, three):
     app = visit("runs")
     app.text_input(key="find").set_value("old one").run()

@@ -14,6 +14,7 @@ from clustlab.analysis.matching import with_noise, with_noise_last
 from clustlab.analysis.score_catalogue import FROM_ASSIGNMENTS, LABELLED, MERGED, SCORES
 from clustlab.analysis.shares import figure, percent
 from clustlab.data.item_names import item_words
+from clustlab.params import label_of_setting
 from clustlab.runs.store import Run
 from clustlab.types import Array, cluster_name, cluster_words
 from clustlab.ui import nav, session, state
@@ -308,7 +309,7 @@ def settings_of(sides: Sequence[Side]) -> None:
     rows: list[dict[str, Any]] = []
     for row in comparison.differing(runs):
         values = {side.name: _word(row["values"], side.view.run.id) for side in sides}
-        rows.append({"setting": row["name"].replace("_", " "), **values})
+        rows.append({"setting": label_of_setting(row["name"]), **values})
     if not rows:
         st.info("These runs have the same settings; they differ only by chance.")
         return
@@ -325,4 +326,6 @@ def _word(values: dict[str, Any], run_id: str) -> str:
     if run_id not in values:
         return "–"
     value = values[run_id]
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return "none" if value is None else str(value)

@@ -43,13 +43,14 @@ def methods() -> None:
         lesson = catalogue.about_method(name)
         if lesson:
             nav.lesson_link(lesson, f"Lesson: {plain(catalogue.lesson(lesson[0]).title)}")
-        st.markdown("#### Settings")
-        st.dataframe(
-            _table(schema(method), method), hide_index=True, alt=f"Settings of {method.title}"
-        )
         if st.button(f"Train {plain(method.title)}", icon=":material/play_arrow:", type="primary"):
             state.IS_FORM_OPEN.set(True)
             nav.go("train", method=name)
+
+    st.markdown("#### Settings")
+    settings = _table(schema(method), method)
+    # as a table, whose cells break lines: what a setting means is a sentence or two
+    st.table(settings.map(plain), hide_index=True)
 
     with st.expander("What else each method offers", icon=":material/checklist:"):
         for capability in registry.CAPABILITIES:

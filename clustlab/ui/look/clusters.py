@@ -15,6 +15,8 @@ from clustlab.views import bars, sheets
 
 PER_PAGE = 10
 IMAGES = 24  # of a cluster, where there is room
+ABOUT_BARS = "The bar beside a number is the size of the cluster, full for the largest."
+ABOUT_BARS_OF_CLASSES = f"{ABOUT_BARS} The thin one below it shows its true classes: hover over it."
 
 
 def clusters_page(view: View) -> None:
@@ -32,10 +34,11 @@ def clusters_page(view: View) -> None:
     page = 1
     if len(ids) > PER_PAGE:
         page = st.pagination(-(-len(ids) // PER_PAGE), key="cluster-page") or 1
+    full = int(np.unique(view.clusters, return_counts=True)[1].max(initial=0))
     with st.container(key="cluster-rows"):
         for cluster in ids[(page - 1) * PER_PAGE : page * PER_PAGE]:
-            _row(view, int(cluster), str(order))
-    panels.guide(sheets.atlas)
+            _row(view, int(cluster), str(order), full)
+    panels.guide(sheets.atlas, ABOUT_BARS_OF_CLASSES if view.labels is not None else ABOUT_BARS)
     if not view.dataset.is_image:
         feature_differences.what_differs(view)
 
@@ -54,14 +57,14 @@ def ordered(view: View) -> Array:
     return ids[sorted(range(len(ids)), key=lambda j: keys[j])]
 
 
-def _row(view: View, cluster: int, order: str) -> None:
+def _row(view: View, cluster: int, order: str, full: int) -> None:
     members = np.flatnonzero(view.clusters == cluster)
     facts, images, more = st.columns([5, 14, 2], vertical_alignment="center", gap="small")
     with facts:
         counts = class_counts(view, members)
         names = view.dataset.class_names
         words = describe(view, len(members), counts)
-        st.html(bars.chip(cluster, len(members), len(view.clusters), counts, names, words))
+        st.html(bars.chip(cluster, len(members), full, counts, names, words))
     with more:
         st.button(
             "All",

@@ -29,10 +29,11 @@ from clustlab.ui.run import summaries, train_longer
 from clustlab.ui.widgets import live
 
 SHOWN = [SCORES[key] for key in (*MERGED, *LABELLED[:3], "n_occupied", "share_clustered")]
+WRITTEN = ("tags", "note")  # by hand: columns that are left out while nobody has
 FORMATS = {"share_clustered": "percent"}
 COLUMNS = {
     "picture": st.column_config.ImageColumn("Picture", width="small"),
-    "run": st.column_config.TextColumn("Run", width=300),
+    "run": st.column_config.TextColumn("Run", width=270),
     "tags": st.column_config.ListColumn("Tags", width="small"),
     "status": st.column_config.TextColumn("Status", width="small"),
     "preset": st.column_config.TextColumn("Preset", width="small"),
@@ -46,11 +47,11 @@ COLUMNS = {
         )
         for score in SHOWN
     },
-    "seconds": st.column_config.NumberColumn("Training, s", format="%.0f", width="small"),
+    "seconds": st.column_config.NumberColumn("Training, s", format="%.1f", width="small"),
     "size": st.column_config.NumberColumn("On disk, MB", format="%.1f", width="small"),
     "settings": st.column_config.TextColumn("Changed settings", width="large"),
     "note": st.column_config.TextColumn("Note", width="medium"),
-    "started": st.column_config.DatetimeColumn("Created", format="D MMM, HH:mm", width="small"),
+    "started": st.column_config.DatetimeColumn("Created", format="D MMM, HH:mm", width=112),
 }
 
 
@@ -97,6 +98,7 @@ def _rows(runs: list[Run]) -> None:
     if not (frame["share_clustered"].astype(float) < 1).any():  # no run leaves noise
         frame = frame.drop(columns="share_clustered")
     frame = frame.drop(columns=[key for key in MERGED if frame[key].isna().all()])
+    frame = frame.drop(columns=[key for key in WRITTEN if not frame[key].map(len).any()])
     event = st.dataframe(
         frame,
         hide_index=True,
@@ -131,6 +133,7 @@ def _row(run: Run, title: str) -> dict[str, Any]:
     return {
         "picture": picture,
         "run": title,
+        "started": pd.Timestamp.fromtimestamp(run.manifest["created"]),
         "tags": list(label.tags),
         "status": progress["status"],
         "preset": run.spec.preset,
@@ -140,7 +143,6 @@ def _row(run: Run, title: str) -> dict[str, Any]:
         "size": run.size / 1e6,
         "settings": ", ".join(filter(None, [label.name and description, settings(run)])),
         "note": label.note,
-        "started": pd.Timestamp.fromtimestamp(run.manifest["created"]),
     }
 
 
