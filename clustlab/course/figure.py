@@ -39,6 +39,18 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A line from a point of a plane to a place, the broader the greater the share; words there."""
+
+    point: int  # number of the point
+    x: float
+    y: float
+    colour: str
+    share: float  # in [0, 1]
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plane:
     """Points of a `Places` control to be dragged, over marks that follow from them."""
 
@@ -47,6 +59,7 @@ class Plane:
     alt: str
     crosses: tuple[tuple[float, float, str], ...] = ()  # x, y, colour: centers
     extent: tuple[float, float, float, float] = (-4.0, 4.0, -3.0, 3.0)  # x low, high, y low, high
+    links: tuple[Link, ...] = ()
     ground: Array | None = None  # (h, w, 3 or 4) uint8 picture behind, its top row at the top
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from clustlab.analysis.shares import percent
 from clustlab.course.controls import Choice, Places, Slider, Switch, Values
-from clustlab.course.figure import Chart, Element, Numbers, Plane, Words
+from clustlab.course.figure import Chart, Element, Link, Numbers, Plane, Words
 from clustlab.course.lesson import Lesson, LessonStep, Material, Try
 from clustlab.course.on_digits import quick_run
 from clustlab.runs.phases import first_step_refined
@@ -59,9 +59,12 @@ def _one_item(values: Values, materials: Sequence[Material]) -> list[Element]:
         return f"${w:.4f} / ({' + '.join(f'{v:.4f}' for v in weights)}) = {q[row]:.3f}$"
 
     crosses = tuple((float(a), float(b), theme.colour(i)) for i, (a, b) in enumerate(CENTERS))
-    plane = Plane(
-        "item", (theme.colour(int(q.argmax())),), "One item and three cluster centres", crosses
+    links = tuple(
+        Link(0, a, b, colour, float(q[i]), f"{i}: q = {q[i]:.2f}")
+        for i, (a, b, colour) in enumerate(crosses)
     )
+    alt = "One item and three cluster centres, its share of each as a line to it"
+    plane = Plane("item", (theme.colour(int(q.argmax())),), alt, crosses, links=links)
     return [plane, Numbers(table, arithmetic, "One row per centre", start=(int(q.argmax()), "q"))]
 
 
@@ -489,7 +492,8 @@ LESSON = Lesson(
         LessonStep(
             "From a distance to a share",
             "DEC never asks which centre is nearest. It gives each centre a share of the item, "
-            "by a weight that falls with distance, and the shares add up to one. Drag the dot.",
+            "by a weight that falls with distance, and the shares add up to one: the broader a line, "
+            "the larger the share. Drag the dot.",
             r"q_{ij} = \frac{(1 + \lVert z_i - \mu_j \rVert^2 / \alpha)^{-\frac{\alpha+1}{2}}}"
             r"{\sum_{j'} (1 + \lVert z_i - \mu_{j'} \rVert^2 / \alpha)^{-\frac{\alpha+1}{2}}}",
             {

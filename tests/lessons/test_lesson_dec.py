@@ -26,6 +26,16 @@ def test_the_farther_a_centre_the_more_of_its_share_a_large_alpha_takes():
     assert kept[0] > 1 > kept[1] > kept[2]
 
 
+def test_the_line_to_a_centre_is_as_broad_as_its_share():
+    plane, numbers = lesson._one_item({"alpha": 1.0, "item": ((0.0, 0.6),)}, ())
+    shares = lesson.shares(np.array([[0.0, 0.6]]))[0]
+    assert [link.share for link in plane.links] == pytest.approx(shares)
+    assert [[link.x, link.y] for link in plane.links] == lesson.CENTERS.tolist()
+    assert [link.colour for link in plane.links] == [cross[2] for cross in plane.crosses]
+    for row, link in enumerate(plane.links):  # words and row of the table have one number
+        assert link.words == f"{row}: q = {numbers.table['q'].iloc[row]:.2f}"
+
+
 def test_shares_are_even_only_if_all_centres_are_near():
     on_one_centre = lesson.shares(lesson.CENTERS[:1])
     assert on_one_centre.max() > 0.6

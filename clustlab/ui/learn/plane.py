@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 import streamlit as st
 
@@ -17,6 +18,9 @@ _CSS = """
 #plane .point { cursor: grab; stroke: var(--st-background-color); stroke-width: 1.5; }
 #plane .point:focus { outline: none; stroke: var(--st-primary-color); stroke-width: 4; }
 #plane .cross { stroke-width: 4; fill: none; pointer-events: none; }
+#plane .link { stroke-linecap: round; opacity: 0.5; pointer-events: none; }
+#plane .words { fill: var(--st-text-color); stroke: var(--st-background-color); stroke-width: 4;
+  paint-order: stroke; font: 600 16px var(--st-font); pointer-events: none; }
 #plane .halo { stroke: var(--st-background-color); stroke-width: 8; pointer-events: none; }
 """
 
@@ -37,6 +41,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (data.ground) make("image", { href: data.ground, width: W, height: H,
     preserveAspectRatio: "none", opacity: 0.35 });
   const points = data.points.map((p) => [...p]);
+  const links = data.links.map((link) => [link.point, make("line", { class: "link",
+    x2: right(link.x), y2: down(link.y), stroke: link.colour,
+    "stroke-width": 2 + 28 * link.share })]);
   const send = () => setTriggerValue("moved", points);
   const inside = (v, a, b) => Math.min(Math.max(v, a), b);
   points.forEach((p, i) => {
@@ -45,6 +52,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const place = (x, y) => {
       p[0] = inside(x, x0, x1); p[1] = inside(y, y0, y1);
       dot.setAttribute("cx", right(p[0])); dot.setAttribute("cy", down(p[1]));
+      links.filter(([from]) => from === i).forEach(([, line]) => {
+        line.setAttribute("x1", right(p[0])); line.setAttribute("y1", down(p[1]));
+      });
       dot.setAttribute("aria-label", `Point ${i + 1} at ${p[0].toFixed(2)}, ${p[1].toFixed(2)}`);
     };
     place(...p);
@@ -73,6 +83,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const d = `M${a - s} ${b - s}L${a + s} ${b + s}M${a - s} ${b + s}L${a + s} ${b - s}`;
     make("path", { d, class: "cross halo" });
     make("path", { d, class: "cross", stroke: colour });
+  });
+  data.links.forEach((link) => {  // words on the side of the place that the line does not take
+    const y = down(link.y), above = down(points[link.point][1]) > y ? y > 40 : y > H - 40;
+    make("text", { class: "words", x: right(link.x), y: y + (above ? -18 : 30),
+      "text-anchor": "middle" }).textContent = link.words;
   });
 }
 """
@@ -106,6 +121,7 @@ def movable_points(
             "points": [list(point) for point in points],
             "colours": list(plane.colours),
             "crosses": [list(cross) for cross in plane.crosses],
+            "links": [asdict(link) for link in plane.links],
             "extent": list(plane.extent),
             "ground": ground,
             "alt": plane.alt,
