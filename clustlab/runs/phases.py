@@ -4,8 +4,10 @@ The log says it. Logs written before it did are read together with the plan of t
 knows the phases by name; this is the only place that does so.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from clustlab import registry
 from clustlab.errors import ParameterError
@@ -24,6 +26,14 @@ class StepPhase:
     name: str
     role: Role | None
     samples: int | None  # items drawn in batches of training, see `PlannedPhase`
+
+
+def place_in_run(record: Mapping[str, Any]) -> str:
+    """Where in a run the step of a record of the log lies, such as `pre-train, round 3`.
+
+    Without the word, the third round of a phase named `cluster` would read like a cluster's number.
+    """
+    return f"{record['phase']}, round {record['done']}"
 
 
 def step_phases(run: Run) -> list[StepPhase]:

@@ -90,6 +90,11 @@ def _parts(run: RunRecord) -> dict[str, str]:
     return parts
 
 
+def setting_words(name: str, value: Any) -> str:
+    """A setting of a method or a data set in words, such as "10,000 items" or "epochs 50"."""
+    return _data(name, value)
+
+
 def _data(name: str, value: Any) -> str:
     if name in COUNTS:
         return "all items" if value is None else f"{value:,} items"

@@ -249,5 +249,21 @@ def test_devices_of_one_method_are_told_apart():
     assert {row["device"]: row["acc"] for row in drawn} == pytest.approx({"cpu": 0.85, "H100": 0.5})
     for layer in (means, seeds):
         assert "device" in [tip["field"] for tip in layer["encoding"]["tooltip"]]
+    colour = means["encoding"]["color"]
+    assert colour["scale"]["domain"] == ["mean measured here", "published"]  # the legend says it
+    assert colour["legend"] is not None
     alone = scores.seeds(measured[measured["device"] == "cpu"], published).to_dict()
     assert alone["layer"][1]["encoding"]["shape"]["legend"] is None
+
+
+def test_what_was_changed_for_a_figure_is_told_in_words():
+    from clustlab.ui.compare import figures
+
+    assert figures._in_words("n_samples=10000") == "10,000 items"
+    assert figures._in_words("n_samples=all") == "all items"
+    assert figures._in_words("paper epochs=50 perturbation=rpt") == (
+        "paper, 50 epochs, perturbation rpt"
+    )
+    assert figures._in_words("") == ""
+    assert figures._data_words("mnist", "n_samples=10000") == "MNIST, 10,000 items"
+    assert figures._data_words("gone", "") == "gone"

@@ -12,6 +12,7 @@ from clustlab import registry
 from clustlab.analysis.score_catalogue import LABELLED, SCORES
 from clustlab.benchmark import table
 from clustlab.benchmark.table import Summary
+from clustlab.runs import titles
 from clustlab.ui import nav, session
 from clustlab.ui.markdown import plain
 from clustlab.ui.widgets import panels
@@ -66,7 +67,7 @@ def _table(file: Path) -> None:
         alt="Figures of all methods, one line a method and data set",
     )
     chosen = st.selectbox(
-        "Data", known, format_func=lambda k: " ".join(filter(None, k)), key="figures-data"
+        "Data", known, format_func=lambda k: plain(_data_words(*k)), key="figures-data"
     )
     mine = [s for s in rows if (s.dataset, s.data) == chosen and s.figures["acc"]]
     panels.chart(scores.seeds, _dots(mine), _marks(mine), key="figures-seeds")
@@ -97,7 +98,26 @@ def _row_of_method(s: Summary) -> dict[str, Any]:
 def _title(s: Summary) -> str:
     """Name of the method, with what was not as in its preset `standard`."""
     known = registry.methods().get(s.method)
-    return " ".join(filter(None, (known.title if known else s.method, s.unusual)))
+    return ", ".join(filter(None, (known.title if known else s.method, _in_words(s.unusual))))
+
+
+def _data_words(name: str, settings: str) -> str:
+    """A data set by its title, with the settings that were changed."""
+    known = registry.datasets().get(name)
+    return ", ".join(filter(None, (known.title if known else name, _in_words(settings))))
+
+
+def _in_words(settings: str) -> str:
+    """Settings as the table of figures has them, such as "n_samples=10000", in words."""
+    return ", ".join(_setting_words(*part.partition("=")) for part in settings.split())
+
+
+def _setting_words(name: str, sign: str, value: str) -> str:
+    if not sign:  # a preset
+        return name
+    return titles.setting_words(
+        name, {"all": None}.get(value, int(value) if value.isdigit() else value)
+    )
 
 
 def _dots(rows: Sequence[Summary]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from clustlab.analysis.score_catalogue import MERGED, SCORES, Score, labelled_sc
 from clustlab.analysis.shares import figure
 from clustlab.data.item_names import item_words
 from clustlab.runs import titles
+from clustlab.runs.phases import place_in_run
 from clustlab.runs.store import Run
 from clustlab.types import NOISE, Array, cluster_words
 from clustlab.ui import nav, session, state
@@ -73,8 +74,7 @@ def _heads(sides: Sequence[Side]) -> None:
             terms = [term for score in _told(row) for term in score.terms]
             tip = nav.with_terms(", ".join(scores).replace("*", ""), *terms)
             record = run.log[side.view.step]
-            words = f"Step {side.view.step} of {len(run) - 1} · {plain(record['phase'])} "
-            words += plain(record["done"])
+            words = f"Step {side.view.step} of {len(run) - 1} · {plain(place_in_run(record))}"
             if record.get("seconds") is not None:
                 words += f" · {record['seconds']:.1f} s"
             st.caption(words)

@@ -40,6 +40,8 @@ QUICK_STARTS = (
     ),
 )
 
+IN_A_ROW = 3  # cards of runs
+
 
 def quick_start(start: QuickStart) -> None:
     """Button that starts a short run on the digits and goes to watch it."""
@@ -79,10 +81,11 @@ def _time(start: QuickStart) -> str:
 
 def last_runs(runs: Sequence[Run]) -> None:
     """Cards of runs with a thumbnail of their embedding."""
-    columns = st.columns(3)
-    for i, run in enumerate(runs):
-        with columns[i % 3], st.container(border=True):
-            _card(run)
+    for first in range(0, len(runs), IN_A_ROW):
+        columns = st.columns(IN_A_ROW)
+        for column, run in zip(columns, runs[first : first + IN_A_ROW], strict=False):
+            with column, st.container(border=True, height="stretch"):
+                _card(run)
 
 
 def _card(run: Run) -> None:

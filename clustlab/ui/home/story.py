@@ -9,6 +9,7 @@ import streamlit as st
 
 from clustlab.analysis.lasting_clusters import followed_clusters
 from clustlab.errors import ClustlabError, RunNotFound
+from clustlab.runs.phases import place_in_run
 from clustlab.runs.store import Run
 from clustlab.ui import nav, session
 from clustlab.ui.markdown import plain
@@ -49,8 +50,7 @@ def frames(run: Run) -> list[Frame]:
 
 
 def _words(run: Run, step: int) -> str:
-    record = run.log[step]
-    return f"Step {step}: {record['phase']} {record['done']}"
+    return f"Step {step}: {place_in_run(run.log[step])}"
 
 
 def story_of(run: Run) -> bool:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from clustlab.analysis.shares import percent
 from clustlab.analysis.timeline import Timeline
+from clustlab.runs.phases import place_in_run
 from clustlab.runs.store import Run
 from clustlab.ui import session, state
 from clustlab.ui.markdown import Markdown, plain
@@ -60,8 +61,7 @@ def draw_scrubber(run: Run, timeline: Timeline, step: int) -> None:
                     on_change=lambda: _slid(last),
                 )
         with words:
-            record = run.log[step]
-            where = f"Step {step} of {last} · {record['phase']} {record['done']}"
+            where = f"Step {step} of {last} · {place_in_run(run.log[step])}"
             st.caption(plain(" · ".join(filter(None, (where, _change(timeline, step))))))
         alarms.alarms_here(run, step)
         intervene.show_changes(run, timeline, step)
