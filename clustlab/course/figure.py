@@ -59,8 +59,8 @@ class Plane:
     alt: str
     crosses: tuple[tuple[float, float, str], ...] = ()  # x, y, colour: centers
     extent: tuple[float, float, float, float] = (-4.0, 4.0, -3.0, 3.0)  # x low, high, y low, high
-    links: tuple[Link, ...] = ()
     ground: Array | None = None  # (h, w, 3 or 4) uint8 picture behind, its top row at the top
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

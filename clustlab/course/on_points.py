@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from clustlab.analysis.shares import figure
+from clustlab.course.figure import Link
 from clustlab.types import Array, Dataset, Snapshot
 from clustlab.views import theme
 
@@ -166,3 +168,11 @@ def best_inertia() -> float:
 def crosses(centers: Array) -> tuple[tuple[float, float, str], ...]:
     """Marks of centres in the colours of their clusters."""
     return tuple((float(x), float(y), theme.colour(i)) for i, (x, y) in enumerate(centers))
+
+
+def lines_to(centers: Array, shares: Array, sign: str) -> tuple[Link, ...]:
+    """A line from the first point to each centre, as broad as its share, which stands there."""
+    return tuple(
+        Link(0, x, y, colour, float(share), f"{i}: {sign} {figure(float(share), 2)}")
+        for i, ((x, y, colour), share) in enumerate(zip(crosses(centers), shares, strict=True))
+    )

@@ -24,6 +24,7 @@ from clustlab.course.on_points import (
     fitted_mixture,
     half_steps,
     last_of,
+    lines_to,
     of_kmeans,
     on_shape,
     scores,
@@ -222,6 +223,7 @@ def _components(values: Values, materials: Sequence[Material]) -> list[Element]:
             crosses(means),
             MIXTURE_EXTENT,
             picture,
+            lines_to(means, gamma, "γ"),
         ),
         Numbers(table, arithmetic, "One row per Gaussian", start=(int(gamma.argmax()), "share γ")),
     ]

@@ -8,9 +8,10 @@ import pandas as pd
 
 from clustlab.analysis.shares import percent
 from clustlab.course.controls import Choice, Places, Slider, Switch, Values
-from clustlab.course.figure import Chart, Element, Link, Numbers, Plane, Words
+from clustlab.course.figure import Chart, Element, Numbers, Plane, Words
 from clustlab.course.lesson import Lesson, LessonStep, Material, Try
 from clustlab.course.on_digits import quick_run
+from clustlab.course.on_points import crosses, lines_to
 from clustlab.runs.phases import first_step_refined
 from clustlab.runs.store import RunSpec
 from clustlab.types import Array
@@ -58,13 +59,9 @@ def _one_item(values: Values, materials: Sequence[Material]) -> list[Element]:
             return f"$(1 + {d:.3f} / {a:g})^{{-({a:g} + 1)/2}} = {w:.4f}$"
         return f"${w:.4f} / ({' + '.join(f'{v:.4f}' for v in weights)}) = {q[row]:.3f}$"
 
-    crosses = tuple((float(a), float(b), theme.colour(i)) for i, (a, b) in enumerate(CENTERS))
-    links = tuple(
-        Link(0, a, b, colour, float(q[i]), f"{i}: q = {q[i]:.2f}")
-        for i, (a, b, colour) in enumerate(crosses)
-    )
-    alt = "One item and three cluster centres, its share of each as a line to it"
-    plane = Plane("item", (theme.colour(int(q.argmax())),), alt, crosses, links=links)
+    alt = "One item and three cluster centres, with its share of each as a line to it"
+    colour = theme.colour(int(q.argmax()))
+    plane = Plane("item", (colour,), alt, crosses(CENTERS), links=lines_to(CENTERS, q, "q"))
     return [plane, Numbers(table, arithmetic, "One row per centre", start=(int(q.argmax()), "q"))]
 
 

@@ -33,7 +33,7 @@ def test_the_line_to_a_centre_is_as_broad_as_its_share():
     assert [[link.x, link.y] for link in plane.links] == lesson.CENTERS.tolist()
     assert [link.colour for link in plane.links] == [cross[2] for cross in plane.crosses]
     for row, link in enumerate(plane.links):  # words and row of the table have one number
-        assert link.words == f"{row}: q = {numbers.table['q'].iloc[row]:.2f}"
+        assert link.words == f"{row}: q {numbers.table['q'].iloc[row]:.2f}"
 
 
 def test_shares_are_even_only_if_all_centres_are_near():
