@@ -7,7 +7,7 @@ from clustlab.params import schema
 from clustlab.runs.store import RunSpec, queued_status, write_status
 from clustlab.training import longer
 from clustlab.types import FAMILIES
-from clustlab.ui import session
+from clustlab.ui import method_text, session
 from clustlab.ui.compare import side_by_side
 from clustlab.ui.learn import reference
 from clustlab.ui.run import item_sheet, train_longer
@@ -276,10 +276,19 @@ def test_the_reference_pages_list_names_and_keep_short_ones_in_the_address(runs)
 
 def test_a_formula_in_a_list_does_not_end_the_list():
     text = "1. First,\n   so $$a\n   = b$$ holds.\n2. Second $$c$$\n\nText: $$d$$\n"
-    assert reference.with_formulas_apart(text) == (
+    assert method_text.with_formulas_apart(text) == (
         "1. First,\n   so \n\n   $$\n   a\n   = b\n   $$\n\n   holds.\n2. Second \n\n   $$\n"
         "   c\n   $$\n\n\n\nText: \n\n$$\nd\n$$\n\n\n"
     )
+
+
+def test_before_the_start_the_form_says_what_to_watch_and_where_the_method_fails(runs):
+    said = words(visit("train", dataset="digits", method="kmeans", form="new"))
+    assert "**What to watch**" in said
+    assert "The first rounds move most items" in said
+    assert "**Where it fails**" in said
+    assert "## " not in method_text.section_of(registry.method("dec"), "Where it fails")
+    assert method_text.section_of(registry.method("dec"), "No such heading") == ""
 
 
 def test_values_of_settings_are_words_and_numbers_that_can_be_read():

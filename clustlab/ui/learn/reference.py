@@ -1,7 +1,5 @@
 """The page Methods: each from its own text and schema."""
 
-import inspect
-import re
 from typing import Any
 
 import pandas as pd
@@ -11,7 +9,7 @@ from clustlab import registry
 from clustlab.course import catalogue
 from clustlab.params import Param, schema
 from clustlab.registry import Method
-from clustlab.ui import nav, state
+from clustlab.ui import method_text, nav, state
 from clustlab.ui.markdown import authored, plain
 from clustlab.ui.train import choices
 from clustlab.ui.widgets import panels
@@ -33,7 +31,7 @@ def methods() -> None:
     method = known[name]
     text, facts = st.columns([3, 2], gap="large")
     with text:
-        st.markdown(authored(_text_of(method)))
+        st.markdown(authored(method_text.text_of(method)))
     with facts:
         panels.loop_diagram(method)
         paper = method.paper
@@ -74,38 +72,6 @@ def capability_rows() -> list[dict[str, str]]:
 def _refusals() -> None:
     for refusal in registry.refusals():
         st.warning(plain(refusal), icon=":material/extension_off:")
-
-
-def _text_of(method: type[Method]) -> str:
-    module = inspect.getmodule(method)
-    text = inspect.cleandoc((module and module.__doc__) or method.__doc__ or "")
-    return with_formulas_apart(text)
-
-
-def with_formulas_apart(text: str) -> str:
-    """Markdown in which the signs of a formula stand on lines of their own, as they must.
-
-    A formula in a list is indented as its item is: else the list would end there.
-    """
-
-    def apart(formula: re.Match[str]) -> str:
-        indent = _indent_of_list(text[: formula.start()])
-        lines = ["", "", "$$", *map(str.strip, formula[1].strip().splitlines()), "$$", "", ""]
-        goes_on = text[formula.end() : formula.end() + 1] not in ("", "\n")
-        moved = "\n".join(indent + line if line else "" for line in lines)
-        return moved + indent if goes_on else moved
-
-    return re.sub(r"\$\$(.+?)\$\$ *", apart, text, flags=re.DOTALL)
-
-
-def _indent_of_list(before: str) -> str:
-    """How far text is indented that continues a list item; nothing outside of lists."""
-    for line in reversed(before.splitlines()):
-        if marker := re.match(r"(?:\d+\.|[-*]) +", line):
-            return " " * len(marker[0])
-        if line and not line.startswith(" "):
-            break
-    return ""
 
 
 def _table(params: tuple[Param, ...], method: type[Method]) -> pd.DataFrame:

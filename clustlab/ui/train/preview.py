@@ -12,8 +12,8 @@ from clustlab.errors import ClustlabError
 from clustlab.params import build
 from clustlab.registry import Method
 from clustlab.types import Array, Dataset
-from clustlab.ui import nav, session, state
-from clustlab.ui.markdown import Markdown
+from clustlab.ui import method_text, nav, session, state
+from clustlab.ui.markdown import Markdown, authored
 from clustlab.views import sheets, theme
 
 COLUMNS, ROWS, TILE = 12, 5, 44  # items, changed copies of each, side of a tile
@@ -43,6 +43,14 @@ def preview_of_method(
             _folded("Its network, layer by layer", "lan", lambda: _network(built, shape))
     except ClustlabError as error:
         session.show_error(error)
+
+
+def what_to_expect(method: type[Method]) -> None:
+    """What to watch once it runs, and where it fails, in the words of the method."""
+    for heading in ("What to watch", "Where it fails"):
+        if text := method_text.section_of(method, heading):
+            st.markdown(f"**{heading}**")
+            st.markdown(authored(text))
 
 
 def _folded(title: Markdown, icon: str, body: Callable[[], None]) -> None:

@@ -390,3 +390,4 @@ def preview(choice: Choice) -> None:
         registry.check_kind(method, choice.dataset)
         data = loaded(choice.dataset, choice.dataset_params, choice.seed)
         before_start.preview_of_method(method, choice.method_params, data)
+    before_start.what_to_expect(method)
