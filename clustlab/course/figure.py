@@ -61,6 +61,7 @@ class Plane:
     extent: tuple[float, float, float, float] = (-4.0, 4.0, -3.0, 3.0)  # x low, high, y low, high
     ground: Array | None = None  # (h, w, 3 or 4) uint8 picture behind, its top row at the top
     links: tuple[Link, ...] = ()
+    numbered: bool = False  # whether each point shows its number, from 1
 
 
 @dataclass(frozen=True, slots=True)

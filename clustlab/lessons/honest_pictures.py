@@ -91,7 +91,8 @@ def _four_seeds(values: Values, materials: Sequence[Material]) -> list[Element]:
     labels = np.tile(some_digits(ITEMS)[1], SEEDS)
     near = kept_neighbours(pictures[0], pictures[1])
     _, far = agreement(pictures[0], pictures[1])
-    chart = teaching.cloud(side_by_side(pictures), labels, height=260)
+    heads = [(1.15 * seed + 0.5, 1.05, f"seed {seed}") for seed in range(SEEDS)]
+    chart = teaching.cloud(side_by_side(pictures), labels, texts=heads, height=280)
     return [
         Words(
             f"Seeds 0 to 3. The first two share **{percent(near, 0)}** of each item's five "

@@ -64,9 +64,10 @@ def _finding(values: Values, materials: Sequence[Material]) -> list[Element]:
         np.array([0, 0, 1, 2, 3]),
         links=np.hstack([np.zeros_like(rows), rows]),
         marked=(0,),
-        within=(-1.6, 1.6, -0.15, 1.15),
+        within=(-1.6, 1.6, -0.15, 1.25),
         names={0: "item and copy", 1: "other 1", 2: "other 2", 3: "other 3"},
-        height=210,
+        texts=[(x, y, name) for (x, y), name in zip(rows, ("item", *NAMES), strict=True)],
+        height=230,
     )
     return [
         Chart(chart, "An item, ringed, its copy in the same colour, and three others"),

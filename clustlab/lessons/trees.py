@@ -74,7 +74,7 @@ def _merging(values: Values, materials: Sequence[Material]) -> list[Element]:
     tree = tree_of(points, values["linkage"])
     clusters = clusters_of(tree, int(values["k"]))
     names = [" ".join(str(i + 1) for i in sorted(members(tree, 4 + i))) for i in range(3)]
-    table = pd.DataFrame({"height": tree[:, 2], "points": tree[:, 3]}, index=names)
+    table = pd.DataFrame({"height": tree[:, 2], "points": tree[:, 3].astype(int)}, index=names)
 
     def arithmetic(row: int, column: str) -> str:
         one, other = (members(tree, int(node)) for node in tree[row, :2])
@@ -82,9 +82,8 @@ def _merging(values: Values, materials: Sequence[Material]) -> list[Element]:
             return f"${len(one)} + {len(other)} = {len(one) + len(other)}$"
         return f"${_height(points[one], points[other], values['linkage'])}$"
 
-    plane = Plane(
-        "points", tuple(theme.colour(int(c)) for c in clusters), "Four points in their clusters"
-    )
+    colours = tuple(theme.colour(int(c)) for c in clusters)
+    plane = Plane("points", colours, "Four points in their clusters", numbered=True)
     return [plane, Numbers(table, arithmetic, "Merges, lowest first", start=(2, "height"))]
 
 

@@ -205,13 +205,13 @@ def pairwise(values: Array, names: Sequence[str], *, title: str = "") -> alt.Lay
     letters = (
         alt.Chart(table)
         .mark_text(fontSize=12)
-        .encode(x=x, y=y, text=alt.Text("words:N"), color=_ink("score"))
+        .encode(x=x, y=y, text=alt.Text("words:N"), color=ink_on("score"))
     )
     drawn = charts.layered(heat, letters).properties(height=len(order) * STEP + HEAD // 2)
     return charts.finish(drawn, title)
 
 
-def _ink(share: str) -> alt.ColorValue:
+def ink_on(share: str) -> alt.ColorValue:
     """Colour of letters in cells that are as dark as a share, so that they can be read on them."""
     white: dict[str, Any] = {"test": f"datum.{share} >= {FULL}", "value": "white"}
     return alt.ColorValue(INK, condition=white)
@@ -326,7 +326,7 @@ def _numbers(table: pd.DataFrame, rows: int) -> alt.Chart:
     letters = alt.Chart(written).mark_text(
         fontSize=11, lineBreak="\n", baseline="middle", dy=shift, opacity=fits
     )
-    return letters.encode(text=text, color=_ink("share"))
+    return letters.encode(text=text, color=ink_on("share"))
 
 
 def generic(
@@ -417,7 +417,7 @@ def _values(table: pd.DataFrame, low: float, high: float) -> alt.Chart:
     )
     fits = alt.ExprRef(f"width > {table['column'].nunique() * WIDE} ? 1 : 0")
     letters = alt.Chart(written).mark_text(fontSize=11, baseline="middle", opacity=fits)
-    return letters.encode(text="words:N", color=_ink("share"))
+    return letters.encode(text="words:N", color=ink_on("share"))
 
 
 def _shrunk(data: Array) -> Array:

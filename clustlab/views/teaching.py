@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.types import Array
-from clustlab.views import charts, theme
+from clustlab.views import charts, matrices, theme
 
 HEIGHT = 380
 EXTENT = tuple[float, float, float, float]
@@ -33,6 +33,7 @@ def cloud(
     marked: Sequence[int] = (),
     within: EXTENT | None = None,
     names: Mapping[int, str] | None = None,
+    texts: Sequence[tuple[float, float, str]] = (),
     height: int = HEIGHT,
 ) -> alt.LayerChart:
     """Points in the plane, coloured by cluster.
@@ -59,10 +60,14 @@ def cloud(
         Ranges of the axes, as `extent` gives them; fix them when frames are compared.
     names : mapping, optional
         What the clusters are called in the tooltip.
+    texts : sequence of (x, y, words)
+        Words above places, such as the names of points.
     """
     points = np.asarray(points, dtype=np.float64)
     ids = np.asarray(clusters, dtype=np.int64)
-    everything = points if centers is None else np.concatenate([points, np.asarray(centers)])
+    places = np.array([(x, y) for x, y, _ in texts], dtype=np.float64).reshape(-1, 2)
+    others = places if centers is None else np.concatenate([places, np.asarray(centers)])
+    everything = np.concatenate([points, others])
     x0, x1, y0, y1 = within or extent(everything)
     x = alt.X("x:Q", scale=alt.Scale(domain=[x0, x1], nice=False), axis=None)
     y = alt.Y("y:Q", scale=alt.Scale(domain=[y0, y1], nice=False), axis=None)
@@ -91,6 +96,10 @@ def cloud(
         layers.append(ring.encode(x=x, y=y))
     if centers is not None:
         layers += _crosses(np.asarray(centers, dtype=np.float64), x, y)
+    if texts:
+        table = pd.DataFrame(texts, columns=["x", "y", "words"])
+        words = alt.Chart(table).mark_text(dy=-14, fontSize=12, color=theme.GREY)
+        layers.append(words.encode(x=x, y=y, text="words:N"))
     return charts.finish(charts.layered(*layers).properties(height=height))
 
 
@@ -245,6 +254,7 @@ def shades(
         }
     )
     high = max(float(array.max(initial=0)), 1e-9)
+    table["share"] = table["value"] / high
     base = alt.Chart(table).encode(
         x=alt.X(
             "column:N", sort=list(columns), title=titles[1] or None, axis=alt.Axis(labelAngle=0)
@@ -252,11 +262,11 @@ def shades(
         y=alt.Y("row:N", sort=list(rows), title=titles[0] or None),
         tooltip=["row:N", "column:N", alt.Tooltip("value:Q", format=".4~g")],
     )
-    cells = base.mark_rect().encode(
-        color=alt.Color("value:Q", scale=charts.ramp(0, high), legend=None)
+    shade = alt.Scale(domain=[0, high], range=[0, 1], clamp=True)
+    cells = base.mark_rect(color=matrices.CELL).encode(
+        opacity=alt.Opacity("value:Q", scale=shade, legend=None)
     )
     texts = base.mark_text(fontSize=12).encode(
-        text=alt.Text("value:Q", format=f".{digits}f"),
-        color=alt.condition(alt.datum.value > high * 0.6, alt.value("white"), alt.value("black")),
+        text=alt.Text("value:Q", format=f".{digits}f"), color=matrices.ink_on("share")
     )
     return charts.finish(charts.layered(cells, texts).properties(height=height))

@@ -27,6 +27,7 @@ from clustlab.views import (
     scatter,
     sheets,
     specification,
+    teaching,
     theme,
 )
 
@@ -519,6 +520,22 @@ def test_a_small_matrix_of_numbers_has_them_in_its_cells_and_a_large_one_a_legen
     assert (legend["title"], legend["values"]) == ("value", [0.0, 0.25, 0.5, 0.75, 1.0])
     counts = matrices.generic(np.array([[1234.0, 5.4]]))
     assert [row["words"] for row in rows(counts) if "words" in row] == ["1,234", "5"]
+
+
+def test_shades_of_a_lesson_are_strong_where_there_is_much_on_any_ground():
+    spec = teaching.shades(np.array([[0.8, 0.1]]), ["a"], ["b", "c"]).to_dict()
+    encoding = spec["layer"][0]["encoding"]
+    assert encoding["opacity"]["scale"]["range"] == [0, 1]  # little lets the page show through
+    assert "color" not in encoding
+
+
+def test_words_in_a_cloud_stand_where_they_belong_and_are_not_cut_off():
+    points = np.array([[0.0, 0.0], [1.0, 1.0]])
+    chart = teaching.cloud(points, np.array([0, 1]), texts=[(0.0, 2.0, "above all")])
+    assert {"x": 0.0, "y": 2.0, "words": "above all"} in rows(chart)
+    low, high = chart.to_dict()["layer"][0]["encoding"]["y"]["scale"]["domain"]
+    assert low < 0
+    assert high > 2
 
 
 # -- flow ----------------------------------------------------------------------------------------

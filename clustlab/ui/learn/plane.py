@@ -9,6 +9,7 @@ import streamlit as st
 from clustlab.course.figure import Plane
 from clustlab.ui import state
 from clustlab.views.sheets import png
+from clustlab.views.theme import ink
 
 _HTML = """<svg id="plane" role="application" viewBox="0 0 640 420"></svg>"""
 
@@ -21,6 +22,7 @@ _CSS = """
 #plane .link { stroke-linecap: round; opacity: 0.5; pointer-events: none; }
 #plane .words { fill: var(--st-text-color); stroke: var(--st-background-color); stroke-width: 4;
   paint-order: stroke; font: 600 16px var(--st-font); pointer-events: none; }
+#plane .number { font: 700 14px var(--st-font); pointer-events: none; }
 #plane .halo { stroke: var(--st-background-color); stroke-width: 8; pointer-events: none; }
 """
 
@@ -47,11 +49,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const send = () => setTriggerValue("moved", points);
   const inside = (v, a, b) => Math.min(Math.max(v, a), b);
   points.forEach((p, i) => {
-    const dot = make("circle", { cx: right(p[0]), cy: down(p[1]), r: 9, class: "point",
+    const dot = make("circle", { r: data.numbered ? 11 : 9, class: "point",
       fill: data.colours[i], role: data.locked ? "img" : "button", "data-i": i });
+    const number = data.numbered ? make("text", { class: "number", fill: data.inks[i],
+      "text-anchor": "middle", "aria-hidden": true }) : null;
+    if (number) number.textContent = i + 1;
     const place = (x, y) => {
       p[0] = inside(x, x0, x1); p[1] = inside(y, y0, y1);
       dot.setAttribute("cx", right(p[0])); dot.setAttribute("cy", down(p[1]));
+      number?.setAttribute("x", right(p[0])); number?.setAttribute("y", down(p[1]) + 5);
       links.filter(([from]) => from === i).forEach(([, line]) => {
         line.setAttribute("x1", right(p[0])); line.setAttribute("y1", down(p[1]));
       });
@@ -121,6 +127,8 @@ def movable_points(
             "points": [list(point) for point in points],
             "colours": list(plane.colours),
             "crosses": [list(cross) for cross in plane.crosses],
+            "numbered": plane.numbered,
+            "inks": [ink(colour) for colour in plane.colours],
             "links": [asdict(link) for link in plane.links],
             "extent": list(plane.extent),
             "ground": ground,
