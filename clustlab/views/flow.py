@@ -45,7 +45,7 @@ def sankey(
     counts = transitions.table(before, after, n_ids)
     total = int(counts.sum())
     left, right = words if words[0] != words[1] else ("before", "after")
-    wide = counts >= max(THIN * total, 1)
+    wide: Array = counts >= max(THIN * total, 1)
     ids = with_noise_last(len(counts) - 1)
     order = np.append(transitions.order_by_exchange((counts * wide)[:-1, :-1]), len(counts) - 1)
     pairs: list[Link] = [(int(a), int(b)) for a, b in ids[np.argwhere(wide)]]
@@ -68,11 +68,11 @@ def sankey(
         for i in order[drawn[order]]
     ]
     if rest:
-        words = f"{rest:,} items in {REST}, each too thin to be drawn"
+        told = f"{rest:,} items in {REST}, each too thin to be drawn"
         style: dict[str, Any] = {
             "itemStyle": {"color": theme.GREY},
             "label": {"formatter": f"{{name|{REST}}}"},
-            "tooltip": {"formatter": words},
+            "tooltip": {"formatter": told},
         }
         nodes += [
             {"name": f"{REST} {side}", "depth": depth, **style}
@@ -84,7 +84,7 @@ def sankey(
                 "target": f"{REST} {right}",
                 "value": rest,
                 "lineStyle": {"color": theme.GREY, "opacity": 0.3},
-                "tooltip": {"formatter": words},
+                "tooltip": {"formatter": told},
             }
         )
         pairs.append(None)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import altair as alt
@@ -10,7 +11,7 @@ import pandas as pd
 
 from clustlab.analysis.matching import looked_up
 from clustlab.data.item_names import shortened
-from clustlab.types import Array
+from clustlab.types import Array, cluster_name
 from clustlab.views import charts, theme
 
 COLOURINGS = {
@@ -118,6 +119,7 @@ def embedding(
     title: str = "",
     extent: float | None = None,
     size: tuple[int, int] = (760, 620),
+    with_legend: bool = True,
 ) -> alt.LayerChart:
     """Each dot is one item; what lies close together looks alike to the network.
 
@@ -147,6 +149,8 @@ def embedding(
     size : tuple of int
         Width and height in pixels, unless the page stretches the chart; one unit is as long on
         both axes in any case.
+    with_legend : bool
+        Whether it says what the colours are; not where `key` does.
 
     Selections: interval `brush` over x and y, point `pick` with the field `index`.
     """
@@ -167,12 +171,13 @@ def embedding(
     if image_url is not None:
         before, after = (json.dumps(part) for part in image_url.split("{index}", 1))
         layer = layer.transform_calculate(image=f"{before} + datum.index + {after}")
+    roomy = with_legend and size[0] >= ROOMY
     circles = (
         layer.mark_circle(size=22, aria=False)  # or each dot is described in words, unheard
         .encode(
             x=x,
             y=y,
-            color=_colour(table, colour_by, roomy=size[0] >= ROOMY, dimmed=len(selected) > 0),
+            color=_colour(table, colour_by, roomy=roomy, dimmed=len(selected) > 0),
             opacity=opacity,
             size=alt.SizeValue(22, condition={"test": "datum.selected", "value": 60}),
             tooltip=_tooltip(few, image_url is not None),
@@ -188,6 +193,40 @@ def embedding(
     # painted, since as parts of a document dots take four times longer
     chart.usermeta = {"embedOptions": {"renderer": "canvas"}}
     return charts.finish(chart, title, note)
+
+
+def tally(table: pd.DataFrame, by: str) -> list[tuple[str, str, int]]:
+    """Name, colour and number of items of whatever the dots are coloured by; noise last.
+
+    Empty where colours stand for numbers, or for more than a reader can tell apart.
+    """
+    if by == "cluster":
+        counts = table["cluster"].value_counts()
+        ids = sorted(counts.index.tolist(), key=lambda i: (i < 0, i))
+        found = [(cluster_name(i), theme.colour(i), int(counts[i])) for i in ids]
+    elif by == "class":
+        counts = table.groupby(["class_id", "class"]).size()
+        found = [(name, theme.class_colour(i), int(n)) for (i, name), n in counts.items()]
+    elif by == "correct":
+        counts, colours = table["correct"].value_counts(), correctness(table)
+        found = [(name, colours[name], int(counts[name])) for name in colours if name in counts]
+    else:
+        found = []
+    return found if len(found) <= MAX_LEGEND else []
+
+
+def key(entries: Sequence[tuple[str, str, int]]) -> str:
+    """HTML of what `tally` has found: the legend of a map, with how many items each colour has."""
+    pieces = [
+        f'<span style="white-space:nowrap"><span style="display:inline-block;width:10px;'
+        f'height:10px;border-radius:5px;background:{colour};margin-right:5px"></span>'
+        f'{escape(name)} <span style="opacity:0.65">{items:,}</span></span>'
+        for name, colour, items in entries
+    ]
+    return (
+        '<div style="display:flex;flex-wrap:wrap;gap:2px 14px;font-size:13px">'
+        f"{''.join(pieces)}</div>"
+    )
 
 
 def drawn(table: pd.DataFrame, selected: Sequence[int] | Array) -> pd.DataFrame:

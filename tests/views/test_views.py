@@ -538,6 +538,36 @@ def test_words_in_a_cloud_stand_where_they_belong_and_are_not_cut_off():
     assert high > 2
 
 
+def test_the_key_of_a_map_says_how_many_items_each_colour_has():
+    table = full_table()
+    clusters = scatter.tally(table, "cluster")
+    assert [name for name, _, _ in clusters] == ["0", "1", "2"]
+    assert [colour for _, colour, _ in clusters] == [theme.colour(i) for i in range(3)]
+    assert [items for _, _, items in clusters] == np.bincount(CLUSTERS).tolist()
+    assert [(name, items) for name, _, items in scatter.tally(table, "class")] == [
+        ("cat", 20),
+        ("dog", 20),
+        ("owl", 20),
+    ]
+    assert sum(items for _, _, items in scatter.tally(table, "correct")) == N
+    assert scatter.tally(table, "confidence") == []
+    many = scatter.dots(POINTS, np.arange(N))
+    assert scatter.tally(many, "cluster") == []  # nobody tells sixty colours apart
+    noise = scatter.tally(scatter.dots(POINTS, np.where(LABELS == 0, -1, LABELS)), "cluster")
+    assert [name for name, _, _ in noise] == ["1", "2", "noise"]
+    assert "a&lt;b" in scatter.key([("a<b", "#000000", 1234)])
+    assert "1,234" in scatter.key([("a<b", "#000000", 1234)])
+
+
+def test_a_map_has_no_second_legend_beside_its_key():
+    colour = {}
+    for with_legend in (True, False):
+        spec = scatter.embedding(full_table(), with_legend=with_legend).to_dict()
+        colour[with_legend] = spec["layer"][0]["encoding"]["color"]["legend"]
+    assert colour[True] is not None
+    assert colour[False] is None
+
+
 # -- flow ----------------------------------------------------------------------------------------
 def test_bands_and_their_list_are_in_the_same_order():
     before = np.repeat([0, 1], 500)

@@ -74,6 +74,8 @@ def embedding_page(view: View) -> None:
     with controls:
         name = "lasso" if tool == "Lasso" else "scatter"
         by_numbers(name, table, extent, session.chart_key(name), label="Select by numbers")
+    if kind != "plane" and (entries := scatter.tally(table, str(colour_by))):
+        st.html(scatter.key(entries))
     draw = _lasso if tool == "Lasso" else _rectangle
     draw(view, table, str(colour_by), extent, str(kind), _size())
     if kind != "plane":  # it says itself how to read it
@@ -119,6 +121,7 @@ def _rectangle(
     indices, _ = session.selection()
     in_plane = kind == "plane"
     drawing: tuple[Any, ...] = (scatter.embedding, table)
+    legend = {} if in_plane else {"with_legend": not scatter.tally(table, colour_by)}
     if in_plane:
         drawing = (
             regions.plane,
@@ -140,6 +143,7 @@ def _rectangle(
         on_select=chooser(key, table),
         select=["brush", "pick"],
         height=size[1],
+        **legend,
     )
 
 
