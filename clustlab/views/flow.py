@@ -61,11 +61,12 @@ def sankey(
     ]
     rest = int(counts[~wide].sum())
     nodes = [
-        {**_node(int(ids[i]), side, int(sizes[i])), "depth": depth}
-        for depth, (side, sizes, drawn) in enumerate(
-            [(left, counts.sum(1), wide.any(1)), (right, counts.sum(0), wide.any(0))]
+        {**_node(int(ids[i]), side, int(of_cluster[i].sum())), "depth": depth}
+        for depth, (side, of_cluster, drawn) in enumerate(
+            [(left, counts, wide), (right, counts.T, wide.T)]
         )
-        for i in order[drawn[order]]
+        for i in order.tolist()
+        if drawn[i].any()
     ]
     if rest:
         told = f"{rest:,} items in {REST}, each too thin to be drawn"

@@ -219,8 +219,11 @@ def ink_on(share: str) -> alt.ColorValue:
 
 def _top(field: str, order: Sequence[Any], title: str) -> alt.X:
     many = len(order) > SPARE
+    lies = f"width > {_lying(order)}"
     axis = alt.Axis(
-        labelAngle=alt.ExprRef(f"width > {_lying(order)} ? 0 : {-70 if many else -40}"),
+        labelAngle=alt.ExprRef(f"{lies} ? 0 : {-70 if many else -40}"),
+        labelAlign=alt.ExprRef(f"{lies} ? 'center' : 'left'"),
+        labelBaseline=alt.ExprRef(f"{lies} ? 'bottom' : '{'middle' if many else 'bottom'}'"),
         labelFontSize=9 if many else alt.Undefined,
         labelOverlap=len(order) > charts.READABLE,
         orient="top",

@@ -196,7 +196,7 @@ def embedding(
 
 
 def tally(table: pd.DataFrame, by: str) -> list[tuple[str, str, int]]:
-    """Name, colour and number of items of whatever the dots are coloured by; noise last.
+    """Name, colour and items of whatever the dots are coloured by; noise and unknown last.
 
     Empty where colours stand for numbers, or for more than a reader can tell apart.
     """
@@ -205,8 +205,10 @@ def tally(table: pd.DataFrame, by: str) -> list[tuple[str, str, int]]:
         ids = sorted(counts.index.tolist(), key=lambda i: (i < 0, i))
         found = [(cluster_name(i), theme.colour(i), int(counts[i])) for i in ids]
     elif by == "class":
-        counts = table.groupby(["class_id", "class"]).size()
-        found = [(name, theme.class_colour(i), int(n)) for (i, name), n in counts.items()]
+        counts = table["class_id"].value_counts()
+        names = dict(zip(table["class_id"], table["class"], strict=True))
+        ids = sorted(counts.index.tolist(), key=lambda i: (i < 0, i))
+        found = [(names[i], theme.class_colour(i), int(counts[i])) for i in ids]
     elif by == "correct":
         counts, colours = table["correct"].value_counts(), correctness(table)
         found = [(name, colours[name], int(counts[name])) for name in colours if name in counts]

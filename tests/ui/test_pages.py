@@ -1,6 +1,9 @@
 """Every page in every state, without a browser: what is said, and where it leads."""
 
 import contextlib
+import functools
+import json
+import re
 import threading
 
 import pytest
@@ -15,6 +18,7 @@ from clustlab.training.worker import execute, new_run
 from clustlab.ui import session
 from clustlab.ui.look import projections
 from clustlab.ui.run import scrubber
+from clustlab.views import matrices
 
 LOOK_INSIDE = ("embedding", "clusters", "evaluate", "shifts")
 ALL = ("home", "train", *LOOK_INSIDE, "inside", "learn", "runs", "figures", "data", "methods")
@@ -237,6 +241,36 @@ def test_sizes_of_clusters_are_bars_against_the_largest(runs):
     bars = [body for body in html if body.startswith('<div style="display:flex')]
     assert len(bars) == 10
     assert sum("width:100.0%" in bar for bar in bars) >= 1
+
+
+def test_shares_of_the_confusion_matrix_can_be_those_of_the_clusters(runs, monkeypatch):
+    trained(runs)
+    drawn = []
+    confusion = matrices.confusion
+    monkeypatch.setattr(
+        matrices,
+        "confusion",
+        functools.wraps(confusion)(
+            lambda *args, **options: (
+                drawn.append(options["share_of"]) or confusion(*args, **options)
+            )
+        ),
+    )
+    app = visit("evaluate")
+    app.segmented_control(key="shares-are-of").set_value("cluster").run()
+    assert not app.exception
+    assert drawn == ["class", "cluster"]
+
+
+def test_a_map_has_one_key_with_the_sizes_of_its_clusters(runs):
+    trained(runs)
+    app = visit("embedding")
+    (key,) = [e.proto.body for e in app.get("html") if "nowrap" in e.proto.body]
+    assert sum(int(n.replace(",", "")) for n in re.findall(r">([\d,]+)</span>", key)) == 200
+    (spec,) = [c.proto.spec for c in app.get("vega_lite_chart") if '"dots"' in c.proto.spec]
+    assert json.loads(spec)["layer"][0]["encoding"]["color"]["legend"] is None
+    app.selectbox(key="colour").set_value("confidence").run()
+    assert not [e for e in app.get("html") if "nowrap" in e.proto.body]
 
 
 def test_a_paused_run_offers_half_a_step(runs):

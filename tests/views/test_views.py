@@ -472,8 +472,10 @@ def test_a_matrix_without_numbers_in_its_cells_says_what_its_colours_are():
 
 def test_names_of_columns_lie_where_they_have_room():
     def room(names):
-        angle = matrices._top("head", names, "").to_dict()["axis"]["labelAngle"]["expr"]
-        return int(re.fullmatch(r"width > (\d+) \? 0 : -\d0", angle)[1])
+        axis = matrices._top("head", names, "").to_dict()["axis"]
+        [where] = re.findall(r"^width > (\d+) \? 0 : -\d0$", axis["labelAngle"]["expr"])
+        assert axis["labelAlign"]["expr"].startswith(f"width > {where} ? 'center'")
+        return int(where)
 
     assert room([f"{i} → {i}" for i in range(10)]) < 480  # pixels that the page gives ten of them
     assert room(["tortoiseshell"] * 10) > 800
@@ -555,6 +557,8 @@ def test_the_key_of_a_map_says_how_many_items_each_colour_has():
     assert scatter.tally(many, "cluster") == []  # nobody tells sixty colours apart
     noise = scatter.tally(scatter.dots(POINTS, np.where(LABELS == 0, -1, LABELS)), "cluster")
     assert [name for name, _, _ in noise] == ["1", "2", "noise"]
+    unlabelled = scatter.dots(POINTS, CLUSTERS, labels=np.where(LABELS == 0, -1, LABELS))
+    assert [name for name, _, _ in scatter.tally(unlabelled, "class")] == ["1", "2", "unknown"]
     assert "a&lt;b" in scatter.key([("a<b", "#000000", 1234)])
     assert "1,234" in scatter.key([("a<b", "#000000", 1234)])
 

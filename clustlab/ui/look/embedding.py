@@ -121,7 +121,9 @@ def _rectangle(
     indices, _ = session.selection()
     in_plane = kind == "plane"
     drawing: tuple[Any, ...] = (scatter.embedding, table)
-    legend = {} if in_plane else {"with_legend": not scatter.tally(table, colour_by)}
+    legend: dict[str, Any] = (
+        {} if in_plane else {"with_legend": not scatter.tally(table, colour_by)}
+    )
     if in_plane:
         drawing = (
             regions.plane,
