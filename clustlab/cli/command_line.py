@@ -25,6 +25,7 @@ from clustlab.cli import (
     listings,
     new,
     outside,
+    packs,
     runs,
     training,
 )
@@ -45,6 +46,8 @@ COMMANDS = (  # in the order of --help
     benchmark.BENCHMARK,
     runs.LIST,
     runs.LABEL,
+    packs.PACK,
+    packs.UNPACK,
     listings.METHODS,
     listings.DATASETS,
     importing.IMPORT,

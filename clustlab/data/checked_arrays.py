@@ -1,10 +1,8 @@
 """Arrays in files that anybody may have written: what they declare is checked before it is read."""
 
-import contextlib
 import math
 import struct
 import threading
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -12,17 +10,14 @@ from typing import IO, BinaryIO, Literal
 
 import numpy as np
 
-from clustlab.data import plain_files
+from clustlab.data import plain_files, stored_archives
 from clustlab.data.checked_json import Unreadable
 from clustlab.types import Array
 
 KINDS = "fiu"  # of numbers
 LONGEST_HEAD = 2000  # letters in which an array declares itself
-LONGEST_LIST = 2**20  # bytes in which an archive lists what it holds
 NAMES_AT = 26  # where a member's head says how long its name and its extra field are
 HEAD = 30  # bytes of a member's head before them
-END = 22  # bytes of the last record of an archive
-END_64 = 56 + 20  # bytes of the two records before it, in a large archive
 # numpy parses the head of an array, and the parser of CPython 3.11 now and then raises a
 # SystemError ("AST constructor recursion depth mismatch") when threads use it at the same time
 _parsing = threading.Lock()
@@ -134,12 +129,11 @@ class Arrays(Mapping[str, Array]):
 
     def __init__(self, file: BinaryIO, check: Check) -> None:
         self._file, self._check = file, check
-        with _readable_archive():
-            self._archive = _archive(file)
+        self._archive = stored_archives.opened(file)
 
     def __getitem__(self, name: str) -> Array:
         info = self._archive.NameToInfo[f"{name}.npy"]
-        with _readable_archive(), self._archive.open(info) as file:
+        with stored_archives.readable(), self._archive.open(info) as file:
             about = _declared_in(file, name)
             self._check(name, about)
             if file.tell() + about.nbytes != info.file_size:
@@ -150,13 +144,13 @@ class Arrays(Mapping[str, Array]):
     def declared(self, name: str) -> Declared:
         """What an array says of itself; raises `KeyError` if there is none."""
         info = self._archive.NameToInfo[f"{name}.npy"]
-        with _readable_archive(), self._archive.open(info) as file:
+        with stored_archives.readable(), self._archive.open(info) as file:
             return _declared_in(file, name)
 
     def member(self, name: str) -> Member:
         """Where an array stands in the file; raises `KeyError` if there is none."""
         info = self._archive.NameToInfo[f"{name}.npy"]
-        with _readable_archive():
+        with stored_archives.readable():
             self._file.seek(info.header_offset + NAMES_AT)
             start = info.header_offset + HEAD + sum(struct.unpack("<HH", self._file.read(4)))
         return Member(start, info.file_size)
@@ -169,45 +163,3 @@ class Arrays(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._archive.NameToInfo)
-
-
-@contextlib.contextmanager
-def _readable_archive() -> Iterator[None]:
-    """Turn all that `zipfile` raises over a damaged archive into `Unreadable`."""
-    try:
-        yield
-    except Unreadable:
-        raise
-    except (
-        *(zipfile.BadZipFile, struct.error, EOFError, ValueError, OverflowError),
-        *(NotImplementedError, RuntimeError),  # of a kind that nobody writes, such as encrypted
-    ) as error:
-        raise Unreadable("its archive is cut off or damaged") from error
-
-
-def _archive(file: BinaryIO) -> zipfile.ZipFile:
-    """Archive in a file, none of whose members is compressed or lies over another."""
-    size = file.seek(0, 2)
-    check_list(file)
-    archive = zipfile.ZipFile(file)
-    members = archive.infolist()
-    if any(each.compress_type != zipfile.ZIP_STORED for each in members):
-        raise Unreadable("its archive is compressed")
-    if sum(each.file_size for each in members) > size:
-        raise Unreadable("its archive claims more than it holds")
-    return archive
-
-
-def check_list(file: BinaryIO) -> None:
-    """Nothing, if the list of what an archive holds is short and at its end; else `Unreadable`."""
-    size = file.seek(0, 2)
-    file.seek(max(0, size - END - END_64))
-    tail = file.read()
-    last, before = tail[-END:], tail[:-END]
-    if last[:4] != b"PK\5\6" or len(last) < END:
-        raise Unreadable("its archive is cut off or damaged")
-    length = struct.unpack_from("<L", last, 12)[0]
-    if len(before) == END_64 and before[:4] == b"PK\6\6":
-        length = max(length * (length < 2**32 - 1), struct.unpack_from("<Q", before, 40)[0])
-    if length > LONGEST_LIST:
-        raise Unreadable("its archive lists too many files")

@@ -188,7 +188,7 @@ def _every() -> list[OwnSet | tuple[str, str]]:
             continue
         try:
             changed = (folder / ABOUT).lstat().st_mtime_ns
-            found.append(_opened(folder, changed))
+            found.append(opened_set(folder, changed))
         except FileNotFoundError:
             found.append((folder.name, f"{ABOUT} is missing"))
         except (OSError, Unreadable) as error:
@@ -197,7 +197,8 @@ def _every() -> list[OwnSet | tuple[str, str]]:
 
 
 @lru_cache(maxsize=256)
-def _opened(folder: Path, changed: int) -> OwnSet:
+def opened_set(folder: Path, changed: int) -> OwnSet:
+    """Set in a folder whose `about.json` was changed at some time; raises `Unreadable`."""
     about = parsed(plain_files.content(folder.parent, f"{folder.name}/{ABOUT}"), About)
     if about["schema"] > SCHEMA:
         raise Unreadable("it was written by a newer version")

@@ -6,12 +6,11 @@ build other things than tensors, numbers, text and lists.
 
 import pickletools
 import re
-import zipfile
 from typing import Any, BinaryIO
 
 import torch
 
-from clustlab.data.checked_arrays import check_list
+from clustlab.data import stored_archives
 from clustlab.data.checked_json import Unreadable
 
 LONGEST_PICKLE = 64 * 2**20  # bytes; tensors lie beside it
@@ -37,14 +36,8 @@ def tensors_in(stream: BinaryIO) -> Any:
 
 def _check_archive(stream: BinaryIO) -> None:
     """Raise an error if a file holds anything packed, or builds what is no tensor."""
-    size = stream.seek(0, 2)
-    check_list(stream)
-    with zipfile.ZipFile(stream) as archive:
+    with stored_archives.opened(stream) as archive:
         members = archive.infolist()
-        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-            raise Unreadable("its archive is compressed")
-        if sum(member.file_size for member in members) > size:
-            raise Unreadable("its archive claims more than it holds")
         (pickled,) = (each for each in members if each.filename.endswith("/data.pkl"))
         if pickled.file_size > LONGEST_PICKLE:
             raise Unreadable("it is too long")

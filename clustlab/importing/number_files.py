@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 
 import numpy as np
 
-from clustlab.data import checked_arrays
+from clustlab.data import checked_arrays, stored_archives
 from clustlab.data.checked_json import Unreadable
 from clustlab.errors import DataError
 from clustlab.importing.plan import Limits
@@ -227,7 +227,7 @@ def _of_npy(path: Path, limits: Limits) -> Numbers:
 
 def _of_archive(path: Path, limits: Limits) -> dict[str, Numbers]:
     with path.open("rb") as file:
-        checked_arrays.check_list(file)
+        stored_archives.check_list(file)
         with zipfile.ZipFile(file) as archive:
             members = [each for each in archive.infolist() if each.filename.endswith(".npy")]
             if not members:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from clustlab.data.own_sets import HALF_AGE, HALF_WRITTEN
+
 FILE_AGE = 60.0  # seconds after which nobody is still writing a small file
 FOLDER_AGE = 600.0  # seconds after which nobody is still laying down a run or a data set
 TEMPORARY = re.compile(r"\.[0-9a-f]{8}\.tmp$")  # as `clustlab.data.atomic` calls its files
@@ -35,6 +37,9 @@ def _half_folders(root: Path) -> Iterator[Path]:
     for path in root.glob("*"):
         is_known = any((path / name).exists() for name in ("manifest.json", *OF_WORKERS))
         if RUN.match(path.name) and not is_known and _age(path) > FOLDER_AGE:
+            yield path
+    for path in root.glob(f"{HALF_WRITTEN}*"):  # a pack that was being opened
+        if _age(path) > HALF_AGE:
             yield path
     for path in (root / "_data").glob(".*"):
         if _age(path) > FOLDER_AGE:

@@ -210,6 +210,8 @@ SABOTAGE_IN_ADDRESS = QueryValue("entry")
 
 # -- the page Runs -----------------------------------------------------------------------------
 DELETED_RUNS = SessionValue[list[str]]("deleted", [])
+UNPACKED = SessionValue("unpacked", "")  # what has become of a pack, in words
+UNPACK_TURN = SessionValue("unpack-turn", 0)  # how often one was brought in
 LABEL_BEFORE = SessionValue[tuple[str, Label] | None]("label-before", None)  # of which run
 WERE_ACTIVE = SessionValue("runs-active", False)  # any of the runs, when they were drawn last
 RUN_WORDS = SessionValue("find", "")  # these stand in the address, too

@@ -1,10 +1,14 @@
 """The page Runs: names, tags and notes, and how one run is found among many."""
 
+import io
+
 import pytest
 
 from clustlab.runs.labels import Label, label_of, set_label
+from clustlab.runs.pack import write_pack
+from clustlab.runs.status import queued_status, write_status
+from clustlab.ui.look import packs, unreadable_runs
 from clustlab.ui.look import runs as runs_page
-from clustlab.ui.look import unreadable_runs
 from tests.support import made_runs
 from tests.ui.test_pages import visit, words
 
@@ -136,3 +140,54 @@ def test_what_cannot_be_read_is_deleted_and_comes_back(runs, three, monkeypatch)
     assert "Deleted 1 run." in words(app)
     button(app, "Undo").click().run()
     assert [each.id for each in runs.unreadable()] == [three[0].id]
+
+
+# Packs -------------------------------------------------------------------------------------------
+
+
+def pack_of(store, *runs):
+    file = io.BytesIO()
+    write_pack(store, runs, file)
+    return file.getvalue()
+
+
+def opened(app, content):
+    app.file_uploader[0].set_value(("theirs.zip", content, "application/zip")).run()
+    return app.button(key="unpack").click().run()
+
+
+def test_a_pack_is_opened_on_an_empty_page_and_said_to_be_there_the_next_time(runs, three):
+    content = pack_of(runs, *three[:2])
+    titles = [run.title for run in three[:2]]
+    for run in three:
+        runs.delete(run.id)
+    runs.purge()
+    app = opened(visit("runs"), content)
+    assert not app.exception
+    assert f"Brought in {titles[0]}, {titles[1]}." in words(app)
+    assert len(listed(app)) == 2
+    assert not app.file_uploader[0].value  # the page has let go of the file
+    app = opened(app, content)
+    assert "There already, and kept as it is" in words(app)
+
+
+def test_a_bad_pack_is_told_with_its_name_and_changes_nothing(runs, three):
+    app = opened(visit("runs"), pack_of(runs, three[0])[:-100])
+    assert not app.exception
+    assert "theirs.zip cannot be unpacked: its archive is cut off or damaged." in words(app)
+    assert len(listed(app)) == 3
+
+
+def test_the_button_packs_what_is_chosen_unless_it_trains(runs, three, monkeypatch):
+    assert packs.packed(three[:1]) == pack_of(runs, three[0])
+    chosen = []
+    monkeypatch.setattr(runs_page, "_chosen", lambda event, shown: chosen)
+    assert packs._why_not(chosen) == "Select one run or more."
+    chosen[:] = three
+    app = visit("runs")
+    assert not app.exception
+    assert packs._why_not(three) == ""
+    monkeypatch.setattr(packs, "LARGEST", 10)
+    assert "the command **pack**" in packs._why_not(three)
+    write_status(three[0].path, queued_status())
+    assert "stop it" in packs._why_not(three)

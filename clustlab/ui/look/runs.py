@@ -23,7 +23,7 @@ from clustlab.runs.labels import (
 from clustlab.runs.search import Wanted
 from clustlab.runs.store import RESUMABLE, Run
 from clustlab.ui import nav, session, state
-from clustlab.ui.look import run_filters, unreadable_runs
+from clustlab.ui.look import packs, run_filters, unreadable_runs
 from clustlab.ui.markdown import plain
 from clustlab.ui.run import summaries, train_longer
 from clustlab.ui.widgets import live
@@ -65,11 +65,13 @@ def runs_page() -> None:
         st.markdown("No run yet. Each run you start is kept here until you delete it.")
         if st.button("Start a run", type="primary", icon=":material/play_arrow:"):
             nav.go("train")
+        packs.open_a_pack()
         return
     wanted = run_filters.wanted_runs(runs)
     active = any(run.is_active for run in runs)
     live.part("runs", _table, [live.QUEUE] if active else [], "steps")(wanted)
     unreadable_runs.unreadable_runs(unreadable)
+    packs.open_a_pack()
     st.caption(
         f"Runs are kept in the folder {plain(repr(session.store().root.name))}; set CLUSTLAB_RUNS "
         "to use "
@@ -184,6 +186,7 @@ def _actions(chosen: list[Run]) -> None:
         st.rerun()
     if one:
         _edit(one)
+    packs.pack_button(chosen)
     words = f"Delete {len(chosen)}" if len(chosen) > 1 else "Delete"
     if st.button(words, icon=":material/delete:", disabled=not chosen):
         for run in chosen:
