@@ -38,6 +38,7 @@ COMMANDS = (  # in the order of --help
     training.TRAIN,
     training.RESUME,
     training.LONGER,
+    training.REPEAT,
     runs.SHOW,
     training.WORK,
     compare.COMPARE,

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import sys
 from typing import Any
 
@@ -114,6 +115,49 @@ def _longer(args: argparse.Namespace) -> int:
     return _carry_out(store, lengthen(store, run, how, more, beyond=args.beyond))
 
 
+def _add_repeat_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run")
+    parser.add_argument(
+        "--against", metavar="RUN", help="train nothing: compare with a run that there is"
+    )
+
+
+def _repeat(args: argparse.Namespace) -> int:
+    from clustlab.analysis.repetition import repetition
+
+    store = RunStore(args.runs)
+    run = store.run(args.run)
+    again = _carried_out_again(store, run) if args.against is None else store.run(args.against)
+    found = repetition(run, again)
+    for name, (then, now) in found.machine.items():
+        complain(f"Another {name}: {then} then, {now} now.")
+    if found.settings:
+        complain(f"Not the same run: it differs in {', '.join(found.settings)}.")
+    about = {"repeats": run.id, "exact": found.is_exact, **dataclasses.asdict(found)}
+    print_answer({"run": again.id, "status": again.status, **about})
+    return 0 if found.is_exact else 1
+
+
+def _carried_out_again(store: RunStore, run: Run) -> Run:
+    """The same once more; raises `ParameterError` if it cannot be had."""
+    from clustlab import registry
+    from clustlab.runs.source import why_not_drawn
+    from clustlab.scripting.runs import carry_out
+    from clustlab.training.worker import new_run
+
+    registry.method(run.spec.method)  # says it of a clustering that was made elsewhere
+    if run.steps_before:
+        raise ParameterError(
+            f"{run.title} goes on from another run, so it cannot be repeated by itself.",
+            "Repeat the run that it goes on from, then train that longer.",
+        )
+    if missing := why_not_drawn(run.spec, run.manifest):
+        raise missing
+    again = new_run(store, run.spec)
+    carry_out(store, again, progress=sys.stderr.isatty())
+    return again
+
+
 def _add_work_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", nargs="?", help="without it, those named on standard input")
 
@@ -165,6 +209,12 @@ LONGER = Command(
     "Train a finished run longer: a new run begins with its steps and goes on.",
     _longer,
     _add_longer_arguments,
+)
+REPEAT = Command(
+    "repeat",
+    "Carry out a run once more, and say whether and why it comes out otherwise.",
+    _repeat,
+    _add_repeat_arguments,
 )
 WORK = Command(
     "work", "Carry out queued runs (called by the process runner).", _work, _add_work_arguments

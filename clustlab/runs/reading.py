@@ -163,6 +163,17 @@ class Environment(TypedDict):
     whole: NotRequired[Text]
 
 
+class Machine(TypedDict):
+    """`environment.json`: what tells one machine from another."""
+
+    system: NotRequired[Text]
+    processor: NotRequired[Text]
+    threads: NotRequired[Count]
+    device: NotRequired[Text]
+    python: NotRequired[Text]
+    packages: NotRequired[dict[Name, Name]]
+
+
 class _Schema(TypedDict):
     schema: Annotated[int, Meta(ge=1)]
 
@@ -264,3 +275,8 @@ def wish(text: bytes) -> WishRecord:
 def environment(text: bytes) -> Environment:
     """What tells one draw of a data set from another."""
     return parsed(text, Environment)
+
+
+def machine(text: bytes) -> Machine:
+    """Versions and device that a run was carried out with."""
+    return parsed(text, Machine)

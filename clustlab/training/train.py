@@ -277,9 +277,17 @@ class _Clock:
         return left, left + self.seconds
 
 
+def _processor(device: torch.device) -> str:
+    """What computes: the name of the GPU, or the kind of the processor."""
+    is_gpu = device.type == "cuda"
+    return torch.cuda.get_device_name(device) if is_gpu else platform.machine()
+
+
 def _record_environment(run: Run, store: RunStore, device: torch.device, reason: str) -> None:
     """Write down what the result may depend on besides the spec."""
     about = {
+        "system": platform.system(),
+        "processor": _processor(device),
         "threads": torch.get_num_threads(),
         "device": str(device),
         "device_reason": reason,
