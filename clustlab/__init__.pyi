@@ -4,6 +4,7 @@ from clustlab.registry import add_method as add_method
 from clustlab.scripting import estimators as sklearn
 from clustlab.scripting import plot as plot
 from clustlab.scripting.data import import_data as import_data
+from clustlab.scripting.exporting.formats import export as export
 from clustlab.scripting.runs import OpenRun as OpenRun
 from clustlab.scripting.runs import all_runs as all_runs
 from clustlab.scripting.runs import compare as compare
@@ -15,6 +16,7 @@ __all__ = [
     "add_method",
     "all_runs",
     "compare",
+    "export",
     "import_data",
     "open",
     "plot",

@@ -67,7 +67,6 @@ def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
         temporary.mkdir()
         try:
             yield temporary
-            flush(*temporary.iterdir(), temporary)
             _put(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,25 @@ import pandas as pd
 from clustlab.errors import ParameterError
 from clustlab.types import Array, Dataset
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which a spreadsheet takes text for one
+
 
 def csv(table: pd.DataFrame) -> bytes:
-    """Table as CSV in UTF-8."""
-    return bytes(table.to_csv(index=False).encode("utf-8"))
+    """Table as CSV in UTF-8, see `safe_cells`."""
+    return bytes(safe_cells(table).to_csv(index=False).encode("utf-8"))
+
+
+def safe_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """Table in which no text is a formula to a spreadsheet: an apostrophe stands before such.
+
+    Names of items and classes are those of files, which anybody may have made. Numbers stay.
+    """
+    texts = table.select_dtypes(["object", "string", "category"]).columns
+    return table.assign(**{name: table[name].map(_safe) for name in texts})
+
+
+def _safe(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 
 def parquet(table: pd.DataFrame) -> bytes:
@@ -50,12 +66,13 @@ def images(dataset: Dataset, table: pd.DataFrame) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as pack:  # PNG is compressed already
         for name, row in zip(files, rows, strict=True):
-            pack.writestr(name, _png(pictures[row]))
+            pack.writestr(name, png(pictures[row]))
         pack.writestr("items.csv", csv(table.assign(file=files)))
     return buffer.getvalue()
 
 
-def _png(item: Array) -> bytes:
+def png(item: Array) -> bytes:
+    """Image (h, w, c) uint8 as PNG, with its pixels as they are."""
     from PIL import Image
 
     pixels = np.ascontiguousarray(item[..., 0] if item.shape[-1] == 1 else item[..., :3])

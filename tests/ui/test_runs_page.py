@@ -1,13 +1,14 @@
 """The page Runs: names, tags and notes, and how one run is found among many."""
 
 import io
+import zipfile
 
 import pytest
 
 from clustlab.runs.labels import Label, label_of, set_label
 from clustlab.runs.pack import write_pack
 from clustlab.runs.status import queued_status, write_status
-from clustlab.ui.look import packs, unreadable_runs
+from clustlab.ui.look import exports, packs, unreadable_runs
 from clustlab.ui.look import runs as runs_page
 from tests.support import made_runs
 from tests.ui.test_pages import visit, words
@@ -191,3 +192,18 @@ def test_the_button_packs_what_is_chosen_unless_it_trains(runs, three, monkeypat
     assert "the command **pack**" in packs._why_not(three)
     write_status(three[0].path, queued_status())
     assert "stop it" in packs._why_not(three)
+
+
+def test_a_run_leaves_as_a_file_or_as_a_folder_in_an_archive(runs, three, monkeypatch):
+    monkeypatch.setattr(runs_page, "_chosen", lambda event, shown: [three[0]])
+    app = visit("runs")
+    assert not app.exception
+    app.selectbox(key="export-to").set_value("folders").run()
+    assert not app.exception
+    assert app.toggle(key="export-all-steps").disabled
+    table = exports.exported(three[0].id, "csv", all_steps=False).decode()
+    assert len(table.splitlines()) == 13
+    archive = zipfile.ZipFile(io.BytesIO(exports.exported(three[0].id, "folders", all_steps=False)))
+    images = [name for name in archive.namelist() if name.endswith(".png")]
+    assert len(images) == 12
+    assert images[0] == f"{three[0].id}/cluster-0/000000.png"

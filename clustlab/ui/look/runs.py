@@ -23,7 +23,7 @@ from clustlab.runs.labels import (
 from clustlab.runs.search import Wanted
 from clustlab.runs.store import RESUMABLE, Run
 from clustlab.ui import nav, session, state
-from clustlab.ui.look import packs, run_filters, unreadable_runs
+from clustlab.ui.look import exports, packs, run_filters, unreadable_runs
 from clustlab.ui.markdown import plain
 from clustlab.ui.run import summaries, train_longer
 from clustlab.ui.widgets import live
@@ -186,6 +186,7 @@ def _actions(chosen: list[Run]) -> None:
         st.rerun()
     if one:
         _edit(one)
+    exports.export_menu(one)
     packs.pack_button(chosen)
     words = f"Delete {len(chosen)}" if len(chosen) > 1 else "Delete"
     if st.button(words, icon=":material/delete:", disabled=not chosen):

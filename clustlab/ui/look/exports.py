@@ -1,0 +1,62 @@
+"""Export of a run to other programs, on the page Runs."""
+
+import io
+import tempfile
+import zipfile
+from pathlib import Path
+
+import streamlit as st
+
+from clustlab.runs.store import Run
+from clustlab.ui import session
+
+
+def export_menu(run: Run | None) -> None:
+    """Formats to choose from, and a button that makes the file when it is pressed."""
+    with st.popover("Export", icon=":material/download:", disabled=run is None):
+        if run is None or not len(run):
+            st.caption("Nothing to export yet: the run has no step.")
+            return
+        from clustlab.scripting.exporting.formats import FORMATS
+
+        to = st.selectbox(
+            "For",
+            list(FORMATS),
+            format_func=lambda name: f"{FORMATS[name].meaning} ({name})",
+            key="export-to",
+        )
+        chosen = FORMATS[to]
+        every = st.toggle(
+            "All steps",
+            disabled=not chosen.takes_all_steps,
+            key="export-all-steps",
+            help="In place of the last one. Tables of all steps have no images.",
+        )
+        with_all = every and chosen.takes_all_steps
+        st.download_button(
+            "Download",
+            lambda: exported(run.id, to, all_steps=with_all),
+            file_name=f"{run.id}-{to}{chosen.ending or '.zip'}",
+            key="export-run",
+            on_click="ignore",
+            type="primary",
+        )
+        st.caption("The command **export** writes other steps, and leaves out images.")
+
+
+def exported(run_id: str, to: str, *, all_steps: bool) -> bytes:
+    """A run in a format; a folder as a ZIP archive. Raises like `export`."""
+    from clustlab.scripting.exporting.formats import export
+    from clustlab.scripting.runs import open_run
+
+    with tempfile.TemporaryDirectory() as temporary:
+        target = Path(temporary) / run_id
+        export(open_run(run_id, session.store().root), to, target, all_steps=all_steps)
+        if target.is_file():
+            return target.read_bytes()
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as pack:
+            for file in sorted(target.rglob("*")):
+                if file.is_file():
+                    pack.write(file, file.relative_to(temporary))
+        return archive.getvalue()
