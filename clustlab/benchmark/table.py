@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 import clustlab
 from clustlab import params, registry
-from clustlab.analysis import probes, run_scores
+from clustlab.analysis import probes, run_scores, seed_table
 from clustlab.analysis.run_scores import Scores
 from clustlab.analysis.score_catalogue import LABELLED, OF_ONE_STEP, SCORES
 from clustlab.device import choose_device
@@ -434,3 +434,21 @@ def markdown(rows: Sequence[Row]) -> str:
         cells.append("; ".join(r.words for r in s.reported))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def lines(rows: Sequence[Row]) -> list[seed_table.Line]:
+    """The table as lines that can be written for a paper, see `seed_table`."""
+    headings = shown_figures(rows)
+    return [
+        seed_table.Line(
+            {
+                "Method": known.title if (known := registry.methods().get(s.method)) else s.method,
+                "Data": " ".join(filter(None, (s.dataset, s.data))),
+                "Preset": s.preset,
+                "Device": s.device,
+            },
+            s.seeds,
+            {text: s.figures[name] for name, text in headings.items() if name not in ROUNDED},
+        )
+        for s in summaries(rows)
+    ]

@@ -21,7 +21,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _benchmark(args: argparse.Namespace) -> int:
-    """Fill the table, and write it once more for reading beside it."""
+    """Fill the table, and write it once more beside it: for reading, and for a paper."""
+    from clustlab.analysis import seed_table
     from clustlab.benchmark import table
 
     out = Path(args.out) if args.out else RunStore(args.runs).root / "benchmark.csv"
@@ -38,6 +39,7 @@ def _benchmark(args: argparse.Namespace) -> int:
         out, specs, " ".join(args.data), lambda line: print(line, file=sys.stderr)
     )
     out.with_suffix(".md").write_text(table.markdown(rows), encoding="utf-8")
+    out.with_suffix(".tex").write_text(seed_table.latex(table.lines(rows)), encoding="utf-8")
     print_answer({"file": str(out), "rows": len(rows), "failed": failed})
     return 1 if failed else 0
 

@@ -3,11 +3,13 @@
 import argparse
 import contextlib
 import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clustlab.cli.command import Command
 from clustlab.cli.output import add_json_argument, print_answer, print_rows
-from clustlab.errors import RunNotFound
+from clustlab.errors import ParameterError, RunNotFound
 from clustlab.runs.labels import Label, label_of, set_label
 from clustlab.runs.search import Wanted
 from clustlab.runs.store import Run, RunStore, UnreadableRun
@@ -102,14 +104,42 @@ def _add_list_arguments(parser: argparse.ArgumentParser) -> None:
         "--search", default="", help="words to look for in all that describes a run"
     )
     parser.add_argument("--tag", nargs="+", action="extend", default=[], help="tags it must have")
+    parser.add_argument(
+        "--to",
+        choices=("csv", "latex"),
+        help="write a table, a line for all seeds of a setting",
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", help="of --to, such as table.tex")
+    parser.add_argument("--force", action="store_true", help="replace a file of this name")
 
 
 def _list(args: argparse.Namespace) -> int:
     store = RunStore(args.runs)
     wanted = Wanted(words=args.search, tags=args.tag)
+    if args.to or args.output:
+        return _write_table(args, store, [run for run in store.runs() if wanted.matches(run)])
     rows = [_listed_run(store, run) for run in store.runs() if wanted.matches(run)]
     rows += [_listed_folder(each) for each in store.unreadable() if wanted.matches_folder(each)]
     return print_rows(args, rows, ("run", "status", "steps", "tags", "title"))
+
+
+def _write_table(args: argparse.Namespace, store: RunStore, runs: Sequence[Run]) -> int:
+    from clustlab.analysis import seed_table
+    from clustlab.data.new_files import new_file
+
+    if not (args.to and args.output):
+        raise ParameterError(
+            "A table needs a format and a file.", "For example: --to latex -o table.tex."
+        )
+    lines = seed_table.lines_of_runs(store, runs)
+    if not lines:
+        raise ParameterError("None of these runs is done.", "Choose others, or wait for them.")
+    text = {"csv": seed_table.csv, "latex": seed_table.latex}[args.to](lines)
+    target = Path(args.output)
+    with new_file(target, force=args.force) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    n_runs = sum(len(line.seeds) for line in lines)
+    return print_answer({"file": str(target), "lines": len(lines), "runs": n_runs})
 
 
 def _listed_folder(folder: UnreadableRun) -> dict[str, Any]:

@@ -32,6 +32,11 @@ def description(run: RunRecord) -> str:
     return _told(run, _parts(run))
 
 
+def what_differs(run: RunRecord) -> str:
+    """What sets a run apart from the plain one of its method, data set and preset, in words."""
+    return ", ".join(_parts(run).values())
+
+
 def titles(runs: Sequence[RunRecord]) -> list[str]:
     """Titles of runs that stand side by side: what all of them share is said by none.
 

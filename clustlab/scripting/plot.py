@@ -4,10 +4,12 @@ Charts are Altair's; sheets of images are Pillow's. A notebook shows either wher
 line of a cell.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from clustlab.data.new_files import new_file
 from clustlab.errors import ParameterError
 from clustlab.scripting.runs import LAST, OpenRun
 from clustlab.views import curves as learning
@@ -132,3 +134,50 @@ def curves(run: OpenRun, *scores: str) -> "alt.LayerChart":
     return learning.metrics(
         table, wanted, phases=(), read_anew=timeline.read_anew(), title=run.title
     )
+
+
+def save(
+    chart: "alt.TopLevelMixin | Image",
+    path: str | Path,
+    *,
+    size: Literal["column", "page"] = "page",
+    title: str | None = None,
+    caption: str = "",
+    force: bool = False,
+) -> Path:
+    """Write a chart as PNG, SVG or PDF, on a light ground and with its fonts, as `path` ends.
+
+    Parameters
+    ----------
+    chart : Chart or Image
+        Of this module or of your own; an image of pixels can be a PNG only, and stays as it is.
+    size : str
+        `column` is 86 mm wide, `page` 178 mm.
+    title : str, optional
+        What stands above it; by default the title that it has, and nothing if it is empty.
+    caption : str
+        What stands below it.
+    force : bool
+        Whether it may replace a file.
+
+    Raises
+    ------
+    ParameterError
+        If the name ends in no such kind, or there is a file already.
+    """
+    from clustlab.views import pictures, specification
+
+    target = Path(path)
+    kind: Any = target.suffix.lower().lstrip(".")
+    is_pixels = not hasattr(chart, "to_dict")
+    if kind not in (("png",) if is_pixels else pictures.MIME):
+        able = "PNG" if is_pixels else "PNG, SVG or PDF"
+        raise ParameterError(f"{target.name} does not end in {able}.", "Such as: figure.png.")
+    if is_pixels:
+        content = sheets.png(np.asarray(chart))
+    else:
+        spec = specification.vega_lite_spec(chart)  # type: ignore[arg-type]
+        content = pictures.picture(spec, kind, size=size, title=title, caption=caption)
+    with new_file(target, force=force) as temporary:
+        temporary.write_bytes(content)
+    return target

@@ -74,6 +74,15 @@ class QueryValue:
         return self.key in st.query_params
 
 
+@dataclass(frozen=True)
+class RunAndStep:
+    """What charts are of, for the names of their files."""
+
+    run_id: str
+    title: str
+    step: int
+
+
 def widget(key: str) -> SessionValue[Any]:
     """Value of a widget of which there are many, or what belongs to it; None if not drawn yet."""
     return SessionValue(key, None)
@@ -113,6 +122,7 @@ def keep_in_address(names: Sequence[str], **others: str) -> None:
 # -- the run that is looked at -----------------------------------------------------------------
 RUN = SessionValue[str | None]("run", None)
 STEP = SessionValue[int | None]("step", None)  # None follows the newest
+RUN_AND_STEP = SessionValue["RunAndStep | None"]("run-and-step", None)  # as the page draws them
 AWAITED = SessionValue[tuple[str, str] | None]("awaited", None)
 """A queued run to look at once it starts, and the one that is looked at meanwhile."""
 RUN_IN_ADDRESS, STEP_IN_ADDRESS = QueryValue("run"), QueryValue("step")

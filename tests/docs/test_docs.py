@@ -23,8 +23,10 @@ ROWS = "a row is missing or left over; `python -m clustlab docs` mends it"
 PLUGINS = {**registry.methods(), **registry.datasets()}
 NAMES = {  # where a package is imported under another name than it is installed under
     "PIL": "pillow",
+    "fontTools": "fonttools",
     "sklearn": "scikit-learn",
     "umap": "umap-learn",
+    "vl_convert": "vl-convert-python",
     "xdist": "pytest-xdist",
 }
 OPTIONAL = {"ray"}  # imported where used, with a word if they are missing

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import clustlab as cl
 from clustlab.analysis import metrics
@@ -183,3 +184,21 @@ def test_arrays_and_files_become_data_sets(data_folder):
 def test_arrays_that_do_not_fit_are_refused_in_words(data_folder, items, more, told):
     with pytest.raises(ParameterError, match=told):
         cl.import_data(items, "Mine", progress=False, **more)
+
+
+def test_a_chart_is_saved_as_its_name_ends_and_over_nothing(dec, tmp_path):
+    chart = cl.plot.confusion(dec)
+    svg = cl.plot.save(chart, tmp_path / "a.svg", size="column", title="Mine", caption="See.")
+    assert 'width="86mm"' in svg.read_text()
+    assert ">Mine</text>" in svg.read_text()
+    assert cl.plot.save(chart, tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+    sheet = cl.plot.clusters(dec, across=3, tile=8)
+    png = cl.plot.save(sheet, tmp_path / "a.png")
+    assert (np.asarray(Image.open(png)) == np.asarray(sheet)).all()
+    for thing, name, words in (
+        (chart, "a.gif", "does not end in PNG, SVG or PDF"),
+        (sheet, "a.svg", "does not end in PNG"),
+        (chart, "a.svg", "already"),
+    ):
+        with pytest.raises(ParameterError, match=words):
+            cl.plot.save(thing, tmp_path / name)

@@ -14,6 +14,7 @@ from clustlab.benchmark import table
 from clustlab.benchmark.table import Summary
 from clustlab.runs import titles
 from clustlab.ui import nav, session
+from clustlab.ui.look import exports
 from clustlab.ui.markdown import plain
 from clustlab.ui.widgets import panels
 from clustlab.views import scores
@@ -66,6 +67,7 @@ def _table(file: Path) -> None:
         placeholder="",  # of what was not measured
         alt="Figures of all methods, one line a method and data set",
     )
+    exports.table_buttons(lambda: table.lines(table.read(file)), file.stem)
     chosen = st.selectbox(
         "Data", known, format_func=lambda k: plain(_data_words(*k)), key="figures-data"
     )

@@ -14,6 +14,7 @@ from clustlab.ui import state
 from clustlab.ui.learn import plane
 from clustlab.ui.markdown import authored
 from clustlab.ui.state import SessionValue
+from clustlab.ui.widgets.picture_menu import picture_menu
 from clustlab.views import specification
 
 Mover = Callable[[str, tuple[tuple[float, float], ...]], None]
@@ -33,13 +34,15 @@ def _part(part: Element, values: Values, key: str, move: Mover | None) -> None:
     if isinstance(part, Words):
         st.markdown(authored(part.text))
     elif isinstance(part, Chart):
+        spec = specification.vega_lite_spec(part.chart)
         st.vega_lite_chart(
-            specification.vega_lite_spec(part.chart),
+            spec,
             width="stretch",
             height=part.height or "content",
             key=key,
             alt=part.alt,
         )
+        picture_menu(spec, name=key, key=key, reading=part.alt)
     elif isinstance(part, Picture):
         st.image(part.pixels, width=part.width or "content", alt=part.alt)
     elif isinstance(part, Numbers):

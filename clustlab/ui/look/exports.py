@@ -3,12 +3,19 @@
 import io
 import tempfile
 import zipfile
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from clustlab.runs.store import Run
 from clustlab.ui import session
+from clustlab.ui.markdown import plain
+
+if TYPE_CHECKING:
+    from clustlab.analysis.seed_table import Line
 
 
 def export_menu(run: Run | None) -> None:
@@ -42,6 +49,37 @@ def export_menu(run: Run | None) -> None:
             type="primary",
         )
         st.caption("The command **export** writes other steps, and leaves out images.")
+
+
+def table_buttons(make: Callable[[], Sequence["Line"]], name: str) -> None:
+    """Buttons that download a table of figures, with a line for all seeds of a setting."""
+    with st.container(horizontal=True):
+        for kind, words in (("csv", "Table as CSV"), ("latex", "Table as LaTeX")):
+            st.download_button(
+                plain(words),
+                partial(table, make, kind),
+                file_name=f"{name}.{'tex' if kind == 'latex' else kind}",
+                key=f"{name}-{kind}",
+                icon=":material/table:",
+                on_click="ignore",
+                type="tertiary",
+                help="Mean, least and greatest over all seeds of the same settings",
+            )
+
+
+def table(make: Callable[[], Sequence["Line"]], kind: str) -> str:
+    """Table of figures as text."""
+    from clustlab.analysis import seed_table
+
+    lines = make()
+    return seed_table.latex(lines) if kind == "latex" else seed_table.csv(lines)
+
+
+def lines_of(runs: Sequence[Run]) -> Sequence["Line"]:
+    """Runs as lines of a table."""
+    from clustlab.analysis import seed_table
+
+    return seed_table.lines_of_runs(session.store(), runs)
 
 
 def exported(run_id: str, to: str, *, all_steps: bool) -> bytes:

@@ -16,6 +16,7 @@ from clustlab.ui.markdown import plain
 from clustlab.ui.run import surrogate_tree
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import available_width, panels
+from clustlab.ui.widgets.picture_menu import picture_menu
 from clustlab.views import artefacts, curves, specification
 
 
@@ -77,3 +78,4 @@ def _place(shown: Any, name: str, title: str) -> None:
     else:
         spec = specification.vega_lite_spec(shown)
         st.vega_lite_chart(spec, width="stretch", key=f"artefact-{name}", alt=title)
+        picture_menu(spec, name=name, key=f"artefact-{name}")

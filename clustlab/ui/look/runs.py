@@ -116,6 +116,7 @@ def _rows(runs: list[Run]) -> None:
     st.caption("Scores are from the last step of each run.")
     with st.container(horizontal=True, key="run-actions"):
         _actions(_chosen(event, runs))
+    exports.table_buttons(lambda: exports.lines_of(runs), "runs")
 
 
 def _chosen(event: Any, shown: list[Run]) -> list[Run]:

@@ -50,6 +50,7 @@ def draw_scrubber(run: Run, timeline: Timeline, step: int) -> None:
                     alt="Share of labels changed at each step, with marks at alarms, interventions "
                     "and recomputed clusters",
                     with_guide=False,
+                    with_menu=False,
                 )
                 state.SCRUBBER.set(step)
                 st.slider(

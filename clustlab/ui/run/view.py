@@ -8,7 +8,7 @@ import streamlit as st
 from clustlab.analysis.step_view import StepView
 from clustlab.runs.store import Run
 from clustlab.types import ClassRule
-from clustlab.ui import session
+from clustlab.ui import session, state
 from clustlab.ui.markdown import plain
 from clustlab.ui.widgets import live
 
@@ -36,6 +36,7 @@ def chosen_step(run: Run, class_rule: ClassRule | None = None) -> View:
     else:
         timeline.extend(shown)
     step = session.step(len(timeline))
+    state.RUN_AND_STEP.set(state.RunAndStep(run.id, run.title, step))
     return view_of(run, step, session.class_rule() or class_rule)
 
 

@@ -11,6 +11,7 @@ from clustlab.registry import Method
 from clustlab.ui import session, state
 from clustlab.ui.markdown import Markdown, plain
 from clustlab.ui.shared import Shared, key_of
+from clustlab.ui.widgets.picture_menu import picture_menu
 from clustlab.views import curves, loop, specification
 from clustlab.views.theme import reading
 
@@ -29,24 +30,35 @@ def chart(view: Callable[..., Any], *args: Any, key: str, alt: str = "", **optio
     Keep what varies with the step in the data of a chart, out of its title and its key: then
     Streamlit hands the new rows to the chart that is there, instead of building another one.
     `select` names the selections to react to, `height` fixes the height in pixels; charts that are
-    several side by side have a `width` of their own ("content").
+    several side by side have a `width` of their own ("content"). Without a guide, the menu to save
+    a chart stands within it and takes no room; `with_menu` is for what is no chart to be saved.
     """
     select = options.pop("select", None)
     height, width = options.pop("height", None), options.pop("width", "stretch")
-    with_guide = options.pop("with_guide", True)
+    with_guide, with_menu = options.pop("with_guide", True), options.pop("with_menu", True)
     on_select = options.pop("on_select", "rerun" if select else "ignore")
+    spec, text = _specification(view, *args, **options), reading(view)
     event = st.vega_lite_chart(
-        _specification(view, *args, **options),
+        spec,
         width=width,
         height=height or "content",
         key=key,
         on_select=on_select,
         selection_mode=select,
-        alt=alt or reading(view),
+        alt=alt or text,
     )
-    if with_guide:
-        guide(view, curves.ABOUT_READ_ANEW if options.get("read_anew") else "")
+    place = f"below-{key}" if with_guide else f"within-{key}"  # see style.css
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=place):
+        if with_guide:
+            guide(view, curves.ABOUT_READ_ANEW if options.get("read_anew") else "")
+        if with_menu:
+            picture_menu(spec, name=_name(view), key=key, reading=text)
     return event if on_select != "ignore" else None
+
+
+def _name(view: Callable[..., Any]) -> str:
+    """What a view shows, in the name of a file."""
+    return getattr(view, "__name__", "chart").strip("_").replace("_", "-")
 
 
 _specifications: Shared[dict[str, Any]] = Shared(48)
