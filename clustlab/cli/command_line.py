@@ -27,6 +27,7 @@ from clustlab.cli import (
     new,
     outside,
     packs,
+    page,
     runs,
     training,
 )
@@ -51,6 +52,7 @@ COMMANDS = (  # in the order of --help
     exporting.EXPORT,
     packs.PACK,
     packs.UNPACK,
+    page.PAGE,
     listings.METHODS,
     listings.DATASETS,
     importing.IMPORT,

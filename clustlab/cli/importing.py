@@ -1,12 +1,11 @@
 """Commands for data of one's own: `import`, `features` and `remove`."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clustlab.cli.command import Command, named_values, whole_number
-from clustlab.cli.output import complain, print_answer
+from clustlab.cli.output import complain, print_answer, show_progress
 from clustlab.errors import ParameterError
 from clustlab.runs.store import RunStore
 
@@ -124,14 +123,6 @@ def _size(text: str | None) -> tuple[int, int] | None:
             "For example: --size 32, or --size 32x48 for height and width.",
         )
     return sides[0], sides[-1]
-
-
-def show_progress(message: str, share: float) -> None:
-    """Draw how far an import is, on a terminal."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{message} ({100 * share:.0f} %)", end="", file=sys.stderr, flush=True)
-        if share >= 1:
-            print(file=sys.stderr)
 
 
 def _name_refused(refused: Any, n_refused: int) -> None:

@@ -44,3 +44,11 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
 def add_needless_json_argument(parser: argparse.ArgumentParser) -> None:
     """Accept `--json` where the answer is JSON anyway."""
     parser.add_argument("--json", action="store_true", help="JSON, which is the output in any case")
+
+
+def show_progress(message: str, share: float) -> None:
+    """Draw how far something is, on a terminal."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{message} ({100 * share:.0f} %)", end="", file=sys.stderr, flush=True)
+        if share >= 1:
+            print(file=sys.stderr)

@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 
 from clustlab.cli.command import Command, named_values, whole_number
-from clustlab.cli.importing import show_progress
-from clustlab.cli.output import complain, print_answer
+from clustlab.cli.output import complain, print_answer, show_progress
 from clustlab.cli.runs import last_figures
 from clustlab.runs.store import RunStore
 
