@@ -1,10 +1,11 @@
 """What a page says of a run besides its steps, and how to read what it draws."""
 
 import contextlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from clustlab.analysis import shared_items
+from clustlab.analysis import comparison, shared_items
 from clustlab.data import plain_files
 from clustlab.data.checked_json import Unreadable
 from clustlab.params import label_of_setting
@@ -74,6 +75,17 @@ def about(store: RunStore, run: Run, dataset: Dataset) -> dict[str, Rows]:
         "Changed by hand": by_hand,
         "Made with": _made_with(store, run),
     }
+
+
+def differing(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Settings in which runs differ, in words: `name`, and `values` by run."""
+    return [
+        {
+            "name": label_of_setting(row["name"]),
+            "values": {run: _told(value) for run, value in row["values"].items()},
+        }
+        for row in comparison.differing(runs)
+    ]
 
 
 def _told(value: Any) -> str:

@@ -208,7 +208,7 @@ def _page(
             {**r.facts, "about": about.about(store, s.run, s.dataset)}
             for s, r in zip(sources, recordings, strict=True)
         ],
-        "differing": comparison.differing([s.run for s in sources]) if len(sources) > 1 else [],
+        "differing": about.differing([s.run for s in sources]),
     }
     packs = {}
     for i, each in enumerate(recordings):

@@ -265,7 +265,7 @@ def test_two_runs_have_common_numbers_and_agree_as_compared(store, run):
     ]
     both = replayed.table(opened.pair, "common", 4, n_ids + 1, n_ids + 1)
     assert both[:K, :K].tolist() == told["pairs"][0]["contingency"]
-    assert {row["name"] for row in facts["differing"]} >= {"method"}
+    assert {row["name"] for row in facts["differing"]} >= {"Method"}
 
 
 def test_sentences_and_tables_of_the_second_run_have_its_common_numbers(store, run):

@@ -11,7 +11,9 @@ function textOf(id) {
 }
 
 function bytesOf(id) {
-  const letters = atob(textOf(id));
+  const text = textOf(id);
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const letters = atob(text);
   const bytes = new Uint8Array(letters.length);
   for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
   return bytes;
@@ -22,24 +24,34 @@ async function inflated(bytes) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-// Arrays by name, each { values, shape, row }, where row is how many values a step has.
+// What gives an array by its name as { values, row }, where row is how many values a step has.
+// Arrays are put together when first asked for: a first look does not need all of them.
 function unpacked(bytes, contents) {
-  const arrays = {};
+  const [places, arrays] = [new Map(), new Map()];
   let start = 0;
-  for (const { name, type, shape } of contents) {
-    const Kind = TYPES[type];
-    const size = shape.reduce((product, side) => product * side, 1);
-    const row = shape[0] ? size / shape[0] : 0;
-    const values = new Kind(size);
-    for (let byte = 0; byte < Kind.BYTES_PER_ELEMENT; byte++) {
-      for (let i = 0; i < size; i++) values[i] |= bytes[start + i] << (8 * byte);
-      start += size;
-    }
-    // from the second step on, differences are kept, which wrap around as sums do here
-    if (shape.length > 1) for (let i = row; i < size; i++) values[i] += values[i - row];
-    arrays[name] = { values, shape, row };
+  for (const each of contents) {
+    places.set(each.name, { ...each, start });
+    start += sizeOf(each.shape) * TYPES[each.type].BYTES_PER_ELEMENT;
   }
-  return arrays;
+  return (name) => {
+    if (!arrays.has(name)) arrays.set(name, whole(bytes, places.get(name)));
+    return arrays.get(name);
+  };
+}
+
+const sizeOf = (shape) => shape.reduce((product, side) => product * side, 1);
+
+function whole(bytes, { type, shape, start }) {
+  const values = new TYPES[type](sizeOf(shape));
+  const { length, BYTES_PER_ELEMENT: planes } = values;
+  const row = shape[0] ? length / shape[0] : 0;
+  for (let plane = 0; plane < planes; plane++) {
+    const first = start + plane * length;
+    for (let i = 0; i < length; i++) values[i] |= bytes[first + i] << (8 * plane);
+  }
+  // from the second step on, differences are kept, which wrap around as sums do here
+  if (shape.length > 1) for (let i = row; i < length; i++) values[i] += values[i - row];
+  return { values, row };
 }
 
 export async function load() {
@@ -50,12 +62,12 @@ export async function load() {
   const picture = createImageBitmap(new Blob([bytesOf("pack-atlas")], { type: "image/webp" }));
   const [items, ...others] = await Promise.all(packs);
   const own = unpacked(items, facts.arrays);
-  const count = own.item.values.length;
+  const numbers = own("item").values;
   const page = {
     facts,
-    count,
-    items: own.item.values,
-    labels: own.label ? own.label.values : null,
+    count: numbers.length,
+    items: numbers,
+    labels: facts.arrays.some(({ name }) => name === "label") ? own("label").values : null,
     sides: facts.runs.map((run, i) => makeSide(facts, run, unpacked(others[i], run.arrays), i)),
     pair: facts.pair ? makePair(facts, unpacked(others[facts.runs.length], facts.pair)) : null,
     atlas: null,
@@ -74,9 +86,7 @@ export function placeOf(step, steps) {
 
 // Cells that are not 0 of the table of one step: [row, column, count].
 function cells(arrays, name, step, columns) {
-  const start = arrays[`${name}.start`].values;
-  const cell = arrays[`${name}.cell`].values;
-  const count = arrays[`${name}.count`].values;
+  const [start, cell, count] = ["start", "cell", "count"].map((of) => arrays(`${name}.${of}`).values);
   const found = [];
   for (let i = start[step]; i < start[step + 1]; i++) {
     found.push([Math.floor(cell[i] / columns), cell[i] % columns, count[i]]);
@@ -87,7 +97,7 @@ function cells(arrays, name, step, columns) {
 // One run of the page. Steps are told by their place among those that the page has of the run.
 function makeSide(facts, run, arrays, number) {
   const part = (name, place) => {
-    const { values, row } = arrays[name];
+    const { values, row } = arrays(name);
     return values.subarray(place * row, (place + 1) * row);
   };
   return {
@@ -105,7 +115,7 @@ function makeSide(facts, run, arrays, number) {
 
 function makePair(facts, arrays) {
   return {
-    verdict: (frame) => arrays.verdict.values.subarray(frame * 5, frame * 5 + 5),
+    verdict: (frame) => arrays("verdict").values.subarray(frame * 5, frame * 5 + 5),
     common: (frame) => cells(arrays, "common", frame, facts.n_ids + 1),
   };
 }

@@ -51,9 +51,9 @@ export function createHead(element, page, side) {
   const letter = side.letter ? el("span", { class: `letter line-${side.number}` }, side.letter) : null;
   element.append(el("h2", {}, letter, run.title), where, scores, story, alarms);
   return {
-    update(place, frame) {
+    update(state, place) {
       const step = run.steps[place];
-      const over = facts.frames[frame] > step ? " (this run has ended)" : "";
+      const over = facts.frames[state.frame] > run.steps.at(-1) ? " (this run has ended)" : "";
       where.textContent = `Step ${step} of ${run.n_steps - 1} · ${run.phases[place]}${over}`;
       scores.replaceChildren(...scoresAt(facts, run, step));
       story.textContent = run.stories[place].join(" ");
@@ -119,7 +119,7 @@ function differences({ facts, sides }) {
   );
   const head = el("tr", {}, el("td", {}), sides.map((side) => el("th", { scope: "col" }, side.letter)));
   const table = el("table", { class: "plain" }, el("thead", {}, head), el("tbody", {}, rows));
-  return el("section", {}, el("h3", {}, "Where the settings differ"), table);
+  return el("section", { class: "differences" }, el("h3", {}, "Where the settings differ"), table);
 }
 
 // -- what is selected ----------------------------------------------------------------------------

@@ -26,7 +26,9 @@ const state = {
   pace: 1,
   playing: 0, // timer
 };
-const parts = []; // each has update(state), called whenever something has changed
+const parts = []; // { box, update(state) }: called when something has changed and the box is in sight
+const stale = new Set(); // parts that have missed a change
+const inSight = new Set(); // boxes
 
 const actions = {
   place: (side) => side.places[state.frame],
@@ -48,9 +50,30 @@ function change(some) {
 }
 
 function render() {
-  for (const part of parts) part.update(state);
+  for (const part of parts) stale.add(part);
+  draw();
   writeAddress();
 }
+
+// What is out of sight is drawn when it comes into sight.
+function draw(all = false) {
+  for (const part of [...stale]) {
+    if (part.box && !inSight.has(part.box) && !all) continue;
+    stale.delete(part);
+    part.update(state);
+  }
+}
+
+const watch = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) inSight.add(target);
+      else inSight.delete(target);
+    }
+    draw();
+  },
+  { rootMargin: "150px" },
+);
 
 // -- steps -----------------------------------------------------------------------------------------
 function go(frame) {
@@ -199,14 +222,15 @@ function onKey(event) {
 // -- putting it together -----------------------------------------------------------------------------
 const maps = [];
 
-function panel(main, area, make) {
+// A box for a part; `update` is given what the part offers, and called when it is to be drawn.
+function panel(main, area, make, update) {
   const box = el("section", { class: `panel ${area}` });
   main.append(box);
-  return make(box);
+  const part = make(box);
+  parts.push({ box, update: () => update(part) });
+  watch.observe(box);
+  return part;
 }
-
-// A part that draws one run at the step in view.
-const following = (side, part) => parts.push({ update: () => part.update(state, actions.place(side)) });
 
 function build() {
   const main = document.getElementById("main");
@@ -225,28 +249,28 @@ function build() {
   const figures = el("div", { class: `figures runs-${sides.length}` });
   const beside = el("aside", { class: "panel inspector", "aria-label": "What is selected" });
   main.append(el("div", { class: "columns" }, figures, beside));
-  for (const side of sides) {
-    const head = panel(figures, "head", (box) => createHead(box, page, side));
-    parts.push({ update: () => head.update(actions.place(side), state.frame) });
-  }
-  for (const side of sides) {
-    const part = panel(figures, "embedding", (box) => createMapPart(box, page, side, actions));
-    maps.push(part.map);
-    following(side, part);
-  }
-  for (const side of sides) following(side, panel(figures, "clusters", (box) => createClusters(box, page, side, actions)));
-  if (page.pair) parts.push(panel(figures, "agreement wide", (box) => createPair(box, page, actions)));
-  if (page.labels) {
-    for (const side of sides) following(side, panel(figures, "confusion", (box) => createConfusion(box, page, side, actions)));
-  }
-  for (const side of sides) following(side, panel(figures, "shifts", (box) => createShifts(box, page, side, actions)));
-  const curves = panel(figures, "scores-over-steps wide", (box) => {
-    box.append(el("h3", {}, "Scores over the steps"));
-    const made = createCurves(box, page, (step) => actions.step(step));
-    box.append(guide(facts.readings.curves));
-    return made;
-  });
-  parts.push({ update: () => curves.update(sides.map((side) => side.facts.steps[actions.place(side)])) });
+  // a box for each run, which follows it
+  const each = (area, create) =>
+    sides.map((side) =>
+      panel(figures, area, (box) => create(box, page, side, actions), (part) => part.update(state, actions.place(side))),
+    );
+  each("head", createHead);
+  maps.push(...each("embedding", createMapPart).map((part) => part.map));
+  each("clusters", createClusters);
+  if (page.pair) panel(figures, "agreement wide", (box) => createPair(box, page, actions), (part) => part.update(state));
+  if (page.labels) each("confusion", createConfusion);
+  each("shifts", createShifts);
+  panel(
+    figures,
+    "scores-over-steps wide",
+    (box) => {
+      box.append(el("h3", {}, "Scores over the steps"));
+      const made = createCurves(box, page, actions.step);
+      box.append(guide(facts.readings.curves));
+      return made;
+    },
+    (part) => part.update(sides.map((side) => side.facts.steps[actions.place(side)])),
+  );
   figures.append(
     el("section", { class: "panel wide alarms" }, el("h3", {}, "Alarms"), alarmList(page, actions.step)),
     el("section", { class: "panel wide" }, el("h3", {}, sides.length > 1 ? "About the runs" : "About the run"), aboutRuns(page)),
@@ -270,6 +294,10 @@ window.addEventListener("hashchange", () => {
   render();
 });
 window.addEventListener("resize", () => requestAnimationFrame(render));
+window.addEventListener("beforeprint", () => draw(true));
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", applyTheme);
-page.picture.then(render);
-requestAnimationFrame(() => performance.mark("first frame"));
+page.picture.then(() => {
+  performance.mark("images");
+  render();
+});
+requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("first frame")));

@@ -4,7 +4,7 @@ import { count, el, percent } from "./drawing.js";
 
 const MOST = 4900; // cells drawn
 const MOST_TEXTS = 420; // with numbers in them
-const FULL = 0.78; // share from which a cell is dark in the light theme, too
+const FULL = 0.8; // share from which white letters are easier to read in the light theme, too
 
 // A table that can be gone through with the arrow keys; Enter or a click chooses a cell.
 // options: label, onPick(row, column)
@@ -69,7 +69,8 @@ export function createTable(element, options) {
     }
     place = [Math.min(place[0], table.rows.length - 1), Math.min(place[1], table.columns.length - 1)];
     const isSmall = size > MOST_TEXTS || table.columns.length > 22;
-    const isSteep = table.columns.length > 6 || table.columns.some(({ words }) => words.length > 8);
+    const longest = Math.max(...table.columns.map(({ words }) => words.length), 0);
+    const isSteep = longest > 8 || (longest > 3 && table.columns.length > 6);
     const head = el(
       "tr",
       {},
@@ -100,7 +101,7 @@ export function createTable(element, options) {
     const [row, column] = [table.rows[y], table.columns[x]];
     const share = total ? number / total : 0;
     const outlined = table.isOutlined(row.id, column.id);
-    const words = table.cellWords(row, column, number, percent(total ? share : NaN));
+    const words = table.cellWords(row.id, column.id, number, percent(total ? share : NaN));
     const classes = ["cell", outlined && "matched", share >= FULL && "full"].filter(Boolean).join(" ");
     return el(
       "td",
