@@ -10,11 +10,12 @@ from playwright.sync_api import expect
 
 import clustlab as cl
 from clustlab.analysis import transitions
-from clustlab.replay.page import Limits, page
+from clustlab.replay.page import Limits
+from clustlab.replay.page import page as replay_page
 from clustlab.runs.labels import Label, set_label
 from clustlab.types import Dataset, Snapshot
 from tests.support import made_runs
-from tests.support.browser import PATIENCE, SIZE, Watch, until
+from tests.support.browser import PATIENCE, SIZE, Watch, settle, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 HOSTILE = "</script><img src=x onerror=alert(1)> <b>bold</b> {{FACTS}}"
@@ -29,7 +30,7 @@ def written(store, kmeans_runs, tmp_path_factory):
     def write(*runs, **limits):
         file = folder / f"{'-'.join(run.id for run in runs)}.html"
         if not file.exists():
-            file.write_bytes(page(store, [run.id for run in runs], Limits(**limits)).html)
+            file.write_bytes(replay_page(store, [run.id for run in runs], Limits(**limits)).html)
         return file.as_uri()
 
     return write
@@ -338,6 +339,24 @@ def test_two_runs_are_replayed_side_by_side(window, written, kmeans_runs, store)
         expect(ended).to_contain_text("this run has ended")
     window.locator(".clusters canvas.sheet").first.click(position={"x": 12, "y": 12})
     assert window.locator(".biography .life").count() == 2
+
+
+def test_the_page_runs_hands_on_a_page(window, page, address, kmeans_runs, tmp_path):
+    page.goto(f"{address}/runs?find={kmeans_runs[0].id}")
+    settle(page)
+    table = page.get_by_test_id("stDataFrame")
+    box = table.bounding_box()
+    page.mouse.click(box["x"] + 12, box["y"] + 36 + 28)  # its only row
+    button = page.get_by_role("button", name="Replay page")
+    expect(button).to_be_enabled()
+    settle(page)
+    with page.expect_download() as download:
+        button.click()
+    file = tmp_path / "handed on.html"
+    download.value.save_as(file)
+    assert download.value.suggested_filename == f"{kmeans_runs[0].id}.html"
+    opened_at(window, file.as_uri())
+    expect(window.locator(".head .scores")).to_contain_text("ACC")
 
 
 # -- all kinds of items ----------------------------------------------------------------------------

@@ -81,6 +81,32 @@ def test_where_nothing_matches_there_is_a_way_out(runs, three):
     assert not app.exception
 
 
+def handing_on(app):
+    """The button that makes a replay page."""
+    (found,) = app.get("download_button")
+    return found.proto
+
+
+def test_a_replay_page_is_offered_of_one_run_or_of_two_over_the_same_items(
+    runs, three, monkeypatch
+):
+    made_runs.data(runs, "others", seed=5)
+    other = made_runs.run(runs, [[0, 1, 2] * 4], "others")
+    chosen = []
+    monkeypatch.setattr(runs_page, "_chosen", lambda event, shown: chosen)
+    for now, is_offered, says in (
+        ([], False, "One HTML file"),
+        (three[:1], True, "One HTML file"),
+        (three[:2], True, "One HTML file"),
+        (three, False, "One HTML file"),
+        ([three[0], other], False, "other items"),
+    ):
+        chosen[:] = now
+        proto = handing_on(visit("runs"))
+        assert proto.disabled is not is_offered
+        assert says in proto.help
+
+
 def test_a_run_gets_a_name_and_the_change_can_be_undone(runs, three, monkeypatch):
     run = three[1]
     monkeypatch.setattr(runs_page, "_chosen", lambda event, shown: [run])

@@ -49,7 +49,8 @@ export function createHead(element, page, side) {
   const story = el("p", { class: "story" });
   const alarms = el("p", { class: "alarm-line" });
   const letter = side.letter ? el("span", { class: `letter line-${side.number}` }, side.letter) : null;
-  element.append(el("h2", {}, letter, run.title), where, scores, story, alarms);
+  const title = side.letter ? el("h2", {}, letter, run.title) : ""; // else the page has it
+  element.append(title, where, scores, story, alarms);
   return {
     update(state, place) {
       const step = run.steps[place];
@@ -176,21 +177,28 @@ export function createInspector(element, page, actions) {
     const cluster = side.part("cluster", place)[item];
     const sure = side.part("confidence", place)[item] / 65535;
     const changes = side.part("changes", place)[item];
-    const known = page.labels && page.labels[item] !== NOTHING;
-    const verdict = isWrong(page, side, place, item) ? "not what its cluster stands for" : "what its cluster stands for";
     const now = isNoise(page, cluster)
-      ? [chip(page, cluster), " Noise: it belongs to no cluster"]
-      : [chip(page, cluster), ` Cluster ${cluster}, confidence ${figure(sure)}${known ? `; its class is ${verdict}` : ""}`];
+      ? " Noise: it belongs to no cluster."
+      : ` Cluster ${cluster}, confidence ${figure(sure)}${meaning(side, item, place, cluster)}.`;
     const times = `Changed cluster ${plural(changes, "time")} up to this step.`;
     return el(
       "section",
       { class: "life" },
       side.letter ? el("h4", {}, `${side.letter}: ${side.facts.method}`) : null,
-      el("p", {}, now),
+      el("p", {}, chip(page, cluster), now),
       el("p", {}, times),
       strip(side, item, place),
       ...moves(side, item),
     );
+  }
+
+  // What the cluster of an item stands for, beside the item's own class.
+  function meaning(side, item, place, cluster) {
+    if (!page.labels || page.labels[item] === NOTHING) return "";
+    const meant = side.part("class_of", place)[cluster];
+    if (meant === NOTHING) return "; the cluster stands for no class";
+    if (meant === page.labels[item]) return "; the cluster stands for its class";
+    return `; the cluster stands for another class, ${facts.class_names[meant]}`;
   }
 
   // Its cluster at each step as cells, and its confidence as a line above them.

@@ -211,9 +211,9 @@ export function createClusters(element, page, side, actions) {
         members.get(Math.min(clusters[i], facts.n_ids))?.push(i);
       }
       const compare = ORDERS[state.order][1](side, place);
-      const across = sheet.columns();
-      const rows = ids.map((cluster) => members.get(cluster).sort(compare).slice(0, across));
       heads.replaceChildren(...ids.map((cluster) => head(cluster, place)));
+      const across = sheet.columns(); // in the room that the heads leave
+      const rows = ids.map((cluster) => members.get(cluster).sort(compare).slice(0, across));
       const words = ORDERS[state.order][0].toLowerCase();
       sheet.show(
         rows,

@@ -23,7 +23,7 @@ from clustlab.runs.labels import (
 from clustlab.runs.search import Wanted
 from clustlab.runs.store import RESUMABLE, Run
 from clustlab.ui import nav, session, state
-from clustlab.ui.look import exports, packs, run_filters, unreadable_runs
+from clustlab.ui.look import exports, hand_on, packs, run_filters, unreadable_runs
 from clustlab.ui.markdown import plain
 from clustlab.ui.run import summaries, train_longer
 from clustlab.ui.widgets import live
@@ -174,6 +174,7 @@ def _actions(chosen: list[Run]) -> None:
         help="Select two to four runs on the same items",
     ):
         nav.go("compare", runs=",".join(run.id for run in chosen))
+    hand_on.replay_page(chosen)
     is_outside = one is not None and one.spec.is_outside
     again = one is not None and one.status in RESUMABLE and not is_outside
     if st.button("Resume", icon=":material/play_arrow:", disabled=not again) and one:
