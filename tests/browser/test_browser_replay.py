@@ -66,7 +66,8 @@ def opened_at(window, address):
 def drawn(window):
     """Wait until the page is there, with its images."""
     window.locator(".map-dots").first.wait_for()
-    window.wait_for_function("performance.getEntriesByName('images').length")
+    # the page lets nothing be evaluated from within, as `wait_for_function` would
+    until(window, lambda: window.evaluate("performance.getEntriesByName('images').length"))
 
 
 def address_of(window):

@@ -18,6 +18,7 @@ from clustlab.runs.labels import Label, set_label
 from clustlab.runs.store import RunSpec
 from clustlab.types import Dataset, Snapshot
 from clustlab.views import sheets
+from tests.bench import replay_page
 from tests.support import made_runs, replayed
 
 N, K = 60, 3
@@ -247,6 +248,15 @@ def test_a_step_that_cannot_be_read_is_left_out(store, run):
     opened = replayed.opened(made.html)
     assert opened.facts["runs"][0]["steps"] == [0, 1, 3, 4]
     assert made.notes == ("Steps that cannot be read are left out: 2.",)
+
+
+@pytest.mark.slow
+def test_five_thousand_images_and_forty_steps_stay_under_eight_megabytes(store):
+    """Even of noise, which cannot be packed; of MNIST it is less than half of that."""
+    run = replay_page.made_up(store, 5000, 40)
+    made = page(store, [run.id], Limits())
+    assert (made.n_steps, made.n_items, made.notes) == (40, 5000, ())
+    assert len(made.html) < 8_000_000
 
 
 # -- two runs --------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import { NOTHING } from "./data.js";
 import {
   button, clusterName, clusterWords, count, dash, el, figure, inkOn, percent, plural, scoreText,
 } from "./drawing.js";
-import { createSheet, pitchOf, tileSide } from "./sheets.js";
+import { createSheet, tileSide } from "./sheets.js";
 
 const MOST_TILES = 400; // of a selection
 const MOST_BARS = 12;
@@ -274,7 +274,7 @@ export function createInspector(element, page, actions) {
     if (more > 0) parts.push(el("p", { class: "quiet" }, `and ${count(more)} more`));
     selection.replaceChildren(...parts);
     const tile = tileSide(facts.atlas.side);
-    const across = sheet.columns() || Math.floor(element.clientWidth / pitchOf(tile));
+    const across = sheet.columns(tile);
     const rows = [];
     for (let i = 0; i < Math.min(items.length, MOST_TILES); i += across) {
       rows.push(items.slice(i, Math.min(i + across, MOST_TILES)));

@@ -211,14 +211,15 @@ export function createClusters(element, page, side, actions) {
         members.get(Math.min(clusters[i], facts.n_ids))?.push(i);
       }
       const compare = ORDERS[state.order][1](side, place);
+      const tile = tileSide(facts.atlas.side);
       heads.replaceChildren(...ids.map((cluster) => head(cluster, place)));
-      const across = sheet.columns(); // in the room that the heads leave
+      const across = sheet.columns(tile); // in the room that the heads leave
       const rows = ids.map((cluster) => members.get(cluster).sort(compare).slice(0, across));
       const words = ORDERS[state.order][0].toLowerCase();
       sheet.show(
         rows,
         {
-          side: tileSide(facts.atlas.side),
+          side: tile,
           frame: (item) => colourOf(page, clusters[item]),
           isWrong: (item) => isWrong(page, side, place, item),
           picked: state.picked,

@@ -25,8 +25,9 @@ export function createSheet(element, page, options) {
 
   const pitch = () => pitchOf(how.side);
 
-  function columns() {
-    return Math.max(Math.floor((element.clientWidth - GAP) / pitchOf(how.side ?? 28)), 1);
+  // How many tiles of a side fit beside each other.
+  function columns(side) {
+    return Math.max(Math.floor((element.clientWidth - GAP) / pitchOf(side)), 1);
   }
 
   function draw() {
