@@ -1,6 +1,7 @@
 """The package as others install it: a wheel, in an environment and a folder of its own."""
 
 import asyncio
+import json
 import os
 import re
 import subprocess
@@ -94,7 +95,10 @@ def test_commands_work_from_a_wheel_in_an_empty_folder(installed, elsewhere):
     assert "complete" in said("--print-completion", "bash")
     settings = ["--preset", "quick", "--data", "n_samples=200", "--set", "n_init=1"]
     train = said("train", "--dataset", "digits", "--method", "kmeans", *settings)
-    assert '"status": "done"' in train.splitlines()[-1]
+    told = json.loads(train.splitlines()[-1])
+    assert told["status"] == "done"
+    page = json.loads(said("page", told["run"], "-o", "run.html").splitlines()[-1])
+    assert (elsewhere["cwd"] / "run.html").stat().st_size == page["bytes"] > 100_000
     assert (elsewhere["cwd"] / "runs").is_dir()
     file = subprocess.run(
         [installed / "python", "-c", "import clustlab; print(clustlab.__file__)"],
