@@ -14,6 +14,7 @@ from clustlab.analysis import matching, metrics, score_catalogue, transitions
 from clustlab.analysis.alarm_catalogue import alarm_text, facts
 from clustlab.analysis.alarms import alarms_of_run
 from clustlab.analysis.merged_clusters import merged_counts
+from clustlab.analysis.nearest_neighbours import k_nearest
 from clustlab.analysis.scalar_catalogue import own_scalars, scalar_of
 from clustlab.analysis.score_catalogue import SCORES, Division
 from clustlab.analysis.step_story import step_story
@@ -23,6 +24,8 @@ from clustlab.replay.packing import levels, numbers, sparse
 from clustlab.runs.store import Run
 from clustlab.types import Array, Dataset, Report
 from clustlab.views import sheets
+
+NEIGHBOURS = 8  # of each item, at the first step and the last
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,16 @@ def recording(source: Source, steps: Sequence[int], n_ids: int, report: Report) 
     arrays = {name: np.stack(stack) for name, stack in stacks.items()}
     arrays["size"] = arrays["size"].astype(np.uint32)
     arrays |= {**sparse(confusions, "confusion"), **sparse(shifts, "shifts")}
+    report("Finding neighbours", 1.0)
+    ends = [_neighbours(source, step) for step in (steps[0], steps[-1])]
+    arrays["near"] = np.stack(ends)
     return Recording(_facts(source, steps, figures, beginnings, stories), arrays)
+
+
+def _neighbours(source: Source, step: int) -> Array:
+    """Nearest items (s, k) uint16 of each item on the page, among these, in the embedding."""
+    embedding = source.run[step].embedding[source.shown]
+    return k_nearest(embedding, NEIGHBOURS).indices.astype(np.uint16)
 
 
 def _is_carried_on(timeline: Timeline, before: int, step: int) -> bool:

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 import clustlab as cl
-from clustlab.analysis import transitions
+from clustlab.analysis import biography, transitions
 from clustlab.replay.page import Limits
 from clustlab.replay.page import page as replay_page
 from clustlab.runs.labels import Label, set_label
@@ -226,6 +226,11 @@ def test_a_click_on_an_image_opens_its_biography(one):
     expect(about).to_contain_text(f"True class {view.class_name(run.dataset.labels[item])}")
     times = int(view.changes[item])
     expect(about).to_contain_text(f"Changed cluster {times} time")
+    near = biography.near(run._run, view.timeline, item, view.step, 8)
+    own = sum(cluster == view.clusters[item] for cluster in near["clusters"])
+    expect(about).to_contain_text(f"at step {view.step}: {own} of 8 share its cluster")
+    about.locator(".near canvas.sheet").last.click(position={"x": 12, "y": 12})
+    assert address_of(window)["item"] == str(near["items"][0])
     sheet.focus()
     window.keyboard.press("ArrowRight")
     window.keyboard.press("ArrowRight")

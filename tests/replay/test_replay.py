@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import clustlab as cl
-from clustlab.analysis import agreement, matching, transitions
+from clustlab.analysis import agreement, biography, matching, transitions
 from clustlab.analysis.score_catalogue import SCORES
 from clustlab.data import library
 from clustlab.errors import ParameterError, RunNotFound
@@ -141,6 +141,14 @@ def test_the_most_central_items_are_those_of_the_sheets(store, run, opened):
             members = np.flatnonzero(view.clusters == cluster)
             ranked = members[np.argsort(arrays["central"][step][members])]
             assert (ranked == sheets.order("central", members, view.snapshot)).all()
+
+
+def test_neighbours_are_those_of_the_biography(store, run, opened):
+    own, (arrays,) = cl.open(run.id, store.root), opened.runs
+    for item in (0, 31):
+        for place, step in ((0, 0), (1, 4)):
+            told = biography.near(run, own.view(step).timeline, item, step, 8)
+            assert arrays["near"][place][item].tolist() == told["items"]
 
 
 def test_where_it_comes_from_is_told(store, run, opened):

@@ -68,7 +68,7 @@ export async function load() {
     count: numbers.length,
     items: numbers,
     labels: facts.arrays.some(({ name }) => name === "label") ? own("label").values : null,
-    sides: facts.runs.map((run, i) => makeSide(facts, run, unpacked(others[i], run.arrays), i)),
+    sides: facts.runs.map((run, i) => makeSide(facts, run, unpacked(others[i], run.arrays), i, numbers.length)),
     pair: facts.pair ? makePair(facts, unpacked(others[facts.runs.length], facts.pair)) : null,
     atlas: null,
   };
@@ -95,7 +95,7 @@ function cells(arrays, name, step, columns) {
 }
 
 // One run of the page. Steps are told by their place among those that the page has of the run.
-function makeSide(facts, run, arrays, number) {
+function makeSide(facts, run, arrays, number, count) {
   const part = (name, place) => {
     const { values, row } = arrays(name);
     return values.subarray(place * row, (place + 1) * row);
@@ -108,6 +108,12 @@ function makeSide(facts, run, arrays, number) {
     part,
     confusion: (place) => cells(arrays, "confusion", place, facts.n_ids + 1),
     shifts: (place) => cells(arrays, "shifts", place, facts.n_ids + 1),
+    // the items nearest to item i at the first (0) or the last (1) place
+    near: (end, i) => {
+      const { values, row } = arrays("near");
+      const many = row / count;
+      return many ? [...values.subarray(end * row + i * many, end * row + (i + 1) * many)] : [];
+    },
     // item i at all places
     history: (name, i) => run.steps.map((_, place) => part(name, place)[i]),
   };

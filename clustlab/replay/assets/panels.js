@@ -8,6 +8,7 @@ import { createSheet, tileSide } from "./sheets.js";
 
 const MOST_TILES = 400; // of a selection
 const MOST_BARS = 12;
+const ACROSS = 4; // neighbours in a row
 
 // An item within a line, by its name where it has one.
 export function itemWords(page, i) {
@@ -188,8 +189,34 @@ export function createInspector(element, page, actions) {
       el("p", {}, chip(page, cluster), now),
       el("p", {}, times),
       strip(side, item, place),
+      el("div", { class: "near" }, neighbours(side, item)),
       ...moves(side, item),
     );
+  }
+
+  // Its nearest items on the page, at the first step and the last.
+  function neighbours(side, item) {
+    const ends = [0, side.facts.steps.length - 1];
+    return (ends[1] ? ends : [0]).flatMap((place) => {
+      const near = side.near(place ? 1 : 0, item);
+      if (!near.length) return [];
+      const clusters = side.part("cluster", place);
+      const own = Math.min(clusters[item], facts.n_ids);
+      const same = near.filter((other) => own < facts.n_ids && clusters[other] === own).length;
+      const words = `Nearest in the embedding at step ${side.facts.steps[place]}: ${same} of ${near.length} share its cluster`;
+      const box = el("div", { class: "sheet-box" });
+      const row = createSheet(box, page, { onPick: actions.pick, onHover: actions.hover, words: (i) => itemWords(page, i) });
+      row.show(
+        [near.slice(0, ACROSS), near.slice(ACROSS)],
+        {
+          side: tileSide(facts.atlas.side),
+          frame: (i) => colourOf(page, clusters[i]),
+          isWrong: (i) => isWrong(page, side, place, i),
+        },
+        `${words}. Arrow keys go from one to the next, Enter opens one.`,
+      );
+      return [el("div", {}, el("p", { class: "quiet" }, words), box)];
+    });
   }
 
   // What the cluster of an item stands for, beside the item's own class.

@@ -299,5 +299,6 @@ window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", app
 page.picture.then(() => {
   performance.mark("images");
   render();
+  setTimeout(() => draw(true)); // or the page would grow while it is scrolled through
 });
 requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("first frame")));
