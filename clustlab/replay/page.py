@@ -210,7 +210,7 @@ def _page(
         ],
         "differing": about.differing([s.run for s in sources]),
     }
-    packs = {}
+    packs: dict[str, bytes] = {}
     for i, each in enumerate(recordings):
         facts["runs"][i]["arrays"] = _pack(packs, f"run-{i}", each)
     shared = {"item": first.shown.astype(np.uint32), **_labels(first)}
@@ -324,7 +324,9 @@ def assembled(facts: dict[str, Any], packs: dict[str, bytes], tiles: Atlas) -> b
     }
     template = _asset("replay.html")
     # once for all, so that nothing that a user has named is taken for a place to fill
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], template).encode()
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], template).encode(
+        "utf-8", "replace"
+    )
 
 
 def in_script(facts: dict[str, Any]) -> str:
@@ -332,7 +334,7 @@ def in_script(facts: dict[str, Any]) -> str:
     text = json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
-    return text.encode("utf-8", "replace").decode()
+    return text
 
 
 def _asset(name: str) -> str:

@@ -1,7 +1,9 @@
 """A replay page, opened from the disk without a network: all that it offers, in a browser."""
 
 import re
-from urllib.parse import parse_qs
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+from urllib.request import url2pathname
 
 import numpy as np
 import pytest
@@ -406,6 +408,31 @@ def test_points_without_labels_are_replayed_too(window, written, store, width):
     window.get_by_role("button", name=re.compile("Select cluster 1")).click()
     assert selection(window) == ("Cluster 1", 20)
     expect(window.locator(".clusters h3")).to_have_text("Items of each cluster")
+
+
+def test_many_clusters_have_the_fullest_part_of_their_tables(window, written, store):
+    n, k = 400, 100
+    labels = np.arange(n, dtype=np.int32) % 10
+    clusters = np.arange(n) % k
+    embedding = np.random.default_rng(0).normal(size=(n, 2)).astype(np.float32)
+    steps = [Snapshot(embedding, each, {}) for each in (clusters, np.roll(clusters, 1))]
+    run = made_runs.write(store, steps, made_runs.dataset(n, labels, tuple("abcdefghij"), seed=2))
+    opened_at(window, written(run))
+    assert sum(cells(window, "confusion").values()) == n
+    assert len(cells(window, "shifts")) == 70 * 70
+    expect(window.locator(".shifts")).to_contain_text("The fullest 70 of 100 rows")
+    expect(window.locator(".clusters")).to_contain_text("The 60 largest of 100 clusters")
+
+
+@pytest.mark.parametrize("share", [0.7, 0.98])
+def test_a_file_cut_short_says_so(chromium, written, kmeans_runs, tmp_path, share):
+    whole = Path(url2pathname(urlparse(written(kmeans_runs[0])).path)).read_bytes()
+    file = tmp_path / "cut.html"
+    file.write_bytes(whole[: int(len(whole) * share)])
+    window = chromium.new_page()
+    window.goto(file.as_uri())
+    expect(window.locator("main")).to_contain_text("the file is not whole")
+    window.close()
 
 
 # -- everyone --------------------------------------------------------------------------------------

@@ -290,7 +290,7 @@ export function createInspector(element, page, actions) {
     const head = el(
       "h3",
       {},
-      `${state.title}: ${plural(items.length, "item")} `,
+      `${state.title}: ${plural(items.length, "item")} ${page.count < facts.n_items ? "on this page " : ""}`,
       button("Clear", actions.clear),
     );
     const bars = sides.map((each) => tally(each, items, places[each.number]));

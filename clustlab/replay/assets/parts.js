@@ -14,6 +14,8 @@ const MOST_ROWS = 60; // clusters with a row of images
 const MOST_CHIPS = 24; // in a legend
 const MODES = { lasso: "Lasso", box: "Box", move: "Move" };
 
+const greatest = (values) => values.reduce((most, value) => Math.max(most, value), 1);
+
 function members(page, test) {
   const items = [];
   for (let i = 0; i < page.count; i++) if (test(i)) items.push(i);
@@ -76,7 +78,7 @@ export function createMapPart(element, page, side, actions) {
     }
     if (by === "changes") {
       const values = side.part("changes", place);
-      const most = Math.max(1, ...values);
+      const most = greatest(values);
       return [fill((i) => Math.round((values[i] / most) * (LEVELS - 1))), sure];
     }
     return [fill((i) => Math.min(clusters[i], facts.n_ids)), [...facts.colours, facts.grey]];
@@ -88,7 +90,7 @@ export function createMapPart(element, page, side, actions) {
     if (by === "class") return facts.class_names.slice(0, MOST_CHIPS).map((name, i) => swatch(facts.class_colours[i], name));
     if (by === "correct") return [swatch(facts.right, "right"), swatch(facts.wrong, "wrong"), swatch(facts.grey, "unknown or noise")];
     if (by === "confidence" || by === "changes") {
-      const most = by === "confidence" ? "1" : count(Math.max(1, ...side.part("changes", place)));
+      const most = by === "confidence" ? "1" : count(greatest(side.part("changes", place)));
       return ["0 ", ...facts.ramp.map((colour) => swatch(colour, "")), ` ${most}`];
     }
     const sizes = side.part("size", place);

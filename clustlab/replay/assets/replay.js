@@ -11,7 +11,15 @@ const FRAME = 700; // ms for which a step is shown while it plays
 const PACES = { 0.5: "½×", 1: "1×", 2: "2×", 4: "4×" };
 const THEMES = { "": "As the system", light: "Light", dark: "Dark" };
 
-const page = await load();
+function tell(error) {
+  document.getElementById("main").textContent =
+    "This page cannot be opened: the file is not whole, or the browser is too old for it. " +
+    `Get the file again, or open it in a current version of Chrome, Edge, Firefox or Safari. (${error.message})`;
+  throw error;
+}
+
+const page = await load().catch(tell);
+page.picture.catch(tell);
 const { facts, sides } = page;
 const last = facts.frames.length - 1;
 const state = {

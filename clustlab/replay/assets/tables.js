@@ -6,6 +6,26 @@ const MOST = 4900; // cells drawn
 const MOST_TEXTS = 420; // with numbers in them
 const FULL = 0.8; // share from which white letters are easier to read in the light theme, too
 
+// The rows and columns that hold most, if there are more cells than are drawn.
+function fullest(table) {
+  if (table.rows.length * table.columns.length <= MOST) return table;
+  const side = Math.floor(Math.sqrt(MOST));
+  const cut = (list, place) => {
+    const most = place ? Math.floor(MOST / Math.min(table.rows.length, side)) : side;
+    const sums = new Map();
+    for (const each of table.counts) sums.set(each[place], (sums.get(each[place]) ?? 0) + each[2]);
+    const sorted = [...list].sort((a, b) => (sums.get(b.id) ?? 0) - (sums.get(a.id) ?? 0));
+    const kept = new Set(sorted.slice(0, most));
+    return list.filter((each) => kept.has(each));
+  };
+  return { ...table, rows: cut(table.rows, 0), columns: cut(table.columns, 1) };
+}
+
+function cutWords(table, whole) {
+  const part = (name) => `${count(table[name].length)} of ${count(whole[name].length)} ${name}`;
+  return `The fullest ${part("rows")} and ${part("columns")} are shown.`;
+}
+
 // A table that can be gone through with the arrow keys; Enter or a click chooses a cell.
 // options: label, onPick(row, column)
 export function createTable(element, options) {
@@ -49,7 +69,10 @@ export function createTable(element, options) {
   // rows, columns: { id, words }; counts: [row id, column id, number]; isOutlined(row, column)
   function show(table) {
     const held = element.contains(document.activeElement);
+    const whole = table;
+    table = fullest(table);
     shown = table;
+    const size = table.rows.length * table.columns.length;
     const [rowOf, columnOf] = [table.rows, table.columns].map(
       (list) => new Map(list.map((each, i) => [each.id, i])),
     );
@@ -60,12 +83,6 @@ export function createTable(element, options) {
       if (y === undefined) continue;
       totals[y] += number;
       if (x !== undefined) numbers[y][x] = number;
-    }
-    const size = table.rows.length * table.columns.length;
-    if (size > MOST) {
-      const words = `${count(table.rows.length)} by ${count(table.columns.length)} cells are too many to draw.`;
-      element.replaceChildren(el("p", { class: "quiet" }, words));
-      return;
     }
     place = [Math.min(place[0], table.rows.length - 1), Math.min(place[1], table.columns.length - 1)];
     const isSmall = size > MOST_TEXTS || table.columns.length > 22;
@@ -86,7 +103,9 @@ export function createTable(element, options) {
       ),
     );
     const classes = ["counts", isSmall && "small", isSteep && "steep"].filter(Boolean).join(" ");
+    const isCut = table !== whole;
     element.replaceChildren(
+      isCut ? el("p", { class: "quiet" }, cutWords(table, whole)) : "",
       el(
         "table",
         { class: classes, role: "grid", "aria-label": table.label },
