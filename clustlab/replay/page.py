@@ -4,14 +4,9 @@ Scripts, styles, figures and images are all in it, and its content policy lets i
 and run no other script. What users have named is data in it, never markup.
 """
 
-import base64
-import hashlib
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -22,7 +17,7 @@ from clustlab.analysis.score_catalogue import SCORES, labelled_scores
 from clustlab.analysis.timeline import Timeline
 from clustlab.data.item_names import names_at
 from clustlab.errors import ParameterError, RunNotFound
-from clustlab.replay import about
+from clustlab.replay import about, html
 from clustlab.replay.packing import packed
 from clustlab.replay.pairing import pairing
 from clustlab.replay.pictures import Atlas, atlas
@@ -39,8 +34,6 @@ SCRIPTS = (  # each after those that it imports
     *("data.js", "map.js", "drawing.js", "sheets.js", "tables.js", "curves.js", "panels.js"),
     *("parts.js", "pair.js", "replay.js"),
 )
-IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
-EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const)\b)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +213,9 @@ def _page(
         packs["pair"], facts["pair"] = packed(found.arrays)
         facts["agreement"] = found.agreement
     report("Writing the page", 0.95)
-    html = assembled(facts, packs, tiles)
+    file = assembled(facts, packs, tiles)
     report("Writing the page", 1.0)
-    return Page(html, str(facts["title"]), len(frames), len(first.shown), tuple(notes))
+    return Page(file, str(facts["title"]), len(frames), len(first.shown), tuple(notes))
 
 
 def _pack(packs: dict[str, bytes], name: str, each: Recording) -> list[dict[str, Any]]:
@@ -300,51 +293,21 @@ def _notes(sources: Sequence[Source], steps: Sequence[Sequence[int]]) -> list[st
 
 
 # -- HTML --------------------------------------------------------------------------------------
+def script() -> str:
+    """What a page runs: all its scripts in one."""
+    return html.joined(SCRIPTS)
+
+
 def assembled(facts: dict[str, Any], packs: dict[str, bytes], tiles: Atlas) -> bytes:
     """The file: everything in one, and nothing that it could load from elsewhere."""
-    script = "\n".join(map(_module, SCRIPTS))
-    style = _asset("replay.css")
-    blobs = {**packs, "atlas": tiles.webp}
-    data = [
-        f'<script type="text/plain" id="pack-{name}">{base64.b64encode(blob).decode()}</script>'
-        for name, blob in blobs.items()
-    ]
-    policy = (
-        "default-src 'none'; img-src data:; "
-        f"style-src 'sha256-{_digest(style)}'; script-src 'sha256-{_digest(script)}'; "
-        "base-uri 'none'; form-action 'none'"
+    style = html.asset("replay.css")
+    data = {f"pack-{name}": blob for name, blob in {**packs, "atlas": tiles.webp}.items()}
+    return html.filled(
+        "replay.html",
+        POLICY=html.policy([script()], [style]),
+        TITLE=escape(str(facts["title"])),
+        STYLE=style,
+        FACTS=html.in_script(facts),
+        PACKS="\n".join(html.in_element(name, blob) for name, blob in data.items()),
+        SCRIPT=script(),
     )
-    values = {
-        "POLICY": policy,
-        "TITLE": escape(str(facts["title"])),
-        "STYLE": style,
-        "FACTS": in_script(facts),
-        "PACKS": "\n".join(data),
-        "SCRIPT": script,
-    }
-    template = _asset("replay.html")
-    # once for all, so that nothing that a user has named is taken for a place to fill
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], template).encode(
-        "utf-8", "replace"
-    )
-
-
-def in_script(facts: dict[str, Any]) -> str:
-    """JSON that cannot end the script element in which it stands."""
-    text = json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for letter in "<>&\u2028\u2029":
-        text = text.replace(letter, f"\\u{ord(letter):04x}")
-    return text
-
-
-def _asset(name: str) -> str:
-    return (resources.files("clustlab.replay") / "assets" / name).read_text("utf-8")
-
-
-def _module(name: str) -> str:
-    """A script without its imports and exports, since all are in one."""
-    return EXPORT.sub("", IMPORT.sub("", _asset(name)))
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
