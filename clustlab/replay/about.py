@@ -97,7 +97,7 @@ def _told(value: Any) -> str:
 def _made_with(store: RunStore, run: Run) -> Rows:
     rows = [["clustlab", str(run.manifest.get("version", "unknown"))]]
     with contextlib.suppress(OSError, Unreadable):
-        said = reading.surroundings(plain_files.content(run.path, "environment.json"))
+        said = reading.machine(plain_files.content(run.path, "environment.json"))
         rows += [["Python", said["python"]]] if "python" in said else []
         rows += [[name, version] for name, version in said.get("packages", {}).items()]
         rows += [["Device", said["device"]]] if "device" in said else []
