@@ -7,7 +7,6 @@ caption below, both within the picture, in lines that fit.
 import base64
 import html
 import io
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+import msgspec
 import pandas as pd
 import pyarrow as pa
 
@@ -151,7 +151,7 @@ def _rows(table: Any) -> Any:
     frame = table.to_pandas() if isinstance(table, pa.Table) else table
     if not isinstance(frame, pd.DataFrame):
         return frame
-    return json.loads(frame.to_json(orient="records", double_precision=12))
+    return msgspec.json.decode(frame.to_json(orient="records", double_precision=12))
 
 
 # -- what stands around it -------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def test_where_nothing_matches_there_is_a_way_out(runs, three):
 
 def handing_on(app):
     """The button that makes a replay page."""
-    (found,) = app.get("download_button")
+    (found,) = [b for b in app.get("download_button") if b.proto.label == "Replay page"]
     return found.proto
 
 

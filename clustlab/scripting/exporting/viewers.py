@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -49,7 +50,9 @@ def write_fiftyone(exported: ExportedRun, folder: Path) -> None:
     files = _write_images(exported, folder / "data")
     (step,) = exported.steps
     frame = exported.table(step)
-    rows = json.loads(frame.drop(columns=["cluster", "confidence"]).to_json(orient="records"))
+    rows = msgspec.json.decode(
+        frame.drop(columns=["cluster", "confidence"]).to_json(orient="records")
+    )
     labels = {
         Path(file).stem: {
             "label": cluster_words(cluster),
