@@ -1,6 +1,7 @@
 """Names of items on disk: any number of any length, each read when it is asked for."""
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self, overload
@@ -17,6 +18,38 @@ TOGETHER = 100_000  # names that are read at once
 MANY = 50  # of so many names one has to be asked for, so that all are read
 LONGEST = 4_000  # bytes of a name that are read
 IN_A_LINE = 40  # letters of a name that are shown within a line
+
+
+class GrowingNames:
+    """Names that come in piece by piece, a few bytes more than their letters in memory."""
+
+    def __init__(self) -> None:
+        self._letters = bytearray()
+        self._ends = array("q")
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def extend(self, names: Iterable[str]) -> None:
+        """Add names."""
+        for name in names:
+            self._letters += name.encode("utf-8", "replace")[:LONGEST]
+            self._ends.append(len(self._letters))
+
+    def arrays(self) -> tuple[Array, Array]:
+        """Letters (m,) uint8 and ends (n,) int64, as `ItemNames` takes them."""
+        letters = np.frombuffer(bytes(self._letters), np.uint8)
+        return letters, np.array(self._ends, np.int64)
+
+    def joined(self) -> Iterator[bytes]:
+        """All letters, with a zero between two names, some at a time."""
+        start = 0
+        for first in range(0, len(self), TOGETHER):
+            ends = self._ends[first : first + TOGETHER]
+            starts = [start, *ends[:-1]]
+            pieces = [self._letters[a:b] for a, b in zip(starts, ends, strict=True)]
+            yield (b"\0" if first else b"") + b"\0".join(pieces)
+            start = ends[-1]
 
 
 class ItemNames(Sequence[str]):
@@ -44,9 +77,9 @@ class ItemNames(Sequence[str]):
     @classmethod
     def made_of(cls, names: Sequence[str]) -> Self:
         """The same names, packed."""
-        coded = [name.encode("utf-8", "replace")[:LONGEST] for name in names]
-        ends = np.cumsum([len(each) for each in coded], dtype=np.int64)
-        return cls(np.frombuffer(b"".join(coded), np.uint8), ends)
+        packed = GrowingNames()
+        packed.extend(names)
+        return cls(*packed.arrays())
 
     @classmethod
     def from_folder(cls, folder: Path, n: int) -> Self:

@@ -40,7 +40,7 @@ from clustlab.data.checked_json import (
     parsed_with_all,
 )
 from clustlab.data.files import data_root
-from clustlab.data.item_names import ItemNames
+from clustlab.data.item_names import GrowingNames, ItemNames
 from clustlab.errors import ParameterError
 from clustlab.types import Array, Labelling
 
@@ -282,7 +282,7 @@ class SetWriter:
         dtype = np.uint8 if kind == "images" else np.float32
         self._items = _GrowingArray(self._folder / ITEMS, shape, dtype)
         self._images = image_shape and _GrowingArray(self._folder / IMAGES, image_shape, np.uint8)
-        self._names: list[str] = []
+        self._names = GrowingNames()
 
     def __enter__(self) -> Self:
         return self
@@ -306,7 +306,7 @@ class SetWriter:
             assert images is not None, "a set with images has one for each item"
             self._images.append(images)
             self._digest.update(np.ascontiguousarray(images).data)
-        self._names += names
+        self._names.extend(names)
         self.n_items += len(items)
 
     def finish(
@@ -342,7 +342,8 @@ class SetWriter:
         for labelling in list(labellings.values())[:1]:
             self._digest.update(np.ascontiguousarray(labelling.labels, np.int32).data)
             self._digest.update("\0".join(labelling.class_names).encode("utf-8", "replace"))
-        self._digest.update("\0".join(self._names).encode("utf-8", "replace"))
+        for letters in self._names.joined():
+            self._digest.update(letters)
         fingerprint = self._digest.hexdigest()[:32]
         for known in own_sets().values():
             if known.fingerprint == fingerprint:
@@ -375,7 +376,7 @@ class SetWriter:
             self._images.close()
             about["image_shape"] = [self.n_items, *self._images.shape]
         if self._names:
-            ItemNames.made_of(self._names).save(self._folder)
+            ItemNames(*self._names.arrays()).save(self._folder)
         for place, one in enumerate(labellings.values()):
             np.save(self._folder / f"labels-{place}.npy", np.asarray(one.labels, np.int32))
         if refused:

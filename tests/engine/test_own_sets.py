@@ -288,3 +288,13 @@ def test_draws_that_no_run_needs_are_forgotten_and_those_of_others_stay(tmp_path
     library.forget_draws(tmp_path, "my-set", keep=[kept])
     assert sorted(f.name for f in (tmp_path / "_data").iterdir()) == sorted([kept, other])
     library.forget_draws(tmp_path / "nothing", "my-set", keep=[])
+
+
+@pytest.mark.parametrize("names", [[], ["a"], ["ääx", "", "b"], [f"n{i}" for i in range(5)]])
+def test_names_that_come_in_piece_by_piece_are_joined_as_if_at_once(names, monkeypatch):
+    monkeypatch.setattr(item_names, "TOGETHER", 2)
+    packed = item_names.GrowingNames()
+    for name in names:
+        packed.extend([name])
+    assert b"".join(packed.joined()) == "\0".join(names).encode()
+    assert list(ItemNames(*packed.arrays())) == names
