@@ -222,7 +222,7 @@ def key(entries: Sequence[tuple[str, str, int]]) -> str:
     pieces = [
         f'<span style="white-space:nowrap"><span style="display:inline-block;width:10px;'
         f'height:10px;border-radius:5px;background:{colour};margin-right:5px"></span>'
-        f'{escape(name)} <span style="opacity:0.65">{items:,}</span></span>'
+        f"<b>{escape(name)}</b> <span>{items:,}</span></span>"
         for name, colour, items in entries
     ]
     return (
