@@ -5,7 +5,7 @@ and run no other script. What users have named is data in it, never markup.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -68,8 +68,8 @@ class Page:
     html: bytes
     title: str
     n_steps: int
-    n_items: int
-    notes: tuple[str, ...] = field(default=())
+    n_items: int = 0  # those of a lesson are in its runs
+    notes: tuple[str, ...] = ()
 
 
 def page(

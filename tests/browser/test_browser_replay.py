@@ -12,11 +12,13 @@ from playwright.sync_api import expect
 
 import clustlab as cl
 from clustlab.analysis import biography, transitions
+from clustlab.replay.lesson_page import lesson_page, missing_runs
 from clustlab.replay.page import Limits
 from clustlab.replay.page import page as replay_page
 from clustlab.runs.labels import Label, set_label
+from clustlab.training.worker import execute, new_run
 from clustlab.types import Dataset, Snapshot
-from tests.support import made_runs
+from tests.support import made_runs, small_lesson
 from tests.support.browser import PATIENCE, SIZE, Watch, settle, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
@@ -433,6 +435,40 @@ def test_a_file_cut_short_says_so(chromium, written, kmeans_runs, tmp_path, shar
     window.goto(file.as_uri())
     expect(window.locator("main")).to_contain_text("the file is not whole")
     window.close()
+
+
+def test_a_lesson_answers_predictions_and_replays_its_runs(window, store, monkeypatch, tmp_path):
+    small_lesson.install(monkeypatch)
+    if missing_runs(store, "small"):
+        execute(store.root, new_run(store, small_lesson.RUN).id)
+    file = tmp_path / "lesson.html"
+    file.write_bytes(lesson_page(store, "small", Limits()).html)
+    window.goto(file.as_uri())
+    first, second = window.locator(".step").all()
+    expect(first.locator(".after")).to_be_hidden()
+    first.get_by_role("button", name="It shrinks").click()
+    expect(first.locator(".verdict")).to_contain_text("Not as predicted.")
+    expect(first.locator(".verdict")).to_contain_text("It is: It grows. It is 3 now.")
+    expect(first.locator(".after")).to_contain_text("The scale is 3")
+    first.get_by_role("button", name="It grows").click()
+    expect(first.locator(".said")).to_have_text("As predicted.")
+    told = first.locator(".begin .told p:not([hidden])")
+    expect(told).to_have_count(1)
+    first.locator(".begin").get_by_role("button", name="1.500").click()
+    expect(told).to_have_text(re.compile("in a$"))
+    assert first.locator(".formula math").count() == 2
+    assert second.locator("img.chart").first.evaluate("image => image.naturalWidth") > 100
+    found = Axe().run(window, options={"resultTypes": ["violations"]}).response["violations"]
+    serious = [v for v in found if v["impact"] in SERIOUS]
+    assert [(v["id"], v["nodes"][0]["target"]) for v in serious] == []
+    second.get_by_role("button", name="Replay k-means").click()
+    inner = window.frame_locator("#stage iframe")
+    expect(inner.locator(".head .scores")).to_contain_text("ACC")
+    inner.get_by_role("button", name="First step").click()
+    expect(inner.locator("output.step-words")).to_contain_text("Step 0 of")
+    inner.locator("h1").click()
+    window.keyboard.press("ArrowRight")
+    expect(inner.locator("output.step-words")).to_contain_text("Step 1 of")
 
 
 # -- everyone --------------------------------------------------------------------------------------

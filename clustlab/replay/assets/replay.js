@@ -194,7 +194,7 @@ function writeAddress() {
   if (state.theme) words.set("theme", state.theme);
   written = `#${words}`;
   if (state.playing || window.location.hash === written) return; // it is told when a replay rests
-  window.history.replaceState(null, "", written);
+  if (window.location.protocol !== "about:") window.history.replaceState(null, "", written); // in a lesson
 }
 
 function readAddress() {
