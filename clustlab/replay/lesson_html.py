@@ -12,14 +12,6 @@ from clustlab.course.figure import Chart, Element, Numbers, Picture, Plane, Word
 from clustlab.replay.html import data_address
 from clustlab.views.sheets import png
 
-WIDTH, HEIGHT = 560, 300  # of a chart in pixels, unless it says otherwise
-ARRANGED = (
-    "hconcat",
-    "vconcat",
-    "concat",
-    "facet",
-    "repeat",
-)  # charts without a width of their own
 LINES = re.compile(r"^\\begin\{(?:gathered|aligned)\}(.*)\\end\{(?:gathered|aligned)\}$", re.DOTALL)
 PARTS = re.compile(r"\$([^$]+)\$|\*\*(.+?)\*\*")
 ROOM = (640, 420)  # of a plane in pixels
@@ -69,20 +61,13 @@ def _image(address: str, alt: str, kind: str, width: int | None = None) -> str:
 
 
 def _svg(part: Chart) -> bytes:
-    import vl_convert
-
+    from clustlab.views import pictures
     from clustlab.views.specification import vega_lite_spec
 
-    spec: dict[str, Any] = vega_lite_spec(part.chart)
-    tables = {
-        name: table.to_dict("records") if hasattr(table, "to_dict") else table
-        for name, table in spec["datasets"].items()
-    }
-    spec = {**spec, "datasets": tables}
-    if not any(name in spec for name in ARRANGED):
-        height = part.height or spec.get("height") or HEIGHT
-        spec |= {"width": WIDTH, "height": height, "autosize": {"type": "fit"}}
-    return str(vl_convert.vegalite_to_svg(spec)).encode()
+    spec = vega_lite_spec(part.chart)
+    if part.height:
+        spec["height"] = part.height
+    return pictures.picture(spec, "svg")
 
 
 def _numbers(part: Numbers) -> str:
