@@ -5,6 +5,7 @@ from clustlab.scripting import estimators as sklearn
 from clustlab.scripting import plot as plot
 from clustlab.scripting.data import import_data as import_data
 from clustlab.scripting.exporting.formats import export as export
+from clustlab.scripting.exporting.model import export_model as export_model
 from clustlab.scripting.runs import OpenRun as OpenRun
 from clustlab.scripting.runs import all_runs as all_runs
 from clustlab.scripting.runs import compare as compare
@@ -17,6 +18,7 @@ __all__ = [
     "all_runs",
     "compare",
     "export",
+    "export_model",
     "import_data",
     "open",
     "plot",

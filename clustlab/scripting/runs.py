@@ -64,6 +64,16 @@ class OpenRun:
         """Settings of the method that were given, by name."""
         return dict(self._run.spec.method_params)
 
+    @property
+    def store(self) -> RunStore:
+        """The folder of runs that it lies in."""
+        return self._store
+
+    @property
+    def stored(self) -> Run:
+        """The run as the store has it."""
+        return self._run
+
     @cached_property
     def dataset(self) -> Dataset:
         """Items, labels and names; row i is item i in all that is told of the run.

@@ -187,7 +187,8 @@ def test_files_that_others_may_have_written_are_read_in_one_way():
     ways = ("json.load(", "json.loads(", "np.load(", "torch.load(")
     found = {name_of(file): [way for way in ways if way in file.read_text()] for file in SOURCES}
     assert {name: calls for name, calls in found.items() if calls} == {
-        "clustlab/data/torch_file.py": ["torch.load("]  # after a look at the archive
+        "clustlab/data/torch_file.py": ["torch.load("],  # after a look at the archive
+        "clustlab/scripting/exporting/load_model.py": ["json.loads("],  # which leaves clustlab
     }
 
 

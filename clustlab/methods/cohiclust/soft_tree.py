@@ -32,7 +32,7 @@ def level_scores(scores: Tensor) -> list[Tensor]:
     scores : Tensor
         (b, 2^depth - 1) of the inner nodes in heap order; the sigmoid is the share that goes left.
     """
-    reached = scores.new_zeros(len(scores), 1)
+    reached = scores.new_zeros(scores.shape[0], 1)  # not len: `export-model` leaves it open
     levels = []
     while reached.shape[1] <= scores.shape[1]:
         width = reached.shape[1]

@@ -1,0 +1,186 @@
+"""The model of a run for code without clustlab: its weights, its network as plain calls, a loader.
+
+model.safetensors   weights and all else that the network holds
+network.py          the network as `torch.export` has traced it, one call a line
+load.py             reads these two, with torch alone
+model.pt2           the same once more, for `torch.export.load`
+model.json          what items it takes, and what its clusters are called
+"""
+
+import json
+import runpy
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+from torch.export.graph_signature import InputKind
+
+import clustlab
+from clustlab.data.new_files import TELLS, new_folder
+from clustlab.errors import ClustlabError
+from clustlab.explaining.scorers import Scorer, load_scorer, scores_of_new
+from clustlab.parts.inputs.network_input import point_scale
+from clustlab.scripting.exporting import load_model
+from clustlab.scripting.runs import OpenRun
+from clustlab.types import Array
+
+TRACED = 8  # items with which the network is traced; any number can be given to it afterwards
+COMPARED = 200  # items on which what was written is compared with the run
+TOLERANCE = 1e-5  # by which scores may differ, in the size of the greatest
+HEAD = (
+    '"""The network of a run, as it was traced: `load.py` calls `forward` with its weights."""\n\n'
+)
+
+
+class _FromItems(nn.Module):
+    """A scorer that takes items as they are stored, not as its network wants them."""
+
+    def __init__(self, scorer: nn.Module, items: Array) -> None:
+        super().__init__()
+        self.scorer, self.is_image = scorer, items.ndim == 4
+        if not self.is_image:
+            mean, scale = point_scale(items)
+            self.register_buffer("mean", torch.from_numpy(np.asarray(mean, np.float64)))
+            self.register_buffer("scale", torch.tensor(scale, dtype=torch.float64))
+
+    def forward(self, items: Tensor) -> Tensor:
+        """Scores (b, k) of images (b, h, w, c) uint8 or points (b, d) float32."""
+        if self.is_image:
+            x = items.permute(0, 3, 1, 2).float() / 255.0
+        else:
+            x = ((items.double() - self.mean) / self.scale).float()
+        return self.scorer(x).float()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelExport:
+    """What was exported."""
+
+    path: Path
+    step: int  # the step of the run whose clusters it knows
+    agreement: float  # share in [0, 1] of the items of the run that get their cluster of that step
+    difference: float  # greatest between its scores and those of the run, in the size of these
+
+
+def export_model(
+    run: OpenRun, path: str | Path | None = None, *, force: bool = False
+) -> ModelExport:
+    """Write the model of a run into a folder, and compare what it answers with the run.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        The folder; by default named by the run, in the working folder.
+    force : bool
+        Whether it may replace a folder that an export has made.
+
+    Raises
+    ------
+    ClustlabError
+        If the method has no scorer, the run has kept nothing to make it of, or what was written
+        would not answer as the run does.
+    """
+    stored = run.stored
+    scorer = load_scorer(run.store, stored, check=None)
+    items = run.dataset.items
+    module = _FromItems(scorer.module.cpu(), items).eval()
+    traced = _traced(module, items)
+    place = Path(path) if path is not None else Path(f"{run.id}-model")
+    with new_folder(place, force=force) as folder:
+        _write(folder, traced, _about(run, scorer, items))
+        difference = _difference(folder, scorer, items)
+        if not difference <= TOLERANCE:
+            raise ClustlabError(
+                f"The exported model would differ from the run by {difference:.2g}.",
+                "Nothing was written. This is a bug: please report the method and its settings.",
+            )
+    return ModelExport(place, scorer.step, scorer.agreement, difference)
+
+
+def _traced(module: nn.Module, items: Array) -> ExportedProgram:
+    rows = np.arange(TRACED) % len(items)
+    example = torch.from_numpy(np.ascontiguousarray(items[rows]))
+    any_number = {0: Dim("n", min=1)}
+    traced = torch.export.export(module, (example,), dynamic_shapes=(any_number,), strict=False)
+    for tensor in (*traced.state_dict.values(), *traced.constants.values()):
+        tensor.data = tensor.data.clone().contiguous()  # whole, not a part of a larger one
+    return traced
+
+
+def _about(run: OpenRun, scorer: Scorer, items: Array) -> dict[str, Any]:
+    """What whoever loads it has to know."""
+    view = run.view(scorer.step)
+    mapping = view.timeline.mapping(scorer.step).tolist()
+    stands_for = None
+    if view.labels is not None:
+        stands_for = {
+            str(cluster): view.class_name(int(label))
+            for cluster, label in enumerate(view.class_of)
+            if label >= 0
+        }
+    return {
+        "run": run.id,
+        "title": run.title,
+        "step": scorer.step,
+        "agreement": scorer.agreement,
+        "clustlab": clustlab.__version__,
+        "torch": torch.__version__,
+        "items": {
+            "dtype": str(items.dtype),
+            "shape": ["any number", *items.shape[1:]],
+            "dataset": run.dataset.name,
+        },
+        "clusters": mapping,  # as the run numbers them, in the order of the scores
+        "stands_for": stands_for,
+    }
+
+
+def _write(folder: Path, traced: ExportedProgram, about: Mapping[str, Any]) -> None:
+    from safetensors.torch import save_file
+
+    weights = _weights(traced)
+    save_file(weights, folder / "model.safetensors")
+    (folder / "network.py").write_text(_source(traced), encoding="utf-8")
+    shutil.copyfile(load_model.__file__, folder / "load.py")
+    torch.export.save(traced, folder / "model.pt2")
+    told = json.dumps({**about, "weights": list(weights)}, indent=1)
+    (folder / "model.json").write_text(told, encoding="utf-8")
+    (folder / TELLS).write_text(json.dumps({"run": about["run"], "to": "model"}), encoding="utf-8")
+
+
+def _weights(traced: ExportedProgram) -> dict[str, Tensor]:
+    """All that the network holds, by the names of its arguments and in their order."""
+    kept = {**traced.state_dict, **traced.constants}
+    return {
+        spec.arg.name: kept[str(spec.target)]
+        for spec in traced.graph_signature.input_specs
+        if spec.kind is not InputKind.USER_INPUT
+    }
+
+
+def _source(traced: ExportedProgram) -> str:
+    """The network as a Python file, with the imports that its calls need."""
+    made = traced.graph.python_code("self")
+    imports = ["import torch"]
+    if "device" in made.globals:
+        imports.append("from torch import device")
+    imports += [f"from math import {name}" for name in ("inf", "nan") if name in made.globals]
+    return HEAD + "\n".join(imports) + "\n\n\n" + made.src.strip() + "\n"
+
+
+def _difference(folder: Path, scorer: Scorer, items: Array) -> float:
+    """Greatest difference between what was written and the run, on items from all over it."""
+    rows = np.linspace(0, len(items) - 1, min(COMPARED, len(items))).round().astype(np.int64)
+    some = np.ascontiguousarray(items[rows])
+    wanted = scores_of_new(scorer.module, items, some, torch.device("cpu"))
+    loaded = runpy.run_path(str(folder / "load.py"))["Model"](folder).scores(torch.from_numpy(some))
+    traced = torch.export.load(folder / "model.pt2").module()(torch.from_numpy(some))
+    size = max(1.0, float(np.abs(wanted).max()))
+    found = (loaded.numpy(), traced.detach().numpy())
+    return max(float(np.abs(each - wanted).max()) for each in found) / size
