@@ -41,6 +41,9 @@ HEAD = (
 class _FromItems(nn.Module):
     """A scorer that takes items as they are stored, not as its network wants them."""
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, scorer: nn.Module, items: Array) -> None:
         super().__init__()
         self.scorer, self.is_image = scorer, items.ndim == 4
