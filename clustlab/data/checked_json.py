@@ -47,6 +47,10 @@ def parsed(text: bytes, declared: type[T]) -> T:
     Unreadable
         If a part is missing, is of another kind, or the text is too long or too deep.
     """
+    return _decoded(text, declared)
+
+
+def _decoded(text: bytes, declared: Any) -> Any:
     if len(text) > LONGEST:
         raise Unreadable(f"it has {len(text):,} bytes, more than {LONGEST:,}")
     try:
@@ -65,7 +69,7 @@ def parsed_with_all(text: bytes, declared: type[T]) -> T:
     The others are kept as they are, for newer versions. Raises like `parsed`.
     """
     checked: Any = parsed(text, declared)
-    known = msgspec.json.decode(text)
+    known = _decoded(text, Any)  # where what was skipped may be wrong, too
     others = {name: value for name, value in known.items() if name not in checked}
     if _depth(others) > DEEPEST:
         raise Unreadable("it is nested too deeply")
