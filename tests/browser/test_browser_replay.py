@@ -75,7 +75,8 @@ def drawn(window):
 
 
 def address_of(window):
-    """What the address says of the state."""
+    """What the address says of the state, once it is told."""
+    window.wait_for_timeout(400)
     return {k: v[0] for k, v in parse_qs(window.url.partition("#")[2]).items()}
 
 
@@ -235,6 +236,13 @@ def test_a_click_on_an_image_opens_its_biography(one):
     expect(about).to_contain_text(f"at step {view.step}: {own} of 8 share its cluster")
     about.locator(".near canvas.sheet").last.click(position={"x": 12, "y": 12})
     assert address_of(window)["item"] == str(near["items"][0])
+    moved = int(view.changes.argmax())
+    window.evaluate(f"location.hash = '#item={moved}'")
+    step = about.locator(".moves button").first
+    step.click()
+    expect(step).to_be_focused()  # although the biography is drawn anew
+    expect(step_words(window)).to_contain_text(step.inner_text())
+    window.keyboard.press("End")
     sheet.focus()
     window.keyboard.press("ArrowRight")
     window.keyboard.press("ArrowRight")

@@ -21,6 +21,18 @@ export function button(words, action, more = {}) {
   return el("button", { type: "button", onclick: action, ...more }, words);
 }
 
+const FOCUSED = "button, a, input, select, summary, [tabindex]";
+
+// Make the inside of an element anew; what had the focus in it has it again, if it is still there.
+export function rebuilt(element, ...children) {
+  const reachable = () => [...element.querySelectorAll(FOCUSED)];
+  const place = reachable().indexOf(document.activeElement);
+  const words = (each) => each && `${each.tagName} ${each.textContent}`;
+  const held = place >= 0 ? words(document.activeElement) : "";
+  element.replaceChildren(...children);
+  if (place >= 0 && words(reachable()[place]) === held) reachable()[place].focus({ preventScroll: true });
+}
+
 // How to read something, to be opened.
 export function guide(words) {
   return el("details", { class: "guide" }, el("summary", {}, "How to read this"), el("p", {}, words));

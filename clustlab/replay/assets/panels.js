@@ -2,7 +2,7 @@
 
 import { NOTHING } from "./data.js";
 import {
-  button, clusterName, clusterWords, count, dash, el, figure, inkOn, percent, plural, scoreText,
+  button, clusterName, clusterWords, count, dash, el, figure, inkOn, percent, plural, rebuilt, scoreText,
 } from "./drawing.js";
 import { createSheet, tileSide } from "./sheets.js";
 
@@ -56,7 +56,8 @@ export function createHead(element, page, side) {
     update(state, place) {
       const step = run.steps[place];
       const over = facts.frames[state.frame] > run.steps.at(-1) ? " (this run has ended)" : "";
-      where.textContent = `Step ${step} of ${run.n_steps - 1} · ${run.phases[place]}${over}`;
+      const status = run.status === "done" ? "" : ` · ${run.status}`;
+      where.textContent = `Step ${step} of ${run.n_steps - 1} · ${run.phases[place]}${over}${status}`;
       scores.replaceChildren(...scoresAt(facts, run, step));
       story.textContent = run.stories[place].join(" ");
       const here = run.alarms.filter((alarm) => alarm.step <= step && step <= alarm.until);
@@ -71,9 +72,11 @@ export function createHead(element, page, side) {
 
 function scoresAt(facts, run, step) {
   const place = run.curve_steps.indexOf(step);
-  const keys = [...facts.leading.slice(0, 3), "n_occupied", run.has_noise ? "share_clustered" : null];
+  const leading = facts.leading.filter((key) => run.scores[key]).slice(0, 3);
+  const keys = [...(leading.length ? leading : ["confidence"]), "n_occupied"];
+  if (run.has_noise) keys.push("share_clustered");
   return keys
-    .filter((key) => key && run.scores[key])
+    .filter((key) => run.scores[key])
     .map((key) => {
       const words = facts.score_words[key];
       const value = scoreText(words, run.scores[key][place]);
@@ -299,7 +302,7 @@ export function createInspector(element, page, actions) {
     parts.push(sheetBox);
     const more = items.length - MOST_TILES;
     if (more > 0) parts.push(el("p", { class: "quiet" }, `and ${count(more)} more`));
-    selection.replaceChildren(...parts);
+    rebuilt(selection, ...parts);
     const tile = tileSide(facts.atlas.side);
     const across = sheet.columns(tile);
     const rows = [];
@@ -334,7 +337,7 @@ export function createInspector(element, page, actions) {
 
   return {
     update(state, places) {
-      biography.replaceChildren(...(state.picked >= 0 ? life(state.picked, places) : []));
+      rebuilt(biography, ...(state.picked >= 0 ? life(state.picked, places) : []));
       if (state.chosen) group(state, places);
       else selection.replaceChildren(...(state.picked < 0 ? hint() : []));
     },

@@ -2,7 +2,7 @@
 
 import { NOTHING } from "./data.js";
 import {
-  button, clusterName, clusterWords, count, el, guide, percent, plural, ramp,
+  button, clusterName, clusterWords, count, el, guide, percent, plural, ramp, rebuilt,
 } from "./drawing.js";
 import { createMap } from "./map.js";
 import { chip, colourOf, isNoise, isWrong, itemWords } from "./panels.js";
@@ -214,7 +214,7 @@ export function createClusters(element, page, side, actions) {
       }
       const compare = ORDERS[state.order][1](side, place);
       const tile = tileSide(facts.atlas.side);
-      heads.replaceChildren(...ids.map((cluster) => head(cluster, place)));
+      rebuilt(heads, ...ids.map((cluster) => head(cluster, place)));
       const across = sheet.columns(tile); // in the room that the heads leave
       const rows = ids.map((cluster) => members.get(cluster).sort(compare).slice(0, across));
       const words = ORDERS[state.order][0].toLowerCase();

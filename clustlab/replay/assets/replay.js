@@ -8,6 +8,7 @@ import { aboutRuns, alarmList, createHead, createInspector, drawTile, itemWords 
 import { createClusters, createConfusion, createMapPart, createShifts } from "./parts.js";
 
 const FRAME = 700; // ms for which a step is shown while it plays
+const QUIET = 300; // ms between two changes of the address
 const PACES = { 0.5: "½×", 1: "1×", 2: "2×", 4: "4×" };
 const THEMES = { "": "As the system", light: "Light", dark: "Dark" };
 
@@ -184,6 +185,8 @@ function hover(item, event) {
 
 // -- the address -----------------------------------------------------------------------------------
 let written = "";
+let told = -QUIET; // when
+let telling = 0; // timer
 
 function writeAddress() {
   const words = new URLSearchParams();
@@ -193,18 +196,27 @@ function writeAddress() {
   if (state.order !== "central") words.set("order", state.order);
   if (state.theme) words.set("theme", state.theme);
   written = `#${words}`;
-  if (state.playing || window.location.hash === written) return; // it is told when a replay rests
-  if (window.location.protocol !== "about:") window.history.replaceState(null, "", written); // in a lesson
+  if (state.playing || window.location.protocol === "about:") return; // told when it rests; in a lesson
+  clearTimeout(telling);
+  const wait = told + QUIET - performance.now(); // browsers refuse many changes in a short time
+  if (wait > 0) telling = setTimeout(tellAddress, wait);
+  else tellAddress();
+}
+
+function tellAddress() {
+  told = performance.now();
+  if (window.location.hash !== written) window.history.replaceState(null, "", written);
 }
 
 function readAddress() {
   const words = new URLSearchParams(window.location.hash.slice(1));
   const number = (name) => (/^\d{1,9}$/.test(words.get(name) ?? "") ? Number(words.get(name)) : -1);
-  if (number("step") >= 0) state.frame = placeOf(number("step"), facts.frames);
+  const word = (name, known, usual) => (known.includes(words.get(name)) ? words.get(name) : usual);
+  state.frame = number("step") >= 0 ? placeOf(number("step"), facts.frames) : last;
   state.picked = number("item") >= 0 ? page.items.indexOf(number("item")) : -1;
-  if (Object.hasOwn(facts.colourings, words.get("colour") ?? "")) state.colour = words.get("colour");
-  if (["central", "doubtful", "changed"].includes(words.get("order"))) state.order = words.get("order");
-  if (Object.hasOwn(THEMES, words.get("theme") ?? "")) state.theme = words.get("theme") ?? "";
+  state.colour = word("colour", Object.keys(facts.colourings), "cluster");
+  state.order = word("order", ["central", "doubtful", "changed"], "central");
+  state.theme = word("theme", Object.keys(THEMES), "");
 }
 
 // -- keys ------------------------------------------------------------------------------------------
