@@ -1,8 +1,9 @@
 """One bad run never takes the rest down: python -m tests.robust.hostile_folders --cases 2000.
 
 Each case is a folder of good runs beside one that was changed. In a fresh process, forked from one
-that has imported everything, it goes through `list`, `show`, `compare`, deletion with undo, and
-pages. There must be no traceback, no hang, less than 1 GB of memory, and good runs as they were.
+that has imported everything, it goes through `list`, `show`, `compare`, `page`, pages and deletion
+with undo. There must be no traceback, no hang, less than 1 GB of memory, and good runs as they
+were.
 """
 
 import argparse
@@ -58,10 +59,17 @@ def go_through(root: Path, pages: Sequence[str], good: dict[str, dict[str, objec
     assert command("show", HOSTILE, "--runs", str(root))[0] in (0, 2)
     assert command("compare", HOSTILE, other, "--runs", str(root))[0] in (0, 2)
     assert command("compare", other, HOSTILE, "--runs", str(root))[0] in (0, 2)
+    file = root.parent / "page.html"
+    assert (
+        command("page", HOSTILE, "-o", str(file), "--runs", str(root))[0] == 2 - 2 * file.exists()
+    )
     for page in pages:
         visit(page, HOSTILE)
     if pages:
         visit("runs", other)
+        file = root.parent / "page.html"
+        code, _ = command("page", HOSTILE, "-o", str(file), "--runs", str(root))
+        assert code == (0 if file.exists() else 2)
     store = RunStore(root)
     store.delete(HOSTILE)
     assert HOSTILE not in told(root)
@@ -94,6 +102,8 @@ def prepare(pages: Sequence[str]) -> dict[str, dict[str, object]]:
         good = told(root)
         one, other, *_ = sorted(good)
         command("compare", one, other, "--runs", str(root))
+        if pages:
+            command("page", one, "-o", str(root.parent / "page.html"), "--runs", str(root))
         command("show", one, "--runs", str(root))  # pyarrow reserves a GB that it does not use
         os.environ["CLUSTLAB_RUNS"] = str(root)
         for page in pages:
