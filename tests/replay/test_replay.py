@@ -12,6 +12,7 @@ from clustlab.analysis import agreement, biography, matching, transitions
 from clustlab.analysis.score_catalogue import SCORES
 from clustlab.data import library
 from clustlab.errors import ParameterError, RunNotFound
+from clustlab.replay import pictures
 from clustlab.replay.packing import NOTHING, packed, sparse, unpacked
 from clustlab.replay.page import Limits, page
 from clustlab.runs.labels import Label, set_label
@@ -215,6 +216,20 @@ def test_the_page_allows_itself_nothing_but_what_is_in_it(opened):
     assert re.fullmatch(r"'sha256-[\w+/=]+'", rules["style-src"])
     assert rules["img-src"] == "data:"
     assert not re.search(r"""(src|href)=["']?(?!data:)[a-z/]""", opened.text.split("<style>")[0])
+
+
+def test_images_of_any_shape_are_whole_and_small_enough(monkeypatch):
+    rng = np.random.default_rng(0)
+    wide = rng.integers(256, size=(30, 20, 40, 3), dtype=np.uint8)
+    made = pictures.atlas(wide, np.array([3, 29]))
+    assert (made.side, made.columns) == (40, 2)
+    monkeypatch.setattr(pictures, "MOST_BYTES", 12_000)
+    small = pictures.atlas(wide, np.arange(30))
+    assert len(small.webp) <= 12_000
+    monkeypatch.setattr(pictures, "MOST_BYTES", 10)  # what nothing fits in ends, too
+    assert pictures.atlas(wide, np.arange(30)).side == pictures.LEAST
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 3000)
+    assert pictures.atlas(wide, np.arange(30)).side == 10
 
 
 # -- large runs ------------------------------------------------------------------------------------
