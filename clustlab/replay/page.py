@@ -30,6 +30,7 @@ from clustlab.views import theme
 MOST_RUNS = 2
 FEWEST_STEPS, MOST_STEPS = 2, 1000
 FEWEST_ITEMS, MOST_ITEMS = 1, 65_000  # ranks and numbers of items have 16 bits
+MOST_PLACES = 10_000_000  # items times steps of a page: some 80 MB, which browsers still open
 SCRIPTS = (  # each after those that it imports
     *("data.js", "map.js", "drawing.js", "sheets.js", "tables.js", "curves.js", "panels.js"),
     *("parts.js", "pair.js", "replay.js"),
@@ -169,6 +170,13 @@ def _page(
     store: RunStore, sources: Sequence[Source], over: str, limits: Limits, report: Report
 ) -> Page:
     steps, frames = kept_steps([s.timeline for s in sources], limits.steps)
+    n_items = len(sources[0].shown)
+    if (places := n_items * sum(map(len, steps))) > MOST_PLACES:
+        raise ParameterError(
+            f"{n_items:,} items at {sum(map(len, steps)):,} steps are {places:,} places, more than "
+            f"the {MOST_PLACES:,} that a page can hold.",
+            "Choose fewer steps or items.",
+        )
     n_ids = max(s.timeline.n_ids() for s in sources)
     recordings = []
     for i, (source, own) in enumerate(zip(sources, steps, strict=True)):

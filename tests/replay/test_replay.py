@@ -265,6 +265,13 @@ def test_limits_out_of_range_are_refused(limits):
         Limits(**limits)
 
 
+def test_a_page_that_no_browser_would_open_is_refused(store, run, monkeypatch):
+    monkeypatch.setattr("clustlab.replay.page.MOST_PLACES", 299)
+    with pytest.raises(ParameterError, match="60 items at 5 steps are 300 places"):
+        page(store, [run.id], Limits())
+    assert page(store, [run.id], Limits(items=59)).n_items == 59
+
+
 def test_a_step_that_cannot_be_read_is_left_out(store, run):
     (run.path / "snapshots" / "00002.npz").write_bytes(b"damaged")
     made = page(store, [run.id], Limits())
