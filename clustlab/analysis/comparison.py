@@ -1,6 +1,6 @@
 """Whether runs can be compared, in which settings they differ, and how far they agree."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import combinations
 from typing import Any
@@ -11,6 +11,7 @@ from clustlab import registry
 from clustlab.analysis import agreement, matching, run_scores, shared_items
 from clustlab.analysis.consensus import consensus
 from clustlab.analysis.lasting_clusters import last_clusters
+from clustlab.analysis.repetition import machine_of
 from clustlab.analysis.shared_items import SharedItems
 from clustlab.errors import ParameterError, RunNotFound
 from clustlab.runs import identity, titles
@@ -120,16 +121,33 @@ def differing(runs: Sequence[Run]) -> list[dict[str, Any]]:
     Those that all runs have come first. Preset and device are told, too, although runs that differ
     in nothing else are the same.
     """
-    chosen = {run.id: _facts(run) for run in runs}
+    return _differing({run.id: _facts(run) for run in runs})
+
+
+def differing_machines(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Versions, devices and the like in which runs were carried out otherwise, as `differing`.
+
+    The last digits of their figures may differ for these alone. Runs that have noted nothing of
+    it, such as clusterings made elsewhere, do not count.
+    """
+    noted = {run.id: machine_of(run) for run in runs}
+    for facts in noted.values():
+        facts.pop("clustlab")  # its version is among the settings
+    return _differing({run_id: facts for run_id, facts in noted.items() if facts})
+
+
+def _differing(chosen: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Facts that are not the same in all runs, each with its values by run id."""
     names = list(dict.fromkeys(name for one in chosen.values() for name in one))
     rows = []
     for name in names:
         values = {run: one[name] for run, one in chosen.items() if name in one}
-        same = len(values) == len(runs) and all(v == values[runs[0].id] for v in values.values())
+        first = next(iter(values.values()))
+        same = len(values) == len(chosen) and all(v == first for v in values.values())
         if not same:
             told = {run: _told(name, value) for run, value in values.items()}
             rows.append({"name": name, "values": told})
-    return sorted(rows, key=lambda row: len(row["values"]) < len(runs))
+    return sorted(rows, key=lambda row: len(row["values"]) < len(chosen))
 
 
 def _facts(run: Run) -> dict[str, Any]:
@@ -186,7 +204,7 @@ def report(store: RunStore, run_ids: Sequence[str]) -> dict[str, Any]:
     one of them by its id, several or none), `consensus` (whatever the order of the runs:
     `unanimous` items are those where all follow it, `mean_share` of the runs do so),
     `most_disputed` (items on which they differ most, by their row in the first run and their
-    `rows` in each), `differing_settings`.
+    `rows` in each), `differing_settings`, `differing_machines`.
 
     Raises
     ------
@@ -235,6 +253,7 @@ def report(store: RunStore, run_ids: Sequence[str]) -> dict[str, Any]:
         "consensus": _consensus(own, labels),
         "most_disputed": _disputed(own, aligned, shared),
         "differing_settings": differing(runs),
+        "differing_machines": differing_machines(runs),
     }
 
 

@@ -58,7 +58,7 @@ def repetition(run: Run, again: Run) -> Repetition:
         tuple(
             name for name in differences(identity_of(run), identity_of(again)) if name != "version"
         ),
-        _changed(_machine(run), _machine(again)),
+        _changed(machine_of(run), machine_of(again)),
     )
 
 
@@ -73,7 +73,7 @@ def _equal(a: Snapshot, b: Snapshot) -> bool:
     return dict(a.scalars) == dict(b.scalars)
 
 
-def _machine(run: Run) -> dict[str, str]:
+def machine_of(run: Run) -> dict[str, str]:
     """What the figures of a run may depend on besides its settings, by name."""
     facts = {"clustlab": str(run.manifest.get("version", NOT_NOTED))}
     with contextlib.suppress(OSError, Unreadable):

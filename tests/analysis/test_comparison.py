@@ -156,6 +156,18 @@ def test_only_differing_settings_are_listed_those_of_all_runs_first(store):
     assert counts == sorted(counts, reverse=True)
 
 
+def test_versions_and_devices_are_compared_where_they_were_noted(store):
+    made_runs.data(store)
+    a, b, silent = (made_runs.run(store, [TRUE], seed=seed) for seed in range(3))
+    for run, torch, threads in ((a, "2.5", 2), (b, "2.14", 2)):
+        noted = {"packages": {"torch": torch}, "threads": threads}
+        (run.path / "environment.json").write_text(json.dumps(noted))
+    assert comparison.differing_machines([a, b, silent]) == [
+        {"name": "torch", "values": {a.id: "2.5", b.id: "2.14"}}
+    ]
+    assert comparison.differing_machines([a, silent]) == []
+
+
 # -- in numbers ----------------------------------------------------------------------------------
 def test_report_of_a_hand_solved_pair(store, pair):
     found = comparison.report(store, [run.id for run in pair])

@@ -149,12 +149,17 @@ def test_consensus_counts_and_selects_what_is_disputed(runs, pair):
 
 
 def test_settings_list_what_differs_only(runs, pair):
+    for run, threads in zip(pair, (2, 8), strict=True):
+        (run.path / "environment.json").write_text(f'{{"threads": {threads}, "device": "cpu"}}')
     app = tab(visit("compare", runs=ids(*pair)), "Settings")
     (table,) = [d.value for d in app.dataframe if "setting" in d.value.columns]
     rows = table.set_index("setting")
     assert rows.loc["Method"].tolist() == ["dec", "iic"]
     assert rows.loc["Steps between updates"].tolist() == ["140", "–"]
     assert "Seed" not in rows.index
+    (table,) = [d.value for d in app.dataframe if "what" in d.value.columns]
+    assert table.set_index("what").loc["Threads"].tolist() == ["2", "8"]
+    assert len(table) == 1
 
 
 @pytest.mark.slow

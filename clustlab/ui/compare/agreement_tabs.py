@@ -1,6 +1,6 @@
 """Tabs of the page Compare that look at all runs together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -304,25 +304,40 @@ def _why_not(group: Sequence[Run], axis: str) -> str:
 
 # -- settings ----------------------------------------------------------------------------------
 def settings_of(sides: Sequence[Side]) -> None:
-    """Settings in which the runs differ, and nothing else."""
+    """Settings in which the runs differ, and nothing else; then versions and devices."""
     runs = [side.view.run for side in sides]
-    rows: list[dict[str, Any]] = []
-    for row in comparison.differing(runs):
-        values = {side.name: _word(row["values"], side.view.run.id) for side in sides}
-        rows.append({"setting": label_of_setting(row["name"]), **values})
-    if not rows:
-        st.info("These runs have the same settings; they differ only by chance.")
-        return
-    height = min(36 * (len(rows) + 1) + 4, 520)
-    st.dataframe(
-        pd.DataFrame(rows), hide_index=True, height=height, alt="Settings in which the runs differ"
-    )
-    st.caption(
-        "Settings that are equal in all runs are left out. A dash: the method has no such setting."
-    )
+    machines = comparison.differing_machines(runs)
+    settings = comparison.differing(runs)
+    if settings:
+        _differing(sides, settings, "setting", "Settings in which the runs differ")
+        st.caption(
+            "Settings that are equal in all runs are left out. A dash: the method has no such "
+            "setting."
+        )
+    else:
+        others = "by versions and devices" if machines else "by chance"
+        st.info(f"These runs have the same settings; they differ only {others}.")
+    if machines:
+        st.markdown("**Carried out otherwise**")
+        _differing(sides, machines, "what", "Versions and devices in which the runs differ")
+        st.caption("For these alone, figures may differ in their last digits, and so in all later.")
 
 
-def _word(values: dict[str, Any], run_id: str) -> str:
+def _differing(
+    sides: Sequence[Side], rows: Sequence[Mapping[str, Any]], heading: str, alt: str
+) -> None:
+    table = [
+        {
+            heading: label_of_setting(row["name"]),
+            **{side.name: _word(row["values"], side.view.run.id) for side in sides},
+        }
+        for row in rows
+    ]
+    height = min(36 * (len(table) + 1) + 4, 520)
+    st.dataframe(pd.DataFrame(table), hide_index=True, height=height, alt=alt)
+
+
+def _word(values: Mapping[str, Any], run_id: str) -> str:
     if run_id not in values:
         return "–"
     value = values[run_id]
