@@ -61,7 +61,7 @@ nav.follow()
 if problem := state.CALLBACK_ERROR.take():
     session.show_error(problem)
 live.begin()
-state.RUN_AND_STEP.forget()  # until the page says what it draws
+state.DRAWN.forget()  # until the page says what it draws
 try:
     with storage_errors(), session.first_look(chosen.url_path):
         chosen.run()

@@ -9,7 +9,7 @@ import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
@@ -75,12 +75,19 @@ class QueryValue:
 
 
 @dataclass(frozen=True)
-class RunAndStep:
-    """What charts are of, for the names of their files."""
+class Drawn:
+    """What the charts of a page are of, for the files that they are saved to."""
 
-    run_id: str
+    file: str  # the beginning of its name
     title: str
-    step: int
+
+    @classmethod
+    def of(cls, *runs_shown: tuple[str, str, int]) -> Self:
+        """Id, title and step of each run in sight."""
+        return cls(
+            "-".join(f"{shown[0]}-step-{shown[2]}" for shown in runs_shown),
+            "; ".join(f"{shown[1]}, step {shown[2]}" for shown in runs_shown),
+        )
 
 
 def widget(key: str) -> SessionValue[Any]:
@@ -122,7 +129,7 @@ def keep_in_address(names: Sequence[str], **others: str) -> None:
 # -- the run that is looked at -----------------------------------------------------------------
 RUN = SessionValue[str | None]("run", None)
 STEP = SessionValue[int | None]("step", None)  # None follows the newest
-RUN_AND_STEP = SessionValue["RunAndStep | None"]("run-and-step", None)  # as the page draws them
+DRAWN = SessionValue[Drawn | None]("drawn", None)  # by the page at present
 AWAITED = SessionValue[tuple[str, str] | None]("awaited", None)
 """A queued run to look at once it starts, and the one that is looked at meanwhile."""
 RUN_IN_ADDRESS, STEP_IN_ADDRESS = QueryValue("run"), QueryValue("step")

@@ -50,9 +50,14 @@ def test_a_menu_that_is_opened_makes_files_named_by_run_step_and_view(run, monke
     app.run()
     assert not app.exception
     assert set(pressed) == {f"{run.id}-step-0-confusion.{kind}" for kind in ("png", "svg", "pdf")}
-    assert state.RUN_AND_STEP.key in app.session_state
+    assert state.DRAWN.key in app.session_state
     svg = pressed[f"{run.id}-step-0-confusion.svg"]().decode()
     assert "Confusion" in svg
     assert "step 0" in svg
     assert "Made with clustlab" in svg
     assert pressed[f"{run.id}-step-0-confusion.pdf"]().startswith(b"%PDF")
+
+
+def test_a_chart_of_several_runs_is_named_by_all_of_them():
+    drawn = state.Drawn.of(("a", "A: DEC", 3), ("b", "B: IIC", 4))
+    assert drawn == state.Drawn("a-step-3-b-step-4", "A: DEC, step 3; B: IIC, step 4")

@@ -197,6 +197,12 @@ def _ticking(ids: Sequence[str]) -> None:
     steps = dict(zip((run.id for run in begun), _control(clocks), strict=True))
     _over_which(shared_by(runs))
     waiting = [run for run in runs if run.id not in steps]
+    in_sight = [
+        (run.id, f"{LETTERS[i]}: {run.title}", steps[run.id])
+        for i, run in enumerate(runs)
+        if run.id in steps
+    ]
+    state.DRAWN.set(state.Drawn.of(*in_sight))
     side_by_side.runs_side_by_side(sides(runs, steps, LETTERS), waiting)
 
 

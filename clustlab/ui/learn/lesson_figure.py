@@ -27,10 +27,10 @@ def draw_lesson_figure(
     with st.spinner("Computing the figure ..."):  # seen only if it takes half a second
         parts = step.figure(values, materials)
     for place, part in enumerate(parts):
-        _part(part, values, f"figure-{step.title}-{place}", move)
+        _part(part, values, step.title, f"figure-{step.title}-{place}", move)
 
 
-def _part(part: Element, values: Values, key: str, move: Mover | None) -> None:
+def _part(part: Element, values: Values, title: str, key: str, move: Mover | None) -> None:
     if isinstance(part, Words):
         st.markdown(authored(part.text))
     elif isinstance(part, Chart):
@@ -42,7 +42,7 @@ def _part(part: Element, values: Values, key: str, move: Mover | None) -> None:
             key=key,
             alt=part.alt,
         )
-        picture_menu(spec, name=key, key=key, reading=part.alt)
+        picture_menu(spec, name=title, key=key, reading=part.alt)
     elif isinstance(part, Picture):
         st.image(part.pixels, width=part.width or "content", alt=part.alt)
     elif isinstance(part, Numbers):

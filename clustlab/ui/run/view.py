@@ -36,7 +36,7 @@ def chosen_step(run: Run, class_rule: ClassRule | None = None) -> View:
     else:
         timeline.extend(shown)
     step = session.step(len(timeline))
-    state.RUN_AND_STEP.set(state.RunAndStep(run.id, run.title, step))
+    state.DRAWN.set(state.Drawn.of((run.id, run.title, step)))
     return view_of(run, step, session.class_rule() or class_rule)
 
 

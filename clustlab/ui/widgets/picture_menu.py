@@ -51,14 +51,14 @@ def _button(
     """Button that makes one file; without a reading the chart stands alone."""
     from clustlab.views import pictures
 
-    shown = state.RUN_AND_STEP.get()
+    drawn = state.DRAWN.get()
     title = "" if reading is None else _title(spec, name)
     caption = "" if reading is None else _caption(reading)
-    where = (shown.run_id, f"step-{shown.step}") if shown else ("clustlab",)
+    where = drawn.file if drawn else "clustlab"
     st.download_button(
         plain(kind.upper()),
         lambda: pictures.picture(spec, kind, size=size, title=title, caption=caption),
-        file_name=f"{pictures.file_name(*where, name)}.{kind}",
+        file_name=f"{pictures.file_name(where, name)}.{kind}",
         mime=pictures.MIME[kind],
         key=f"save-{kind}-{key}",
         on_click="ignore",
@@ -70,8 +70,8 @@ def _title(spec: Mapping[str, Any], name: str) -> str:
     from clustlab.views import pictures
 
     own = pictures.title_of(spec) or name.replace("-", " ").capitalize()
-    shown = state.RUN_AND_STEP.get()
-    return f"{own}: {shown.title}, step {shown.step}" if shown else own
+    drawn = state.DRAWN.get()
+    return f"{own}. {drawn.title}" if drawn else own
 
 
 def _caption(reading: str) -> str:
