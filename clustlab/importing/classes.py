@@ -18,6 +18,10 @@ Value = int | float | str
 _WHOLE = re.compile(r"^(-?[1-9]\d{0,14}|0)(\.0)?$")
 
 
+class TooManyClasses(DataError):
+    """A column holds more different values than classes can be."""
+
+
 class Classes:
     """A set of classes that grows as items come in.
 
@@ -54,7 +58,7 @@ class Classes:
                 UNLABELLED if key is None else self._codes.setdefault(key, len(self._codes))
             )
         if len(self._codes) > MOST:
-            raise DataError(
+            raise TooManyClasses(
                 f"{self.title!r} holds more than {MOST:,} different classes.",
                 "Choose a column that says what items have in common, or none.",
             )

@@ -11,23 +11,24 @@ from clustlab.errors import DataError, ParameterError
 from clustlab.importing import number_files
 from clustlab.importing.arrays import is_called
 from clustlab.importing.classes import Classes, Value, in_order
-from clustlab.importing.joining import (
+from clustlab.importing.entries import (
     Entries,
-    Items,
-    Joined,
     entries_of_table,
     is_table,
-    join,
     key_of_arrays,
+    left_out,
 )
+from clustlab.importing.joining import Items, Joined, join
 from clustlab.importing.number_files import Numbers
 from clustlab.importing.plan import Choices
 from clustlab.types import NOISE, Array
 
-ASSIGNMENTS = (
-    *("clusters", "cluster", "assignments", "assignment", "labels", "label", "y", "pred"),
-    *("prediction", "predictions", "clustering", "clusterings"),
+FOUND = (
+    *("clusters", "cluster", "assignments", "assignment", "clustering", "clusterings"),
+    *("pred", "prediction", "predictions"),
 )
+ASSIGNMENTS = (*FOUND, "labels", "label", "y")
+STEPS = (FOUND, ASSIGNMENTS)  # columns that are called so are preferred
 EMBEDDINGS = ("embedding", "embeddings", "features", "codes", "z")
 PROBABILITIES = ("probabilities", "probability", "probs", "proba", "p", "q", "softmax", "soft")
 MOST_CLUSTERS = 30_000
@@ -73,12 +74,19 @@ def read(
 
 def _of_table(path: Path, items: Items, names: str | None, steps: Sequence[str]) -> Clustering:
     choices = Choices(names=names)
-    entries = entries_of_table(path, choices, steps, items.known)
+    entries = entries_of_table(path, choices, steps, items.known, STEPS)
     joined = join(entries, items, must_be_all=True)
     numbered = _numbered(path, {c.title: c for c in entries.columns.values()})
     assignments = np.stack([codes[joined.entry] for codes in numbered.codes])
     _check_given(path, assignments, list(entries.columns), entries, joined)
-    facts = [joined.words, *_elsewhere(joined), *numbered.facts]
+    taken = ", ".join(map(repr, entries.columns))
+    facts = [
+        joined.words,
+        f"{'Steps' if len(entries.columns) > 1 else 'Clusters'} were taken from {taken}.",
+        *left_out(entries),
+        *_elsewhere(joined),
+        *numbered.facts,
+    ]
     if entries.unused:
         facts.append(f"Not used: {', '.join(entries.unused)}.")
     content = _digest(assignments)

@@ -21,7 +21,8 @@ from clustlab.data import library, own_sets
 from clustlab.data.atomic import flush, write_atomically
 from clustlab.data.library import silent
 from clustlab.importing.clustering_files import Clustering, read
-from clustlab.importing.joining import Items, NameIndex
+from clustlab.importing.joining import Items
+from clustlab.importing.name_index import NameIndex
 from clustlab.params import UNBALANCE, build
 from clustlab.parts.inputs.sampling import drawn_rows
 from clustlab.registry import DatasetSpec
@@ -123,7 +124,8 @@ def items_of(
     own = own_sets.own_sets().get(name)
     names = list(dataset.item_names)
     known = NameIndex(list(own.item_names()) if own and len(own) != n else names)
-    return Items(str(spec.title), n, names, known, rows, total or 0)
+    refused = own.n_refused if own else 0
+    return Items(str(spec.title), n, names, known, rows, total or 0, np.arange(n), refused)
 
 
 def source_rows(

@@ -1,231 +1,22 @@
 """Entries of a file brought to the items that they are about: by names, by numbers, or by order."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from clustlab.errors import DataError, ParameterError
-from clustlab.importing import number_files, sources, tables
-from clustlab.importing.arrays import NAMES, as_text, is_called
-from clustlab.importing.cells import TableChunk, told
-from clustlab.importing.classes import Classes
-from clustlab.importing.number_files import Numbers
-from clustlab.importing.plan import Choices
+from clustlab.data.item_names import IN_WHOLE_DRAW
+from clustlab.errors import DataError
+from clustlab.importing.cells import told
+from clustlab.importing.entries import Entries
+from clustlab.importing.name_index import NameIndex
 from clustlab.types import Array
 
-ROWS, ITEMS = ("row", "rows", "index"), ("item", "items")
-MOST_VALUES = 100_000_000  # entries of all columns together
 UNKNOWN, ELSEWHERE = -1, -2  # in place of an item
 EXAMPLES = 3  # of what is wrong, that are named
 
-KeyKind = Literal["names", "rows", "items", "order"]
-"""By what an entry belongs to an item.
 
-| kind | what it is |
-|---|---|
-| names | the name that the item has in its data set |
-| rows | its row in what the data set was made from, counted from 0 |
-| items | its number as pages and exports have it |
-| order | nothing: entries are in the order of the rows |
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Entries:
-    """What a file says of items, an entry each."""
-
-    origin: str  # name of the file
-    n: int
-    kind: KeyKind
-    key: str  # column or array of the keys; empty for order
-    keys: Sequence[str] | Array  # (n,) text, or numbers; empty for order
-    columns: Mapping[str, Classes] = field(default_factory=dict)
-    """Columns of classes or clusters."""
-    unused: tuple[str, ...] = ()
-
-
-def is_table(path: Path) -> bool:
-    """Whether entries are in a table rather than in arrays; raises `DataError` if in neither."""
-    number_files.check_plain(path)
-    kind = sources.reader_of(path)
-    if kind == "images":
-        raise DataError(
-            f"{path.name} holds neither a table nor arrays.",
-            "Give CSV, TSV, Parquet, Feather, .npz or .npy.",
-        )
-    return kind == "tables"
-
-
-# -- reading ---------------------------------------------------------------------------------------
-def entries_of_table(
-    path: Path, choices: Choices, wanted: Sequence[str], names: "NameIndex"
-) -> Entries:
-    """Entries of a table: its `wanted` columns, or all that may be classes.
-
-    Parameters
-    ----------
-    names : NameIndex
-        Names of the items, by which entries are found if the table has them, too.
-    """
-    table = tables.opened(path)
-    head = next(table.chunks(tables.HEAD), None)
-    if head is None:
-        raise DataError(f"{path.name} holds no row.", "Choose a table that holds some.")
-    columns = tables.seen(table, head)
-    for name in (*wanted, choices.names):
-        if name and name not in columns:
-            raise ParameterError(
-                f"There is no column {name!r} in {path.name}.",
-                f"Choose one of: {', '.join(columns)}.",
-            )
-    fits = names_that_fit(columns, head, names)
-    kind, key = _key_column(columns, choices, fits, has_names=len(names) > 0)
-    others = {*fits, *(name for name, c in columns.items() if _counts(c))}
-    said = list(wanted) or [
-        name
-        for name, c in columns.items()
-        if name != key and name not in others and (c.holds == "text" or c.is_whole)
-    ]
-    if not said:
-        shown = "; ".join(f"{c.name}: {c.about}" for c in columns.values())
-        raise DataError(
-            f"{path.name} holds no column of classes or clusters ({shown}).",
-            "They are whole numbers or text, one for each item.",
-        )
-    classes = {name: Classes(name) for name in said}
-    keys: list[str] = []
-    n = 0
-    for chunk in table.chunks():
-        n += chunk.n_rows
-        _check_size(path, n, len(said), choices)
-        for name in said:
-            classes[name].add(chunk.cells(name).classes())
-        if key:
-            keys += chunk.cells(key).text()
-    unused = tuple(name for name in columns if name not in (*said, key))
-    found: Sequence[str] | Array = keys if kind == "names" else _numbers(path, key, keys)
-    return Entries(path.name, n, kind, key, found, classes, unused)
-
-
-def names_that_fit(
-    columns: Mapping[str, tables.Seen], head: TableChunk, names: "NameIndex"
-) -> dict[str, int]:
-    """Columns that may be names of items, and how many of their first rows are known names."""
-    return {
-        name: sum(names.found(text) is not None for text in head.cells(name).text())
-        for name in _names_in(columns)
-    }
-
-
-def _names_in(columns: Mapping[str, tables.Seen]) -> list[str]:
-    """Columns of text that may be names of items, those that are called so first."""
-    text = [c for c in columns.values() if c.holds == "text"]
-    called = [c.name for c in text if is_called(c.name, NAMES)]
-    return [*called, *(c.name for c in text if c.may_be_names and c.name not in called)]
-
-
-def _counts(column: tables.Seen) -> bool:
-    """Whether a column of whole numbers says which row or item it is about."""
-    return column.is_whole and (column.is_counter or is_called(column.name, (*ROWS, *ITEMS)))
-
-
-def _key_column(
-    columns: Mapping[str, tables.Seen],
-    choices: Choices,
-    fits: Mapping[str, int],
-    *,
-    has_names: bool,
-) -> tuple[KeyKind, str]:
-    """By which column entries are joined: that with the most names, else one of numbers.
-
-    Where neither fits, a column of names is taken all the same, so that it is said why it does not
-    fit: entries that are named are never joined by their order unless somebody asks for it.
-    """
-    if choices.names == "":
-        return "order", ""
-    if choices.names:
-        if columns[choices.names].is_whole and not has_names:
-            return _kind_of_numbers(choices.names), choices.names
-        return "names", choices.names
-    best = max(fits, key=lambda name: fits[name], default="")
-    if best and fits[best]:
-        return "names", best
-    numbers = [c.name for c in columns.values() if _counts(c)]
-    if not has_names:
-        numbers += [c.name for c in columns.values() if c.is_whole and is_called(c.name, NAMES)]
-    if numbers:
-        return _kind_of_numbers(numbers[0]), numbers[0]
-    return ("names", best) if best else ("order", "")
-
-
-def _kind_of_numbers(name: str) -> KeyKind:
-    return "items" if is_called(name, ITEMS) else "rows"
-
-
-def _numbers(path: Path, key: str, keys: Sequence[str]) -> Array:
-    if not key:
-        return np.empty(0, np.int64)
-    try:
-        return np.array([int(each.removesuffix(".0")) for each in keys], np.int64)
-    except (ValueError, OverflowError) as error:
-        raise DataError(
-            f"The column {key!r} of {path.name} holds something else than whole numbers.",
-            "Number the items there, or name another column.",
-        ) from error
-
-
-def _check_size(path: Path, n: int, columns: int, choices: Choices) -> None:
-    if n > choices.limits.items:
-        raise DataError(
-            f"{path.name} has more than {choices.limits.items:,} rows.",
-            "Give one for each item.",
-        )
-    if n * columns > MOST_VALUES:
-        raise DataError(
-            f"{path.name} holds {columns:,} columns for more than {n // 2:,} items, too much to "
-            "be read at once.",
-            "Bring in fewer columns at a time.",
-        )
-
-
-def key_of_arrays(
-    path: Path, arrays: Mapping[str, Numbers], choices: Choices, n: int
-) -> tuple[KeyKind, str, Sequence[str] | Array]:
-    """By which array of an archive its n entries are joined."""
-    if choices.names and choices.names not in arrays:
-        raise ParameterError(
-            f"There is no array {choices.names!r} in {path.name}.",
-            f"Choose one of: {', '.join(arrays)}.",
-        )
-    if choices.names == "":
-        return "order", "", ()
-    called = [choices.names] if choices.names else []
-    if not called:
-        called = [
-            name
-            for name, each in arrays.items()
-            if is_called(name, (*NAMES, *ROWS, *ITEMS)) and each.shape == (n,)
-        ]
-    if not called:
-        return "order", "", ()
-    name = called[0]
-    values = arrays[name]
-    if len(values) != n:
-        raise DataError(
-            f"{name!r} in {path.name} holds {len(values):,} entries for {n:,} items.",
-            "Give one for each item.",
-        )
-    is_number = values.dtype.kind in "iu"
-    if is_number and not is_called(name, NAMES):
-        return _kind_of_numbers(name), name, values.all().ravel().astype(np.int64)
-    return "names", name, as_text(values.all().ravel())
-
-
-# -- joining ---------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Joined:
     """Which entry is about which item."""
@@ -233,40 +24,6 @@ class Joined:
     entry: Array  # (n,) int64, the entry of each item; -1 where there is none
     n_elsewhere: int  # entries about items that are known and not looked at
     words: str  # how they were joined, a sentence
-
-
-class NameIndex:
-    """Names of items, found also where a path is given in more or fewer folders.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Names of all items of a data set, or none.
-    """
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._exact = frozenset(names)
-        ends: dict[str, str | None] = {}
-        for name in names:
-            end = name.rpartition("/")[2]
-            ends[end] = None if end in ends else name  # of several, none
-        self._ends = ends
-
-    def __len__(self) -> int:
-        return len(self._exact)
-
-    def found(self, text: str) -> str | None:
-        """The name that is meant; None if there is none, or it may be one of several."""
-        if text in self._exact:
-            return text
-        rest = text.replace("\\", "/")
-        if "/" not in rest:
-            return self._ends.get(rest)
-        while "/" in rest:
-            rest = rest.partition("/")[2]
-            if rest in self._exact:
-                return rest
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +42,11 @@ class Items:
         (n,) int64, row of each item in what the data set was made from; None if nobody knows.
     n_rows : int
         How many of these rows there are.
+    numbered : array
+        (m,) int64, place of the item that pages and exports give the number 0, 1, ...; None if
+        nobody knows.
+    n_refused : int
+        Rows of what the data set was made from that did not come in, and are not counted above.
     """
 
     title: str
@@ -293,6 +55,8 @@ class Items:
     known: NameIndex
     rows: Array | None
     n_rows: int
+    numbered: Array | None
+    n_refused: int = 0
 
 
 def join(entries: Entries, items: Items, *, must_be_all: bool) -> Joined:
@@ -322,8 +86,10 @@ def join(entries: Entries, items: Items, *, must_be_all: bool) -> Joined:
     def missing(place: int) -> str:
         if entries.kind == "names":
             return told(items.names[place])
-        rows = items.rows if entries.kind == "rows" else None
-        return str(place if rows is None else rows[place])
+        if entries.kind == "rows" and items.rows is not None:
+            return str(items.rows[place])
+        assert items.numbered is not None, "it was joined by"
+        return str(np.flatnonzero(items.numbered == place)[0])
 
     entry, counts = np.full(items.n, -1, np.int64), np.zeros(items.n, np.int64)
     known = np.flatnonzero(places >= 0)
@@ -365,6 +131,26 @@ def _many(places: Array, shown: Callable[[int], str]) -> str:
     return f"{len(places):,} ({', '.join(named)}{more})"
 
 
+def _places_of_items(entries: Entries, numbers: Array, items: Items) -> Array:
+    """Places of items by the numbers that pages and exports give them."""
+    if items.numbered is None:
+        raise DataError(
+            f"Nobody knows which items of {items.title!r} have the numbers in {entries.key!r} of "
+            f"{entries.origin}, since classes were made rarer.",
+            "Give names in a column 'name', or rows of the file in a column 'row'.",
+        )
+    if entries.key != IN_WHOLE_DRAW and entries.n != len(items.numbered):
+        raise DataError(
+            f"{entries.origin} numbers {entries.n:,} items by {entries.key!r}, but there are "
+            f"{len(items.numbered):,} in this draw of {items.title!r}: of another draw, the same "
+            "numbers are other items.",
+            "Say which draw it is of. For some of its items, give each of the others an entry "
+            "that is empty, or names in a column 'name'.",
+        )
+    inside = (numbers >= 0) & (numbers < len(items.numbered))
+    return np.where(inside, items.numbered[np.where(inside, numbers, 0)], UNKNOWN)
+
+
 def _verb(places: Array, one: str, several: str) -> str:
     return one if len(places) == 1 else several
 
@@ -377,9 +163,10 @@ def _by_order(entries: Entries, items: Items) -> Joined:
             "Give a column 'item' with the numbers that pages and exports show.",
         )
     if entries.n != items.n_rows:
+        refused = f" ({items.n_refused:,} more were refused)" if items.n_refused else ""
         raise DataError(
             f"{entries.origin} has {entries.n:,} entries for the {items.n_rows:,} items of "
-            f"{items.title!r}, and names none of them.",
+            f"{items.title!r}{refused}, and names none of them.",
             "Give one for each, in the order of its file, or a column of names, or one called "
             "'item' with the numbers that pages show.",
         )
@@ -413,7 +200,14 @@ def _places_of_names(entries: Entries, items: Items) -> Array:
 def _places_of_numbers(entries: Entries, items: Items) -> Array:
     numbers = np.asarray(entries.keys, np.int64)
     if entries.kind == "items":
-        return np.where((numbers >= 0) & (numbers < items.n), numbers, UNKNOWN)
+        return _places_of_items(entries, numbers, items)
+    if items.n_refused:
+        raise DataError(
+            f"{items.n_refused:,} rows were refused when {items.title!r} was imported, so the rows "
+            f"in {entries.key!r} of {entries.origin} may be others than those that it has.",
+            "Give names in a column 'name', or a column 'item' with the numbers that pages and "
+            "exports show.",
+        )
     if items.rows is None:
         raise DataError(
             f"Nobody knows which row of its file an item of {items.title!r} was.",

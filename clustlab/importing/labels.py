@@ -18,18 +18,20 @@ from clustlab.errors import DataError, ParameterError
 from clustlab.importing import clusterings, number_files
 from clustlab.importing.arrays import NAMES, is_called
 from clustlab.importing.classes import Classes
-from clustlab.importing.joining import (
+from clustlab.importing.entries import (
     ITEMS,
     ROWS,
     Entries,
-    Items,
-    NameIndex,
     entries_of_table,
     is_table,
-    join,
     key_of_arrays,
+    left_out,
 )
+from clustlab.importing.joining import Items, join
+from clustlab.importing.name_index import NameIndex
 from clustlab.importing.plan import Choices
+from clustlab.params import UNBALANCE, build
+from clustlab.parts.inputs.sampling import drawn_rows
 from clustlab.runs.store import RunStore
 from clustlab.types import UNLABELLED, Dataset, Labelling
 
@@ -64,7 +66,8 @@ def preview(
     Parameters
     ----------
     params, seed
-        Which draw of its items they are for, unless the set was imported.
+        Which draw of its items they are for. All items of an imported set get them: there, the
+        draw only says which numbers its items have in pages and exports.
 
     Raises
     ------
@@ -73,9 +76,7 @@ def preview(
     """
     if registry.is_imported(registry.dataset(dataset)):
         own = own_sets.own_set(dataset)
-        names = list(own.item_names())
-        rows = np.arange(len(own))
-        items = Items(own.title, len(own), names, NameIndex(names), rows, len(own))
+        items = _all_items(own, params or {}, seed)
         titles = tuple(title for title, _ in own.labellings)
         return _found(path, items, choices, titles, own=own)
     drawn = library.load(runs.root, dataset, params or {}, seed)
@@ -83,6 +84,22 @@ def preview(
     has_labels = drawn.labels is not None
     titles = (*([AUTHORS] if has_labels else []), *drawn.other_labels)
     return _found(path, items, choices, titles, drawn=drawn)
+
+
+def _all_items(own: OwnSet, params: Mapping[str, Any], seed: int) -> Items:
+    """All items of an imported set in the order in which they came in."""
+    spec: Any = build(registry.dataset(own.name), params)
+    is_even = getattr(spec, UNBALANCE, 1.0) == 1
+    return Items(
+        own.title,
+        len(own),
+        names := list(own.item_names()),
+        NameIndex(names),
+        rows=np.arange(len(own)),
+        n_rows=len(own),
+        numbered=drawn_rows(len(own), spec.n_samples, seed) if is_even else None,
+        n_refused=own.n_refused,
+    )
 
 
 def _found(
@@ -97,6 +114,7 @@ def _found(
     facts = [joined.words]
     if joined.n_elsewhere:
         facts.append(f"{joined.n_elsewhere:,} entries are about no item of the set and are left.")
+    facts += left_out(entries)
     if entries.unused:
         facts.append(f"Not used: {', '.join(entries.unused)}.")
     labellings = {}

@@ -17,8 +17,9 @@ from clustlab.data import own_sets
 from clustlab.data.own_sets import REFUSALS_KEPT, OwnSet, SetWriter
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing import arrays, intake, sources, tables
+from clustlab.importing.entries import names_that_fit
 from clustlab.importing.intake import Piece, Understood
-from clustlab.importing.joining import NameIndex, names_that_fit
+from clustlab.importing.name_index import NameIndex
 from clustlab.importing.plan import Choices, Outcome, Refused, Watch
 from clustlab.types import Array
 

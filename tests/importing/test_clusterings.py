@@ -315,3 +315,17 @@ def test_named_entries_are_not_joined_by_their_order_unaware(own, brought, store
     in_order = table[::-1].assign(name=[f"x{i}" for i in range(N)])
     made = brought(in_order, "plain", names="")
     assert (made.run[0].assignments == store.dataset(made.run).labels).all()
+
+
+def test_columns_called_clusters_are_the_steps_where_there_are_any(own, brought, store):
+    """As in what pages export: facts about items beside their clusters are no steps."""
+    table = named(
+        own, cluster=classes(N), **{"class": classes(N) + 1, "label changes": classes(N) * 2}
+    )
+    made = brought(table)
+    assert len(made.run) == 1
+    assert "Clusters were taken from 'cluster'." in made.facts
+    assert "Not used: class, label changes." in made.facts
+    of_two = brought(named(own, cluster_1=classes(N), cluster_2=classes(N)[::-1], label=classes(N)))
+    assert len(of_two.run) == 2
+    assert "Steps were taken from 'cluster_1', 'cluster_2'." in of_two.facts

@@ -6,9 +6,11 @@ import pytest
 from sklearn.datasets import load_digits
 
 from clustlab.data import library, own_sets
+from clustlab.data.item_names import IN_WHOLE_DRAW
 from clustlab.errors import DataError, ParameterError
-from clustlab.importing import labels
+from clustlab.importing import classes, labels
 from clustlab.importing.plan import Choices
+from clustlab.parts.inputs.sampling import drawn_rows
 from clustlab.runs.store import RunSpec, RunStore
 from clustlab.training.worker import new_run
 from tests.support.own_data import image_set, vector_set
@@ -142,3 +144,65 @@ def test_runs_that_were_made_before_see_new_labels(tmp_path, store):
     assert fewer.labels is not None
     assert fewer.labels.tolist() == [of_name[name] for name in fewer.item_names]
     assert len(fewer.items) == N - 2
+
+
+def test_numbers_of_items_are_those_that_pages_and_exports_show(tmp_path):
+    """They count in the order of the draw, which is not that of the file."""
+    own = vector_set("Mine", N, shown=False, named=False)
+    signs = np.array(["minus", "plus"])[FINE % 2]
+    order = drawn_rows(N, None, 0)
+    exported = written(tmp_path, pd.DataFrame({"item": range(N), "sign": signs[order]}))
+    found = labels.preview(exported, own.name, Choices(), RunStore()).labellings["sign"]
+    assert (np.array(found.class_names)[found.labels] == signs).all()
+    some = drawn_rows(N, 12, 3)
+    of_draw = written(tmp_path, pd.DataFrame({"item": range(12), "sign": signs[some]}))
+    with pytest.raises(DataError, match="numbers 12 items by 'item', but there are 30"):
+        labels.preview(of_draw, own.name, Choices(), RunStore())
+    params = {"n_samples": 12}
+    found = labels.preview(of_draw, own.name, Choices(), RunStore(), params, 3).labellings["sign"]
+    assert (np.array(found.class_names)[found.labels[some]] == signs[some]).all()
+    assert (found.labels >= 0).sum() == 12
+    rarer = {"unbalance": 0.5}
+    with pytest.raises(DataError, match="classes were made rarer"):
+        labels.preview(exported, own.name, Choices(), RunStore(), rarer)
+
+
+def test_an_export_without_the_items_left_out_is_joined_by_their_numbers_before(tmp_path):
+    own = vector_set("Mine", N, shown=False, named=False)
+    drawn = library.without(library.as_drawn(own.name, {}, 0), [0, 3])
+    order = drawn_rows(N, None, 0)
+    assert drawn.original is not None
+    exported = pd.DataFrame(
+        {
+            "item": range(N - 2),
+            "class": FINE[order][drawn.original],
+            IN_WHOLE_DRAW: drawn.original,
+        }
+    )
+    found = labels.preview(written(tmp_path, exported), own.name, Choices(), RunStore())
+    expected = FINE.copy()
+    expected[order[[0, 3]]] = -1
+    assert found.labellings["class"].labels.tolist() == expected.tolist()
+
+
+def test_rows_mean_nothing_where_some_were_refused(tmp_path):
+    refused = [{"name": "row 0", "reason": "holds nan"}]
+    own = vector_set("Mine", N, shown=False, named=False, refused=refused)
+    by_row = written(tmp_path, pd.DataFrame({"row": range(1, N + 1), "fine": FINE}))
+    with pytest.raises(DataError, match="1 rows were refused"):
+        labels.preview(by_row, own.name, Choices(), RunStore())
+    whole = written(tmp_path, pd.DataFrame({"fine": [0, *FINE]}))
+    with pytest.raises(DataError, match=r"31 entries for the 30 items of 'Mine' \(1 more"):
+        labels.preview(whole, own.name, Choices(), RunStore())
+
+
+def test_free_text_beside_classes_is_left_out_and_named(tmp_path, own, monkeypatch):
+    monkeypatch.setattr(classes, "MOST", 20)
+    table = table_of(own, fine=FINE, note=[f"note {i} of many" for i in range(N)])
+    table.loc[0, "note"] = table.loc[1, "note"]  # no names of items
+    path = written(tmp_path, table)
+    found = labels.preview(path, "mine", Choices(), RunStore())
+    assert list(found.labellings) == ["fine"]
+    assert any(fact.startswith("'note' is left out") for fact in found.facts)
+    with pytest.raises(DataError, match="'note' holds more than 20"):
+        labels.preview(path, "mine", Choices(labels="note"), RunStore())

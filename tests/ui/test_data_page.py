@@ -185,6 +185,30 @@ def test_a_clustering_made_elsewhere_becomes_a_run_beside_those_trained_here(run
     assert len(runs.runs()) == 1
 
 
+def test_columns_of_a_table_can_be_chosen_and_are_guessed_before(runs):
+    own = own_data.vector_set(n=30)
+    rows = ["name,cluster,age,city"]
+    rows += [f'"{n}",{i % 3},{i % 7},{"AB"[i % 2]}' for i, n in enumerate(own_data.names(30))]
+    content = "\n".join(rows).encode()
+    app = with_file(own.name, content, "clustering")
+    steps = next(m for m in app.multiselect if m.label == "Columns of clusters, one for a step")
+    assert (steps.value, steps.options) == (["cluster"], ["name", "cluster", "age", "city"])
+    joined = next(box for box in app.selectbox if box.label == "Joined by")
+    assert joined.value == "name"
+    steps.set_value(["cluster", "city"]).run()
+    button(app, "Import as a run").click().run()
+    assert not app.exception
+    (run,) = runs.runs()
+    assert len(run) == 2
+    app = with_file(own.name, content, "classes")
+    chosen = next(m for m in app.multiselect if m.label == "Columns of classes")
+    assert chosen.value == ["cluster", "age", "city"]
+    chosen.set_value(["city"]).run()
+    button(app, "Add these classes").click().run()
+    assert not app.exception
+    assert [title for title, _ in own_sets.own_set(own.name).labellings] == ["kind", "city"]
+
+
 def test_a_clustering_that_does_not_fit_is_told_in_words(runs):
     own = own_data.vector_set(n=30)
     content = table("cluster", [0, 1], ["a", "b"])

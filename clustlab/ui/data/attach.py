@@ -1,16 +1,18 @@
 """What was made elsewhere for a data set that is there: further classes, or a clustering."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 import streamlit as st
 
-from clustlab import registry
-from clustlab.errors import storage_errors
-from clustlab.importing import clusterings, labels, sources
+from clustlab.data import own_sets
+from clustlab.errors import ParameterError, storage_errors
+from clustlab.importing import clustering_files, clusterings, entries, labels, sources
+from clustlab.importing.entries import Guess
 from clustlab.importing.labels import FoundLabels
+from clustlab.importing.name_index import NameIndex
 from clustlab.importing.plan import Choices
 from clustlab.registry import DatasetSpec
 from clustlab.ui import nav, session, state
@@ -18,6 +20,8 @@ from clustlab.ui.markdown import plain
 from clustlab.ui.shared import Shared
 
 _KINDS = {"classes": "Classes", "clustering": "A clustering"}
+_ORDER = ""  # stands for no column
+_guesses: Shared[Guess | None] = Shared(8)
 _found: Shared[FoundLabels] = Shared(4)
 
 
@@ -28,6 +32,11 @@ class Draw:
     params: Mapping[str, Any]  # settings of the data set
     seed: int
     words: str
+
+    @property
+    def key(self) -> Hashable:
+        """What tells it from other draws: titles of runs may be equal, and may change."""
+        return tuple(sorted(self.params.items())), self.seed
 
 
 USUAL = Draw({}, 0, "the items as usually drawn (seed 0)")
@@ -78,15 +87,19 @@ def _attach(spec: type[DatasetSpec]) -> None:
 
 # -- classes -------------------------------------------------------------------------------------
 def _classes(spec: type[DatasetSpec], upload: Any) -> None:
-    draw = USUAL if registry.is_imported(spec) else _draw(spec)
+    draw = _draw(spec)
+    columns = _columns(spec, upload, (), "Columns of classes")
+    choices = Choices(
+        labels=columns.said[0] if columns.said else None,
+        others=columns.said[1:],
+        names=columns.key,
+    )
 
     def look() -> FoundLabels:
         with sources.as_file((upload.name, upload)) as path:
-            return labels.preview(
-                path, spec.name, Choices(), session.store(), draw.params, draw.seed
-            )
+            return labels.preview(path, spec.name, choices, session.store(), draw.params, draw.seed)
 
-    found = _found.get((upload.file_id, spec.name, draw.words), look)
+    found = _found.get((upload.file_id, spec.name, draw.key, choices), look)
     st.markdown("\n".join(f"- {plain(fact)}" for fact in found.facts))
     replaced = [title for title in found.labellings if title in found.titles]
     if replaced:
@@ -115,9 +128,12 @@ def _clustering(spec: type[DatasetSpec], upload: Any) -> None:
     title = st.text_input(
         "Name of the run", stem, max_chars=100, key=f"attach-title-{upload.file_id}"
     )
+    columns = _columns(spec, upload, clustering_files.STEPS, "Columns of clusters, one for a step")
     if not st.button("Import as a run", type="primary", icon=":material/add:"):
         return
-    choice = clusterings.Choice(spec.name, draw.params, draw.seed, title=title.strip() or stem)
+    choice = clusterings.Choice(
+        spec.name, draw.params, draw.seed, columns.key, columns.said, title.strip() or stem
+    )
     bar = st.progress(0.0, "Reading it")
 
     def report(words: str, share: float) -> None:
@@ -148,6 +164,53 @@ def _is_on(manifest: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return bool(manifest["data_key"] == other["data_key"])
 
 
+# -- what is in the file -------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Columns:
+    """Columns that somebody has chosen; where nothing was changed, they are left to be guessed."""
+
+    said: tuple[str, ...] = ()  # of classes or clusters
+    key: str | None = None  # by which entries are joined; empty for their order
+
+
+def _columns(
+    spec: type[DatasetSpec], upload: Any, preferred: Sequence[Sequence[str]], label: str
+) -> Columns:
+    """Fields for the columns of a table, filled in with what they are taken for."""
+
+    def look() -> Guess | None:
+        own = own_sets.own_sets().get(spec.name)
+        known = NameIndex(list(own.item_names()) if own else ())
+        with sources.as_file((upload.name, upload)) as path:
+            return entries.guess(path, known, preferred) if entries.is_table(path) else None
+
+    guess = _guesses.get((upload.file_id, spec.name, preferred), look)
+    if guess is None:  # arrays go by their names
+        return Columns()
+    left, right = st.columns(2)
+    with left:
+        said = st.multiselect(
+            label, guess.columns, guess.said, key=f"attach-said-{label}-{upload.file_id}"
+        )
+    with right:
+        options = [_ORDER, *guess.columns]
+        key = st.selectbox(
+            "Joined by",
+            options,
+            options.index(guess.key),
+            format_func=lambda name: name or "the order of the items",
+            key=f"attach-key-{label}-{upload.file_id}",
+            help="The column that says which item each row is about.",
+        )
+    if not said:
+        raise ParameterError(
+            "No column is chosen.", "Choose at least one column of classes or clusters."
+        )
+    is_changed = tuple(said) != guess.said
+    return Columns(tuple(said) if is_changed else (), None if key == guess.key else str(key))
+
+
+# -- which items it is about ---------------------------------------------------------------------
 def _draw(spec: type[DatasetSpec]) -> Draw:
     """The draw that a file is about, which is asked if there are several."""
     draws = draws_of(spec)

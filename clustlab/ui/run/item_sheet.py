@@ -3,7 +3,7 @@
 import pandas as pd
 
 from clustlab.analysis import shares
-from clustlab.data.item_names import item_words
+from clustlab.data.item_names import IN_WHOLE_DRAW, item_words
 from clustlab.types import Array, cluster_words
 from clustlab.ui import session
 from clustlab.ui.run.view import View
@@ -67,6 +67,6 @@ def item_table(view: View, indices: Array) -> pd.DataFrame:
         frame["class"] = [view.class_name(int(c)) for c in view.labels[indices]]
     frame["confidence"] = shares.rounded(view.confidence[indices])
     if view.dataset.original is not None:  # items were left out
-        frame["row in the whole draw"] = view.dataset.original[indices]
+        frame[IN_WHOLE_DRAW] = view.dataset.original[indices]
     frame["label changes"] = view.timeline.flips(view.step)[indices]
     return frame
