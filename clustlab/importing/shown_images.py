@@ -6,7 +6,7 @@ that runs on the vectors and on the images have the same item in the same row.
 
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -102,6 +102,7 @@ def _placed(
     row_of = {name: row for row, name in enumerate(own.item_names())}
     index = NameIndex(list(row_of))
     has_vector = np.zeros(len(own), bool)
+    meant = _Meant(row_of)
     refused: list[Refused] = []
     n, is_named = 0, False
     for piece in found.pieces():
@@ -109,20 +110,70 @@ def _placed(
         is_named = bool(len(piece.names) and row_of)
         rows, reasons = _rows_of(piece, found, own, row_of, index)
         reasons = {**reasons, **piece.refused}
+        place_of: dict[int, int] = {}  # in the piece, by the row of the image
         for place, row in enumerate(rows):
-            if place not in reasons and has_vector[row]:
-                reasons[place] = "is the second vector of its image"
             if place in reasons:
                 refused.append(Refused(piece.place(place), reasons[place]))
-            else:
-                has_vector[row] = True
-        kept = [place for place in range(len(rows)) if place not in reasons]
-        vectors[[rows[place] for place in kept]] = piece.items[kept]
+                continue
+            text = piece.names[place] if is_named else None
+            refused += meant.taken(row, text, piece.place(place))
+            has_vector[row] = meant.has(row)
+            if meant.is_of(row, piece.place(place)):
+                place_of[row] = place
+        vectors[list(place_of)] = piece.items[list(place_of.values())]
         done = (piece.first + len(rows)) / max(1, found.n_rows or len(own))
         watch("Reading vectors", READING * min(1.0, done))
     if n < len(own) and not is_named:
         raise _other_number(found, own, f"{n:,}")
     return refused, has_vector
+
+
+class _Meant:
+    """Which vector each image has, while they come in.
+
+    A shortened path may be that of several images. Where two vectors reach one image by different
+    paths, nobody knows which is meant, and neither is taken, unless one has its very name.
+    """
+
+    def __init__(self, names: Container[str]) -> None:
+        self._names = names
+        self._exact: dict[int, str] = {}  # what the vector of a row is called, by its very name ...
+        self._near: dict[int, tuple[str, str]] = {}  # ... or by this path
+        self._unclear: set[int] = set()
+
+    def taken(self, row: int, text: str | None, called: str) -> list[Refused]:
+        """Take in a vector for a row by some text, or by its order; what is refused now."""
+        is_exact = text is None or text in self._names
+        if row in self._exact:
+            return [Refused(called, "is the second vector of its image")]
+        earlier = self._near.get(row)
+        if is_exact:
+            self._exact[row] = called
+            self._near.pop(row, None)
+            return [_unclear(*earlier)] if earlier else []
+        assert text is not None, "it would be exact"
+        if earlier and earlier[1] == text:
+            return [Refused(called, "is the second vector of its image")]
+        if earlier:
+            self._unclear.add(row)
+            del self._near[row]
+            return [_unclear(*earlier), _unclear(called, text)]
+        if row in self._unclear:
+            return [_unclear(called, text)]
+        self._near[row] = called, text
+        return []
+
+    def has(self, row: int) -> bool:
+        """Whether a row has a vector so far."""
+        return row in self._exact or row in self._near
+
+    def is_of(self, row: int, called: str) -> bool:
+        """Whether the vector of a row is this one."""
+        return self._exact.get(row) == called or self._near.get(row, ("",))[0] == called
+
+
+def _unclear(called: str, text: str) -> Refused:
+    return Refused(called, f"is of {text!r}, and another vector may be of the same image")
 
 
 def _rows_of(

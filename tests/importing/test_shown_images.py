@@ -81,6 +81,24 @@ def test_what_has_no_partner_does_not_come_in_and_is_named(own, tmp_path):
     assert outcome.own.parent == ""
 
 
+def test_paths_that_lead_to_one_image_are_refused_unless_one_is_its_name(own, tmp_path):
+    table = pd.read_csv(table_of(own, tmp_path, range(4, N)))
+    third, fifth, sixth = (own.item_names()[row] for row in (7, 9, 10))
+    rows = table["file"].tolist()
+    table.loc[rows.index(third), "file"] = f"a/{third}"
+    table.loc[rows.index(fifth), "file"] = f"a/{fifth}"
+    more = table.iloc[:3].assign(file=[f"b/{third}", f"b/{sixth}", fifth], w=[1.0, 2.0, 3.0])
+    pd.concat([table, more]).to_csv(tmp_path / "theirs.csv", index=False)
+    outcome = brought(tmp_path / "theirs.csv")
+    names = list(outcome.own.item_names())
+    assert third not in names
+    reasons = {each.reason for each in outcome.refused}
+    unclear = "and another vector may be of the same image"
+    assert {f"is of 'a/{third}', {unclear}", f"is of 'b/{third}', {unclear}"} <= reasons
+    assert outcome.own.items()[names.index(fifth), 0] == 3
+    assert outcome.own.items()[names.index(sixth), 0] == vectors(N, 4)[10, 0]
+
+
 def test_what_does_not_fit_is_refused_and_nothing_is_left(own, tmp_path, data_folder):
     table = pd.read_csv(table_of(own, tmp_path)).assign(file=[f"x{i}" for i in range(N)])
     table.to_csv(tmp_path / "theirs.csv", index=False)
