@@ -73,6 +73,8 @@ def _import(args: argparse.Namespace) -> int:
     _name_refused(outcome.refused, outcome.n_refused)
     if not outcome.is_new:
         complain(f"The same items are there already, as {outcome.own.name!r}.")
+    if outcome.added:
+        complain(f"It has got the classes {', '.join(map(repr, outcome.added))}.")
     return print_answer(_answer(outcome))
 
 

@@ -45,7 +45,7 @@ class About(TypedDict):
     other_labels: dict[str, list[Name]]
     fingerprint: Text
     has_item_names: NotRequired[bool]
-    columns: NotRequired[list[Name]]
+    columns: NotRequired[list[Text]]
     has_images_shown: NotRequired[bool]
     whole: NotRequired[Text]  # fingerprint of the draw that items were left out of
 

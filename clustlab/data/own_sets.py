@@ -3,7 +3,7 @@
 <data folder>/imported/<name>/
     about.json                   what it is
     items.npy                    (n, h, w, c) uint8 or (n, d) float32
-    labels-<i>.npy               (n,) int32, one file for each set of classes
+    labels-<...>.npy             (n,) int32, one file for each set of classes
     names.npy, name-ends.npy     names of items
     images.npy                   (n, h, w, c) uint8, what vectors are the features of
     refused.json                 what was refused, with the reasons
@@ -11,85 +11,50 @@
 
 import contextlib
 import hashlib
-import json
 import re
 import secrets
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Literal, NotRequired, Self, TypedDict
+from typing import Any, Self
 
 import numpy as np
 
 from clustlab import registry
-from clustlab.data import checked_arrays, plain_files
+from clustlab.data import checked_arrays, locks, plain_files
 from clustlab.data.atomic import flush, write_atomically
 from clustlab.data.checked_arrays import Declared
-from clustlab.data.checked_json import (
-    Count,
-    Moment,
-    Name,
-    PlainName,
-    Text,
-    Unreadable,
-    parsed,
-    parsed_with_all,
-)
+from clustlab.data.checked_json import Unreadable, parsed, parsed_with_all
 from clustlab.data.files import data_root
+from clustlab.data.growing_array import GrowingArray
 from clustlab.data.item_names import GrowingNames, ItemNames
+from clustlab.data.own_about import (
+    LONGEST_TITLE,
+    SCHEMA,
+    About,
+    Kind,
+    RefusedAbout,
+    about_labelling,
+    as_text,
+    clean,
+    distinct,
+    file_of,
+    refusals_as_text,
+)
 from clustlab.errors import ParameterError
 from clustlab.types import Array, Labelling
 
-SCHEMA = 1
 FOLDER, ABOUT, ITEMS, IMAGES = "imported", "about.json", "items.npy", "images.npy"
-REFUSED = "refused.json"
+REFUSED, LOCK = "refused.json", ".labels-lock"
 LONGEST_NAME = 60
 HALF_WRITTEN = ".half-"  # begins the name of a folder that is being written
 REMOVED = ".removed-"  # begins the name of a folder that was put aside
 HALF_AGE = 3600.0  # seconds after which nobody is still writing one, nor wants one back
-REFUSALS_KEPT = 10_000
-
-Kind = Literal["images", "vectors"]
-
-
-class LabellingAbout(TypedDict):
-    """One set of classes."""
-
-    title: Name
-    class_names: list[Text]
-
-
-class About(TypedDict):
-    """`about.json` of an imported set."""
-
-    schema: int
-    name: PlainName
-    title: Name
-    kind: Kind
-    shape: list[Count]  # of all items
-    fingerprint: PlainName
-    origin: Text
-    conversion: Text
-    created: Moment
-    labellings: list[LabellingAbout]
-    columns: list[Text]
-    has_names: bool
-    image_shape: list[Count] | None
-    parent: NotRequired[Text]
-    features: NotRequired[Text]
-    made_by: NotRequired[Text]
-    n_refused: NotRequired[Count]
-
-
-class RefusedAbout(TypedDict):
-    """Something that did not come in: a line of `refused.json`."""
-
-    name: Text
-    reason: Text
+PATIENCE = 30.0  # seconds that a change waits for another
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +78,7 @@ class OwnSet:
     features: str = ""  # what they are, such as "resnet18, penultimate layer"
     n_refused: int = 0
     made_by: str = ""  # digest of what features were computed from, and how
+    label_files: tuple[str, ...] = ()  # of each set of classes
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -136,7 +102,7 @@ class OwnSet:
         if title not in titles:
             raise KeyError(title)
         place = titles.index(title)
-        labels = self._mapped(f"labels-{place}.npy", (len(self),), np.int32)
+        labels = self._mapped(self.label_files[place], (len(self),), np.int32)
         return Labelling(labels, self.labellings[place][1])
 
     def refused(self) -> list[RefusedAbout]:
@@ -225,6 +191,7 @@ def opened_set(folder: Path, changed: int) -> OwnSet:
         about.get("features", ""),
         about.get("n_refused", 0),
         about.get("made_by", ""),
+        tuple(file_of(each, place) for place, each in enumerate(about["labellings"])),
     )
 
 
@@ -280,9 +247,17 @@ class SetWriter:
         self._folder.mkdir(parents=True)
         self._digest = hashlib.sha256(f"{kind} {shape}".encode())
         dtype = np.uint8 if kind == "images" else np.float32
-        self._items = _GrowingArray(self._folder / ITEMS, shape, dtype)
-        self._images = image_shape and _GrowingArray(self._folder / IMAGES, image_shape, np.uint8)
         self._names = GrowingNames()
+        self._images: GrowingArray | None = None
+        self.added: tuple[str, ...] = ()
+        """Sets of classes that `finish` has added to a set which was there already."""
+        with contextlib.ExitStack() as undo:
+            undo.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            self._items = GrowingArray(self._folder / ITEMS, shape, dtype)
+            undo.callback(self._items.give_up)
+            if image_shape:
+                self._images = GrowingArray(self._folder / IMAGES, image_shape, np.uint8)
+            undo.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -295,7 +270,7 @@ class SetWriter:
     ) -> None:
         for each in (self._items, self._images):
             if each:
-                each.close()
+                each.give_up()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def append(self, items: Array, names: Sequence[str] = (), images: Array | None = None) -> None:
@@ -321,18 +296,25 @@ class SetWriter:
         features: str = "",
         made_by: str = "",
         refused: Sequence[Mapping[str, str]] = (),
+        n_refused: int | None = None,
     ) -> tuple[OwnSet, bool]:
         """The set under its name, and whether it is new: the same content may be there already.
+
+        Sets of classes that the one which is there has not are added to it, see `added`.
 
         Parameters
         ----------
         labellings : mapping
             Sets of classes by title, the one to score against first.
         refused : sequence
-            `name` and `reason` of what did not come in.
+            `name` and `reason` of what did not come in, or of the first of it.
+        n_refused : int, optional
+            How many there are in all.
 
         Raises
         ------
+        DataError
+            If titles and names are more than can be stored.
         ParameterError
             If nothing came in, or another set has this name.
         """
@@ -347,30 +329,32 @@ class SetWriter:
         fingerprint = self._digest.hexdigest()[:32]
         for known in own_sets().values():
             if known.fingerprint == fingerprint:
-                return known, False
+                more = lacking(known, labellings)
+                self.added = tuple(more)
+                return (add_labellings(known.name, more) if more else known), False
         name = check_new_name(title)
         self._items.close()
         about = {
             "schema": SCHEMA,
             "name": name,
-            "title": title[:200],
+            "title": clean(title, LONGEST_TITLE),
             "kind": self.kind,
             "shape": [self.n_items, *self.shape],
             "fingerprint": fingerprint,
-            "origin": origin,
-            "conversion": conversion,
+            "origin": clean(origin),
+            "conversion": clean(conversion),
             "created": time.time(),
             "labellings": [
-                {"title": each, "class_names": list(one.class_names)}
-                for each, one in labellings.items()
+                about_labelling(each, one)
+                for each, one in zip(distinct(labellings), labellings.values(), strict=True)
             ],
-            "columns": list(columns),
+            "columns": distinct(columns),
             "has_names": bool(self._names),
             "image_shape": None,
             "parent": parent,
-            "features": features,
+            "features": clean(features),
             "made_by": made_by,
-            "n_refused": len(refused),
+            "n_refused": len(refused) if n_refused is None else n_refused,
         }
         if self._images:
             self._images.close()
@@ -380,9 +364,8 @@ class SetWriter:
         for place, one in enumerate(labellings.values()):
             np.save(self._folder / f"labels-{place}.npy", np.asarray(one.labels, np.int32))
         if refused:
-            told = json.dumps(list(refused[:REFUSALS_KEPT]))
-            (self._folder / REFUSED).write_text(told, encoding="utf-8")
-        (self._folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+            (self._folder / REFUSED).write_text(refusals_as_text(refused), encoding="utf-8")
+        (self._folder / ABOUT).write_text(as_text(about), encoding="utf-8")
         flush(*self._folder.iterdir(), self._folder)
         place_of_all = folder_of_all()
         try:
@@ -405,35 +388,80 @@ def check_new_name(title: str) -> str:
     return name
 
 
+def lacking(known: OwnSet, labellings: Mapping[str, Labelling]) -> dict[str, Labelling]:
+    """Those of some sets of classes that a set has under no title, by titles that are free."""
+    new = {}
+    for title, one in labellings.items():
+        names = tuple(distinct(one.class_names))
+        titles = [each for each, its_names in known.labellings if its_names == names]
+        with contextlib.suppress(FileNotFoundError, Unreadable):  # it is damaged, and stays so
+            if all((known.labelling(each).labels != one.labels).any() for each in titles):
+                new[title] = one
+    free = distinct(new, [title for title, _ in known.labellings])
+    return dict(zip(free, new.values(), strict=True))
+
+
 def add_labelling(name: str, title: str, labelling: Labelling) -> OwnSet:
-    """Give a set one more set of classes; one of the same title is replaced.
+    """Give a set one more set of classes; see `add_labellings`."""
+    return add_labellings(name, {title: labelling})
+
+
+def add_labellings(name: str, labellings: Mapping[str, Labelling]) -> OwnSet:
+    """Give a set more sets of classes, all or none; those of the same title are replaced.
+
+    Labels are in files of their own until `about.json` names them: whatever stops it in between
+    leaves the set as it was.
 
     Raises
     ------
+    DataError
+        If titles and names are more than can be stored.
     ParameterError
-        If there is no such set, or the number of labels is not that of its items.
+        If there is no such set, the number of labels is not that of its items, or another change
+        is under way.
     """
     known = own_set(name)
-    if len(labelling.labels) != len(known):
-        raise ParameterError(
-            f"There are {len(labelling.labels):,} labels for {len(known):,} items.",
-            "Give one label for each item, in the order of the items or by their names.",
-        )
-    text = plain_files.content(known.folder.parent, f"{name}/{ABOUT}")
-    about = parsed_with_all(text, About)
-    titles = [each["title"] for each in about["labellings"]]
-    place = titles.index(title) if title in titles else len(titles)
-    new: LabellingAbout = {"title": title[:200], "class_names": list(labelling.class_names)}
-    about["labellings"][place : place + 1] = [new]
-    file = known.folder / f"labels-{place}.npy"
-    temporary = file.with_name(f"{file.stem}.{secrets.token_hex(4)}.npy")
-    try:
-        np.save(temporary, np.asarray(labelling.labels, np.int32))
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
-    write_atomically(known.folder / ABOUT, json.dumps(about))
+    for labelling in labellings.values():
+        if len(labelling.labels) != len(known):
+            raise ParameterError(
+                f"There are {len(labelling.labels):,} labels for {len(known):,} items.",
+                "Give one label for each item, in the order of the items or by their names.",
+            )
+    with locks.held(folder_of_all() / LOCK, PATIENCE) as is_ours:
+        if not is_ours:
+            raise ParameterError(
+                "Classes of an imported set are being changed.", "Try again in a minute."
+            )
+        text = plain_files.content(known.folder.parent, f"{name}/{ABOUT}")
+        about = parsed_with_all(text, About)
+        written = []
+        try:
+            for title, labelling in labellings.items():
+                new = about_labelling(title, labelling)
+                new["file"] = f"labels-{secrets.token_hex(6)}.npy"
+                written.append(known.folder / new["file"])
+                np.save(written[-1], np.asarray(labelling.labels, np.int32))
+                titles = [each["title"] for each in about["labellings"]]
+                place = titles.index(new["title"]) if new["title"] in titles else len(titles)
+                for i, each in enumerate(about["labellings"]):
+                    each["file"] = file_of(each, i)
+                about["labellings"][place : place + 1] = [new]
+            flush(*written)
+            write_atomically(known.folder / ABOUT, as_text(about))
+        except BaseException:
+            for file in written:
+                file.unlink(missing_ok=True)
+            raise
+        _clear_labels(known.folder, [each["file"] for each in about["labellings"]])
     return own_set(name)
+
+
+def _clear_labels(folder: Path, needed: Collection[str]) -> None:
+    """Remove labels that were replaced long enough ago, so that nobody is still reading them."""
+    for file in folder.glob("labels-*.npy"):
+        with contextlib.suppress(OSError):
+            if file.name not in needed and time.time() - file.stat().st_mtime > HALF_AGE:
+                file.unlink()
 
 
 def remove(name: str) -> None:
@@ -465,34 +493,3 @@ def clear_left_overs() -> None:
                 newest = max(each.lstat().st_mtime for each in (folder, *folder.iterdir()))
                 if time.time() - newest > HALF_AGE:
                     shutil.rmtree(folder, ignore_errors=True)
-
-
-class _GrowingArray:
-    """A `.npy` file to which rows are added; its head is corrected at the end."""
-
-    def __init__(self, path: Path, shape: tuple[int, ...], dtype: Any) -> None:
-        self.shape, self._dtype = shape, np.dtype(dtype)
-        self._n = 0
-        self._file: BinaryIO = path.open("wb")
-        self._write_head()
-
-    def _write_head(self) -> None:
-        """Numpy leaves room in a head for the first axis to grow, so it keeps its length."""
-        self._file.seek(0)
-        head = {
-            "descr": np.lib.format.dtype_to_descr(self._dtype),
-            "fortran_order": False,
-            "shape": (self._n, *self.shape),
-        }
-        np.lib.format.write_array_header_1_0(self._file, head)
-
-    def append(self, rows: Array) -> None:
-        if rows.shape[1:] != self.shape or rows.dtype != self._dtype:
-            raise ValueError(f"{rows.shape} {rows.dtype} does not fit {self.shape} {self._dtype}")
-        self._file.write(np.ascontiguousarray(rows).data)
-        self._n += len(rows)
-
-    def close(self) -> None:
-        if not self._file.closed:
-            self._write_head()
-            self._file.close()

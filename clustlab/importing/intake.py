@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from clustlab.data import feature_scales, own_sets
-from clustlab.data.own_sets import REFUSALS_KEPT, Kind, SetWriter
+from clustlab.data.own_about import REFUSALS_KEPT, Kind
+from clustlab.data.own_sets import SetWriter
 from clustlab.errors import DataError
 from clustlab.importing.classes import Classes
 from clustlab.importing.plan import (
@@ -262,8 +263,10 @@ def bring_in(understood: Understood, title: str, watch: Watch) -> Outcome:
             labellings=collected.labellings,
             columns=understood.features,
             refused=[{"name": each.name, "reason": each.reason} for each in collected.refused],
+            n_refused=collected.n_refused,
         )
-    return Outcome(own, is_new, tuple(collected.refused), collected.n_refused)
+    refused = tuple(collected.refused)
+    return Outcome(own, is_new, refused, collected.n_refused, writer.added)
 
 
 def check_room(nbytes: int) -> None:

@@ -48,6 +48,7 @@ class _State(TypedDict):
     n_items: NotRequired[Count]
     is_new: NotRequired[bool]
     n_refused: NotRequired[Count]
+    added: NotRequired[list[Text]]
     reasons: NotRequired[dict[str, Count]]
     refused: NotRequired[list[tuple[str, str]]]
 
@@ -68,6 +69,7 @@ class Job:
     n_refused: int = 0
     reasons: tuple[tuple[str, int], ...] = ()  # how often each was given among the first refused
     refused: tuple[Refused, ...] = ()  # the first of them
+    added: tuple[str, ...] = ()  # sets of classes that the one which was there has got
 
 
 _beginning = threading.Lock()
@@ -116,6 +118,7 @@ def current() -> Job | None:
         told.get("n_refused", 0),
         tuple(told.get("reasons", {}).items()),
         tuple(Refused(name, reason) for name, reason in told.get("refused", ())),
+        tuple(told.get("added", ())),
     )
 
 
@@ -183,6 +186,7 @@ def _told(title: str, outcome: Outcome) -> _State:
         n_items=len(outcome.own),
         is_new=outcome.is_new,
         n_refused=outcome.n_refused,
+        added=list(outcome.added),
         reasons=dict(list(reasons(outcome.refused).items())[:REASONS_TOLD]),
         refused=[(each.name[:300], each.reason) for each in outcome.refused[:REFUSED_TOLD]],
     )

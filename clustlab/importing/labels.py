@@ -13,6 +13,7 @@ import numpy as np
 
 from clustlab import registry
 from clustlab.data import library, own_sets
+from clustlab.data.own_about import Kind
 from clustlab.data.own_sets import OwnSet, SetWriter
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing import clusterings, number_files
@@ -157,7 +158,7 @@ def _copied(found: FoundLabels) -> OwnSet:
         labellings = {AUTHORS: Labelling(data.labels, data.class_names), **labellings}
     shown = data.images_shown
     title = registry.dataset(data.name).title
-    kind: own_sets.Kind = "images" if data.is_image else "vectors"
+    kind: Kind = "images" if data.is_image else "vectors"
     with SetWriter(
         kind, data.items.shape[1:], None if shown is None else shown.shape[1:]
     ) as writer:

@@ -7,7 +7,8 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
-from clustlab.data.own_sets import Kind, OwnSet
+from clustlab.data.own_about import Kind
+from clustlab.data.own_sets import OwnSet
 from clustlab.types import Array
 
 Fit = Literal["crop", "pad", "stretch"]
@@ -109,6 +110,7 @@ class Outcome:
     is_new: bool  # else the same content was there already
     refused: tuple[Refused, ...]
     n_refused: int
+    added: tuple[str, ...] = ()  # sets of classes that the one which was there has got
 
 
 def reasons(refused: Sequence[Refused]) -> dict[str, int]:

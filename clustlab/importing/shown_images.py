@@ -5,7 +5,6 @@ that runs on the vectors and on the images have the same item in the same row.
 """
 
 import math
-import tempfile
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from clustlab.data import own_sets
-from clustlab.data.own_sets import REFUSALS_KEPT, OwnSet, SetWriter
+from clustlab.data.own_about import REFUSALS_KEPT
+from clustlab.data.own_sets import OwnSet, SetWriter
+from clustlab.data.scratch import scratch
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing import arrays, intake, sources, tables
 from clustlab.importing.entries import names_that_fit
@@ -50,7 +51,8 @@ def bring_in(path: Path, images: str, title: str, choices: Choices, watch: Watch
         raise ParameterError(f"{own.title!r} holds vectors.", "Choose a set of images.")
     names = list(own.item_names())
     found = _understood(path, choices, NameIndex(names))
-    intake.check_room(len(own) * (4 * math.prod(found.shape) + math.prod(own.shape[1:])))
+    twice = 2 * 4 * math.prod(found.shape)  # as they come in, and in the order of the images
+    intake.check_room(len(own) * (twice + math.prod(own.shape[1:])))
     with _room_for(len(own), found.shape[0]) as vectors:
         refused, has_vector = _placed(found, own, vectors, watch)
         rows = np.flatnonzero(has_vector)
@@ -91,8 +93,8 @@ def _column_of_names(path: Path, names: NameIndex) -> str | None:
 @contextmanager
 def _room_for(n: int, width: int) -> Iterator[Array]:
     """Room on the disk for vectors (n, width) float32 that come in any order."""
-    with tempfile.TemporaryDirectory(prefix="clustlab-") as folder:
-        yield np.memmap(Path(folder) / "vectors", np.float32, "w+", shape=(n, width))
+    with scratch() as folder:
+        yield np.memmap(folder / "vectors", np.float32, "w+", shape=(n, width))
 
 
 def _placed(
@@ -237,5 +239,6 @@ def _written(
             parent=own.name if is_whole else "",
             features=f"vectors in {found.origin}" if is_whole else "",
             refused=[{"name": r.name, "reason": r.reason} for r in refused[:REFUSALS_KEPT]],
+            n_refused=len(refused),
         )
-    return Outcome(kept, is_new, tuple(refused), len(refused))
+    return Outcome(kept, is_new, tuple(refused), len(refused), writer.added)

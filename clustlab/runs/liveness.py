@@ -3,13 +3,13 @@
 import contextlib
 import os
 import socket
-import sys
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from clustlab.data.locks import held
 
 BEAT_EVERY = 5.0  # seconds between touches of the status file
 HEARTBEAT = 30.0  # seconds of silence after which a run counts as lost
@@ -64,21 +64,5 @@ def claim(folder: Path, patience: float = 1.0) -> Iterator[bool]:
     file, so that the system frees it however a process ends. Where there are no such locks
     (Windows, some network drives) every claim succeeds.
     """
-    end = time.monotonic() + patience
-    with (folder / "lock").open("w") as file:
-        while not (mine := _lock(file.fileno())) and time.monotonic() < end:
-            time.sleep(0.02)
+    with held(folder / "lock", patience) as mine:
         yield mine
-
-
-def _lock(descriptor: int) -> bool:
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # a file system without locks
-            return True
-    return True

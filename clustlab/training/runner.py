@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 import clustlab
+from clustlab.data import own_sets
 from clustlab.errors import ClustlabError, ParameterError
 from clustlab.runs.left_overs import clear_left_overs
 from clustlab.runs.liveness import BEAT_EVERY, beat
@@ -181,6 +182,7 @@ def make_runner(root: Path, kind: str | None = None) -> Runner:
         For another name.
     """
     clear_left_overs(root)
+    own_sets.clear_left_overs()
     kind = kind or os.environ.get("CLUSTLAB_RUNNER") or "process"
     if kind == "thread":
         return ThreadRunner(root)

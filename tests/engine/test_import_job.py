@@ -61,6 +61,13 @@ def test_one_that_is_stopped_says_so(wait_for):
     assert ended(wait_for).status == "done"
 
 
+def test_classes_that_a_known_set_has_got_are_told(wait_for):
+    own = own_data.image_set(n=20)
+    job.start("My cells", lambda watch: Outcome(own, False, (), 0, ("half",)))
+    told = ended(wait_for)
+    assert (told.is_new, told.added) == (False, ("half",))
+
+
 @pytest.mark.parametrize(
     ("error", "said", "hint"),
     [

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from clustlab import registry
-from clustlab.data import item_names, library, own_sets
+from clustlab.data import growing_array, item_names, library, locks, own_about, own_sets
 from clustlab.data.item_names import ItemNames, item_words, items_named, names_at, shortened
 from clustlab.data.own_sets import SetWriter
-from clustlab.errors import DatasetUnavailable, ParameterError
+from clustlab.errors import DataError, DatasetUnavailable, ParameterError
 from clustlab.params import build, schema
+from clustlab.training.runner import make_runner
 from clustlab.types import Dataset, Labelling
 
 N, WIDTH = 60, 5
@@ -278,7 +279,7 @@ def test_settings_of_a_set_are_checked_like_all_others():
     with pytest.raises(ParameterError, match="n_samples"):
         build(registry.dataset("my-vectors"), {"n_samples": 3})
     about = json.loads((own_sets.own_set("my-vectors").folder / "about.json").read_text())
-    assert about["schema"] == own_sets.SCHEMA
+    assert about["schema"] == own_about.SCHEMA
 
 
 def test_draws_that_no_run_needs_are_forgotten_and_those_of_others_stay(tmp_path):
@@ -298,3 +299,134 @@ def test_names_that_come_in_piece_by_piece_are_joined_as_if_at_once(names, monke
         packed.extend([name])
     assert b"".join(packed.joined()) == "\0".join(names).encode()
     assert list(ItemNames(*packed.arrays())) == names
+
+
+# -- what goes wrong while something is written ---------------------------------------------------
+def test_a_change_of_classes_that_is_stopped_half_way_leaves_them_as_they_were(monkeypatch):
+    saved()
+
+    def full(path, text):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(own_sets, "write_atomically", full)
+    with pytest.raises(OSError, match="No space"):
+        own_sets.add_labelling("my-vectors", "class", Labelling(LABELS[::-1], ("x", "y", "z")))
+    own = own_sets.own_set("my-vectors")
+    assert (own.labelling("class").labels == LABELS).all()
+    assert own.labelling("class").class_names == ("a", "b", "c")
+    assert [each.name for each in own.folder.glob("labels-*")] == ["labels-0.npy"]
+
+
+def test_replaced_classes_are_there_for_those_who_read_them_a_while(monkeypatch):
+    before, _ = saved()
+    new = own_sets.add_labelling("my-vectors", "class", Labelling(LABELS[::-1], ("x", "y", "z")))
+    assert (before.labelling("class").labels == LABELS).all()
+    assert (new.labelling("class").labels == LABELS[::-1]).all()
+    os.utime(before.folder / "labels-0.npy", (0, 0))
+    last = own_sets.add_labelling("my-vectors", "more", Labelling(LABELS, ("a", "b", "c")))
+    assert len(list(last.folder.glob("labels-*"))) == 2
+    assert (last.labelling("class").labels == LABELS[::-1]).all()
+
+
+def test_only_one_change_of_classes_is_made_at_a_time(monkeypatch, data_folder):
+    saved()
+    monkeypatch.setattr(own_sets, "PATIENCE", 0.0)
+    one = {"more": Labelling(LABELS, ("a", "b", "c"))}
+    with (
+        locks.held(data_folder / "imported" / own_sets.LOCK, 0.0),
+        pytest.raises(ParameterError, match="being changed"),
+    ):
+        own_sets.add_labellings("my-vectors", one)
+    assert own_sets.add_labellings("my-vectors", one).label_files[1].startswith("labels-")
+
+
+def test_the_same_items_with_more_classes_add_them_to_the_set_that_is_there():
+    known, _ = saved()
+    first = Labelling(LABELS, ("a", "b", "c"))
+    halves = Labelling((np.arange(N) // 30).astype(np.int32), ("first", "second"))
+    with SetWriter("vectors", (WIDTH,)) as writer:
+        writer.append(vectors(), NAMES)
+        again, is_new = writer.finish(
+            "Again", origin="", labellings={"kind": first, "class": halves, "like it": first}
+        )
+    assert (again.name, is_new, writer.added) == (known.name, False, ("class (2)",))
+    assert [title for title, _ in again.labellings] == ["class", "class (2)"]
+    assert (again.labelling("class (2)").labels == halves.labels).all()
+
+
+def test_whatever_names_and_titles_are_it_can_be_read_again():
+    classes = Labelling(LABELS, tuple(letter * 300 for letter in "aab"))
+    own, _ = saved(
+        labellings={"t" * 300: classes, "t" * 301: classes},
+        columns=["c" * 300 + str(i) for i in range(WIDTH)],
+        features="odd \udcff",
+        conversion="x" * 200_000,
+        refused=[{"name": "odd \udcff", "reason": "is odd"}] * 3,
+        n_refused=12_000,
+    )
+    assert own_sets.own_sets() == {own.name: own}
+    assert len(set(own.columns)) == WIDTH
+    assert [len(title) for title, _ in own.labellings] == [200, 200]
+    assert len({title for title, _ in own.labellings}) == 2
+    assert len(set(own.labellings[0][1])) == 3
+    assert own.n_refused == 12_000
+    assert own.refused()[0] == {"name": "odd ?", "reason": "is odd"}
+
+
+def test_columns_with_long_names_are_drawn(tmp_path):
+    saved(columns=["c" * 300 + str(i) for i in range(WIDTH)])
+    assert len(library.load(tmp_path, "my-vectors", {}, 0).columns) == WIDTH
+
+
+def test_names_beyond_all_measure_are_refused_and_leave_nothing(data_folder):
+    many = Labelling(LABELS, tuple(f"{i:06d}" + "x" * 194 for i in range(50_000)))
+    with pytest.raises(DataError, match="could not be read again"):
+        saved(labellings={"class": many})
+    assert not list((data_folder / "imported").iterdir())
+
+
+def test_a_full_disk_leaves_no_half_set(data_folder, monkeypatch):
+    def full(self):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(growing_array.GrowingArray, "_write_head", full)
+    with pytest.raises(OSError, match="No space"):
+        saved()
+    assert not list((data_folder / "imported").iterdir())
+
+
+def test_a_disk_that_fills_up_while_items_come_in_leaves_no_half_set(data_folder, monkeypatch):
+    def filled():
+        with SetWriter("vectors", (WIDTH,)) as writer:
+            writer.append(vectors(), NAMES)
+            monkeypatch.setattr(writer._items, "_file", Full(writer._items._file))
+            writer.finish("Mine", origin="")
+
+    class Full:
+        """A file whose last bytes the disk does not take."""
+
+        closed = False
+
+        def __init__(self, file):
+            self._file = file
+
+        def seek(self, place):
+            raise OSError(28, "No space left on device")
+
+        def close(self):
+            self._file.close()
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        filled()
+    assert not list((data_folder / "imported").iterdir())
+
+
+def test_what_killed_imports_left_goes_when_a_server_starts(data_folder, tmp_path):
+    half = data_folder / "imported" / f"{own_sets.HALF_WRITTEN}1"
+    half.mkdir(parents=True)
+    (half / "items.npy").write_bytes(b"half")
+    for each in (half / "items.npy", half):
+        os.utime(each, (0, 0))
+    make_runner(tmp_path / "runs", "thread")
+    assert not half.exists()

@@ -45,9 +45,10 @@ def _outcome(done: Job) -> None:
     if done.is_new:
         st.markdown(f"**{done.n_items:,} items** came in as **{plain(done.title)}**.")
     else:
+        added = ", ".join(done.added)
         st.markdown(
             f"The same {done.n_items:,} items are there already, as **{plain(done.name)}**; "
-            "nothing was added."
+            + (f"it has got the classes {plain(added)}." if added else "nothing was added.")
         )
     if done.n_refused:
         preview.refused_box(done.refused, done.n_refused, f"{done.n_refused:,} refused")
