@@ -33,6 +33,7 @@ from clustlab.types import Array, Dataset, Labelling, Report
 
 ABOUT, ITEMS, LABELS, IMAGES = "about.json", "items.npy", "labels.npy", "images-shown.npy"
 MOST_CLASSES = 30_000  # that nobody has named
+TOGETHER = 1_000  # items that are compared at once
 
 
 class About(TypedDict):
@@ -127,7 +128,7 @@ def label_anew(
     dataset = as_drawn(name, params, seed)
     if excluded:
         dataset = without(dataset, excluded)
-    if len(dataset.items) != len(_items(folder)):  # its labels said which were drawn
+    if not _are_equal(dataset.items, _items(folder)):  # its labels said which were drawn
         raise DataError(
             f"With these labels, {name!r} would be drawn with other items.",
             "Choose other settings of the data set, and run again.",
@@ -137,6 +138,14 @@ def label_anew(
         for file in sorted(Path(temporary).glob("labels*.npy")):
             file.replace(folder / file.name)
         (Path(temporary) / ABOUT).replace(folder / ABOUT)  # last, since it tells of the others
+
+
+def _are_equal(items: Array, others: Array) -> bool:
+    """Whether items are the same, compared piece by piece: the others are on the disk."""
+    return items.shape == others.shape and all(
+        np.array_equal(items[start : start + TOGETHER], others[start : start + TOGETHER])
+        for start in range(0, len(items), TOGETHER)
+    )
 
 
 def forget_draws(root: Path, name: str, keep: Collection[str]) -> None:
@@ -246,15 +255,20 @@ def unbalanced(dataset: Dataset, share: float) -> Dataset:
     """
     if share == 1 or dataset.labels is None:
         return dataset
-    present = np.unique(dataset.labels[dataset.labels >= 0])
-    kept = np.ones(len(dataset.items), bool)
-    for place, label in enumerate(present):
-        of_class = np.flatnonzero(dataset.labels == label)
-        part = share ** (place / max(1, len(present) - 1))
-        kept[of_class[max(1, round(part * len(of_class))) :]] = False
-    rows = np.flatnonzero(kept)
+    rows = rows_unbalanced(dataset.labels, share)
     said = f"{dataset.protocol}, unbalanced down to {share:g} ({len(rows):,} left)"
     return replace(part_of(dataset, rows), protocol=said, original=None)
+
+
+def rows_unbalanced(labels: Array, share: float) -> Array:
+    """Rows (m,) int64 of items that `unbalanced` keeps, by their classes (n,)."""
+    present = np.unique(labels[labels >= 0])
+    kept = np.ones(len(labels), bool)
+    for place, label in enumerate(present):
+        of_class = np.flatnonzero(labels == label)
+        part = share ** (place / max(1, len(present) - 1))
+        kept[of_class[max(1, round(part * len(of_class))) :]] = False
+    return np.flatnonzero(kept)
 
 
 def part_of(dataset: Dataset, rows: Array) -> Dataset:

@@ -13,6 +13,7 @@ import numpy as np
 
 from clustlab import registry
 from clustlab.data import library, own_sets
+from clustlab.data.free_titles import free_title
 from clustlab.data.own_about import Kind
 from clustlab.data.own_sets import OwnSet, SetWriter
 from clustlab.errors import DataError, ParameterError
@@ -31,9 +32,9 @@ from clustlab.importing.entries import (
 from clustlab.importing.joining import Items, join
 from clustlab.importing.name_index import NameIndex
 from clustlab.importing.plan import Choices
-from clustlab.params import UNBALANCE, build
+from clustlab.params import LABELLING, UNBALANCE, build
 from clustlab.parts.inputs.sampling import drawn_rows
-from clustlab.runs.store import RunStore
+from clustlab.runs.store import RunSpec, RunStore
 from clustlab.types import UNLABELLED, Dataset, Labelling
 
 AUTHORS = "class"  # title of the labels that a set came with
@@ -136,17 +137,44 @@ def bring_in(found: FoundLabels, runs: RunStore) -> OwnSet:
 
     One of the same title is replaced. Of a set that was not imported a copy gets them, which is
     made unless it is there; it is returned.
+
+    Raises
+    ------
+    DataError
+        If runs were made on items which were drawn by classes that would be replaced. Nothing is
+        changed then.
     """
     own = found.own or _copied(found)
-    for title, labelling in found.labellings.items():
-        own = own_sets.add_labelling(own.name, title, labelling)
     drawn = {
         run.manifest["data_key"]: run.spec for run in runs.runs() if run.spec.dataset == own.name
     }
     for spec in drawn.values():
+        _check_same_items(own, spec, found.labellings)
+    own = own_sets.add_labellings(own.name, found.labellings)
+    for spec in drawn.values():
         library.label_anew(runs.root, spec.dataset, spec.dataset_params, spec.seed, spec.excluded)
     library.forget_draws(runs.root, own.name, keep=drawn)
     return own
+
+
+def _check_same_items(own: OwnSet, spec: RunSpec, new: Mapping[str, Labelling]) -> None:
+    """Refuse new classes by which the items of a run would be others than it was given."""
+    params = spec.dataset_params
+    share = params.get(UNBALANCE, 1.0)
+    title = params.get(LABELLING) or next((title for title, _ in own.labellings), "")
+    if share == 1 or title not in new:
+        return
+    rows = drawn_rows(len(own), params.get(clusterings.N_SAMPLES), spec.seed)
+    before, after = (
+        library.rows_unbalanced(np.asarray(one.labels[rows]), share)
+        for one in (own.labelling(title), new[title])
+    )
+    if not np.array_equal(before, after):
+        raise DataError(
+            f"Runs were made on {own.title!r} with classes made rarer, by those called {title!r}: "
+            "with others, they would be of other items.",
+            "Add the new classes under another title, or delete these runs first.",
+        )
 
 
 def _copied(found: FoundLabels) -> OwnSet:
@@ -170,7 +198,7 @@ def _copied(found: FoundLabels) -> OwnSet:
                 None if shown is None else shown[rows],
             )
         return writer.finish(
-            f"{title} with {next(iter(found.labellings))}",
+            free_title(f"{title} with {next(iter(found.labellings))}"),
             origin=f"{title}, {data.protocol}" if data.protocol else title,
             labellings=labellings,
             columns=data.columns,

@@ -13,6 +13,7 @@ from clustlab.importing.plan import Choices
 from clustlab.parts.inputs.sampling import drawn_rows
 from clustlab.runs.store import RunSpec, RunStore
 from clustlab.training.worker import new_run
+from clustlab.types import Labelling
 from tests.support.own_data import image_set, vector_set
 
 N = 30
@@ -206,3 +207,50 @@ def test_free_text_beside_classes_is_left_out_and_named(tmp_path, own, monkeypat
     assert any(fact.startswith("'note' is left out") for fact in found.facts)
     with pytest.raises(DataError, match="'note' holds more than 20"):
         labels.preview(path, "mine", Choices(labels="note"), RunStore())
+
+
+def test_classes_that_would_draw_other_items_are_refused_and_change_nothing(tmp_path, store):
+    own = vector_set("Mine", N, shown=False)
+    rarer = {"unbalance": 0.5}
+    run = new_run(store, RunSpec("mine", "kmeans", rarer, {"n_clusters": 2}))
+    before = library.load(store.root, "mine", rarer, 0)
+    swapped = np.arange(N) % 2
+    path = written(tmp_path, table_of(own, more=swapped, kind=swapped))
+    found = labels.preview(path, "mine", Choices(), RunStore())
+    with pytest.raises(DataError, match="made rarer, by those called 'kind'"):
+        labels.bring_in(found, store)
+    assert [title for title, _ in own_sets.own_set("mine").labellings] == ["kind"]
+    same = store.dataset(run)
+    assert same.labels is not None
+    assert (same.labels == before.labels).all()
+    labels.bring_in(labels.preview(path, "mine", Choices(labels="more"), RunStore()), store)
+    assert (store.dataset(run).items == before.items).all()
+    assert "more" in store.dataset(run).other_labels
+
+
+def test_labels_are_not_laid_over_other_items(tmp_path, store):
+    """As many of them as before may be others."""
+    own = vector_set("Mine", N, shown=False)
+    rarer = {"unbalance": 0.5}
+    before = library.load(store.root, "mine", rarer, 0)
+    turned = Labelling(classes_of(own)[::-1].copy(), own.labellings[0][1])
+    own_sets.add_labelling("mine", "kind", turned)
+    assert len(library.as_drawn("mine", rarer, 0).items) == len(before.items)
+    with pytest.raises(DataError, match="drawn with other items"):
+        library.label_anew(store.root, "mine", rarer, 0)
+    after = library.load(store.root, "mine", rarer, 0)
+    assert after.labels is not None
+    assert (after.labels == before.labels).all()
+
+
+def classes_of(own):
+    return own.labelling("kind").labels
+
+
+def test_another_draw_of_a_shipped_set_becomes_a_copy_of_its_own(tmp_path, store):
+    names = []
+    for n in (100, 120):
+        path = written(tmp_path, pd.DataFrame({"item": range(n), "odd": np.arange(n) % 2}))
+        found = labels.preview(path, "digits", Choices(), store, {"n_samples": n}, 0)
+        names.append(labels.bring_in(found, store).title)
+    assert names == ["Digits 8 x 8 with odd", "Digits 8 x 8 with odd 2"]

@@ -14,6 +14,7 @@ import pytest
 from pyarrow import parquet as pq
 
 from clustlab.data import own_sets
+from clustlab.data.free_titles import free_title
 from clustlab.importing import job, sources
 from clustlab.importing.plan import Choices, Outcome, Refused
 from clustlab.ui.data import bring
@@ -243,7 +244,7 @@ def test_data_are_called_after_their_files(names, title):
     ("title", "free"), [("Digits", "Digits 2"), ("细胞", "My data 细胞"), ("  ", "My data")]
 )
 def test_a_free_name_is_proposed(title, free):
-    assert bring.free_title(title) == free
+    assert free_title(title) == free
 
 
 def test_guesses_stay_open_unless_somebody_chooses():

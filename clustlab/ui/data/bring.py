@@ -11,8 +11,8 @@ from typing import Any, get_args
 
 import streamlit as st
 
-from clustlab import registry
 from clustlab.data import own_sets
+from clustlab.data.free_titles import free_title
 from clustlab.data.item_names import shortened
 from clustlab.errors import ClustlabError, ParameterError, storage_errors
 from clustlab.importing import job, shown_images, sources
@@ -364,21 +364,6 @@ def _images_of(given: Given, seen: Preview) -> str:
             "vectors, pages show the images, with their classes and names.",
         )
     )
-
-
-def free_title(title: str) -> str:
-    """A title whose name no data set has yet."""
-    known, number = registry.datasets(), 1
-    words = " ".join(title.split())[: own_sets.LONGEST_NAME - 4] or "My data"
-    try:
-        own_sets.name_from(words)
-    except ParameterError:  # of letters that addresses do not hold
-        words = f"My data {words}"[: own_sets.LONGEST_NAME - 4]
-    told = words
-    while own_sets.name_from(told) in known:
-        number += 1
-        told = f"{words} {number}"
-    return told
 
 
 def _import(source: Source, title: str, choices: Choices, images: str) -> None:

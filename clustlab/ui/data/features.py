@@ -9,13 +9,13 @@ from typing import Any
 
 import streamlit as st
 
+from clustlab.data.free_titles import free_title
 from clustlab.device import NAMES
 from clustlab.importing import features, job
 from clustlab.importing.features import Extraction
 from clustlab.importing.plan import Outcome, Watch
 from clustlab.registry import DatasetSpec
 from clustlab.ui import session
-from clustlab.ui.data import bring
 from clustlab.ui.markdown import plain
 
 USUAL = "resnet18"
@@ -63,7 +63,7 @@ def _panel(spec: type[DatasetSpec]) -> None:
     device = st.selectbox("Device", NAMES, key="features-device")
     title = st.text_input(
         "Name of the new data set",
-        bring.free_title(", ".join(filter(None, (spec.title, network, layer)))),
+        free_title(", ".join(filter(None, (spec.title, network, layer)))),
         max_chars=100,
         key=f"features-title-{spec.name}-{network}-{layer}",
     )
