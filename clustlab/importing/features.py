@@ -5,7 +5,7 @@ from a file; either way nothing in a file is carried out.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,11 @@ import numpy as np
 
 from clustlab import registry
 from clustlab.data import own_sets, plain_files, torch_file
+from clustlab.data.checked_json import Unreadable
+from clustlab.data.free_titles import free_title
+from clustlab.data.item_names import names_at
 from clustlab.data.library import as_drawn
-from clustlab.data.own_sets import SetWriter
+from clustlab.data.own_sets import OwnSet, SetWriter
 from clustlab.device import choose_device
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing.plan import Outcome, Watch
@@ -99,35 +102,38 @@ def bring_in(
     source = as_drawn(dataset, params, seed, watch)
     words = f"{how.network}, {how.layer or 'input of the last layer'}"
     made_by = _digest(source, how, weights)
+    # drawn whole, the new set has the order of its source: runs on either have the same items
+    order = np.argsort(fixed_order(len(source.items)))
+    labellings = _labellings(source, order)
+    names = names_at(source.item_names, order) if source.item_names else []
     for known in own_sets.own_sets().values():
-        if known.made_by == made_by:
-            return Outcome(known, False, (), 0)
-    title = title or ", ".join(filter(None, (spec.title, how.network, how.layer)))
+        is_same = known.made_by == made_by and known.parent == dataset
+        if is_same and _is_of(known, names, labellings):
+            return _with_all(known, labellings)
+    title = title or free_title(", ".join(filter(None, (spec.title, how.network, how.layer))))
     own_sets.check_new_name(title)
     device, _ = choose_device(how.device)
     vectors_of = _reader(network.to(device).eval(), how, device)
     images = source.items
     width = vectors_of(images[:1]).shape[1]
-    # drawn whole, the new set has the order of its source: runs on either have the same items
-    order = np.argsort(fixed_order(len(images)))
     with SetWriter("vectors", (width,), images.shape[1:]) as writer:
         for start in range(0, len(images), BATCH):
             watch(f"Reading features with {how.network}", start / len(images))
             rows = order[start : start + BATCH]
-            names = [source.item_names[row] for row in rows] if source.item_names else ()
             some = np.asarray(images[rows])
-            writer.append(_finite(vectors_of(some), rows), names, some)
+            vectors = _finite(vectors_of(some), rows)
+            writer.append(vectors, names[start : start + BATCH], some)
         own, is_new = writer.finish(
             title,
             origin=f"features of {spec.title} ({source.protocol})",
             conversion=f"Images were brought to {how.side} x {how.side} pixels for the network.",
-            labellings=_labellings(source, order),
+            labellings=labellings,
             parent=dataset,
             features=words,
             made_by=made_by,
         )
     watch("Done", 1.0)
-    return Outcome(own, is_new, (), 0)
+    return Outcome(own, is_new, (), 0, writer.added)
 
 
 def _labellings(source: Dataset, order: Array) -> dict[str, Labelling]:
@@ -136,6 +142,30 @@ def _labellings(source: Dataset, order: Array) -> dict[str, Labelling]:
         return {}
     every = {"class": Labelling(source.labels, source.class_names), **source.other_labels}
     return {title: Labelling(one.labels[order], one.class_names) for title, one in every.items()}
+
+
+def _is_of(known: OwnSet, names: Sequence[str], labellings: Mapping[str, Labelling]) -> bool:
+    """Whether features are of items that are called and labelled so, as far as they have labels."""
+    try:
+        if list(known.item_names()) != list(names):
+            return False
+        for title, own_names in known.labellings:
+            one = labellings.get(title)
+            is_other = one is not None and (
+                one.class_names != own_names or (known.labelling(title).labels != one.labels).any()
+            )
+            if is_other:
+                return False
+    except (FileNotFoundError, Unreadable):  # it is damaged
+        return False
+    return True
+
+
+def _with_all(known: OwnSet, labellings: Mapping[str, Labelling]) -> Outcome:
+    """Features that are there, with the classes that their images have got since."""
+    more = own_sets.lacking(known, labellings)
+    own = own_sets.add_labellings(known.name, more) if more else known
+    return Outcome(own, False, (), 0, tuple(more))
 
 
 def _digest(source: Dataset, how: Extraction, weights: str) -> str:

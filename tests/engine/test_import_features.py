@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from clustlab.importing import features
 from clustlab.importing.features import Extraction
 from clustlab.runs.store import RunSpec, RunStore
 from clustlab.training.worker import execute, new_run
+from clustlab.types import Labelling
+from tests.support import own_data
 
 N = 20
 PARAMS = {"n_samples": N}
@@ -72,6 +75,27 @@ def test_the_same_features_are_found_again_also_from_another_kind_of_file(
     other = extracted(tmp_path / "weights.safetensors", "another name")
     assert (other.own, other.is_new) == (first.own, False)
     assert list(own_sets.own_sets()) == [first.own.name]
+
+
+@pytest.mark.slow
+def test_features_found_again_are_of_the_same_set_with_the_same_classes(weights):
+    def of(dataset):
+        how = Extraction(weights=weights, side=32, device="cpu")
+        return features.bring_in(dataset, how, "", {}, lambda words, share: None)
+
+    kinds = Labelling(own_data.classes(N), ("a", "b", "c"))
+    own = own_data.image_set("Mine", N, {"kind": kinds})
+    first = of(own.name)
+    copy = own_data.image_set("Copy", N, {"kind": replace(kinds, labels=kinds.labels[::-1])})
+    of_copy = of(copy.name)
+    assert of_copy.is_new
+    assert of_copy.own.parent == "copy"
+    assert (of_copy.own.labelling("class").labels == kinds.labels[::-1]).all()
+    half = Labelling((np.arange(N) // 10).astype(np.int32), ("first", "second"))
+    own_sets.add_labelling(own.name, "half", half)
+    again = of(own.name)
+    assert (again.own.name, again.is_new, again.added) == (first.own.name, False, ("half",))
+    assert (again.own.labelling("half").labels == half.labels).all()
 
 
 @pytest.mark.slow
