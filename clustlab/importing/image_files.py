@@ -297,7 +297,8 @@ def _header(image: "Image") -> Header:
     elif any(";16" in _raw_mode(tile.args) for tile in getattr(image, "tile", ())):
         traits |= Trait.CUT_COLOUR
     width, height = image.size
-    size = (width, height) if turn >= _ON_ITS_SIDE else (height, width)
+    lies = turn >= _ON_ITS_SIDE and not _turns_itself(image)
+    size = (width, height) if lies else (height, width)
     is_grey = image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;16")
     return Header(size, traits, not is_grey)
 
@@ -322,8 +323,13 @@ def _turn(image: "Image") -> int:
     return turn if isinstance(turn, int) and 2 <= turn <= 8 else 0
 
 
+def _turns_itself(image: "Image") -> bool:
+    """Whether Pillow turns an image of this kind when it decodes it, and tells its upright size."""
+    return image.format == "TIFF"
+
+
 def _decoded(image: "Image", recipe: Recipe, beside_others: bool) -> Picture:
-    head, turn = _header(image), _turn(image)
+    head, turn = _header(image), 0 if _turns_itself(image) else _turn(image)
     height, width = recipe.size if turn < _ON_ITS_SIDE else recipe.size[::-1]
     if image.format in ("JPEG", "MPO"):  # decodes to a half, quarter or eighth at once
         spare = min(image.width / width, image.height / height) / REDUCED
