@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from clustlab.data.checked_json import Unreadable
@@ -15,6 +15,9 @@ LABEL_NAMES = ("label", "labels", "class", "classes", "category", "target", "kin
 TABLE_ENDINGS = (".csv", ".tsv")
 TABLE_BYTES = 2**26
 LONGEST_CELL = 2**17
+LONGEST_LINE = 2**20  # letters
+MOST_COLUMNS = 1_000
+MOST_CELLS = 10_000_000
 
 ClassOf = Callable[[str], str]
 """Class of an image by its name; empty if it has none."""
@@ -63,6 +66,8 @@ class SideTable:
     rows: Mapping[str, tuple[str, ...]]  # by the name of the image
     n_strange: int  # rows of no image
     strange: str  # the first of them
+    n_several: int = 0  # images with several rows that are not the same; the first one counts
+    several: str = ""  # the first of them
 
     def column(self, name: str) -> ClassOf:
         """Cell of an image in a column; empty if it has none."""
@@ -91,12 +96,13 @@ def side_table(file: str, content: bytes, images: Sequence[str], folder: str) ->
     """
     lines = _lines(content)
     called = _ways_to_call(images, folder)
-    width = max((len(line) for line in lines), default=0)
-    cells = [{line[i].strip() for line in lines if len(line) > i} for i in range(width)]
-    hits = [len({called[cell] for cell in each if cell in called}) for each in cells]
-    if not any(hits):
+    cells: list[set[str]] = [set() for _ in range(max(map(len, lines), default=0))]
+    for line in lines:
+        for column, cell in zip(cells, line, strict=False):
+            column.add(cell.strip())
+    width, key = len(cells), _key(cells, called)
+    if key is None:
         return None
-    key = hits.index(max(hits))
     has_head = len(lines[0]) <= key or lines[0][key].strip() not in called
     head = lines[0] if has_head else []
     names = [(head[i].strip() if i < len(head) else "") or f"column {i + 1}" for i in range(width)]
@@ -105,14 +111,42 @@ def side_table(file: str, content: bytes, images: Sequence[str], folder: str) ->
             names[i] = f"{name} (column {i + 1})"
     others = [i for i in range(width) if i != key]
     rows: dict[str, tuple[str, ...]] = {}
+    several: dict[str, None] = {}
     n_strange, strange = 0, ""
     for line in lines[has_head:]:
         cell = line[key].strip() if len(line) > key else ""
         if cell in called:
-            rows[called[cell]] = tuple(line[i].strip() if i < len(line) else "" for i in others)
+            row = tuple(line[i].strip() if i < len(line) else "" for i in others)
+            if rows.setdefault(called[cell].image, row) != row:
+                several[called[cell].image] = None
         elif any(line):
             n_strange, strange = n_strange + 1, strange or cell
-    return SideTable(file, tuple(names[i] for i in others), rows, n_strange, strange)
+    return SideTable(
+        file,
+        tuple(names[i] for i in others),
+        rows,
+        n_strange,
+        strange,
+        len(several),
+        next(iter(several), ""),
+    )
+
+
+def _key(cells: Sequence[set[str]], called: Mapping[str, "_Called"]) -> int | None:
+    """Column that names images; None if there is none.
+
+    One that says whole names goes before one of numbers that are parts of names, if it names at
+    least half as many images: rows may be counted while images are called by numbers as well.
+    """
+    found = [[called[cell] for cell in each if cell in called] for each in cells]
+    hits = [len({each.image for each in column}) for column in found]
+    if not any(hits):
+        return None
+
+    def order(column: int) -> tuple[float, int]:
+        return sum(each.rank for each in found[column]) / len(found[column]), -hits[column]
+
+    return min((i for i, n in enumerate(hits) if 2 * n >= max(hits)), key=order)
 
 
 def _lines(content: bytes) -> list[list[str]]:
@@ -123,8 +157,17 @@ def _lines(content: bytes) -> list[list[str]]:
         text = content.decode("cp1252", "replace")
     first = text.partition("\n")[0]
     separator = max(",;\t|", key=first.count)
+    lines, n_cells = [], 0
     try:
-        lines = [line for line in csv.reader(io.StringIO(text, ""), delimiter=separator) if line]
+        for line in csv.reader(_short(io.StringIO(text, "")), delimiter=separator):
+            n_cells += len(line)
+            if len(line) > MOST_COLUMNS or n_cells > MOST_CELLS:
+                raise Unreadable(
+                    f"is a table of more than {MOST_COLUMNS:,} columns, or {MOST_CELLS:,} cells; "
+                    "leave some out"
+                )
+            if line:
+                lines.append(line)
     except csv.Error as error:
         raise Unreadable("is no table of text") from error
     if any(len(cell) > LONGEST_CELL for cell in (lines[0] if lines else ())):
@@ -132,17 +175,32 @@ def _lines(content: bytes) -> list[list[str]]:
     return lines
 
 
-def _ways_to_call(images: Sequence[str], folder: str) -> dict[str, str]:
+def _short(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        if len(line) > LONGEST_LINE:
+            raise Unreadable(f"has a line of more than {LONGEST_LINE:,} letters")
+        yield line
+
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """The image that is called so."""
+
+    image: str
+    rank: int  # 0 by its whole name; the greater, the less of it
+
+
+def _ways_to_call(images: Sequence[str], folder: str) -> dict[str, _Called]:
     """Image by each way to call it that means no other; longer ways come first."""
-    called: dict[str, str] = {}
-    ways: tuple[Callable[[str], str], ...] = (
-        lambda name: name,
-        lambda name: folder + name,
-        lambda name: name.rpartition("/")[2],
-        lambda name: name.rpartition(".")[0],
-        lambda name: name.rpartition("/")[2].rpartition(".")[0],
+    called: dict[str, _Called] = {}
+    ways: tuple[tuple[int, Callable[[str], str]], ...] = (
+        (0, lambda name: name),
+        (0, lambda name: folder + name),
+        (1, lambda name: name.rpartition("/")[2]),
+        (2, lambda name: name.rpartition(".")[0]),
+        (3, lambda name: name.rpartition("/")[2].rpartition(".")[0]),
     )
-    for way in ways:
+    for rank, way in ways:
         these: dict[str, str] = {}
         twice = set()
         for name in images:
@@ -151,7 +209,7 @@ def _ways_to_call(images: Sequence[str], folder: str) -> dict[str, str]:
                 twice.add(short)
         for short, name in these.items():
             if short and short not in twice:
-                called.setdefault(short, name)
+                called.setdefault(short, _Called(name, rank))
     return called
 
 

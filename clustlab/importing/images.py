@@ -277,6 +277,11 @@ def _warnings(plan: _Plan, n_items: int) -> Iterator[str]:
             f"{'names' if table.n_strange == 1 else 'name'} no image here, such as "
             f"{table.strange!r}; correct the names, or leave them out."
         )
+    if table and table.n_several:
+        yield (
+            f"{counted(table.n_several, 'image has', 'images have')} several rows in {table.file} "
+            f"that say different things, such as {table.several!r}; the first row of each counts."
+        )
     if table and len(table.rows) < len(plan.listing.names):
         missing = len(plan.listing.names) - len(table.rows)
         yield (
