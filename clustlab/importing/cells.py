@@ -17,9 +17,12 @@ T = TypeVar("T")
 MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "<na>", "?", "-"))
 """What stands for a number that nobody knows, in small letters."""
 NO_CLASS = frozenset(("", "nan"))
+THOUSANDS = re.compile(r"^[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?$")
 LONGEST = 4_000  # letters of a text that are read
 LONGEST_TOLD = 40  # letters of a value that a message shows
 
+Commas = Literal["none", "decimal", "thousands"]
+"""What stands after a comma within a number: nothing that is known, decimals or three digits."""
 Wrong = dict[int, str]
 """Rows that hold something else than they should, and what, as the end of a sentence."""
 
@@ -82,12 +85,12 @@ class TextCells(Cells):
     ----------
     values : sequence of str
         None where there is nothing.
-    decimal_comma : bool
-        Whether 1,5 is one and a half.
+    commas : str
+        Whether 1,5 is one and a half, or 1,500 fifteen hundred; else neither is a number.
     """
 
-    def __init__(self, values: Sequence[str | None], decimal_comma: bool = False) -> None:
-        self._values, self._comma = values, decimal_comma
+    def __init__(self, values: Sequence[str | None], commas: Commas = "none") -> None:
+        self._values, self._commas = values, commas
 
     def __len__(self) -> int:
         return len(self._values)
@@ -95,8 +98,10 @@ class TextCells(Cells):
     def numbers(self) -> tuple[Array, Wrong]:
         """See `Cells.numbers`."""
         given: Sequence[str | None] = self._values
-        if self._comma:
+        if self._commas == "decimal":
             given = [each.replace(",", ".") if each else each for each in given]
+        elif self._commas == "thousands":
+            given = [_without_commas(each) if each else each for each in given]
         values = _numbers(given)
         wrong = {}
         for row in np.flatnonzero(np.isnan(values)).tolist():
@@ -129,6 +134,10 @@ class TextCells(Cells):
             else:
                 wrong[row] = _no_vector(-1 if each is None else len(each), width)
         return out, wrong
+
+
+def _without_commas(text: str) -> str:
+    return text.replace(",", "") if THOUSANDS.match(text.strip()) else text
 
 
 def _numbers(given: Sequence[str | None]) -> Array:

@@ -166,12 +166,12 @@ def _lines(content: bytes) -> list[list[str]]:
                     f"is a table of more than {MOST_COLUMNS:,} columns, or {MOST_CELLS:,} cells; "
                     "leave some out"
                 )
+            if any(len(cell) > LONGEST_CELL for cell in line):
+                raise Unreadable("is no table of text")
             if line:
                 lines.append(line)
     except csv.Error as error:
         raise Unreadable("is no table of text") from error
-    if any(len(cell) > LONGEST_CELL for cell in (lines[0] if lines else ())):
-        raise Unreadable("is no table of text")
     return lines
 
 

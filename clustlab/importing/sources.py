@@ -1,21 +1,21 @@
 """What was given, be it a file, a folder or uploads, and which reader it belongs to."""
 
 import contextlib
-import gzip
 import os
 import shutil
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Literal
 
 from clustlab.errors import DataError, ParameterError
+from clustlab.importing.image_files import is_image
 from clustlab.importing.number_files import IDX_MARKS
 from clustlab.importing.plan import Choices, Outcome, Preview, Upload, Watch
 from clustlab.importing.plan import Source as Source
+from clustlab.importing.tar_source import UNPACKERS
 
 Reader = Literal["images", "arrays", "tables"]
 
@@ -26,8 +26,6 @@ BEGINNINGS: tuple[tuple[bytes, Reader], ...] = (  # of files, by which they are 
     (b"FEA1", "tables"),
     *((mark, "arrays") for mark in IDX_MARKS),
     (b"PK\x05\x06", "images"),  # an archive without content
-    (b"BZh", "images"),  # tar.bz2
-    (b"\xfd7zXZ", "images"),  # tar.xz
 )
 TEXT = (".csv", ".tsv", ".txt")
 READ = 512  # bytes of a file that tell what it is
@@ -101,8 +99,11 @@ def reader_of(source: Source) -> Reader:
             return kind
     if head.startswith(b"PK"):
         return "arrays" if _holds_arrays(source) else "images"
-    if head.startswith(b"\x1f\x8b"):
-        return "arrays" if _unpacked(source).startswith(IDX_MARKS) else "images"
+    if head.startswith(b"\x1f\x8b") and _unpacked(source).startswith(IDX_MARKS):
+        return "arrays"
+    if head.startswith(tuple(UNPACKERS)):
+        _check_archive(source)
+        return "images"
     is_text = b"\0" not in head or source.suffix.lower() in TEXT
     return "tables" if is_text and not _is_image(source) and not _is_tar(head) else "images"
 
@@ -120,9 +121,29 @@ def _holds_arrays(path: Path) -> bool:
 
 
 def _unpacked(path: Path) -> bytes:
-    with contextlib.suppress(OSError, EOFError, zlib.error), gzip.open(path) as file:
-        return file.read(4)
+    """The first bytes of what a compressed file holds; none if it is damaged."""
+    with contextlib.suppress(Exception), path.open("rb") as file:  # unpackers raise many things
+        head = file.read(READ)
+        file.seek(0)
+        for mark, unpack in UNPACKERS.items():
+            if head.startswith(mark):
+                return unpack(file).read(READ)
     return b""
+
+
+def _check_archive(path: Path) -> None:
+    """Nothing, if a compressed file may hold an archive; else `DataError`."""
+    head = _unpacked(path)
+    if head and not _is_tar(head) and (b"\0" not in head or _is_known(head)):
+        raise DataError(
+            f"{path.name} is one compressed file, and no archive of images.",
+            "Unpack it first, and choose the file that it holds.",
+        )
+
+
+def _is_known(head: bytes) -> bool:
+    """Whether a file begins like one that comes in by itself."""
+    return is_image(head) or head.startswith(tuple(beginning for beginning, _ in BEGINNINGS))
 
 
 def _is_tar(head: bytes) -> bool:

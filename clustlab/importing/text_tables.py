@@ -10,16 +10,20 @@ from pathlib import Path
 from typing import TextIO
 
 from clustlab.errors import DataError
-from clustlab.importing.cells import TableChunk, TextCells
+from clustlab.importing.cells import MISSING, THOUSANDS, Commas, TableChunk, TextCells
 
+COMMAS_IN_WORDS = {"decimal": "with decimal commas", "thousands": "with commas between thousands"}
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 HEAD = 2**20  # bytes by which a file is known
 COUNTED = 16 * 2**20  # bytes of a file up to which its rows are counted one by one
 PROVED = 64 * 2**20  # bytes whose encoding is checked beforehand
 LONGEST_LINE = 16 * 2**20  # letters
+LONGEST_FIELD = 2**20  # letters, such as those of a list of 50,000 numbers ...
+LONGEST_TEXT = 2**17  # ... and of a field of several lines, which a quote that is open makes
 CHUNK = 4 * 2**20  # letters of rows that are read together
 MOST_COLUMNS = 100_000
 RAGGED_TOLD = 10  # lines of another length that are named
+csv.field_size_limit(LONGEST_FIELD)  # of this process; readers with less to expect look themselves
 DECIMAL_COMMA = re.compile(r"^[-+]?\d*,\d+([eE][-+]?\d+)?$")
 DECIMAL_POINT = re.compile(r"^[-+]?\d*\.\d+([eE][-+]?\d+)?$")
 NUMBER = re.compile(r"^[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?$")
@@ -32,7 +36,7 @@ class TextFormat:
 
     encoding: str
     separator: str
-    decimal_comma: bool
+    commas: Commas
     has_header: bool
     names: tuple[str, ...]  # of the columns
     facts: tuple[str, ...]  # what was found out, a sentence each
@@ -83,7 +87,7 @@ class TextTable:
                 continue
             waiting.append(fields)
             lines.append(line)
-            letters += sum(map(len, fields))
+            letters += sum(map(len, fields)) + len(fields)
             if letters >= CHUNK or len(waiting) == rows:
                 yield self._chunk(first, waiting, lines)
                 first += len(waiting)
@@ -100,11 +104,11 @@ class TextTable:
 
     def _chunk(self, first: int, rows: list[list[str]], lines: list[int]) -> TableChunk:
         places = {name: place for place, name in enumerate(self.names)}
-        comma = self.format.decimal_comma
+        commas = self.format.commas
 
         def cells(name: str) -> TextCells:
             place = places[name]
-            return TextCells([fields[place] for fields in rows], comma)
+            return TextCells([fields[place] for fields in rows], commas)
 
         return TableChunk(first, len(rows), cells, lines)
 
@@ -121,6 +125,8 @@ class TextTable:
                     if is_header:
                         is_header = False
                         continue
+                    if any(len(each) > LONGEST_TEXT and "\n" in each for each in fields):
+                        raise csv.Error("a field goes on over very many lines")
                     yield reader.line_num, fields
             except csv.Error as error:
                 raise DataError(
@@ -175,11 +181,8 @@ def text_format(path: Path) -> TextFormat:
         raise DataError(f"{path.name} holds no row.", "Choose a table that holds some.")
     separator = _separator(lines)
     rows = _parsed(lines, separator)
-    below = [field.strip() for fields in rows[1:] or rows for field in fields]
-    n_comma = sum(bool(DECIMAL_COMMA.match(each)) for each in below)
-    n_point = sum(bool(DECIMAL_POINT.match(each)) for each in below)
-    decimal_comma = n_comma > 0 and n_point == 0
-    has_header = _has_header(rows[0])
+    commas = _commas([field.strip() for row in rows[1:] or rows for field in row], separator)
+    has_header = _has_header(rows)
     if len(rows[0]) > MOST_COLUMNS:
         raise DataError(
             f"{path.name} has {len(rows[0]):,} columns, more than {MOST_COLUMNS:,}.",
@@ -187,7 +190,7 @@ def text_format(path: Path) -> TextFormat:
         )
     names = _names(rows[0] if has_header else [""] * len(rows[0]))
     said = [f"Separated by {SEPARATORS[separator]}"] if len(names) > 1 else ["One column"]
-    said += ["with decimal commas"] if decimal_comma else []
+    said += [COMMAS_IN_WORDS[commas]] if commas != "none" else []
     said.append(
         {
             "utf-8-sig": "in UTF-8 with a byte order mark",
@@ -199,7 +202,9 @@ def text_format(path: Path) -> TextFormat:
     facts = [", ".join(said) + "."]
     if not has_header:
         facts.append("The first line is no header: columns are numbered from 0.")
-    return TextFormat(encoding, separator, decimal_comma, has_header, names, tuple(facts))
+    elif any(map(NUMBER.match, names)):
+        facts.append("The first line is the header, although some names of columns are numbers.")
+    return TextFormat(encoding, separator, commas, has_header, names, tuple(facts))
 
 
 def _encoding(path: Path, head: bytes) -> str:
@@ -237,14 +242,45 @@ def _separator(lines: Sequence[str]) -> str:
     return best
 
 
-def _has_header(first: Sequence[str]) -> bool:
-    """Whether the first line names columns: it holds no number, or counts from 0 up."""
-    fields = [field.strip() for field in first]
-    numbers = [field for field in fields if NUMBER.match(field)]
+def _commas(fields: Sequence[str], separator: str) -> Commas:
+    """What commas within numbers mean.
+
+    Between other fields that are set apart by commas, `1,101` is a thousand and more: programs
+    that write decimal commas separate by semicolons. So it is where there are decimal points.
+    """
+    numbers = [each for each in fields if DECIMAL_COMMA.match(each) or THOUSANDS.match(each)]
+    numbers = [each for each in numbers if "," in each]
+    has_points = any(map(DECIMAL_POINT.match, fields))
+    if not numbers:
+        return "none"
+    is_clear = separator == "," or has_points or any(each.count(",") > 1 for each in numbers)
+    if is_clear and all(map(THOUSANDS.match, numbers)):
+        return "thousands"
+    return "none" if has_points else "decimal"
+
+
+def _has_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first line names columns.
+
+    It does if it holds no number, or counts from 0 up; and if not all of it are numbers, if text
+    stands above a column of numbers, or its numbers count from 0 up. So pandas writes arrays to
+    which a column was added.
+    """
+    first = [field.strip() for field in rows[0]]
+    numbers = [field for field in first if NUMBER.match(field)]
     if not numbers:
         return True
-    counted = fields[1:] if fields[0] == "" else fields
-    return len(counted) > 1 and counted == [str(place) for place in range(len(counted))]
+    counts = len(numbers) > 1 and numbers == [str(place) for place in range(len(numbers))]
+    below = [{row[i].strip() for row in rows[1:] if len(row) > i} for i in range(len(first))]
+    text = [i for i, each in enumerate(first) if each and not NUMBER.match(each)]
+    if not text:
+        counter = [row[0].strip() for row in rows[1:]] if not first[0] else []
+        counted = [str(place) for place in range(len(counter))]
+        return counts or bool(counter and counter == counted)
+    if counts and not any(first[i] in below[i] for i in text):
+        return True
+    known = [below[i] - {""} for i in text if first[i].lower() not in MISSING]
+    return any(each and all(map(NUMBER.match, each)) for each in known)
 
 
 def _names(header: Sequence[str]) -> tuple[str, ...]:
