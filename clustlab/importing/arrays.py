@@ -14,6 +14,7 @@ import numpy as np
 
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing import intake, number_files, pixels
+from clustlab.importing.cells import told_some
 from clustlab.importing.intake import Piece, Understood, not_finite
 from clustlab.importing.number_files import Numbers, rows_together
 from clustlab.importing.plan import Choices, Column, Outcome, Preview, Watch
@@ -26,7 +27,12 @@ ITEMS = (
 IMAGES = ("images", "image", "imgs", "pixels")
 CLASSES = ("y", "labels", "label", "targets", "target", "classes", "class")
 NAMES = ("names", "name", "ids", "id", "paths", "path", "filenames", "filename", "files", "file")
-HELD_OUT = ("test", "val", "valid", "validation")  # in names: what is not taken first
+HELD_OUT = {"val", "test"}  # parts that are not taken first
+PARTS = {  # words in names that tell which items of an experiment an array is of
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 WIDEST = 100_000  # features whose names are kept
 
 Role = Literal["feature", "labels", "names", "image", "vectors"]
@@ -64,7 +70,9 @@ def understood(path: Path, choices: Choices) -> Understood:
                 "Give one for each item, or choose another array.",
             )
     unused = sorted(set(arrays) - {_main(chosen), *labels, chosen.names or "", chosen.image or ""})
-    facts = [f"Not used: {', '.join(unused)}."] if unused else []
+    facts = [f"Not used: {told_some(unused)}."] if unused else []
+    if left := number_files.left_in(path):
+        facts.append(f"Not read, since they are no arrays: {told_some(left)}.")
     return (
         _of_images(path, arrays, chosen, facts, labels)
         if not chosen.features
@@ -252,7 +260,16 @@ def _columns(arrays: Mapping[str, Numbers]) -> tuple[Column, ...]:
 
 def is_called(name: str, words: Sequence[str]) -> bool:
     """Whether one of some words is among the parts of a name, such as `y` of `y_train`."""
-    return any(part in words for part in re.split(r"[^a-z]+", name.lower()))
+    return any(part in words for part in _words(name))
+
+
+def _words(name: str) -> list[str]:
+    return re.split(r"[^a-z]+", name.lower())
+
+
+def _parts_in(name: str) -> set[str]:
+    """Parts of an experiment that are in a name, such as `test` in `y_test`."""
+    return {PARTS[word] for word in _words(name) if word in PARTS}
 
 
 def _chosen(path: Path, arrays: Mapping[str, Numbers], choices: Choices) -> Choices:
@@ -276,16 +293,18 @@ def _chosen(path: Path, arrays: Mapping[str, Numbers], choices: Choices) -> Choi
             f"of {limit / 1e6:,.0f} MB.",
             "Raise the limit, or make the items smaller.",
         )
-    n = len(arrays[main])
+    n, part = len(arrays[main]), _parts_in(main)
+    of_these = [  # not of other items that are as many, such as `y_test` beside `x_train`
+        name
+        for name, each in arrays.items()
+        if name != main and len(each) == n and not (part and _parts_in(name) - part)
+    ]
+    of_these.sort(key=lambda name: _parts_in(name) != part)
 
     def guessed(given: str | None, words: Sequence[str], role: Role) -> str:
         if given is not None:
             return given
-        fit = [
-            name
-            for name, each in arrays.items()
-            if name != main and role in roles_of(each) and len(each) == n
-        ]
+        fit = [name for name in of_these if role in roles_of(arrays[name])]
         return next((name for name in fit if is_called(name, words)), "")
 
     if "image" in possible:
@@ -300,11 +319,11 @@ def _chosen(path: Path, arrays: Mapping[str, Numbers], choices: Choices) -> Choi
         taken = {main, labels, names, image}
         others = tuple(
             name
-            for name, each in arrays.items()
+            for name in of_these
             if name not in taken
-            and "labels" in roles_of(each)
-            and len(each) == n
+            and "labels" in roles_of(arrays[name])
             and is_called(name, CLASSES)
+            and _parts_in(name) <= part
         )
     return replace(
         choices, image=image, features=features, labels=labels, names=names, others=others
@@ -314,7 +333,7 @@ def _chosen(path: Path, arrays: Mapping[str, Numbers], choices: Choices) -> Choi
 def _check_there(path: Path, arrays: Mapping[str, Any], name: str | None) -> None:
     if name and name not in arrays:
         raise ParameterError(
-            f"There is no array {name!r} in {path.name}.", f"Choose one of: {', '.join(arrays)}."
+            f"There is no array {name!r} in {path.name}.", f"Choose one of: {told_some(arrays)}."
         )
 
 
@@ -333,7 +352,7 @@ def _items(path: Path, arrays: Mapping[str, Numbers], choices: Choices) -> str:
     named = [name for name in vectors_first if is_called(name, ITEMS)]
     if choices.image and not named:
         return choices.image
-    first = [name for name in named if not is_called(name, HELD_OUT)]
+    first = [name for name in named if not _parts_in(name) & HELD_OUT]
     if first or named:
         return (first or named)[0]
     return max(possible, key=lambda name: arrays[name].row_bytes * len(arrays[name]))

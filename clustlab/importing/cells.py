@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal, TypeVar
@@ -20,6 +20,7 @@ NO_CLASS = frozenset(("", "nan"))
 THOUSANDS = re.compile(r"^[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?$")
 LONGEST = 4_000  # letters of a text that are read
 LONGEST_TOLD = 40  # letters of a value that a message shows
+MOST_TOLD = 20  # values that a message lists
 
 Commas = Literal["none", "decimal", "thousands"]
 """What stands after a comma within a number: nothing that is known, decimals or three digits."""
@@ -76,6 +77,14 @@ class TableChunk:
 def told(value: str) -> str:
     """A value as a message shows it."""
     return repr(value if len(value) <= LONGEST_TOLD else f"{value[:LONGEST_TOLD]}...")
+
+
+def told_some(values: Iterable[str], most: int = MOST_TOLD, between: str = ", ") -> str:
+    """The first of some values, each cut, and how many more there are."""
+    listed = list(values)
+    few = [v if len(v) <= LONGEST_TOLD else f"{v[:LONGEST_TOLD]}..." for v in listed[:most]]
+    more = f" and {len(listed) - most:,} more" if len(listed) > most else ""
+    return between.join(few) + more
 
 
 class TextCells(Cells):

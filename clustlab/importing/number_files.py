@@ -4,6 +4,7 @@
 declares is checked before room is made for it, and nothing is ever unpickled.
 """
 
+import contextlib
 import gzip
 import math
 import struct
@@ -20,6 +21,7 @@ from clustlab.data import checked_arrays, stored_archives
 from clustlab.data.checked_json import Unreadable
 from clustlab.errors import DataError
 from clustlab.importing.plan import Limits
+from clustlab.importing.source_entries import is_hidden
 from clustlab.types import Array
 
 PIECE = 8 * 2**20  # bytes of rows that are read together
@@ -229,7 +231,7 @@ def _of_archive(path: Path, limits: Limits) -> dict[str, Numbers]:
     with path.open("rb") as file:
         stored_archives.check_list(file)
         with zipfile.ZipFile(file) as archive:
-            members = [each for each in archive.infolist() if each.filename.endswith(".npy")]
+            members = [each for each in archive.infolist() if is_array(each.filename)]
             if not members:
                 raise Unreadable("it holds no arrays")
             if len(members) > MOST_ARRAYS:
@@ -247,6 +249,19 @@ def _of_archive(path: Path, limits: Limits) -> dict[str, Numbers]:
                 by_column = about.order == "F" and len(about.shape) > 1
                 found[name] = _Zipped(path, each.filename, about, by_column)
     return found
+
+
+def is_array(name: str) -> bool:
+    """Whether a file of an archive is called like an array, and not left behind by a system."""
+    return name.endswith(".npy") and not is_hidden(name)
+
+
+def left_in(path: Path) -> list[str]:
+    """Files of an archive that are no arrays; none of what is no archive of arrays."""
+    with contextlib.suppress(*DAMAGED), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        return [n for n in names if not n.endswith(("/", ".npy")) and not is_hidden(n)]
+    return []
 
 
 def _declared(file: IO[bytes], name: str) -> checked_arrays.Declared:

@@ -10,7 +10,7 @@ import pytest
 
 from clustlab.data import own_sets
 from clustlab.errors import Cancelled, DataError, ParameterError
-from clustlab.importing import arrays, intake
+from clustlab.importing import arrays, intake, sources
 from clustlab.importing.plan import Choices, Limits, Refused
 from tests.support.image_files import idx_bytes
 from tests.support.odd_arrays import WIDTH, N, classes, pictures, told_of_damaged, vectors
@@ -148,6 +148,32 @@ def test_all_arrays_that_are_called_classes_are_sets_of_them(tmp_path):
     own = brought_in(path).own
     assert [title for title, _ in own.labellings] == ["fine_labels", "coarse_labels"]
     assert arrays.preview(path, Choices(labels="coarse_labels")).chosen.others == ()
+
+
+@pytest.mark.parametrize("part", ["train", "test", "val"])
+def test_classes_are_those_of_the_same_part_of_an_experiment(tmp_path, part):
+    content = {}
+    for place, each in enumerate(("test", "val", "train")):  # equally many of each
+        content |= {f"x_{each}": vectors() + place, f"y_{each}": (classes() + place) % 3}
+    given = None if part == "train" else (f"x_{part}",)
+    seen = looked_at(tmp_path, Choices(features=given), **content)
+    assert seen.chosen.features == (f"x_{part}",)
+    assert (seen.chosen.labels, seen.chosen.others) == (f"y_{part}", ())
+    del content["y_train"]
+    alone = looked_at(tmp_path, Choices(features=("x_train",)), **content)
+    assert alone.chosen.labels == ""  # rather than those of other items
+    both = looked_at(tmp_path, x=vectors(), y_test=classes() * 0, y=classes())
+    assert (both.chosen.labels, both.chosen.others) == ("y", ())
+
+
+def test_what_lies_among_arrays_is_said_unless_a_system_has_left_it(tmp_path):
+    path = saved(tmp_path, x=vectors())
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("README.txt", "about")
+        archive.writestr("__MACOSX/._x.npy", "nothing")
+    assert sources.reader_of(path) == "arrays"
+    seen = arrays.preview(path, Choices())
+    assert seen.facts[-1] == "Not read, since they are no arrays: README.txt."
 
 
 def test_vectors_of_images_show_them(tmp_path):
