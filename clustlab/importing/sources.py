@@ -2,19 +2,22 @@
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
 from clustlab.errors import DataError, ParameterError
-from clustlab.importing.image_files import is_image
-from clustlab.importing.number_files import IDX_MARKS
+from clustlab.importing.cells import told
+from clustlab.importing.image_files import ENDINGS, is_image
+from clustlab.importing.number_files import IDX_MARKS, is_array
 from clustlab.importing.plan import Choices, Outcome, Preview, Upload, Watch
 from clustlab.importing.plan import Source as Source
+from clustlab.importing.source_entries import clean
 from clustlab.importing.tar_source import UNPACKERS
 
 Reader = Literal["images", "arrays", "tables"]
@@ -28,6 +31,8 @@ BEGINNINGS: tuple[tuple[bytes, Reader], ...] = (  # of files, by which they are 
     (b"PK\x05\x06", "images"),  # an archive without content
 )
 TEXT = (".csv", ".tsv", ".txt")
+UNUSABLE = re.compile(r'[<>:"|?*]')  # in names of files, on some systems
+LONGEST_NAME, LONGEST_ENDING = 100, 20  # bytes of the name of a file
 READ = 512  # bytes of a file that tell what it is
 
 
@@ -91,7 +96,7 @@ def reader_of(source: Source) -> Reader:
         with source.open("rb") as file:
             head = file.read(READ)
     except FileNotFoundError as error:
-        raise ParameterError(f"There is no {source.name!r}.", "Check its place.") from error
+        raise ParameterError(f"There is no {told(source.name)}.", "Check its place.") from error
     if not head:
         raise DataError(f"{source.name} is empty.", "Choose a file that holds items.")
     for beginning, kind in BEGINNINGS:
@@ -109,14 +114,19 @@ def reader_of(source: Source) -> Reader:
 
 
 def _holds_arrays(path: Path) -> bool:
-    """Whether an archive is one of numpy; one that is damaged is so if it is called so."""
+    """Whether an archive is one of numpy; one that is damaged is so if it is called so.
+
+    Arrays that lie among images do not make it one: they are refused one by one.
+    """
     from clustlab.importing.image_sources import check_list
 
     with contextlib.suppress(Exception):  # readers of archives raise many things
         with path.open("rb") as file:
             check_list(file)
         with zipfile.ZipFile(path) as archive:
-            return any(name.endswith(".npy") for name in archive.NameToInfo)
+            names = archive.namelist()
+            has_images = any(name.rpartition(".")[2].lower() in ENDINGS for name in names)
+            return any(map(is_array, names)) and not has_images
     return path.suffix == ".npz"
 
 
@@ -176,11 +186,21 @@ def as_file(upload: Upload) -> Iterator[Path]:
     """An upload as a file that readers can map, until the context ends."""
     name, content = upload
     with tempfile.TemporaryDirectory(prefix="clustlab-") as folder:
-        path = Path(folder) / (PurePosixPath(name.replace("\\", "/")).name[-100:] or "upload")
+        path = Path(folder) / _file_name(name)
         content.seek(0)
         with path.open("wb") as file:
             shutil.copyfileobj(content, file)
         yield path
+
+
+def _file_name(name: str) -> str:
+    """Name for a file on any system, as like that of an upload as can be; its ending stays."""
+    base = UNUSABLE.sub("_", clean(name).rpartition("/")[2]).strip()
+    stem, ending = os.path.splitext(base)
+    if len(ending.encode()) > LONGEST_ENDING:
+        stem, ending = base, ""
+    stem = stem.encode()[: LONGEST_NAME - len(ending.encode())].decode("utf-8", "ignore")
+    return (stem if stem.strip(".") else "upload") + (ending if ending != "." else "")
 
 
 def beside_uploads(folder: Path, name: str) -> Path:
@@ -192,10 +212,14 @@ def beside_uploads(folder: Path, name: str) -> Path:
         If it leads elsewhere, also by way of a link, or is not there.
     """
     root = folder.resolve()
-    place = Path(os.path.normpath(root / name.strip().lstrip("/")))
-    if not place.resolve().is_relative_to(root) or not place.exists():
+    try:
+        place = Path(os.path.normpath(root / name.strip().lstrip("/")))
+        is_there = place.resolve().is_relative_to(root) and place.exists()
+    except (OSError, ValueError):  # such as a name that no file can have
+        is_there = False
+    if not is_there:
         raise ParameterError(
-            f"There is no {name!r} in the folder for imports.",
+            f"There is no {told(name)} in the folder for imports.",
             "Give a path below the folder that CLUSTLAB_IMPORT_ROOT names on the server.",
         )
     return place

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from clustlab.errors import DataError, ParameterError
-from clustlab.importing.sources import beside_uploads, reader_of
+from clustlab.importing.plan import Choices
+from clustlab.importing.sources import as_file, beside_uploads, preview, reader_of
 
 ARRAY = np.arange(12.0).reshape(3, 4)
 
@@ -86,6 +87,42 @@ def test_archives_that_are_damaged_where_they_are_judged_still_have_a_reader(tmp
     assert reader_of(tmp_path / "a.zip") == "images"
 
 
+def test_an_array_among_images_does_not_make_them_arrays(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for i in range(3):
+            archive.writestr(f"x/{i}.png", image())
+        archive.writestr("x/embedding.npy", b"\x93NUMPY")
+    assert reader_of(tmp_path / "a.zip") == "images"
+    seen = preview(tmp_path / "a.zip", Choices())
+    assert (seen.n_items, [each.name for each in seen.refused]) == (3, ["x/embedding.npy"])
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("x/0.png", image())
+        archive.writestr("__MACOSX/x/._0.npy", b"")
+    assert reader_of(tmp_path / "b.zip") == "images"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("..", ".", "/", "", "a\0b.png", "x/..", "..\\..", "\u96ea" * 100 + ".png", "a" * 5000),
+        *("\udcff.npy", "con:aux?.csv", "." * 300, "\u96ea.tar.gz", "x." + "z" * 300),
+    ],
+)
+def test_an_upload_of_any_name_becomes_a_file(name):
+    with as_file((name, io.BytesIO(b"abc"))) as path:
+        assert path.read_bytes() == b"abc"
+        assert len(path.name.encode()) <= 120
+        told = path.name.rpartition(".")[2] if "." in path.name else ""
+    assert told == "" or name.endswith(told)
+
+
+def test_the_ending_of_an_upload_is_kept():
+    for name, ending in (("x/a.csv", ".csv"), ("b.PARQUET", ".PARQUET"), ("c/d-idx3.gz", ".gz")):
+        with as_file((name, io.BytesIO(b"a"))) as path:
+            assert path.suffix == ending
+            assert path.name == name.rpartition("/")[2]  # as messages call it
+
+
 def test_a_visitor_reaches_nothing_outside_of_the_folder_for_imports(tmp_path):
     root = tmp_path / "imports"
     (root / "inner").mkdir(parents=True)
@@ -93,6 +130,7 @@ def test_a_visitor_reaches_nothing_outside_of_the_folder_for_imports(tmp_path):
     (root / "link").symlink_to(tmp_path / "secret")
     assert beside_uploads(root, "inner") == root / "inner"
     assert beside_uploads(root, "/inner/../inner") == root / "inner"
-    for name in ("..", "../secret", "link", str(tmp_path / "secret"), "none", "inner/../../secret"):
+    told = ("..", "../secret", "link", str(tmp_path / "secret"), "none", "inner/../../secret")
+    for name in (*told, "inner\0", "\udcff", "\u96ea" * 200, "a/" * 5000):
         with pytest.raises(ParameterError, match="folder for imports"):
             beside_uploads(root, name)

@@ -55,8 +55,10 @@ def test_rows_that_say_different_things_of_an_image_are_told(tmp_path):
     given = zipped(tmp_path / "a.zip", [*files, ("t.csv", "\n".join(rows).encode())])
     told = [each for each in images.preview(given, Choices()).warnings if "several rows" in each]
     assert told == [
-        "1 image has several rows in t.csv that say different things, such as '3.png'; the first "
-        "row of each counts."
+        (
+            "1 image has several rows in t.csv that say different things, such as '3.png'; the first "
+            "row of each counts."
+        )
     ]
 
 
