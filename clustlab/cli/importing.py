@@ -39,8 +39,8 @@ def _add_import_arguments(parser: argparse.ArgumentParser) -> None:
         help="what shows through images and pads them (default: black)",
     )
     parser.add_argument("--labels", metavar="COLUMN", help="of a table or archive; 'none' for none")
-    parser.add_argument("--names", metavar="COLUMN", help="that holds names of items")
-    parser.add_argument("--image", metavar="COLUMN", help="that holds images")
+    parser.add_argument("--names", metavar="COLUMN", help="names of items; 'none' for none")
+    parser.add_argument("--image", metavar="COLUMN", help="images; 'none' for none")
     parser.add_argument(
         "--images-of", metavar="DATASET", help="imported images that the vectors are of: shown"
     )
@@ -90,15 +90,17 @@ def _choices(args: argparse.Namespace) -> "Choices":
     from clustlab.importing.plan import Choices, Limits
 
     limits = Limits()
-    labels = "" if args.labels == "none" else args.labels
+    labels, names, image = (
+        "" if given == "none" else given for given in (args.labels, args.names, args.image)
+    )
     return Choices(
         size=_size(args.size),
         fit=args.fit,
         colour="grey" if args.grey else "colour" if args.colour else "as they are",
         ground=args.ground,
         labels=labels,
-        names=args.names,
-        image=args.image,
+        names=names,
+        image=image,
         features=tuple(args.features) if args.features else None,
         others=tuple(args.more_labels),
         limits=Limits(

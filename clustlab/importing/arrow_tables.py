@@ -71,14 +71,40 @@ class ArrowTable:
                 yield TableChunk(first, len(batch), _cells(batch))
                 first += len(batch)
 
-    def _batches(self, file: Any, rows: int) -> Iterator[Any]:
+    def beginning(self, rows: int) -> TableChunk | None:
+        """The first rows of the columns of numbers and text, as many as are read together.
+
+        They may be far more than `chunks` hands out of a table of images or of long vectors.
+        None if there are no such columns, or no rows.
+        """
+        names = [name for name in self.names if self.held_by(name) in ("numbers", "text")]
+        if not names:
+            return None
+        with self._opened() as file:
+            at_once = max(1, min(rows, CHUNK // max(1, self._row_bytes_of(file, names))))
+            batch = next(self._batches(file, at_once, names), None)
+            return None if batch is None else TableChunk(0, len(batch), _cells(batch))
+
+    def _row_bytes_of(self, file: Any, names: list[str]) -> int:
+        """Bytes of one row in some columns, as far as the file says; else of the first batch."""
+        if not self._is_parquet:
+            batch = file.get_batch(0) if file.num_record_batches else None
+            return batch.select(names).nbytes // max(1, len(batch)) if batch is not None else 0
+        about, wanted = file.metadata, set(names)
+        groups = [about.row_group(i) for i in range(about.num_row_groups)]
+        columns = [group.column(i) for group in groups for i in range(group.num_columns)]
+        of_these = [c for c in columns if c.path_in_schema in wanted]
+        return sum(c.total_uncompressed_size for c in of_these) // max(1, about.num_rows)
+
+    def _batches(self, file: Any, rows: int, names: list[str] | None = None) -> Iterator[Any]:
         if self._is_parquet:
-            for batch in file.iter_batches(batch_size=rows, use_threads=False):
+            for batch in file.iter_batches(batch_size=rows, columns=names, use_threads=False):
                 batch.validate(full=True)  # a damaged one may point outside of its own memory
                 yield batch
             return
         for number in range(file.num_record_batches):
             batch = file.get_batch(number)
+            batch = batch.select(names) if names else batch
             batch.validate(full=True)
             for start in range(0, len(batch), rows):
                 yield batch.slice(start, rows)

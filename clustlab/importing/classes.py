@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from clustlab.errors import DataError
+from clustlab.importing.cells import told
 from clustlab.types import UNLABELLED, Array, Labelling
 
 MOST = 30_000
@@ -59,7 +60,7 @@ class Classes:
             )
         if len(self._codes) > MOST:
             raise TooManyClasses(
-                f"{self.title!r} holds more than {MOST:,} different classes.",
+                f"{told(self.title)} holds more than {MOST:,} different classes.",
                 "Choose a column that says what items have in common, or none.",
             )
         self._parts.append(codes[places])
@@ -92,7 +93,7 @@ class Classes:
             names = tuple(_distinct([str(key)[:LONGEST] for key in keys]))
         if sum(map(len, names)) > NAMES_IN_ALL:
             raise DataError(
-                f"The names of the classes in {self.title!r} are too long.",
+                f"The names of the classes in {told(self.title)} are too long.",
                 "Choose another column for the classes, or none.",
             )
         codes = np.array([place.get(key, UNLABELLED) for key in self._codes] + [UNLABELLED])
@@ -100,21 +101,20 @@ class Classes:
 
     def remarks(self) -> list[str]:
         """What is odd about the classes, a sentence each."""
-        labelling = self.labelling()
-        labels = labelling.labels
+        labels, title = self.labelling().labels, told(self.title)
         remarks = []
         known = int((labels >= 0).sum())
         n_classes = len(np.unique(labels[labels >= 0]))
         if n_classes == 1 and known > 1:
-            remarks.append(f"All items are of one class in {self.title!r}: nothing can be scored.")
+            remarks.append(f"All items are of one class in {title}: nothing can be scored.")
         if known > 2 and n_classes == known:
             remarks.append(
-                f"Every item is of a class of its own in {self.title!r}. If they are names, choose "
+                f"Every item is of a class of its own in {title}. If they are names, choose "
                 "it for the names."
             )
         if self.has_odd_numbers:
             remarks.append(
-                f"{self.title!r} has classes below -1: every number is taken for a class, also -1, "
+                f"{title} has classes below -1: every number is taken for a class, also -1, "
                 "which else stands for none."
             )
         return remarks

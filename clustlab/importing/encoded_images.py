@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from clustlab.data.checked_json import Unreadable
-from clustlab.importing.decoders import Answer, answer, pictures
+from clustlab.importing.decoders import Answer, pictures
 from clustlab.importing.image_facts import Tally
 from clustlab.importing.image_files import (
     Extent,
@@ -44,7 +44,11 @@ class Common:
 
 
 def common(
-    first: Files, choices: Choices, every: Callable[[], Files] | None = None
+    first: Files,
+    choices: Choices,
+    every: Callable[[], Files] | None = None,
+    tick: Callable[[], None] = lambda: None,
+    n_processes: int = 0,
 ) -> Common | None:
     """What becomes of images of which some are looked at; None if none of these can be read.
 
@@ -52,6 +56,10 @@ def common(
     ----------
     every : callable, optional
         All of them, which are gone through if there are any whose range has to be known.
+    tick : callable
+        Called often while they are; may raise to stop.
+    n_processes : int
+        That decode them; none at all to do so here.
     """
     quiet()
     headers: list[Header] = []
@@ -70,23 +78,24 @@ def common(
     wanted = choices.size or usual_size([each.size for each in headers])
     most = choices.limits.pixels_of_one
     recipe = Recipe(wanted, choices.fit, "colour", choices.ground, most)
-    tally = _tally(kept, recipe)
+    tally = _tally(kept, recipe, tick, 0)
     is_colour = bool(tally.traits[Trait.COLOUR])
     if choices.colour != "as they are":
         is_colour = choices.colour == "colour"
     recipe = replace(recipe, channels="colour" if is_colour else "grey")
     extents = tally.extents
     if extents and every is not None:
-        extents = _tally(every(), recipe).extents
+        extents = _tally(every(), recipe, tick, n_processes).extents
     return Common(recipe, extents, tuple(tally.sentences(recipe, extents)) if tally.n else ())
 
 
-def _tally(files: Files, recipe: Recipe) -> Tally:
+def _tally(files: Files, recipe: Recipe, tick: Callable[[], None], n_processes: int) -> Tally:
     tally = Tally()
-    for data in files:
-        found = answer(data or b"", recipe, beside_others=False)
-        if not isinstance(found, str):
-            tally.add(found)
+    named = ((None, data or b"") for data in files)
+    with closing(pictures(named, recipe, tick, n_processes)) as found:
+        for _, picture in found:
+            if not isinstance(picture, str):
+                tally.add(picture)
     return tally
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from clustlab.data.checked_json import Unreadable
 from clustlab.errors import ParameterError
+from clustlab.importing.cells import told, told_some
 from clustlab.importing.plan import Choices, Column
 
 FOLDER = "folder"  # title of the classes that are made of folders
@@ -246,8 +247,10 @@ def known(
         columns.append(_column(FOLDER, [each for each in map(folders, names) if each]))
     for name in filter(None, (choices.labels, choices.names, *choices.others)):
         if name not in ways:
-            there = f"There are: {', '.join(ways)}." if ways else "There are none at all."
-            raise ParameterError(f"There is no column {name!r} that says more of images.", there)
+            there = f"There are: {told_some(ways)}." if ways else "There are none at all."
+            raise ParameterError(
+                f"There is no column {told(name)} that says more of images.", there
+            )
     labels = choices.labels
     if labels is None:
         labels = _likely_labels(columns)

@@ -17,6 +17,7 @@ from clustlab.data import feature_scales, own_sets
 from clustlab.data.own_about import REFUSALS_KEPT, Kind
 from clustlab.data.own_sets import SetWriter
 from clustlab.errors import DataError
+from clustlab.importing.cells import told
 from clustlab.importing.classes import Classes
 from clustlab.importing.plan import (
     REFUSED_SHOWN,
@@ -218,7 +219,7 @@ def _remarks_on_columns(items: Array, names: Sequence[str]) -> list[str]:
     remarks = feature_scales.remarks(items)
     flat = np.flatnonzero((items == items[:1]).all(0))
     if len(items) > 1 and 0 < len(flat) < items.shape[1]:
-        called = [repr(names[i]) if names else str(i) for i in flat[:NAMED]]
+        called = [told(names[i]) if names else str(i) for i in flat[:NAMED]]
         more = f" and {len(flat) - NAMED:,} more" if len(flat) > NAMED else ""
         one = len(flat) == 1
         remarks.append(

@@ -5,8 +5,9 @@ columns are called and what they hold, and `Choices` says otherwise where that i
 """
 
 import itertools
+import math
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,14 +17,17 @@ import numpy as np
 
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing import encoded_images, intake
-from clustlab.importing.arrays import CLASSES, NAMES, Role, is_called
+from clustlab.importing.arrays import CLASSES, NAMES, is_called
 from clustlab.importing.arrow_tables import ArrowTable, Kind
-from clustlab.importing.cells import Cells, Holds, TableChunk, Wrong, joined, told
+from clustlab.importing.cells import TableChunk, Wrong, joined, told, told_some
 from clustlab.importing.decoders import FEW, PROCESSES
 from clustlab.importing.encoded_images import Common
 from clustlab.importing.intake import Piece, Understood, not_finite
 from clustlab.importing.number_files import check_plain
 from clustlab.importing.plan import Choices, Column, Outcome, Preview, Watch
+from clustlab.importing.table_columns import Seen as Seen
+from clustlab.importing.table_columns import Table, looked_at
+from clustlab.importing.table_columns import seen as seen
 from clustlab.importing.text_tables import TextTable
 from clustlab.types import Array
 
@@ -34,14 +38,9 @@ KINDS: Mapping[Kind, tuple[bytes, tuple[str, ...]]] = {
 """How tables of each kind begin, and how their names end."""
 HEAD = 2_000  # rows by which columns are known
 IMAGES_SEEN = 200  # of them, whose sizes are looked at
-ODD = 0.1  # share of values that may be no numbers in a column of features
+IMAGES_TOGETHER = 8 * 2**20  # bytes of images as they are stored, of rows that are read together
 CLASS_WORDS = (*CLASSES, "kind", "species", "category", "group", "type", "cluster", "diagnosis")
-MOST_CLASSES = 1_000  # that a column may have to be guessed as classes
-LONGEST_NAME = 300
 TOLD = 6  # features named in a sentence
-COUNTERS = ("", "index", "row", "unnamed", "column")  # columns that only count rows
-
-Table = TextTable | ArrowTable
 
 
 def preview(path: Path, choices: Choices) -> Preview:
@@ -57,7 +56,8 @@ def preview(path: Path, choices: Choices) -> Preview:
 
 def bring_in(path: Path, title: str, choices: Choices, watch: Watch) -> Outcome:
     """Write the items of a table into a new data set; raises as `preview`, and on its name."""
-    return intake.bring_in(understood(path, choices, is_preview=False), title, watch)
+    found = understood(path, choices, is_preview=False, tick=lambda said: watch(said, 0.0))
+    return intake.bring_in(found, title, watch)
 
 
 def opened(path: Path) -> Table:
@@ -75,115 +75,6 @@ def opened(path: Path) -> Table:
     return TextTable(path)
 
 
-# -- what columns hold -----------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a column holds in the first rows."""
-
-    name: str
-    holds: Holds
-    n: int
-    n_missing: int
-    n_odd: int  # values that are no numbers, in a column of numbers
-    distinct: int
-    is_whole: bool  # whether its numbers are whole
-    is_counter: bool  # whether it only counts rows
-    width: int  # of vectors
-    about: str
-
-    @property
-    def is_feature(self) -> bool:
-        """Whether it is taken for a feature unless somebody says otherwise."""
-        known = self.n - self.n_missing
-        return (
-            self.holds == "numbers"
-            and not self.is_counter
-            and self.n_missing <= ODD * self.n
-            and self.n_odd <= ODD * known
-        )
-
-    @property
-    def may_be_classes(self) -> bool:
-        """Whether its values are few enough for classes."""
-        few = self.distinct <= min(MOST_CLASSES, max(2, self.n // 2))
-        return few and self.distinct > 0 and (self.holds == "text" or self.is_whole)
-
-    @property
-    def may_be_names(self) -> bool:
-        """Whether it tells every item from all others."""
-        return (
-            (self.holds == "text" or self.is_whole)
-            and self.n_missing == 0
-            and self.distinct == self.n
-        )
-
-    @property
-    def roles(self) -> tuple[Role, ...]:
-        """What it may be chosen for."""
-        if self.holds in ("vectors", "image"):
-            return ("vectors",) if self.holds == "vectors" else ("image",)
-        if self.holds == "numbers":
-            return ("feature", "labels", "names") if self.is_whole else ("feature",)
-        return ("labels", "names") if self.holds == "text" else ()
-
-
-def seen(table: Table, chunk: TableChunk) -> dict[str, Seen]:
-    """Columns of a table by their names."""
-    return {name: _seen(table, name, chunk.cells(name)) for name in table.names}
-
-
-def _seen(table: Table, name: str, cells: Cells) -> Seen:
-    n = len(cells)
-    holds: Any = table.held_by(name) if isinstance(table, ArrowTable) else "text"
-    if holds == "text":
-        holds = _held_by_text(cells, holds)
-    if holds == "vectors":
-        lengths = cells.lengths()
-        known = lengths[lengths >= 0]
-        width = int(np.bincount(known).argmax()) if len(known) else 0
-        about = f"lists of {width:,} numbers"
-        return Seen(name, holds, n, int((lengths < 0).sum()), 0, 0, False, False, width, about)
-    if holds in ("image", "other"):
-        about = "images as files" if holds == "image" else "not read"
-        return Seen(name, holds, n, 0, 0, 0, False, False, 0, about)
-    if holds == "numbers":
-        values, wrong = cells.numbers()
-        known = values[np.isfinite(values)]
-        missing = sum(reason == "has no value" for reason in wrong.values())
-        is_whole = bool(len(known)) and bool((known == np.round(known)).all())
-        low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
-        about = f"{'whole ' * is_whole}numbers, {low:g} to {high:g}"
-        counts = is_whole and len(known) == n > 1 and bool((np.diff(known) == 1).all())
-        is_counter = counts and (known[0] in (0, 1)) and _only_counts(name)
-        distinct = len(np.unique(known))
-        odd = len(wrong) - missing
-        return Seen(name, holds, n, missing, odd, distinct, is_whole, is_counter, 0, about)
-    text = cells.text()
-    missing = sum(not each for each in text)
-    distinct = len({each for each in text if each})
-    longest = max(map(len, text), default=0)
-    about = f"text, {distinct:,} different"
-    if longest > LONGEST_NAME:
-        distinct = n + 1  # neither classes nor names
-    return Seen(name, "text", n, missing, 0, distinct, False, False, 0, about)
-
-
-def _held_by_text(cells: Cells, otherwise: Holds) -> Holds:
-    """Whether a column of text holds numbers, or lists of them, in most rows that hold anything."""
-    values, wrong = cells.numbers()
-    missing = sum(reason == "has no value" for reason in wrong.values())
-    known = len(values) - missing
-    if known and len(wrong) - missing <= known / 2:
-        return "numbers"
-    if known and (cells.lengths() > 1).sum() > known / 2:
-        return "vectors"
-    return otherwise
-
-
-def _only_counts(name: str) -> bool:
-    return is_called(name, COUNTERS) or name.startswith("__index")
-
-
 # -- which is what ---------------------------------------------------------------------------------
 def _chosen(path: Path, columns: Mapping[str, Seen], choices: Choices) -> Choices:
     """Choices with guesses filled in: `features`, or else `image`, hold the items."""
@@ -191,13 +82,13 @@ def _chosen(path: Path, columns: Mapping[str, Seen], choices: Choices) -> Choice
     for name in (*named, *(choices.features or ())):
         if name and name not in columns:
             raise ParameterError(
-                f"There is no column {name!r} in {path.name}.",
-                f"Choose one of: {', '.join(columns)}.",
+                f"There is no column {told(name)} in {path.name}.",
+                f"Choose one of: {told_some(columns)}.",
             )
     for name in (choices.labels, *choices.others):
         if name and "labels" not in columns[name].roles:
             raise ParameterError(
-                f"The column {name!r} holds {columns[name].about}, which cannot be classes.",
+                f"The column {told(name)} holds {columns[name].about}, which cannot be classes.",
                 "Choose a column of text or of whole numbers.",
             )
     taken = {name for name in (*named, *(choices.features or ())) if name}
@@ -206,7 +97,9 @@ def _chosen(path: Path, columns: Mapping[str, Seen], choices: Choices) -> Choice
     if labels is None:
         guessed = _guessed_classes(free)
         labels = guessed[0] if guessed else ""
-        others = others or tuple(name for name in guessed[1:] if is_called(name, CLASSES))
+        others = others or tuple(
+            name for name in guessed[1:] if free[name].is_said or is_called(name, CLASSES)
+        )
     free = {name: each for name, each in free.items() if name not in (labels, *others)}
     names = choices.names
     if names is None:
@@ -230,7 +123,8 @@ def _chosen(path: Path, columns: Mapping[str, Seen], choices: Choices) -> Choice
 def _guessed_classes(columns: Mapping[str, Seen]) -> list[str]:
     """Columns that are called classes and may be; else the first of text with few values."""
     possible = [name for name, each in columns.items() if each.may_be_classes]
-    called = [name for name in possible if is_called(name, CLASS_WORDS)]
+    said = [name for name in possible if columns[name].is_said]
+    called = said + [name for name in possible if is_called(name, CLASS_WORDS) and name not in said]
     return called or [name for name in possible if columns[name].holds == "text"][:1]
 
 
@@ -242,31 +136,44 @@ def _guessed_names(columns: Mapping[str, Seen]) -> str:
 
 
 # -- items -----------------------------------------------------------------------------------------
-def understood(path: Path, choices: Choices, *, is_preview: bool = True) -> Understood:
+def understood(
+    path: Path,
+    choices: Choices,
+    *,
+    is_preview: bool = True,
+    tick: Callable[[str], None] = lambda said: None,
+) -> Understood:
     """What a table is taken for; raises as `preview`.
 
     Parameters
     ----------
     is_preview : bool
         Look at some of the images only, and start no processes that decode.
+    tick : callable
+        Called with what is done while images are gone through; may raise to stop.
     """
     table = opened(path)
     head = next(table.chunks(HEAD), None)
     if head is None:
         raise DataError(f"{path.name} holds no row.", "Choose a table that holds some.")
-    columns = seen(table, head)
+    columns = looked_at(table, head, HEAD)
     chosen = _chosen(path, columns, choices)
+    shown = _images(table, chosen, is_preview, tick) if chosen.image else None
+    while chosen.image and shown is None:
+        if choices.image:
+            raise DataError(
+                f"The column {told(choices.image)} of {path.name} holds no image that can be read.",
+                "Choose another column for the images, or none.",
+            )
+        none = replace(columns[chosen.image], holds="other", about="no image that can be read")
+        columns = {**columns, chosen.image: none}
+        chosen = _chosen(path, columns, choices)
+        shown = _images(table, chosen, is_preview, tick) if chosen.image else None
     if chosen.features is None and not chosen.image:
-        told_columns = "; ".join(f"{each.name}: {each.about}" for each in columns.values())
+        columns_told = told_some((f"{c.name}: {c.about}" for c in columns.values()), between="; ")
         raise DataError(
-            f"{path.name} holds no column of numbers, vectors or images ({told_columns}).",
+            f"{path.name} holds no column of numbers, vectors or images ({columns_told}).",
             "Choose a table that holds what is to be clustered.",
-        )
-    shown = _images(table, chosen, is_preview) if chosen.image else None
-    if chosen.image and shown is None:
-        raise DataError(
-            f"The column {chosen.image!r} of {path.name} holds no image that can be read.",
-            "Choose another column for the images, or none.",
         )
     facts = (*table.facts, *(shown.common.facts if shown else ()))
     paths = head.cells(chosen.image).paths() if chosen.image else []
@@ -289,7 +196,7 @@ class _Images:
         chunks: deque[TableChunk] = deque()
 
         def files() -> Iterator[list[bytes | None]]:
-            for chunk in table.chunks():
+            for chunk in table.chunks(max(1, IMAGES_TOGETHER // math.prod(self.common.shape))):
                 chunks.append(chunk)
                 yield chunk.cells(str(chosen.image)).encoded()
 
@@ -299,15 +206,26 @@ class _Images:
                 yield chunks.popleft(), images, wrong
 
 
-def _images(table: Table, chosen: Choices, is_preview: bool) -> _Images | None:
+def _images(
+    table: Table, chosen: Choices, is_preview: bool, tick: Callable[[str], None]
+) -> _Images | None:
+    n_read = 0
+
     def every() -> Iterator[bytes | None]:
-        for chunk in table.chunks():
+        nonlocal n_read
+        for chunk in table.chunks(IMAGES_SEEN):
             yield from chunk.cells(str(chosen.image)).encoded()
+            n_read += chunk.n_rows
+
+    def measuring() -> None:
+        tick(f"Measuring the range of values: {n_read:,} of {table.n_rows:,} images")
 
     first = itertools.islice(_first(table, str(chosen.image)), IMAGES_SEEN)
-    common = encoded_images.common(first, chosen, None if is_preview else every)
-    few = is_preview or table.n_rows <= FEW
-    return _Images(common, 0 if few else PROCESSES) if common else None
+    n_processes = 0 if is_preview or table.n_rows <= FEW else PROCESSES
+    common = encoded_images.common(
+        first, chosen, None if is_preview else every, measuring, n_processes
+    )
+    return _Images(common, n_processes) if common else None
 
 
 def _first(table: Table, name: str) -> Iterator[bytes | None]:
@@ -324,7 +242,7 @@ def _common(
     given = table.class_names if isinstance(table, ArrowTable) else {}
     used = {*classes, chosen.names, chosen.image, *(chosen.features or ())}
     unused = [name for name in columns if name not in used]
-    said = [f"Not used: {', '.join(unused)}."] if unused else []
+    said = [f"Not used: {told_some(unused)}."] if unused else []
     return {
         "n_rows": table.n_rows,
         "origin": table.path.name,
@@ -364,7 +282,7 @@ def _of_images(
             for chunk, images, wrong in chunks:
                 yield Piece(items=images, refused=wrong, **_beside(chunk, chosen, has_paths))
 
-    said = f"{table.n_rows:,} images in the column {chosen.image!r}."
+    said = f"{table.n_rows:,} images in the column {told(str(chosen.image))}."
     return Understood(
         "images",
         shape=shown.common.shape,
@@ -387,7 +305,7 @@ def _of_vectors(
     if (is_list and len(features) > 1) or any(
         columns[name].holds not in ("numbers", "vectors") for name in features
     ):
-        held = "; ".join(f"{name}: {columns[name].about}" for name in features)
+        held = told_some((f"{name}: {columns[name].about}" for name in features), between="; ")
         raise ParameterError(
             f"The features must be columns of numbers, or one column of vectors, got {held}.",
             "Choose other columns.",
@@ -413,10 +331,10 @@ def _of_vectors(
                 )
 
     said = f"{table.n_rows:,} rows with {_features_in_words(features, width, is_list)}"
-    said += f", shown as the images in {chosen.image!r}." if shown else "."
+    said += f", shown as the images in {told(str(chosen.image))}." if shown else "."
     dropped = [
-        f"{each.name!r} is no feature, since {each.n_odd:,} of its first {each.n:,} values are no "
-        f"numbers and {each.n_missing:,} are missing."
+        f"{told(each.name)} is no feature, since {each.n_odd:,} of its first {each.n:,} values are "
+        f"no numbers and {each.n_missing:,} are missing."
         for each in columns.values()
         if each.holds == "numbers"
         and not each.is_feature
@@ -424,6 +342,10 @@ def _of_vectors(
         and each.name not in (*features, chosen.labels, chosen.names, *chosen.others)
         and not is_list
     ]
+    if len(dropped) > TOLD:
+        dropped[TOLD:] = [
+            f"{len(dropped) - TOLD:,} more columns are no features, for such reasons."
+        ]
     return Understood(
         "vectors",
         shape=(width,),
@@ -438,9 +360,8 @@ def _of_vectors(
 def _features_in_words(features: Sequence[str], width: int, is_list: bool) -> str:
     many = f"{width:,} feature{'s' * (width != 1)}"
     if is_list:
-        return f"{many}: the lists in {features[0]!r}"
-    more = f" and {width - TOLD:,} more" if width > TOLD else ""
-    return f"{many}: {', '.join(features[:TOLD])}{more}"
+        return f"{many}: the lists in {told(features[0])}"
+    return f"{many}: {told_some(features, TOLD)}"
 
 
 def _list_column(chunk: TableChunk, name: str, width: int) -> tuple[Array, Wrong]:

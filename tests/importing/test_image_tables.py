@@ -53,13 +53,9 @@ def test_rows_that_say_different_things_of_an_image_are_told(tmp_path):
     assert found.column("label")("3.png") == "cat"
     files = [(name, png(20 * i)) for i, name in enumerate(NAMES)]
     given = zipped(tmp_path / "a.zip", [*files, ("t.csv", "\n".join(rows).encode())])
-    told = [each for each in images.preview(given, Choices()).warnings if "several rows" in each]
-    assert told == [
-        (
-            "1 image has several rows in t.csv that say different things, such as '3.png'; the first "
-            "row of each counts."
-        )
-    ]
+    (told,) = [e for e in images.preview(given, Choices()).warnings if "several rows" in e]
+    assert told.startswith("1 image has several rows in t.csv that say different things")
+    assert "such as '3.png'" in told
 
 
 def test_a_table_of_any_width_is_read_or_refused_at_once(monkeypatch):
