@@ -1,6 +1,7 @@
 """Commands for data of one's own: `import`, `features` and `remove`."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from clustlab.runs.store import RunStore
 
 if TYPE_CHECKING:
     from clustlab.data.own_sets import OwnSet
-    from clustlab.importing.plan import Choices, Outcome
+    from clustlab.importing.plan import Choices, Outcome, Preview, Refused
 
 NAMED = 5  # refused items that are named one by one
 
@@ -49,6 +50,8 @@ def _add_import_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--more-labels", nargs="+", default=[], metavar="COLUMN")
     parser.add_argument("--most-items", metavar="N", help="more than so many are refused")
+    parser.add_argument("--most-bytes", metavar="N", help="of all items, unpacked")
+    parser.add_argument("--most-bytes-each", metavar="N", help="larger files are refused")
     parser.add_argument("--most-pixels", metavar="N", help="larger images are refused")
     parser.add_argument("--preview", action="store_true", help="say what would come in, and stop")
     parser.add_argument("--strict", action="store_true", help="import nothing if anything is wrong")
@@ -56,6 +59,7 @@ def _add_import_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _import(args: argparse.Namespace) -> int:
     from clustlab.importing import sources
+    from clustlab.importing.plan import SomeRefused
 
     path, choices = Path(args.path), _choices(args)
     if not path.exists():
@@ -64,18 +68,28 @@ def _import(args: argparse.Namespace) -> int:
     for sentence in (*seen.facts, *seen.warnings):
         complain(sentence)
     if args.preview or (args.strict and seen.n_refused):
-        _name_refused(seen.refused, seen.n_refused)
-        answer = {"items": seen.n_items, "shape": seen.shape, "classes": len(seen.class_counts)}
-        refused = {"count": seen.n_refused, "reasons": _reasons(seen.refused)}
-        print_answer({"dataset": None, **answer, "refused": refused, "bytes": seen.nbytes})
-        return 0 if args.preview else 2
-    outcome = _brought_in(path, args, choices)
+        return _nothing_imported(seen, seen.refused, seen.n_refused, 0 if args.preview else 2)
+    try:
+        outcome = _brought_in(path, args, choices)
+    except SomeRefused as error:  # beyond what the preview has looked at
+        return _nothing_imported(seen, error.refused, error.n_refused, 2)
     _name_refused(outcome.refused, outcome.n_refused)
     if not outcome.is_new:
         complain(f"The same items are there already, as {outcome.own.name!r}.")
     if outcome.added:
         complain(f"It has got the classes {', '.join(map(repr, outcome.added))}.")
     return print_answer(_answer(outcome))
+
+
+def _nothing_imported(
+    seen: "Preview", refused: "Sequence[Refused]", n_refused: int, code: int
+) -> int:
+    """Say what would come in and what not."""
+    _name_refused(refused, n_refused)
+    answer = {"items": seen.n_items, "shape": seen.shape, "classes": len(seen.class_counts)}
+    told = {"count": n_refused, "reasons": _reasons(refused)}
+    print_answer({"dataset": None, **answer, "refused": told, "bytes": seen.nbytes})
+    return code
 
 
 def _brought_in(path: Path, args: argparse.Namespace, choices: "Choices") -> "Outcome":
@@ -103,10 +117,11 @@ def _choices(args: argparse.Namespace) -> "Choices":
         image=image,
         features=tuple(args.features) if args.features else None,
         others=tuple(args.more_labels),
+        strict=args.strict,
         limits=Limits(
             items=_at_most("--most-items", args.most_items, limits.items),
-            bytes_in_all=limits.bytes_in_all,
-            bytes_of_one=limits.bytes_of_one,
+            bytes_in_all=_at_most("--most-bytes", args.most_bytes, limits.bytes_in_all),
+            bytes_of_one=_at_most("--most-bytes-each", args.most_bytes_each, limits.bytes_of_one),
             pixels_of_one=_at_most("--most-pixels", args.most_pixels, limits.pixels_of_one),
         ),
     )

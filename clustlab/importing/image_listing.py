@@ -18,7 +18,7 @@ from clustlab.importing.image_labels import (
     side_table,
 )
 from clustlab.importing.plan import SHOWN, Limits, Refused
-from clustlab.importing.source_entries import Entry, Opened, too_large
+from clustlab.importing.source_entries import Entry, Opened, megabytes, too_large
 
 LOOKED_AT = 400  # images that tell of the size and colour of all ...
 OTHERS_LOOKED_AT = 100  # ... and files that are called like something else
@@ -81,7 +81,7 @@ def listed(
         if n >= limits.items:
             raise _too_much(listing.origin, f"{limits.items:,} files")
         if listing.nbytes > limits.bytes_in_all:
-            raise _too_much(listing.origin, f"{limits.bytes_in_all / 2**30:,.3g} GB")
+            raise _too_much(listing.origin, megabytes(limits.bytes_in_all))
     return listing
 
 

@@ -42,6 +42,7 @@ from clustlab.importing.plan import (
     Refused,
     Source,
     Watch,
+    check_whole,
     class_counts,
 )
 from clustlab.importing.source_entries import Opened
@@ -389,6 +390,7 @@ def _written(
             append(pixels, names)
         if not writer.n_items:
             raise _nothing(plan.listing.origin, refused)
+        check_whole(refused, len(refused), plan.chosen)
         watch("Storing", 0.98)
         labellings = {title: each.labelling() for title, each in classes.items()}
         own, is_new = writer.finish(

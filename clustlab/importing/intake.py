@@ -28,8 +28,10 @@ from clustlab.importing.plan import (
     Preview,
     Refused,
     Watch,
+    check_whole,
     class_counts,
 )
+from clustlab.importing.source_entries import megabytes
 from clustlab.types import Array, Labelling
 
 LOOKED_AT = 128 * 2**20  # bytes of items that a preview looks at ...
@@ -128,6 +130,7 @@ def preview(understood: Understood) -> Preview:
         If nothing would come in, or the file is damaged.
     """
     begun = time.monotonic()
+    _check_size(understood, understood.n_rows or 0)
     collected = _Collected(understood)
     shown: list[Piece] = []
     compared: list[Array] = []
@@ -240,6 +243,7 @@ def bring_in(understood: Understood, title: str, watch: Watch) -> Outcome:
         If there is a data set of this name with other items.
     """
     if understood.n_rows is not None:
+        _check_size(understood, understood.n_rows)
         check_room(understood.n_rows * understood.item_bytes)
     collected = _Collected(understood)
     limit = understood.chosen.limits.items
@@ -251,12 +255,14 @@ def bring_in(understood: Understood, title: str, watch: Watch) -> Outcome:
                     f"{understood.origin} holds more than the limit of {limit:,} items.",
                     "Raise the limit, or bring in a part of it.",
                 )
+            _check_size(understood, collected.n_items)
             writer.append(kept.items, kept.names, kept.images)
             if understood.n_rows is None:
                 check_room(0)
             share = collected.n_rows / understood.n_rows if understood.n_rows else 0.0
             watch(f"{collected.n_items:,} items", min(1.0, share))
         check_any(understood, writer.n_items, collected.refused)
+        check_whole(collected.refused, collected.n_refused, understood.chosen)
         own, is_new = writer.finish(
             title,
             origin=understood.origin,
@@ -268,6 +274,17 @@ def bring_in(understood: Understood, title: str, watch: Watch) -> Outcome:
         )
     refused = tuple(collected.refused)
     return Outcome(own, is_new, refused, collected.n_refused, writer.added)
+
+
+def _check_size(understood: Understood, n_items: int) -> None:
+    """Nothing, if so many items do not take more than all may; else `DataError`."""
+    size, most = n_items * understood.item_bytes, understood.chosen.limits.bytes_in_all
+    if size > most:
+        raise DataError(
+            f"What comes in of {understood.origin} takes {megabytes(size)}, more than the limit "
+            f"of {megabytes(most)} for all.",
+            "Raise the limit, or bring in a part of it.",
+        )
 
 
 def check_room(nbytes: int) -> None:

@@ -21,7 +21,7 @@ from clustlab.data import checked_arrays, stored_archives
 from clustlab.data.checked_json import Unreadable
 from clustlab.errors import DataError
 from clustlab.importing.plan import Limits
-from clustlab.importing.source_entries import is_hidden
+from clustlab.importing.source_entries import is_hidden, megabytes
 from clustlab.types import Array
 
 PIECE = 8 * 2**20  # bytes of rows that are read together
@@ -237,11 +237,13 @@ def _of_archive(path: Path, limits: Limits) -> dict[str, Numbers]:
             if len(members) > MOST_ARRAYS:
                 raise Unreadable(f"it holds {len(members):,} arrays, more than {MOST_ARRAYS}")
             found: dict[str, Numbers] = {}
+            in_all = 0
             for each in members:
                 name = each.filename.removesuffix(".npy")
                 with archive.open(each) as member:
                     about = _declared(member, name)
-                    _check_size(path, about, limits)
+                    in_all += about.nbytes
+                    _check_size(path, about, limits, in_all)
                     if member.tell() + about.nbytes != each.file_size:
                         raise Unreadable(
                             f"{name} holds {each.file_size:,} bytes, not {about.nbytes:,}"
@@ -276,17 +278,21 @@ def _declared(file: IO[bytes], name: str) -> checked_arrays.Declared:
     return about
 
 
-def _check_size(path: Path, about: checked_arrays.Declared, limits: Limits) -> None:
+def _check_size(
+    path: Path, about: checked_arrays.Declared, limits: Limits, in_all: int | None = None
+) -> None:
+    """Nothing, if an array, and all up to it, is not larger than it may be; else `DataError`."""
     n = about.shape[0] if about.shape else 1
     if n > limits.items:
         raise DataError(
             f"{path.name} declares {n:,} items, more than the limit of {limits.items:,}.",
             "Raise the limit, or save a part of it.",
         )
-    if about.nbytes > limits.bytes_in_all:
+    nbytes = about.nbytes if in_all is None else in_all
+    if nbytes > limits.bytes_in_all:
         raise DataError(
-            f"{path.name} declares {about.nbytes / 1e9:,.1f} GB, more than the limit of "
-            f"{limits.bytes_in_all / 1e9:,.1f} GB.",
+            f"{path.name} declares {megabytes(nbytes)}, more than the limit of "
+            f"{megabytes(limits.bytes_in_all)} for all.",
             "Raise the limit, or save a part of it.",
         )
 

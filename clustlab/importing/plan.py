@@ -9,6 +9,7 @@ import numpy as np
 
 from clustlab.data.own_about import Kind
 from clustlab.data.own_sets import OwnSet
+from clustlab.errors import DataError
 from clustlab.types import Array
 
 Fit = Literal["crop", "pad", "stretch"]
@@ -50,6 +51,8 @@ class Choices:
         Columns that are features, or the one column or array of vectors.
     others : tuple of str
         Further columns that hold classes.
+    strict : bool
+        Nothing comes in if anything is refused: `SomeRefused` is raised.
     """
 
     size: tuple[int, int] | None = None
@@ -61,6 +64,7 @@ class Choices:
     image: str | None = None
     features: tuple[str, ...] | None = None
     others: tuple[str, ...] = ()
+    strict: bool = False
     limits: Limits = field(default_factory=Limits)
 
 
@@ -111,6 +115,25 @@ class Outcome:
     refused: tuple[Refused, ...]
     n_refused: int
     added: tuple[str, ...] = ()  # sets of classes that the one which was there has got
+
+
+class SomeRefused(DataError):
+    """Nothing comes in, since something would not and all was to."""
+
+    def __init__(self, refused: Sequence[Refused], n_refused: int) -> None:
+        first = refused[0]
+        n = "1 of them does" if n_refused == 1 else f"{n_refused:,} of them do"
+        super().__init__(
+            f"Nothing was imported, since {n} not come in: {first.name} {first.reason}.",
+            "Mend what is refused, or import without being strict.",
+        )
+        self.refused, self.n_refused = tuple(refused), n_refused
+
+
+def check_whole(refused: Sequence[Refused], n_refused: int, choices: Choices) -> None:
+    """Nothing, unless something was refused and all is to come in: then `SomeRefused`."""
+    if choices.strict and n_refused:
+        raise SomeRefused(refused, n_refused)
 
 
 def reasons(refused: Sequence[Refused]) -> dict[str, int]:

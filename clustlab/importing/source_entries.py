@@ -145,7 +145,9 @@ def too_large(size: int, most: int) -> str:
 def megabytes(size: int) -> str:
     """Size in bytes, in words."""
     if size < 2**20:
-        return f"{size / 2**10:,.0f} KB"
+        return f"{size / 2**10:,.0f} KB" if size >= 2**10 else f"{size:,} bytes"
+    if size >= 10 * 2**30:
+        return f"{size / 2**30:,.0f} GB"
     return f"{size / 2**20:,.0f} MB" if size >= 10 * 2**20 else f"{size / 2**20:,.2g} MB"
 
 

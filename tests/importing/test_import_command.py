@@ -161,6 +161,68 @@ def test_strict_brings_in_nothing_where_anything_is_refused(tmp_path, capsys):
     assert (code, told["items"], told["refused"]["count"]) == (0, N - 1, 1)
 
 
+@pytest.mark.parametrize("kind", ["npy", "csv", "zip"])
+def test_strict_holds_beyond_what_the_preview_has_looked_at(kind, tmp_path, capsys, monkeypatch):
+    path = tmp_path / f"a.{kind}"
+    if kind == "zip":
+        monkeypatch.setattr("clustlab.importing.image_listing.LOOKED_AT", 5)
+        with zipfile.ZipFile(path, "w") as archive:
+            for i, (name, content) in enumerate(images()):
+                archive.writestr(name, content if i != 7 else content[:60])
+        n, refused = N, "class-1/7.png"
+    else:
+        monkeypatch.setattr("clustlab.importing.intake.LOOKED_AT", 0)
+        monkeypatch.setattr("clustlab.importing.arrays.rows_together", lambda row_bytes: 50)
+        monkeypatch.setattr("clustlab.importing.text_tables.CHUNK", 2**10)
+        x = vectors(2000, 4).astype(object)
+        x[1990, 3] = np.nan if kind == "npy" else "much"
+        if kind == "npy":
+            np.save(path, x.astype(np.float32))
+        else:
+            pd.DataFrame(x, columns=[*"abcd"]).to_csv(path, index=False)
+        n, refused = 2000, "row 1990"
+    words = ["import", path, "--name", "Mine", "--preview"]
+    assert answered(capsys, *words)[1]["refused"]["count"] == 0
+    code, told, err = answered(capsys, *words[:-1], "--strict")
+    assert (code, told["dataset"], told["refused"]["count"]) == (2, None, 1)
+    assert f"refused: {refused}" in err
+    assert not own_sets.own_sets()
+    code, told, _ = answered(capsys, *words[:-1])
+    assert (code, told["items"], told["refused"]["count"]) == (0, n - 1, 1)
+    assert answered(capsys, *words[:-1], "--strict")[0] == 2  # also of what is there already
+
+
+@pytest.mark.parametrize("name", ["a.npy", "vectors.npz", "a.csv", "a.parquet", "a.zip", "folder"])
+def test_a_limit_on_all_bytes_holds_for_every_format(name, tmp_path, capsys):
+    write, *_ = FORMATS[name]
+    path = tmp_path / name
+    write(path)
+    words = ["import", path, "--name", "Mine", "--most-bytes"]
+    code, _, err = answered(capsys, *words, 150)  # of vectors there are 192, of files more
+    assert code == 2
+    assert "150 bytes" in err
+    assert "limit" in err
+    assert not own_sets.own_sets()
+    assert answered(capsys, *words, 100_000)[0] == 0
+
+
+def test_a_limit_on_the_bytes_of_one_file_refuses_it(tmp_path, capsys):
+    to_folder(tmp_path / "folder")
+    words = ["import", tmp_path / "folder", "--name", "Mine"]
+    code, _, err = answered(capsys, *words, "--most-bytes-each", 20)
+    assert code == 2
+    assert "more than 20 bytes" in err
+
+
+def test_arrays_of_an_archive_count_together(tmp_path, capsys):
+    np.savez(tmp_path / "a.npz", x=X, z=X)
+    code, _, err = answered(
+        capsys, "import", tmp_path / "a.npz", "--name", "Mine", "--most-bytes", 300
+    )
+    assert code == 2
+    assert "declares 384 bytes, more than the limit of 300 bytes for all" in err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -171,7 +233,7 @@ def test_strict_brings_in_nothing_where_anything_is_refused(tmp_path, capsys):
         (["{}/a.csv", "--most-items", "many"], "must be a whole number"),
         (["{}/a.csv", "--most-items", "5"], "5"),
         (["{}/empty.csv"], "is empty"),
-        (["{}/text.csv"], ""),
+        (["{}/text.csv"], "holds no column of numbers, vectors or images (hello: text"),
         (["{}/damaged.npz"], "damaged.npz"),
     ],
 )
