@@ -241,7 +241,8 @@ def declared(key: str, own: Sequence[Scalar] = ()) -> Scalar | None:
         return known[key]
     family, _, number = key.rpartition("_")
     scalar = known.get(family)
-    if scalar is None or not scalar.is_numbered or not number.isdigit():
+    is_number = number.isascii() and number.isdecimal() and len(number) < 9
+    if scalar is None or not scalar.is_numbered or not is_number:
         return None
     return scalar.with_number(int(number))
 

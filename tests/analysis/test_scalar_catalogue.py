@@ -63,3 +63,9 @@ def test_old_keys_become_declared_ones():
     assert all(declared(key) for key in RENAMED_SCALARS.values())
     assert not any(declared(key) for key in RENAMED_SCALARS)
     assert len(set(RENAMED_SCALARS.values())) == len(RENAMED_SCALARS)
+
+
+@pytest.mark.parametrize("number", ["²", "٣", "9" * 4301, "", "-1", "x"])
+def test_a_name_of_a_scalar_that_ends_in_no_number_is_not_one_of_several(number):
+    assert declared("loss_head_3") is not None
+    assert declared(f"loss_head_{number}") is None

@@ -3,8 +3,10 @@
 Many more are tried by `python -m tests.robust.addresses`.
 """
 
+import ast
 import contextlib
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from clustlab.course import catalogue
 from clustlab.errors import ParameterError
 from clustlab.ui import session
 from tests.robust import addresses
+from tests.support import number_rule
 
 NUMBERS = some.sampled_from((*addresses.NUMBERS, *addresses.WORDS)) | some.text(max_size=6)
 CONTROLS = [
@@ -22,6 +25,37 @@ CONTROLS = [
     for step in catalogue.lesson(name).steps
     for control in step.controls
 ]
+
+
+PAGES = Path(session.__file__).parent
+PARAMETERS = number_rule.parameters(ast.parse((PAGES / "state.py").read_text()))
+
+
+def test_no_page_reads_a_number_of_the_address_itself():
+    assert {"SAID", "STEP_IN_ADDRESS", "TERM"} <= PARAMETERS
+    places = [
+        place
+        for file in sorted(PAGES.rglob("*.py"))
+        for place in number_rule.problems(file, PARAMETERS)
+    ]
+    assert places == [], "let session.number_in read it"
+
+
+@pytest.mark.parametrize(
+    ("code", "is_broken"),
+    [
+        ("said = state.SAID.get()\n    return int(said)", True),
+        ("said = state.SAID.get() or '1'\n    return said.isdecimal()", True),
+        ("return float(state.SAID.get())", True),
+        ("return int(QueryValue(key).get())", True),
+        ("try:\n        return float(state.SAID.get())\n    except ValueError: return 0", False),
+        ("return session.number_in(state.SAID.get())", False),
+        ("return int(state.PICKED.get())", False),  # of the session: a number already
+    ],
+)
+def test_the_rule_sees_who_reads_a_number(code, is_broken):
+    tree = ast.parse(f"def page(key):\n    {code}")
+    assert bool(number_rule.problems_in(tree, {"SAID"})) == is_broken
 
 
 @given(NUMBERS)

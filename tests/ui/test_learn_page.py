@@ -86,6 +86,13 @@ def test_a_wrong_address_is_explained_and_leads_on(runs, query, said):
     assert catalogue.lesson("dec").idea in words(app)
 
 
+@pytest.mark.parametrize("said", ["9" * 4301, "²", "٣", "-1", "7"])
+def test_a_prediction_that_is_none_is_asked_for(runs, said):
+    app = visit("learn", lesson="assumptions", step="1", said=said)
+    assert not app.exception
+    assert "say-assumptions-1-0" in [button.key for button in app.button]
+
+
 def test_a_wrong_value_is_named_and_the_default_used(runs):
     app = visit("learn", lesson="dec", step="3", power="many")
     assert "power is 'many'" in app.warning[0].value

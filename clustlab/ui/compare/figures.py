@@ -118,7 +118,7 @@ def _setting_words(name: str, sign: str, value: str) -> str:
     if not sign:  # a preset
         return name
     return titles.setting_words(
-        name, {"all": None}.get(value, int(value) if value.isdigit() else value)
+        name, {"all": None}.get(value, int(value) if value.isdecimal() else value)
     )
 
 

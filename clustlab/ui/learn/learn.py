@@ -232,9 +232,9 @@ def _set(lesson: Lesson, number: int, step: LessonStep, values: Mapping[str, Any
 def _try(lesson: Lesson, number: int, step: LessonStep) -> None:
     with st.container(border=True, key="lesson-try"):
         st.markdown(f":material/experiment: **Predict, then see.** {authored(step.try_it.text)}")
-        said = state.SAID.get()
+        said = session.number_in(state.SAID.get())
         options = step.try_it.options
-        if not said.isdecimal() or int(said) >= len(options):
+        if said is None or said >= len(options):
             for i, option in enumerate(options):
                 st.button(
                     authored(option),
@@ -245,7 +245,7 @@ def _try(lesson: Lesson, number: int, step: LessonStep) -> None:
                     args=(lesson, number, step, i),
                 )
             return
-        _verdict(step, int(said))
+        _verdict(step, said)
         st.button(
             "Predict again", icon=":material/undo:", type="tertiary", on_click=state.SAID.drop
         )
