@@ -8,16 +8,20 @@ line of its own at the end.
 import contextlib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from clustlab.data import plain_files
-from clustlab.data.checked_json import Unreadable
+from clustlab.data.checked_json import LONGEST, Unreadable
+from clustlab.errors import RunUnreadable
 from clustlab.runs.reading import log_record
 
 FILE = "log.jsonl"  # in the folder of the run
-MOST_MISSING = 1000  # steps that may lack between two lines; a longer way is damage, too
+MOST_MISSING = 1000  # steps in all that may lack between lines; a longer way is damage, too
+LONGEST_LOG = 512 * 2**20  # bytes; 100,000 steps of a usual method take 150 MB
+MOST_HELD = 700 * 10**6  # bytes of memory, by estimate; 100,000 steps take 450 MB
+OF_ONE_VALUE = 64  # bytes of memory that a value in a line takes, beside its text
 MISSING = "missing"  # key of a record that stands in for a step without a line
 
 
@@ -25,31 +29,47 @@ class StepLog:
     """Records of a growing log by step; safe to share between threads.
 
     A step without a readable line has a record that takes its phase from the next one, without
-    figures; see `is_missing`.
+    figures; see `is_missing`. What would take more memory than any run needs is not read.
+
+    Raises
+    ------
+    RunUnreadable
+        If the log is longer than 512 MiB, and so that of no real run.
     """
 
     def __init__(self, run: Path) -> None:
+        _check_size(run)
         self.n_repaired = 0  # how often steps that were read before have changed
         self._run = run
         self._records: list[dict[str, Any]] = []
         self._offset = 0
+        self._n_missing = 0  # stand-ins among the records
+        self._held = 0  # bytes of memory that the lines so far take, by estimate
         self._reading = threading.Lock()
 
     def read(self) -> list[dict[str, Any]]:
         """All records so far, the same growing list at each call: its place is the step."""
-        with self._reading, contextlib.suppress(FileNotFoundError, Unreadable):
-            with plain_files.opened(self._run, FILE) as file:  # unless there is no step yet
-                if file.seek(0, os.SEEK_END) < self._offset:  # it was cut off meanwhile
-                    self._records.clear()
-                    self._offset = 0
-                    self.n_repaired += 1
-                file.seek(self._offset)
-                fresh = file.read()
-            end = fresh.rfind(b"\n") + 1  # a half-written last line is not there yet
-            for line in fresh[:end].splitlines():
+        with (
+            self._reading,
+            contextlib.suppress(FileNotFoundError, Unreadable),  # there is no step yet
+            plain_files.opened(self._run, FILE) as file,
+        ):
+            if file.seek(0, os.SEEK_END) < self._offset:  # it was cut off meanwhile
+                self._forget()
+            file.seek(self._offset)
+            for line in _whole_lines(file):
+                held = self._held + _memory_of(line)
+                if held > MOST_HELD:
+                    break
                 self._take(line)
-            self._offset += end
+                self._held = held
+                self._offset += len(line)
         return self._records
+
+    def _forget(self) -> None:
+        self._records.clear()
+        self._offset = self._n_missing = self._held = 0
+        self.n_repaired += 1
 
     def _take(self, line: bytes) -> None:
         try:
@@ -57,14 +77,38 @@ class StepLog:
         except Unreadable:
             return  # its step is missing
         step, n = record["step"], len(self._records)
-        if step > n + MOST_MISSING:
-            return
         if step < n:
+            self._n_missing -= is_missing(self._records[step])
             self._records[step] = record
             self.n_repaired += 1
             return
+        if self._n_missing + step - n > MOST_MISSING:
+            return
+        self._n_missing += step - n
         self._records += [_stand_in(place, record) for place in range(n, step)]
         self._records.append(record)
+
+
+def _check_size(run: Path) -> None:
+    with contextlib.suppress(OSError):  # there is no step yet
+        size = (run / FILE).lstat().st_size
+        if size > LONGEST_LOG:
+            raise RunUnreadable(
+                run.name, f"{FILE} has {size:,} bytes, and at most {LONGEST_LOG:,} are read"
+            )
+
+
+def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Lines that are there to their end; one that is too long in pieces, as damaged as it is."""
+    while line := file.readline(LONGEST + 1):
+        if len(line) <= LONGEST and not line.endswith(b"\n"):
+            return  # half written: it is not there yet
+        yield line
+
+
+def _memory_of(line: bytes) -> int:
+    """Bytes that a line takes once it is parsed, rather too many than too few."""
+    return len(line) + OF_ONE_VALUE * sum(line.count(mark) for mark in (b",", b"[", b"{"))
 
 
 def is_missing(record: Mapping[str, Any]) -> bool:

@@ -63,7 +63,7 @@ class Run(Sequence[Snapshot]):
     Raises
     ------
     RunNotFound
-        If the folder has no readable manifest.
+        If the folder has no readable manifest, or a log that is too long.
     """
 
     def __init__(self, path: Path) -> None:

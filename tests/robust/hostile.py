@@ -69,10 +69,12 @@ def harm(rng: random.Random, run: Path, data: Path, baskets: Path) -> str:
     texts = [f for f in files if f.suffix in (".json", ".jsonl")]
     arrays = [f for f in files if f.suffix in (".npz", ".npy")]
     way = rng.choices(
-        (in_json, in_text, in_bytes, in_array, in_archive, other_kind),
-        (10, 3, 2, 4, 4, 2),
+        (in_json, in_text, in_bytes, in_array, in_archive, other_kind, in_log),
+        (10, 3, 2, 4, 4, 2, 1),
     )[0]
-    if way is in_json or way is in_text:
+    if way is in_log:
+        chosen = run / "log.jsonl"
+    elif way is in_json or way is in_text:
         often = [f for f in texts if f.name in ("manifest.json", "log.jsonl", "status.json")]
         chosen = rng.choice(often + texts) if often else rng.choice(texts or files)
     elif way is in_array:
@@ -142,6 +144,24 @@ def in_text(rng: random.Random, file: Path) -> str:
         )
     )
     file.write_bytes(fresh)
+    return how
+
+
+def in_log(rng: random.Random, file: Path) -> str:
+    """A log that claims more steps than there are, or takes more memory than it is long."""
+    try:
+        first = json.loads(file.read_text().splitlines()[0])
+        assert isinstance(first, dict)
+    except (OSError, ValueError, IndexError, RecursionError, AssertionError):
+        return "too damaged to be changed"
+    how, lines = rng.choice(
+        (
+            ("gaps", [{**first, "step": 1001 * i} for i in range(900)]),
+            ("again and again", [first] * 20_000),
+            ("many values", [{**first, "step": i, "more": [[]] * 2_000_000} for i in range(5)]),
+        )
+    )
+    file.write_text("\n".join(map(json.dumps, lines)) + "\n")
     return how
 
 

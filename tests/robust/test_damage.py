@@ -14,7 +14,8 @@ from clustlab.analysis.learning_curves import curve
 from clustlab.analysis.score_catalogue import SCORES
 from clustlab.analysis.timeline import Timeline
 from clustlab.data import atomic
-from clustlab.errors import Cancelled, ParameterError, RunNotFound, StepMissing
+from clustlab.errors import Cancelled, ParameterError, RunNotFound, RunUnreadable, StepMissing
+from clustlab.runs import step_log
 from clustlab.runs.store import Run, snapshot_path
 from clustlab.training import writer as writer_module
 from clustlab.training.longer import how_to_train_longer
@@ -159,6 +160,42 @@ def test_a_step_number_far_beyond_the_rest_is_damage(whole):
     far = json.dumps({**json.loads(log[-1]), "step": 10**12}).encode() + b"\n"
     set_lines(whole, [*log[:-1], far])
     assert len(Run(whole.path)) == len(log) - 1
+
+
+def test_gaps_are_filled_a_thousand_times_in_all(whole):
+    first = json.loads(lines(whole)[0])
+    far = [{**first, "step": i * step_log.MOST_MISSING} for i in range(200)]
+    set_lines(whole, [json.dumps(each).encode() + b"\n" for each in far])
+    run = Run(whole.path)
+    assert len(run) == step_log.MOST_MISSING + 1
+    assert len(run.missing_steps) <= 2 * step_log.MOST_MISSING
+
+
+def test_a_gap_that_was_filled_makes_room_for_another(whole):
+    first, some = json.loads(lines(whole)[0]), step_log.MOST_MISSING // 2
+    wanted = [*range(0, 2 * some, some), *range(some), 5 * some // 2]
+    set_lines(whole, [json.dumps({**first, "step": step}).encode() + b"\n" for step in wanted])
+    assert len(Run(whole.path)) == 5 * some // 2 + 1
+
+
+def test_a_log_is_read_as_far_as_memory_reaches(whole, monkeypatch):
+    n, log = len(whole), lines(whole)
+    monkeypatch.setattr(step_log, "MOST_HELD", sum(map(step_log._memory_of, log[:-1])))
+    run = Run(whole.path)
+    assert len(run) == len(run) == n - 1
+    assert run.missing_steps == [n - 1]
+    monkeypatch.setattr(step_log, "LONGEST_LOG", sum(map(len, log)) - 1)
+    with pytest.raises(RunUnreadable, match=r"log\.jsonl has .* bytes"):
+        Run(whole.path)
+
+
+def test_a_line_without_end_is_read_a_piece_at_a_time(whole, monkeypatch):
+    log = lines(whole)
+    monkeypatch.setattr(step_log, "LONGEST", max(map(len, log)))
+    set_lines(whole, [*log[:2], b"[" * 100_000 + b"\n", *log[3:], b"{" * 100])
+    run = Run(whole.path)
+    assert len(run) == len(log)
+    assert run.missing_steps == [2]
 
 
 def test_a_checkpoint_that_cannot_be_read_costs_time_only(store, whole):
