@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clustlab.parts.inputs.near_one import exponent_of, over_power
 from clustlab.types import Array
 
 EXAMINED = 10_000  # items whose neighbours are sought; all items may be neighbours
@@ -57,6 +58,7 @@ def k_nearest(
 
     Distances are products of matrices, a few queries at a time. Of each block of distances only
     the least is compared at first: the k nearest lie in the k blocks with the least minima.
+    Rows of any finite size have the neighbours that they have near one.
 
     Parameters
     ----------
@@ -76,6 +78,8 @@ def k_nearest(
     rows = np.asarray(rows, dtype=np.float32)
     if len(queries) <= FEW:
         return _of_few(rows, k, queries, tell)
+    exponent = exponent_of(rows)
+    rows = over_power(rows, exponent)  # else squares may overflow, or vanish
     rows = rows - rows.mean(0)  # distances stay, and squares lose less to rounding
     columns, squares = _padded(rows)
     indices = np.empty((len(queries), k), dtype=np.int32)
@@ -92,7 +96,8 @@ def k_nearest(
         exact = np.sqrt((gap * gap).sum(2))
         order = np.argsort(exact, axis=1, kind="stable")
         indices[start : start + CHUNK] = np.take_along_axis(near, order, axis=1)
-        distances[start : start + CHUNK] = np.take_along_axis(exact, order, axis=1)
+        nearest = np.take_along_axis(exact, order, axis=1)
+        distances[start : start + CHUNK] = np.ldexp(nearest, exponent)
         tell((start + len(part)) / len(queries))
     return Neighbours(queries, indices, distances)
 
@@ -102,14 +107,17 @@ def _of_few(rows: Array, k: int, queries: Array, tell: Share) -> Neighbours:
     indices = np.empty((len(queries), k), dtype=np.int32)
     distances = np.empty((len(queries), k), dtype=np.float32)
     squares = np.empty(len(rows), dtype=np.float32)
+    exponent = exponent_of(rows)
     for place, query in enumerate(queries):
+        own = over_power(rows[query], exponent)
         for start in range(0, len(rows), READ_ROWS):
-            gap = rows[start : start + READ_ROWS] - rows[query]
+            gap = over_power(rows[start : start + READ_ROWS], exponent) - own
             squares[start : start + READ_ROWS] = np.einsum("nd,nd->n", gap, gap)
         squares[query] = np.inf
         near = np.sort(np.argpartition(squares, k - 1)[:k])
         order = np.argsort(squares[near], kind="stable")
-        indices[place], distances[place] = near[order], np.sqrt(squares[near[order]])
+        indices[place] = near[order]
+        distances[place] = np.ldexp(np.sqrt(squares[near[order]]), exponent)
         tell((place + 1) / len(queries))
     return Neighbours(queries, indices, distances)
 
@@ -159,40 +167,44 @@ def twins(items: Array, tell: Share = _quiet) -> Twins:
     n = len(items)
     if n < 2:
         return Twins(np.zeros((0, 2), np.int64), np.zeros(0), n)
-    queries = examined(n)
-    near = k_nearest(_features(items), CANDIDATES, queries, tell)
+    queries, exponent = examined(n), exponent_of(items)
+    near = k_nearest(_features(items, exponent), CANDIDATES, queries, tell)
     k = near.indices.shape[1]
     left, right = np.repeat(near.queries, k), near.indices.ravel().astype(np.int64)
-    gaps = _differences(items, left, right)
+    gaps = _differences(items, left, right, exponent)
     nearest = gaps.reshape(-1, k).min(1)
     order = np.random.default_rng(0).permutation(n)[:FITTED]
-    usual = float(np.median(_differences(items, order, np.roll(order, 1))))
+    usual = float(np.median(_differences(items, order, np.roll(order, 1), exponent)))
     alike = gaps <= min(float(np.percentile(nearest, ALIKE)), FAR * usual)
     pairs = np.sort(np.stack([left[alike], right[alike]], axis=1), axis=1)
     pairs, first = np.unique(pairs, axis=0, return_index=True)
     gaps = gaps[alike][first]
     rank = np.argsort(gaps, kind="stable")
-    return Twins(pairs[rank], gaps[rank], len(queries))
+    return Twins(pairs[rank], np.ldexp(gaps[rank], exponent), len(queries))
 
 
-def _features(items: Array) -> Array:
-    """Few numbers (n, <= 32) float32 per item, close for items that look alike."""
-    sample = _shrunk(items[np.sort(np.random.default_rng(0).permutation(len(items))[:FITTED])])
+def _features(items: Array, exponent: int) -> Array:
+    """Few numbers (n, <= 32) float32 per item, close for items that look alike, all near one."""
+    chosen = np.sort(np.random.default_rng(0).permutation(len(items))[:FITTED])
+    sample = _shrunk(items[chosen], exponent)
     mean = sample.mean(0)
     if sample.shape[1] <= COMPONENTS:
-        return np.concatenate([_shrunk(part) - mean for part in _parts(items)])
+        return np.concatenate([_shrunk(part, exponent) - mean for part in _parts(items)])
     centred = sample - mean
     _, axes = np.linalg.eigh(centred.T @ centred)  # by rising variance
     axes = axes[:, -COMPONENTS:]
-    return np.concatenate([(_shrunk(part) - mean) @ axes for part in _parts(items)])
+    return np.concatenate([(_shrunk(part, exponent) - mean) @ axes for part in _parts(items)])
 
 
 def _parts(items: Array) -> list[Array]:
     return [items[start : start + READ] for start in range(0, len(items), READ)]
 
 
-def _shrunk(items: Array) -> Array:
-    """Items as rows (n, d) float32, images averaged down to at most 16 pixels a side or so."""
+def _shrunk(items: Array, exponent: int) -> Array:
+    """Items as rows (n, d) float32, images averaged down to at most 16 pixels a side or so.
+
+    Over two to the power of the exponent, as are the values that `_differences` compares.
+    """
     if items.ndim == 4:
         n, h, w, channels = items.shape
         factor = max(-(-max(h, w) // SIDE), 1)
@@ -200,15 +212,16 @@ def _shrunk(items: Array) -> Array:
         if factor > 1 and h <= items.shape[1] and w <= items.shape[2]:
             cut = items[:, :h, :w].astype(np.float32)
             items = cut.reshape(n, h // factor, factor, w // factor, factor, channels).mean((2, 4))
-    return np.asarray(items, dtype=np.float32).reshape(len(items), -1)
+    rows = np.asarray(items, dtype=np.float32).reshape(len(items), -1)
+    return over_power(rows, exponent)
 
 
-def _differences(items: Array, left: Array, right: Array) -> Array:
+def _differences(items: Array, left: Array, right: Array, exponent: int) -> Array:
     """Root mean square difference (m,) float64 of the values of pairs of items."""
     differences = [np.zeros(0)]
     for start in range(0, len(left), READ):
         chosen = slice(start, start + READ)
-        a = items[left[chosen]].astype(np.float32).reshape(len(left[chosen]), -1)
-        b = items[right[chosen]].astype(np.float32).reshape(len(a), -1)
+        values = (items[side[chosen]].astype(np.float32) for side in (left, right))
+        a, b = (over_power(each, exponent).reshape(len(each), -1) for each in values)
         differences.append(np.sqrt(np.square(a - b).mean(1, dtype=np.float64)))
     return np.concatenate(differences)

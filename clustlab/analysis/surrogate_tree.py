@@ -1,6 +1,7 @@
 """A shallow decision tree that stands in for a clustering, and how faithful it is."""
 
 from dataclasses import dataclass
+from math import ldexp, nan
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,7 @@ def fitted(
         raise ParameterError(
             "There is no rule for clusters where all items are noise.", "Look at another step."
         )
+    x, exponents = _near_one(x)
     order = np.random.default_rng(seed).permutation(len(x))
     half = max(len(x) // 2, 1)
     build, test = order[:half], order[half:]
@@ -112,12 +114,21 @@ def fitted(
         model = DecisionTreeClassifier(max_depth=depth, random_state=seed)
         model.fit(x[build], clusters[build])
         fidelity.append(float((model.predict(x[test]) == clusters[test]).mean()))
-        trees.append(_nodes(model, names))
+        trees.append(_nodes(model, names, exponents))
     largest = np.bincount(clusters[test]).max() / len(test)
     return Surrogate(tuple(fidelity), float(largest), tuple(trees), len(x), n_total)
 
 
-def _nodes(model: Any, names: tuple[str, ...]) -> tuple[Node, ...]:
+def _near_one(x: Array) -> tuple[Array, Array]:
+    """Each column over a power of two, and the exponents (f,) of these.
+
+    A tree of scikit-learn takes values that differ by less than 1e-7 for equal.
+    """
+    _, exponents = np.frexp(np.abs(x).max(0))
+    return np.ldexp(x, -exponents), exponents
+
+
+def _nodes(model: Any, names: tuple[str, ...], exponents: Array) -> tuple[Node, ...]:
     """Nodes of a fitted tree of scikit-learn, in the order of a walk that says yes first."""
     tree, nodes = model.tree_, []
     waiting = [(0, -1, True, 0)]
@@ -126,15 +137,16 @@ def _nodes(model: Any, names: tuple[str, ...]) -> tuple[Node, ...]:
         yes, no = int(tree.children_left[id_]), int(tree.children_right[id_])
         is_leaf = yes < 0
         counts = tree.value[id_][0]
-        best = int(counts.argmax())
+        best, feature = int(counts.argmax()), int(tree.feature[id_])
+        threshold = nan if is_leaf else ldexp(tree.threshold[id_], int(exponents[feature]))
         nodes.append(
             Node(
                 id=id_,
                 parent=parent,
                 is_yes=is_yes,
                 depth=depth,
-                feature="" if is_leaf else names[tree.feature[id_]],
-                threshold=float("nan") if is_leaf else float(tree.threshold[id_]),
+                feature="" if is_leaf else names[feature],
+                threshold=threshold,
                 cluster=int(model.classes_[best]),
                 share=float(counts[best] / counts.sum()),
                 n=int(tree.n_node_samples[id_]),

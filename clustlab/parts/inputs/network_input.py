@@ -5,6 +5,7 @@ import math
 import numpy as np
 import torch
 
+from clustlab.parts.inputs.near_one import brought_near_one
 from clustlab.types import Array
 
 FAR = 100  # deviations from 0 at which a mean that is summed in floats is no longer exact
@@ -18,25 +19,16 @@ def features(items: Array) -> Array:
     """
     if items.ndim == 4:
         return items.reshape(len(items), -1).astype(np.float32) / 255.0
-    near_one, _ = _brought_near_one(items)
+    near_one, _ = brought_near_one(items)
     mean, scale = _scale(near_one)
     return ((near_one - mean) / scale).astype(np.float32)
 
 
 def point_scale(points: Array) -> tuple[Array, float]:
     """Mean of each coordinate and one common scale, so that the shape of a cloud is kept."""
-    near_one, exponent = _brought_near_one(points)
+    near_one, exponent = brought_near_one(points)
     mean, scale = _scale(near_one)
     return np.ldexp(mean, exponent), math.ldexp(scale, exponent)
-
-
-def _brought_near_one(points: Array) -> tuple[Array, int]:
-    """Points over a power of two, so that the largest coordinate is near 1; and its exponent.
-
-    Such a division rounds nothing, and squares of what comes out neither overflow nor vanish.
-    """
-    _, exponent = math.frexp(float(np.abs(points).max(initial=0)))
-    return np.ldexp(points, -exponent), exponent
 
 
 def _scale(points: Array) -> tuple[Array, float]:
