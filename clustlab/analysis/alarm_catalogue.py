@@ -59,6 +59,7 @@ class AlarmEntry:
     advice: tuple[Advice, ...]
     lesson: str  # the one that explains it, unless there is one on the method itself
     meanings: Mapping[MethodFamily, str] = field(default_factory=dict)
+    one_each: str = ""  # what it means besides where there is a cluster for each known class
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +73,23 @@ class AlarmText:
 
 
 def alarm_text(
-    alarm: Alarm, method: type[Method] | None, params: Mapping[str, Any] | None = None
+    alarm: Alarm,
+    method: type[Method] | None,
+    params: Mapping[str, Any] | None = None,
+    n_classes: int = 0,
 ) -> AlarmText:
     """An alarm in the words of a method; general ones for None, a method that is not there.
 
     With the `params` of a run, which need not name what is left at its default, what it does
-    already is not advised.
+    already is not advised. `n_classes` is the number of known classes that occur, 0 without labels.
     """
     entry = ENTRIES[alarm.kind]
     family = None if method is None else method.family
     meaning = entry.meanings.get(family, entry.meaning) if family else entry.meaning
     if alarm.is_read_off and family in TRAINED:
         meaning = entry.meaning  # these clusters are not what was trained, such as a consensus
+    if entry.one_each and n_classes == alarm.n_clusters:
+        meaning = f"{meaning} {entry.one_each}"
     settings = {} if method is None else {p.name: p.default for p in schema(method)}
     values = {} if params is None else {**settings, **params}
     possible = [
@@ -272,7 +278,7 @@ ENTRIES: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
                 "Empty clusters",
                 "empty clusters",
                 _empty,
-                "Two classes then share a cluster.",
+                "Fewer groups come out than were asked for.",
                 (
                     REPAIR,
                     EQUAL_SIZES,
@@ -285,20 +291,18 @@ ENTRIES: Mapping[AlarmKind, AlarmEntry] = MappingProxyType(
                 ),
                 "iic",
                 {
-                    "centres": "A centre without items is moved by none, so it rarely comes "
-                    "back; two classes then share a cluster.",
+                    "centres": "A centre without items is moved by none, so it rarely comes back.",
                     "mixture": "A component without items has hardly any weight, so it rarely wins "
-                    "one back; two classes then share a cluster.",
+                    "one back.",
                     "self-training": "A centre without items is hardly pulled by any, so it "
-                    "rarely comes back; two classes then share a cluster.",
+                    "rarely comes back.",
                     "code": "On this code, k-means has no use for so many centres.",
                     "classifier": "An output that no item chooses can come back only while others "
-                    "are unsure; two classes then share a cluster.",
-                    "pairs": "An output that no item chooses has no pair of its own to learn from; "
-                    "two classes then share a cluster.",
-                    "pseudo-labels": "A label that no item carries is never learned; two classes "
-                    "then share one.",
+                    "are unsure.",
+                    "pairs": "An output that no item chooses has no pair of its own to learn from.",
+                    "pseudo-labels": "A label that no item carries is never learned.",
                 },
+                "There is a cluster for each class, so two classes share one.",
             ),
             AlarmEntry(
                 "uniform",

@@ -111,6 +111,14 @@ def test_a_method_that_is_not_there_any_more_gets_general_words():
         assert text.remedy.endswith(".")
 
 
+@pytest.mark.parametrize("method", [*METHODS.values(), None])
+def test_only_with_a_cluster_for_each_class_do_two_classes_share_one(method):
+    empty = Alarm("empty", 9, 9, value=2.0, n_clusters=10)
+    for n_classes in (0, 1, 9, 100):
+        assert "class" not in alarm_text(empty, method, n_classes=n_classes).meaning
+    assert alarm_text(empty, method, n_classes=10).meaning.endswith("so two classes share one.")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_alarm_has_a_lesson(kind):
     lesson, number = catalogue.about_alarm(kind, "kmeans")

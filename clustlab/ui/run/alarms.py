@@ -1,5 +1,6 @@
 """Alarms of a run as a line under the scrubber and as a list."""
 
+import contextlib
 from itertools import groupby
 
 import streamlit as st
@@ -7,6 +8,7 @@ import streamlit as st
 from clustlab import registry
 from clustlab.analysis.alarm_catalogue import ENTRIES, AlarmText, alarm_text, facts
 from clustlab.analysis.alarms import Alarm, alarms_at_step, alarms_of_run
+from clustlab.analysis.matching import n_classes_present
 from clustlab.course import catalogue
 from clustlab.errors import ClustlabError
 from clustlab.runs.store import Run
@@ -26,7 +28,11 @@ def alarms_so_far(run: Run) -> tuple[Alarm, ...]:
 
 def _text(run: Run, alarm: Alarm) -> AlarmText:
     """An alarm in the words of the run's method."""
-    return alarm_text(alarm, registry.methods().get(run.spec.method), run.spec.method_params)
+    n_classes = 0
+    with contextlib.suppress(ClustlabError):  # its items are gone
+        n_classes = n_classes_present(session.dataset(run).labels)
+    method = registry.methods().get(run.spec.method)
+    return alarm_text(alarm, method, run.spec.method_params, n_classes)
 
 
 def alarms_here(run: Run, step: int) -> None:
