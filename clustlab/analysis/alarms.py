@@ -8,18 +8,20 @@ two steps. But what a finished run ends with always counts: it is what came out.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from clustlab import registry
 from clustlab.analysis.matching import sizes_of
 from clustlab.analysis.scalar_catalogue import SCALARS, own_scalars, training_loss
-from clustlab.analysis.timeline import Timeline
 from clustlab.errors import Diverged
 from clustlab.runs.phases import step_phases
 from clustlab.runs.store import Run
 from clustlab.types import Array, MethodFamily, Role, Scalar
+
+if TYPE_CHECKING:
+    from clustlab.analysis.timeline import Timeline  # with pandas, which Home does without
 
 AlarmKind = Literal[
     "collapse",
@@ -130,7 +132,7 @@ class Course:
         return len(self.phases)
 
 
-def alarms_of_run(run: Run, timeline: Timeline) -> list[Alarm]:
+def alarms_of_run(run: Run, timeline: "Timeline") -> list[Alarm]:
     """Alarms of a run over all steps that its timeline knows."""
     progress = run.progress
     diverged = progress.get("error_type") == Diverged.__name__
@@ -140,7 +142,11 @@ def alarms_of_run(run: Run, timeline: Timeline) -> list[Alarm]:
         roles=[phase.role for phase in step_phases(run)],
         is_done=progress["status"] == "done" and len(timeline) == len(run),
     )
-    alarms = alarms_of_course(known)
+    return with_method(run, known, alarms_of_course(known))
+
+
+def with_method(run: Run, known: Course, alarms: list[Alarm]) -> list[Alarm]:
+    """The same alarms, but for those that mean nothing for the method of a run."""
     if not any(alarm.kind in BY_FAMILY for alarm in alarms):
         return alarms  # loading all methods, which takes seconds, could only take some away
     method = registry.methods().get(run.spec.method)
@@ -152,7 +158,7 @@ def alarms_of_run(run: Run, timeline: Timeline) -> list[Alarm]:
 
 def course(
     log: Sequence[Mapping[str, Any]],
-    timeline: Timeline,
+    timeline: "Timeline",
     broken: str = "",
     own: Sequence[Scalar] = (),
 ) -> Course:
@@ -170,12 +176,6 @@ def course(
     table = known.iloc[: len(records)]
     soft = timeline.has_probabilities()[: len(records)]
     sure = np.where(soft, table["confidence"], np.nan)
-    names = sorted({name for record in records for name in record["scalars"]})
-    scalars = {
-        name: np.array([r["scalars"].get(name, np.nan) for r in records], dtype=np.float64)
-        for name in names
-    }
-    losses = [training_loss(record["scalars"], np.nan, own) for record in records]
     sizes = [sizes_of(timeline.stable(step), 1) for step in range(len(records))]
     return Course(
         [str(record["phase"]) for record in records],
@@ -184,11 +184,33 @@ def course(
         table["evenness"].to_numpy(),
         table["changed"].to_numpy(),
         sure,
-        np.array(losses, dtype=np.float64),
-        scalars,
+        *_scalars_of(records, own),
         broken,
         [int(of_step.argmax()) for of_step in sizes],
     )
+
+
+def course_of_log(run: Run, own: Sequence[Scalar] = ()) -> Course:
+    """What the log of a run that is done says of its course; nan for what its snapshots say."""
+    log = run.log
+    phases = [str(record["phase"]) for record in log]
+    n_clusters = np.array([record["n_clusters"] for record in log], dtype=np.int64)
+    unknown = [np.full(len(log), np.nan) for _ in range(4)]
+    roles = [phase.role for phase in step_phases(run)]
+    return Course(phases, n_clusters, *unknown, *_scalars_of(log, own), roles=roles, is_done=True)
+
+
+def _scalars_of(
+    records: Sequence[Mapping[str, Any]], own: Sequence[Scalar]
+) -> tuple[Array, dict[str, Array]]:
+    """Loss (steps,) and every other scalar (steps,) by key; nan where a step has none."""
+    losses = [training_loss(record["scalars"], np.nan, own) for record in records]
+    names = sorted({name for record in records for name in record["scalars"]})
+    scalars = {
+        name: np.array([r["scalars"].get(name, np.nan) for r in records], dtype=np.float64)
+        for name in names
+    }
+    return np.array(losses, dtype=np.float64), scalars
 
 
 def alarms_of_course(course: Course) -> list[Alarm]:

@@ -11,6 +11,7 @@ from clustlab import registry
 from clustlab.analysis import agreement, matching, run_scores, shared_items
 from clustlab.analysis.consensus import consensus
 from clustlab.analysis.lasting_clusters import last_clusters
+from clustlab.analysis.outcome_alarms import kinds_of_outcome
 from clustlab.analysis.repetition import machine_of
 from clustlab.analysis.shared_items import SharedItems
 from clustlab.errors import ParameterError, RunNotFound
@@ -195,16 +196,16 @@ def seeds(runs: Sequence[Run], others: Sequence[Run] = ()) -> list[list[Run]]:
 def report(store: RunStore, run_ids: Sequence[str]) -> dict[str, Any]:
     """Comparison of two to four runs at the last step of each, in plain JSON types.
 
-    Everything is over the items that all runs have: `compared_over` says how many of the draw
-    these are. Keys: `runs` (id, title, status, step, seconds and scores of each, and where it has
-    other items as well, its scores `over_its_own_items`), `n_items`, `n_labelled`,
-    `ari` and `nmi` (matrices in the order of the runs), `pairs` (for each pair the contingency of
-    clusters under common ids, and with labels how many items both, one or neither gets right, and
-    how many either calls noise), `right_in` (with labels: how many items all runs get right, only
-    one of them by its id, several or none), `consensus` (whatever the order of the runs:
-    `unanimous` items are those where all follow it, `mean_share` of the runs do so),
-    `most_disputed` (items on which they differ most, by their row in the first run and their
-    `rows` in each), `differing_settings`, `differing_machines`.
+    Everything is over the items that all runs have: `compared_over` says how many of the draw these
+    are. Keys: `runs` (id, title, status, step, seconds, kinds of `alarms_at_end` and scores of
+    each, and where it has other items as well, its scores `over_its_own_items`), `n_items`,
+    `n_labelled`, `ari` and `nmi` (matrices in the order of the runs), `pairs` (for each pair the
+    contingency of clusters under common ids, and with labels how many items both, one or neither
+    gets right, and how many either calls noise), `right_in` (with labels: how many items all runs
+    get right, only one of them by its id, several or none), `consensus` (whatever the order of the
+    runs: `unanimous` items are those where all follow it, `mean_share` of the runs do so),
+    `most_disputed` (items on which they differ most, by their row in the first run and their `rows`
+    in each), `differing_settings`, `differing_machines`.
 
     Raises
     ------
@@ -281,6 +282,7 @@ def _about(run: Run, title: str, labels: Array | None, rows: Array) -> dict[str,
         "status": run.status,
         "step": len(log) - 1,
         "seconds": log[-1].get("seconds"),
+        "alarms_at_end": kinds_of_outcome(run),
         **run_scores.of_snapshot(run[-1], labels, rows),
     }
 

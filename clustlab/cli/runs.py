@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 
 
 def last_figures(store: RunStore, run: Run) -> dict[str, Any]:
-    """Last figures of a run; scores are null where there are no labels or no snapshot."""
+    """Last figures of a run; scores are null where there are no labels or no snapshot.
+
+    `alarms_at_end` are the kinds of alarms that hold at the last step of a run that is done, as far
+    as that step and the log tell them; `alarms` of the command `show` has all of them.
+    """
     from clustlab.analysis import run_scores
+    from clustlab.analysis.outcome_alarms import kinds_of_outcome
     from clustlab.analysis.score_catalogue import OF_ONE_STEP
 
     state = run.progress
@@ -30,6 +35,7 @@ def last_figures(store: RunStore, run: Run) -> dict[str, Any]:
         "status": state["status"],
         "steps": len(run),
         "seconds": state.get("seconds"),
+        "alarms_at_end": kinds_of_outcome(run),
         **dict.fromkeys(OF_ONE_STEP),
     }
     with contextlib.suppress(RunNotFound):  # its items or the run itself are gone
@@ -120,7 +126,7 @@ def _list(args: argparse.Namespace) -> int:
         return _write_table(args, store, [run for run in store.runs() if wanted.matches(run)])
     rows = [_listed_run(store, run) for run in store.runs() if wanted.matches(run)]
     rows += [_listed_folder(each) for each in store.unreadable() if wanted.matches_folder(each)]
-    return print_rows(args, rows, ("run", "status", "steps", "tags", "title"))
+    return print_rows(args, rows, ("run", "status", "steps", "alarms_at_end", "tags", "title"))
 
 
 def _write_table(args: argparse.Namespace, store: RunStore, runs: Sequence[Run]) -> int:
@@ -148,6 +154,7 @@ def _listed_folder(folder: UnreadableRun) -> dict[str, Any]:
         "run": folder.id,
         "status": "unreadable",
         "steps": None,
+        "alarms_at_end": [],
         "tags": [],
         "title": f"Cannot be read: {folder.reason}",
         "reason": folder.reason,

@@ -62,7 +62,9 @@ def _heads(sides: Sequence[Side]) -> None:
             run, row = side.view.run, side.figures
             with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
                 st.markdown(f"**{plain(side.name)}**", width="content", help=plain(title))
-                st.badge(plain(run.status), color=summaries.STATUS_COLORS[run.status])
+                st.badge(
+                    plain(summaries.outcome_words(run)), color=summaries.STATUS_COLORS[run.status]
+                )
                 nav.link("embedding", "Open", "open_in_new", run=run.id)
             scores = [
                 f"{plain(score.short)} **{score.written(row[score.key])}**" for score in _told(row)

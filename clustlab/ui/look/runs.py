@@ -35,7 +35,7 @@ COLUMNS = {
     "picture": st.column_config.ImageColumn("Picture", width="small"),
     "run": st.column_config.TextColumn("Run", width=270),
     "tags": st.column_config.ListColumn("Tags", width="small"),
-    "status": st.column_config.TextColumn("Status", width="small"),
+    "status": st.column_config.TextColumn("Status", width=110),
     "preset": st.column_config.TextColumn("Preset", width="small"),
     "steps": st.column_config.NumberColumn("Steps", width="small"),
     **{
@@ -138,7 +138,7 @@ def _row(run: Run, title: str) -> dict[str, Any]:
         "run": title,
         "started": pd.Timestamp.fromtimestamp(run.manifest["created"]),
         "tags": list(label.tags),
-        "status": progress["status"],
+        "status": summaries.outcome_words(run),
         "preset": run.spec.preset,
         "steps": len(run),
         **{score.key: scores.get(score.key) for score in SHOWN},

@@ -50,14 +50,19 @@ def alarms_here(run: Run, step: int) -> None:
         nav.link("follow", "What this means", "timeline", **{TABS: "Alarms"})
 
 
-def alarms_of_outcome(run: Run) -> None:
+def titles_of_outcome(run: Run) -> list[str]:
     """Titles of the alarms that hold at the last step: a run that is done may still have failed."""
     try:
         n_steps = session.timeline(run).extend()  # alarms are those of the steps it has followed
         last = alarms_at_step(alarms_so_far(run), n_steps - 1)
     except ClustlabError:  # its items are gone, or no step can be read
-        return
-    titles = dict.fromkeys(_text(run, alarm).title for alarm in last)
+        return []
+    return list(dict.fromkeys(_text(run, alarm).title for alarm in last))
+
+
+def alarms_of_outcome(run: Run) -> None:
+    """These titles in a line; nothing if there are none."""
+    titles = titles_of_outcome(run)
     if titles:
         st.markdown(
             f":orange[:material/warning: {plain(', '.join(titles))}]",

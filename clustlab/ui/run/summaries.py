@@ -5,6 +5,7 @@ from typing import Any
 
 from clustlab.analysis import run_scores
 from clustlab.analysis.lasting_clusters import last_clusters
+from clustlab.analysis.outcome_alarms import titles_of_outcome
 from clustlab.analysis.score_catalogue import MERGED, SCORES, Score, labelled_scores
 from clustlab.errors import ClustlabError
 from clustlab.runs.store import Run, Status
@@ -63,6 +64,18 @@ def clustered(scores: Mapping[str, Any]) -> list[str]:
     return [run_scores.clustered_words(share)] if share is not None and share < 1 else []
 
 
+@session.kept_per_run(maxsize=512, anew=lambda run: (len(run), run.status))
+def alarms_at_end(run: Run) -> tuple[str, ...]:
+    """Titles of the alarms that hold at the last step of a run that is done."""
+    return tuple(titles_of_outcome(run))
+
+
+def outcome_words(run: Run) -> str:
+    """State of a run, and what is odd about what came out: `done, but collapse`."""
+    odd = ", ".join(title.lower() for title in alarms_at_end(run))
+    return f"{status_words(run)}, but {odd}" if odd else status_words(run)
+
+
 def missing(run: Run) -> str:
     """Which steps of a run cannot be read, in words; empty if all can."""
     steps = run.missing_steps
@@ -75,7 +88,7 @@ def missing(run: Run) -> str:
 
 def status_and_scores(run: Run) -> str:
     """Status and scores in one line."""
-    parts = [f"{status_words(run)}, {len(run)} steps"]
+    parts = [outcome_words(run), f"{len(run)} steps"]
     last_scores = scores(run)
     leading = leading_scores(last_scores)
     if leading:

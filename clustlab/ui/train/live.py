@@ -18,7 +18,7 @@ from clustlab.types import ClassRule
 from clustlab.ui import nav, session
 from clustlab.ui.look import clusters, embedding, evaluate, inside, shifts
 from clustlab.ui.markdown import plain
-from clustlab.ui.run import inspector, intervene, item_sheet, run_bar
+from clustlab.ui.run import alarms, inspector, intervene, item_sheet, run_bar
 from clustlab.ui.run.view import View, view_of
 from clustlab.ui.train import start_comparison
 from clustlab.ui.widgets import live, panels
@@ -124,7 +124,9 @@ def _ending(view: View) -> None:
     )
     title = "This clustering" if view.run.spec.is_outside else view.run.manifest["method_title"]
     at_the_end = "" if view.step == len(view.run) - 1 else " (at its last step)"
-    st.markdown(f"**{plain(title)}**{at_the_end} {plain(outcome.sentence)}")
+    odd = alarms.titles_of_outcome(view.run)
+    warned = f":orange[:material/warning: {plain(', '.join(odd))}.] " if odd else ""
+    st.markdown(f"{warned}**{plain(title)}**{at_the_end} {plain(outcome.sentence)}")
     with contextlib.suppress(ParameterError):  # of a method that is not there any more
         method, settings = registry.method(view.run.spec.method), method_settings(view.run.spec)
         for remark in size_remarks(method, settings, len(view.clusters)):
