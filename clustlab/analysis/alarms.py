@@ -195,9 +195,20 @@ def course_of_log(run: Run, own: Sequence[Scalar] = ()) -> Course:
     log = run.log
     phases = [str(record["phase"]) for record in log]
     n_clusters = np.array([record["n_clusters"] for record in log], dtype=np.int64)
-    unknown = [np.full(len(log), np.nan) for _ in range(4)]
-    roles = [phase.role for phase in step_phases(run)]
-    return Course(phases, n_clusters, *unknown, *_scalars_of(log, own), roles=roles, is_done=True)
+    unknown = np.full(len(log), np.nan)
+    loss, scalars = _scalars_of(log, own)
+    return Course(
+        phases,
+        n_clusters,
+        n_occupied=unknown,
+        evenness=unknown,
+        changed=unknown,
+        confidence=unknown,
+        loss=loss,
+        scalars=scalars,
+        roles=[phase.role for phase in step_phases(run)],
+        is_done=True,
+    )
 
 
 def _scalars_of(

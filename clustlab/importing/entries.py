@@ -16,6 +16,7 @@ from clustlab.importing.classes import MOST, Classes, TooManyClasses
 from clustlab.importing.name_index import NameIndex
 from clustlab.importing.number_files import Numbers
 from clustlab.importing.plan import Choices
+from clustlab.importing.table_columns import Table
 from clustlab.types import Array
 
 ROWS, ITEMS = ("row", "rows", "index"), ("item", "items")
@@ -78,7 +79,7 @@ def guess(path: Path, names: NameIndex, preferred: Sequence[Sequence[str]] = ())
 
 def _guess(
     path: Path,
-    table: tables.Table,
+    table: Table,
     choices: Choices,
     wanted: Sequence[str],
     names: NameIndex,

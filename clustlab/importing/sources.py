@@ -212,8 +212,8 @@ def beside_uploads(folder: Path, name: str) -> Path:
         If it leads elsewhere, also by way of a link, or is not there.
     """
     root = folder.resolve()
+    place = Path(os.path.normpath(root / name.strip().lstrip("/")))
     try:
-        place = Path(os.path.normpath(root / name.strip().lstrip("/")))
         is_there = place.resolve().is_relative_to(root) and place.exists()
     except (OSError, ValueError):  # such as a name that no file can have
         is_there = False
