@@ -127,7 +127,8 @@ def test_labels_are_added(ran, own, tmp_path):
     code, answer, said = ran("import-labels", tmp_path / "y.npz", "--dataset", "digits")
     assert code == 2
     assert "30 entries for the 1,797 items" in said
-    np.savez(tmp_path / "y.npz", item=np.arange(30), seen=classes(30))
+    seen = np.where(np.arange(1797) < 30, classes(1797), -1)
+    np.savez(tmp_path / "y.npz", item=np.arange(1797), seen=seen)
     code, answer, said = ran("import-labels", tmp_path / "y.npz", "--dataset", "digits")
     assert code == 0
     assert answer["dataset"] == "digits-8-x-8-with-seen"
