@@ -22,7 +22,7 @@ def _add_import_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "path", help="folder, archive or image; .npy, .npz or idx; CSV, TSV, Parquet or Feather"
     )
-    parser.add_argument("--name", required=True, help="what to call the data set")
+    parser.add_argument("--name", help="what to call the data set; not needed for --preview")
     parser.add_argument("--size", metavar="PIXELS", help="of all images, such as 32 or 32x48")
     parser.add_argument(
         "--fit",
@@ -58,13 +58,16 @@ def _add_import_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _import(args: argparse.Namespace) -> int:
-    from clustlab.importing import sources
     from clustlab.importing.plan import SomeRefused
 
     path, choices = Path(args.path), _choices(args)
     if not path.exists():
         raise ParameterError(f"There is no {args.path!r}.", "Check the path.")
-    seen = sources.preview(path, choices)
+    if not args.preview and not args.name:
+        raise ParameterError(
+            "The data set needs a name.", "Give one, such as --name 'My data', or look: --preview."
+        )
+    seen = _previewed(path, args, choices)
     for sentence in (*seen.facts, *seen.warnings):
         complain(sentence)
     if args.preview or (args.strict and seen.n_refused):
@@ -90,6 +93,14 @@ def _nothing_imported(
     told = {"count": n_refused, "reasons": _reasons(refused)}
     print_answer({"dataset": None, **answer, "refused": told, "bytes": seen.nbytes})
     return code
+
+
+def _previewed(path: Path, args: argparse.Namespace, choices: "Choices") -> "Preview":
+    from clustlab.importing import shown_images, sources
+
+    if args.images_of is None:
+        return sources.preview(path, choices)
+    return shown_images.preview(path, args.images_of, choices)
 
 
 def _brought_in(path: Path, args: argparse.Namespace, choices: "Choices") -> "Outcome":

@@ -1,7 +1,7 @@
 """What every import shares: what may be chosen, what is seen beforehand, what comes of it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -48,7 +48,8 @@ class Choices:
         Column of a table, or array of an archive, that holds classes, names of items or images;
         an empty string for none. Of images, `labels` of None takes the folders that they lie in.
     features : tuple of str, optional
-        Columns that are features, or the one column or array of vectors.
+        Columns that are features, or the one column or array of vectors; empty for none, which
+        leaves the images.
     others : tuple of str
         Further columns that hold classes.
     strict : bool
@@ -66,6 +67,17 @@ class Choices:
     others: tuple[str, ...] = ()
     strict: bool = False
     limits: Limits = field(default_factory=Limits)
+
+
+def settled(choices: Choices, guessed: Choices) -> Choices:
+    """Choices with the guesses of their preview, so that an import does what was shown.
+
+    Where nothing was found, it is left to be guessed once more: an empty string would be a wish.
+    """
+    names = ("size", "labels", "names", "image", "features")
+    found = {name: getattr(guessed, name) for name in names if getattr(guessed, name)}
+    kept = {name: found[name] for name in found if getattr(choices, name) is None}
+    return replace(choices, **kept, colour=guessed.colour, others=guessed.others)
 
 
 @dataclass(frozen=True, slots=True)

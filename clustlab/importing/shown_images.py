@@ -21,7 +21,15 @@ from clustlab.importing import arrays, intake, sources, tables
 from clustlab.importing.entries import names_that_fit
 from clustlab.importing.intake import Piece, Understood
 from clustlab.importing.name_index import NameIndex
-from clustlab.importing.plan import Choices, Outcome, Refused, Watch
+from clustlab.importing.plan import (
+    REFUSED_SHOWN,
+    Choices,
+    Outcome,
+    Preview,
+    Refused,
+    Watch,
+    class_counts,
+)
 from clustlab.types import Array
 
 TOGETHER = 8 * 2**20  # bytes of vectors and images that are written at once
@@ -46,26 +54,60 @@ def bring_in(path: Path, images: str, title: str, choices: Choices, watch: Watch
     Cancelled
         If `watch` raises it; nothing is left then.
     """
-    own = own_sets.own_set(images)
-    if own.kind != "images":
-        raise ParameterError(f"{own.title!r} holds vectors.", "Choose a set of images.")
-    names = list(own.item_names())
+    own, names = _images(images)
     found = _understood(path, choices, NameIndex(names))
     twice = 2 * 4 * math.prod(found.shape)  # as they come in, and in the order of the images
     intake.check_room(len(own) * (twice + math.prod(own.shape[1:])))
     with _room_for(len(own), found.shape[0]) as vectors:
-        refused, has_vector = _placed(found, own, vectors, watch)
-        rows = np.flatnonzero(has_vector)
-        refused += [
-            Refused(names[row] if names else f"image {row}", f"has no vector in {path.name}")
-            for row in np.flatnonzero(~has_vector).tolist()
-        ]
-        if not len(rows):
-            raise DataError(
-                f"No vector in {path.name} is of an image of {own.title!r}.",
-                "Give the names of the images in a column, or one vector for each in their order.",
-            )
+        refused, rows = _matched(found, own, names, vectors, watch)
         return _written(found, own, vectors, rows, names, refused, title, watch)
+
+
+def preview(path: Path, images: str, choices: Choices) -> Preview:
+    """What would come in; all vectors are read, since each may be of any image.
+
+    Raises like `bring_in`.
+    """
+    own, names = _images(images)
+    found = _understood(path, choices, NameIndex(names))
+    refused, rows = _matched(found, own, names, None, lambda words, share: None)
+    counts: dict[str, int] = {}
+    if own.labellings:
+        one = own.labelling(own.labellings[0][0])
+        counts = class_counts(np.asarray(one.labels[rows]), one.class_names)
+    return replace(
+        intake.preview(found),
+        n_items=len(rows),
+        refused=tuple(refused[:REFUSED_SHOWN]),
+        n_refused=len(refused),
+        class_counts=counts,
+        nbytes=len(rows) * (4 * math.prod(found.shape) + math.prod(own.shape[1:])),
+    )
+
+
+def _images(name: str) -> tuple[OwnSet, list[str]]:
+    """Imported images by the name of their set, and their own names."""
+    own = own_sets.own_set(name)
+    if own.kind != "images":
+        raise ParameterError(f"{own.title!r} holds vectors.", "Choose a set of images.")
+    return own, list(own.item_names())
+
+
+def _matched(
+    found: Understood, own: OwnSet, names: list[str], vectors: Array | None, watch: Watch
+) -> tuple[list[Refused], Array]:
+    """What has no partner, and the rows (m,) of the images that have a vector."""
+    refused, has_vector = _placed(found, own, vectors, watch)
+    refused += [
+        Refused(names[row] if names else f"image {row}", f"has no vector in {found.origin}")
+        for row in np.flatnonzero(~has_vector).tolist()
+    ]
+    if not has_vector.any():
+        raise DataError(
+            f"No vector in {found.origin} is of an image of {own.title!r}.",
+            "Give the names of the images in a column, or one vector for each in their order.",
+        )
+    return refused, np.flatnonzero(has_vector)
 
 
 def _understood(path: Path, choices: Choices, names: NameIndex) -> Understood:
@@ -98,9 +140,12 @@ def _room_for(n: int, width: int) -> Iterator[Array]:
 
 
 def _placed(
-    found: Understood, own: OwnSet, vectors: Array, watch: Watch
+    found: Understood, own: OwnSet, vectors: Array | None, watch: Watch
 ) -> tuple[list[Refused], Array]:
-    """Put each vector in the row of its image; what was refused, and which rows have one (n,)."""
+    """Put each vector in the row of its image; what was refused, and which rows have one (n,).
+
+    They are only counted where there is no room for them.
+    """
     row_of = {name: row for row, name in enumerate(own.item_names())}
     index = NameIndex(list(row_of))
     has_vector = np.zeros(len(own), bool)
@@ -122,7 +167,8 @@ def _placed(
             has_vector[row] = meant.has(row)
             if meant.is_of(row, piece.place(place)):
                 place_of[row] = place
-        vectors[list(place_of)] = piece.items[list(place_of.values())]
+        if vectors is not None:
+            vectors[list(place_of)] = piece.items[list(place_of.values())]
         done = (piece.first + len(rows)) / max(1, found.n_rows or len(own))
         watch("Reading vectors", READING * min(1.0, done))
     if n < len(own) and not is_named:

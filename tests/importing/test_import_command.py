@@ -147,6 +147,15 @@ def test_columns_are_what_they_are_said_to_be(tmp_path, capsys):
     assert "weight" in err
 
 
+def test_a_preview_needs_no_name_and_an_import_does(tmp_path, capsys):
+    TABLE.to_csv(tmp_path / "a.csv", index=False)
+    code, told, _ = answered(capsys, "import", tmp_path / "a.csv", "--preview")
+    assert (code, told["items"]) == (0, N)
+    code, _, err = answered(capsys, "import", tmp_path / "a.csv")
+    assert code == 2
+    assert "needs a name" in err
+
+
 def test_strict_brings_in_nothing_where_anything_is_refused(tmp_path, capsys):
     x = X.copy()
     x[7, 3] = np.nan

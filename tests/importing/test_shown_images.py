@@ -130,3 +130,19 @@ def test_the_command_shows_vectors_as_the_images_of_a_set(own, tmp_path, capsys)
     assert (answer["dataset"], answer["items"], answer["shape"]) == ("features", N, [4])
     assert (own_sets.own_set("features").images() == own.items()).all()
     assert main((*words[:-1], "who")) == 2
+
+
+def test_a_preview_and_the_strict_command_judge_what_is_joined(own, tmp_path, capsys, data_folder):
+    path = table_of(own, tmp_path, range(4, N))
+    seen = shown_images.preview(path, "mine", Choices())
+    assert (seen.n_items, seen.n_refused, seen.shape) == (N - 4, 4, (4,))
+    assert {each.reason for each in seen.refused} == {"has no vector in theirs.csv"}
+    assert sum(seen.class_counts.values()) == N - 4
+    words = ("import", str(path), "--images-of", "mine")
+    assert main((*words, "--preview")) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["refused"]["count"] == 4
+    assert main((*words, "--name", "Features", "--strict")) == 2
+    assert list(own_sets.own_sets()) == ["mine"]
+    assert main((*words, "--name", "Features")) == 0
+    assert len(own_sets.own_set("features")) == N - 4
+    assert len(list((data_folder / "imported").iterdir())) == 2

@@ -16,7 +16,7 @@ from pyarrow import parquet as pq
 from clustlab.data import own_sets
 from clustlab.data.free_titles import free_title
 from clustlab.importing import job, sources
-from clustlab.importing.plan import Choices, Outcome, Refused
+from clustlab.importing.plan import Choices, Outcome, Refused, settled
 from clustlab.ui.data import bring
 from tests.support import own_data
 from tests.ui.test_pages import visit, words
@@ -110,6 +110,37 @@ def test_what_is_chosen_is_what_comes_in(wait_for):
     own = own_sets.own_set("two-kinds")
     assert own.title == "Two kinds"
     assert own.labellings[0][0] == "z"
+
+
+def test_the_import_is_told_what_the_preview_has_guessed(wait_for, monkeypatch):
+    told = []
+    bring_in = sources.bring_in
+
+    def noted(source, title, choices, watch):
+        told.append(choices)
+        return bring_in(source, title, choices, watch)
+
+    monkeypatch.setattr(sources, "bring_in", noted)
+    button(given(), "Import ").click().run()
+    wait_for(lambda: (now := job.current()) and now.status == "done")
+    (choices,) = told
+    assert (choices.features, choices.labels) == (("x",), "y")
+
+
+def test_guesses_fill_in_only_what_was_left_open_and_found():
+    wanted = Choices(labels="", features=())
+    guessed = Choices(labels="", names="", image="photo", features=None, others=("z",))
+    assert settled(wanted, guessed) == Choices(
+        labels="", names=None, image="photo", features=(), others=("z",)
+    )
+
+
+def test_features_that_are_all_cleared_are_not_put_back():
+    app = given()
+    field(app.multiselect, "Features").set_value([]).run()
+    assert not app.exception
+    assert "No column is chosen for the features." in words(app)
+    assert not [each for each in app.button if each.label.startswith("Import ")]
 
 
 def test_a_name_that_is_taken_is_refused_and_another_is_proposed():

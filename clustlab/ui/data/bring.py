@@ -26,6 +26,7 @@ from clustlab.importing.plan import (
     Preview,
     Source,
     Watch,
+    settled,
 )
 from clustlab.ui import session, state
 from clustlab.ui.data import preview
@@ -236,31 +237,36 @@ def _columns(given: Given, first: Preview, chosen: Choices, key: _Names) -> Choi
         image=one("image", "Images", "image", first.chosen.image),
     )
     narrowed = first if chosen == Choices(limits=chosen.limits) else _previewed(given, chosen)
-    settled = narrowed.chosen
-    others = [c.name for c in first.columns if "labels" in c.roles and c.name != settled.labels]
+    guess = narrowed.chosen
+    others = [c.name for c in first.columns if "labels" in c.roles and c.name != guess.labels]
     if others:
         more = st.multiselect(
             "More sets of classes",
             others,
-            [each for each in settled.others if each in others],
+            [each for each in guess.others if each in others],
             format_func=words,
-            key=key("others", settled.labels),
+            key=key("others", guess.labels),
             help="They can be chosen instead of the first on the page Train.",
         )
-        if tuple(more) != settled.others:
-            chosen = replace(chosen, labels=settled.labels, others=tuple(more))
+        if tuple(more) != guess.others:
+            chosen = replace(chosen, labels=guess.labels, others=tuple(more))
     possible = [c.name for c in first.columns if {"feature", "vectors"} & set(c.roles)]
     if possible:
         features = st.multiselect(
             "Features",
             possible,
-            [each for each in settled.features or () if each in possible],
+            [each for each in guess.features or () if each in possible],
             format_func=words,
-            key=key("features", settled.labels, settled.names, settled.image),
+            key=key("features", guess.labels, guess.names, guess.image),
             help="What methods see: columns of numbers, or one that holds vectors.",
         )
-        if tuple(features) != (settled.features or ()):
-            chosen = replace(chosen, features=tuple(features) or None)
+        if not features and not guess.image:
+            raise ParameterError(
+                "No column is chosen for the features.",
+                "Choose at least one: methods see nothing else.",
+            )
+        if tuple(features) != (guess.features or ()):
+            chosen = replace(chosen, features=tuple(features))
     return chosen
 
 
@@ -314,6 +320,8 @@ def _treatment(key: _Names) -> dict[str, Any]:
 def _start(given: Given, choices: Choices, seen: Preview) -> None:
     """Name of the data set, and the button that imports it."""
     images = _images_of(given, seen)
+    if not images:  # else names are looked for that are those of the images
+        choices = settled(choices, seen.chosen)
     name, button = st.columns([2, 1], vertical_alignment="bottom")
     with name:
         title = st.text_input(
