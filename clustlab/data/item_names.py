@@ -18,8 +18,8 @@ TOGETHER = 100_000  # names that are read at once
 MANY = 50  # of so many names one has to be asked for, so that all are read
 LONGEST = 4_000  # bytes of a name that are read
 IN_A_LINE = 40  # letters of a name that are shown within a line
-IN_WHOLE_DRAW = "row in the whole draw"
-"""Column of exports: the number that an item has where none are left out."""
+IN_WHOLE_DRAW = ("row in the whole draw", "row_in_whole_draw")
+"""Column of exports for people and for programs: number of an item where none are left out."""
 
 
 class GrowingNames:

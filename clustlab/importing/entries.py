@@ -110,10 +110,14 @@ def _guess(
 
 
 def _called(columns: Sequence[str], preferred: Sequence[Sequence[str]]) -> list[str]:
-    """Columns called by one of the first words that any is called by, or all of them."""
+    """Columns called by the first words that any is called by, or all of them.
+
+    Those that are called just so come before `raw_cluster` beside `cluster`.
+    """
     for words in preferred:
-        if called := [name for name in columns if is_called(name, words)]:
-            return called
+        called = [name for name in columns if is_called(name, words)]
+        if called:
+            return [name for name in called if name.lower() in words] or called
     return list(columns)
 
 
@@ -213,15 +217,16 @@ def _key_column(
     numbers = [c.name for c in columns.values() if _counts(c)]
     if not has_names:
         numbers += [c.name for c in columns.values() if c.is_whole and is_called(c.name, NAMES)]
-    if IN_WHOLE_DRAW in numbers:  # in an export its items are counted without those left out
-        return "items", IN_WHOLE_DRAW
+    for name in IN_WHOLE_DRAW:  # in an export, items are counted without those left out
+        if name in numbers:
+            return "items", name
     if numbers:
         return _kind_of_numbers(numbers[0]), numbers[0]
     return ("names", best) if best else ("order", "")
 
 
 def _kind_of_numbers(name: str) -> KeyKind:
-    return "items" if name == IN_WHOLE_DRAW or is_called(name, ITEMS) else "rows"
+    return "items" if name in IN_WHOLE_DRAW or is_called(name, ITEMS) else "rows"
 
 
 def _numbers(path: Path, key: str, keys: Sequence[str]) -> Array:

@@ -139,7 +139,7 @@ def _places_of_items(entries: Entries, numbers: Array, items: Items) -> Array:
             f"{entries.origin}, since classes were made rarer.",
             "Give names in a column 'name', or rows of the file in a column 'row'.",
         )
-    if entries.key != IN_WHOLE_DRAW and entries.n != len(items.numbered):
+    if entries.key not in IN_WHOLE_DRAW and entries.n != len(items.numbered):
         raise DataError(
             f"{entries.origin} numbers {entries.n:,} items by {entries.key!r}, but there are "
             f"{len(items.numbered):,} in this draw of {items.title!r}: of another draw, the same "

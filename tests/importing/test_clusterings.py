@@ -326,6 +326,8 @@ def test_columns_called_clusters_are_the_steps_where_there_are_any(own, brought,
     assert len(made.run) == 1
     assert "Clusters were taken from 'cluster'." in made.facts
     assert "Not used: class, label changes." in made.facts
+    again = brought(named(own, cluster=classes(N), raw_cluster=classes(N)[::-1]))
+    assert (again.is_new, again.run.id) == (False, made.run.id)
     of_two = brought(named(own, cluster_1=classes(N), cluster_2=classes(N)[::-1], label=classes(N)))
     assert len(of_two.run) == 2
     assert "Steps were taken from 'cluster_1', 'cluster_2'." in of_two.facts

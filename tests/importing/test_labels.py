@@ -168,7 +168,8 @@ def test_numbers_of_items_are_those_that_pages_and_exports_show(tmp_path):
         labels.preview(exported, own.name, Choices(), RunStore(), rarer)
 
 
-def test_an_export_without_the_items_left_out_is_joined_by_their_numbers_before(tmp_path):
+@pytest.mark.parametrize("column", IN_WHOLE_DRAW)
+def test_an_export_without_the_items_left_out_is_joined_by_their_numbers_before(tmp_path, column):
     own = vector_set("Mine", N, shown=False, named=False)
     drawn = library.without(library.as_drawn(own.name, {}, 0), [0, 3])
     order = drawn_rows(N, None, 0)
@@ -177,7 +178,7 @@ def test_an_export_without_the_items_left_out_is_joined_by_their_numbers_before(
         {
             "item": range(N - 2),
             "class": FINE[order][drawn.original],
-            IN_WHOLE_DRAW: drawn.original,
+            column: drawn.original,
         }
     )
     found = labels.preview(written(tmp_path, exported), own.name, Choices(), RunStore())

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 import clustlab
+from clustlab.data.item_names import IN_WHOLE_DRAW
 from clustlab.errors import ParameterError
 from clustlab.runs.exports import png
 from clustlab.scripting.runs import OpenRun
@@ -61,7 +62,7 @@ class ExportedRun:
         frame = self.run.frame(step)
         original = self.run.dataset.original
         if original is not None:
-            frame.insert(1, "row_in_whole_draw", original)
+            frame.insert(1, IN_WHOLE_DRAW[1], original)
         frame.insert(0, "step", step)
         return frame
 

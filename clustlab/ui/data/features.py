@@ -1,7 +1,5 @@
 """Features of a trained network from the images of a data set, computed in the background."""
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from clustlab.data.free_titles import free_title
+from clustlab.data.scratch import scratch
 from clustlab.device import NAMES
 from clustlab.importing import features, job
 from clustlab.importing.features import Extraction
@@ -94,12 +93,9 @@ def _work(
         if content is None:
             return features.bring_in(spec.name, how, title, {}, watch)
         name, held = content
-        folder = Path(tempfile.mkdtemp(prefix="clustlab-"))
-        try:
+        with scratch() as folder:
             place = folder / (Path(name).name or "weights")
             place.write_bytes(held)
             return features.bring_in(spec.name, replace(how, weights=place), title, {}, watch)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     return work

@@ -67,6 +67,6 @@ def item_table(view: View, indices: Array) -> pd.DataFrame:
         frame["class"] = [view.class_name(int(c)) for c in view.labels[indices]]
     frame["confidence"] = shares.rounded(view.confidence[indices])
     if view.dataset.original is not None:  # items were left out
-        frame[IN_WHOLE_DRAW] = view.dataset.original[indices]
+        frame[IN_WHOLE_DRAW[0]] = view.dataset.original[indices]
     frame["label changes"] = view.timeline.flips(view.step)[indices]
     return frame
