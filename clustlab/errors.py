@@ -4,6 +4,8 @@ import contextlib
 import errno
 from collections.abc import Iterator
 
+OURS = "clustlab"
+NO_MEMORY = ("out of memory", "can't allocate memory")  # what torch says on MPS and on the CPU
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -108,6 +110,27 @@ def storage_error(error: OSError, then: str = "try again") -> StorageError:
         f"A file cannot be used: {reason}{where}.",
         f"Check that it is there and may be read and written, then {then}.",
     )
+
+
+def known_cause(error: Exception, then: str, less: str) -> ClustlabError | None:
+    """What to say of an error that is no bug but lies with the machine; None of any other.
+
+    Parameters
+    ----------
+    then : str
+        What to do after the remedy, such as "import again".
+    less : str
+        What to do where memory has run out.
+    """
+    if isinstance(error, MemoryError) or any(w in str(error).lower() for w in NO_MEMORY):
+        return ClustlabError("The device ran out of memory.", less)
+    if isinstance(error, OSError) and error.errno is not None:  # the machine said no
+        return storage_error(error, then)
+    if isinstance(error, ModuleNotFoundError) and (error.name or OURS).split(".")[0] != OURS:
+        return ClustlabError(
+            f"The package {error.name} is not installed.", f"Install it, then {then}."
+        )
+    return None
 
 
 @contextlib.contextmanager

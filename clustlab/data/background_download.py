@@ -15,7 +15,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 from clustlab.data import library, plain_files
 from clustlab.data.atomic import write_atomically
 from clustlab.data.checked_json import Text, Unreadable, parsed
-from clustlab.errors import Cancelled, ClustlabError, storage_error
+from clustlab.errors import Cancelled, ClustlabError, known_cause, storage_error
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +87,10 @@ def _fetch(root: Path, name: str) -> None:
         last = {"status": "failed", "error": told.message, "hint": told.hint}
     except Exception as error:
         log.info("download of %s failed", name, exc_info=True)
-        said = f"{type(error).__name__}: {error}"
-        last = {"status": "failed", "error": said, "hint": "This is a bug; download it by hand."}
+        known = known_cause(error, "download again", "Close other programs, then download again.")
+        said = known.message if known else f"{type(error).__name__}: {error}"
+        hint = known.hint if known else "This is a bug; download it by hand."
+        last = {"status": "failed", "error": said, "hint": hint}
     finally:
         over.set()
     try:

@@ -18,7 +18,7 @@ from typing import Literal, NotRequired, TypedDict
 from clustlab.data import own_sets, plain_files
 from clustlab.data.atomic import write_atomically
 from clustlab.data.checked_json import Count, Text, Unreadable, parsed
-from clustlab.errors import Cancelled, ClustlabError, ParameterError, storage_error
+from clustlab.errors import Cancelled, ClustlabError, ParameterError, known_cause, storage_error
 from clustlab.importing.plan import Outcome, Refused, Watch, reasons
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ TOLD_EVERY = 0.2  # seconds between two messages of progress
 REFUSED_TOLD = 200
 REASONS_TOLD = 50
 THREAD = "clustlab-import"
+LESS = "Close other programs, or bring in a part of it."
 STATUS, REQUEST = ".import.json", ".import.cancel"
 
 Work = Callable[[Watch], Outcome]
@@ -165,8 +166,9 @@ def _carry_out(title: str, work: Work) -> None:
         last = _State(status="failed", title=title, error=said, hint=hint)
     except Exception as failure:
         log.exception("import of %s failed", title)
-        said = f"{type(failure).__name__}: {failure}"
-        hint = "This is a bug; the log of the server has the details."
+        known = known_cause(failure, "import again", LESS)
+        said = known.message if known else f"{type(failure).__name__}: {failure}"
+        hint = known.hint if known else "This is a bug; the log of the server has the details."
         last = _State(status="failed", title=title, error=said, hint=hint)
     finally:
         over.set()

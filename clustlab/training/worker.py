@@ -16,7 +16,15 @@ import torch
 from clustlab import registry
 from clustlab.data import library
 from clustlab.device import choose_device
-from clustlab.errors import Cancelled, ClustlabError, ParameterError, SetAside, storage_error
+from clustlab.errors import (
+    OURS,
+    Cancelled,
+    ClustlabError,
+    ParameterError,
+    SetAside,
+    known_cause,
+    storage_error,
+)
 from clustlab.params import build
 from clustlab.runs.identity import changed_from_preset
 from clustlab.runs.liveness import claim
@@ -35,10 +43,8 @@ from clustlab.training.train import train
 from clustlab.training.writer import RunWriter, load_checkpoint, overwrite_status, save_checkpoint
 from clustlab.types import REMEDY
 
-NO_MEMORY = ("out of memory", "can't allocate memory")  # what torch says on MPS and on the CPU
-DEVICE_FAILED = ("cuda error", "cudnn", "cublas", "cusolver", "nvml")  # likewise, of a GPU
+DEVICE_FAILED = ("cuda error", "cudnn", "cublas", "cusolver", "nvml")  # what torch says of a GPU
 SINGULAR = (np.linalg.LinAlgError, torch.linalg.LinAlgError)  # type: ignore[attr-defined]
-OURS = "clustlab"
 SEEDS = 2**32
 log = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()  # torch's generator belongs to the process
@@ -245,17 +251,13 @@ def _explain(error: Exception, spec: RunSpec) -> dict[str, str]:
     """What is wrong, what to do, and the details; a bug is what none of the rest explains."""
     text, hint = f"{type(error).__name__}: {error}", _bug(spec)
     words = str(error).lower()
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-        w in words for w in NO_MEMORY
-    ):
-        text = "The device ran out of memory."
-        hint = "Choose a smaller batch size or fewer samples."
-    elif isinstance(error, OSError) and error.errno is not None:  # the machine said no
-        told = storage_error(error, "resume this run")
-        text, hint = told.message, told.hint
-    elif isinstance(error, ModuleNotFoundError) and not words.startswith(OURS):
-        text = f"The package {error.name} is not installed."
-        hint = "Install it, then resume this run."
+    known = known_cause(
+        MemoryError() if isinstance(error, torch.OutOfMemoryError) else error,
+        "resume this run",
+        "Choose a smaller batch size or fewer samples.",
+    )
+    if known is not None:
+        text, hint = known.message, known.hint
     elif isinstance(error, SINGULAR):
         text, hint = f"The numbers of this run cannot be solved for ({error}).", REMEDY
     elif any(w in words for w in DEVICE_FAILED):

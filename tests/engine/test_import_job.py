@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from clustlab.data import own_sets
+from clustlab.data import background_download, own_sets
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing import job
 from clustlab.importing.plan import Outcome, Refused
@@ -73,6 +73,13 @@ def test_classes_that_a_known_set_has_got_are_told(wait_for):
     [
         (DataError("No.", "Do this."), "No.", "Do this."),
         (PermissionError(13, "Permission denied", "x.zip"), "Permission denied", "import again"),
+        (MemoryError(), "ran out of memory", "bring in a part of it"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "ran out of memory", "part"),
+        (
+            ModuleNotFoundError("No module named 'pyarrow'", name="pyarrow"),
+            *("The package pyarrow is not installed.", "Install it, then import again."),
+        ),
+        (ModuleNotFoundError("No such module", name="clustlab.none"), "No such", "This is a bug"),
         (ZeroDivisionError("oh"), "ZeroDivisionError: oh", "This is a bug"),
     ],
 )
@@ -100,3 +107,26 @@ def test_a_file_that_somebody_has_spoilt_is_no_import(text):
     own_sets.folder_of_all().mkdir(parents=True)
     (own_sets.folder_of_all() / job.STATUS).write_text(text)
     assert job.current() is None
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "hint"),
+    [
+        (MemoryError(), "ran out of memory", "download again"),
+        (ModuleNotFoundError("x", name="torchvision"), "package torchvision is not", "Install it"),
+        (ZeroDivisionError("oh"), "ZeroDivisionError: oh", "This is a bug"),
+    ],
+)
+def test_a_download_that_fails_says_why(wait_for, tmp_path, monkeypatch, error, said, hint):
+    def load(*args):
+        raise error
+
+    monkeypatch.setattr(background_download.library, "load", load)
+    background_download.start(tmp_path, "mnist")
+    told = wait_for(
+        lambda: (
+            (now := background_download.progress(tmp_path, "mnist"))["status"] != "running" and now
+        )
+    )
+    assert said in told["error"]
+    assert hint in told["hint"]
