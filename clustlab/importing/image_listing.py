@@ -18,8 +18,9 @@ from clustlab.importing.image_labels import (
     side_table,
 )
 from clustlab.importing.plan import SHOWN, Limits, Refused
-from clustlab.importing.source_entries import Entry, Opened, megabytes, too_large
+from clustlab.importing.source_entries import Entry, Opened, megabytes, nothing, too_large
 
+TOLD_EVERY = 0.1  # seconds between two messages of progress
 LOOKED_AT = 400  # images that tell of the size and colour of all ...
 OTHERS_LOOKED_AT = 100  # ... and files that are called like something else
 KEPT_BYTES = 2**27  # of files that are looked at; the one that exceeds them is the last
@@ -63,26 +64,48 @@ def listed(
     DataError
         If there are more of them, or more bytes, than the limits allow.
     """
-    listing, start = Listing(source.origin), time.monotonic()
-    for n, entry in enumerate(source.entries()):
-        if n % 256 == 0:
+    listing = Listing(source.origin)
+    until = time.monotonic() + seconds
+    told = float("-inf")
+
+    def tick() -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told > TOLD_EVERY:
+            told = now
             progress(source.progress)
-            if time.monotonic() - start > seconds:
-                listing.share = max(source.progress, 1e-6)
-                break
-        if isinstance(entry, Refused):
-            listing.refused.append(entry)
-        elif entry.size > limits.bytes_of_one:
-            listing.refused.append(Refused(entry.name, too_large(entry.size, limits.bytes_of_one)))
-        elif not _is_kept_table(entry, listing):
-            is_called_image = entry.name.rpartition(".")[2].lower() in ENDINGS
-            (listing.images if is_called_image else listing.others).append(entry.name)
-            listing.nbytes += entry.size
-        if n >= limits.items:
-            raise _too_much(listing.origin, f"{limits.items:,} files")
-        if listing.nbytes > limits.bytes_in_all:
-            raise _too_much(listing.origin, megabytes(limits.bytes_in_all))
+        if now > until:
+            raise _Enough
+
+    source.tick = tick
+    try:
+        for n, entry in enumerate(source.entries()):
+            tick()
+            _list(entry, listing, limits)
+            if n >= limits.items:
+                raise _too_much(listing.origin, f"{limits.items:,} files")
+            if listing.nbytes > limits.bytes_in_all:
+                raise _too_much(listing.origin, megabytes(limits.bytes_in_all))
+    except _Enough:
+        listing.share = max(source.progress, 1e-6)
+    finally:
+        source.tick = nothing
     return listing
+
+
+class _Enough(Exception):
+    """So many names were found as there was time for."""
+
+
+def _list(entry: Entry | Refused, listing: Listing, limits: Limits) -> None:
+    if isinstance(entry, Refused):
+        listing.refused.append(entry)
+    elif entry.size > limits.bytes_of_one:
+        listing.refused.append(Refused(entry.name, too_large(entry.size, limits.bytes_of_one)))
+    elif not _is_kept_table(entry, listing):
+        is_called_image = entry.name.rpartition(".")[2].lower() in ENDINGS
+        (listing.images if is_called_image else listing.others).append(entry.name)
+        listing.nbytes += entry.size
 
 
 def _is_kept_table(entry: Entry, listing: Listing) -> bool:
@@ -199,6 +222,7 @@ def _read(
     wanted = set(names)
     found: dict[str, Seen | Refused] = {}
     size = 0
+    source.tick = tick
     for entry in source.entries() if wanted else ():
         if isinstance(entry, Refused) or entry.name not in wanted:
             continue

@@ -5,7 +5,7 @@ import os
 import stat
 import struct
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
@@ -13,7 +13,7 @@ from typing import BinaryIO
 from clustlab.data import plain_files
 from clustlab.data.checked_json import Unreadable
 from clustlab.errors import DataError, storage_errors
-from clustlab.importing.plan import Limits, Refused, Source, Upload
+from clustlab.importing.plan import Limits, Refused, Source, Upload, told_name
 from clustlab.importing.source_entries import (
     Entry,
     Names,
@@ -22,6 +22,7 @@ from clustlab.importing.source_entries import (
     Reads,
     flaw_of,
     is_hidden,
+    nothing,
 )
 from clustlab.importing.tar_source import UNPACKERS, Tar
 
@@ -67,7 +68,7 @@ def _archive(
     file.seek(0)
     head = file.read(512)
     file.seek(0)
-    base = name.rpartition("/")[2]
+    base = told_name(name.rpartition("/")[2])
     if head.startswith((b"PK\3\4", b"PK\5\6", b"PK\7\x08")):
         return _Zip(base, stack.enter_context(_zip(base, file)))
     for mark, unpack in UNPACKERS.items():
@@ -93,6 +94,7 @@ class _Folder:
     progress = 0.0
 
     def __init__(self, folder: Path) -> None:
+        self.tick: Callable[[], None] = nothing
         self._folder = folder.resolve()
         self.origin = self._folder.name or str(self._folder)
 
@@ -143,12 +145,14 @@ class _Uploads:
     """Files that were handed over one by one."""
 
     def __init__(self, files: Sequence[Upload]) -> None:
+        self.tick: Callable[[], None] = nothing
         self._files = sorted(files, key=lambda pair: pair[0])
         self.progress = 0.0
         first = self._files[0][0].replace("\\", "/")
         folder = first.partition("/")[0]
         same = len(files) > 1 and all(name.startswith(f"{folder}/") for name, _ in files)
-        self.origin = folder if same else f"{len(files):,} files" if len(files) > 1 else first
+        of_one = folder if same else first
+        self.origin = f"{len(files):,} files" if len(files) > 1 and not same else told_name(of_one)
 
     def entries(self) -> Iterator[Entry | Refused]:
         names = Names()
@@ -199,6 +203,7 @@ class _Zip:
     """A ZIP archive."""
 
     def __init__(self, origin: str, archive: zipfile.ZipFile) -> None:
+        self.tick: Callable[[], None] = nothing
         self.origin, self._archive = origin, archive
         self._listed = [(_name_in_zip(each), each) for each in archive.infolist()]
         self._listed.sort(key=lambda pair: pair[0])

@@ -13,6 +13,7 @@ from clustlab.data.checked_json import Unreadable
 from clustlab.data.own_sets import SetWriter, name_from
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing import image_labels, intake
+from clustlab.importing.cells import told
 from clustlab.importing.classes import Classes
 from clustlab.importing.decoders import FEW, PROCESSES, answer, pictures
 from clustlab.importing.image_facts import Tally, counted
@@ -44,6 +45,7 @@ from clustlab.importing.plan import (
     Watch,
     check_whole,
     class_counts,
+    told_name,
 )
 from clustlab.importing.source_entries import Opened
 from clustlab.types import Array, Labelling
@@ -251,12 +253,14 @@ def _about_files(plan: _Plan) -> Iterator[str]:
 def _about_classes(plan: _Plan, labelling: Labelling) -> Iterator[str]:
     known, table = plan.known, plan.table
     if table:
-        yield f"{table.file} says more of {counted(len(table.rows), 'image', 'images')}."
+        yield f"{told_name(table.file)} says more of {counted(len(table.rows), 'image', 'images')}."
     if not labelling.class_names:
         yield "They come without classes."
         return
     n = len(labelling.class_names)
-    place = "the folders that they lie in" if known.labels == FOLDER else f"column {known.labels!r}"
+    place = (
+        "the folders that they lie in" if known.labels == FOLDER else f"column {told(known.labels)}"
+    )
     yield f"Their {n:,} classes come from {place}."
     unknown = int((labelling.labels < 0).sum())
     if unknown:
@@ -274,20 +278,21 @@ def _warnings(plan: _Plan, n_items: int) -> Iterator[str]:
     table = plan.table
     if table and table.n_strange:
         yield (
-            f"{counted(table.n_strange, 'row', 'rows')} of {table.file} "
+            f"{counted(table.n_strange, 'row', 'rows')} of {told_name(table.file)} "
             f"{'names' if table.n_strange == 1 else 'name'} no image here, such as "
-            f"{table.strange!r}; correct the names, or leave them out."
+            f"{told(table.strange)}; correct the names, or leave them out."
         )
     if table and table.n_several:
         yield (
-            f"{counted(table.n_several, 'image has', 'images have')} several rows in {table.file} "
-            f"that say different things, such as {table.several!r}; the first row of each counts."
+            f"{counted(table.n_several, 'image has', 'images have')} several rows in "
+            f"{told_name(table.file)} that say different things, such as {told(table.several)}; "
+            "the first row of each counts."
         )
     if table and len(table.rows) < len(plan.listing.names):
         missing = len(plan.listing.names) - len(table.rows)
         yield (
-            f"{counted(missing, 'image has', 'images have')} no row in {table.file}; add rows if "
-            "they should have classes."
+            f"{counted(missing, 'image has', 'images have')} no row in {told_name(table.file)}; "
+            "add rows if they should have classes."
         )
 
 
@@ -311,6 +316,7 @@ def _decoded(
     limits, listing = plan.chosen.limits, plan.listing
     tables = {plan.table.file} if plan.table else set()
     n_read = 0
+    source.tick = lambda: tick(n_read)
 
     def files() -> Iterator[tuple[str, bytes]]:
         nonlocal n_read

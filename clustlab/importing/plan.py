@@ -7,6 +7,7 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
+from clustlab.data.item_names import shortened
 from clustlab.data.own_about import Kind
 from clustlab.data.own_sets import OwnSet
 from clustlab.errors import DataError
@@ -23,6 +24,7 @@ Upload = tuple[str, BinaryIO]
 Source = Path | Sequence[Upload]
 
 SHOWN = 24  # items of a preview
+LONGEST_TOLD = 200  # letters of a name that a message shows
 REFUSED_SHOWN = 200  # refusals of a preview that are named
 
 
@@ -80,12 +82,20 @@ def settled(choices: Choices, guessed: Choices) -> Choices:
     return replace(choices, **kept, colour=guessed.colour, others=guessed.others)
 
 
+def told_name(name: str) -> str:
+    """Name of a file or an entry as messages show it: its beginning and end, if it is long."""
+    return name if len(name) <= LONGEST_TOLD else shortened(name, LONGEST_TOLD)
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """Something that does not come in."""
 
-    name: str  # as it is called in what was given, such as `cats/3.png` or `row 7`
+    name: str  # as it is called in what was given, such as `cats/3.png` or `row 7`; cut if long
     reason: str  # as the end of a sentence, such as "is cut off"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", told_name(self.name))
 
 
 @dataclass(frozen=True, slots=True)

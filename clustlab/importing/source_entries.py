@@ -19,6 +19,7 @@ SYSTEM = ("__MACOSX", "Thumbs.db", "desktop.ini", "ehthumbs.db", "@eaDir")
 ARCHIVES = ("zip", "tar", "tgz", "gz", "tbz2", "bz2", "txz", "xz", "7z", "rar", "zst")
 HEAD = 1024  # bytes by which a file is judged
 PIECE = 2**20  # bytes read at a time
+LONGEST_NAME = 4_000  # bytes of the name of an entry
 DRIVE = re.compile(r"[A-Za-z]:")
 UNSHOWN = re.compile(r"[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -77,6 +78,7 @@ class Opened(Protocol):
     """What was given, open to be read."""
 
     origin: str  # what it is called
+    tick: Callable[[], None]  # called while much of it is passed over; may raise to stop
 
     @property
     def progress(self) -> float:
@@ -86,6 +88,10 @@ class Opened(Protocol):
     def entries(self) -> Iterator[Entry | Refused]:
         """Every entry that is not hidden, in the same order each time."""
         ...
+
+
+def nothing() -> None:
+    """Tick without anybody who waits for it."""
 
 
 def clean(raw: str) -> str:
@@ -122,6 +128,9 @@ class Names:
 
     def entry(self, raw: str, size: int, open_: Opens, flaw: str = "") -> Entry | Refused | None:
         """Entry of a name, or why it is refused; None if it is hidden."""
+        if (n := len(raw.encode("utf-8", "replace"))) > LONGEST_NAME:
+            why = f"has a name of {n:,} bytes, more than {LONGEST_NAME:,}"
+            return Refused(clean(raw[:LONGEST_NAME]), why)
         name = clean(raw)
         if is_hidden(name):
             return None

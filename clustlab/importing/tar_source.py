@@ -15,9 +15,17 @@ from typing import IO, Any, BinaryIO
 from clustlab.data.checked_json import Unreadable
 from clustlab.errors import DataError
 from clustlab.importing.plan import Limits, Refused
-from clustlab.importing.source_entries import PIECE, Entry, Names, Opens, Reads, megabytes
+from clustlab.importing.source_entries import (
+    PIECE,
+    Entry,
+    Names,
+    Opens,
+    Reads,
+    megabytes,
+    nothing,
+)
 
-LONGEST_HEAD = 2**22  # bytes of the head of an entry, such as a very long name
+LONGEST_HEAD = 2**20  # bytes of the head of an entry, such as a very long name
 XZ_MEMORY = 2**28  # bytes that unpacking may ask for; the strongest setting of xz needs a quarter
 
 
@@ -31,6 +39,7 @@ class Tar:
         unpack: Callable[[BinaryIO], Reads] | None,
         limits: Limits,
     ) -> None:
+        self.tick: Callable[[], None] = nothing
         self.origin, self._file, self._unpack, self._limits = origin, file, unpack, limits
         self._size = max(1, file.seek(0, 2))
 
@@ -51,7 +60,7 @@ class Tar:
         self._file.seek(0)
         unpacked = self._unpack(self._file) if self._unpack else self._file
         skip = None if self._unpack else self._file.seek
-        stream = _Forward(unpacked, self._limits.bytes_in_all, skip)
+        stream = _Forward(unpacked, self._limits.bytes_in_all, skip, lambda: self.tick())
         try:
             archive = tarfile.TarFile(fileobj=stream, mode="r")  # type: ignore[arg-type]
             while (about := archive.next()) is not None:
@@ -67,7 +76,9 @@ class Tar:
             whole = stream.ended_well
         except DataError:
             raise
-        except Exception:  # noqa: BLE001 - readers of archives raise many things over a damaged one
+        except Exception:  # readers of archives raise many things over a damaged one
+            if stream.was_stopped:
+                raise
             whole = False
         if not whole:
             hint = "Pack it anew, or give the folder itself."
@@ -97,8 +108,15 @@ def _flaw_in_tar(about: tarfile.TarInfo) -> str:
 class _Forward:
     """A stream that can only be read on, never too much at once nor in all."""
 
-    def __init__(self, file: Reads, most: int, skip: Callable[[int], object] | None) -> None:
-        self._file, self._most, self._skip = file, most, skip
+    def __init__(
+        self,
+        file: Reads,
+        most: int,
+        skip: Callable[[int], object] | None,
+        tick: Callable[[], None],
+    ) -> None:
+        self._file, self._most, self._skip, self._tick = file, most, skip, tick
+        self.was_stopped = False
         self._at = 0
         self._last = b""
 
@@ -132,7 +150,9 @@ class _Forward:
             self._skip(offset)
             self._move(offset)
         while self._at < offset and self.read(min(PIECE, offset - self._at)):
-            pass
+            self.was_stopped = True  # if the next line raises
+            self._tick()
+            self.was_stopped = False
         return self._at
 
 
