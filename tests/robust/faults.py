@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
+from clustlab.analysis.projection import pca_2d
 from clustlab.data import background_download
 from clustlab.errors import ClustlabError, storage_errors
 from clustlab.runs import interventions
@@ -28,6 +29,7 @@ from clustlab.runs.baskets import Baskets
 from clustlab.runs.labels import Label, set_label
 from clustlab.runs.store import RunSpec, RunStore
 from clustlab.training import longer, worker
+from clustlab.ui.look import projections
 from tests.support import fakes
 
 REASONS = {
@@ -178,6 +180,14 @@ def _downloaded(store, run):
                 thread.join(60)
 
 
+def _laid_out(store, run):
+    job = projections.Job(run, "umap", range(len(run)))
+    with mock.patch.dict(projections.MAKE, umap=lambda embedding, **_: pca_2d(embedding)):
+        job.work()
+    if job.problem:
+        raise ClustlabError(job.problem)
+
+
 ACTIONS = {
     "start and train": _started,
     "train longer": _longer,
@@ -188,6 +198,7 @@ ACTIONS = {
     "name a run": _labelled,
     "delete and restore": _deleted,
     "download": _downloaded,
+    "lay out": _laid_out,
 }
 
 

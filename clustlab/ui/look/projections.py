@@ -5,6 +5,7 @@ their place from step to step. While the steps are replayed, those without one a
 the nearest one stays in sight.
 """
 
+import io
 import logging
 import re
 import threading
@@ -19,7 +20,7 @@ from clustlab.analysis import projection
 from clustlab.data.atomic import replacing
 from clustlab.data.checked_arrays import Declared, mapped
 from clustlab.data.checked_json import Unreadable
-from clustlab.errors import Cancelled, ClustlabError
+from clustlab.errors import Cancelled, ClustlabError, storage_error
 from clustlab.runs.store import Run
 from clustlab.types import Array
 from clustlab.ui import session, state
@@ -33,10 +34,10 @@ TITLES = {"umap": "UMAP", "tsne": "t-SNE"}
 MAKE = {"umap": projection.umap_2d, "tsne": projection.tsne_2d}
 NAME = re.compile(r"[a-z]+-\d{5,9}\.npy")  # of a file of points
 TICK = 0.5  # seconds between looks at a layout that is being made
-_jobs: dict[tuple[Path, str], "_Job"] = {}  # by run and kind; the same for all tabs
+_jobs: dict[tuple[Path, str], "Job"] = {}  # by run and kind; the same for all tabs
 
 
-class _Job:
+class Job:
     """Layouts that are being made in the background, because a script cannot be stopped."""
 
     def __init__(self, run: Run, kind: str, steps: Sequence[int]) -> None:
@@ -54,7 +55,7 @@ class _Job:
     def begin(self) -> None:
         """Start, known to all pages."""
         _jobs[self._key] = self
-        threading.Thread(target=self._work, name="clustlab-layout", daemon=True).start()
+        threading.Thread(target=self.work, name="clustlab-layout", daemon=True).start()
 
     def end(self) -> None:
         """Stop at the next word; pages know nothing of it any more."""
@@ -62,7 +63,8 @@ class _Job:
         if _jobs.get(self._key) is self:
             del _jobs[self._key]
 
-    def _work(self) -> None:
+    def work(self) -> None:
+        """Make the layouts, in the thread of who calls; what goes wrong is the `problem`."""
         try:
             for done, step in enumerate(self._steps):
                 self._done = done
@@ -71,7 +73,7 @@ class _Job:
             pass
         except Exception as error:  # such as a full disk: the page must hear of it
             log.info("a layout failed", exc_info=True)  # the page tells
-            self.problem = f"{type(error).__name__}: {error}"
+            self.problem = _in_words(error)
         if not self.problem:
             self.end()
 
@@ -92,6 +94,15 @@ class _Job:
         where = f"{TITLES[self._kind]} of step {self._steps[self._done]}, {self._done + 1} of {n}: "
         self.words = words if n == 1 else where + words[:1].lower() + words[1:]
         self.share = (self._done + min(share, 1.0)) / n
+
+
+def _in_words(error: Exception) -> str:
+    """What went wrong, and what to do about it."""
+    if isinstance(error, OSError):
+        error = storage_error(error, "compute it again")
+    if isinstance(error, ClustlabError):
+        return " ".join(filter(None, (error.message, error.hint)))
+    return f"{type(error).__name__}: {error}"
 
 
 def projected_points(view: View, kind: str) -> Array | None:
@@ -160,7 +171,7 @@ def _begin(view: View, kind: str, *, all_steps: bool = False) -> None:
         session.set_step(view.step)  # stay there although a run goes on
     n = len(view.timeline)
     steps = [(view.step + i) % n for i in range(n)] if all_steps else [view.step]
-    _Job(view.run, kind, steps).begin()
+    Job(view.run, kind, steps).begin()
 
 
 def _watch(folder: Path, kind: str, step: int, is_made: bool) -> None:
@@ -173,7 +184,7 @@ def _watch(folder: Path, kind: str, step: int, is_made: bool) -> None:
     st.button("Stop", icon=":material/stop:", key="stop-layout", on_click=_stop, args=(job,))
 
 
-def _stop(job: _Job) -> None:
+def _stop(job: Job) -> None:
     """Make no more layouts; a replay, which would ask for them again, holds."""
     state.IS_PLAYING.set(False)
     job.end()
@@ -181,8 +192,10 @@ def _stop(job: _Job) -> None:
 
 def _save(file: Path, points: Array) -> None:
     file.parent.mkdir(exist_ok=True)
-    with replacing(file) as temporary, temporary.open("wb") as stream:
-        np.save(stream, points.astype(np.float32))
+    saved = io.BytesIO()  # numpy itself does not say why it cannot write
+    np.save(saved, points.astype(np.float32))
+    with replacing(file) as temporary:
+        temporary.write_bytes(saved.getbuffer())
 
 
 def extent(run: Run, kind: str) -> float:
