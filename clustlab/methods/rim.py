@@ -224,6 +224,7 @@ class RIM:
                 learner.intervene(units(network, inputs, ctx), wanted, ctx)
 
             def loss_of(scores: Tensor, index: Array) -> Tensor:
+                ctx.at("weigh entropies")
                 return rim_loss(scores.softmax(1), network.weights(), self.weight_decay)
 
             losses = {"loss": self._epoch(network, optimiser, inputs, loss_of, ctx)}
@@ -261,7 +262,6 @@ class RIM:
         for index in ctx.batches(n, even_batch(n, self.batch_size)):
             ctx.at("classify")
             scores = network(inputs[index])
-            ctx.at("weigh entropies")
             loss = loss_of(scores, index)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

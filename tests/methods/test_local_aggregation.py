@@ -288,3 +288,11 @@ def test_the_item_asked_for_is_shown_first():
     assert len(set(drawn.rows)) == len(drawn.rows) == 10
     with pytest.raises(ParameterError, match=r"shown_item .* got 60 for 60 items"):
         run(blocks(60), shown_item=60)
+
+
+def test_nothing_is_aggregated_while_the_network_warms_up():
+    ctx = Context(poll=lambda: boxes.add((ctx.phase_name, ctx.active)))
+    boxes = set()
+    run(blocks(40), ctx)
+    assert {box for phase, box in boxes if phase == "warm up"} == {"encode", "remember", "look"}
+    assert ("aggregate", "aggregate") in boxes

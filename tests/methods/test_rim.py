@@ -168,3 +168,11 @@ def test_only_a_linear_classifier_shows_weights():
 def test_the_deep_net_is_that_of_the_published_comparison():
     network = RIM(network="deep net").build_network((1, 4, 4))
     assert [tuple(w.shape) for w in network.weights()] == [(1200, 16), (1200, 1200), (10, 1200)]
+
+
+def test_no_entropy_is_weighed_while_the_classifier_learns_what_kmeans_says():
+    ctx = Context(poll=lambda: boxes.add((ctx.phase_name, ctx.active)))
+    boxes = set()
+    list(RIM(n_clusters=5, epochs=1, batch_size=50).iterate(digits(100), ctx))
+    assert {box for phase, box in boxes if phase == "fit k-means"} == {"classify", "assign"}
+    assert ("train", "weigh entropies") in boxes

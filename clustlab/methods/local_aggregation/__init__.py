@@ -363,8 +363,8 @@ class _Run:
             ctx.at("encode")
             v = self.network(self.views(self.inputs[index]))
             rows = torch.from_numpy(index).to(ctx.device)
-            ctx.at("aggregate")
             if aggregate:
+                ctx.at("aggregate")
                 neighbours = neighbourhood(
                     v, rows, self.memory_bank.value, self.taught, s.background(n)
                 )
