@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from clustlab import registry
 from clustlab.course import bookmark, catalogue
 from clustlab.course.bookmark import Bookmark
-from clustlab.ui.home import story
+from clustlab.runs.status import write_status
+from clustlab.runs.store import RunSpec
+from clustlab.ui.home import cards, story
 from clustlab.views import thumbnail
 from tests.support import made_runs
 from tests.ui.test_pages import visit, words
@@ -89,3 +92,14 @@ def test_home_loads_no_torch_although_there_are_runs(runs):
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stdout.splitlines()[-1:] == ["[]"], done.stdout + done.stderr
+
+
+def test_a_time_is_said_only_where_it_was_measured(runs):
+    assert cards.time_taken("kmeans") == ""
+    preset = dict(registry.method("kmeans").presets["quick"])
+    spec = RunSpec("digits", "kmeans", method_params=preset, preset="quick")
+    run = runs.create(
+        spec, method_title="k-means", dataset_title="Digits", data_key="digits", changed={}
+    )
+    write_status(run.path, {"status": "done", "seconds": 12.0})
+    assert cards.time_taken("kmeans") == "Took about 12 s on this machine."

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from clustlab import registry
+from clustlab.params import label_of_setting
 from clustlab.runs.store import write_status
 from clustlab.sabotage.entries import ENTRIES, entry_named
 from clustlab.training.worker import execute, new_run
@@ -30,12 +31,14 @@ def labels(app):
 def test_every_entry_has_an_address_and_says_what_to_look_for(runs, entry):
     app = visit("sabotage", entry=entry.name)
     said = words(app)
+    (start,) = [b for b in app.button if b.label == "Start both runs"]
+    assert not start.help  # nothing was measured on this machine yet
     assert entry.broken_by in said
     assert entry.guard in said
     assert entry.signature.look_for in said
     assert entry.caveat in said
     ((name, _),) = entry.changes.items()
-    assert f"**{name}** is" in said
+    assert f"**{label_of_setting(name)}** is" in said
     assert f"{registry.method(entry.broken.method).title} on {entry.items}, seed" in said
     assert labels(app) == ["Start both runs", "Start the broken run", "Start the guarded run"]
     assert not app.error

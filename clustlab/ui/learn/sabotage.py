@@ -10,6 +10,7 @@ import streamlit as st
 from clustlab.analysis.score_catalogue import SCORES
 from clustlab.course import catalogue
 from clustlab.errors import ClustlabError, ParameterError
+from clustlab.params import label_of_setting
 from clustlab.runs.store import RESUMABLE, Run, RunSpec
 from clustlab.sabotage import entries
 from clustlab.sabotage.entry import Entry, Finding
@@ -90,7 +91,7 @@ def _about(entry: Entry) -> None:
     if entry.caveat:
         st.caption(f":material/info: {authored(entry.caveat)}")
     words = ", ".join(
-        f"**{plain(name)}** is {plain(broken)} instead of {plain(guarded)}"
+        f"**{plain(label_of_setting(name))}** is {plain(broken)} instead of {plain(guarded)}"
         for name, (broken, guarded) in entry.changes.items()
     )
     st.caption(
@@ -131,7 +132,7 @@ def _ticking(name: str) -> None:
             type="primary",
             icon=":material/play_arrow:",
             key="start-missing",
-            help=f"The longer one takes {estimate.duration_in_words(entry.seconds)}",
+            help=_time_of_the_other(pair),
             on_click=session.later(partial(_start, *missing)),
         )
     for column, side in zip(st.columns(len(SIDES), gap="medium"), SIDES, strict=True):
@@ -143,6 +144,13 @@ def _ticking(name: str) -> None:
             ids = ",".join(run.id for run in pair.values() if run is not None)
             nav.link("compare", "Compare the two, image by image", "compare_arrows", runs=ids)
         _lesson(entry)
+
+
+def _time_of_the_other(pair: Pair) -> Markdown | None:
+    """How long the run that is there took; None if there is none to tell by."""
+    taken = [run.progress.get("seconds") for run in pair.values() if run and run.status == "done"]
+    known = max(filter(None, taken), default=None)
+    return f"The other run took {estimate.duration_in_words(known)}." if known else None
 
 
 def _side(entry: Entry, side: str, run: Run | None) -> None:
