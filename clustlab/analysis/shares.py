@@ -51,3 +51,8 @@ def rounded(values: Array, decimals: int = 3) -> Array:
     inside = (values > EXACT) & (values < 1 - EXACT)
     near = np.round(np.asarray(values, dtype=np.float64), decimals)
     return np.where(inside, np.clip(near, unit, 1 - unit), near)
+
+
+def in_table(value: float | None) -> float | None:
+    """A share for a column of three decimals, rounded like `rounded`; None where there is none."""
+    return None if value is None else float(rounded(np.array(value, dtype=np.float64)))

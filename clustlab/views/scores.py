@@ -50,18 +50,20 @@ def seeds(measured: pd.DataFrame, published: pd.DataFrame) -> alt.LayerChart:
         ),
         legend=alt.Legend(title="device", orient="top") if len(devices) > 1 else None,
     )
-    dots = alt.Chart(measured).mark_point(size=60, color=theme.RIGHT, opacity=0.7, filled=True)
-    bar = alt.Chart(means).mark_tick(thickness=3, size=ROW - 10)
+    dots = charts.write(alt.Chart(measured), "acc").mark_point(
+        size=60, color=theme.RIGHT, opacity=0.7, filled=True
+    )
+    bar = charts.write(alt.Chart(means), "acc").mark_tick(thickness=3, size=ROW - 10)
     known = published[published["method"].isin(order)].assign(mark=PUBLISHED)
     ticks = alt.Chart(known).mark_tick(thickness=2, size=ROW - 14)
-    value = alt.Tooltip("acc:Q", format=".3f")
+    value = charts.written_tooltip("acc", "acc")
     words = ["method:N", "device:N"]
     chart = charts.layered(
         bar.encode(
             x=x,
             y=y,
             color=colour,
-            tooltip=[*words, alt.Tooltip("acc:Q", format=".3f", title="mean")],
+            tooltip=[*words, charts.written_tooltip("acc", "mean")],
         ),
         dots.encode(x=x, y=y, shape=shape, tooltip=[*words, value]),
         ticks.encode(

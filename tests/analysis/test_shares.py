@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from clustlab.analysis.shares import figure, percent, rounded
+from clustlab.analysis.shares import figure, in_table, percent, rounded
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,13 @@ def test_an_amount_without_a_greatest_value_is_rounded_as_usual():
 def test_shares_in_tables_are_not_rounded_to_all_or_nothing():
     near = rounded(np.array([0.0, 1e-6, 0.5004, 0.99999, 1.0], np.float32))
     assert near.tolist() == [0.0, 0.001, 0.5, 0.999, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.9996, 0.999), (1.0, 1.0), (0.0002, 0.001), (0.0, 0.0), (0.8124, 0.812), (-0.3, -0.3)],
+)
+def test_in_a_table_nearly_all_is_not_all(value, shown):
+    assert in_table(value) == shown
+    assert in_table(None) is None
+    assert math.isnan(in_table(math.nan))

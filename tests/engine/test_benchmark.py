@@ -248,12 +248,24 @@ def test_devices_of_one_method_are_told_apart():
     drawn = spec["datasets"][means["data"]["name"]]
     assert {row["device"]: row["acc"] for row in drawn} == pytest.approx({"cpu": 0.85, "H100": 0.5})
     for layer in (means, seeds):
-        assert "device" in [tip["field"] for tip in layer["encoding"]["tooltip"]]
+        told = [tip["field"] for tip in layer["encoding"]["tooltip"]]
+        assert {"device", "acc written"} <= set(told)  # 0.9996 is not told as 1.000
+        assert "acc" not in told
     colour = means["encoding"]["color"]
     assert colour["scale"]["domain"] == ["mean measured here", "published"]  # the legend says it
     assert colour["legend"] is not None
     alone = scores.seeds(measured[measured["device"] == "cpu"], published).to_dict()
     assert alone["layer"][1]["encoding"]["shape"]["legend"] is None
+
+
+def test_figures_that_are_nearly_all_are_not_shown_as_all():
+    from clustlab.ui.compare import figures
+
+    seeds = {name: [0.99996, 0.9998] for name in table.HEADINGS} | {"seconds": [0.4, 0.2]}
+    rows = table.summaries(table.read(table.SHIPPED))
+    row = figures._row_of_method(replace(rows[0], figures={**rows[0].figures, **seeds}))
+    assert {row[name] for name in ("ACC", "NMI", "Least", "Most", "kNN probe")} == {0.999}
+    assert row["Seconds"] == pytest.approx(0.3)
 
 
 def test_what_was_changed_for_a_figure_is_told_in_words():

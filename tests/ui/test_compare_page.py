@@ -9,7 +9,7 @@ import pytest
 from clustlab.data import library
 from clustlab.training.worker import execute, new_run
 from clustlab.ui import session
-from clustlab.ui.compare import compared_run, linked_maps
+from clustlab.ui.compare import agreement_tabs, compared_run, linked_maps
 from clustlab.ui.look import decision_regions
 from clustlab.ui.run.view import View
 from clustlab.views import regions
@@ -154,12 +154,19 @@ def test_settings_list_what_differs_only(runs, pair):
     app = tab(visit("compare", runs=ids(*pair)), "Settings")
     (table,) = [d.value for d in app.dataframe if "setting" in d.value.columns]
     rows = table.set_index("setting")
-    assert rows.loc["Method"].tolist() == ["dec", "iic"]
+    assert rows.loc["Method"].tolist() == ["DEC", "IIC"]
     assert rows.loc["Steps between updates"].tolist() == ["140", "–"]
     assert "Seed" not in rows.index
     (table,) = [d.value for d in app.dataframe if "what" in d.value.columns]
     assert table.set_index("what").loc["Threads"].tolist() == ["2", "8"]
     assert len(table) == 1
+
+
+def test_facts_of_the_data_are_told_in_words(runs, pair):
+    assert agreement_tabs._setting("data.n_samples") == "Number of items (data)"
+    assert agreement_tabs._setting("n_clusters") == "Number of clusters"
+    run = pair[0]
+    assert agreement_tabs._word("dataset", {run.id: "digits"}, run) == run.manifest["dataset_title"]
 
 
 @pytest.mark.slow

@@ -2,11 +2,15 @@
 
 import io
 import zipfile
+from dataclasses import replace
 
 import pytest
 
+from clustlab import registry
+from clustlab.analysis.score_catalogue import SCORES
 from clustlab.runs.labels import Label, label_of, set_label
 from clustlab.runs.pack import write_pack
+from clustlab.runs.spec import RunSpec
 from clustlab.runs.status import queued_status, write_status
 from clustlab.ui.look import exports, packs, unreadable_runs
 from clustlab.ui.look import runs as runs_page
@@ -233,3 +237,19 @@ def test_a_run_leaves_as_a_file_or_as_a_folder_in_an_archive(runs, three, monkey
     images = [name for name in archive.namelist() if name.endswith(".png")]
     assert len(images) == 12
     assert images[0] == f"{three[0].id}/cluster-0/000000.png"
+
+
+def test_only_what_was_changed_counts_as_a_changed_setting(runs):
+    made_runs.data(runs)
+    preset = dict(registry.method("dec").presets["quick"])
+    plain = RunSpec("digits", "dec", {"n_samples": None}, preset, preset="quick")
+    other = replace(plain, method_params={**preset, "n_clusters": 7, "target": "hard"})
+    for spec, said in ((plain, ""), (other, "7 clusters, target hard")):
+        run = runs.create(spec, method_title="DEC", dataset_title="Digits", data_key="made")
+        assert sorted(runs_page.settings(run).split(", ")) == sorted(said.split(", "))
+
+
+def test_a_score_of_nearly_one_is_not_shown_as_one(runs):
+    assert runs_page._shown(SCORES["acc"], 0.9996) == 0.999
+    assert runs_page._shown(SCORES["n_occupied"], 10) == 10
+    assert runs_page._shown(SCORES["nmi"], None) is None

@@ -328,8 +328,8 @@ def _differing(
 ) -> None:
     table = [
         {
-            heading: label_of_setting(row["name"]),
-            **{side.name: _word(row["values"], side.view.run.id) for side in sides},
+            heading: _setting(row["name"]),
+            **{side.name: _word(row["name"], row["values"], side.view.run) for side in sides},
         }
         for row in rows
     ]
@@ -337,10 +337,18 @@ def _differing(
     st.dataframe(pd.DataFrame(table), hide_index=True, height=height, alt=alt)
 
 
-def _word(values: Mapping[str, Any], run_id: str) -> str:
-    if run_id not in values:
+def _setting(name: str) -> str:
+    """Name of a fact in words; those of the data begin with `data.`."""
+    of_data = name.removeprefix("data.")
+    return label_of_setting(name) if of_data == name else f"{label_of_setting(of_data)} (data)"
+
+
+def _word(name: str, values: Mapping[str, Any], run: Run) -> str:
+    if run.id not in values:
         return "–"
-    value = values[run_id]
+    if name in ("method", "dataset"):
+        return str(run.manifest[f"{name}_title"])
+    value = values[run.id]
     if isinstance(value, bool):
         return "on" if value else "off"
     return "none" if value is None else str(value)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from clustlab import registry
 from clustlab.analysis.score_catalogue import LABELLED, SCORES
+from clustlab.analysis.shares import in_table
 from clustlab.benchmark import table
 from clustlab.benchmark.table import Summary
 from clustlab.runs import titles
@@ -35,6 +36,7 @@ COLUMNS = {
     "Peak MB": st.column_config.NumberColumn(format="%.0f"),
     "Published ACC": st.column_config.TextColumn(width="large"),
 }
+IN_UNITS = ("seconds", "peak_mb")  # all other figures are shares and scores
 
 
 def figures_page() -> None:
@@ -77,22 +79,20 @@ def _table(file: Path) -> None:
 
 def _row_of_method(s: Summary) -> dict[str, Any]:
     acc = pd.Series(s.figures["acc"], dtype=float)
-    means = {
-        heading: pd.Series(s.figures[name], dtype=float).mean()
-        for name, heading in table.HEADINGS.items()
-    }
+    means = {name: pd.Series(s.figures[name], dtype=float).mean() for name in table.HEADINGS}
+    means |= {name: in_table(mean) for name, mean in means.items() if name not in IN_UNITS}
     return {
         "Method": _title(s),
-        "Data": f"{s.dataset}, {s.protocol}",
+        "Data": f"{_data_words(s.dataset, '')}, {s.protocol}",
         "Preset": s.preset,
         "Version": s.version or None,
         "Device": s.device or None,
         "Seeds": len(s.seeds),
-        SCORES["acc"].short: acc.mean(),
+        SCORES["acc"].short: in_table(acc.mean()),
         "±": acc.std(),
-        "Least": acc.min(),
-        "Most": acc.max(),
-        **means,
+        "Least": in_table(acc.min()),
+        "Most": in_table(acc.max()),
+        **{table.HEADINGS[name]: mean for name, mean in means.items()},
         "Published ACC": "; ".join(r.words for r in s.reported),
     }
 

@@ -8,10 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from clustlab.analysis import comparison
-from clustlab.analysis.score_catalogue import LABELLED, MERGED, SCORES
+from clustlab.analysis.score_catalogue import LABELLED, MERGED, SCORES, Score
+from clustlab.analysis.shares import in_table
 from clustlab.errors import ClustlabError, storage_errors
 from clustlab.runs import titles
-from clustlab.runs.identity import carried_out
+from clustlab.runs.identity import carried_out, changed_data, changed_settings
 from clustlab.runs.labels import (
     LONGEST_NAME,
     LONGEST_NOTE,
@@ -141,7 +142,7 @@ def _row(run: Run, title: str) -> dict[str, Any]:
         "status": summaries.outcome_words(run),
         "preset": run.spec.preset,
         "steps": len(run),
-        **{score.key: scores.get(score.key) for score in SHOWN},
+        **{score.key: _shown(score, scores.get(score.key)) for score in SHOWN},
         "seconds": progress.get("seconds"),
         "size": run.size / 1e6,
         "settings": ", ".join(filter(None, [label.name and description, settings(run)])),
@@ -149,16 +150,23 @@ def _row(run: Run, title: str) -> dict[str, Any]:
     }
 
 
+def _shown(score: Score, value: float | None) -> float | None:
+    return value if score.is_count else in_table(value)
+
+
 def settings(run: Run) -> str:
-    """Settings that differ from the defaults, in a line."""
+    """What sets a run apart from the plain one of its preset, in a line; empty if nothing does."""
     spec = run.spec
-    pairs = [f"{k}={v}" for k, v in {**spec.dataset_params, **spec.method_params}.items()]
+    changed = {**changed_data(spec), **changed_settings(run)}
+    words = [titles.setting_words(name, value) for name, value in changed.items()]
+    if spec.mixed_precision:
+        words.append("mixed precision")
     if spec.continues:
-        pairs.append(f"continues {spec.continues}")
+        words.append(f"continues {spec.continues}")
     if spec.excluded:
-        pairs.append(f"without {len(spec.excluded):,} items")
-    pairs += map(str, carried_out(run))
-    return ", ".join(pairs)
+        words.append(f"without {len(spec.excluded):,} items")
+    words += map(str, carried_out(run))
+    return ", ".join(words)
 
 
 def _actions(chosen: list[Run]) -> None:
