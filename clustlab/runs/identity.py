@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import clustlab
 from clustlab import registry
-from clustlab.data import plain_files
+from clustlab.data import library, plain_files
 from clustlab.data.checked_json import Unreadable
 from clustlab.errors import ParameterError, RunUnreadable
 from clustlab.params import Param, check, schema
@@ -64,6 +64,7 @@ class Identity:
     continues: str | None
     interventions: tuple[Change, ...]  # what was done, not what was asked for or refused
     version: str  # of the code
+    content: str  # fingerprint of a set that somebody brought in; empty for one that comes along
     preset: str = field(compare=False)  # a name only: its values are among the settings
 
     @property
@@ -74,6 +75,7 @@ class Identity:
             "seed": self.seed,
             "dataset": self.dataset,
             **{f"data.{name}": value for name, value in self.data},
+            **({"data.content": self.content} if self.content else {}),
             "excluded": self.excluded,
             **dict(self.settings),
             "mixed_precision": self.mixed_precision,
@@ -85,9 +87,8 @@ class Identity:
 
 def identity_of(run: RunRecord) -> Identity:
     """Identity of a run as it stands; an intervention adds to it."""
-    return replace(
-        planned(run.spec, run.manifest.get("version", UNKNOWN)), interventions=carried_out(run)
-    )
+    plain = planned(run.spec, run.manifest.get("version", UNKNOWN))
+    return replace(plain, interventions=carried_out(run), content=_content_of_run(run))
 
 
 def planned(spec: RunSpec, version: str = clustlab.__version__) -> Identity:
@@ -103,8 +104,35 @@ def planned(spec: RunSpec, version: str = clustlab.__version__) -> Identity:
         continues=spec.continues,
         interventions=(),
         version=version,
+        content=content_of(spec),
         preset=spec.preset,
     )
+
+
+def content_of(spec: RunSpec) -> str:
+    """Fingerprint of the set of a spec as it is here and now; empty unless it was brought in."""
+    try:
+        return str(getattr(registry.dataset(spec.dataset), "fingerprint", ""))
+    except ParameterError:  # not here any more
+        return ""
+
+
+def _content_of_run(run: RunRecord) -> str:
+    """Fingerprint of the set that a run was made on.
+
+    A run notes it when it is laid down. An older one was made on the set that is here now if its
+    items are called as they would be today, and else on one of which nothing but that is known.
+    """
+    noted = run.manifest.get("content")
+    here = "" if noted is not None else content_of(run.spec)
+    if noted is not None or not here:
+        return noted or ""
+    spec = run.spec
+    try:
+        key = library.key(spec.dataset, spec.dataset_params, spec.seed, spec.excluded)
+    except ParameterError:  # settings that there were before
+        key = ""
+    return here if key == run.manifest["data_key"] else str(run.manifest["data_key"])
 
 
 def differences(a: Identity, b: Identity) -> list[str]:

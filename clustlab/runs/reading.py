@@ -63,6 +63,7 @@ class Manifest(TypedDict):
     method_title: Name
     dataset_title: Name
     data_key: PlainName
+    content: NotRequired[Name]
     created: Moment
     version: NotRequired[Name]
     changed: NotRequired[dict[str, Setting]]

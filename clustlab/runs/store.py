@@ -36,7 +36,7 @@ from clustlab.data.atomic import flush, write_atomically
 from clustlab.data.checked_json import Unreadable
 from clustlab.errors import Diverged, ParameterError, RunNotFound, RunUnreadable, StepMissing
 from clustlab.runs import titles
-from clustlab.runs.identity import recorded_changes
+from clustlab.runs.identity import content_of, recorded_changes
 from clustlab.runs.migration import SCHEMA, MigratedArrays, number_of_noise
 from clustlab.runs.reading import Status as Status
 from clustlab.runs.reading import looks_like_run, opened_manifest
@@ -297,17 +297,9 @@ class RunStore:
         """
         path = self._new_folder(spec)
         try:
-            return self._laid_down(
-                path,
-                spec,
-                {
-                    "method_title": method_title,
-                    "dataset_title": dataset_title,
-                    "data_key": data_key,
-                },
-                changed,
-                begins_with,
-            )
+            about = {"method_title": method_title, "dataset_title": dataset_title}
+            about |= {"data_key": data_key, "content": content_of(spec)}
+            return self._laid_down(path, spec, about, changed, begins_with)
         except BaseException:  # half a run is none
             shutil.rmtree(path, ignore_errors=True)
             raise
@@ -324,7 +316,7 @@ class RunStore:
         manifest = {
             "schema": SCHEMA,
             "spec": dataclasses.asdict(spec),
-            **about,
+            **{name: value for name, value in about.items() if value},
             "created": time.time(),
             "version": clustlab.__version__,
         }

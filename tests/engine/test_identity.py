@@ -10,11 +10,12 @@ import clustlab
 from clustlab import registry
 from clustlab.analysis import comparison
 from clustlab.course.on_digits import quick_run
+from clustlab.data import own_sets
 from clustlab.runs import identity, titles
 from clustlab.runs.identity import Change, comes_from, differences, identity_of, same_settings
 from clustlab.runs.store import Run, RunSpec
 from clustlab.training.worker import new_run
-from tests.support import made_runs
+from tests.support import made_runs, own_data
 
 SPEC = RunSpec("digits", "kmeans", {"n_samples": 60}, {"n_init": 1, "max_iter": 30}, "quick")
 HALVED = {"step": 3, "wish": "w", "reason": "", "kind": "learning rate", "clusters": [], "value": 2}
@@ -242,3 +243,32 @@ def test_runs_side_by_side_are_told_apart_by_what_differs_only(store):
         "k-means on Digits 8 x 8, seed 0, quick",
         "k-means on Digits 8 x 8, seed 0, standard",
     ]
+
+
+def test_runs_on_sets_that_only_have_the_same_name_are_no_seeds_of_one_setting(
+    store, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("CLUSTLAB_DATA", str(tmp_path / "data"))
+    runs, older = [], []
+    for width, seeds in ((3, (0, 1)), (4, (2,))):
+        own = own_data.vector_set("Mine", 40, shown=False, width=width)
+        spec = RunSpec(own.name, "kmeans", {}, {"n_init": 1})
+        made = [new_run(store, replace(spec, seed=seed)) for seed in seeds]
+        runs += [identity_of(run) for run in made]
+        older += [edited(run, content=None) for run in made]  # as earlier versions wrote them
+        if width == 3:
+            assert comes_from(made[0], spec)
+            own_sets.remove(own.name)
+    assert [own.name for own in own_sets.own_sets().values()] == [own.name]
+    a, b, other = runs
+    assert same_settings(a, b)
+    assert differences(a, other) == ["seed", "data.content"]
+    assert not comes_from(older[0], spec)
+    assert identity_of(older[2]) == other
+    assert not same_settings(identity_of(older[0]), other)
+
+
+def test_what_comes_along_has_no_content_of_its_own(store):
+    run = new_run(store, SPEC)
+    assert "content" not in run.manifest
+    assert "data.content" not in identity_of(run).facts
