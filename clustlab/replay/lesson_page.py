@@ -29,7 +29,7 @@ SCRIPT, STYLE = "lesson.js", "lesson.css"
 class _Shown:
     """A step of a lesson before and after what is to be tried, and the runs of either."""
 
-    step: LessonStep
+    of: LessonStep
     begin: dict[str, Any]
     after: dict[str, Any]
     runs: tuple[Run, ...]  # that the first figure draws on
@@ -136,7 +136,7 @@ def _material(store: RunStore, run: Run) -> Material:
 def _section(
     number: int, shown: _Shown, materials: dict[str, Material], called: dict[str, str]
 ) -> str:
-    step, show = shown.step, lesson_html.text
+    step, show = shown.of, lesson_html.text
     before = _figure(step, shown.begin, [materials[run.id] for run in shown.runs])
     after = _figure(step, shown.after, [materials[run.id] for run in shown.runs_after])
     right, why = step.try_it.outcome(shown.after, [materials[run.id] for run in shown.runs_after])
