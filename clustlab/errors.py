@@ -82,6 +82,10 @@ class RunUnreadable(RunNotFound):
         self.reason = reason
 
 
+class RunOfNewerVersion(RunUnreadable):
+    """The folder of a run was written by a version of clustlab that is newer than this one."""
+
+
 class Cancelled(Exception):
     """Raised inside a running method when the user asked to stop."""
 

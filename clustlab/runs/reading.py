@@ -25,7 +25,7 @@ from clustlab.data.checked_json import (
     parsed,
     parsed_with_all,
 )
-from clustlab.errors import RunNotFound, RunUnreadable
+from clustlab.errors import RunNotFound, RunOfNewerVersion, RunUnreadable
 from clustlab.runs.migration import RENAMED_SCALARS, SCHEMA
 from clustlab.types import ArtefactKind, InterventionKind, Role
 
@@ -233,7 +233,7 @@ def opened_manifest(path: Path) -> dict[str, Any]:
     try:
         text = _plain_manifest(path)
         if schema(text) > SCHEMA:
-            raise RunUnreadable(
+            raise RunOfNewerVersion(
                 path.name, "it was made by a newer version", "Update clustlab to read it."
             )
         return dict(manifest(text))

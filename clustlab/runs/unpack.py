@@ -26,7 +26,7 @@ from clustlab.errors import (
     ClustlabError,
     DataError,
     RunNotFound,
-    RunUnreadable,
+    RunOfNewerVersion,
     StorageError,
     storage_errors,
 )
@@ -98,9 +98,8 @@ def unpack(store: RunStore, file: BinaryIO, origin: str) -> Unpacked:
             _extract(archive, about, half.root, sets)
             _check_content(half, sets, about)
             return _put_in_place(store, half, sets, about["runs"], origin)
-    except RunUnreadable as error:
-        hint = UPDATE if "newer" in error.reason else AGAIN
-        raise DataError(f"{origin} cannot be unpacked: {error.message}", hint) from error
+    except RunOfNewerVersion as error:
+        raise DataError(f"{origin} cannot be unpacked: {error.message}", UPDATE) from error
     except (Unreadable, RunNotFound) as error:
         why = error.message if isinstance(error, ClustlabError) else f"{error}."
         raise DataError(f"{origin} cannot be unpacked: {why}", AGAIN) from error
