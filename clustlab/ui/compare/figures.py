@@ -79,7 +79,9 @@ def _table(file: Path) -> None:
 
 def _row_of_method(s: Summary) -> dict[str, Any]:
     acc = pd.Series(s.figures["acc"], dtype=float)
-    means = {name: pd.Series(s.figures[name], dtype=float).mean() for name in table.HEADINGS}
+    means: dict[str, float | None] = {
+        name: pd.Series(s.figures[name], dtype=float).mean() for name in table.HEADINGS
+    }
     means |= {name: in_table(mean) for name, mean in means.items() if name not in IN_UNITS}
     return {
         "Method": _title(s),
