@@ -1,4 +1,9 @@
-"""Nearest neighbours of many items at once, and pairs of items that look nearly alike."""
+"""Nearest neighbours of many items at once, and pairs of items that look nearly alike.
+
+By matrix products in numpy. `tests/bench/layouts.py` on 70,000 images of MNIST in 32 principal
+components, seconds of the processor on two cores: 16, with torch 26, with scikit-learn 28, all
+exact; with pynndescent 53 at first and 4 later, 99.8 % of the neighbours the same.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -2,6 +2,8 @@
 
 For methods. Readers of runs have `analysis.projection.pca_2d`: it gives the same plane, up to
 rounding and signs, without torch, whose import takes longer than the components of a step.
+`tests/bench/layouts.py` on 70,000 images of MNIST, seconds of the processor: numpy 0.7, torch 1.3,
+scikit-learn 0.8, of 32 columns 0.01 each; the same variance in all.
 """
 
 import math
