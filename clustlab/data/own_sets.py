@@ -11,6 +11,7 @@
 
 import contextlib
 import hashlib
+import os
 import re
 import secrets
 import shutil
@@ -445,6 +446,9 @@ def add_labellings(name: str, labellings: Mapping[str, Labelling]) -> OwnSet:
                 place = titles.index(new["title"]) if new["title"] in titles else len(titles)
                 for i, each in enumerate(about["labellings"]):
                     each["file"] = file_of(each, i)
+                for each in about["labellings"][place : place + 1]:
+                    with contextlib.suppress(OSError):
+                        os.utime(known.folder / each["file"])  # when it was replaced
                 about["labellings"][place : place + 1] = [new]
             flush(*written)
             write_atomically(known.folder / ABOUT, as_text(about))
