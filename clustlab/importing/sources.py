@@ -212,14 +212,11 @@ def beside_uploads(folder: Path, name: str) -> Path:
         If it leads elsewhere, also by way of a link, or is not there.
     """
     root = folder.resolve()
-    place = Path(os.path.normpath(root / name.strip().lstrip("/")))
-    try:
-        is_there = place.resolve().is_relative_to(root) and place.exists()
-    except (OSError, ValueError):  # such as a name that no file can have
-        is_there = False
-    if not is_there:
-        raise ParameterError(
-            f"There is no {told(name)} in the folder for imports.",
-            "Give a path below the folder that CLUSTLAB_IMPORT_ROOT names on the server.",
-        )
-    return place
+    with contextlib.suppress(OSError, ValueError):  # such as a name that no file can have
+        place = Path(os.path.normpath(root / name.strip().lstrip("/")))
+        if place.resolve().is_relative_to(root) and place.exists():
+            return place
+    raise ParameterError(
+        f"There is no {told(name)} in the folder for imports.",
+        "Give a path below the folder that CLUSTLAB_IMPORT_ROOT names on the server.",
+    )
