@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from PIL import Image
 from pyarrow import parquet as pq
 
 from clustlab.data import own_sets
@@ -296,64 +297,116 @@ def frame():
     return table.assign(kind=[("ape", "bat", "cat")[i] for i in own_data.classes(N)])
 
 
-def zipped():
+PACKED = [*range(7, N), *range(7)]  # the order of files in an archive: not that of their names
+
+
+def files():
+    """Images that say by their grey which item they are."""
+    images = (Image.new("L", (12, 12), 8 * i) for i in range(N))
+    return [
+        (f"plate/{i:03d}.png", saved(lambda f, each=each: each.save(f, "PNG")))
+        for i, each in enumerate(images)
+    ]
+
+
+def zipped(*more):
     def write(file):
         with zipfile.ZipFile(file, "w") as pack:
-            for name, content in own_data.files_of_many_sizes(N, 4):
-                pack.writestr(name, content.getvalue())
+            for name, content in (*(files()[i] for i in PACKED), *more):
+                pack.writestr(name, content)
 
     return saved(write)
 
 
-def tarred():
+def tarred(mode):
     def write(file):
-        with tarfile.open(fileobj=file, mode="w:gz") as pack:
-            for name, content in own_data.files_of_many_sizes(N, 4):
+        with tarfile.open(fileobj=file, mode=mode) as pack:
+            for name, content in (files()[i] for i in PACKED):
                 about = tarfile.TarInfo(name)
-                about.size = len(content.getvalue())
-                pack.addfile(about, io.BytesIO(content.getvalue()))
+                about.size = len(content)
+                pack.addfile(about, io.BytesIO(content))
 
     return saved(write)
+
+
+def beside():
+    """A table beside images, with rows in an order of its own, which it counts."""
+    rows = [f"{row},{i:03d}.png,{'abc'[i % 3]}" for row, i in enumerate(PACKED[::-1])]
+    return zipped(("plate/labels.csv", "\n".join(["row,file,label", *rows])))
 
 
 def idx():
-    head = struct.pack(">4B3I", 0, 0, 8, 3, N, 6, 6)
-    return gzip.compress(head + bytes(range(36)) * N)
+    images = np.zeros((N, 6, 6), np.uint8) + 8 * np.arange(N, dtype=np.uint8)[:, None, None]
+    return struct.pack(">4B3I", 0, 0, 8, 3, N, 6, 6) + images.tobytes()
 
 
 def hub():
     """A table of images as the Hugging Face hub ships it."""
-    files = own_data.files_of_many_sizes(N, 4)
-    images = [{"bytes": content.getvalue(), "path": name} for name, content in files]
+    images = [{"bytes": content, "path": name} for name, content in files()]
     table = pa.table({"image": images, "label": own_data.classes(N)})
+    return saved(lambda file: pq.write_table(table, file))
+
+
+def lists():
+    table = pa.table({"id": [f"t{i}" for i in range(N)], "embedding": list(vectors())})
     return saved(lambda file: pq.write_table(table, file))
 
 
 FORMATS = {
     "a.npy": (lambda: saved(lambda f: np.save(f, vectors())), "vectors"),
     "a.npz": (lambda: npz(**GOOD), "vectors"),
-    "train-images-idx3-ubyte.gz": (idx, "images"),
+    "train-images-idx3-ubyte": (idx, "images"),
+    "train-images-idx3-ubyte.gz": (lambda: gzip.compress(idx()), "images"),
     "a.csv": (lambda: frame().to_csv(index=False).encode(), "vectors"),
     "bom.csv": (lambda: frame().to_csv(index=False, sep=";").encode("utf-8-sig"), "vectors"),
     "a.tsv": (lambda: frame().to_csv(index=False, sep="\t").encode(), "vectors"),
     "a.parquet": (lambda: saved(frame().to_parquet), "vectors"),
+    "list.parquet": (lists, "vectors"),
     "a.feather": (lambda: saved(frame().to_feather), "vectors"),
     "hub.parquet": (hub, "images"),
     "a.zip": (zipped, "images"),
-    "a.tar.gz": (tarred, "images"),
+    "beside.zip": (beside, "images"),
+    "a.tar": (lambda: tarred("w"), "images"),
+    "a.tar.gz": (lambda: tarred("w:gz"), "images"),
 }
 
 
+def which(own):
+    """Which item each row of a set is, by its content."""
+    if own.kind == "images":
+        return (own.items()[:, 0, 0, 0] // 8).tolist()
+    return [int(np.abs(vectors() - row).sum(1).argmin()) for row in own.items()]
+
+
+def imported_by(app, wait_for):
+    button(app, f"Import {N} items").click().run()
+    told = wait_for(lambda: (now := job.current()) and now.status != "running" and now)
+    assert told.status == "done", told
+    return own_sets.own_set(told.name)
+
+
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_comes_in_by_the_page(name, wait_for):
+def test_every_format_comes_in_by_the_page_in_its_order(name, wait_for):
     make, kind = FORMATS[name]
     app = given(make(), name=name)
     assert not app.error
     assert f"**{N} {kind}** of " in words(app)
-    button(app, f"Import {N} items").click().run()
-    told = wait_for(lambda: (now := job.current()) and now.status != "running" and now)
-    assert told.status == "done", told
-    assert len(own_sets.own_set(told.name)) == N
+    own = imported_by(app, wait_for)
+    assert which(own) == (PACKED if ".tar" in name else list(range(N)))
+    if own.item_names() and kind == "images":
+        assert [int(each[-7:-4]) for each in own.item_names()] == which(own)
+    if name == "beside.zip":
+        assert own.labelling("label").labels.tolist() == [i % 3 for i in range(N)]
+
+
+def test_a_folder_comes_in_by_the_page_in_the_order_of_its_names(monkeypatch, tmp_path, wait_for):
+    (tmp_path / "root" / "plate").mkdir(parents=True)
+    for i in PACKED:
+        name, content = files()[i]
+        (tmp_path / "root" / name).write_bytes(content)
+    own = imported_by(on_server(monkeypatch, tmp_path / "root", "plate"), wait_for)
+    assert which(own) == list(range(N))
+    assert list(own.item_names())[3] == "003.png"
 
 
 def test_columns_of_a_table_are_chosen(wait_for):
