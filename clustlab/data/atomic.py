@@ -7,10 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a small file in one step, so that no reader sees half of it."""
+def write_atomically(path: Path, text: str, *, is_lasting: bool = False) -> None:
+    """Replace a small file in one step, so that no reader sees half of it.
+
+    What nothing could write again is to be lasting: without that, a loss of power soon after may
+    leave an empty file. It takes a few milliseconds, so what is replaced often is not.
+    """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+        if is_lasting:
+            flush(temporary)
+    if is_lasting:
+        flush(path.parent)
 
 
 @contextlib.contextmanager

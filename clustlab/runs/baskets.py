@@ -247,7 +247,7 @@ class Baskets:
         self.folder.mkdir(parents=True, exist_ok=True)
         plain: dict[str, Any] = {**asdict(basket), "indices": list(basket.indices)}
         del plain["slug"]
-        write_atomically(self._path(basket.slug), json.dumps(plain))
+        write_atomically(self._path(basket.slug), json.dumps(plain), is_lasting=True)
 
 
 def _checked_note(note: str) -> str:

@@ -79,7 +79,7 @@ def set_label(run: Folder, label: Label) -> Label:
         )
     kept = Label(name, tags, note)
     try:
-        write_atomically(run.path / FILE, json.dumps(asdict(kept), indent=1))
+        write_atomically(run.path / FILE, json.dumps(asdict(kept), indent=1), is_lasting=True)
     except FileNotFoundError as error:
         raise RunNotFound(
             f"The run {run.id!r} is not there any more.", "It may have been deleted."

@@ -326,8 +326,8 @@ class RunStore:
             manifest["steps_before"] = len(begins_with)
             share_steps(begins_with.path, path, len(begins_with))
         write_status(path, queued_status())
-        write_atomically(path / "manifest.json", json.dumps(manifest, indent=1))
-        flush(path / "manifest.json", path, self.root)
+        write_atomically(path / "manifest.json", json.dumps(manifest, indent=1), is_lasting=True)
+        flush(self.root)
         return Run(path)
 
     def _new_folder(self, spec: RunSpec) -> Path:

@@ -111,7 +111,7 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
     writer.report(seconds=round(clock.seconds, 3), fraction=1.0)
     # A warm run may have left out whole phases, though not what it takes to prepare for them.
     if not warm and worked.n_iterations >= LEAST_SHARE * step:
-        machine.learn(spec.method, worked.of(phases), clock.worked_seconds)
+        machine.learn(spec.method, worked.as_worked(phases), clock.worked_seconds)
 
 
 def _starting_point(run: Run, damaged: Sequence[int]) -> tuple[dict[str, Any] | None, str]:
@@ -211,7 +211,7 @@ class _Worked:
         """Their number, over all phases."""
         return sum(self._done.values())
 
-    def of(self, phases: Sequence[PlannedPhase]) -> list[PlannedPhase]:
+    def as_worked(self, phases: Sequence[PlannedPhase]) -> list[PlannedPhase]:
         """The plan with these numbers of iterations."""
         return [dataclasses.replace(p, iterations=self._done.get(p.name, 0)) for p in phases]
 
@@ -295,4 +295,4 @@ def _record_environment(run: Run, store: RunStore, device: torch.device, reason:
         "packages": {p: metadata.version(p) for p in ("torch", "numpy", "scikit-learn")},
         "fingerprint": library.fingerprint_in(store.data_folder(run)),
     }
-    write_atomically(run.path / "environment.json", json.dumps(about, indent=1))
+    write_atomically(run.path / "environment.json", json.dumps(about, indent=1), is_lasting=True)

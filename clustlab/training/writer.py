@@ -69,7 +69,8 @@ class RunWriter:
         """Keep versions that cannot read the steps to come from opening a run of theirs."""
         if self.run.manifest["schema"] < SCHEMA:
             manifest = {**self.run.manifest, "schema": SCHEMA}
-            write_atomically(self.path / "manifest.json", json.dumps(manifest, indent=1))
+            text = json.dumps(manifest, indent=1)
+            write_atomically(self.path / "manifest.json", text, is_lasting=True)
 
     def __exit__(
         self,

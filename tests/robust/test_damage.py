@@ -4,6 +4,7 @@ import contextlib
 import json
 import shutil
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ from clustlab.analysis.timeline import Timeline
 from clustlab.data import atomic
 from clustlab.errors import Cancelled, ParameterError, RunNotFound, RunUnreadable, StepMissing
 from clustlab.runs import step_log
+from clustlab.runs.baskets import Baskets
+from clustlab.runs.labels import Label, set_label
+from clustlab.runs.status import write_status
 from clustlab.runs.store import Run, snapshot_path
 from clustlab.training import writer as writer_module
 from clustlab.training.longer import how_to_train_longer
@@ -306,10 +310,54 @@ def test_steps_are_on_the_disk_before_the_checkpoint_that_follows_them(store, fa
     )
     run = new_run(store, fake(epochs=2))
     execute(store.root, run.id)
-    last, log = flushed.index(f"{len(run) - 1:05d}.npz"), flushed.index("log.jsonl")
-    folder = flushed.index("snapshots")
-    checkpoint = next(i for i, name in enumerate(flushed) if name.startswith("checkpoint.pt"))
-    assert last < folder < log < checkpoint
+    last = flushed.index(f"{len(run) - 1:05d}.npz")  # a slow machine saves before that, too
+    folder, log = flushed.index("snapshots", last), flushed.index("log.jsonl", last)
+    after = [i for i, name in enumerate(flushed) if i > last and name.startswith("checkpoint.pt")]
+    assert last < folder < log < after[0]
+
+
+@pytest.fixture
+def order(monkeypatch):
+    """Names of files and folders in the order in which they are flushed or put in their place."""
+    order = []
+    replace = Path.replace
+
+    def replaced(path, target):
+        order.append(f"-> {target.name}")
+        return replace(path, target)
+
+    monkeypatch.setattr(atomic, "flush", lambda *paths: order.extend(path.name for path in paths))
+    monkeypatch.setattr(Path, "replace", replaced)
+    return order
+
+
+def assert_lasts(order, name, folder):
+    place = order.index(f"-> {name}")
+    assert order[place - 1].startswith(f"{name}.")  # what is put there is on the disk before ...
+    assert order[place + 1] == folder  # ... and that it is there after it
+
+
+def test_what_users_write_and_what_a_run_is_outlasts_a_loss_of_power(store, fake, order):
+    run = new_run(store, fake(epochs=2))
+    assert_lasts(order, "manifest.json", run.id)
+    set_label(run, Label("a name"))
+    assert_lasts(order, "about.json", run.id)
+    kept = Baskets(store.root, "toy-data", 40)
+    basket = kept.save("one", [1, 2, 3])
+    assert_lasts(order, f"{basket.slug}.json", "toy-data")
+    old = {**run.manifest, "schema": 1}
+    (run.path / "manifest.json").write_text(json.dumps(old))
+    order.clear()
+    execute(store.root, run.id)
+    assert_lasts(order, "manifest.json", run.id)
+    assert_lasts(order, "environment.json", run.id)
+
+
+def test_a_status_is_written_without_waiting_for_the_disk(store, fake, order):
+    run = new_run(store, fake(epochs=2))
+    order.clear()
+    write_status(run.path, run.progress)
+    assert order == ["-> status.json"]
 
 
 def test_what_is_flushed_may_be_gone(tmp_path):
