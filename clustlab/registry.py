@@ -225,8 +225,8 @@ def methods() -> Mapping[str, type[Method]]:
 def datasets() -> Mapping[str, type[DatasetSpec]]:
     """Every data set by name; those of packages come after ours, and those imported come last."""
     installed = installed_datasets()
-    found = importlib.import_module(IMPORTED).imported_sets()
-    own = {name: each for name, each in found.items() if name not in installed}
+    imported = importlib.import_module(IMPORTED).imported_sets()
+    own = {name: each for name, each in imported.items() if name not in installed}
     return MappingProxyType({**installed, **own})
 
 

@@ -22,14 +22,14 @@ def _item(dataset: Dataset, wanted: str) -> int:
     """Item of a name, or else of a number."""
     if not dataset.item_names or wanted.isdecimal() or wanted.lstrip("-").isdecimal():
         return whole_number("index", wanted)
-    found = items_named(dataset.item_names, wanted, MOST_FOUND)
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    items = items_named(dataset.item_names, wanted, MOST_FOUND)
+    if len(items) == 1:
+        return items[0]
+    if not items:
         raise ParameterError(
             f"No name holds {wanted!r}.", "Give the name of an item, or its number."
         )
-    named = ", ".join(repr(dataset.name_of(item)) for item in found)
+    named = ", ".join(repr(dataset.name_of(item)) for item in items)
     raise ParameterError(
         f"{wanted!r} is not the name of one item: it is in {named}.", "Give the whole name."
     )

@@ -128,14 +128,14 @@ def _repeat(args: argparse.Namespace) -> int:
     store = RunStore(args.runs)
     run = store.run(args.run)
     again = _carried_out_again(store, run) if args.against is None else store.run(args.against)
-    found = repetition(run, again)
-    for name, (then, now) in found.machine.items():
+    repeated = repetition(run, again)
+    for name, (then, now) in repeated.machine.items():
         complain(f"Another {name}: {then} then, {now} now.")
-    if found.settings:
-        complain(f"Not the same run: it differs in {', '.join(found.settings)}.")
-    about = {"repeats": run.id, "exact": found.is_exact, **dataclasses.asdict(found)}
+    if repeated.settings:
+        complain(f"Not the same run: it differs in {', '.join(repeated.settings)}.")
+    about = {"repeats": run.id, "exact": repeated.is_exact, **dataclasses.asdict(repeated)}
     print_answer({"run": again.id, "status": again.status, **about})
-    return 0 if found.is_exact else 1
+    return 0 if repeated.is_exact else 1
 
 
 def _carried_out_again(store: RunStore, run: Run) -> Run:

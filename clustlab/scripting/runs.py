@@ -94,8 +94,8 @@ class OpenRun:
     def alarms(self) -> list[dict[str, Any]]:
         """What is odd about it, such as a collapse, with the steps that it holds for."""
         self._timeline.extend()
-        found = alarms_of_run(self._run, self._timeline)
-        return [{"title": ENTRIES[alarm.kind].title, **alarm.stored()} for alarm in found]
+        alarms = alarms_of_run(self._run, self._timeline)
+        return [{"title": ENTRIES[alarm.kind].title, **alarm.stored()} for alarm in alarms]
 
     # -- a step of it --------------------------------------------------------------------------
     def assignments(self, step: int = LAST, ids: Ids = "lasting") -> Array:

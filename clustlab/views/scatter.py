@@ -203,18 +203,18 @@ def tally(table: pd.DataFrame, by: str) -> list[tuple[str, str, int]]:
     if by == "cluster":
         counts = table["cluster"].value_counts()
         ids = sorted(counts.index.tolist(), key=lambda i: (i < 0, i))
-        found = [(cluster_name(i), theme.colour(i), int(counts[i])) for i in ids]
+        entries = [(cluster_name(i), theme.colour(i), int(counts[i])) for i in ids]
     elif by == "class":
         counts = table["class_id"].value_counts()
         names = dict(zip(table["class_id"], table["class"], strict=True))
         ids = sorted(counts.index.tolist(), key=lambda i: (i < 0, i))
-        found = [(names[i], theme.class_colour(i), int(counts[i])) for i in ids]
+        entries = [(names[i], theme.class_colour(i), int(counts[i])) for i in ids]
     elif by == "correct":
         counts, colours = table["correct"].value_counts(), correctness(table)
-        found = [(name, colours[name], int(counts[name])) for name in colours if name in counts]
+        entries = [(name, colours[name], int(counts[name])) for name in colours if name in counts]
     else:
-        found = []
-    return found if len(found) <= MAX_LEGEND else []
+        entries = []
+    return entries if len(entries) <= MAX_LEGEND else []
 
 
 def key(entries: Sequence[tuple[str, str, int]]) -> str:

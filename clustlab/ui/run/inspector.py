@@ -39,12 +39,12 @@ def _find(view: View) -> None:
 
     def find() -> None:
         text = state.ITEM_NAME.get()
-        found = items_named(view.dataset.item_names, text, MOST_FOUND)
-        if len(found) == 1:
-            session.pick(found[0])
-        elif found or text.strip():
-            session.select(found, f"Named {text.strip()!r}" if found else "")
-        state.NAME_NOT_FOUND.set("" if found else text.strip())
+        items = items_named(view.dataset.item_names, text, MOST_FOUND)
+        if len(items) == 1:
+            session.pick(items[0])
+        elif items or text.strip():
+            session.select(items, f"Named {text.strip()!r}" if items else "")
+        state.NAME_NOT_FOUND.set("" if items else text.strip())
 
     st.text_input(
         "Find by name",
