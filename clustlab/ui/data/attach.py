@@ -16,7 +16,7 @@ from clustlab.importing.name_index import NameIndex
 from clustlab.importing.plan import Choices
 from clustlab.registry import DatasetSpec
 from clustlab.ui import nav, session, state
-from clustlab.ui.markdown import plain
+from clustlab.ui.markdown import Markdown, plain
 from clustlab.ui.shared import Shared
 
 _KINDS = {"classes": "Classes", "clustering": "A clustering"}
@@ -174,7 +174,7 @@ class Columns:
 
 
 def _columns(
-    spec: type[DatasetSpec], upload: Any, preferred: Sequence[Sequence[str]], label: str
+    spec: type[DatasetSpec], upload: Any, preferred: Sequence[Sequence[str]], label: Markdown
 ) -> Columns:
     """Fields for the columns of a table, filled in with what they are taken for."""
 
