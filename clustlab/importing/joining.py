@@ -119,7 +119,13 @@ def join(entries: Entries, items: Items, *, must_be_all: bool) -> Joined:
             else f"Give each of the {items.n:,} items once, counted from 0.",
         )
     n_elsewhere = int((places == ELSEWHERE).sum()) + (0 if must_be_all else len(unknown))
-    return Joined(entry, n_elsewhere, f"Joined by {entries.key!r}.")
+    words = f"Joined by {entries.key!r}."
+    if entries.kind == "items" and entries.n < items.n:
+        words = (
+            f"Joined by {entries.key!r}, the numbers of items in this draw: numbers from another "
+            "draw would be of other items."
+        )
+    return Joined(entry, n_elsewhere, words)
 
 
 def _many(places: Array, shown: Callable[[int], str]) -> str:
@@ -139,13 +145,15 @@ def _places_of_items(entries: Entries, numbers: Array, items: Items) -> Array:
             f"{entries.origin}, since classes were made rarer.",
             "Give names in a column 'name', or rows of the file in a column 'row'.",
         )
-    if entries.key not in IN_WHOLE_DRAW and entries.n != len(items.numbered):
+    n = len(items.numbered)
+    is_of_all = entries.n < n and np.array_equal(np.sort(numbers), np.arange(entries.n))
+    if is_of_all and entries.key not in IN_WHOLE_DRAW:
         raise DataError(
-            f"{entries.origin} numbers {entries.n:,} items by {entries.key!r}, but there are "
-            f"{len(items.numbered):,} in this draw of {items.title!r}: of another draw, the same "
-            "numbers are other items.",
-            "Say which draw it is of. For some of its items, give each of the others an entry "
-            "that is empty, or names in a column 'name'.",
+            f"{entries.origin} numbers all of {entries.n:,} items by {entries.key!r}, but there "
+            f"are {n:,} in this draw of {items.title!r}: of another draw, the same numbers are "
+            "other items.",
+            "Say which draw it is of. If only the first items have a class, give the others an "
+            "entry that is empty, or -1.",
         )
     inside = (numbers >= 0) & (numbers < len(items.numbered))
     return np.where(inside, items.numbered[np.where(inside, numbers, 0)], UNKNOWN)

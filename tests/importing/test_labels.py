@@ -157,8 +157,12 @@ def test_numbers_of_items_are_those_that_pages_and_exports_show(tmp_path):
     assert (np.array(found.class_names)[found.labels] == signs).all()
     some = drawn_rows(N, 12, 3)
     of_draw = written(tmp_path, pd.DataFrame({"item": range(12), "sign": signs[some]}))
-    with pytest.raises(DataError, match="numbers 12 items by 'item', but there are 30"):
+    with pytest.raises(DataError, match="numbers all of 12 items by 'item', but there are 30"):
         labels.preview(of_draw, own.name, Choices(), RunStore())
+    few = written(tmp_path, pd.DataFrame({"item": [2, 7], "sign": signs[order[[2, 7]]]}), "few.csv")
+    found = labels.preview(few, own.name, Choices(), RunStore())
+    assert np.flatnonzero(found.labellings["sign"].labels >= 0).tolist() == sorted(order[[2, 7]])
+    assert "numbers from another draw would be of other items" in found.facts[0]
     params = {"n_samples": 12}
     found = labels.preview(of_draw, own.name, Choices(), RunStore(), params, 3).labellings["sign"]
     assert (np.array(found.class_names)[found.labels[some]] == signs[some]).all()
