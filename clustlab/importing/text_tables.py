@@ -21,6 +21,7 @@ LONGEST_LINE = 16 * 2**20  # letters
 LONGEST_FIELD = 2**20  # letters, such as those of a list of 50,000 numbers ...
 LONGEST_TEXT = 2**17  # ... and of a field of several lines, which a quote that is open makes
 CHUNK = 4 * 2**20  # letters of rows that are read together
+FIELD = 8  # letters as many as which a field counts beside its own, since it has a place
 MOST_COLUMNS = 100_000
 RAGGED_TOLD = 10  # lines of another length that are named
 csv.field_size_limit(LONGEST_FIELD)  # of this process; readers with less to expect look themselves
@@ -87,7 +88,7 @@ class TextTable:
                 continue
             waiting.append(fields)
             lines.append(line)
-            letters += sum(map(len, fields)) + len(fields)
+            letters += sum(map(len, fields)) + FIELD * len(fields)
             if letters >= CHUNK or len(waiting) == rows:
                 yield self._chunk(first, waiting, lines)
                 first += len(waiting)

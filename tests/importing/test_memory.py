@@ -1,16 +1,21 @@
 """Large files come in within little memory, each in a process of its own."""
 
+import io
 import resource
 import sys
+import tarfile
+import zipfile
 
 import numpy as np
+import pandas  # noqa: F401 - what a reader loads once is not what an import takes
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clustlab.importing import arrays, tables
+from clustlab.importing import arrays, images, tables
 from clustlab.importing.plan import Choices
 from tests.robust.hostile_folders import in_a_fork
+from tests.support.made_images import png
 from tests.support.odd_arrays import vectors
 
 MOST = 150.0  # MB beyond nothing
@@ -47,3 +52,53 @@ def test_a_table_in_one_piece_is_read_a_few_rows_at_a_time(tmp_path):
     pq.write_table(pa.table(columns), path, row_group_size=1_000_000, use_dictionary=False)
     assert path.stat().st_size > 1e6
     took(lambda: tables.bring_in(path, "Wide", Choices(), lambda text, share: None))
+
+
+def silent(text, share):
+    pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["zip", "tar", "parquet"])
+def test_many_images_of_few_bytes_are_not_held_at_once(tmp_path, kind):
+    """4,000 plain images of 128 x 128 pixels: less than 2 MB packed, 196 MB in colour."""
+    path, one = tmp_path / f"a.{kind}", png(size=(128, 128))
+    choices = Choices(size=(128, 128), colour="colour")
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for i in range(4000):
+                archive.writestr(f"{i}.png", one)
+    elif kind == "tar":
+        with tarfile.open(path, "w") as archive:
+            for i in range(4000):
+                about = tarfile.TarInfo(f"{i}.png")
+                about.size = len(one)
+                archive.addfile(about, io.BytesIO(one))
+    else:
+        pq.write_table(pa.table({"image": [one] * 4000}), path)
+    reader = tables if kind == "parquet" else images
+    took(lambda: reader.bring_in(path, "Plain", choices, silent))
+
+
+@pytest.mark.slow
+def test_a_tar_with_a_large_file_is_passed_over_in_pieces(tmp_path):
+    path, one = tmp_path / "a.tar.gz", png()
+    with tarfile.open(path, "w:gz", compresslevel=1) as archive:
+        for name, content in (("large.bin", bytes(300 * 2**20)), ("a.png", one)):
+            about = tarfile.TarInfo(name)
+            about.size = len(content)
+            archive.addfile(about, io.BytesIO(content))
+    took(lambda: images.bring_in(path, "Tar", Choices(), silent))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["1.25", ""])
+def test_a_table_of_text_is_read_a_few_rows_at_a_time(tmp_path, cell):
+    """Of numbers, and of fields that are empty, which have no letters to be counted."""
+    path = tmp_path / "a.csv"
+    rows = 5_000 if cell else 22_000
+    with path.open("w") as file:
+        file.write(",".join(f"c{i}" for i in range(1000)) + "\n")
+        for i in range(rows):
+            file.write(f"{i % 7}.5,{','.join([cell] * 999)}\n")
+    took(lambda: tables.bring_in(path, "Text", Choices(features=("c0",)), silent))
