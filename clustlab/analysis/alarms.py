@@ -195,15 +195,15 @@ def course_of_log(run: Run, own: Sequence[Scalar] = ()) -> Course:
     log = run.log
     phases = [str(record["phase"]) for record in log]
     n_clusters = np.array([record["n_clusters"] for record in log], dtype=np.int64)
-    unknown = np.full(len(log), np.nan)
+    unknown = np.full((4, len(log)), np.nan)  # a row each: who knows one figure fills it in
     loss, scalars = _scalars_of(log, own)
     return Course(
         phases,
         n_clusters,
-        n_occupied=unknown,
-        evenness=unknown,
-        changed=unknown,
-        confidence=unknown,
+        n_occupied=unknown[0],
+        evenness=unknown[1],
+        changed=unknown[2],
+        confidence=unknown[3],
         loss=loss,
         scalars=scalars,
         roles=[phase.role for phase in step_phases(run)],

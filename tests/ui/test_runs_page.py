@@ -4,6 +4,7 @@ import io
 import zipfile
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from clustlab import registry
@@ -253,3 +254,13 @@ def test_a_score_of_nearly_one_is_not_shown_as_one(runs):
     assert runs_page._shown(SCORES["acc"], 0.9996) == 0.999
     assert runs_page._shown(SCORES["n_occupied"], 10) == 10
     assert runs_page._shown(SCORES["nmi"], None) is None
+
+
+def test_a_run_that_ended_in_a_collapse_says_so_in_the_table_and_with_its_verdict(runs):
+    even, one = np.arange(60) % 6, np.zeros(60, dtype=int)
+    steps = [made_runs.hard(even, 6, loss=1.0), *[made_runs.hard(one, 6, loss=0.5)] * 3]
+    run = made_runs.write(runs, steps, made_runs.dataset(60), method="dec")
+    (frame,) = [d.value for d in visit("runs").dataframe]
+    assert frame["status"].tolist() == ["done, but collapse, empty clusters"]
+    (verdict,) = [m.value for m in visit("train", run=run.id).markdown if "**DEC**" in m.value]
+    assert verdict.index("Collapse, Empty clusters.") < verdict.index("**DEC**")
