@@ -18,7 +18,7 @@ from clustlab.training.worker import execute, new_run
 
 ROOT = Path(__file__).parents[2]
 TRAIN = ("train", "--dataset", "toy", "--method", "fake", "--data", "n=40")
-KEYS = ["run", "status", "steps", "seconds", *OF_ONE_STEP]
+KEYS = ["run", "status", "steps", "seconds", "alarms_at_end", *OF_ONE_STEP]
 
 
 @pytest.fixture
