@@ -298,7 +298,9 @@ class RunStore:
         path = self._new_folder(spec)
         try:
             about = {"method_title": method_title, "dataset_title": dataset_title}
-            about |= {"data_key": data_key, "content": content_of(spec)}
+            about["data_key"] = data_key
+            if content := content_of(spec):
+                about["content"] = content
             return self._laid_down(path, spec, about, changed, begins_with)
         except BaseException:  # half a run is none
             shutil.rmtree(path, ignore_errors=True)
@@ -316,7 +318,7 @@ class RunStore:
         manifest = {
             "schema": SCHEMA,
             "spec": dataclasses.asdict(spec),
-            **{name: value for name, value in about.items() if value},
+            **about,
             "created": time.time(),
             "version": clustlab.__version__,
         }

@@ -97,7 +97,7 @@ def test_from_a_question_to_a_run_without_the_answer(page, address, store, run, 
     settle(page)
     page.get_by_role("button", name="Save as basket").click()
     page.get_by_role("textbox", name="Name of the basket").fill("Odd ones")
-    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_test_id("stForm").get_by_role("button", name="Save", exact=True).click()
     see(page, "Saved .* as the basket 'Odd ones'")
     (file,) = (store.root / "_baskets").glob("*/*.json")
     indices = json.loads(file.read_text())["indices"]

@@ -59,10 +59,6 @@ def go_through(root: Path, pages: Sequence[str], good: dict[str, dict[str, objec
     assert command("show", HOSTILE, "--runs", str(root))[0] in (0, 2)
     assert command("compare", HOSTILE, other, "--runs", str(root))[0] in (0, 2)
     assert command("compare", other, HOSTILE, "--runs", str(root))[0] in (0, 2)
-    file = root.parent / "page.html"
-    assert (
-        command("page", HOSTILE, "-o", str(file), "--runs", str(root))[0] == 2 - 2 * file.exists()
-    )
     for page in pages:
         visit(page, HOSTILE)
     if pages:

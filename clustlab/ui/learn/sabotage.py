@@ -23,7 +23,7 @@ from clustlab.ui.widgets import live, panels
 from clustlab.views import curves
 
 SIDES = ("broken", "guarded")
-HEIGHT = 250
+HEIGHT = 220  # with all that is said of the two runs on one screen
 TITLES = {  # of the methods, which a page need not import
     "dec": "DEC",
     "deepcluster": "DeepCluster",
