@@ -341,14 +341,18 @@ or what that is called."""
 
 
 def size_remarks(cls: type, values: Mapping[str, Any], n: int) -> list[str]:
-    """What to say of settings that ask for more than n items can give; absent ones are defaults."""
+    """What to say of settings that ask for more than n items can give; absent ones are defaults.
+
+    Of what is no number, as somebody may have typed it, nothing is said: its field says it.
+    """
     known = schema(cls)
     value_of = {p.name: values.get(p.name, p.default) for p in known}
-    compared = min([n, *(value_of[p.name] for p in known if p.caps_items)])
+    caps = [value_of[p.name] for p in known if p.caps_items]
+    compared = min([n, *(cap for cap in caps if isinstance(cap, int | float))])
     remarks = []
     for p in known:
         value = value_of[p.name]
-        if p.of_items is None or value is None:
+        if p.of_items is None or not isinstance(value, int | float):
             continue
         most = int(p.of_items.share * compared)
         if value > most:

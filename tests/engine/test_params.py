@@ -218,6 +218,14 @@ def test_only_the_items_that_are_compared_count():
     assert "more than half of the 600 items that are compared, of 9,000" in remark
 
 
+@pytest.mark.parametrize("typed", ["Infinity", "abc", "", None])
+@pytest.mark.parametrize("name", registry.methods())
+def test_nothing_is_remarked_upon_what_is_no_number(name, typed):
+    known = [p for p in schema(registry.method(name)) if p.of_items or p.caps_items]
+    values = {p.name: typed for p in known if p.none_word}
+    assert all(typed is None or repr(typed) not in text for text in remarks(name, 100, **values))
+
+
 @pytest.mark.parametrize("name", registry.methods())
 def test_nothing_is_remarked_upon_the_presets_on_an_ordinary_set(name):
     for values in registry.method(name).presets.values():
