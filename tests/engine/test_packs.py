@@ -311,7 +311,7 @@ BAD = {
     "newer run": (newer_run, "made by a newer version.*Update clustlab"),
     "upwards": (lambda p: with_file(p, "../evil"), "leads elsewhere"),
     "upwards within": (lambda p: with_file(p, "_data/../evil"), "leads elsewhere"),
-    "absolute": (lambda p: with_file(p, "/tmp/evil"), "leads elsewhere"),
+    "absolute": (lambda p: with_file(p, "/evil"), "leads elsewhere"),
     "drive": (lambda p: with_file(p, "C:\\evil"), "leads elsewhere"),
     "hidden": (lambda p: with_file(p, "_data/.evil/x"), "leads elsewhere"),
     "unnamed run": (lambda p: with_file(p, "other/manifest.json"), "leads elsewhere"),
