@@ -37,8 +37,12 @@ def _sources(texts: Sequence[str]) -> str:
 
 
 def filled(template: str, **values: str) -> bytes:
-    """Asset in which each `{{NAME}}` is replaced, once for all: what comes in is left as it is."""
-    text = re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], asset(template))
+    """Page with the body in an asset and the head of all pages, each `{{NAME}}` of them replaced.
+
+    That is done once for all: what comes in is left as it is.
+    """
+    whole = asset("head.html") + asset(template)
+    text = re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], whole)
     return text.encode("utf-8", "replace")
 
 

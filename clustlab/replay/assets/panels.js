@@ -41,6 +41,16 @@ export function isWrong(page, side, place, i) {
   return side.part("class_of", place)[cluster] !== page.labels[i];
 }
 
+// How the tiles of items look on a sheet at a step: their size, frame and mark.
+export function tileLook(page, side, place) {
+  const clusters = side.part("cluster", place);
+  return {
+    side: tileSide(page.facts.atlas.side),
+    frame: (item) => colourOf(page, clusters[item]),
+    isWrong: (item) => isWrong(page, side, place, item),
+  };
+}
+
 // -- the head of a run ---------------------------------------------------------------------------
 export function createHead(element, page, side) {
   const { facts } = page;
@@ -211,11 +221,7 @@ export function createInspector(element, page, actions) {
       const row = createSheet(box, page, { onPick: actions.pick, onHover: actions.hover, words: (i) => itemWords(page, i) });
       row.show(
         [near.slice(0, ACROSS), near.slice(ACROSS)],
-        {
-          side: tileSide(facts.atlas.side),
-          frame: (i) => colourOf(page, clusters[i]),
-          isWrong: (i) => isWrong(page, side, place, i),
-        },
+        tileLook(page, side, place),
         `${words}. Arrow keys go from one to the next, Enter opens one.`,
       );
       return [el("div", {}, el("p", { class: "quiet" }, words), box)];
@@ -303,21 +309,14 @@ export function createInspector(element, page, actions) {
     const more = items.length - MOST_TILES;
     if (more > 0) parts.push(el("p", { class: "quiet" }, `and ${count(more)} more`));
     rebuilt(selection, ...parts);
-    const tile = tileSide(facts.atlas.side);
-    const across = sheet.columns(tile);
+    const across = sheet.columns(tileSide(facts.atlas.side));
     const rows = [];
     for (let i = 0; i < Math.min(items.length, MOST_TILES); i += across) {
       rows.push(items.slice(i, Math.min(i + across, MOST_TILES)));
     }
-    const clusters = side.part("cluster", place);
     sheet.show(
       rows,
-      {
-        side: tile,
-        frame: (item) => colourOf(page, clusters[item]),
-        isWrong: (item) => isWrong(page, side, place, item),
-        picked: state.picked,
-      },
+      { ...tileLook(page, side, place), picked: state.picked },
       `${state.title}: ${plural(items.length, "item")}. Arrow keys go from one to the next, Enter opens one.`,
     );
   }

@@ -5,7 +5,7 @@ import {
   button, clusterName, clusterWords, count, el, guide, percent, plural, ramp, rebuilt,
 } from "./drawing.js";
 import { createMap } from "./map.js";
-import { chip, colourOf, isNoise, isWrong, itemWords } from "./panels.js";
+import { chip, colourOf, isNoise, isWrong, itemWords, tileLook } from "./panels.js";
 import { createSheet, pitchOf, tileSide } from "./sheets.js";
 import { createTable } from "./tables.js";
 
@@ -213,19 +213,13 @@ export function createClusters(element, page, side, actions) {
         members.get(Math.min(clusters[i], facts.n_ids))?.push(i);
       }
       const compare = ORDERS[state.order][1](side, place);
-      const tile = tileSide(facts.atlas.side);
       rebuilt(heads, ...ids.map((cluster) => head(cluster, place)));
-      const across = sheet.columns(tile); // in the room that the heads leave
+      const across = sheet.columns(tileSide(facts.atlas.side)); // in the room that the heads leave
       const rows = ids.map((cluster) => members.get(cluster).sort(compare).slice(0, across));
       const words = ORDERS[state.order][0].toLowerCase();
       sheet.show(
         rows,
-        {
-          side: tile,
-          frame: (item) => colourOf(page, clusters[item]),
-          isWrong: (item) => isWrong(page, side, place, item),
-          picked: state.picked,
-        },
+        { ...tileLook(page, side, place), picked: state.picked },
         `A row of ${facts.noun}s for each cluster, ${words}. Arrow keys go from one to the next, Enter opens one.`,
       );
       Object.keys(ORDERS).forEach((order, i) => orders[i].setAttribute("aria-pressed", String(order === state.order)));
