@@ -36,8 +36,8 @@ for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
 # What tests leave is little beside all that they import, and looking through that takes long.
 gc.set_threshold(50_000, 20, 20)
 
-# The first worker gets the tests in a browser, which take longest: the others come second.
-if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0":
+# The first two workers get the tests in a browser, which take longest: the others come second.
+if os.environ.get("PYTEST_XDIST_WORKER", "gw0") not in ("gw0", "gw1"):
     os.nice(5)
 
 import hypothesis  # noqa: E402
@@ -56,20 +56,26 @@ hypothesis.settings.load_profile("clustlab")
 
 
 def pytest_collection_modifyitems(items):
-    """Tests in a browser come first, then files with long ones."""
+    """Tests in a browser come first, folder by folder, then files with long ones."""
     long = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (not item.get_closest_marker("browser"), item.path not in long))
+    items.sort(
+        key=lambda item: (
+            not item.get_closest_marker("browser"),
+            str(item.path.parent) if item.get_closest_marker("browser") else "",
+            item.path not in long,
+        )
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """A file belongs to one worker, and so do all tests in a browser: they share app and runs."""
+    """A file belongs to one worker; so does a folder of browser tests: they share app and runs."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             file = nodeid.split("::")[0]
-            return "browser" if file.startswith("tests/browser/") else file
+            return file.rpartition("/")[0] if file.startswith("tests/browser/") else file
 
     return ByFile(config, log)
 

@@ -48,7 +48,7 @@ def test_the_whole_check_ends_with_the_count_of_tests(check):
     status, output, asked = check()
     assert (status, output) == (0, "3 passed in 1.00s\n")
     assert "not browser" not in asked
-    assert f"--numprocesses {os.sysconf('SC_NPROCESSORS_ONLN') + 1} " in asked
+    assert f"--numprocesses {os.sysconf('SC_NPROCESSORS_ONLN') + 2} " in asked
 
 
 def test_the_quick_check_leaves_out_what_is_long(check):

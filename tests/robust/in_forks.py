@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import gc
 import os
 import resource
 import signal
@@ -34,6 +35,7 @@ def in_a_fork(action: Callable[[], None], seconds: float) -> tuple[str, float, f
         code = 1
         try:
             os.dup2(writer, 2)
+            gc.freeze()  # to look through all that was imported would copy it
             _, _, about = Path("/proc/self/status").read_text().partition("VmData:")
             most = 1024 * int(about.split()[0]) + MEMORY
             resource.setrlimit(resource.RLIMIT_DATA, (most, most))
