@@ -169,26 +169,26 @@ class Context:
             finally:
                 self.in_phase = False
 
-    def batches(self, n: int, size: int) -> Iterator[Array]:
-        """Index arrays that cover 0..n-1 once, shuffled; every batch is a pause point.
+    def batches(self, n: int, size: int) -> Iterator[torch.Tensor]:
+        """Item numbers that cover 0..n-1 once, shuffled; every batch is a pause point.
 
-        A last batch of a single item joins the one before it, since batch statistics need two.
+        Each is (b,) int64 on the device, where the order of all items is taken at once. A last
+        batch of a single item joins the one before it, since batch statistics need two.
         """
         order = self.rng.permutation(n)
         yield from self.slices(order, size)
 
-    def slices(self, order: Array, size: int) -> Iterator[Array]:
-        """Consecutive parts of an index array; every part is a pause point."""
-        starts = list(range(0, len(order), size))
-        if len(starts) > 1 and len(order) - starts[-1] == 1:
-            starts.pop()
-        self.n_batches = len(starts)
-        for self.batch, start in enumerate(starts):
+    def slices(self, order: Array, size: int) -> Iterator[torch.Tensor]:
+        """Consecutive parts of item numbers (m,) or rows of such, see `batches`."""
+        numbers = torch.from_numpy(order).to(self.device)
+        parts = batch_slices(len(order), size)
+        self.n_batches = len(parts)
+        for self.batch, part in enumerate(parts):
             self.poll()
-            yield order[start : None if start == starts[-1] else start + size]
+            yield numbers[part]
 
-    def draws(self, n: int, size: int) -> Iterator[Array]:
-        """Index arrays (size,), each drawn anew from 0..n-1; every one is a pause point.
+    def draws(self, n: int, size: int) -> Iterator[torch.Tensor]:
+        """Item numbers (size,), each drawn anew from 0..n-1; every one is a pause point.
 
         There are n // size of them. Within one no item comes twice. With fewer items than `size`,
         one batch holds them all.
@@ -197,7 +197,7 @@ class Context:
         self.n_batches = count = n // size
         for self.batch in range(count):
             self.poll()
-            yield self.rng.choice(n, size, replace=False)
+            yield torch.from_numpy(self.rng.choice(n, size, replace=False)).to(self.device)
 
     def poll(self) -> None:
         """Pause here if asked to; raise `Cancelled` if asked to stop."""
@@ -270,6 +270,15 @@ class Context:
             torch.cuda.set_rng_state(state["cuda"], self.device)
         if "mps" in state and self.device.type == "mps":
             torch.mps.set_rng_state(state["mps"])
+
+
+def batch_slices(n: int, size: int) -> list[slice]:
+    """Where the batches of n items begin and end; a last one of a single item joins the others."""
+    starts = list(range(0, n, size))
+    if len(starts) > 1 and n - starts[-1] == 1:
+        starts.pop()
+    ends = [*starts[1:], n][: len(starts)]
+    return [slice(start, end) for start, end in zip(starts, ends, strict=True)]
 
 
 class _InHalfPrecision:

@@ -136,9 +136,10 @@ def pair_loss(s: Tensor, similar: Tensor, dissimilar: Tensor) -> Tensor:
     similar, dissimilar : Tensor
         Chosen pairs (n, n), bool.
     """
-    costs = s[similar].clamp_min(MOST_SURE).log().sum()
-    costs = costs + (1 - s[dissimilar]).clamp_min(MOST_SURE).log().sum()
-    return -costs / (similar.sum() + dissimilar.sum()).clamp_min(1)
+    # all pairs, since picking some makes the host wait for a GPU
+    costs = s.clamp_min(MOST_SURE).log() * similar
+    costs = costs + (1 - s).clamp_min(MOST_SURE).log() * dissimilar
+    return -costs.sum() / (similar.sum() + dissimilar.sum()).clamp_min(1)
 
 
 class Network(nn.Module):
@@ -290,7 +291,7 @@ class DAC(ChangedCopies):
         upper, lower = thresholds(lam)
         views = self.augmentation
         n = len(inputs)
-        total = torch.zeros(4, dtype=torch.float64)
+        total, pairs = torch.zeros(3, dtype=torch.float64, device=ctx.device), 0
         for _ in range(self.passes):
             for index in ctx.batches(n, even_batch(n, self.batch_size)):
                 x = inputs[index]
@@ -304,10 +305,10 @@ class DAC(ChangedCopies):
                 ctx.at("learn")
                 loss = pair_loss(rows @ rows.T, similar, dissimilar)
                 descend(optimiser, loss)
-                counts = (similar.sum(), dissimilar.sum(), similar.numel() - len(index))
-                batch_totals = [float(loss.detach()) * len(index), *(float(c) for c in counts)]
-                total += torch.tensor(batch_totals, dtype=torch.float64)
-        loss_sum, same, different, pairs = total.tolist()
+                sums = (loss.detach() * len(index), similar.sum(), dissimilar.sum())
+                total += torch.stack([each.double() for each in sums])
+                pairs += similar.numel() - len(index)
+        loss_sum, same, different = total.tolist()
         return {
             "loss": loss_sum / (n * self.passes),
             "upper_threshold": upper,

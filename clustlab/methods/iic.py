@@ -88,7 +88,7 @@ VIEWS = Augmentation(
 
 
 def iic_loss(p: Tensor, p_prime: Tensor, lam: float = 1.0) -> Tensor:
-    """Negative mutual information of two sets of cluster probabilities, a scalar in nats.
+    """Negative mutual information of two sets of cluster probabilities in nats, (...), or a scalar.
 
     With `lam` 1 it lies in [-ln k, 0]: 0 for answers that tell nothing about each other, -ln k
     for sure, equal and equally frequent ones. Larger values reward equal frequency more. Ji et
@@ -97,16 +97,17 @@ def iic_loss(p: Tensor, p_prime: Tensor, lam: float = 1.0) -> Tensor:
     Parameters
     ----------
     p, p_prime : Tensor
-        Cluster probabilities (n, k) of the items and of their changed copies, in the same order.
+        Cluster probabilities (..., n, k) of the items and of their changed copies, in the same
+        order; axes in front, such as heads, have a loss each.
     lam : float
         Weight of the entropy of the marginals.
     """
     joint = joint_probabilities(p, p_prime)
-    marginal = joint.sum(0)
+    marginal = joint.sum(-1)
     tiny = torch.finfo(joint.dtype).tiny  # keeps the gradient of 0 ln 0 finite
     # both marginals are equal, so their two terms are one
-    balance = 2 * lam * (marginal * marginal.clamp_min(tiny).log()).sum()
-    return balance - (joint * joint.clamp_min(tiny).log()).sum()
+    balance = 2 * lam * (marginal * marginal.clamp_min(tiny).log()).sum(-1)
+    return balance - (joint * joint.clamp_min(tiny).log()).sum((-2, -1))
 
 
 class Network(nn.Module):
@@ -315,11 +316,9 @@ class _Run:
 
     def _losses(self, clean: list[Tensor], changed: list[Tensor]) -> Tensor:
         """Mean loss over the heads of each group, (1,) or (2,)."""
-        weight, means = self.settings.balance_weight, []
-        for p, p_prime in zip(clean, changed, strict=True):
-            losses = [iic_loss(a, b, weight) for a, b in zip(p, p_prime, strict=True)]
-            means.append(torch.stack(losses).mean())
-        return torch.stack(means)
+        weight = self.settings.balance_weight
+        groups = zip(clean, changed, strict=True)
+        return torch.stack([iic_loss(p, p_prime, weight).mean() for p, p_prime in groups])
 
     def _pass(self) -> _Pass:
         s, ctx, inputs, network = self.settings, self.ctx, self.inputs, self.network
@@ -346,15 +345,14 @@ class _Run:
         s, ctx, inputs = self.settings, self.ctx, self.inputs
         ctx.at("choose head")
         now = self._pass()
-        pairs = list(zip(now.p, now.p_prime, strict=True))
-        by_head = [float(iic_loss(a, b, s.balance_weight)) for a, b in pairs]
+        by_head = iic_loss(now.p, now.p_prime, s.balance_weight).tolist()
         if not self.changed.value:
             self.chosen.value = int(np.argmin(by_head))
         chosen = self.chosen.value
         p = now.p[chosen]
         scalars = {
             **losses,
-            "mutual_information": -float(iic_loss(*pairs[chosen])),
+            "mutual_information": -float(iic_loss(p, now.p_prime[chosen])),
             "mutual_information_ceiling": math.log(s.n_clusters),
             "chosen_head": chosen + 1,
             **head_agreement(now.p),

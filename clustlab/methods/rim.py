@@ -212,8 +212,8 @@ class RIM:
         for _ in ctx.phase("fit k-means", START_EPOCHS * fitted):
             change_rate(optimiser, ctx.interventions())
 
-            def misfit(scores: Tensor, index: Array) -> Tensor:
-                target = pseudo_labels.value[torch.from_numpy(index).to(ctx.device)]
+            def misfit(scores: Tensor, index: Tensor) -> Tensor:
+                target = pseudo_labels.value[index]
                 return functional.cross_entropy(scores, target)
 
             losses = {"cross_entropy": self._epoch(network, optimiser, inputs, misfit, ctx)}
@@ -252,7 +252,7 @@ class RIM:
         network: Classifier,
         optimiser: torch.optim.Optimizer,
         inputs: Inputs,
-        loss_of: Callable[[Tensor, Array], Tensor],
+        loss_of: Callable[[Tensor, Tensor], Tensor],
         ctx: Context,
     ) -> float:
         """Mean loss over one pass of training; it is given the scores and the item numbers."""

@@ -61,7 +61,7 @@ import torch
 from torch import Tensor, nn
 
 from clustlab import params
-from clustlab.context import Cell, Context
+from clustlab.context import Cell, Context, batch_slices
 from clustlab.parts.clustering.balance import inverse_size_weights
 from clustlab.parts.clustering.code_clusters import (
     COMPONENTS,
@@ -114,15 +114,17 @@ HIDDEN, PROJECTED, SHOWN = 256, 64, 8  # widths of the projection, items on the 
 def scan_loss(p: Tensor, p_prime: Tensor, entropy_weight: float = 5.0) -> Tensor:
     """Consistency minus weighted entropy, a scalar in nats. Van Gansbeke et al. 2020, eq. 2.
 
+    Of several heads, their mean.
+
     Parameters
     ----------
     p, p_prime : Tensor
-        Cluster probabilities (n, k) of items and of a neighbour of each. The entropy is that of
-        `p` alone.
+        Cluster probabilities (n, k) of items and of a neighbour of each, or (heads, n, k). The
+        entropy is that of `p` alone.
     entropy_weight : float
         Lambda in the paper.
     """
-    return consistency(p, p_prime) - entropy_weight * marginal_entropy(p)
+    return consistency(p, p_prime) - entropy_weight * marginal_entropy(p).mean()
 
 
 class Network(nn.Module):
@@ -338,13 +340,13 @@ class _Run:
         ctx.at("agree")
         self.network.train()
         n, size = len(self.inputs), s.cluster_batch_size or s.batch_size
-        for index in ctx.batches(n, even_batch(n, size)):
-            drawn = table[index, ctx.rng.integers(0, table.shape[1], len(index))]
+        order = ctx.rng.permutation(n)
+        drawn = table[order, ctx.rng.integers(0, table.shape[1], n)]
+        for pair in ctx.slices(np.stack((order, drawn), 1), even_batch(n, size)):
             # drawn apart, or the network could go by what the two changes have in common
-            both = torch.cat((self.views(self.inputs[index]), self.views(self.inputs[drawn])))
-            p, p_prime = self.network(both).split(len(index), 1)  # (heads, b, k) each
-            losses = [scan_loss(a, b, s.entropy_weight) for a, b in zip(p, p_prime, strict=True)]
-            descend(self.clustering, torch.stack(losses).mean())
+            both = torch.cat([self.views(self.inputs[index]) for index in pair.T])
+            p, p_prime = self.network(both).split(len(pair), 1)  # (heads, b, k) each
+            descend(self.clustering, scan_loss(p, p_prime, s.entropy_weight))
 
     def intervene(self, wanted: Wanted, optimiser: torch.optim.Optimizer) -> None:
         """Change the learning rate, or clusters of the chosen head, which stays chosen."""
@@ -375,13 +377,15 @@ class _Run:
         weights = inverse_size_weights(pseudo_labels[confident].cpu().numpy(), s.n_clusters)
         weight = torch.from_numpy(weights).to(ctx.device)
         total, size = torch.zeros((), device=ctx.device), s.label_batch_size or s.batch_size
-        for index in ctx.batches(n, even_batch(n, size)):
-            places = torch.from_numpy(index).to(ctx.device)
-            sure = confident[places]
-            if not bool(sure.any()):  # a step without a loss would still move by its momentum
+        size = even_batch(n, size)
+        order, is_sure = ctx.rng.permutation(n), confident.cpu().numpy()
+        teaches = [is_sure[order[part]].any() for part in batch_slices(n, size)]
+        for places in ctx.slices(order, size):
+            if not teaches[ctx.batch]:  # a step without a loss would still move by its momentum
                 continue
+            sure = confident[places]
             # all items pass, since batches of the confident alone would mislead BatchNorm
-            p = self.network(self.views(self.inputs[index]))[self.chosen.value]
+            p = self.network(self.views(self.inputs[places]))[self.chosen.value]
             loss = self_label_loss(p, pseudo_labels[places], sure, weight)
             descend(self.labelling, loss)
             total += loss.detach() * sure.sum()

@@ -283,13 +283,13 @@ def test_continuing_a_finished_run_skips_the_pretext():
 def test_each_phase_has_its_own_batches(monkeypatch):
     sizes = {}
     ctx = Context(0)
-    batches = ctx.batches
+    slices = ctx.slices
 
-    def counted(n, size):
+    def counted(order, size):
         sizes.setdefault(ctx.phase_name, set()).add(size)
-        return batches(n, size)
+        return slices(order, size)
 
-    monkeypatch.setattr(ctx, "batches", counted)
+    monkeypatch.setattr(ctx, "slices", counted)
     run(blocks(60), ctx, cluster_batch_size=10, label_batch_size=30, threshold=0.1, n_heads=1)
     assert (sizes["cluster"], sizes["self-label"]) == ({10}, {30})
     groups = [ctx._parts[f"{name} optimiser"].param_groups[0] for name in ("pretext", "label")]

@@ -99,11 +99,12 @@ def test_half_precision_is_lifted():
     assert loss.dtype == torch.float32
 
 
-def test_many_items_are_summed_in_parts(monkeypatch):
-    p, q = random_probabilities(0, 100, 5), random_probabilities(1, 100, 5)
-    whole = float(iic_loss(p, q))
-    monkeypatch.setattr("clustlab.parts.losses.simplex.CELLS", 7 * 25)
-    assert float(iic_loss(p, q)) == pytest.approx(whole, abs=1e-12)
+@pytest.mark.parametrize("lam", [1.0, 1.5])
+def test_heads_have_their_losses_from_one_call(lam):
+    heads = [(random_probabilities(i, 40, 5), random_probabilities(9 + i, 40, 5)) for i in range(3)]
+    p, q = (torch.stack(each) for each in zip(*heads, strict=True))
+    one_by_one = [float(iic_loss(a, b, lam)) for a, b in heads]
+    assert iic_loss(p, q, lam).tolist() == pytest.approx(one_by_one, abs=1e-12)
 
 
 # --- the method ---------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def evenness(levels: list[Tensor], alive: Tensor) -> Tensor:
         masses = level.logsumexp(0) - math.log(len(level))  # ln of the mean
         pairs = masses.view(-1, 2).mean(1)
         if t == len(levels):
-            pairs = pairs[alive.view(-1, 2).all(1)]
+            pairs = pairs * alive.view(-1, 2).all(1)
         total = total - pairs.sum() * 2.0**-t
     return total
 

@@ -349,7 +349,7 @@ class DeepCluster(EncoderSettings):
         total = torch.zeros((), device=ctx.device)
         for index in ctx.slices(order, even_batch(n, self.batch_size)):
             scores = network(views(inputs[index]))
-            target = targets[torch.from_numpy(index).to(ctx.device)]
+            target = targets[index]
             loss = functional.cross_entropy(scores, target, weight)
             optimiser.zero_grad()
             head_optimiser.zero_grad()

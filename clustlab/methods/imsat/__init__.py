@@ -286,8 +286,8 @@ class _Training:
         learner = Learner(self.network, self.optimiser, self.inputs, size)
         learner.intervene(units(self.network, self.inputs, self.ctx), wanted, self.ctx)
 
-    def batches(self) -> Iterator[Array]:
-        """Index arrays of the batches of one epoch."""
+    def batches(self) -> Iterator[Tensor]:
+        """Item numbers of the batches of one epoch."""
         n, size = len(self.inputs), self.settings.batch_size
         if self.settings.batches == "draws":
             return self.ctx.draws(n, size)
@@ -300,9 +300,8 @@ class _Training:
         samples = settings.samples(len(self.inputs))
         seen = torch.zeros(len(self.inputs), dtype=torch.bool, device=self.ctx.device)
         total = torch.zeros((), device=self.ctx.device)
-        for index in self.batches():
-            rows = torch.from_numpy(index).to(self.ctx.device)
-            x = self.inputs[index]
+        for rows in self.batches():
+            x = self.inputs[rows]
             self.ctx.at("classify")
             scores = self.network(x)
             self.ctx.at("change")
@@ -317,7 +316,7 @@ class _Training:
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
-            total += loss.detach() * (len(index) / samples)
+            total += loss.detach() * (len(rows) / samples)
             divergences[rows], seen[rows] = divergence.detach(), True
         return {"loss": float(total), "divergence": float(divergences[seen].mean())}
 
@@ -329,7 +328,7 @@ class _Training:
         sizes = self.sizes.value
         direction = start
         if kind == "vat":
-            probe = PROBE * float(sizes.mean())
+            probe = PROBE * sizes.mean()
             direction = adversarial_direction(self.network, x, scores, start, probe)
         return direction * sizes[rows].view(-1, *[1] * (x.ndim - 1))
 

@@ -35,7 +35,7 @@ def unit(direction: Tensor) -> Tensor:
 
 
 def adversarial_direction(
-    network: nn.Module, x: Tensor, scores: Tensor, start: Tensor, probe: float
+    network: nn.Module, x: Tensor, scores: Tensor, start: Tensor, probe: float | Tensor
 ) -> Tensor:
     """Directions of length 1 in which the answers change most, (b, *shape), found in one step.
 
@@ -50,7 +50,7 @@ def adversarial_direction(
         Items (b, *shape) and their scores.
     start : Tensor
         Directions of length 1 to start from.
-    probe : float
+    probe : float or Tensor
         Length of that way.
     """
     with torch.enable_grad():

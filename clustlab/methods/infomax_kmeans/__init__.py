@@ -90,11 +90,14 @@ def jensen_shannon(scores: Tensor) -> Tensor:
         Scores (b, b, m) of each code for each place of each image. The diagonal belongs together;
         everything else does not, and every place counts equally.
     """
-    own = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
-    belonging = (math.log(2) - functional.softplus(-scores[own])).mean()
-    if len(scores) == 1:  # there is nobody else
+    n = len(scores)
+    belonging = (math.log(2) - functional.softplus(-scores.diagonal())).mean()
+    if n == 1:  # there is nobody else
         return belonging
-    return belonging - (functional.softplus(scores[~own]) - math.log(2)).mean()
+    # all of them, since picking some makes the host wait for a GPU
+    others = 1 - torch.eye(n, dtype=scores.dtype, device=scores.device)
+    apart = (functional.softplus(scores) - math.log(2)).mean(2) * others
+    return belonging - apart.sum() / (n * (n - 1))
 
 
 def score_table(codes: Tensor, places: Tensor) -> Tensor:

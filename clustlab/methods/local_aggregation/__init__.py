@@ -359,10 +359,9 @@ class _Run:
         rate = self.rate_factor.set(rate, self.optimiser)
         self.network.train()
         total = torch.zeros((), device=ctx.device)
-        for index in ctx.batches(n, even_batch(n, s.batch_size)):
+        for rows in ctx.batches(n, even_batch(n, s.batch_size)):
             ctx.at("encode")
-            v = self.network(self.views(self.inputs[index]))
-            rows = torch.from_numpy(index).to(ctx.device)
+            v = self.network(self.views(self.inputs[rows]))
             if aggregate:
                 ctx.at("aggregate")
                 neighbours = neighbourhood(
@@ -374,7 +373,7 @@ class _Run:
             descend(self.optimiser, loss)
             ctx.at("remember")
             remember(self.memory_bank.value, rows, v, s.memory)
-            total += loss.detach() * len(index)
+            total += loss.detach() * len(rows)
         return float(total) / n, rate
 
     def look(self, scalars: Mapping[str, float], *, fresh: bool = False) -> Snapshot:

@@ -179,11 +179,10 @@ class Layout:
         """
         due = ((done + 1) * self.rate).floor() > (done * self.rate).floor()
         edges = due.nonzero()[:, 0].cpu().numpy()
-        for batch in ctx.slices(ctx.rng.permutation(edges), max(1, self.n // 2)):
-            edge = torch.from_numpy(batch).to(points.device)
+        for edge in ctx.slices(ctx.rng.permutation(edges), max(1, self.n // 2)):
             head, tail = self.head[edge], self.tail[edge]
             pull = self._pull(points[head] - points[tail])
-            drawn = ctx.rng.integers(self.n, size=(len(batch), REPELLED))
+            drawn = ctx.rng.integers(self.n, size=(len(edge), REPELLED))
             strangers = torch.from_numpy(drawn).to(points.device)
             push = self._push(points[head][:, None] - points[strangers]).sum(1)
             points.index_add_(0, head, step * (pull + push))

@@ -96,11 +96,10 @@ class Learner:
         self.network.train()
         chance = torch.from_numpy(ctx.rng.random(n)).to(members.device, torch.float32)
         # all items pass, since batches of a single cluster would mislead BatchNorm
-        for index in ctx.batches(n, even_batch(n, self.batch_size)):
-            rows = torch.from_numpy(index).to(members.device)
+        for rows in ctx.batches(n, even_batch(n, self.batch_size)):
             mine = members[rows]
             if bool(mine.any()):
-                member_log_p = log_probabilities(self.inputs[index])[mine].float()
+                member_log_p = log_probabilities(self.inputs[rows])[mine].float()
                 living = (member_log_p > GONE / 2).any(0).nonzero()[:, 0]
                 drawn = (chance[rows[mine]] * len(living)).long().clamp_max(len(living) - 1)
                 descend(self.optimiser, functional.nll_loss(member_log_p, living[drawn]))

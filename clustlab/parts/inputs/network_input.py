@@ -66,8 +66,8 @@ class Inputs:
             return (c, h, w)
         return (int(self._rows.shape[1]),)
 
-    def __getitem__(self, index: Array) -> torch.Tensor:
-        rows = self._rows[torch.from_numpy(np.asarray(index)).to(self._rows.device)]
+    def __getitem__(self, index: Array | torch.Tensor) -> torch.Tensor:
+        rows = self._rows[torch.as_tensor(index).to(self._rows.device)]
         rows = rows.to(self.device, non_blocking=True)
         return rows.permute(0, 3, 1, 2).float().div_(255.0) if self.is_image else rows
 

@@ -12,17 +12,17 @@ from clustlab.types import Array, Artefact
 
 
 def row_entropies(p: Tensor) -> Tensor:
-    """Entropy of each row of probabilities (n, k) in nats, (n,), between 0 and ln k."""
+    """Entropy of each row of probabilities (..., k) in nats, (...), between 0 and ln k."""
     tiny = torch.finfo(p.dtype).tiny  # keeps the gradient of 0 ln 0 finite
-    return -(p * p.clamp_min(tiny).log()).sum(1)
+    return -(p * p.clamp_min(tiny).log()).sum(-1)
 
 
 def marginal_entropy(p: Tensor) -> Tensor:
-    """H(y), entropy of the mean row of probabilities (n, k) in nats, a scalar up to ln k.
+    """H(y), entropy of the mean row of probabilities (..., n, k) in nats, (...), up to ln k.
 
     It is largest if all clusters are equally full, and 0 if all items are in one.
     """
-    return row_entropies(p.mean(0, keepdim=True))[0]
+    return row_entropies(p.mean(-2))
 
 
 def conditional_entropy(p: Tensor) -> Tensor:

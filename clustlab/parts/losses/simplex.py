@@ -3,27 +3,23 @@
 import torch
 from torch import Tensor
 
-CELLS = 2**24  # products held at once while a joint matrix is summed: 64 MB
-
 
 def joint_probabilities(p: Tensor, p_prime: Tensor) -> Tensor:
-    """Joint probability of the clusters of an item and of its changed copy, (k, k), sums to 1.
+    """Joint probability of the clusters of an item and of its changed copy, (..., k, k), sums to 1.
 
     Symmetric, since either of the two could have come first. Ji et al. 2019, section 3.2.
 
     Parameters
     ----------
     p, p_prime : Tensor
-        Cluster probabilities (n, k) of the same n items in the same order.
+        Cluster probabilities (..., n, k) of the same n items in the same order; axes in front,
+        such as heads, have a matrix each, all from one product.
     """
     if p.dtype != torch.float64:  # half precision would lose the small entries
         p, p_prime = p.float(), p_prime.float()
-    rows = max(1, CELLS // p.shape[1] ** 2)
-    parts = zip(torch.split(p, rows), torch.split(p_prime, rows), strict=True)
-    # no matrix product, which would round the figures of stored runs in another way
-    joint = torch.stack([(a[:, :, None] * b[:, None, :]).sum(0) for a, b in parts]).sum(0)
-    joint = joint + joint.T
-    return joint / joint.sum()
+    joint = p.mT @ p_prime
+    joint = joint + joint.mT
+    return joint / joint.sum((-2, -1), keepdim=True)
 
 
 def consistency(p: Tensor, p_prime: Tensor) -> Tensor:

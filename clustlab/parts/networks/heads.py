@@ -6,7 +6,6 @@ from itertools import combinations
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from clustlab.parts.clustering.agreement import agreement_of
 from clustlab.parts.hooks.output_units import Units
@@ -98,11 +97,10 @@ def self_label_loss(p: Tensor, pseudo_labels: Tensor, confident: Tensor, weight:
     weight : Tensor
         Weight of each cluster, (k,), by whose sum over the items the loss is divided.
     """
-    sure = p[confident]
-    if not len(sure):  # the mean over nothing is no number
-        return sure.sum()
-    log_p = sure.clamp_min(torch.finfo(p.dtype).tiny).log()
-    return functional.nll_loss(log_p, pseudo_labels[confident], weight)
+    tiny = torch.finfo(p.dtype).tiny
+    log_p = p.gather(1, pseudo_labels[:, None])[:, 0].clamp_min(tiny).log()
+    weights = weight[pseudo_labels] * confident  # all rows, since picking some waits for a GPU
+    return -(weights * log_p).sum() / weights.sum().clamp_min(tiny)  # 0 if nobody is confident
 
 
 def loss_bars(losses: list[float], chosen: int) -> Artefact:

@@ -69,12 +69,13 @@ def embed(
     out: Tensor | None = None
     with evaluating(network):
         # batches of equal size: a small last one would have poor batch statistics
-        for index in np.array_split(order, math.ceil(n / (size or pass_size(inputs.shape)))):
+        numbers = torch.from_numpy(order).to(inputs.device)
+        for index in numbers.tensor_split(math.ceil(n / (size or pass_size(inputs.shape)))):
             ctx.poll()
             rows = forward(inputs[index]).float()
             if out is None:
                 out = torch.empty((n, *rows.shape[1:]), dtype=torch.float32, device=rows.device)
-            out[torch.from_numpy(index).to(out.device)] = rows
+            out[index] = rows
     if out is None:
         raise ValueError("there is nothing to embed")
     return out

@@ -250,7 +250,7 @@ class EmbeddedClustering:
             if settings.target_scope == "batch":
                 p = settings.target_of(q.detach())
             else:
-                p = self.target.value[torch.from_numpy(index).to(z.device)]
+                p = self.target.value[index]
             divergence = kl_divergence(p, q)
             losses = settings.losses(network, x, z, divergence)
             self.optimiser.zero_grad()
