@@ -5,6 +5,7 @@ light. All draws of a batch are made at once and all images are resampled in one
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -74,7 +75,8 @@ class Augmentation:
 
     def _points(self, x: torch.Tensor, draw: "_Draws") -> torch.Tensor:
         if self.scale:
-            x = x * (1 + draw.within(self.scale))[:, None]
+            (unit,) = draw.units(1)
+            x = x * (1 + _within(self.scale, unit))[:, None]
         if self.noise:
             x = x + self.noise * draw.normal(x.shape[1])
         return x
@@ -83,50 +85,62 @@ class Augmentation:
         """Maps (b, 2, 3) from places in the view to places in the image, None if all identity."""
         if not (self.flip or self.crop or self.rotation or self.shift or self.scale or self.shear):
             return None
-        crop = min(self.crop, _HALVED)
-        side = 1 - crop * draw.unit()  # share of the side that stays
-        zoom = side * (1 + draw.within(min(self.scale, _HALVED)))
-        angle = draw.within(math.radians(self.rotation))
-        slant = draw.within(self.shear)
-        mirror = torch.sign(draw.unit() - 0.5) if self.flip else torch.ones_like(side)
+        units = draw.units(8 + self.flip)
+        side = 1 - min(self.crop, _HALVED) * next(units)  # share of the side that stays
+        zoom = side * (1 + _within(min(self.scale, _HALVED), next(units)))
+        angle = _within(math.radians(self.rotation), next(units))
+        slant = _within(self.shear, next(units))
+        mirror = torch.sign(next(units) - 0.5) if self.flip else torch.ones_like(side)
         cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
         # coordinates run from -1 to 1, so that a crop of side s can sit anywhere within 1 - s
-        right = (1 - side) * draw.within(1.0) + 2 * draw.within(self.shift)
-        down = (1 - side) * draw.within(1.0) + 2 * draw.within(self.shift)
+        right, down = (
+            (1 - side) * _within(1.0, next(units)) + 2 * _within(self.shift, next(units))
+            for _ in range(2)
+        )
         rows = (cos * mirror, cos * slant - sin, right, sin * mirror, sin * slant + cos, down)
         return torch.stack(rows, 1).view(-1, 2, 3)
 
     def _light(self, x: torch.Tensor, draw: "_Draws") -> torch.Tensor:
         if not (self.brightness or self.contrast):
             return x
-        gain = (1 + draw.within(self.brightness))[:, None, None, None]
-        contrast = (1 + draw.within(self.contrast))[:, None, None, None]
+        changes = zip((self.brightness, self.contrast), draw.units(2), strict=True)
+        gain, contrast = ((1 + _within(*each))[:, None, None, None] for each in changes)
         x = x * gain
         mean = x.mean((1, 2, 3), keepdim=True)
         return torch.lerp(mean, x, contrast).clamp_(0, 1)
 
 
 class _Draws:
-    """Draws of one batch, one number per item, on the device and in the type of the batch."""
+    """Draws of one batch, one number per item, on the device and in the type of the batch.
+
+    The numbers of several changes come from one call, since each call costs a GPU as much as the
+    drawing itself.
+    """
 
     def __init__(self, n: int, like: torch.Tensor, generator: torch.Generator | None) -> None:
         self.n, self.like, self.generator = n, like, generator
 
-    def unit(self) -> torch.Tensor:
-        """Uniform in [0, 1), (b,)."""
-        return torch.rand(
-            self.n, generator=self.generator, device=self.like.device, dtype=self.like.dtype
+    def units(self, count: int) -> Iterator[torch.Tensor]:
+        """So many times numbers uniform in [0, 1), (b,)."""
+        return iter(
+            torch.rand(
+                (count, self.n),
+                generator=self.generator,
+                device=self.like.device,
+                dtype=self.like.dtype,
+            )
         )
-
-    def within(self, bound: float) -> torch.Tensor:
-        """Uniform in [-bound, bound), (b,)."""
-        return (2 * self.unit() - 1) * bound
 
     def normal(self, d: int) -> torch.Tensor:
         """Standard normal, (b, d)."""
         return torch.randn(
             self.n, d, generator=self.generator, device=self.like.device, dtype=self.like.dtype
         )
+
+
+def _within(bound: float, units: torch.Tensor) -> torch.Tensor:
+    """Numbers uniform in [-bound, bound) from such in [0, 1)."""
+    return units.mul(2).sub_(1).mul_(bound)
 
 
 def _resample(x: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
