@@ -333,6 +333,11 @@ def add_method(method: type[Method]) -> None:
 _added: dict[str, type[Method]] = {}
 
 
+def has_packages(folder: str) -> bool:
+    """Whether packages beside this one bring "methods" or "datasets"."""
+    return bool(entry_points(group=f"clustlab.{folder}"))
+
+
 def _every(folder: str, protocol: type) -> dict[str, Any]:
     plugins = _scan(folder, protocol)
     for point in entry_points(group=f"clustlab.{folder}"):

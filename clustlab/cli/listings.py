@@ -7,11 +7,18 @@ from typing import Any
 from clustlab import registry
 from clustlab.cli.command import Command
 from clustlab.cli.output import add_json_argument, print_rows
+from clustlab.cli.remembered import Rows, remembered
 from clustlab.params import schema
 
 
 def _methods(args: argparse.Namespace) -> int:
-    rows = [
+    if registry.has_packages("methods"):  # whose code may change without ours
+        return print_rows(args, _method_rows(), ("name", "idea"))
+    return print_rows(args, remembered("methods", _method_rows), ("name", "idea"))
+
+
+def _method_rows() -> Rows:
+    return [
         {
             "name": m.name,
             "title": m.title,
@@ -24,7 +31,6 @@ def _methods(args: argparse.Namespace) -> int:
         }
         for m in registry.methods().values()
     ]
-    return print_rows(args, rows, ("name", "idea"))
 
 
 def _datasets(args: argparse.Namespace) -> int:
