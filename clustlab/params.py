@@ -15,7 +15,10 @@ from typing import Any, Literal, TypeVar
 from clustlab.errors import ParameterError
 
 T = TypeVar("T")
-Kind = Literal["int", "float", "bool", "choice"]
+Kind = Literal["int", "float", "bool", "choice", "shares"]
+
+Shares = float | tuple[float, ...]
+"""One share, or one for each class, in their order; as text `0.1`, or `1, 0.5, 0.1`."""
 
 WORDS = {
     "augment": "Changed copies in training",
@@ -100,7 +103,7 @@ WORDS = {
     "threshold": "Confidence threshold",
     "tolerance": "Stop below this change",
     "tree_epochs": "Epochs of growing the tree",
-    "unbalance": "Share that the last class keeps",
+    "unbalance": "Shares that classes keep",
     "unit_length": "Bring vectors to length 1",
     "update_interval": "Steps between updates",
     "variance": "Expected variance of a cluster",
@@ -299,15 +302,19 @@ UNBALANCE = "unbalance"  # name of the field that every data set with labels has
 
 
 def unbalance() -> Any:
-    """How much rarer the last class is than the first; items are left out when they are loaded."""
+    """How much rarer than others classes are; items are left out when they are loaded.
+
+    Its type is `Shares`: one is that of the last class, and those between get theirs.
+    """
     return param(
         1.0,
         low=0.01,
         high=1.0,
         advanced=True,
         help="Share of its items that the last class keeps; the first keeps all, those between "
-        "them shares in equal ratios. At 1 every class stays as it is. Many methods make clusters "
-        "of equal size: see what that does to rare classes.",
+        "them shares in equal ratios. At 1 every class stays as it is. Or a share for each class, "
+        "in their order, such as 1, 0.5, 0.1. Many methods make clusters of equal size: see what "
+        "that does to rare classes.",
     )
 
 
@@ -380,6 +387,8 @@ def schema(cls: type) -> tuple[Param, ...]:
 
 
 def _kind(hint: Any) -> tuple[Kind, tuple[str, ...]]:
+    if hint == Shares:
+        return "shares", ()
     if typing.get_origin(hint) in (types.UnionType, typing.Union):
         (hint,) = (a for a in typing.get_args(hint) if a is not types.NoneType)
     if typing.get_origin(hint) is Literal:
@@ -437,9 +446,15 @@ def check(p: Param, value: Any) -> Any:
         if value not in p.choices:
             raise ParameterError(f"{p.name} must be one of {', '.join(p.choices)}, got {value!r}.")
         return value
+    if p.kind == "shares":
+        return _shares(p, value)
     number = _number(p, value)
     if p.kind == "bool":
         return bool(number)
+    return _in_bounds(p, number)
+
+
+def _in_bounds(p: Param, number: float) -> float:
     low = -math.inf if p.low is None else p.low
     high = math.inf if p.high is None else p.high
     if not low <= number <= high:
@@ -448,18 +463,37 @@ def check(p: Param, value: Any) -> Any:
     return number
 
 
+def _shares(p: Param, value: Any) -> Shares:
+    listed = value.split(",") if isinstance(value, str) else value
+    if not isinstance(listed, list | tuple) or len(listed) == 1:
+        (value,) = listed if isinstance(listed, list | tuple) else (listed,)
+        return _in_bounds(p, _number(p, value))
+    if not listed:
+        raise ParameterError(f"{p.name} needs a value, got none.")
+    return tuple(_in_bounds(p, _number(p, each)) for each in listed)
+
+
+def in_words(value: Any) -> str:
+    """A value as text that `check` reads again; of several shares, with commas between them."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
 def _number(p: Param, value: Any) -> int | float:
     text = str(value).strip().lower()
     if p.kind == "bool":
         if isinstance(value, bool) or text in ("true", "false", "yes", "no", "on", "off", "1", "0"):
             return text in ("true", "yes", "on", "1")
         raise ParameterError(f"{p.name} must be true or false, got {value!r}.")
-    words = {"int": "a whole number", "float": "a number"}
+    words = {
+        "int": "a whole number",
+        "float": "a number",
+        "shares": "a number, or one for each class",
+    }
     try:
         number = float(text.replace("_", "") if isinstance(value, str) else value)
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     wrong = not math.isfinite(number) or (p.kind == "int" and number != int(number))
     if isinstance(value, bool) or wrong:
-        raise ParameterError(f"{p.name} must be {words[p.kind]}, got {value!r}.")
+        raise ParameterError(f"{p.name} must be {words.get(p.kind, 'a number')}, got {value!r}.")
     return int(number) if p.kind == "int" else number

@@ -15,6 +15,7 @@ from clustlab.analysis.outcome_alarms import kinds_of_outcome
 from clustlab.analysis.repetition import machine_of
 from clustlab.analysis.shared_items import SharedItems
 from clustlab.errors import ParameterError, RunNotFound
+from clustlab.params import in_words
 from clustlab.runs import identity, titles
 from clustlab.runs.identity import Identity
 from clustlab.runs.store import Run, RunSpec, RunStore
@@ -57,7 +58,7 @@ def check(store: RunStore, runs: Sequence[Run]) -> None:
 
 def _items(run: Run) -> str:
     spec = run.spec
-    chosen = "".join(f", {name}={value}" for name, value in spec.dataset_params.items())
+    chosen = "".join(f", {name}={in_words(value)}" for name, value in spec.dataset_params.items())
     return f"{run.manifest['dataset_title']}{chosen}, seed {spec.seed}"
 
 
@@ -169,7 +170,7 @@ def _told(name: str, value: Any) -> Any:
         return f"{len(value):,} items: rows {few}{more}" if value else "none"
     if name == "interventions":
         return "; ".join(map(str, value)) or "none"
-    return value
+    return in_words(value) if isinstance(value, tuple) else value
 
 
 def seeds(runs: Sequence[Run], others: Sequence[Run] = ()) -> list[list[Run]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clustlab.data import library, plain_files
+from clustlab.data import library, plain_files, some_rows
 from clustlab.data.checked_json import Unreadable
 from clustlab.errors import ParameterError, RunNotFound
 from clustlab.runs import reading
@@ -59,7 +59,7 @@ def shared_rows(n_draw: int, excluded: Sequence[Sequence[int]]) -> SharedItems:
     ParameterError
         If the runs have no item in common, or one leaves out a row that is not there.
     """
-    kept = [library.rows_left(n_draw, rows) for rows in excluded]
+    kept = [some_rows.rows_left(n_draw, rows) for rows in excluded]
     original = kept[0]
     for rows in kept[1:]:
         original = np.intersect1d(original, rows, assume_unique=True)

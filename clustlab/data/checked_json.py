@@ -21,7 +21,14 @@ Name = Annotated[str, Meta(max_length=200)]
 Text = Annotated[str, Meta(max_length=100_000)]
 PlainName = Annotated[str, Meta(pattern=r"^\w[\w .-]{0,199}\Z")]
 """Name of a file or folder that leads nowhere else."""
-Setting = None | bool | Whole | float | Annotated[str, Meta(max_length=1000)]
+Setting = (
+    None
+    | bool
+    | Whole
+    | float
+    | Annotated[str, Meta(max_length=1000)]
+    | Annotated[list[float], Meta(max_length=30_000)]  # a share for each class
+)
 
 KINDS = {
     "int": "a whole number",

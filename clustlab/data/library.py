@@ -14,7 +14,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, NotRequired, TypedDict
 
@@ -26,8 +25,9 @@ from clustlab.data.atomic import flush
 from clustlab.data.checked_arrays import Check, Declared
 from clustlab.data.checked_json import Name, Text, Unreadable, parsed
 from clustlab.data.feature_scales import as_wanted, check_finite
-from clustlab.data.item_names import ItemNames, names_at
-from clustlab.errors import DataError, ParameterError
+from clustlab.data.item_names import ItemNames
+from clustlab.data.some_rows import unbalanced, without
+from clustlab.errors import DataError
 from clustlab.params import ADDED_LATER, UNBALANCE, build, schema
 from clustlab.types import Array, Dataset, Labelling, Report
 
@@ -198,93 +198,6 @@ def check_names(dataset: Dataset) -> None:
                 f"makes {n_classes} classes.",
                 "Name every class, in the order of its number, or none.",
             )
-
-
-def plain_rows(excluded: Any) -> list[int]:
-    """Rows to be left out, by rising number, each once.
-
-    Raises
-    ------
-    ParameterError
-        If it is not a list of whole numbers from 0 up.
-    """
-    rows: Any = excluded if isinstance(excluded, list | tuple) else [excluded]
-    wrong = [row for row in rows if type(row) is not int or row < 0]
-    if wrong:
-        raise ParameterError(
-            f"excluded must list row numbers from 0 up, got {wrong[0]!r}.",
-            "Leave items out by way of a basket on the page Failures.",
-        )
-    return sorted(set(rows))
-
-
-def rows_left(n: int, excluded: Sequence[int]) -> Array:
-    """Rows (m,) int64 of a data set of n items that remain.
-
-    Raises
-    ------
-    ParameterError
-        If a row to be left out is not there, or none would be left.
-    """
-    rows = plain_rows(list(excluded))
-    if rows and rows[-1] >= n:
-        raise ParameterError(
-            f"excluded names row {rows[-1]}, but there are only {n} items.",
-            "Leave out rows that there are.",
-        )
-    if len(rows) >= n:
-        raise ParameterError(f"excluded names all {n} items.", "Keep some of them.")
-    kept = np.ones(n, dtype=bool)
-    kept[rows] = False
-    return np.flatnonzero(kept)
-
-
-def without(dataset: Dataset, excluded: Sequence[int]) -> Dataset:
-    """Data set without some rows; `original` tells where the others were. Raises as `rows_left`."""
-    rows = rows_left(len(dataset.items), excluded)
-    left_out = len(dataset.items) - len(rows)
-    said = ", ".join(filter(None, [dataset.protocol, f"{left_out:,} left out by hand"]))
-    return replace(part_of(dataset, rows), protocol=said)
-
-
-def unbalanced(dataset: Dataset, share: float) -> Dataset:
-    """Data set in which classes get rarer one by one, in equal ratios, down to a share of the last.
-
-    What is kept of a class are its first items in the order of the draw, so that a smaller share
-    is a part of a larger one. Items without a class stay.
-    """
-    if share == 1 or dataset.labels is None:
-        return dataset
-    rows = rows_unbalanced(dataset.labels, share)
-    said = f"{dataset.protocol}, unbalanced down to {share:g} ({len(rows):,} left)"
-    return replace(part_of(dataset, rows), protocol=said, original=None)
-
-
-def rows_unbalanced(labels: Array, share: float) -> Array:
-    """Rows (m,) int64 of items that `unbalanced` keeps, by their classes (n,)."""
-    present = np.unique(labels[labels >= 0])
-    kept = np.ones(len(labels), bool)
-    for place, label in enumerate(present):
-        of_class = np.flatnonzero(labels == label)
-        part = share ** (place / max(1, len(present) - 1))
-        kept[of_class[max(1, round(part * len(of_class))) :]] = False
-    return np.flatnonzero(kept)
-
-
-def part_of(dataset: Dataset, rows: Array) -> Dataset:
-    """Some rows (m,) int of a data set, in their order; `original` tells where they were."""
-    return replace(
-        dataset,
-        items=dataset.items[rows],
-        labels=None if dataset.labels is None else dataset.labels[rows],
-        other_labels={
-            title: Labelling(other.labels[rows], other.class_names)
-            for title, other in dataset.other_labels.items()
-        },
-        original=rows if dataset.original is None else dataset.original[rows],
-        item_names=names_at(dataset.item_names, rows) if dataset.item_names else (),
-        images_shown=None if dataset.images_shown is None else dataset.images_shown[rows],
-    )
 
 
 def fingerprint(

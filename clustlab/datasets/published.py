@@ -47,7 +47,7 @@ class PublishedImages:
 
     split: Literal["train + test", "train", "test"] = param("train + test", help=SPLIT_HELP)
     n_samples: int | None = n_samples()
-    unbalance: float = unbalance()
+    unbalance: float | tuple[float, ...] = unbalance()
 
     def needed(self) -> list[tuple[str, ...]]:
         """Files that must be there, below the data folder.

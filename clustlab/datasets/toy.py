@@ -53,7 +53,7 @@ class Toy:
         "of them touch. Uniform noise ignores it.",
     )
     standardise: bool = standardise()
-    unbalance: float = unbalance()
+    unbalance: float | tuple[float, ...] = unbalance()
 
     def is_ready(self) -> bool:
         """True: the points are drawn on the spot."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from clustlab import registry
-from clustlab.data import library, own_sets
+from clustlab.data import library, own_sets, some_rows
 from clustlab.data.free_titles import free_title
 from clustlab.data.own_about import Kind
 from clustlab.data.own_sets import OwnSet, SetWriter
@@ -32,7 +32,7 @@ from clustlab.importing.entries import (
 from clustlab.importing.joining import Items, join
 from clustlab.importing.name_index import NameIndex
 from clustlab.importing.plan import Choices
-from clustlab.params import LABELLING, UNBALANCE, build
+from clustlab.params import LABELLING, UNBALANCE, Shares, build
 from clustlab.parts.inputs.sampling import drawn_rows
 from clustlab.runs.store import RunSpec, RunStore
 from clustlab.types import UNLABELLED, Dataset, Labelling
@@ -159,17 +159,20 @@ def bring_in(found: FoundLabels, runs: RunStore) -> OwnSet:
 
 def _check_same_items(own: OwnSet, spec: RunSpec, new: Mapping[str, Labelling]) -> None:
     """Refuse new classes by which the items of a run would be others than it was given."""
-    params = spec.dataset_params
-    share = params.get(UNBALANCE, 1.0)
-    title = params.get(LABELLING) or next((title for title, _ in own.labellings), "")
-    if share == 1 or title not in new:
+    built: Any = build(registry.dataset(own.name), spec.dataset_params)
+    shares: Shares = getattr(built, UNBALANCE, 1.0)
+    title = getattr(built, LABELLING, "") or next((title for title, _ in own.labellings), "")
+    if shares == 1 or title not in new:
         return
-    rows = drawn_rows(len(own), params.get(clusterings.N_SAMPLES), spec.seed)
-    before, after = (
-        library.rows_unbalanced(np.asarray(one.labels[rows]), share)
-        for one in (own.labelling(title), new[title])
-    )
-    if not np.array_equal(before, after):
+    rows = drawn_rows(len(own), built.n_samples, spec.seed)
+    labellings = [own.labelling(title), new[title]]
+    is_same = len({len(one.class_names) for one in labellings}) == 1
+    if is_same or not isinstance(shares, tuple):
+        before, after = (
+            some_rows.rows_unbalanced(np.asarray(one.labels[rows]), shares) for one in labellings
+        )
+        is_same = np.array_equal(before, after)
+    if not is_same:
         raise DataError(
             f"Runs were made on {own.title!r} with classes made rarer, by those called {title!r}: "
             "with others, they would be of other items.",

@@ -8,7 +8,7 @@ from typing import Any
 from clustlab.analysis import comparison, shared_items
 from clustlab.data import plain_files
 from clustlab.data.checked_json import Unreadable
-from clustlab.params import label_of_setting
+from clustlab.params import in_words, label_of_setting
 from clustlab.runs import identity, reading
 from clustlab.runs.store import Run, RunStore
 from clustlab.types import Dataset
@@ -91,7 +91,7 @@ def differing(runs: Sequence[Run]) -> list[dict[str, Any]]:
 def _told(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "on", False: "off", None: "none"}[value]
-    return str(value)
+    return in_words(value)
 
 
 def _made_with(store: RunStore, run: Run) -> Rows:

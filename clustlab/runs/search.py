@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from clustlab.params import in_words
 from clustlab.runs.identity import carried_out
 from clustlab.runs.labels import label_of
 from clustlab.runs.store import Run, UnreadableRun
@@ -48,6 +49,8 @@ def _holds(text: str, words: str) -> bool:
 
 def _text(run: Run) -> str:
     label, spec = label_of(run), run.spec
-    settings = (f"{k}={v}" for k, v in {**spec.dataset_params, **spec.method_params}.items())
+    settings = (
+        f"{k}={in_words(v)}" for k, v in {**spec.dataset_params, **spec.method_params}.items()
+    )
     said = (label.name, *label.tags, label.note, description(run), run.id, spec.preset, *settings)
     return "\n".join((*said, spec.dataset, spec.method)).lower()

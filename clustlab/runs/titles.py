@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clustlab.params import label_of_setting
+from clustlab.params import UNBALANCE, label_of_setting
 from clustlab.runs.identity import RunRecord, carried_out, changed_data, changed_settings
 from clustlab.runs.labels import label_of
 
@@ -17,6 +17,7 @@ COUNTED = {
 }  # settings that say how many of these
 SETTING = "setting."  # begins the names of parts that are changed settings
 TOLD = 3  # changed settings that are spelled out
+SHARES_TOLD = 10  # values of one that has many
 
 
 def title(run: RunRecord) -> str:
@@ -110,7 +111,8 @@ def _setting(name: str, value: Any) -> str:
     """A setting and its value in words, such as 'target hard' or '7 clusters'."""
     if name in COUNTED and _is_amount(value):
         return f"{value:,} {COUNTED[name]}{'s' * (value != 1)}"
-    return f"{_small(label_of_setting(name))} {_word(value)}"
+    down = "down to " if name == UNBALANCE and _is_amount(value) else ""
+    return f"{_small(label_of_setting(name))} {down}{_word(value)}"
 
 
 def _small(words: str) -> str:
@@ -127,4 +129,7 @@ def _word(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, list | tuple):  # commas stand between settings
+        more = f" : ... ({len(value)})" if len(value) > SHARES_TOLD else ""
+        return " : ".join(map(_word, value[:SHARES_TOLD])) + more
     return f"{value:g}" if isinstance(value, float) else str(value)

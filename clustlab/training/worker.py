@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from clustlab import registry
-from clustlab.data import library
+from clustlab.data import library, some_rows
 from clustlab.device import choose_device
 from clustlab.errors import (
     OURS,
@@ -134,10 +134,10 @@ def _checked(store: RunStore, spec: RunSpec) -> RunSpec:
 
 def _excluded(store: RunStore, spec: RunSpec, n_clusters: int) -> list[int]:
     """Rows to be left out; checked against the items if these are loaded, else when they are."""
-    rows = library.plain_rows(spec.excluded)
+    rows = some_rows.plain_rows(spec.excluded)
     source = (store.root, spec.dataset, spec.dataset_params, spec.seed)
     if rows and library.is_loaded(*source):
-        left = len(library.rows_left(len(library.load(*source).items), rows))
+        left = len(some_rows.rows_left(len(library.load(*source).items), rows))
         if left < n_clusters:
             raise ParameterError(
                 f"Without the excluded {len(rows)} there are only {left} items left "

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clustlab.analysis import comparison, learning_curves, shared_items
 from clustlab.analysis.shared_items import shared_rows
-from clustlab.data import library
+from clustlab.data import library, some_rows
 from clustlab.errors import ParameterError, RunNotFound
 from tests.support import made_runs
 
@@ -27,7 +27,7 @@ def laid_down(store, excluded=(), seed=0):
     if excluded:
         draw = library.open_folder(store.root / "_data" / whole)
         fingerprint = library.fingerprint(store.root, "digits", {}, seed)
-        part = library.without(draw, excluded)
+        part = some_rows.without(draw, excluded)
         library._save(store.root / "_data" / key, part, whole=fingerprint)
     return key, {"excluded": list(excluded), "seed": seed}
 

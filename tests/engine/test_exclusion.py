@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clustlab.data import library
+from clustlab.data import library, some_rows
 from clustlab.errors import ParameterError
 from clustlab.runs.store import Run, RunSpec
 from clustlab.training.worker import execute, new_run
@@ -75,7 +75,7 @@ def test_what_is_no_row_is_refused_at_once(store, rows, words):
 
 def test_what_is_no_list_is_refused(store):
     with pytest.raises(ParameterError, match="got 'all'"):
-        library.plain_rows("all")
+        some_rows.plain_rows("all")
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_every_part_of_a_data_set_is_cut_and_rows_add_up():
     other = {"coarse": Labelling(np.arange(6, dtype=np.int32), ("x",) * 6)}
     items = np.arange(6, dtype=np.float32)[:, None]
     whole = Dataset("a", items, np.arange(6, dtype=np.int32), (), "", other)
-    once = library.without(whole, [1])
-    twice = library.without(once, [0, 3])
+    once = some_rows.without(whole, [1])
+    twice = some_rows.without(once, [0, 3])
     assert twice.original.tolist() == [2, 3, 5]
     assert twice.items[:, 0].tolist() == [2, 3, 5]
     assert twice.labels.tolist() == [2, 3, 5]
@@ -127,5 +127,5 @@ def test_what_is_left_and_what_is_left_out_are_all(n, excluded):
     excluded = [row % n for row in excluded]
     if len(set(excluded)) == n:
         return
-    left = library.rows_left(n, excluded)
+    left = some_rows.rows_left(n, excluded)
     assert sorted([*left.tolist(), *set(excluded)]) == list(range(n))

@@ -14,7 +14,7 @@ from clustlab.data import growing_array, item_names, library, locks, own_about, 
 from clustlab.data.item_names import ItemNames, item_words, items_named, names_at, shortened
 from clustlab.data.own_sets import SetWriter
 from clustlab.errors import DataError, DatasetUnavailable, ParameterError
-from clustlab.params import build, schema
+from clustlab.params import build
 from clustlab.training.runner import make_runner
 from clustlab.types import Dataset, Labelling
 
@@ -241,23 +241,6 @@ def test_draws_of_before_keep_their_names(name):
         "mnist": "mnist-e158ae851cc6",
     }
     assert library.key(name, {}, 0) == known[name]
-
-
-@pytest.mark.parametrize("share", [1.0, 0.5, 0.1])
-def test_classes_get_rarer_in_equal_ratios(share, tmp_path):
-    whole = library.load(tmp_path, "digits", {}, 0)
-    data = library.load(tmp_path, "digits", {"unbalance": share}, 0)
-    counts, before = np.bincount(data.labels), np.bincount(whole.labels)
-    wanted = before * share ** (np.arange(10) / 9)
-    assert np.abs(counts - wanted).max() <= 0.5
-    tight = library.load(tmp_path, "digits", {"unbalance": share / 2}, 0)
-    seen = {item.tobytes() for item in data.items}
-    assert {item.tobytes() for item in tight.items} <= seen  # a part of it
-
-
-def test_every_labelled_set_can_be_unbalanced():
-    for name, spec in registry.datasets().items():
-        assert "unbalance" in {p.name for p in schema(spec)}, name
 
 
 @pytest.mark.parametrize("setting", ["standardise", "whiten_columns", "unit_length"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from clustlab import params, registry
 from clustlab.errors import ParameterError
-from clustlab.params import ADDED_LATER, WORDS, build, check, param, schema, size_remarks
+from clustlab.params import ADDED_LATER, WORDS, build, check, in_words, param, schema, size_remarks
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Example:
     target: Literal["power", "hard"] = param("power", help="Which target.")
     start: Literal["near", "far"] | None = param(None, help="Where from.", none_word="any")
     share: float = param(0.1, low=0.0, high=0.5, help="Share.", advanced=True)
+    shares: float | tuple[float, ...] = params.unbalance()
 
     def __post_init__(self):
         if self.noisy and self.target == "hard":
@@ -41,6 +42,7 @@ def test_the_schema_reads_kinds_bounds_and_choices_from_the_fields():
         ("target", "choice", "power"),
         ("start", "choice", None),
         ("share", "float", 0.1),
+        ("shares", "shares", 1.0),
     ]
     assert BY_NAME["target"].choices == ("power", "hard")
     assert BY_NAME["start"].choices == ("near", "far")
@@ -78,6 +80,11 @@ def test_a_field_without_help_is_a_bug():
         ("target", "hard", "hard"),
         ("start", "any", None),
         ("start", "far", "far"),
+        ("shares", 0.5, 0.5),
+        ("shares", "0.5", 0.5),
+        ("shares", [0.5], 0.5),
+        ("shares", "1, .5,0.1", (1.0, 0.5, 0.1)),
+        ("shares", [1, 0.5, "0.1"], (1.0, 0.5, 0.1)),
     ],
 )
 def test_values_and_their_texts_are_taken(name, value, wanted):
@@ -107,6 +114,11 @@ def test_values_and_their_texts_are_taken(name, value, wanted):
         ("noisy", 2, "noisy must be true or false, got 2"),
         ("target", "soft", "target must be one of power, hard, got 'soft'"),
         ("target", ["hard"], r"target must be one of power, hard, got \['hard'\]"),
+        ("shares", "1, 0, 1", r"shares must lie in \[0\.01, 1\], got 0\."),
+        ("shares", "1, , 1", "shares must be a number, or one for each class, got ' '"),
+        ("shares", "half", "shares must be a number, or one for each class, got 'half'"),
+        ("shares", [1, [0.5]], r"or one for each class, got \[0\.5\]"),
+        ("shares", [], "shares needs a value, got none"),
     ],
 )
 def test_wrong_values_are_refused_with_name_value_and_range(name, value, message):
@@ -143,6 +155,7 @@ examples = st.builds(
     target=st.sampled_from(["power", "hard"]),
     start=st.sampled_from([None, "near", "far"]),
     share=st.floats(0, 0.5),
+    shares=st.floats(0.01, 1) | st.lists(st.floats(0.01, 1), min_size=2).map(tuple),
 )
 
 
@@ -156,13 +169,16 @@ def test_values_survive_json(example):
 def test_values_survive_text(example):
     values = {p.name: getattr(example, p.name) for p in schema(Example)}
     texts = {
-        name: BY_NAME[name].none_word if value is None else str(value)
+        name: BY_NAME[name].none_word if value is None else in_words(value)
         for name, value in values.items()
     }
     assert build(Example, texts) == example
 
 
-@given(st.sampled_from(sorted(BY_NAME)), st.text() | st.floats() | st.integers() | st.none())
+plain = st.text() | st.floats() | st.integers() | st.none()
+
+
+@given(st.sampled_from(sorted(BY_NAME)), plain | st.lists(plain))
 def test_any_value_is_taken_or_refused_never_worse(name, value):
     p = BY_NAME[name]
     found, message = p.default, ""

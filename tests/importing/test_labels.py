@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
-from clustlab.data import library, own_sets
+from clustlab.data import library, own_sets, some_rows
 from clustlab.data.item_names import IN_WHOLE_DRAW
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing import classes, labels
@@ -175,7 +175,7 @@ def test_numbers_of_items_are_those_that_pages_and_exports_show(tmp_path):
 @pytest.mark.parametrize("column", IN_WHOLE_DRAW)
 def test_an_export_without_the_items_left_out_is_joined_by_their_numbers_before(tmp_path, column):
     own = vector_set("Mine", N, shown=False, named=False)
-    drawn = library.without(library.as_drawn(own.name, {}, 0), [0, 3])
+    drawn = some_rows.without(library.as_drawn(own.name, {}, 0), [0, 3])
     order = drawn_rows(N, None, 0)
     assert drawn.original is not None
     exported = pd.DataFrame(
@@ -231,6 +231,15 @@ def test_classes_that_would_draw_other_items_are_refused_and_change_nothing(tmp_
     labels.bring_in(labels.preview(path, "mine", Choices(labels="more"), RunStore()), store)
     assert (store.dataset(run).items == before.items).all()
     assert "more" in store.dataset(run).other_labels
+
+
+def test_other_classes_than_shares_were_given_for_are_refused(tmp_path, store):
+    own = vector_set("Mine", N, shown=False)
+    n_classes = len(own.labellings[0][1])
+    new_run(store, RunSpec("mine", "kmeans", {"unbalance": [0.5] * n_classes}, {"n_clusters": 2}))
+    path = written(tmp_path, table_of(own, kind=np.arange(N) % (n_classes + 1)))
+    with pytest.raises(DataError, match="made rarer, by those called 'kind'"):
+        labels.bring_in(labels.preview(path, "mine", Choices(), RunStore()), store)
 
 
 def test_labels_are_not_laid_over_other_items(tmp_path, store):

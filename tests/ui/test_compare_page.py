@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clustlab.data import library
+from clustlab.data import library, some_rows
 from clustlab.training.worker import execute, new_run
 from clustlab.ui import session
 from clustlab.ui.compare import agreement_tabs, compared_run, linked_maps
@@ -276,7 +276,7 @@ def family(runs):
     """A run, and one of the same draw without ten items that sees all others rightly."""
     whole = made_runs.data(runs, library.key("digits", {}, 0), n=N, labels=LABELS)
     part = library.key("digits", {}, 0, GONE)
-    left = library.without(library.open_folder(runs.root / "_data" / whole), GONE)
+    left = some_rows.without(library.open_folder(runs.root / "_data" / whole), GONE)
     library._save(runs.root / "_data" / part, left)
     kept = np.delete(TURNED, GONE)
     return (

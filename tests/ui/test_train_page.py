@@ -46,6 +46,20 @@ def test_a_shared_link_opens_the_same_form_whatever_the_reader_has_trained(runs)
     assert select(app, "method").value == "dec"
 
 
+def test_shares_of_classes_are_typed_with_commas_and_kept_in_the_address(runs):
+    shares = "1, 1, 0.5, 1, 1, 1, 1, 1, 1, 0.1"
+    app = visit("train", dataset="digits", method="kmeans", **{"digits.unbalance": shares})
+    field = next(each for each in app.text_input if each.key == "digits.unbalance")
+    assert field.value == shares
+    assert "unbalanced by class to 1 : 1 : 0.5" in words(app)
+    field.set_value("1, 0.5").run()
+    assert "2 shares, but 'digits' has 10 classes" in words(app)
+    field = next(each for each in app.text_input if each.key == "digits.unbalance")
+    field.set_value("0.5").run()
+    assert "unbalanced down to 0.5" in words(app)
+    assert not app.exception
+
+
 def test_opening_a_run_fills_the_form_and_a_change_is_said_to_be_for_the_next(runs):
     made_runs.data(runs, labels=[0, 1, 2] * 4)
     first = made_runs.run(runs, [[0, 1, 2] * 4] * 3, method="dec", seed=3)

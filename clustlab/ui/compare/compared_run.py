@@ -15,7 +15,7 @@ from clustlab.analysis import agreement, matching, metrics, score_catalogue, sha
 from clustlab.analysis.merged_clusters import merged_counts
 from clustlab.analysis.score_catalogue import Division
 from clustlab.analysis.shared_items import SharedItems
-from clustlab.data import library
+from clustlab.data import some_rows
 from clustlab.runs.store import Run, RunStore
 from clustlab.types import Array, Dataset, Snapshot
 from clustlab.ui import session, state
@@ -162,7 +162,7 @@ def _shared(folder: Path, run_ids: tuple[str, ...]) -> SharedItems:
 def _part(run: Run, compared: tuple[str, ...]) -> Dataset:
     """Items and labels of a run that all compared runs have."""
     shared = _shared(run.path.parent, compared)
-    return library.part_of(session.dataset(run), shared.rows[compared.index(run.id)])
+    return some_rows.part_of(session.dataset(run), shared.rows[compared.index(run.id)])
 
 
 def common_ids(runs: Sequence[Run], rows: Sequence[Array]) -> list[Array]:

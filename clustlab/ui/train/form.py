@@ -7,7 +7,7 @@ import streamlit as st
 
 from clustlab.course import catalogue
 from clustlab.errors import ParameterError
-from clustlab.params import Param, check
+from clustlab.params import Param, check, in_words
 from clustlab.ui import nav, state
 from clustlab.ui.markdown import plain
 from clustlab.ui.state import SessionValue
@@ -69,10 +69,10 @@ def _is_changed(owner: str, p: Param, defaults: Mapping[str, Any]) -> bool:
 
 
 def _to_widget(p: Param, value: Any) -> Any:
-    """Value as its widget holds it: numbers that may be a word are text."""
+    """Value as its widget holds it: numbers that may be a word, or several, are text."""
     if p.none_word:
         return p.none_word if value is None else str(value)
-    return value
+    return in_words(value) if p.kind == "shares" else value
 
 
 def _field(owner: str, p: Param, defaults: Mapping[str, Any]) -> Any:
@@ -85,7 +85,9 @@ def _field(owner: str, p: Param, defaults: Mapping[str, Any]) -> Any:
         index = p.choices.index(default)
         return st.selectbox(plain(p.label), p.choices, index=index, **common)
     if p.none_word:
-        return _number_or_word(p, default, common)
+        return _text(p, default, f"a number, or {p.none_word}", common)
+    if p.kind == "shares":
+        return _text(p, default, "a number, or one for each class: 1, 0.5, 0.1", common)
     whole = p.kind == "int"
     number = int if whole else float
     return st.number_input(
@@ -99,10 +101,9 @@ def _field(owner: str, p: Param, defaults: Mapping[str, Any]) -> Any:
     )
 
 
-def _number_or_word(p: Param, default: str, common: Mapping[str, Any]) -> Any:
-    text = st.text_input(
-        plain(p.label), default, placeholder=f"a number, or {p.none_word}", **common
-    )
+def _text(p: Param, default: str, example: str, common: Mapping[str, Any]) -> Any:
+    """Value of what is a number or else, as somebody types it."""
+    text = st.text_input(plain(p.label), default, placeholder=example, **common)
     try:
         return check(p, text)
     except ParameterError as error:
