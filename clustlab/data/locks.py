@@ -21,6 +21,14 @@ def held(path: Path, patience: float) -> Iterator[bool]:
         yield mine
 
 
+def is_held(path: Path) -> bool:
+    """Whether somebody holds a lock at the moment."""
+    if not path.exists():
+        return False
+    with held(path, 0.0) as mine:
+        return not mine
+
+
 def _lock(descriptor: int) -> bool:
     if sys.platform != "win32":
         import fcntl

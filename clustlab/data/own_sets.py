@@ -54,6 +54,7 @@ REFUSED, LOCK = "refused.json", ".labels-lock"
 LONGEST_NAME = 60
 HALF_WRITTEN = ".half-"  # begins the name of a folder that is being written
 REMOVED = ".removed-"  # begins the name of a folder that was put aside
+IN_USE = ".in-use"  # is locked in such a folder as long as somebody needs it, see `scratch`
 HALF_AGE = 3600.0  # seconds after which nobody is still writing one, nor wants one back
 PATIENCE = 30.0  # seconds that a change waits for another
 
@@ -495,5 +496,5 @@ def clear_left_overs() -> None:
         for folder in folder_of_all().glob(f"{start}*"):
             with contextlib.suppress(OSError):
                 newest = max(each.lstat().st_mtime for each in (folder, *folder.iterdir()))
-                if time.time() - newest > HALF_AGE:
+                if time.time() - newest > HALF_AGE and not locks.is_held(folder / IN_USE):
                     shutil.rmtree(folder, ignore_errors=True)

@@ -4,13 +4,13 @@ import contextlib
 import os
 import re
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
+from clustlab.data.scratch import scratch
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing.cells import told
 from clustlab.importing.image_files import ENDINGS, is_image
@@ -185,8 +185,8 @@ def _as_one(source: Source) -> Iterator[Source]:
 def as_file(upload: Upload) -> Iterator[Path]:
     """An upload as a file that readers can map, until the context ends."""
     name, content = upload
-    with tempfile.TemporaryDirectory(prefix="clustlab-") as folder:
-        path = Path(folder) / _file_name(name)
+    with scratch() as folder:  # the folder for temporary files may be small, or in memory
+        path = folder / _file_name(name)
         content.seek(0)
         with path.open("wb") as file:
             shutil.copyfileobj(content, file)

@@ -2,7 +2,9 @@
 
 import gzip
 import io
+import os
 import tarfile
+import tempfile
 import zipfile
 
 import numpy as np
@@ -10,9 +12,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from clustlab.data import own_sets
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing.plan import Choices
 from clustlab.importing.sources import as_file, beside_uploads, preview, reader_of
+from tests.robust.in_forks import in_a_fork
 
 ARRAY = np.arange(12.0).reshape(3, 4)
 
@@ -114,6 +118,33 @@ def test_an_upload_of_any_name_becomes_a_file(name):
         assert len(path.name.encode()) <= 120
         told = path.name.rpartition(".")[2] if "." in path.name else ""
     assert told == "" or name.endswith(told)
+
+
+def test_an_upload_needs_no_room_in_the_folder_for_temporary_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "full"))
+    monkeypatch.setenv("CLUSTLAB_DATA", str(tmp_path / "data"))
+    table = ("a.csv", io.BytesIO(b"a,b\n1,2\n3,4\n"))
+    assert preview([table], Choices()).n_items == 2
+    with as_file(table) as path:
+        monkeypatch.setattr(own_sets, "HALF_AGE", -1.0)
+        own_sets.clear_left_overs()  # as another import does, however long this one takes
+        assert path.is_relative_to(tmp_path / "data")
+        assert path.read_bytes() == table[1].getvalue()
+    assert not list(own_sets.folder_of_all().iterdir())
+
+
+def test_what_a_killed_process_has_left_of_an_upload_goes_with_the_next(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLUSTLAB_DATA", str(tmp_path / "data"))
+
+    def killed():
+        with as_file(("a.csv", io.BytesIO(b"a,b\n"))):
+            os._exit(1)
+
+    in_a_fork(killed, 20.0)
+    (left,) = own_sets.folder_of_all().iterdir()
+    monkeypatch.setattr(own_sets, "HALF_AGE", -1.0)
+    with as_file(("b.csv", io.BytesIO(b"a,b\n"))):
+        assert not left.exists()
 
 
 def test_the_ending_of_an_upload_is_kept():

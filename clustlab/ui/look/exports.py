@@ -1,15 +1,14 @@
 """Export of a run to other programs, on the page Runs."""
 
 import io
-import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from clustlab.data.scratch import scratch
 from clustlab.runs.store import Run
 from clustlab.ui import session
 from clustlab.ui.markdown import plain
@@ -87,8 +86,8 @@ def exported(run_id: str, to: str, *, all_steps: bool) -> bytes:
     from clustlab.scripting.exporting.formats import export
     from clustlab.scripting.runs import open_run
 
-    with tempfile.TemporaryDirectory() as temporary:
-        target = Path(temporary) / run_id
+    with scratch() as temporary:
+        target = temporary / run_id
         export(open_run(run_id, session.store().root), to, target, all_steps=all_steps)
         if target.is_file():
             return target.read_bytes()
