@@ -14,7 +14,7 @@ import numpy as np
 
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing import intake, number_files, pixels
-from clustlab.importing.cells import told_some
+from clustlab.importing.cells import told_near, told_some
 from clustlab.importing.intake import Piece, Understood, not_finite
 from clustlab.importing.number_files import Numbers, rows_together
 from clustlab.importing.plan import Choices, Column, Outcome, Preview, Watch
@@ -333,7 +333,8 @@ def _chosen(path: Path, arrays: Mapping[str, Numbers], choices: Choices) -> Choi
 def _check_there(path: Path, arrays: Mapping[str, Any], name: str | None) -> None:
     if name and name not in arrays:
         raise ParameterError(
-            f"There is no array {name!r} in {path.name}.", f"Choose one of: {told_some(arrays)}."
+            f"There is no array {name!r} in {path.name}.",
+            f"Choose one of: {told_near(name, arrays)}.",
         )
 
 

@@ -1,5 +1,6 @@
 """Columns of a part of a table, whatever file it comes from: as numbers, text, vectors, bytes."""
 
+import difflib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +22,7 @@ THOUSANDS = re.compile(r"^[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?$")
 LONGEST = 4_000  # letters of a text that are read
 LONGEST_TOLD = 40  # letters of a value that a message shows
 MOST_TOLD = 20  # values that a message lists
+MOST_NEAR, COMPARED = 5, 2_000  # names that may have been meant, of so many that are compared
 
 Commas = Literal["none", "decimal", "thousands"]
 """What stands after a comma within a number: nothing that is known, decimals or three digits."""
@@ -85,6 +87,17 @@ def told_some(values: Iterable[str], most: int = MOST_TOLD, between: str = ", ")
     few = [v if len(v) <= LONGEST_TOLD else f"{v[:LONGEST_TOLD]}..." for v in listed[:most]]
     more = f" and {len(listed) - most:,} more" if len(listed) > most else ""
     return between.join(few) + more
+
+
+def told_near(wanted: str, names: Iterable[str]) -> str:
+    """Names that may have been meant by one that is not there, and how many more there are."""
+    listed = list(names)
+    if len(listed) <= MOST_TOLD:
+        return told_some(listed)
+    lower = {name.lower(): name for name in listed[:COMPARED]}
+    near = [lower[each] for each in difflib.get_close_matches(wanted.lower(), lower, MOST_NEAR)]
+    others = [name for name in listed if name not in near]
+    return told_some([*near, *others], len(near) or MOST_TOLD)
 
 
 class TextCells(Cells):

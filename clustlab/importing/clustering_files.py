@@ -10,6 +10,7 @@ import numpy as np
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing import number_files
 from clustlab.importing.arrays import is_called
+from clustlab.importing.cells import told_near, told_some
 from clustlab.importing.classes import Classes, Value, in_order
 from clustlab.importing.entries import (
     Entries,
@@ -79,7 +80,7 @@ def _of_table(path: Path, items: Items, names: str | None, steps: Sequence[str])
     numbered = _numbered(path, {c.title: c for c in entries.columns.values()})
     assignments = np.stack([codes[joined.entry] for codes in numbered.codes])
     _check_given(path, assignments, list(entries.columns), entries, joined)
-    taken = ", ".join(map(repr, entries.columns))
+    taken = told_some(map(repr, entries.columns))
     facts = [
         joined.words,
         f"{'Steps' if len(entries.columns) > 1 else 'Clusters'} were taken from {taken}.",
@@ -88,7 +89,7 @@ def _of_table(path: Path, items: Items, names: str | None, steps: Sequence[str])
         *numbered.facts,
     ]
     if entries.unused:
-        facts.append(f"Not used: {', '.join(entries.unused)}.")
+        facts.append(f"Not used: {told_some(entries.unused)}.")
     content = _digest(assignments)
     called = tuple(entries.columns) if len(entries.columns) > 1 else ()
     return Clustering(assignments, numbered.names, called, None, None, tuple(facts), content)
@@ -176,16 +177,16 @@ def _of_arrays(path: Path, items: Items, keys_in: str | None, chosen: Sequence[s
         if name not in arrays:
             raise ParameterError(
                 f"There is no array {name!r} in {path.name}.",
-                f"Choose one of: {', '.join(arrays)}.",
+                f"Choose one of: {told_near(name, arrays)}.",
             )
     main = _array_called(arrays, chosen or ASSIGNMENTS, (1, 2))
     soft = _array_called(arrays, PROBABILITIES, (2, 3))
     if main is None and len(arrays) == 1 and len(next(iter(arrays.values())).shape) < 3:
         main = next(iter(arrays))
     if main is None and soft is None:
-        shapes = "; ".join(f"{k}: {' x '.join(map(str, v.shape))}" for k, v in arrays.items())
+        shapes = (f"{k}: {' x '.join(map(str, v.shape))}" for k, v in arrays.items())
         raise DataError(
-            f"{path.name} holds no array of clusters ({shapes}).",
+            f"{path.name} holds no array of clusters ({told_some(shapes, between='; ')}).",
             "Call it 'clusters': one for each item, or steps x items.",
         )
     if main and len(arrays[main].shape) == 2 and _is_turned(arrays[main].shape, items.n_rows):
@@ -233,7 +234,7 @@ def _of_arrays(path: Path, items: Items, keys_in: str | None, chosen: Sequence[s
         facts += numbered.facts
     used = {main, soft, deep, key}
     if unused := [name for name in arrays if name not in used]:
-        facts.append(f"Not used: {', '.join(unused)}.")
+        facts.append(f"Not used: {told_some(unused)}.")
     content = _digest(assignments, *(each.values for each in (soft_steps, deep_steps) if each))
     embeddings = _embeddings(path, deep_steps, joined) if deep_steps else None
     return Clustering(assignments, names, (), embeddings, probabilities, tuple(facts), content)

@@ -11,12 +11,12 @@ from clustlab.data.item_names import IN_WHOLE_DRAW
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing import number_files, sources, tables
 from clustlab.importing.arrays import NAMES, as_text, is_called
-from clustlab.importing.cells import TableChunk
+from clustlab.importing.cells import told_near, told_some
 from clustlab.importing.classes import MOST, Classes, TooManyClasses
 from clustlab.importing.name_index import NameIndex
 from clustlab.importing.number_files import Numbers
 from clustlab.importing.plan import Choices
-from clustlab.importing.table_columns import Table
+from clustlab.importing.table_columns import Head, Seen, Table, head_of
 from clustlab.types import Array
 
 ROWS, ITEMS = ("row", "rows", "index"), ("item", "items")
@@ -85,23 +85,23 @@ def _guess(
     names: NameIndex,
     preferred: Sequence[Sequence[str]],
 ) -> Guess:
-    head = next(table.chunks(tables.HEAD), None)
+    head = head_of(table)
     if head is None:
         raise DataError(f"{path.name} holds no row.", "Choose a table that holds some.")
-    columns = tables.seen(table, head)
+    columns = head.columns
     for name in (*wanted, choices.names):
         if name and name not in columns:
             raise ParameterError(
                 f"There is no column {name!r} in {path.name}.",
-                f"Choose one of: {', '.join(columns)}.",
+                f"Choose one of: {told_near(name, columns)}.",
             )
-    fits = names_that_fit(columns, head, names)
+    fits = names_that_fit(head, names)
     kind, key = _key_column(columns, choices, fits, has_names=len(names) > 0)
     possible = [name for name, c in columns.items() if c.holds == "text" or c.is_whole]
     others = {key, *fits, *(name for name, c in columns.items() if _counts(c))}
     said = list(wanted) or _called([name for name in possible if name not in others], preferred)
     if not said:
-        shown = "; ".join(f"{c.name}: {c.about}" for c in columns.values())
+        shown = told_some((f"{c.name}: {c.about}" for c in columns.values()), between="; ")
         raise DataError(
             f"{path.name} holds no column of classes or clusters ({shown}).",
             "They are whole numbers or text, one for each item.",
@@ -171,30 +171,28 @@ def left_out(entries: Entries) -> list[str]:
     ]
 
 
-def names_that_fit(
-    columns: Mapping[str, tables.Seen], head: TableChunk, names: NameIndex
-) -> dict[str, int]:
+def names_that_fit(head: Head, names: NameIndex) -> dict[str, int]:
     """Columns that may be names of items, and how many of their first rows are known names."""
     return {
         name: sum(names.found(text) is not None for text in head.cells(name).text())
-        for name in _names_in(columns)
+        for name in _names_in(head.columns)
     }
 
 
-def _names_in(columns: Mapping[str, tables.Seen]) -> list[str]:
+def _names_in(columns: Mapping[str, Seen]) -> list[str]:
     """Columns of text that may be names of items, those that are called so first."""
     text = [c for c in columns.values() if c.holds == "text"]
     called = [c.name for c in text if is_called(c.name, NAMES)]
     return [*called, *(c.name for c in text if c.may_be_names and c.name not in called)]
 
 
-def _counts(column: tables.Seen) -> bool:
+def _counts(column: Seen) -> bool:
     """Whether a column of whole numbers says which row or item it is about."""
     return column.is_whole and (column.is_counter or is_called(column.name, (*ROWS, *ITEMS)))
 
 
 def _key_column(
-    columns: Mapping[str, tables.Seen],
+    columns: Mapping[str, Seen],
     choices: Choices,
     fits: Mapping[str, int],
     *,
@@ -262,7 +260,7 @@ def key_of_arrays(
     if choices.names and choices.names not in arrays:
         raise ParameterError(
             f"There is no array {choices.names!r} in {path.name}.",
-            f"Choose one of: {', '.join(arrays)}.",
+            f"Choose one of: {told_near(choices.names, arrays)}.",
         )
     if choices.names == "":
         return "order", "", ()

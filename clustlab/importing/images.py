@@ -3,7 +3,7 @@
 import math
 import statistics
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -40,6 +40,7 @@ from clustlab.importing.plan import (
     Choices,
     Outcome,
     Preview,
+    Refusals,
     Refused,
     Source,
     Watch,
@@ -192,7 +193,9 @@ def _planned(source: Opened, listing: Listing, choices: Choices, tick: Callable[
         if len(sample) < SHOWN:
             sample.append((each.name, found))
     if not sample:
-        raise _nothing(listing.origin, [*listing.refused, *refused])
+        of_all = Refusals()
+        of_all.add(*listing.refused, *refused)
+        raise _nothing(listing.origin, of_all)
     if choices.colour != "as they are":
         channels: Channels = choices.colour
     else:
@@ -215,10 +218,10 @@ def _planned(source: Opened, listing: Listing, choices: Choices, tick: Callable[
     )
 
 
-def _nothing(origin: str, refused: Sequence[Refused]) -> DataError:
-    if not refused:
+def _nothing(origin: str, refused: Refusals) -> DataError:
+    if not refused.n:
         return DataError(f"{origin} holds no files.", HINT)
-    n, first = len(refused), refused[0]
+    n, first = refused.n, refused.first[0]
     of = f", the first of {n:,} files," if n > 1 else ""
     return DataError(f"There is no image in {origin}: {first.name}{of} {first.reason}.", HINT)
 
@@ -309,7 +312,7 @@ def _n_processes(listing: Listing) -> int:
 def _decoded(
     source: Opened,
     plan: _Plan,
-    refused: list[Refused],
+    refused: Refusals,
     tick: Callable[[int], None],
 ) -> Generator[tuple[str, Picture]]:
     """Every image with the name of its file; what is none goes to `refused`."""
@@ -322,7 +325,7 @@ def _decoded(
         nonlocal n_read
         for entry in source.entries():
             if isinstance(entry, Refused):
-                refused.append(entry)
+                refused.add(entry)
                 continue
             if entry.name in tables:
                 continue
@@ -330,7 +333,7 @@ def _decoded(
             try:
                 data = entry.read(limits.bytes_of_one, check_kind)
             except Unreadable as error:
-                refused.append(Refused(entry.name, str(error)))
+                refused.add(Refused(entry.name, str(error)))
                 if n_read % 64 == 0:
                     tick(n_read)
                 continue
@@ -340,7 +343,7 @@ def _decoded(
     with closing(found):
         for name, picture in found:
             if isinstance(picture, str):
-                refused.append(Refused(name, picture))
+                refused.add(Refused(name, picture))
             else:
                 yield name, picture
 
@@ -354,7 +357,7 @@ def _extents(source: Opened, plan: _Plan, watch: Watch) -> dict[Trait, Extent]:
         share = min(done / n, 1.0)
         watch("Measuring the range of values", LISTING + (MEASURING - LISTING) * share)
 
-    with closing(_decoded(source, plan, [], tick)) as images:
+    with closing(_decoded(source, plan, Refusals(), tick)) as images:
         for _, picture in images:
             if extent_of(picture):
                 tally.add(picture)
@@ -365,7 +368,7 @@ def _written(
     source: Opened, title: str, plan: _Plan, extents: Mapping[Trait, Extent], watch: Watch
 ) -> Outcome:
     recipe, known = plan.recipe, plan.known
-    refused: list[Refused] = []
+    refused = Refusals()
     tally = Tally()
     classes = {title: Classes(title) for title in known.classes}
     n, begin = max(len(plan.listing), 1), MEASURING if extents else LISTING
@@ -396,7 +399,7 @@ def _written(
             append(pixels, names)
         if not writer.n_items:
             raise _nothing(plan.listing.origin, refused)
-        check_whole(refused, len(refused), plan.chosen)
+        check_whole(refused, plan.chosen)
         watch("Storing", 0.98)
         labellings = {title: each.labelling() for title, each in classes.items()}
         own, is_new = writer.finish(
@@ -404,7 +407,8 @@ def _written(
             origin=plan.listing.origin,
             conversion=" ".join(tally.sentences(recipe, extents)),
             labellings={title: each for title, each in labellings.items() if each.class_names},
-            refused=[{"name": each.name, "reason": each.reason} for each in refused],
+            refused=refused.as_stored(),
+            n_refused=refused.n,
         )
     watch("Storing", 1.0)
-    return Outcome(own, is_new, tuple(refused), len(refused))
+    return Outcome(own, is_new, tuple(refused.first), refused.n)

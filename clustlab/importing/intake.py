@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from clustlab.data import feature_scales, own_sets
-from clustlab.data.own_about import REFUSALS_KEPT, Kind
+from clustlab.data.own_about import Kind
 from clustlab.data.own_sets import SetWriter
 from clustlab.errors import DataError
 from clustlab.importing.cells import told
@@ -26,6 +26,7 @@ from clustlab.importing.plan import (
     Column,
     Outcome,
     Preview,
+    Refusals,
     Refused,
     Watch,
     check_whole,
@@ -89,16 +90,14 @@ class _Collected:
 
     def __init__(self, understood: Understood) -> None:
         self.classes = {t: Classes(t, names) for t, names in understood.classes.items()}
-        self.refused: list[Refused] = []
-        self.n_refused = self.n_items = self.n_rows = 0
+        self.refused = Refusals()
+        self.n_items = self.n_rows = 0
 
     def taken(self, piece: Piece) -> Piece:
         """A piece without what does not come in, which is noted with its reason."""
         self.n_rows += len(piece.items)
-        self.n_refused += len(piece.refused)
         for place, reason in sorted(piece.refused.items()):
-            if len(self.refused) < REFUSALS_KEPT:
-                self.refused.append(Refused(piece.place(place), reason))
+            self.refused.add(Refused(piece.place(place), reason))
         kept = piece
         if piece.refused:
             left = np.setdiff1d(np.arange(len(piece.items)), list(piece.refused))
@@ -153,7 +152,7 @@ def preview(understood: Understood) -> Preview:
         if is_enough and collected.n_rows != understood.n_rows:
             is_whole = False
             break
-    check_any(understood, collected.n_items, collected.refused)
+    check_any(understood, collected.n_items, collected.refused.first)
     facts, warnings = list(understood.facts), list(understood.warnings)
     n_items = collected.n_items
     seconds = time.monotonic() - begun
@@ -163,7 +162,7 @@ def preview(understood: Understood) -> Preview:
             "it comes in."
         )
         if understood.n_rows is not None:
-            n_items = understood.n_rows - collected.n_refused
+            n_items = understood.n_rows - collected.refused.n
             seconds *= understood.n_rows / max(1, collected.n_rows)
     labellings = collected.labellings
     for classes in collected.classes.values():
@@ -184,8 +183,8 @@ def preview(understood: Understood) -> Preview:
         understood.shape,
         tuple(facts),
         tuple(warnings),
-        tuple(collected.refused[:REFUSED_SHOWN]),
-        collected.n_refused,
+        tuple(collected.refused.first[:REFUSED_SHOWN]),
+        collected.refused.n,
         {} if first is None else class_counts(first.labels, first.class_names),
         np.concatenate([piece.items for piece in shown]),
         tuple(name for piece in shown for name in piece.names),
@@ -261,19 +260,19 @@ def bring_in(understood: Understood, title: str, watch: Watch) -> Outcome:
                 check_room(0)
             share = collected.n_rows / understood.n_rows if understood.n_rows else 0.0
             watch(f"{collected.n_items:,} items", min(1.0, share))
-        check_any(understood, writer.n_items, collected.refused)
-        check_whole(collected.refused, collected.n_refused, understood.chosen)
+        check_any(understood, writer.n_items, collected.refused.first)
+        refused = collected.refused
+        check_whole(refused, understood.chosen)
         own, is_new = writer.finish(
             title,
             origin=understood.origin,
             conversion=understood.conversion,
             labellings=collected.labellings,
             columns=understood.features,
-            refused=[{"name": each.name, "reason": each.reason} for each in collected.refused],
-            n_refused=collected.n_refused,
+            refused=refused.as_stored(),
+            n_refused=refused.n,
         )
-    refused = tuple(collected.refused)
-    return Outcome(own, is_new, refused, collected.n_refused, writer.added)
+    return Outcome(own, is_new, tuple(refused.first), refused.n, writer.added)
 
 
 def _check_size(understood: Understood, n_items: int) -> None:

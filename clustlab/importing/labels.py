@@ -19,6 +19,7 @@ from clustlab.data.own_sets import OwnSet, SetWriter
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing import clusterings, number_files
 from clustlab.importing.arrays import NAMES, is_called
+from clustlab.importing.cells import told_near, told_some
 from clustlab.importing.classes import Classes
 from clustlab.importing.entries import (
     ITEMS,
@@ -118,7 +119,7 @@ def _found(
         facts.append(f"{joined.n_elsewhere:,} entries are about no item of the set and are left.")
     facts += left_out(entries)
     if entries.unused:
-        facts.append(f"Not used: {', '.join(entries.unused)}.")
+        facts.append(f"Not used: {told_some(entries.unused)}.")
     labellings = {}
     for title, classes in entries.columns.items():
         found = classes.labelling()
@@ -214,7 +215,7 @@ def _entries_of_arrays(path: Path, choices: Choices, wanted: Sequence[str], n: i
         if name not in arrays:
             raise ParameterError(
                 f"There is no array {name!r} in {path.name}.",
-                f"Choose one of: {', '.join(arrays)}.",
+                f"Choose one of: {told_near(name, arrays)}.",
             )
     of_one = [name for name, each in arrays.items() if each.shape in ((len(each),), (len(each), 1))]
     keyed = (*NAMES, *ROWS, *ITEMS)
@@ -222,7 +223,8 @@ def _entries_of_arrays(path: Path, choices: Choices, wanted: Sequence[str], n: i
         name for name in of_one if not is_called(name, keyed) and name != choices.names
     ]
     if not names or set(names) - set(of_one):
-        held = "; ".join(f"{k}: {' x '.join(map(str, v.shape))}" for k, v in arrays.items())
+        shapes = (f"{k}: {' x '.join(map(str, v.shape))}" for k, v in arrays.items())
+        held = told_some(shapes, between="; ")
         raise DataError(
             f"{path.name} holds no array of labels ({held}).", "Labels are one for each item."
         )

@@ -8,7 +8,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 
 from clustlab.data.item_names import shortened
-from clustlab.data.own_about import Kind
+from clustlab.data.own_about import REFUSALS_KEPT, Kind
 from clustlab.data.own_sets import OwnSet
 from clustlab.errors import DataError
 from clustlab.types import Array
@@ -98,6 +98,23 @@ class Refused:
         object.__setattr__(self, "name", told_name(self.name))
 
 
+@dataclass(slots=True)
+class Refusals:
+    """What has been refused so far: the first of it, and how many there are."""
+
+    first: list[Refused] = field(default_factory=list)
+    n: int = 0
+
+    def add(self, *refused: Refused) -> None:
+        """Take in some more."""
+        self.n += len(refused)
+        self.first += refused[: max(0, REFUSALS_KEPT - len(self.first))]
+
+    def as_stored(self) -> list[dict[str, str]]:
+        """The first of it, as a data set notes it."""
+        return [{"name": each.name, "reason": each.reason} for each in self.first]
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table, or an array of an archive, and what it may be taken for."""
@@ -152,10 +169,10 @@ class SomeRefused(DataError):
         self.refused, self.n_refused = tuple(refused), n_refused
 
 
-def check_whole(refused: Sequence[Refused], n_refused: int, choices: Choices) -> None:
+def check_whole(refused: Refusals, choices: Choices) -> None:
     """Nothing, unless something was refused and all is to come in: then `SomeRefused`."""
-    if choices.strict and n_refused:
-        raise SomeRefused(refused, n_refused)
+    if choices.strict and refused.n:
+        raise SomeRefused(refused.first, refused.n)
 
 
 def reasons(refused: Sequence[Refused]) -> dict[str, int]:

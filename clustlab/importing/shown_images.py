@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from clustlab.data import own_sets
-from clustlab.data.own_about import REFUSALS_KEPT
 from clustlab.data.own_sets import OwnSet, SetWriter
 from clustlab.data.scratch import scratch
 from clustlab.errors import DataError, ParameterError
@@ -23,13 +22,17 @@ from clustlab.importing.intake import Piece, Understood
 from clustlab.importing.name_index import NameIndex
 from clustlab.importing.plan import (
     REFUSED_SHOWN,
+    SHOWN,
     Choices,
     Outcome,
     Preview,
+    Refusals,
     Refused,
     Watch,
+    check_whole,
     class_counts,
 )
+from clustlab.importing.table_columns import head_of
 from clustlab.types import Array
 
 TOGETHER = 8 * 2**20  # bytes of vectors and images that are written at once
@@ -59,7 +62,8 @@ def bring_in(path: Path, images: str, title: str, choices: Choices, watch: Watch
     twice = 2 * 4 * math.prod(found.shape)  # as they come in, and in the order of the images
     intake.check_room(len(own) * (twice + math.prod(own.shape[1:])))
     with _room_for(len(own), found.shape[0]) as vectors:
-        refused, rows = _matched(found, own, names, vectors, watch)
+        refused, rows, _ = _matched(found, own, names, vectors, watch)
+        check_whole(refused, choices)
         return _written(found, own, vectors, rows, names, refused, title, watch)
 
 
@@ -70,7 +74,8 @@ def preview(path: Path, images: str, choices: Choices) -> Preview:
     """
     own, names = _images(images)
     found = _understood(path, choices, NameIndex(names))
-    refused, rows = _matched(found, own, names, None, lambda words, share: None)
+    refused, rows, sample = _matched(found, own, names, None, lambda words, share: None)
+    shown = [row for row in sample if row in set(rows.tolist())]
     counts: dict[str, int] = {}
     if own.labellings:
         one = own.labelling(own.labellings[0][0])
@@ -78,9 +83,12 @@ def preview(path: Path, images: str, choices: Choices) -> Preview:
     return replace(
         intake.preview(found),
         n_items=len(rows),
-        refused=tuple(refused[:REFUSED_SHOWN]),
-        n_refused=len(refused),
+        refused=tuple(refused.first[:REFUSED_SHOWN]),
+        n_refused=refused.n,
         class_counts=counts,
+        sample=np.stack([sample[row] for row in shown]),
+        sample_names=tuple(names[row] for row in shown) if names else (),
+        sample_images=np.asarray(own.items()[shown]),
         nbytes=len(rows) * (4 * math.prod(found.shape) + math.prod(own.shape[1:])),
     )
 
@@ -95,19 +103,18 @@ def _images(name: str) -> tuple[OwnSet, list[str]]:
 
 def _matched(
     found: Understood, own: OwnSet, names: list[str], vectors: Array | None, watch: Watch
-) -> tuple[list[Refused], Array]:
-    """What has no partner, and the rows (m,) of the images that have a vector."""
-    refused, has_vector = _placed(found, own, vectors, watch)
-    refused += [
-        Refused(names[row] if names else f"image {row}", f"has no vector in {found.origin}")
-        for row in np.flatnonzero(~has_vector).tolist()
-    ]
+) -> tuple[Refusals, Array, dict[int, Array]]:
+    """What has no partner, the rows (m,) of the images that have a vector, and some vectors."""
+    refused, has_vector, sample = _placed(found, own, vectors, watch)
+    for row in np.flatnonzero(~has_vector).tolist():
+        called = names[row] if names else f"image {row}"
+        refused.add(Refused(called, f"has no vector in {found.origin}"))
     if not has_vector.any():
         raise DataError(
             f"No vector in {found.origin} is of an image of {own.title!r}.",
             "Give the names of the images in a column, or one vector for each in their order.",
         )
-    return refused, np.flatnonzero(has_vector)
+    return refused, np.flatnonzero(has_vector), sample
 
 
 def _understood(path: Path, choices: Choices, names: NameIndex) -> Understood:
@@ -124,12 +131,10 @@ def _understood(path: Path, choices: Choices, names: NameIndex) -> Understood:
 
 def _column_of_names(path: Path, names: NameIndex) -> str | None:
     """The column whose first rows hold most names of images; None if none holds any."""
-    table = tables.opened(path)
-    for head in table.chunks(tables.HEAD):
-        fits = names_that_fit(tables.seen(table, head), head, names)
-        best = max(fits, key=lambda name: fits[name], default=None)
-        return best if best and fits[best] else None
-    return None
+    head = head_of(tables.opened(path))
+    fits = names_that_fit(head, names) if head else {}
+    best = max(fits, key=lambda name: fits[name], default=None)
+    return best if best and fits[best] else None
 
 
 @contextmanager
@@ -141,16 +146,17 @@ def _room_for(n: int, width: int) -> Iterator[Array]:
 
 def _placed(
     found: Understood, own: OwnSet, vectors: Array | None, watch: Watch
-) -> tuple[list[Refused], Array]:
+) -> tuple[Refusals, Array, dict[int, Array]]:
     """Put each vector in the row of its image; what was refused, and which rows have one (n,).
 
-    They are only counted where there is no room for them.
+    They are only counted where there is no room for them. The first of them are returned, by the
+    row of their image.
     """
     row_of = {name: row for row, name in enumerate(own.item_names())}
     index = NameIndex(list(row_of))
     has_vector = np.zeros(len(own), bool)
     meant = _Meant(row_of)
-    refused: list[Refused] = []
+    refused, sample = Refusals(), dict[int, Array]()
     n, is_named = 0, False
     for piece in found.pieces():
         n += len(piece.items)
@@ -160,20 +166,22 @@ def _placed(
         place_of: dict[int, int] = {}  # in the piece, by the row of the image
         for place, row in enumerate(rows):
             if place in reasons:
-                refused.append(Refused(piece.place(place), reasons[place]))
+                refused.add(Refused(piece.place(place), reasons[place]))
                 continue
             text = piece.names[place] if is_named else None
-            refused += meant.taken(row, text, piece.place(place))
+            refused.add(*meant.taken(row, text, piece.place(place)))
             has_vector[row] = meant.has(row)
             if meant.is_of(row, piece.place(place)):
                 place_of[row] = place
+                if row in sample or len(sample) < SHOWN:
+                    sample[row] = np.array(piece.items[place], np.float32)
         if vectors is not None:
             vectors[list(place_of)] = piece.items[list(place_of.values())]
         done = (piece.first + len(rows)) / max(1, found.n_rows or len(own))
         watch("Reading vectors", READING * min(1.0, done))
     if n < len(own) and not is_named:
         raise _other_number(found, own, f"{n:,}")
-    return refused, has_vector
+    return refused, has_vector, sample
 
 
 class _Meant:
@@ -259,7 +267,7 @@ def _written(
     vectors: Array,
     rows: Array,
     names: list[str],
-    refused: list[Refused],
+    refused: Refusals,
     title: str,
     watch: Watch,
 ) -> Outcome:
@@ -284,7 +292,7 @@ def _written(
             columns=found.features,
             parent=own.name if is_whole else "",
             features=f"vectors in {found.origin}" if is_whole else "",
-            refused=[{"name": r.name, "reason": r.reason} for r in refused[:REFUSALS_KEPT]],
-            n_refused=len(refused),
+            refused=refused.as_stored(),
+            n_refused=refused.n,
         )
-    return Outcome(kept, is_new, tuple(refused), len(refused), writer.added)
+    return Outcome(kept, is_new, tuple(refused.first), refused.n, writer.added)

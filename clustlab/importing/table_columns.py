@@ -1,5 +1,6 @@
 """What columns of a table hold, as the first rows show it."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from clustlab.importing.arrow_tables import ArrowTable
 from clustlab.importing.cells import Cells, Holds, TableChunk
 from clustlab.importing.text_tables import TextTable
 
+HEAD = 2_000  # rows by which columns are known
 ODD = 0.1  # share of values that may be no numbers in a column of features
 MOST_CLASSES = 1_000  # that a column may have to be guessed as classes
 LONGEST_NAME = 300
@@ -113,17 +115,35 @@ def _seen(table: Table, name: str, cells: Cells) -> Seen:
     return Seen(name, "text", n, missing, 0, distinct, False, False, 0, about)
 
 
-def looked_at(table: Table, head: TableChunk, rows: int) -> dict[str, Seen]:
-    """Columns by their names, from the first rows: of numbers and text up to so many."""
-    columns = seen(table, head)
-    if isinstance(table, ArrowTable):
-        more = table.beginning(rows) if head.n_rows < min(rows, table.n_rows) else None
-        if more is not None and more.n_rows > head.n_rows:
-            cheap = [name for name in columns if table.held_by(name) in ("numbers", "text")]
-            columns |= {name: _seen(table, name, more.cells(name)) for name in cheap}
-        for name in table.class_names.keys() & columns.keys():
-            columns[name] = replace(columns[name], is_said=True)
-    return columns
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The first rows of a table, by which its columns are known."""
+
+    columns: Mapping[str, Seen]  # by their names
+    n_rows: int  # of which all columns were looked at
+    cells: Callable[[str], Cells]  # first rows of a column: of numbers and text it may be more
+
+
+def head_of(table: Table) -> Head | None:
+    """What its first rows tell of a table; None if there are none."""
+    first = next(table.chunks(HEAD), None)
+    if first is None:
+        return None
+    columns = seen(table, first)
+    if not isinstance(table, ArrowTable):
+        return Head(columns, first.n_rows, first.cells)
+    cheap: set[str] = set()
+    more = table.beginning(HEAD) if first.n_rows < min(HEAD, table.n_rows) else None
+    if more is not None and more.n_rows > first.n_rows:
+        cheap = {name for name in columns if table.held_by(name) in ("numbers", "text")}
+        columns |= {name: _seen(table, name, more.cells(name)) for name in cheap}
+    for name in table.class_names.keys() & columns.keys():
+        columns[name] = replace(columns[name], is_said=True)
+
+    def cells(name: str) -> Cells:
+        return more.cells(name) if more is not None and name in cheap else first.cells(name)
+
+    return Head(columns, first.n_rows, cells)
 
 
 def _held_by_text(cells: Cells, otherwise: Holds) -> Holds:

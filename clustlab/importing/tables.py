@@ -19,15 +19,13 @@ from clustlab.errors import DataError, ParameterError
 from clustlab.importing import encoded_images, intake
 from clustlab.importing.arrays import CLASSES, NAMES, is_called
 from clustlab.importing.arrow_tables import ArrowTable, Kind
-from clustlab.importing.cells import TableChunk, Wrong, joined, told, told_some
+from clustlab.importing.cells import TableChunk, Wrong, joined, told, told_near, told_some
 from clustlab.importing.decoders import FEW, PROCESSES
 from clustlab.importing.encoded_images import Common
 from clustlab.importing.intake import Piece, Understood, not_finite
 from clustlab.importing.number_files import check_plain
 from clustlab.importing.plan import Choices, Column, Outcome, Preview, Watch
-from clustlab.importing.table_columns import Seen as Seen
-from clustlab.importing.table_columns import Table, looked_at
-from clustlab.importing.table_columns import seen as seen
+from clustlab.importing.table_columns import Seen, Table, head_of
 from clustlab.importing.text_tables import TextTable
 from clustlab.types import Array
 
@@ -36,7 +34,6 @@ KINDS: Mapping[Kind, tuple[bytes, tuple[str, ...]]] = {
     "feather": (b"ARROW1", (".feather", ".arrow")),
 }
 """How tables of each kind begin, and how their names end."""
-HEAD = 2_000  # rows by which columns are known
 IMAGES_SEEN = 200  # of them, whose sizes are looked at
 IMAGES_TOGETHER = 8 * 2**20  # bytes of images as they are stored, of rows that are read together
 CLASS_WORDS = (*CLASSES, "kind", "species", "category", "group", "type", "cluster", "diagnosis")
@@ -83,7 +80,7 @@ def _chosen(path: Path, columns: Mapping[str, Seen], choices: Choices) -> Choice
         if name and name not in columns:
             raise ParameterError(
                 f"There is no column {told(name)} in {path.name}.",
-                f"Choose one of: {told_some(columns)}.",
+                f"Choose one of: {told_near(name, columns)}.",
             )
     for name in (choices.labels, *choices.others):
         if name and "labels" not in columns[name].roles:
@@ -153,10 +150,10 @@ def understood(
         Called with what is done while images are gone through; may raise to stop.
     """
     table = opened(path)
-    head = next(table.chunks(HEAD), None)
+    head = head_of(table)
     if head is None:
         raise DataError(f"{path.name} holds no row.", "Choose a table that holds some.")
-    columns = looked_at(table, head, HEAD)
+    columns: Mapping[str, Seen] = head.columns
     chosen = _chosen(path, columns, choices)
     shown = _images(table, chosen, is_preview, tick) if chosen.image else None
     while chosen.image and shown is None:

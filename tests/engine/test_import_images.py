@@ -480,6 +480,14 @@ def test_a_name_that_cannot_be_one_is_told_before_anything_is_read(tmp_path):
         imported(tmp_path / "nowhere.zip", "???")
 
 
+def test_all_that_is_refused_is_counted_and_the_first_of_it_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("clustlab.importing.plan.REFUSALS_KEPT", 3)
+    files = [*classes(), *((f"broken-{i}.png", b"\x89PNG\r\n\x1a\n") for i in range(5))]
+    outcome = images.bring_in(zipped(tmp_path / "a.zip", files), "Some", Choices(), watch)
+    assert (outcome.n_refused, outcome.own.n_refused) == (5, 5)
+    assert len(outcome.refused) == len(outcome.own.refused()) == 3
+
+
 def test_an_imported_set_is_found_by_its_name(tmp_path):
     own, _ = imported(zipped(tmp_path / "a.zip", classes()), "My animals")
     assert own_sets.own_set("my-animals") == own

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sklearn.datasets import load_digits
 
@@ -212,6 +214,33 @@ def test_free_text_beside_classes_is_left_out_and_named(tmp_path, own, monkeypat
     assert any(fact.startswith("'note' is left out") for fact in found.facts)
     with pytest.raises(DataError, match="'note' holds more than 20"):
         labels.preview(path, "mine", Choices(labels="note"), RunStore())
+
+
+def test_the_first_rows_of_a_wide_table_do_not_decide_what_its_text_is(tmp_path, own):
+    """Rows with long vectors are read a few at a time, and in these all classes may differ."""
+    kinds = [f"kind {i % 20}" for i in range(N)]
+    table = pa.table(
+        {
+            "file": [f"x{i}.png" for i in range(20)] + list(own.item_names())[20:],
+            "kind": kinds,
+            "vector": list(np.zeros((N, 70_000), np.float32)),
+        }
+    )
+    pq.write_table(table, tmp_path / "wide.parquet", use_dictionary=False)
+    found = labels.preview(tmp_path / "wide.parquet", "mine", Choices(), RunStore())
+    assert "Joined by 'file'." in found.facts
+    assert list(found.labellings) == ["kind"]
+    assert (found.labellings["kind"].labels >= 0).sum() == N - 20
+
+
+def test_a_message_names_the_columns_that_may_have_been_meant(tmp_path, own):
+    columns = {f"gene_{i}": np.arange(N) % 3 for i in range(500)}
+    path = written(tmp_path, table_of(own, kind=FINE, **columns))
+    with pytest.raises(ParameterError) as caught:
+        labels.preview(path, "mine", Choices(labels="Kinds"), RunStore())
+    assert caught.value.hint.startswith("Choose one of: kind")
+    assert caught.value.hint.endswith(" more.")
+    assert len(caught.value.hint) < 200
 
 
 def test_classes_that_would_draw_other_items_are_refused_and_change_nothing(tmp_path, store):

@@ -10,7 +10,7 @@ from clustlab.cli.command_line import main
 from clustlab.data import library, own_sets
 from clustlab.errors import Cancelled, DataError, ParameterError
 from clustlab.importing import shown_images
-from clustlab.importing.plan import Choices
+from clustlab.importing.plan import SHOWN, Choices, SomeRefused
 from clustlab.types import Labelling
 from tests.support.odd_arrays import pictures, vectors
 from tests.support.own_data import classes, image_set, vector_set
@@ -138,6 +138,12 @@ def test_a_preview_and_the_strict_command_judge_what_is_joined(own, tmp_path, ca
     assert (seen.n_items, seen.n_refused, seen.shape) == (N - 4, 4, (4,))
     assert {each.reason for each in seen.refused} == {"has no vector in theirs.csv"}
     assert sum(seen.class_counts.values()) == N - 4
+    rows = [list(own.item_names()).index(name) for name in seen.sample_names]
+    assert len(rows) == SHOWN
+    assert (seen.sample == vectors(N, 4)[rows]).all()
+    assert (seen.sample_images == own.items()[rows]).all()
+    with pytest.raises(SomeRefused, match=r"4 of them do not come in: .* has no vector"):
+        brought(path, choices=Choices(strict=True))
     words = ("import", str(path), "--images-of", "mine")
     assert main((*words, "--preview")) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["refused"]["count"] == 4

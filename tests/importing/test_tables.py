@@ -12,7 +12,7 @@ import pytest
 
 from clustlab.data import own_sets
 from clustlab.errors import DataError, ParameterError
-from clustlab.importing import intake, tables, text_tables
+from clustlab.importing import intake, table_columns, tables, text_tables
 from clustlab.importing.plan import Choices, Limits, Refused
 from tests.support.odd_arrays import WIDTH, N, classes, pictures, png, told_of_damaged, vectors
 
@@ -329,7 +329,7 @@ def test_of_what_is_large_a_preview_looks_at_the_beginning_and_says_so(
 ):
     monkeypatch.setattr(intake, limit, 0)
     monkeypatch.setattr(text_tables, "CHUNK", 500)
-    monkeypatch.setattr(tables, "HEAD", 20)
+    monkeypatch.setattr(table_columns, "HEAD", 20)
     odd = frame().astype({"mass": object})
     odd.loc[50, "mass"] = "heavy"
     path = written(tmp_path, odd.to_csv(index=False))

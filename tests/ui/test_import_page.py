@@ -421,6 +421,17 @@ def test_columns_of_a_table_are_chosen(wait_for):
     assert own_sets.own_set("animals").columns == ("age", "speed")
 
 
+def test_vectors_of_a_set_that_is_there_are_judged_against_it_before_they_come_in():
+    own = own_data.image_set(n=N)
+    names = ["who.png", *list(own.item_names())[1:]]
+    app = given(npz(x=vectors(), names=np.array(names)), name="codes.npz")
+    assert button(app, f"Import {N} items")
+    field(app.selectbox, "Shown as the images of").set_value(own.name).run()
+    assert button(app, f"Import {N - 1} items without the 2 refused")
+    assert field(app.selectbox, "Shown as the images of").value == own.name
+    assert not app.exception
+
+
 def test_vectors_are_shown_as_the_images_of_a_set_that_is_there(wait_for):
     own = own_data.image_set(n=N)
     names = list(own.item_names())[::-1]

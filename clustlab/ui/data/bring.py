@@ -3,7 +3,7 @@
 import contextlib
 import io
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -140,10 +140,27 @@ def _on_server(root: Path) -> Given | None:
 
 
 # -- what it is taken for ------------------------------------------------------------------------
-def _previewed(given: Given, choices: Choices) -> Preview:
-    """What would come in; looked at once for equal choices."""
+def _previewed(given: Given, choices: Choices, images: str = NONE) -> Preview:
+    """What would come in, shown as the images of a set or not; looked at once for equal choices."""
+
+    def look() -> Preview:
+        if not images:
+            return sources.preview(given.source, choices)
+        with _file_of(given.source) as path:
+            return shown_images.preview(path, images, choices)
+
     with st.spinner("Looking at it ..."):
-        return _previews.get((given.key, choices), lambda: sources.preview(given.source, choices))
+        return _previews.get((given.key, choices, images), look)
+
+
+@contextlib.contextmanager
+def _file_of(source: Source) -> Iterator[Path]:
+    """The one file that was given."""
+    if isinstance(source, Path):
+        yield source
+    else:
+        with sources.as_file(source[0]) as path:
+            yield path
 
 
 def _planned(given: Given, limits: Limits) -> None:
@@ -152,12 +169,15 @@ def _planned(given: Given, limits: Limits) -> None:
     with left:
         choices = _choices(given, first)
         seen = first if choices == Choices(limits=choices.limits) else _previewed(given, choices)
+        images = _images_of(given, seen)
+        if images:
+            seen = _previewed(given, choices, images)
         preview.balance(seen)
     with right:
         preview.sample(seen)
         preview.facts(seen)
         preview.refusals(seen)
-        _start(given, choices, seen)
+        _start(given, choices, images, seen)
 
 
 def _limits() -> Limits:
@@ -317,9 +337,8 @@ def _treatment(key: _Names) -> dict[str, Any]:
 
 
 # -- the start -----------------------------------------------------------------------------------
-def _start(given: Given, choices: Choices, seen: Preview) -> None:
+def _start(given: Given, choices: Choices, images: str, seen: Preview) -> None:
     """Name of the data set, and the button that imports it."""
-    images = _images_of(given, seen)
     if not images:  # else names are looked for that are those of the images
         choices = settled(choices, seen.chosen)
     name, button = st.columns([2, 1], vertical_alignment="bottom")
@@ -378,12 +397,7 @@ def _import(source: Source, title: str, choices: Choices, images: str) -> None:
     def work(watch: Watch) -> Outcome:
         if not images:
             return sources.bring_in(source, title, choices, watch)
-        with contextlib.ExitStack() as files:
-            path = (
-                source
-                if isinstance(source, Path)
-                else files.enter_context(sources.as_file(source[0]))
-            )
+        with _file_of(source) as path:
             return shown_images.bring_in(path, images, title, choices, watch)
 
     job.start(title, work)
