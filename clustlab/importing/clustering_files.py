@@ -14,7 +14,9 @@ from clustlab.importing.cells import told_near, told_some
 from clustlab.importing.classes import Classes, Value, in_order
 from clustlab.importing.entries import (
     Entries,
+    Guess,
     entries_of_table,
+    guess_of_arrays,
     is_table,
     key_of_arrays,
     left_out,
@@ -179,7 +181,7 @@ def _of_arrays(path: Path, items: Items, keys_in: str | None, chosen: Sequence[s
                 f"There is no array {name!r} in {path.name}.",
                 f"Choose one of: {told_near(name, arrays)}.",
             )
-    main = _array_called(arrays, chosen or ASSIGNMENTS, (1, 2))
+    main = chosen[0] if chosen else _array_called(arrays, ASSIGNMENTS, (1, 2))
     soft = _array_called(arrays, PROBABILITIES, (2, 3))
     if main is None and len(arrays) == 1 and len(next(iter(arrays.values())).shape) < 3:
         main = next(iter(arrays))
@@ -193,7 +195,7 @@ def _of_arrays(path: Path, items: Items, keys_in: str | None, chosen: Sequence[s
         raise DataError(
             f"{main!r} in {path.name} holds items x steps.", "The axis of steps comes first."
         )
-    placed = _expanded(path, str(main), arrays[main], 1) if main else None
+    placed = _of_clusters(path, arrays, chosen or [main]) if main else None
     soft_steps = _expanded(path, str(soft), arrays[soft], 2) if soft else None
     some = placed or soft_steps
     assert some is not None
@@ -232,12 +234,39 @@ def _of_arrays(path: Path, items: Items, keys_in: str | None, chosen: Sequence[s
         _check_given(path, assignments, [str(main)] * n_steps, entries, joined)
         names = numbered.names
         facts += numbered.facts
-    used = {main, soft, deep, key}
+    used = {main, *chosen, soft, deep, key}
     if unused := [name for name in arrays if name not in used]:
         facts.append(f"Not used: {told_some(unused)}.")
     content = _digest(assignments, *(each.values for each in (soft_steps, deep_steps) if each))
     embeddings = _embeddings(path, deep_steps, joined) if deep_steps else None
-    return Clustering(assignments, names, (), embeddings, probabilities, tuple(facts), content)
+    called = tuple(chosen) if len(chosen) > 1 else ()
+    return Clustering(assignments, names, called, embeddings, probabilities, tuple(facts), content)
+
+
+def guess(path: Path) -> Guess | None:
+    """Which arrays of a file are taken for clusters; None if there is nothing to choose."""
+    arrays = dict(number_files.arrays_in(path, Choices().limits))
+    main = _array_called(arrays, ASSIGNMENTS, (1, 2))
+    possible = [
+        name
+        for name, each in arrays.items()
+        if len(each.shape) == 1 or (len(each.shape) == 2 and each.dtype.kind != "f") or name == main
+    ]
+    return guess_of_arrays(path, arrays, possible, [main] if main else [])
+
+
+def _of_clusters(path: Path, arrays: Mapping[str, Numbers], names: Sequence[str]) -> "_Steps":
+    """One array of clusters at all steps, or arrays of one step each."""
+    shapes = [arrays[name].shape for name in names]
+    if len(shapes[0]) > 2 or (len(names) > 1 and (len(set(shapes)) > 1 or len(shapes[0]) > 1)):
+        told = (f"{name}: {' x '.join(map(str, arrays[name].shape))}" for name in names)
+        raise DataError(
+            f"The clusters in {path.name} cannot be taken from {told_some(told, between='; ')}.",
+            "Choose one array of steps x items, or one for each step, with a cluster for each "
+            "item.",
+        )
+    steps = [_expanded(path, name, arrays[name], 1).values for name in names]
+    return _Steps(names[0], np.concatenate(steps))
 
 
 def _is_turned(shape: tuple[int, ...], n: int) -> bool:

@@ -64,9 +64,10 @@ def is_table(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What columns of a table are taken for, by its first rows."""
+    """What columns of a table are taken for, by its first rows, or arrays by their shapes."""
 
-    columns: tuple[str, ...]  # that may be classes, clusters or keys: text and whole numbers
+    columns: tuple[str, ...]  # that may be classes or clusters
+    keys: tuple[str, ...]  # that entries may be joined by
     kind: KeyKind
     key: str  # column of the keys; empty for order
     said: tuple[str, ...]  # columns of classes or clusters
@@ -106,7 +107,22 @@ def _guess(
             f"{path.name} holds no column of classes or clusters ({shown}).",
             "They are whole numbers or text, one for each item.",
         )
-    return Guess(tuple(possible), kind, key, tuple(said))
+    return Guess(tuple(possible), tuple(possible), kind, key, tuple(said))
+
+
+def guess_of_arrays(
+    path: Path, arrays: Mapping[str, Numbers], columns: Sequence[str], said: Sequence[str]
+) -> Guess | None:
+    """The same of arrays, of which some may be chosen; None if there is nothing to choose."""
+    if len(arrays) == 1 or not columns:
+        return None
+    keys = tuple(name for name, each in arrays.items() if len(each.shape) == 1)
+    kind: KeyKind = "order"
+    key = ""
+    if said:
+        n = arrays[said[0]].shape[-1] if len(arrays[said[0]].shape) > 1 else len(arrays[said[0]])
+        kind, key, _ = key_of_arrays(path, arrays, Choices(), n)
+    return Guess(tuple(columns), keys, kind, key, tuple(said))
 
 
 def _called(columns: Sequence[str], preferred: Sequence[Sequence[str]]) -> list[str]:

@@ -25,13 +25,16 @@ from clustlab.importing.entries import (
     ITEMS,
     ROWS,
     Entries,
+    Guess,
     entries_of_table,
+    guess_of_arrays,
     is_table,
     key_of_arrays,
     left_out,
 )
 from clustlab.importing.joining import Items, join
 from clustlab.importing.name_index import NameIndex
+from clustlab.importing.number_files import Numbers
 from clustlab.importing.plan import Choices
 from clustlab.params import LABELLING, UNBALANCE, Shares, build
 from clustlab.parts.inputs.sampling import drawn_rows
@@ -209,6 +212,22 @@ def _copied(found: FoundLabels) -> OwnSet:
         )[0]
 
 
+def guess(path: Path) -> Guess | None:
+    """Which arrays of a file are taken for classes; None if there is nothing to choose."""
+    arrays = number_files.arrays_in(path, Choices().limits)
+    of_one = _of_one(arrays)
+    return guess_of_arrays(path, arrays, of_one, _not_keys(of_one))
+
+
+def _of_one(arrays: Mapping[str, Numbers]) -> list[str]:
+    """Arrays with one value for each item."""
+    return [name for name, each in arrays.items() if each.shape in ((len(each),), (len(each), 1))]
+
+
+def _not_keys(names: Sequence[str]) -> list[str]:
+    return [name for name in names if not is_called(name, (*NAMES, *ROWS, *ITEMS))]
+
+
 def _entries_of_arrays(path: Path, choices: Choices, wanted: Sequence[str], n: int) -> Entries:
     arrays = number_files.arrays_in(path, choices.limits)
     for name in wanted:
@@ -217,11 +236,8 @@ def _entries_of_arrays(path: Path, choices: Choices, wanted: Sequence[str], n: i
                 f"There is no array {name!r} in {path.name}.",
                 f"Choose one of: {told_near(name, arrays)}.",
             )
-    of_one = [name for name, each in arrays.items() if each.shape in ((len(each),), (len(each), 1))]
-    keyed = (*NAMES, *ROWS, *ITEMS)
-    names = list(wanted) or [
-        name for name in of_one if not is_called(name, keyed) and name != choices.names
-    ]
+    of_one = _of_one(arrays)
+    names = list(wanted) or [name for name in _not_keys(of_one) if name != choices.names]
     if not names or set(names) - set(of_one):
         shapes = (f"{k}: {' x '.join(map(str, v.shape))}" for k, v in arrays.items())
         held = told_some(shapes, between="; ")

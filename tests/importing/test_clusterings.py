@@ -176,6 +176,18 @@ def test_embeddings_and_probabilities_are_taken_as_they_are(own, brought, store)
             brought(content)
 
 
+def test_arrays_of_one_step_each_are_taken_in_the_order_in_which_they_are_named(own, brought):
+    content = {"first": classes(N), "last": classes(N)[::-1], "x": np.zeros((N, 4))}
+    made = brought(content, steps=("last", "first"))
+    assert len(made.run) == 2
+    alone = brought(content, steps=("last",)).run
+    assert (made.run[0].assignments == alone[0].assignments).all()
+    with pytest.raises(DataError, match="cannot be taken from first: 30; x: 30 x 4"):
+        brought(content, steps=("first", "x"))
+    with pytest.raises(DataError, match="holds items x steps"):
+        brought(content, steps=("x", "first"))
+
+
 def test_a_draw_takes_its_part_of_a_clustering_of_all(own, brought, store):
     params = {"n_samples": 12}
     for content in (named(own, cluster=classes(N)), classes(N)):

@@ -1,5 +1,8 @@
 """The page Data sets: imported ones among the others, their classes, and removing them."""
 
+import io
+
+import numpy as np
 import pytest
 
 from clustlab import registry
@@ -150,7 +153,7 @@ def test_sizes_are_told_as_people_read_them(nbytes, said):
 
 
 # -- what was made elsewhere ---------------------------------------------------------------------
-def with_file(name, content, kind=None, **query):
+def with_file(name, content, kind=None, file="clusters.csv"):
     """The page of a data set with a file in its expander."""
     app = about(name)
     app.session_state["attach"] = True
@@ -158,7 +161,7 @@ def with_file(name, content, kind=None, **query):
     if kind:
         next(g for g in app.get("button_group") if g.label == "What the file holds").set_value(kind)
         app.run()
-    app.file_uploader[0].set_value(("clusters.csv", content, "text/csv")).run()
+    app.file_uploader[0].set_value((file, content, "application/octet-stream")).run()
     assert not app.exception, app.exception
     return app
 
@@ -207,6 +210,30 @@ def test_columns_of_a_table_can_be_chosen_and_are_guessed_before(runs):
     button(app, "Add these classes").click().run()
     assert not app.exception
     assert [title for title, _ in own_sets.own_set(own.name).labellings] == ["kind", "city"]
+
+
+def test_arrays_of_an_archive_can_be_chosen_and_are_guessed_before(runs):
+    own = own_data.vector_set(n=30)
+    file = io.BytesIO()
+    named = {"names": np.array(own_data.names(30)), "clusters": own_data.classes(30)}
+    np.savez(file, **named, age=np.arange(30) % 7, x=np.zeros((30, 4)), y_test=np.zeros(5, int))
+    app = with_file(own.name, file.getvalue(), "clustering", "made.npz")
+    steps = next(m for m in app.multiselect if m.label == "Columns of clusters, one for a step")
+    assert (steps.value, steps.options) == (["clusters"], ["names", "clusters", "age", "y_test"])
+    joined = next(box for box in app.selectbox if box.label == "Joined by")
+    assert joined.value == "names"
+    steps.set_value(["clusters", "age"]).run()
+    button(app, "Import as a run").click().run()
+    assert not app.exception
+    (run,) = runs.runs()
+    assert [run[step].n_clusters for step in range(2)] == [3, 7]
+    app = with_file(own.name, file.getvalue(), "classes", "made.npz")
+    assert "different lengths" in words(app)
+    chosen = next(m for m in app.multiselect if m.label == "Columns of classes")
+    chosen.set_value(["age"]).run()
+    button(app, "Add these classes").click().run()
+    assert not app.exception
+    assert [title for title, _ in own_sets.own_set(own.name).labellings] == ["kind", "age"]
 
 
 def test_a_clustering_that_does_not_fit_is_told_in_words(runs):

@@ -1,8 +1,8 @@
 """What was made elsewhere for a data set that is there: further classes, or a clustering."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import streamlit as st
@@ -88,7 +88,7 @@ def _attach(spec: type[DatasetSpec]) -> None:
 # -- classes -------------------------------------------------------------------------------------
 def _classes(spec: type[DatasetSpec], upload: Any) -> None:
     draw = _draw(spec)
-    columns = _columns(spec, upload, (), "Columns of classes")
+    columns = _columns(spec, upload, labels.guess, (), "Columns of classes")
     choices = Choices(
         labels=columns.said[0] if columns.said else None,
         others=columns.said[1:],
@@ -128,7 +128,13 @@ def _clustering(spec: type[DatasetSpec], upload: Any) -> None:
     title = st.text_input(
         "Name of the run", stem, max_chars=100, key=f"attach-title-{upload.file_id}"
     )
-    columns = _columns(spec, upload, clustering_files.STEPS, "Columns of clusters, one for a step")
+    columns = _columns(
+        spec,
+        upload,
+        clustering_files.guess,
+        clustering_files.STEPS,
+        "Columns of clusters, one for a step",
+    )
     if not st.button("Import as a run", type="primary", icon=":material/add:"):
         return
     choice = clusterings.Choice(
@@ -174,18 +180,24 @@ class Columns:
 
 
 def _columns(
-    spec: type[DatasetSpec], upload: Any, preferred: Sequence[Sequence[str]], label: Markdown
+    spec: type[DatasetSpec],
+    upload: Any,
+    guess_arrays: Callable[[Path], Guess | None],
+    preferred: Sequence[Sequence[str]],
+    label: Markdown,
 ) -> Columns:
-    """Fields for the columns of a table, filled in with what they are taken for."""
+    """Fields for columns or arrays, filled in with what they are taken for."""
 
     def look() -> Guess | None:
         own = own_sets.own_sets().get(spec.name)
         known = NameIndex(list(own.item_names()) if own else ())
         with sources.as_file((upload.name, upload)) as path:
-            return entries.guess(path, known, preferred) if entries.is_table(path) else None
+            if not entries.is_table(path):
+                return guess_arrays(path)
+            return entries.guess(path, known, preferred)
 
     guess = _guesses.get((upload.file_id, spec.name, preferred), look)
-    if guess is None:  # arrays go by their names
+    if guess is None:  # there is one array
         return Columns()
     left, right = st.columns(2)
     with left:
@@ -193,7 +205,7 @@ def _columns(
             label, guess.columns, guess.said, key=f"attach-said-{label}-{upload.file_id}"
         )
     with right:
-        options = [_ORDER, *guess.columns]
+        options = [_ORDER, *guess.keys]
         key = st.selectbox(
             "Joined by",
             options,
@@ -202,7 +214,7 @@ def _columns(
             key=f"attach-key-{label}-{upload.file_id}",
             help="The column that says which item each row is about.",
         )
-    if not said:
+    if not said and guess.said:
         raise ParameterError(
             "No column is chosen.", "Choose at least one column of classes or clusters."
         )
