@@ -36,6 +36,7 @@ from clustlab.data.atomic import flush, write_atomically
 from clustlab.data.checked_json import Unreadable
 from clustlab.errors import Diverged, ParameterError, RunNotFound, RunUnreadable, StepMissing
 from clustlab.runs import titles
+from clustlab.runs.free_names import place_for
 from clustlab.runs.identity import content_of, recorded_changes
 from clustlab.runs.migration import SCHEMA, MigratedArrays, number_of_noise
 from clustlab.runs.reading import Status as Status
@@ -420,17 +421,18 @@ class RunStore:
         if active is not None:  # its worker will not find the folder to say so
             write_status(moved, {**Run(moved).progress, "status": "cancelled", "eta": None})
 
-    def restore(self, run_id: str) -> Run | None:
+    def restore(self, run_id: str, *, beside: bool = False) -> Run | None:
         """Bring back a deleted run; None if it cannot be read.
 
-        Raises `RunNotFound` if it is not among the deleted.
+        Raises `RunNotFound` if it is not among the deleted, and `ParameterError` if another one has
+        its name by now, `beside` which it may come under a name of its own.
         """
         path = _child(self._bin, run_id)
         if not path.is_dir():
             raise RunNotFound(f"{run_id!r} is not among the deleted runs.", "It may be purged.")
-        path.rename(self.root / run_id)
+        place = path.rename(place_for(self.root / run_id, beside=beside))
         with contextlib.suppress(RunUnreadable):
-            return self.run(run_id)
+            return self.run(place.name)
         return None
 
     def deleted(self) -> list[Run]:

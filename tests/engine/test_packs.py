@@ -97,6 +97,21 @@ def test_a_run_is_the_same_elsewhere_byte_for_byte(store, run, elsewhere, tmp_pa
     assert sorted(path.name for path in elsewhere.root.iterdir()) == [run.id, "_data"]
 
 
+def test_a_deleted_run_comes_back_beside_the_same_one_from_a_pack(store, run):
+    pack = packed(store, run)
+    before = contents(run.path)
+    store.delete(run.id)
+    unpack(store, pack, "runs.zip")
+    with pytest.raises(ParameterError, match=r"another run .* by now.* come back beside it"):
+        store.restore(run.id)
+    assert [each.id for each in store.deleted()] == [run.id]
+    back = store.restore(run.id, beside=True)
+    assert back.id == f"{run.id}-2"
+    assert contents(back.path) == before
+    assert {each.id for each in store.runs()} == {run.id, back.id}
+    assert store.deleted() == []
+
+
 def test_equal_runs_make_equal_packs(store, run):
     assert packed(store, run).getvalue() == packed(store, run).getvalue()
 

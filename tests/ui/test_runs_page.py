@@ -13,6 +13,7 @@ from clustlab.runs.labels import Label, label_of, set_label
 from clustlab.runs.pack import write_pack
 from clustlab.runs.spec import RunSpec
 from clustlab.runs.status import queued_status, write_status
+from clustlab.runs.unpack import unpack
 from clustlab.ui.look import exports, packs, unreadable_runs
 from clustlab.ui.look import runs as runs_page
 from tests.support import made_runs
@@ -44,6 +45,26 @@ def test_names_tags_and_notes_stand_in_the_table(runs, three):
     assert list(row["tags"]) == ["paper"]
     assert row["note"] == "Compare with the old one."
     assert row["settings"].startswith("DEC on Made, seed 0")
+
+
+def test_a_deletion_is_undone_also_where_a_pack_has_brought_the_run_meanwhile(runs, three):
+    pack = io.BytesIO()
+    write_pack(runs, [three[0]], pack)
+    for run in three:
+        runs.delete(run.id)
+    app = visit("runs")
+    app.session_state["deleted"] = [run.id for run in three]
+    unpack(runs, pack, "runs.zip")
+    app.run()
+    button(app, "Undo").click().run()
+    assert not app.exception
+    assert {run.id for run in runs.runs()} == {run.id for run in three}
+    assert "another run of this name" in app.warning[0].value
+    button(app, "Bring back beside it").click().run()
+    assert not app.exception
+    assert f"{three[0].id}-2" in {run.id for run in runs.runs()}
+    assert runs.deleted() == []
+    assert not app.warning
 
 
 def test_columns_for_what_is_written_by_hand_are_there_once_something_is(runs):

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -264,15 +265,35 @@ def _undo() -> None:
             )
             st.button("Undo", icon=":material/undo:", key="undo-label", on_click=_take_back)
     gone = state.DELETED_RUNS.get()
-    if not gone:
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.info(f"Deleted {len(gone)} run{'s' * (len(gone) > 1)}.", width="stretch")
-        if st.button("Undo", icon=":material/undo:"):
-            for run_id in gone:
-                session.store().restore(run_id)
-            state.DELETED_RUNS.set([])
-            st.rerun()
+    taken = [run_id for run_id in gone if (session.store().root / run_id).exists()]
+    if free := [run_id for run_id in gone if run_id not in taken]:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.info(f"Deleted {len(free)} run{'s' * (len(free) > 1)}.", width="stretch")
+            st.button("Undo", icon=":material/undo:", on_click=_bring_back(free))
+    if taken:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.warning(
+                f"Deleted {plain(', '.join(taken))}; there is another run of this name by now, "
+                "such as the same one from a pack.",
+                width="stretch",
+            )
+            st.button(
+                "Bring back beside it",
+                icon=":material/undo:",
+                help="The deleted one gets a name of its own; the other stays as it is.",
+                on_click=_bring_back(taken, beside=True),
+            )
+
+
+def _bring_back(run_ids: Sequence[str], *, beside: bool = False) -> Callable[[], None]:
+    """Callback that restores deleted runs, one by one, so that those that came back are told."""
+
+    def bring_back() -> None:
+        for run_id in run_ids:
+            session.store().restore(run_id, beside=beside)
+            state.DELETED_RUNS.set([each for each in state.DELETED_RUNS.get() if each != run_id])
+
+    return session.later(bring_back)
 
 
 @session.later
