@@ -25,6 +25,7 @@ def _pack(args: argparse.Namespace) -> int:
     with new_file(target, force=args.force) as temporary, temporary.open("wb") as file:
         packed = write_pack(store, runs, file)
     about = {"runs": packed.runs, "data": packed.data, "imported": packed.imported}
+    about["baskets"] = packed.n_baskets
     return print_answer({"file": str(target), "bytes": target.stat().st_size, **about})
 
 
@@ -48,10 +49,14 @@ def _unpack(args: argparse.Namespace) -> int:
     runs = [
         {"run": each.run.id, "title": each.run.title, "new": each.is_new} for each in unpacked.runs
     ]
-    return print_answer({"runs": runs, "imported": unpacked.sets})
+    about = {"imported": unpacked.sets, "baskets": unpacked.baskets}
+    return print_answer({"runs": runs, **about})
 
 
 PACK = Command(
-    "pack", "Put runs with their items into one file, to hand on.", _pack, _add_pack_arguments
+    "pack",
+    "Put runs, their items and baskets into one file; it names the machines they were made on.",
+    _pack,
+    _add_pack_arguments,
 )
 UNPACK = Command("unpack", "Bring in the runs of a pack.", _unpack, _add_unpack_arguments)

@@ -27,6 +27,7 @@ OPERATIONS: dict[str, Callable[[set[int], set[int]], set[int]]] = {
     "intersection": set.intersection,
     "difference": set.difference,
 }
+FOLDER = "_baskets"  # beside the runs
 LONGEST = 60  # letters in a name
 LONGEST_NOTE = 2000
 LONGEST_SLUG = 40
@@ -114,7 +115,7 @@ class Baskets:
         if not data_key or Path(data_key).name != data_key or data_key.startswith((".", "_")):
             raise ParameterError(f"{data_key!r} is not the key of a data set.", "Open a run first.")
         self._root = root
-        self.folder = root / "_baskets" / data_key
+        self.folder = root / FOLDER / data_key
         self._bin = self.folder / "_deleted"
         self._n_items = n_items
 

@@ -5,6 +5,7 @@ A pack is a ZIP archive whose files are stored as they are, laid out as a folder
     <run id>/...        the run, without what belongs to a worker
     _data/<key>/...     the items that it was given
     _imported/<name>/.. the imported set that these were drawn from, if it is there unchanged
+    _baskets/<key>/...  the baskets of these items
     pack.json           what there is, with the size and the SHA-256 of each file
 
 Equal runs make equal packs, byte for byte.
@@ -27,11 +28,13 @@ from clustlab import registry
 from clustlab.data import library, own_sets, plain_files
 from clustlab.data.checked_json import Count, Name, PlainName
 from clustlab.errors import ParameterError
+from clustlab.runs import handed_baskets
+from clustlab.runs.baskets import FOLDER as BASKETS
 from clustlab.runs.source import why_not_drawn
 from clustlab.runs.store import Run, RunStore
 
 FORMAT: Literal["clustlab pack"] = "clustlab pack"
-SCHEMA = 1
+SCHEMA, WITHOUT_BASKETS = 2, 1  # of packs; one that any version can open says so
 ABOUT, DATA, SETS = "pack.json", "_data", "_imported"
 MOST_FILES = 40_000  # the list of which can still be read at once
 CHUNK = 2**20  # bytes read at a time
@@ -64,6 +67,7 @@ class Packed:
     runs: tuple[str, ...]
     data: tuple[str, ...]  # keys
     imported: tuple[str, ...]  # names of sets
+    n_baskets: int
     nbytes: int  # of all files
 
 
@@ -90,7 +94,7 @@ def write_pack(store: RunStore, runs: Sequence[Run], file: BinaryIO) -> Packed:
             files[name] = _written(archive, name, folder, place)
         about: About = {
             "format": FORMAT,
-            "schema": SCHEMA,
+            "schema": SCHEMA if _folders(files, BASKETS) else WITHOUT_BASKETS,
             "version": clustlab.__version__,
             "runs": [run.id for run in runs],
             "files": files,
@@ -100,6 +104,7 @@ def write_pack(store: RunStore, runs: Sequence[Run], file: BinaryIO) -> Packed:
         tuple(run.id for run in runs),
         _folders(files, DATA),
         _folders(files, SETS),
+        sum(name.startswith(f"{BASKETS}/") for name in files),
         sum(each["size"] for each in files.values()),
     )
 
@@ -134,6 +139,9 @@ def _sources(store: RunStore, runs: Sequence[Run]) -> Iterator[tuple[str, Path, 
         folder = library.folder_of(store.root, key)
         for place in _plain_places(folder):
             yield f"{DATA}/{key}/{place}", folder, place
+        baskets = handed_baskets.baskets_of(store.root, key)
+        for slug in sorted(basket.slug for basket in baskets.all()):
+            yield f"{BASKETS}/{key}/{slug}.json", baskets.folder, f"{slug}.json"
     for name in dict.fromkeys(run.spec.dataset for run in runs if _comes_from_set(run)):
         folder = own_sets.own_set(name).folder
         for place in _plain_places(folder):

@@ -30,7 +30,8 @@ from clustlab.errors import (
     StorageError,
     storage_errors,
 )
-from clustlab.runs.pack import ABOUT, CHUNK, DATA, FORMAT, PLAIN, SCHEMA, SETS, About
+from clustlab.runs import handed_baskets
+from clustlab.runs.pack import ABOUT, BASKETS, CHUNK, DATA, FORMAT, PLAIN, SCHEMA, SETS, About
 from clustlab.runs.reading import MANIFEST
 from clustlab.runs.status import FILE as STATUS
 from clustlab.runs.store import Run, RunStore
@@ -64,6 +65,7 @@ class Unpacked:
 
     runs: tuple[UnpackedRun, ...]
     sets: tuple[str, ...]  # imported sets that are new
+    baskets: tuple[str, ...]  # names of those that are new
     remarks: tuple[str, ...]  # what was not brought in, and why
 
 
@@ -133,7 +135,7 @@ def _check_names(archive: zipfile.ZipFile, about: About) -> None:
         if info is archive.getinfo(ABOUT):
             continue
         parts = name.split("/")
-        is_known = parts[0] in (DATA, SETS) if len(parts) == 3 else False
+        is_known = parts[0] in (DATA, SETS, BASKETS) if len(parts) == 3 else False
         is_known = is_known or (len(parts) in (2, 3) and parts[0] in about["runs"])
         if not is_known or not all(map(PLAIN.match, parts)):
             raise Unreadable(f"{name!r} in it leads elsewhere, or is no name for a file of a run")
@@ -196,14 +198,20 @@ def _extract(archive: zipfile.ZipFile, about: About, half: Path, sets: Path | No
 
 def _check_content(half: RunStore, sets: Path | None, about: About) -> None:
     """Open what was written, as it will be opened in its place."""
+    keys = set()
     for run_id in about["runs"]:
         run = half.run(run_id)
+        keys.add(run.manifest["data_key"])
         if half.data_folder(run).is_dir():
             half.dataset(run)
         with contextlib.suppress(FileNotFoundError):  # a new one would be a worker's sign of life
             os.utime(run.path / STATUS, (0, 0))
     for folder in sets.iterdir() if sets else ():
         handed_sets.checked(folder)
+    for folder in _folders(half.root / BASKETS):
+        if folder.name not in keys:
+            raise Unreadable("it holds baskets of other items than its runs")
+        handed_baskets.check(half.root, folder.name)
 
 
 # -- in its place --------------------------------------------------------------------------------
@@ -213,6 +221,7 @@ def _put_in_place(
     """Move all that is not there yet; if that fails, nothing stays."""
     moved: list[Path] = []
     remarks: list[str] = []
+    baskets: list[str] = []
 
     def move(source: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -232,17 +241,22 @@ def _put_in_place(
                 remarks.append(remark)
             elif not target.exists():
                 move(source, target)
+        for source in _folders(half.root / BASKETS):
+            names, said = handed_baskets.bring_in(half.root, store.root, source.name, move)
+            baskets += names
+            remarks += said
         for run_id, is_new in found:
             if is_new:
                 move(half.root / run_id, store.root / run_id)
         flush(store.root)
     except BaseException:
         for path in reversed(moved):
-            library.remove_folder(path)
+            path.unlink() if path.is_file() else library.remove_folder(path)
         raise
     return Unpacked(
         tuple(UnpackedRun(store.run(run_id), is_new) for run_id, is_new in found),
         tuple(path.name for path in moved if path.parent == own_sets.folder_of_all()),
+        tuple(baskets),
         tuple(remarks),
     )
 

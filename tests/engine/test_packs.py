@@ -17,6 +17,7 @@ from clustlab.__main__ import main
 from clustlab.data import own_sets
 from clustlab.errors import Cancelled, DataError, ParameterError, StorageError
 from clustlab.runs import unpack as unpacking
+from clustlab.runs.baskets import Baskets
 from clustlab.runs.left_overs import clear_left_overs
 from clustlab.runs.pack import ABOUT, write_pack
 from clustlab.runs.store import RunSpec, RunStore, write_status
@@ -84,6 +85,7 @@ def test_a_run_is_the_same_elsewhere_byte_for_byte(store, run, elsewhere, tmp_pa
     assert answer == {
         "runs": [{"run": run.id, "title": run.title, "new": True}],
         "imported": [],
+        "baskets": [],
     }
     other = elsewhere.run(run.id)
     assert contents(other.path) == same_as_packed(run.path)
@@ -110,6 +112,77 @@ def test_a_deleted_run_comes_back_beside_the_same_one_from_a_pack(store, run):
     assert contents(back.path) == before
     assert {each.id for each in store.runs()} == {run.id, back.id}
     assert store.deleted() == []
+
+
+def baskets(store, run):
+    return Baskets(store.root, run.manifest["data_key"], len(CLUSTERS))
+
+
+def test_baskets_of_the_items_come_along(store, run, elsewhere):
+    odd = baskets(store, run).save("Odd ones", [1, 5], "look again")
+    Baskets(store.root, "other-key", 12).save("Others", [1])
+    unpacked = unpack(elsewhere, packed(store, run), "runs.zip")
+    assert unpacked.baskets == ("Odd ones",)
+    other = elsewhere.run(run.id)
+    assert baskets(elsewhere, other).all() == [odd]
+    assert contents(elsewhere.root / "_baskets") == {
+        f"{run.manifest['data_key']}/odd-ones.json": (
+            baskets(store, run).folder / "odd-ones.json"
+        ).read_bytes()
+    }
+    again = unpack(elsewhere, packed(store, run), "runs.zip")
+    assert (again.baskets, again.remarks) == ((), ())
+
+
+def test_no_basket_is_written_over(store, run, elsewhere):
+    long = "a very long name of a basket that leaves no room for numbers"
+    for name in ("Odd ones", long):
+        baskets(store, run).save(name, [1, 5])
+        baskets(elsewhere, run).save(name, [2])
+    baskets(elsewhere, run).save("Odd ones 2", [3])
+    before = contents(elsewhere.root)
+    unpacked = unpack(elsewhere, packed(store, run), "runs.zip")
+    found = {each.name: each.indices for each in baskets(elsewhere, run).all()}
+    assert found == {
+        "Odd ones": (2,),
+        "Odd ones 2": (3,),
+        "Odd ones 3": (1, 5),
+        long: (2,),
+        f"{long[:58]} 2": (1, 5),
+    }
+    assert set(unpacked.baskets) == {"Odd ones 3", f"{long[:58]} 2"}
+    assert len(unpacked.remarks) == 2
+    after = contents(elsewhere.root)
+    assert before.items() <= after.items()
+    again = unpack(elsewhere, packed(store, run), "runs.zip")
+    assert (again.baskets, contents(elsewhere.root)) == ((), after)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"indices": [99]},
+        {"indices": []},
+        {"name": "Another"},
+        {"name": "   "},
+        {"note": 3},
+    ],
+)
+def test_what_is_no_basket_of_its_items_is_refused_with_the_pack(store, run, elsewhere, change):
+    basket = baskets(store, run).save("Odd ones", [1, 5])
+    file = baskets(store, run).folder / f"{basket.slug}.json"
+    pack = packed(store, run)
+    said = json.dumps({**json.loads(file.read_bytes()), **change}).encode()
+    name = f"_baskets/{run.manifest['data_key']}/odd-ones.json"
+    listed = {"size": len(said), "sha256": hashlib.sha256(said).hexdigest()}
+    changed = rewritten(
+        pack,
+        lambda n, data: said if n == name else data,
+        lambda about: {**about, "files": {**about["files"], name: listed}},
+    )
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        unpack(elsewhere, changed, "runs.zip")
+    assert not contents(elsewhere.root)
 
 
 def test_equal_runs_make_equal_packs(store, run):
@@ -320,7 +393,7 @@ BAD = {
         "no pack of runs",
     ),
     "newer": (
-        lambda p: rewritten(p, about=lambda said: {**said, "schema": 2, "version": "9.1"}),
+        lambda p: rewritten(p, about=lambda said: {**said, "schema": 3, "version": "9.1"}),
         r"newer version of clustlab \(9\.1\)",
     ),
     "newer run": (newer_run, "made by a newer version.*Update clustlab"),

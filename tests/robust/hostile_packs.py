@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clustlab.errors import ClustlabError
+from clustlab.runs.baskets import Baskets
 from clustlab.runs.pack import ABOUT, write_pack
 from clustlab.runs.store import Run, RunStore
 from clustlab.runs.unpack import unpack
@@ -130,6 +131,7 @@ def good_pack(folder: Path) -> tuple[Run, bytes]:
     store = RunStore(folder / "good")
     made_runs.data(store, labels=[0, 1, 2] * 4)
     run = made_runs.run(store, [[0, 1, 2] * 4, [1, 0, 2] * 4])
+    Baskets(store.root, run.manifest["data_key"], 12).save("Odd ones", [1, 5])
     file = io.BytesIO()
     write_pack(store, [run], file)
     return run, file.getvalue()

@@ -28,7 +28,9 @@ def pack_button(chosen: Sequence[Run]) -> None:
         key="pack-runs",
         on_click="ignore",
         disabled=bool(why),
-        help=why or "One file with the runs and their items, to open on another machine.",
+        help=why
+        or "One file with the runs, their items and the baskets of these, to open on another "
+        "machine. It tells what the machines were called that they were made on.",
     )
 
 
@@ -94,4 +96,6 @@ def in_words(unpacked: Unpacked) -> str:
     if kept:
         parts.append(f"There already, and kept as it is: {', '.join(kept)}.")
     parts += [f"The data set {name!r} came with it." for name in unpacked.sets]
+    if unpacked.baskets:
+        parts.append(f"Baskets came with it: {', '.join(map(repr, unpacked.baskets))}.")
     return " ".join([*parts, *unpacked.remarks])
