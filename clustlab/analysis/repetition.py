@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from clustlab import registry
 from clustlab.data import plain_files
 from clustlab.data.checked_json import Unreadable
+from clustlab.errors import ParameterError
 from clustlab.runs import reading
 from clustlab.runs.identity import differences, identity_of
+from clustlab.runs.source import why_not_drawn
 from clustlab.runs.store import Run
 from clustlab.types import Snapshot
 
@@ -60,6 +63,53 @@ def repetition(run: Run, again: Run) -> Repetition:
         ),
         _changed(machine_of(run), machine_of(again)),
     )
+
+
+def sentences(found: Repetition) -> list[str]:
+    """What came of a repetition, and what may tell why."""
+    mine, other = found.steps
+    first = found.first_difference
+    if found.is_exact:
+        said = [f"All {mine:,} steps came out the same to the bit."]
+    elif first is None:
+        said = [f"One has {mine:,} steps and the other {other:,}; those that both have are equal."]
+    else:
+        said = [
+            f"They differ from step {first:,} on."
+            if first
+            else "They differ from the first step on."
+        ]
+        if found.items_differing is not None:
+            n = found.items_differing
+            said.append(
+                f"At the last step that both have, {n:,} item{'s are' if n != 1 else ' is'} in a "
+                "cluster of another number."
+            )
+    if found.settings:
+        said.append(f"Not the same run: it differs in {', '.join(found.settings)}.")
+    said += [
+        f"Another {name}: {then} in the one, {now} in the other."
+        for name, (then, now) in found.machine.items()
+    ]
+    return said
+
+
+def check_repeatable(run: Run) -> None:
+    """Nothing, if a run can be carried out once more.
+
+    Raises
+    ------
+    ClustlabError
+        If it was made elsewhere or goes on from another one, or its items cannot be drawn again.
+    """
+    registry.method(run.spec.method)  # says it of a clustering that was made elsewhere
+    if run.steps_before:
+        raise ParameterError(
+            f"{run.title} goes on from another run, so it cannot be repeated by itself.",
+            "Repeat the run that it goes on from, then train that longer.",
+        )
+    if missing := why_not_drawn(run.spec, run.manifest):
+        raise missing
 
 
 def _equal(a: Snapshot, b: Snapshot) -> bool:

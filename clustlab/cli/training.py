@@ -139,20 +139,12 @@ def _repeat(args: argparse.Namespace) -> int:
 
 
 def _carried_out_again(store: RunStore, run: Run) -> Run:
-    """The same once more; raises `ParameterError` if it cannot be had."""
-    from clustlab import registry
-    from clustlab.runs.source import why_not_drawn
+    """The same once more; raises `ClustlabError` if it cannot be had."""
+    from clustlab.analysis.repetition import check_repeatable
     from clustlab.scripting.runs import carry_out
     from clustlab.training.worker import new_run
 
-    registry.method(run.spec.method)  # says it of a clustering that was made elsewhere
-    if run.steps_before:
-        raise ParameterError(
-            f"{run.title} goes on from another run, so it cannot be repeated by itself.",
-            "Repeat the run that it goes on from, then train that longer.",
-        )
-    if missing := why_not_drawn(run.spec, run.manifest):
-        raise missing
+    check_repeatable(run)
     again = new_run(store, run.spec)
     carry_out(store, again, progress=sys.stderr.isatty())
     return again

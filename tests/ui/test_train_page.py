@@ -1,11 +1,13 @@
 """The page Train: what the address holds, what the form is about, and what is waited for."""
 
+import json
 from dataclasses import replace
 
 from clustlab import registry
 from clustlab.params import schema
 from clustlab.runs.store import RunSpec, queued_status, write_status
 from clustlab.training import longer
+from clustlab.training.worker import execute
 from clustlab.types import FAMILIES
 from clustlab.ui import method_text, session
 from clustlab.ui.compare import side_by_side
@@ -246,6 +248,52 @@ def test_training_longer_asks_how_much_and_goes_on_with_the_same_run(runs, monke
     assert not app.exception
 
 
+# -- running again exactly -------------------------------------------------------------------------
+def opened_again(run):
+    app = visit("train", run=run.id)
+    app.session_state[f"again-{run.id}"] = True  # open
+    return app.run()
+
+
+def test_a_run_is_carried_out_once_more_and_compared_with_the_first(runs, monkeypatch):
+    monkeypatch.setattr(session, "_runner", lambda root: Nobody())
+    first = trained(runs, max_iter=2, n_init=1)
+    app = opened_again(first)
+    assert "to the bit" in words(app)  # what it is for
+    button(app, "Start it once more").click().run()
+    assert not app.exception
+    again = runs.runs()[0]
+    assert (again.id != first.id, again.spec) == (True, first.spec)
+    assert asked(app, "run") == again.id
+    execute(runs.root, again.id)
+    for one in (first, again):
+        assert f"- All {len(first)} steps came out the same to the bit." in words(opened_again(one))
+
+
+def test_a_repetition_that_came_out_otherwise_says_from_where_on_and_what_differs(runs):
+    made_runs.data(runs, labels=[0, 1, 2] * 4)
+    same, other = [0, 1, 2] * 4, [1, 1, 2] + [0, 1, 2] * 3
+    first = made_runs.run(runs, [same, same, same])
+    again = made_runs.run(runs, [same, other, other])
+    (again.path / "environment.json").write_text('{"python": "3.11", "device": "cuda"}')
+    said = words(opened_again(first))
+    assert "- They differ from step 1 on." in said
+    assert "1 item is in a cluster of another number" in said
+    assert "- Another device: " in said
+
+
+def test_a_run_that_goes_on_from_another_cannot_be_repeated_and_says_so(runs):
+    made_runs.data(runs, labels=[0, 1, 2] * 4)
+    run = made_runs.run(runs, [[0, 1, 2] * 4] * 2)
+    manifest = json.loads((run.path / "manifest.json").read_text())
+    (run.path / "manifest.json").write_text(json.dumps({**manifest, "steps_before": 1}))
+    app = opened_again(run)
+    assert "goes on from another run" in words(app)
+    assert "Start it once more" not in [each.label for each in app.button]
+    assert not app.exception
+
+
+# -- training longer, and when not -----------------------------------------------------------------
 def test_a_run_that_had_converged_says_so_before_it_is_trained_longer(runs):
     first = trained(runs, n_init=1, tolerance=0.05)
     app = visit("train", run=first.id)

@@ -10,7 +10,7 @@ from clustlab.runs.store import RESUMABLE, Run
 from clustlab.training import estimate
 from clustlab.ui import session, state
 from clustlab.ui.markdown import Markdown, plain
-from clustlab.ui.run import alarms, summaries, train_longer
+from clustlab.ui.run import alarms, run_again, summaries, train_longer
 from clustlab.ui.widgets import live
 
 SET_ASIDE = (
@@ -142,6 +142,7 @@ def controls(run: Run) -> None:
         _button("Resume", "play_arrow", lambda: session.resume(run), help=MEND)
     elif status == "done":
         train_longer.train_longer(run)
+        run_again.run_again(run)
     if status not in ("running", "paused", "queued"):
         _button("Change and run again", "edit", lambda: session.duplicate(run))
 
