@@ -5,7 +5,9 @@ import zipfile
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+import streamlit as st
 
 from clustlab import registry
 from clustlab.analysis.score_catalogue import SCORES
@@ -253,12 +255,44 @@ def test_a_run_leaves_as_a_file_or_as_a_folder_in_an_archive(runs, three, monkey
     app.selectbox(key="export-to").set_value("folders").run()
     assert not app.exception
     assert app.toggle(key="export-all-steps").disabled
-    table = exports.exported(three[0].id, "csv", all_steps=False).decode()
+    table = exports.exported(three[0].id, exports.Wanted("csv", 0)).decode()
     assert len(table.splitlines()) == 13
-    archive = zipfile.ZipFile(io.BytesIO(exports.exported(three[0].id, "folders", all_steps=False)))
+    wanted = exports.Wanted("folders", 0)
+    archive = zipfile.ZipFile(io.BytesIO(exports.exported(three[0].id, wanted)))
     images = [name for name in archive.namelist() if name.endswith(".png")]
     assert len(images) == 12
     assert images[0] == f"{three[0].id}/cluster-0/000000.png"
+
+
+def test_any_step_of_a_run_can_be_exported_on_the_page(runs, three, monkeypatch):
+    clusters = [0, 1, 2] * 4
+    run = made_runs.run(runs, [clusters, clusters[::-1], clusters])
+    monkeypatch.setattr(runs_page, "_chosen", lambda event, shown: [run])
+    offered = {}
+    button = st.download_button
+
+    def noted(label, data, **options):
+        offered[options["key"]] = data, options["file_name"]
+        return button(label, data, **options)
+
+    monkeypatch.setattr(st, "download_button", noted)
+
+    def downloaded(app):
+        assert not app.exception
+        make, name = offered["export-run"]
+        return pd.read_csv(io.BytesIO(make())), name
+
+    app = visit("runs")
+    app.selectbox(key="export-to").set_value("csv").run()
+    table, name = downloaded(app)
+    assert (set(table["step"]), name) == ({2}, f"{run.id}-step-00002-csv.csv")
+    app.number_input(key=f"export-step-{run.id}-2").set_value(1).run()
+    table, name = downloaded(app)
+    assert (set(table["step"]), name) == ({1}, f"{run.id}-step-00001-csv.csv")
+    assert table["raw_cluster"].tolist() == clusters[::-1]
+    app.toggle(key="export-all-steps").set_value(True).run()
+    table, name = downloaded(app)
+    assert (set(table["step"]), name) == ({0, 1, 2}, f"{run.id}-all-steps-csv.csv")
 
 
 def test_only_what_was_changed_counts_as_a_changed_setting(runs):

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -36,18 +37,39 @@ def export_menu(run: Run | None) -> None:
             "All steps",
             disabled=not chosen.takes_all_steps,
             key="export-all-steps",
-            help="In place of the last one. Tables of all steps have no images.",
+            help="In place of one. Tables of all steps have no images.",
         )
         with_all = every and chosen.takes_all_steps
+        last = len(run) - 1
+        step = st.number_input(
+            "Step", 0, last, last, disabled=with_all or not last, key=f"export-step-{run.id}-{last}"
+        )
+        images = st.toggle(
+            "With images",
+            True,
+            disabled=chosen.needs_images or with_all,
+            key="export-images",
+            help="Where there are any.",
+        )
+        wanted = Wanted(to, None if with_all else int(step), images or chosen.needs_images)
+        which = "all-steps" if wanted.step is None else f"step-{wanted.step:05d}"
         st.download_button(
             "Download",
-            lambda: exported(run.id, to, all_steps=with_all),
-            file_name=f"{run.id}-{to}{chosen.ending or '.zip'}",
+            lambda: exported(run.id, wanted),
+            file_name=f"{run.id}-{which}-{to}{chosen.ending or '.zip'}",
             key="export-run",
             on_click="ignore",
             type="primary",
         )
-        st.caption("The command **export** writes other steps, and leaves out images.")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of a run is to be exported."""
+
+    to: str
+    step: int | None  # all of them
+    images: bool = True
 
 
 def table_buttons(make: Callable[[], Sequence["Line"]], name: str) -> None:
@@ -81,14 +103,21 @@ def lines_of(runs: Sequence[Run]) -> Sequence["Line"]:
     return seed_table.lines_of_runs(session.store(), runs)
 
 
-def exported(run_id: str, to: str, *, all_steps: bool) -> bytes:
+def exported(run_id: str, wanted: Wanted) -> bytes:
     """A run in a format; a folder as a ZIP archive. Raises like `export`."""
     from clustlab.scripting.exporting.formats import export
     from clustlab.scripting.runs import open_run
 
     with scratch() as temporary:
         target = temporary / run_id
-        export(open_run(run_id, session.store().root), to, target, all_steps=all_steps)
+        export(
+            open_run(run_id, session.store().root),
+            wanted.to,
+            target,
+            step=wanted.step,
+            all_steps=wanted.step is None,
+            images=wanted.images,
+        )
         if target.is_file():
             return target.read_bytes()
         archive = io.BytesIO()
