@@ -1,7 +1,7 @@
-"""Charts as pictures for papers and slides: PNG, SVG and PDF, on a light ground, with their fonts.
+"""Charts and sheets as pictures for papers and slides: PNG, SVG and PDF, on a light ground.
 
 A chart is laid out anew for the width of a column or a page. Its title stands above it and its
-caption below, both within the picture, in lines that fit.
+caption below, both within the picture, in lines that fit, with their fonts.
 """
 
 import base64
@@ -16,10 +16,13 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from clustlab.errors import ParameterError
+from clustlab.types import Array
+from clustlab.views.sheets import png
 
 Kind = Literal["png", "svg", "pdf"]
 Size = Literal["column", "page"]
@@ -51,19 +54,20 @@ WIDTHS: Mapping[str, Width] = MappingProxyType({"column": Width(86, 340), "page"
 
 
 def picture(
-    spec: Mapping[str, Any],
+    drawn: Mapping[str, Any] | Array,
     kind: Kind,
     *,
     size: Size = "page",
     title: str | None = None,
     caption: str = "",
 ) -> bytes:
-    """A chart as a file.
+    """A chart or a sheet of images as a file.
 
     Parameters
     ----------
-    spec : mapping
-        Specification in Vega-Lite, whose tables are rows, data frames or Arrow tables.
+    drawn : mapping or array
+        Specification in Vega-Lite, whose tables are rows, data frames or Arrow tables; or the
+        pixels (h, w, 3) uint8 of a sheet, which are made smaller to fit, but not larger.
     title : str, optional
         What stands above it; by default the title that it has.
 
@@ -79,7 +83,11 @@ def picture(
             )
     import vl_convert
 
-    svg = _svg(spec, WIDTHS[size], title, caption)
+    svg = (
+        _framed(_embedded(drawn, WIDTHS[size]), WIDTHS[size], title or "", [], caption)
+        if isinstance(drawn, np.ndarray)
+        else _svg(drawn, WIDTHS[size], title, caption)
+    )
     if kind == "svg":
         return _with_fonts(svg).encode()
     convert = vl_convert.svg_to_pdf if kind == "pdf" else partial(vl_convert.svg_to_png, ppi=DPI)
@@ -152,6 +160,21 @@ def _rows(table: Any) -> Any:
     if not isinstance(frame, pd.DataFrame):
         return frame
     return msgspec.json.decode(frame.to_json(orient="records", double_precision=12))
+
+
+# -- a sheet ---------------------------------------------------------------------------------------
+def _embedded(pixels: Array, width: Width) -> str:
+    """Pixels as an SVG that holds them, in squares of whole dots, so that they stay sharp."""
+    h, w = pixels.shape[:2]
+    scale = min(1.0, (width.pixels - 2 * MARGIN) / w)
+    dots = DPI * width.millimetres / 25.4 / width.pixels * scale  # of a side of a pixel
+    k = max(1, round(dots))
+    data = base64.b64encode(png(pixels.repeat(k, axis=0).repeat(k, axis=1))).decode()
+    return (
+        f'<svg width="{w * scale:.2f}" height="{h * scale:.2f}" viewBox="0 0 {w} {h}">'
+        f'<image width="{w}" height="{h}" style="image-rendering:pixelated" '
+        f'href="data:image/png;base64,{data}"/></svg>'
+    )
 
 
 # -- what stands around it -------------------------------------------------------------------------

@@ -152,6 +152,27 @@ def pairs(
     return _assemble(items, flat, places, grid, tile, own, marks)
 
 
+def wrapped(sheet: Sheet, columns: int, group: int = 1) -> Array:
+    """Tiles of a sheet in rows of so many, as pixels (h, w, 3) uint8 on a white ground.
+
+    Groups of tiles stay together, with room for one tile between them.
+    """
+    if not len(sheet.boxes):
+        return sheet.pixels
+    side, gap = int(sheet.boxes[0, 2]), int(group > 1)
+    pitch, unit = side + GAP, group + gap
+    n_groups = -(-len(sheet.boxes) // group)
+    across = max(1, min((columns + gap) // unit, n_groups))
+    grid = (-(-n_groups // across), across * unit - gap)
+    pixels = np.full((grid[0] * pitch + GAP, grid[1] * pitch + GAP, 3), 255, np.uint8)
+    for i, (left, top) in enumerate(sheet.boxes[:, :2].tolist()):
+        n, place = divmod(i, group)
+        y = n // across * pitch + GAP
+        x = (n % across * unit + place) * pitch + GAP
+        pixels[y : y + side, x : x + side] = sheet.pixels[top : top + side, left : left + side]
+    return pixels
+
+
 def strip(items: Array, n: int = 12, tile: int = 40) -> Array:
     """One row (h, w, 3) uint8 of `n` items drawn by a fixed seed."""
     return random_sheet(items, n, tile=tile, columns=n).pixels

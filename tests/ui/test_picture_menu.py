@@ -58,6 +58,46 @@ def test_a_menu_that_is_opened_makes_files_named_by_run_step_and_view(run, monke
     assert pressed[f"{run.id}-step-0-confusion.pdf"]().startswith(b"%PDF")
 
 
+@pytest.mark.parametrize(
+    ("page", "key", "name"),
+    [
+        ("clusters", "cluster-rows", "images-of-each-cluster-most-central"),
+        ("train", "live-rows", "images-of-each-cluster-a-row"),
+    ],
+)
+def test_sheets_of_images_have_the_menu(run, monkeypatch, page, key, name):
+    pressed = {}
+
+    def button(label, data, *, file_name, **options):
+        pressed[file_name] = data
+
+    monkeypatch.setattr(picture_menu.st, "download_button", button)
+    app = visit(page, run=run.id, step="1")
+    assert not pressed
+    app.session_state[f"save-{key}"] = True
+    app.run()
+    assert not app.exception
+    files = {f"{run.id}-step-1-{name}.{kind}": kind for kind in ("png", "svg", "pdf")}
+    assert set(files) <= set(pressed)
+    svg = pressed[f"{run.id}-step-1-{name}.svg"]().decode()
+    assert "Images of each cluster" in svg
+    assert "each row is a cluster" in svg.lower()
+    assert "data:image/png;base64," in svg
+
+
+def test_whatever_draws_a_sheet_gives_it_a_menu():
+    """All but that of what is not imported yet, rows that have one for all, and the scrubber."""
+    without = {
+        file.stem
+        for file in PAGES.rglob("*.py")
+        for call in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(call, ast.Call)
+        for each in call.keywords
+        if each.arg == "with_menu" and isinstance(each.value, ast.Constant) and not each.value.value
+    }
+    assert without == {"preview", "clusters", "scrubber"}
+
+
 def test_a_chart_of_several_runs_is_named_by_all_of_them():
     drawn = state.Drawn.of(("a", "A: DEC", 3), ("b", "B: IIC", 4))
     assert drawn == state.Drawn("a-step-3-b-step-4", "A: DEC, step 3; B: IIC, step 4")

@@ -12,7 +12,7 @@ from fontTools.ttLib import TTFont
 from PIL import Image
 
 from clustlab.errors import ParameterError
-from clustlab.views import bars, curves, matrices, pictures, scatter, specification
+from clustlab.views import bars, curves, matrices, pictures, scatter, sheets, specification
 from clustlab.views.pictures import WIDTHS, picture
 from clustlab.views.theme import reading
 
@@ -49,6 +49,32 @@ def test_each_kind_is_as_wide_as_a_column_or_a_page(confusion, size):
     assert points_of(pdf)[1] == pytest.approx(png.height / 300 * 72, abs=1)
     svg = ET.fromstring(picture(confusion, "svg", size=size))
     assert svg.get("width") == f"{WIDTHS[size].millimetres}mm"
+
+
+@pytest.mark.parametrize("size", WIDTHS)
+def test_a_sheet_of_images_is_a_picture_whose_pixels_stay_sharp(size):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    shown = Image.open(io.BytesIO(picture(pixels, "png", size=size))).convert("RGB")
+    inches = WIDTHS[size].millimetres / 25.4
+    assert shown.width == pytest.approx(inches * 300, abs=2)
+    dots = 300 * inches / WIDTHS[size].pixels  # a side of a pixel
+    left = top = pictures.MARGIN * dots
+    y, x = np.mgrid[:40, :60]
+    found = np.asarray(shown)[
+        np.rint(top + (y + 0.5) * dots).astype(int), np.rint(left + (x + 0.5) * dots).astype(int)
+    ]
+    assert (found == pixels).mean() > 0.99
+    svg = picture(pixels, "svg", size=size, title="Images", caption="Each is one.").decode()
+    assert texts(svg) == ["Images", "Each is one."]
+    assert picture(pixels, "pdf", size=size).startswith(b"%PDF")
+
+
+def test_a_wide_sheet_fits_between_the_margins():
+    wide = np.zeros((100, 2000, 3), np.uint8)
+    shown = np.asarray(Image.open(io.BytesIO(picture(wide, "png"))).convert("L"))
+    assert (shown[:, 0] == 255).all()
+    assert (shown[:, -1] == 255).all()
+    assert shown.shape[0] / shown.shape[1] == pytest.approx(1 / 20, abs=0.05)
 
 
 def test_the_ground_is_white_and_something_is_on_it(confusion):
@@ -157,3 +183,24 @@ def test_names_of_files_tell_what_is_in_them_and_nothing_else():
         pictures.file_name("20261128-dec", "step-5", "confusion") == "20261128-dec-step-5-confusion"
     )
     assert pictures.file_name("a/../b:c", "", "é") == "a-..-b-c-é"
+
+
+@pytest.mark.parametrize("group", [1, 2])
+def test_a_sheet_that_wraps_shows_all_its_tiles_in_their_order(group):
+    items = (np.arange(10, dtype=np.uint8) * 20)[:, None, None, None] * np.ones(
+        (1, 8, 8, 1), np.uint8
+    )
+    if group == 1:
+        sheet = sheets.atlas(items, np.arange(10), tile=8, columns=10)
+    else:
+        sheet = sheets.pairs(items, np.arange(10).reshape(5, 2), tile=8, columns=5)
+    pixels = sheets.wrapped(sheet, columns=5, group=group)
+    assert pixels.shape[1] <= 5 * 9 + 1
+    seen = []
+    for top in range(1, pixels.shape[0], 9):
+        for left in range(1, pixels.shape[1], 9):
+            tile = pixels[top : top + 8, left : left + 8]
+            if not (tile == 255).all():
+                assert (tile == tile[0, 0]).all()
+                seen.append(int(tile[0, 0, 0]))
+    assert seen == (np.arange(10) * 20).tolist()

@@ -22,7 +22,7 @@ from clustlab.ui.markdown import Markdown, plain
 from clustlab.ui.run import biography, frame, inspector, summaries
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.ui.widgets.clickable_sheet import clickable
-from clustlab.views import matrices, sheets
+from clustlab.views import matrices, sheets, theme
 
 ROWS = 10  # clusters on one page of images
 PAIRS = 3  # tables of two runs in a row
@@ -239,7 +239,15 @@ def sheet_of(side: Side, sheet: sheets.Sheet, *, key: str, alt: str) -> None:
             return f"{words} · {own}"
         return f"{words} · {side.view.class_name(int(labels[index]))} · {own}"
 
-    clickable(sheet, key=key, alt=alt, label=label, on_pick=side.pick, fit="crop")
+    clickable(
+        sheet,
+        key=key,
+        alt=alt,
+        label=label,
+        on_pick=side.pick,
+        fit="crop",
+        reading=theme.reading(sheets.cluster_rows),
+    )
 
 
 def _confusions(sides: Sequence[Side]) -> None:

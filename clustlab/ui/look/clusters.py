@@ -11,7 +11,10 @@ from clustlab.ui.markdown import plain
 from clustlab.ui.run import feature_differences, item_sheet
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets import panels
+from clustlab.ui.widgets.clickable_sheet import ACROSS, sheet_menu
 from clustlab.views import bars, sheets
+from clustlab.views.pictures import Size
+from clustlab.views.theme import reading
 
 PER_PAGE = 10
 IMAGES = 24  # of a cluster, where there is room
@@ -36,11 +39,27 @@ def clusters_page(view: View) -> None:
         page = st.pagination(-(-len(ids) // PER_PAGE), key="cluster-page") or 1
     full = int(np.unique(view.clusters, return_counts=True)[1].max(initial=0))
     with st.container(key="cluster-rows"):
-        for cluster in ids[(page - 1) * PER_PAGE : page * PER_PAGE]:
+        shown = ids[(page - 1) * PER_PAGE : page * PER_PAGE]
+        for cluster in shown:
             _row(view, int(cluster), str(order), full)
-    panels.guide(sheets.atlas, ABOUT_BARS_OF_CLASSES if view.labels is not None else ABOUT_BARS)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        panels.guide(sheets.atlas, ABOUT_BARS_OF_CLASSES if view.labels is not None else ABOUT_BARS)
+        _menu(view, shown, str(order))
     if not view.dataset.is_image:
         feature_differences.what_differs(view)
+
+
+def _menu(view: View, shown: Array, order: str) -> None:
+    """Menu that saves the images of all clusters in sight, a row each."""
+
+    def pixels(size: Size) -> Array:
+        rows = [_choose(view, np.flatnonzero(view.clusters == i), order, i) for i in shown]
+        return sheets.cluster_rows(
+            view.dataset.pictures, rows, clusters=shown, columns=ACROSS[size], wrong=view.wrong
+        ).pixels
+
+    title = f"{view.dataset.noun.capitalize()}s of each cluster, {sheets.ORDERS[order].lower()}"
+    sheet_menu(pixels, key="cluster-rows", title=title, reading=reading(sheets.cluster_rows))
 
 
 def rows_of(view: View) -> Array:
@@ -83,21 +102,31 @@ def _images(view: View, cluster: int, members: Array, order: str) -> None:
     if not len(members):
         st.caption("Empty: no item is in this cluster at this step.")
         return
-    if cluster == NOISE and order in ("central", "doubtful"):
-        order = "random"  # it has no centre, and no confidence
-    chosen = _choose(view, members, order)
+    order = _order_of(cluster, order)
+    chosen = _choose(view, members, order, cluster)
     if not len(chosen):
         st.caption(f"No item moved into {plain(cluster_words(cluster))} at this step.")
         return
     what = f"{view.dataset.noun.capitalize()}s of {cluster_words(cluster)}"
     alt = f"{what}, {sheets.ORDERS[order].lower()}"
-    item_sheet.image_sheet(view, chosen, key=f"row-{cluster}", alt=alt, fit="crop")
+    key = f"row-{cluster}"
+    item_sheet.image_sheet(view, chosen, key=key, alt=alt, fit="crop", with_menu=False)
 
 
-def _choose(view: View, members: Array, order: str) -> Array:
+def _order_of(cluster: int, order: str) -> str:
+    """Noise has no centre, and no confidence."""
+    return "random" if cluster == NOISE and order in ("central", "doubtful") else order
+
+
+def _choose(view: View, members: Array, order: str, cluster: int) -> Array:
     before = view.timeline.stable_before(view.step)
     return sheets.order(
-        order, members, view.snapshot, clusters=view.clusters, previous=before, limit=IMAGES
+        _order_of(cluster, order),
+        members,
+        view.snapshot,
+        clusters=view.clusters,
+        previous=before,
+        limit=IMAGES,
     )
 
 

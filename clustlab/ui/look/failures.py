@@ -192,7 +192,7 @@ def _look_alikes(view: View, matches: QueryResult) -> None:
         wrong=view.wrong,
     )
     alt = f"{len(twos)} pairs of look-alikes from rank {first + 1}"
-    item_sheet.show_sheet(view, sheet, key="answer", alt=alt, fit="wrap", group=2)
+    item_sheet.show_sheet(view, sheet, key="answer", alt=alt, of=sheets.pairs, fit="wrap", group=2)
     panels.guide(sheets.pairs)
 
 

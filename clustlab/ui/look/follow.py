@@ -19,7 +19,7 @@ from clustlab.ui.run.view import View
 from clustlab.ui.widgets import keyboard_choice, panels
 from clustlab.ui.widgets.clickable_sheet import clickable
 from clustlab.views import flow, lineage, raster
-from clustlab.views.theme import shown
+from clustlab.views.theme import reading, shown
 
 EVENTS = 8  # in sight at once
 MAX_LEGEND = 40  # clusters; more are no help
@@ -83,6 +83,7 @@ def _raster(view: View) -> None:
         alt=f"Clusters of {drawn.drawn:,} items over {len(assignments)} steps, by {words}",
         label=lambda i: f"rows {drawn.spans[i, 0]:,} to {drawn.spans[i, 1] - 1:,}",
         on_pick=band,
+        reading=reading(raster.raster),
     )
     first, last = state.RASTER_ROWS.get() or (0, n - 1)
     state.RASTER_ROWS.set((min(first, n - 1), min(last, n - 1)))

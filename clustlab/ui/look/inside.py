@@ -75,6 +75,7 @@ def _place(shown: Any, name: str, title: str) -> None:
     """A picture or a chart, whichever the artefact became."""
     if isinstance(shown, np.ndarray):
         st.image(shown, output_format="PNG", alt=title)
+        picture_menu(lambda size: shown, name=name, key=f"artefact-{name}", title=title)
     else:
         spec = specification.vega_lite_spec(shown)
         st.vega_lite_chart(spec, width="stretch", key=f"artefact-{name}", alt=title)

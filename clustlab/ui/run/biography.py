@@ -144,7 +144,7 @@ def _near(view: View, index: int, step: int, *, key: str) -> list[int]:
         columns=item_sheet.COLUMNS,
         clusters=clusters,
     )
-    item_sheet.show_sheet(view, sheet, key=key, alt=alt, fit="wrap")
+    item_sheet.show_sheet(view, sheet, key=key, alt=alt, of=sheets.atlas, fit="wrap")
     return list(neighbours["items"])
 
 

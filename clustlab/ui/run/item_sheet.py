@@ -1,5 +1,7 @@
 """Items of a run as sheets of images to click, and as a table."""
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from clustlab.analysis import shares
@@ -8,7 +10,7 @@ from clustlab.types import Array, cluster_words
 from clustlab.ui import session
 from clustlab.ui.run.view import View
 from clustlab.ui.widgets.clickable_sheet import Fit, clickable
-from clustlab.views import sheets
+from clustlab.views import sheets, theme
 
 COLUMNS = 48  # at most; the browser wraps them where there is less room
 TILE = 32  # side of an image in pixels
@@ -29,6 +31,7 @@ def image_sheet(
     key: str,
     alt: str,
     fit: Fit = "wrap",
+    with_menu: bool = True,
 ) -> None:
     """Clickable sheet of items, each framed in the colour of its cluster."""
     sheet = sheets.atlas(
@@ -39,13 +42,21 @@ def image_sheet(
         clusters=view.clusters[indices],
         wrong=view.wrong[indices],
     )
-    show_sheet(view, sheet, key=key, alt=alt, fit=fit)
+    show_sheet(view, sheet, key=key, alt=alt, fit=fit, of=sheets.atlas, with_menu=with_menu)
 
 
 def show_sheet(
-    view: View, sheet: sheets.Sheet, *, key: str, alt: str, fit: Fit = "shrink", group: int = 1
+    view: View,
+    sheet: sheets.Sheet,
+    *,
+    key: str,
+    alt: str,
+    of: Callable[..., sheets.Sheet],
+    fit: Fit = "shrink",
+    group: int = 1,
+    with_menu: bool = True,
 ) -> None:
-    """Clickable sheet; a click opens the item in the inspector."""
+    """Clickable sheet, made by some view; a click opens the item in the inspector."""
     clickable(
         sheet,
         key=key,
@@ -54,6 +65,8 @@ def show_sheet(
         on_pick=session.pick,
         fit=fit,
         group=group,
+        reading=theme.reading(of),
+        with_menu=with_menu,
     )
 
 

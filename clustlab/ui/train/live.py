@@ -176,7 +176,7 @@ def _cluster_rows(view: View) -> None:
     )
     sheet = _sheet_of_rows(view.run, view.step, view.asked_class_rule)
     alt = f"{view.dataset.noun.capitalize()}s of each cluster, a row each"
-    item_sheet.show_sheet(view, sheet, key="live-rows", alt=alt, fit="crop")
+    item_sheet.show_sheet(view, sheet, key="live-rows", alt=alt, of=sheets.cluster_rows, fit="crop")
 
 
 @session.kept_per_run(maxsize=8, anew=session.n_followed)

@@ -2,15 +2,19 @@
 
 import base64
 import hashlib
-from collections.abc import Callable, Hashable
-from typing import Literal
+from collections.abc import Callable, Hashable, Mapping
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
 from clustlab.types import Array
 from clustlab.ui import state
 from clustlab.ui.shared import Shared
-from clustlab.views.sheets import Sheet, png
+from clustlab.ui.widgets.picture_menu import picture_menu
+from clustlab.views.sheets import Sheet, png, wrapped
+
+if TYPE_CHECKING:
+    from clustlab.views.pictures import Size
 
 _HTML = """
 <div id="frame" tabindex="0" role="application">
@@ -130,6 +134,9 @@ Fit = Literal["shrink", "wrap", "crop"]
 """What happens to a sheet without room: it gets smaller, its tiles take more rows, or the last
 columns are left out. Those that wrap also take fewer rows where there is more room."""
 
+ACROSS: Mapping["Size", int] = {"column": 12, "page": 24}  # tiles on paper of sheets that wrap
+NAMED = 6  # words of a title in the name of a file
+
 _component = st.components.v2.component("clustlab_sheet", html=_HTML, css=_CSS, js=_JS)
 
 
@@ -154,11 +161,14 @@ def clickable(
     on_pick: Callable[[int], None],
     fit: Fit = "shrink",
     group: int = 1,
+    reading: str = "",
+    with_menu: bool = True,
 ) -> None:
     """Show a sheet; a click or Enter on a tile calls `on_pick` with the number of its item.
 
     `label` gives the short text shown while the pointer or the keyboard is on an item. Tiles wrap
-    in groups of `group`, with room for one tile between them.
+    in groups of `group`, with room for one tile between them. Below it stands the menu to save it,
+    with `reading` as its caption.
     """
 
     def picked() -> None:
@@ -182,3 +192,18 @@ def clickable(
         },
         on_picked_change=picked,
     )
+    if with_menu and ids:
+        sheet_menu(
+            lambda size: wrapped(sheet, ACROSS[size], group) if fit == "wrap" else sheet.pixels,
+            key=key,
+            title=alt,
+            reading=reading,
+        )
+
+
+def sheet_menu(
+    pixels: "Callable[[Size], Array]", *, key: str, title: str, reading: str = ""
+) -> None:
+    """Menu that saves a sheet, whose file is called by its title, as far as there is room."""
+    name = "-".join(title.lower().replace(",", "").split()[:NAMED])
+    picture_menu(pixels, name=name, key=key, title=title, reading=reading)

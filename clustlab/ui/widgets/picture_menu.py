@@ -1,11 +1,12 @@
-"""A chart as a file: a small menu below each, from which it leaves for a paper or a slide."""
+"""A chart or a sheet of images as a file: a small menu below each, for papers and slides."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
 
 import clustlab
+from clustlab.types import Array
 from clustlab.ui import state
 from clustlab.ui.markdown import plain
 
@@ -13,17 +14,23 @@ KINDS = ("png", "svg", "pdf")
 SIZES = {"column": "One column, 86 mm", "page": "A whole page, 178 mm"}
 
 
-def picture_menu(spec: Mapping[str, Any], *, name: str, key: str, reading: str = "") -> None:
-    """Menu that saves a chart as PNG, SVG or PDF.
+Drawn = Mapping[str, Any] | Callable[[Any], Array]
+"""Specification of a chart, or what makes the pixels of a sheet for a column or a page."""
+
+
+def picture_menu(drawn: Drawn, *, name: str, key: str, reading: str = "", title: str = "") -> None:
+    """Menu that saves a chart or a sheet as PNG, SVG or PDF.
 
     Nothing of it is made before it is opened, and no file before its button is pressed.
 
     Parameters
     ----------
     name : str
-        What the chart shows, such as `confusion`: for its title and the name of its file.
+        What it shows, such as `confusion`: for the name of its file, and its title.
     key : str
         Of the chart.
+    title : str
+        Of what has none of its own, where its name says too little.
     reading : str
         How to read it: its caption.
     """
@@ -42,22 +49,28 @@ def picture_menu(spec: Mapping[str, Any], *, name: str, key: str, reading: str =
         with_caption = st.toggle("Title and caption", value=True, key=f"save-words-{key}")
         with st.container(horizontal=True):
             for kind in KINDS:
-                _button(spec, kind, size, name, key, reading if with_caption else None)
+                words = (
+                    (_title(drawn, name, title), _caption(reading)) if with_caption else ("", "")
+                )
+                _button(drawn, kind, size, name, key, *words)
 
 
 def _button(
-    spec: Mapping[str, Any], kind: Any, size: Any, name: str, key: str, reading: str | None
+    drawn: Drawn, kind: Any, size: Any, name: str, key: str, title: str, caption: str
 ) -> None:
-    """Button that makes one file; without a reading the chart stands alone."""
+    """Button that makes one file."""
     from clustlab.views import pictures
 
-    drawn = state.DRAWN.get()
-    title = "" if reading is None else _title(spec, name)
-    caption = "" if reading is None else _caption(reading)
-    where = drawn.file if drawn else "clustlab"
+    seen = state.DRAWN.get()
+    where = seen.file if seen else "clustlab"
+
+    def made() -> bytes:
+        shown = drawn(size) if callable(drawn) else drawn
+        return pictures.picture(shown, kind, size=size, title=title, caption=caption)
+
     st.download_button(
         plain(kind.upper()),
-        lambda: pictures.picture(spec, kind, size=size, title=title, caption=caption),
+        made,
         file_name=f"{pictures.file_name(where, name)}.{kind}",
         mime=pictures.MIME[kind],
         key=f"save-{kind}-{key}",
@@ -65,13 +78,14 @@ def _button(
     )
 
 
-def _title(spec: Mapping[str, Any], name: str) -> str:
+def _title(drawn: Drawn, name: str, given: str) -> str:
     """The title that a chart has, else what it shows; with the run and step in view."""
     from clustlab.views import pictures
 
-    own = pictures.title_of(spec) or name.replace("-", " ").capitalize()
-    drawn = state.DRAWN.get()
-    return f"{own}. {drawn.title}" if drawn else own
+    own = given or ("" if callable(drawn) else pictures.title_of(drawn))
+    own = own or name.replace("-", " ").capitalize()
+    seen = state.DRAWN.get()
+    return f"{own}. {seen.title}" if seen else own
 
 
 def _caption(reading: str) -> str:
