@@ -69,6 +69,7 @@ def _report(run: Run, other: Run) -> None:
         found = _repetition(run, other.id, len(other))
     made = datetime.fromtimestamp(other.manifest["created"])
     icon = ":material/check_circle:" if found.is_exact else ":material/difference:"
-    st.markdown(f"{icon} **Against the run of {made:%d %B %Y, %H:%M}**")
+    when = f"{made:%d %B %Y, %H:%M}"
+    st.markdown(f"{icon} **Against the run of {plain(when)}**")
     st.markdown("\n".join(f"- {plain(sentence)}" for sentence in sentences(found)))
     nav.link("compare", "Compare the two", "compare_arrows", runs=f"{run.id},{other.id}")
