@@ -24,6 +24,15 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 
 
+def test_every_extra_that_a_message_names_is_there():
+    named = {
+        extra
+        for file in (ROOT / "clustlab").rglob("*.py")
+        for extra in re.findall(r"clustlab\[(\w+)\]", file.read_text("utf-8"))
+    }
+    assert {"onnx", "mlflow"} <= named <= set(PROJECT["optional-dependencies"])
+
+
 def requirement(line):
     """Name of a package, without its version."""
     return re.split(r"[<>=!~ ;\[]", line.strip())[0].lower()

@@ -5,6 +5,8 @@ network.py          the network as `torch.export` has traced it, one call a line
 load.py             reads these two, with torch alone
 model.pt2           the same once more, for `torch.export.load`
 model.json          what items it takes, and what its clusters are called
+
+Or, as ONNX: model.onnx, from items to scores, with the same model.json.
 """
 
 import json
@@ -13,7 +15,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -23,13 +25,14 @@ from torch.export.graph_signature import InputKind
 
 import clustlab
 from clustlab.data.new_files import TELLS, new_folder
-from clustlab.errors import ClustlabError
+from clustlab.errors import ClustlabError, ParameterError
 from clustlab.explaining.scorers import Scorer, load_scorer, scores_of_new
 from clustlab.parts.inputs.network_input import point_scale
-from clustlab.scripting.exporting import load_model
+from clustlab.scripting.exporting import load_model, onnx_model
 from clustlab.scripting.runs import OpenRun
 from clustlab.types import Array
 
+To = Literal["torch", "onnx"]
 TRACED = 8  # items with which the network is traced; any number can be given to it afterwards
 COMPARED = 200  # items on which what was written is compared with the run
 TOLERANCE = 1e-5  # by which scores may differ, in the size of the greatest
@@ -41,23 +44,23 @@ HEAD = (
 class _FromItems(nn.Module):
     """A scorer that takes items as they are stored, not as its network wants them."""
 
-    mean: Tensor
-    scale: Tensor
+    items_mean: Tensor  # such names as no step of a network gets: ONNX has one list for both
+    items_scale: Tensor
 
     def __init__(self, scorer: nn.Module, items: Array) -> None:
         super().__init__()
         self.scorer, self.is_image = scorer, items.ndim == 4
         if not self.is_image:
             mean, scale = point_scale(items)
-            self.register_buffer("mean", torch.from_numpy(np.asarray(mean, np.float64)))
-            self.register_buffer("scale", torch.tensor(scale, dtype=torch.float64))
+            self.register_buffer("items_mean", torch.from_numpy(np.asarray(mean, np.float64)))
+            self.register_buffer("items_scale", torch.tensor(scale, dtype=torch.float64))
 
     def forward(self, items: Tensor) -> Tensor:
         """Scores (b, k) of images (b, h, w, c) uint8 or points (b, d) float32."""
         if self.is_image:
             x = items.permute(0, 3, 1, 2).float() / 255.0
         else:
-            x = ((items.double() - self.mean) / self.scale).float()
+            x = ((items.double() - self.items_mean) / self.items_scale).float()
         return self.scorer(x).float()
 
 
@@ -72,7 +75,7 @@ class ModelExport:
 
 
 def export_model(
-    run: OpenRun, path: str | Path | None = None, *, force: bool = False
+    run: OpenRun, path: str | Path | None = None, *, to: To = "torch", force: bool = False
 ) -> ModelExport:
     """Write the model of a run into a folder, and compare what it answers with the run.
 
@@ -80,15 +83,23 @@ def export_model(
     ----------
     path : str or Path, optional
         The folder; by default named by the run, in the working folder.
+    to : str
+        `torch`, or `onnx` for programs without torch, which needs the extra `onnx`.
     force : bool
         Whether it may replace a folder that an export has made.
 
     Raises
     ------
     ClustlabError
-        If the method has no scorer, the run has kept nothing to make it of, or what was written
-        would not answer as the run does.
+        If the method has no scorer, the run has kept nothing to make it of, what was written would
+        not answer as the run does, or packages are missing.
     """
+    if to not in get_args(To):
+        raise ParameterError(
+            f"to must be one of {', '.join(get_args(To))}, got {to!r}.", "Choose one of them."
+        )
+    if to == "onnx":
+        onnx_model.check_installed()
     stored = run.stored
     scorer = load_scorer(run.store, stored, check=None)
     items = run.dataset.items
@@ -96,8 +107,8 @@ def export_model(
     traced = _traced(module, items)
     place = Path(path) if path is not None else Path(f"{run.id}-model")
     with new_folder(place, force=force) as folder:
-        _write(folder, traced, _about(run, scorer, items))
-        difference = _difference(folder, scorer, items)
+        _write(folder, traced, _about(run, scorer, items), to, _example(items))
+        difference = _difference(folder, scorer, items, to)
         if not difference <= TOLERANCE:
             raise ClustlabError(
                 f"The exported model would differ from the run by {difference:.2g}.",
@@ -107,13 +118,19 @@ def export_model(
 
 
 def _traced(module: nn.Module, items: Array) -> ExportedProgram:
-    rows = np.arange(TRACED) % len(items)
-    example = torch.from_numpy(np.ascontiguousarray(items[rows]))
     any_number = {0: Dim("n", min=1)}
-    traced = torch.export.export(module, (example,), dynamic_shapes=(any_number,), strict=False)
+    traced = torch.export.export(
+        module, (_example(items),), dynamic_shapes=(any_number,), strict=False
+    )
     for tensor in (*traced.state_dict.values(), *traced.constants.values()):
         tensor.data = tensor.data.clone().contiguous()  # whole, not a part of a larger one
     return traced
+
+
+def _example(items: Array) -> Tensor:
+    """Some items, with which the network is traced."""
+    rows = np.arange(TRACED) % len(items)
+    return torch.from_numpy(np.ascontiguousarray(items[rows]))
 
 
 def _about(run: OpenRun, scorer: Scorer, items: Array) -> dict[str, Any]:
@@ -144,7 +161,20 @@ def _about(run: OpenRun, scorer: Scorer, items: Array) -> dict[str, Any]:
     }
 
 
-def _write(folder: Path, traced: ExportedProgram, about: Mapping[str, Any]) -> None:
+def _write(
+    folder: Path, traced: ExportedProgram, about: Mapping[str, Any], to: To, example: Tensor
+) -> None:
+    more: dict[str, Any] = {}
+    if to == "onnx":
+        onnx_model.write(folder, traced, example)
+    else:
+        more["weights"] = list(_write_for_torch(folder, traced))
+    (folder / "model.json").write_text(json.dumps({**about, **more}, indent=1), encoding="utf-8")
+    (folder / TELLS).write_text(json.dumps({"run": about["run"], "to": "model"}), encoding="utf-8")
+
+
+def _write_for_torch(folder: Path, traced: ExportedProgram) -> dict[str, Tensor]:
+    """Write weights and network; returns the weights."""
     from safetensors.torch import save_file
 
     weights = _weights(traced)
@@ -152,9 +182,7 @@ def _write(folder: Path, traced: ExportedProgram, about: Mapping[str, Any]) -> N
     (folder / "network.py").write_text(_source(traced), encoding="utf-8")
     shutil.copyfile(load_model.__file__, folder / "load.py")
     torch.export.save(traced, folder / "model.pt2")
-    told = json.dumps({**about, "weights": list(weights)}, indent=1)
-    (folder / "model.json").write_text(told, encoding="utf-8")
-    (folder / TELLS).write_text(json.dumps({"run": about["run"], "to": "model"}), encoding="utf-8")
+    return weights
 
 
 def _weights(traced: ExportedProgram) -> dict[str, Tensor]:
@@ -177,13 +205,17 @@ def _source(traced: ExportedProgram) -> str:
     return HEAD + "\n".join(imports) + "\n\n\n" + made.src.strip() + "\n"
 
 
-def _difference(folder: Path, scorer: Scorer, items: Array) -> float:
+def _difference(folder: Path, scorer: Scorer, items: Array, to: To) -> float:
     """Greatest difference between what was written and the run, on items from all over it."""
     rows = np.linspace(0, len(items) - 1, min(COMPARED, len(items))).round().astype(np.int64)
     some = np.ascontiguousarray(items[rows])
     wanted = scores_of_new(scorer.module, items, some, torch.device("cpu"))
-    loaded = runpy.run_path(str(folder / "load.py"))["Model"](folder).scores(torch.from_numpy(some))
-    traced = torch.export.load(folder / "model.pt2").module()(torch.from_numpy(some))
+    if to == "onnx":
+        found = [onnx_model.scores(folder, some)]
+    else:
+        given = torch.from_numpy(some)
+        loaded = runpy.run_path(str(folder / "load.py"))["Model"](folder).scores(given)
+        traced = torch.export.load(folder / "model.pt2").module()(given)
+        found = [loaded.numpy(), traced.detach().numpy()]
     size = max(1.0, float(np.abs(wanted).max()))
-    found = (loaded.numpy(), traced.detach().numpy())
     return max(float(np.abs(each - wanted).max()) for each in found) / size
