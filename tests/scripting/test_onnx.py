@@ -13,6 +13,7 @@ from clustlab.errors import ClustlabError, ParameterError
 from clustlab.explaining.scorers import load_scorer, scores_of_new
 from clustlab.scripting.exporting import onnx_model
 from clustlab.scripting.exporting.model import TOLERANCE, export_model
+from tests.methods.test_scorers import IMAGES
 from tests.scripting.test_model_export import ONE_OF_EACH_KIND, QUICK, runs  # noqa: F401
 
 HERE = all(importlib.util.find_spec(package) for package in onnx_model.PACKAGES)
@@ -47,7 +48,7 @@ def check(run, folder):
 @needs_onnx
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("method", "data"), [QUICK, *ONE_OF_EACH_KIND])
+@pytest.mark.parametrize(("method", "data"), [QUICK, *ONE_OF_EACH_KIND, ("cohiclust", IMAGES)])
 def test_what_is_written_answers_as_the_run(runs, tmp_path, method, data):  # noqa: F811
     check(runs(method, data), tmp_path / "model")
 

@@ -36,6 +36,8 @@ To = Literal["torch", "onnx"]
 TRACED = 8  # items with which the network is traced; any number can be given to it afterwards
 COMPARED = 200  # items on which what was written is compared with the run
 TOLERANCE = 1e-5  # by which scores may differ, in the size of the greatest
+ON_TORCH = "Nothing was written. This is a bug: please report the method and its settings."
+ON_ONNX = "Nothing was written. Export it without --to onnx, which writes it for torch."
 HEAD = (
     '"""The network of a run, as it was traced: `load.py` calls `forward` with its weights."""\n\n'
 )
@@ -112,7 +114,7 @@ def export_model(
         if not difference <= TOLERANCE:
             raise ClustlabError(
                 f"The exported model would differ from the run by {difference:.2g}.",
-                "Nothing was written. This is a bug: please report the method and its settings.",
+                ON_ONNX if to == "onnx" else ON_TORCH,
             )
     return ModelExport(place, scorer.step, scorer.agreement, difference)
 

@@ -7,6 +7,7 @@ import importlib
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,6 +55,7 @@ def write(folder: Path, traced: ExportedProgram, example: Tensor) -> None:
                 input_names=["items"],
                 output_names=["scores"],
                 dynamo=True,
+                custom_translation_table={torch.ops.aten.log_sigmoid.default: _log_sigmoid},
                 external_data=False,
                 verbose=False,
             )
@@ -64,6 +66,13 @@ def write(folder: Path, traced: ExportedProgram, example: Tensor) -> None:
         ) from error
     finally:
         quiet.setLevel(before)
+
+
+def _log_sigmoid(x: Any) -> Any:
+    """As torch computes it: the logarithm of a sigmoid would be infinite far below 0."""
+    from onnxscript import opset18 as op
+
+    return op.Neg(op.Softplus(op.Neg(x)))
 
 
 def _reason(error: BaseException) -> str:
