@@ -91,7 +91,9 @@ def _nothing_imported(
     _name_refused(refused, n_refused)
     answer = {"items": seen.n_items, "shape": seen.shape, "classes": len(seen.class_counts)}
     told = {"count": n_refused, "reasons": _reasons(refused)}
-    print_answer({"dataset": None, **answer, "refused": told, "bytes": seen.nbytes})
+    print_answer(
+        {"dataset": None, **answer, "refused": told, "bytes": seen.nbytes, "memory": seen.memory}
+    )
     return code
 
 

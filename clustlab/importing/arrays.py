@@ -123,6 +123,7 @@ def _of_images(
         _columns(arrays),
         classes=dict.fromkeys(labels, ()),
         conversion=conversion,
+        held=_held(arrays, chosen, labels),
     )
 
 
@@ -202,7 +203,14 @@ def _of_vectors(
         classes=dict.fromkeys(labels, ()),
         image_shape=image_shape,
         conversion=" ".join(conversion),
+        held=_held(arrays, chosen, labels),
     )
+
+
+def _held(arrays: Mapping[str, Numbers], chosen: Choices, labels: Sequence[str]) -> int:
+    """Bytes of the arrays that are read as a whole."""
+    whole = [arrays[name] for name in (*labels, chosen.names) if name]
+    return sum(len(each) * each.row_bytes for each in whole)
 
 
 def _parts(classes: Mapping[str, Array], part: slice) -> dict[str, Array]:

@@ -99,6 +99,12 @@ def preview(source: Source, choices: Choices) -> Preview:
         columns=known.columns,
         chosen=plan.chosen,
         nbytes=nbytes,
+        memory=intake.memory_for(
+            n_items,
+            len(known.classes),
+            letters,
+            max(height * width for height, width in tally.sizes),
+        ),
         seconds=START_SECONDS * bool(n_processes)
         + n_items * plan.seconds_each / (n_processes or 1),
     )

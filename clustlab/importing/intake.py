@@ -39,7 +39,10 @@ LOOKED_AT = 128 * 2**20  # bytes of items that a preview looks at ...
 PATIENCE = 8.0  # ... in at most so many seconds: text and encoded images take longer
 REMARKED_ON = 32 * 2**20  # bytes of vectors whose columns are compared
 NAMED = 5  # columns named in a sentence
+DECODED = 5  # bytes of memory for a pixel of an image, as it is in its file and as it is read
 SPARE = 100 * 2**20  # bytes that an import leaves on the disk
+WORKING = 100 * 2**20  # bytes of memory for what is read and changed together, whatever its size
+PER_CLASS, PER_NAME = 16, 150  # more for the class of an item, and for its name beside its letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Understood:
     image_shape: tuple[int, ...] | None = None  # of images beside vectors
     conversion: str = ""  # how items are changed, a sentence
     warnings: tuple[str, ...] = ()
+    held: int = 0  # bytes of memory for what is read as a whole
 
     @property
     def item_bytes(self) -> int:
@@ -135,7 +139,7 @@ def preview(understood: Understood) -> Preview:
     compared: list[Array] = []
     n_shown = looked = n_compared = 0
     names_seen: set[str] = set()
-    n_named = 0
+    n_named = letters = 0
     is_whole = True
     for piece in understood.pieces():
         kept = collected.taken(piece)
@@ -147,6 +151,7 @@ def preview(understood: Understood) -> Preview:
             n_compared += kept.items.nbytes
         names_seen.update(kept.names)
         n_named += len(kept.names)
+        letters += sum(map(len, kept.names))
         looked += len(piece.items) * understood.item_bytes
         is_enough = looked >= LOOKED_AT or time.monotonic() - begun > PATIENCE
         if is_enough and collected.n_rows != understood.n_rows:
@@ -194,8 +199,26 @@ def preview(understood: Understood) -> Preview:
         understood.columns,
         understood.chosen,
         nbytes,
+        understood.held
+        + memory_for(n_items, len(labellings), letters / n_named if n_named else None),
         round(seconds, 1),
     )
+
+
+def memory_for(
+    n_items: int, n_labellings: int, letters: float | None = None, largest: int = 0
+) -> int:
+    """Bytes of memory that an import needs at most, about.
+
+    Parameters
+    ----------
+    letters : float, optional
+        Of the name of an item; None where they have none.
+    largest : int
+        Pixels of the largest image that is decoded.
+    """
+    each = PER_CLASS * n_labellings + (0 if letters is None else PER_NAME + 2 * letters)
+    return WORKING + int(n_items * each) + DECODED * largest
 
 
 def _part(piece: Piece, n: int) -> Piece:

@@ -142,6 +142,7 @@ class Preview:
     columns: tuple[Column, ...] = ()  # of a table or an archive of arrays
     chosen: Choices = field(default_factory=Choices)  # with guesses filled in
     nbytes: int = 0  # on the disk afterwards
+    memory: int = 0  # bytes that it needs on the way, at most about so many
     seconds: float | None = None  # that it may take; None if nobody knows
 
 

@@ -90,6 +90,10 @@ def preview(path: Path, images: str, choices: Choices) -> Preview:
         sample_names=tuple(names[row] for row in shown) if names else (),
         sample_images=np.asarray(own.items()[shown]),
         nbytes=len(rows) * (4 * math.prod(found.shape) + math.prod(own.shape[1:])),
+        memory=found.held
+        + intake.memory_for(
+            len(own), len(own.labellings), sum(map(len, names)) / len(names) if names else None
+        ),
     )
 
 

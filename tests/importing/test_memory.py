@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clustlab.importing import arrays, images, tables
+from clustlab.importing import arrays, images, sources, tables
 from clustlab.importing.plan import Choices
 from tests.robust.hostile_folders import in_a_fork
 from tests.support.made_images import png
@@ -23,14 +23,14 @@ MOST = 150.0  # MB beyond nothing
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks")
 
 
-def took(read):
-    """MB that the import of a file takes beyond what the process had."""
+def took(read, most=MOST):
+    """Refuse an import of a file that takes more MB than so many beyond what the process had."""
 
     def measured():
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         read()
         more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-        assert more < MOST, f"{more:.0f} MB"
+        assert more < most, f"{more:.0f} MB"
 
     wrong, _, _ = in_a_fork(measured, 120.0)
     assert not wrong, wrong
@@ -102,3 +102,37 @@ def test_a_table_of_text_is_read_a_few_rows_at_a_time(tmp_path, cell):
         for i in range(rows):
             file.write(f"{i % 7}.5,{','.join([cell] * 999)}\n")
     took(lambda: tables.bring_in(path, "Text", Choices(features=("c0",)), silent))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["npz", "csv", "zip", "png"])
+def test_an_import_needs_no_more_memory_than_its_preview_has_told(tmp_path, kind):
+    """With names of 60 letters, which are kept for all items, or of one large image."""
+    n, path = 200_000, tmp_path / f"a.{kind}"
+
+    def written():
+        names = [f"{i:060}" for i in range(n)]
+        if kind == "npz":
+            points, classes = np.zeros((n, 2), np.float32), np.arange(n) % 7
+            np.savez(path, x=points, y=classes, names=np.array(names))
+        elif kind == "csv":
+            rows = (f"n{name},{i}.5,1" for i, name in enumerate(names))
+            path.write_text("\n".join(["name,x,y", *rows]))
+        elif kind == "zip":
+            one = png(size=(8, 8))
+            with zipfile.ZipFile(path, "w") as archive:
+                for name in names[:5000]:
+                    archive.writestr(f"{name}.png", one)
+        else:
+            path.write_bytes(png(size=(8000, 8000), mode="RGB"))
+
+    def told():
+        seen = sources.preview(path, Choices())
+        (tmp_path / "told").write_text(str(seen.memory / 2**20))
+
+    for step in (written, told):  # each by itself, so that nothing of it is there to be used again
+        wrong, _, _ = in_a_fork(step, 60.0)
+        assert not wrong, wrong
+    most = float((tmp_path / "told").read_text())
+    assert 100 < most < 500
+    took(lambda: sources.bring_in(path, "Told", Choices(), silent), most)

@@ -21,10 +21,11 @@ def facts(seen: Preview) -> None:
     shape = " x ".join(map(str, seen.shape))
     what = shape if seen.kind == "images" else f"{shape} features"
     st.markdown(f"**{seen.n_items:,} {plain(seen.kind)}** of {plain(what)}")
-    takes = f"{size_in_words(seen.nbytes)} on the disk"
+    takes = [f"{size_in_words(seen.nbytes)} on the disk"]
+    takes.append(f"up to {size_in_words(seen.memory)} of memory while it comes in")
     if seen.seconds is not None:
-        takes += f", and {duration_in_words(max(seen.seconds, 1.0))}"
-    st.caption(f"It takes {plain(takes)}.")
+        takes.append(duration_in_words(max(seen.seconds, 1.0)))
+    st.caption(f"It takes {plain(', '.join(takes[:-1]))}, and {plain(takes[-1])}.")
     for sentence in seen.warnings:
         st.warning(plain(sentence), icon=":material/warning:")
     st.markdown("\n".join(f"- {plain(sentence)}" for sentence in seen.facts))
@@ -42,6 +43,7 @@ def sample(seen: Preview) -> None:
         label=lambda item: shortened(names[item]) if item < len(names) else f"item {item}",
         on_pick=lambda item: None,
         fit="wrap",
+        with_menu=False,
     )
     if seen.kind == "vectors" and seen.sample_images is None and seen.shape != (2,):
         st.caption("Each small picture is one item: a bar for each of its features.")
