@@ -25,8 +25,8 @@ def _pack(args: argparse.Namespace) -> int:
     with new_file(target, force=args.force) as temporary, temporary.open("wb") as file:
         packed = write_pack(store, runs, file)
     about = {"runs": packed.runs, "data": packed.data, "imported": packed.imported}
-    about["baskets"] = packed.n_baskets
-    return print_answer({"file": str(target), "bytes": target.stat().st_size, **about})
+    more = {"baskets": packed.n_baskets}
+    return print_answer({"file": str(target), "bytes": target.stat().st_size, **about, **more})
 
 
 def _add_unpack_arguments(parser: argparse.ArgumentParser) -> None:

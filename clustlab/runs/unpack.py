@@ -31,7 +31,8 @@ from clustlab.errors import (
     storage_errors,
 )
 from clustlab.runs import handed_baskets
-from clustlab.runs.pack import ABOUT, BASKETS, CHUNK, DATA, FORMAT, PLAIN, SCHEMA, SETS, About
+from clustlab.runs.baskets import FOLDER as BASKETS
+from clustlab.runs.pack import ABOUT, CHUNK, DATA, FORMAT, PLAIN, SCHEMA, SETS, About
 from clustlab.runs.reading import MANIFEST
 from clustlab.runs.status import FILE as STATUS
 from clustlab.runs.store import Run, RunStore

@@ -168,7 +168,7 @@ def _figures(run: OpenRun) -> Iterator[tuple[str, float, int, int]]:
     scores = run.curves().set_index("step")
     for step, record in enumerate(list(run.stored.log)):
         own = {f"method.{name}": value for name, value in record["scalars"].items()}
-        ours = scores.loc[step].to_dict() if step in scores.index else {}
+        ours: dict[str, Any] = scores.loc[step].to_dict() if step in scores.index else {}
         moment = _milliseconds(created + (step if seconds is None else float(seconds[step])))
         for name, value in {**ours, **own}.items():
             if isinstance(value, int | float) and math.isfinite(value):
