@@ -29,7 +29,7 @@ NAMES = {  # where a package is imported under another name than it is installed
     "vl_convert": "vl-convert-python",
     "xdist": "pytest-xdist",
 }
-OPTIONAL = {"ray"}  # imported where used, with a word if they are missing
+OPTIONAL = {"ray", "onnxruntime", "onnxscript"}  # imported where used, with a word if missing
 INDIRECT = {"pyarrow", "starlette"}  # of streamlit, by name so that its version is known
 
 
