@@ -74,13 +74,15 @@ class DatasetSpec(Protocol):
 # -- optional capabilities of a method -----------------------------------------------------------
 @runtime_checkable
 class Scoring(Protocol):
-    """Its answers can be explained.
+    """It can judge items that it was not trained on, and its answers can be explained.
 
     `scorer(inputs, state, last)` is a differentiable module in evaluation mode that maps items as
     the `Inputs` of the run hand them out to scores (b, n_clusters) of the raw clusters of the
     snapshot `last`, whose greatest is the cluster of the item. `state` is the checkpoint that was
     made right after that snapshot. Nothing may be drawn from torch's own generator. Raises
-    `ClustlabError` if the run has not kept what is needed at this step.
+    `ClustlabError` if the run has not kept what is needed at this step. A `ScoringChain` of
+    `parts.hooks.scoring` also tells strange items. A method without a scorer may say why in
+    `why_no_scorer`, which ends the sentence "It cannot judge a new item: ...".
     """
 
     def scorer(self, inputs: Any, state: Mapping[str, Any], last: Snapshot) -> Any: ...
@@ -157,7 +159,12 @@ class Capability:
         return isinstance(method, self.protocol) and bool(getattr(method, self.attribute))
 
 
-SCORING = Capability("scorer", "Explained", "Saliency maps and smallest changes.", Scoring)
+SCORING = Capability(
+    "scorer",
+    "New items",
+    "New items get a cluster, and an answer can be explained: saliency maps, smallest changes.",
+    Scoring,
+)
 AUGMENTING = Capability(
     "augmentation", "Changed copies", "Its changed copies are shown before it starts.", Augmenting
 )
@@ -193,6 +200,11 @@ def capabilities(method: Any) -> tuple[str, ...]:
 def emits_noise(method: type[Method]) -> bool:
     """Whether a method may leave items as noise, outside all clusters."""
     return EMITTING_NOISE.is_offered_by(method)
+
+
+def why_no_scorer(method: type[Method]) -> str:
+    """Why a method cannot judge new items, as the end of a sentence; empty if it does not say."""
+    return str(getattr(method, "why_no_scorer", ""))
 
 
 def noise_was_last(method: type[Method]) -> bool:

@@ -17,6 +17,7 @@ import shtab
 from clustlab import __version__, registry
 from clustlab.cli import (
     app,
+    applying,
     benchmark,
     biography,
     compare,
@@ -53,6 +54,7 @@ COMMANDS = (  # in the order of --help
     runs.LABEL,
     exporting.EXPORT,
     model.EXPORT_MODEL,
+    applying.APPLY,
     mlflow.MLFLOW,
     packs.PACK,
     packs.UNPACK,

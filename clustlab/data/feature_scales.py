@@ -1,7 +1,8 @@
 """Columns of points: refused where a value is not finite, put on one scale, and remarked upon."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -43,27 +44,113 @@ def check_finite(items: Array) -> None:
     )
 
 
-def standardised(dataset: Dataset) -> Dataset:
-    """Points with mean 0 and deviation 1 in every column; a constant column becomes 0."""
-    means, deviations = _spread(dataset.items)
-    varies = _varying(means, deviations)
-    scale = np.where(varies, deviations, 1.0)
-    items = np.empty(dataset.items.shape, np.float32)
-    for start in range(0, len(items), CHUNK):
-        rows = slice(start, start + CHUNK)
-        items[rows] = np.where(varies, (dataset.items[rows] - means) / scale, 0.0)
-    return replace(dataset, items=items, protocol=f"{dataset.protocol}, columns standardised")
+class Change(Protocol):
+    """What is done to points when they are drawn, measured once on all of them.
+
+    A call changes rows (m, d) to rows (m, e) float32, also those of other points.
+    """
+
+    @property
+    def protocol(self) -> str:
+        """What to say of points that were changed."""
+
+    @property
+    def keeps_columns(self) -> bool:
+        """Whether each column stays what it was."""
+
+    def __call__(self, rows: Array) -> Array:
+        """Rows (m, e) of rows (m, d)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standardising:
+    """Every column gets mean 0 and deviation 1; a constant column becomes 0."""
+
+    means: Array  # (d,) float64
+    deviations: Array  # (d,) float64
+    protocol: str = "columns standardised"
+    keeps_columns: bool = True
+
+    def __call__(self, rows: Array) -> Array:
+        """Rows (m, d) float32 on the scale of the points that were measured."""
+        varies = _varying(self.means, self.deviations)
+        scale = np.where(varies, self.deviations, 1.0)
+        return _by_chunks(
+            rows, len(scale), lambda some: np.where(varies, (some - self.means) / scale, 0.0)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Whitening:
+    """Rows in principal components, each with deviation 1."""
+
+    means: Array  # (d,) float64
+    turn: Array  # (d, e) float64
+    keeps_columns: bool = False
+
+    @property
+    def protocol(self) -> str:
+        """How many components there are."""
+        return f"{self.turn.shape[1]} principal components on one scale"
+
+    def __call__(self, rows: Array) -> Array:
+        """Rows (m, e) float32 in the components of the points that were measured."""
+        width = self.turn.shape[1]
+        return _by_chunks(rows, width, lambda some: (some - self.means) @ self.turn)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitLength:
+    """Rows divided by their length; a point at the origin stays there."""
+
+    protocol: str = "of length 1"
+    keeps_columns: bool = True
+
+    def __call__(self, rows: Array) -> Array:
+        """Rows (m, d) float32."""
+
+        def divided(some: Array) -> Array:
+            some = np.asarray(some, np.float64)
+            lengths = np.linalg.norm(some, axis=1, keepdims=True)
+            quotients: Array = some / np.where(lengths > 0, lengths, 1.0)
+            return quotients
+
+        return _by_chunks(rows, rows.shape[1], divided)
+
+
+def _by_chunks(rows: Array, width: int, change: Callable[[Array], Array]) -> Array:
+    out = np.empty((len(rows), width), np.float32)
+    for start in range(0, len(rows), CHUNK):
+        part = slice(start, start + CHUNK)
+        out[part] = change(rows[part])
+    return out
 
 
 def as_wanted(dataset: Dataset, spec: object) -> Dataset:
     """Points changed as the settings of their data set ask: scale, components, length."""
+    return with_changes(dataset, spec)[0]
+
+
+def with_changes(dataset: Dataset, spec: object) -> tuple[Dataset, tuple[Change, ...]]:
+    """The same, and the changes in their order, which other points can go through as well."""
+    done: list[Change] = []
     if dataset.is_image:
-        return dataset
-    if getattr(spec, STANDARDISE, False):
-        dataset = standardised(dataset)
-    if getattr(spec, WHITEN, False):
-        dataset = whitened(dataset)
-    return of_unit_length(dataset) if getattr(spec, UNIT_LENGTH, False) else dataset
+        return dataset, ()
+    for name, fit in (
+        (STANDARDISE, _standardising),
+        (WHITEN, _whitening),
+        (UNIT_LENGTH, lambda items: UnitLength()),
+    ):
+        change = fit(dataset.items) if getattr(spec, name, False) else None
+        if change is not None:
+            dataset = _after(dataset, change)
+            done.append(change)
+    return dataset, tuple(done)
+
+
+def standardised(dataset: Dataset) -> Dataset:
+    """Points with mean 0 and deviation 1 in every column; a constant column becomes 0."""
+    return _after(dataset, _standardising(dataset.items))
 
 
 def whitened(dataset: Dataset) -> Dataset:
@@ -71,33 +158,41 @@ def whitened(dataset: Dataset) -> Dataset:
 
     Components that hardly vary are left out: they would be nothing but rounding.
     """
-    means, _ = _spread(dataset.items)
-    width = dataset.items.shape[1]
-    products = np.zeros((width, width))
-    for start in range(0, len(dataset.items), CHUNK):
-        centred = dataset.items[start : start + CHUNK] - means
-        products += centred.T @ centred
-    variances, directions = np.linalg.eigh(products / max(1, len(dataset.items)))
-    kept = np.flatnonzero(variances > variances.max(initial=0) * FLAT)[::-1]
-    if not len(kept):
-        return dataset
-    turn = directions[:, kept] / np.sqrt(variances[kept])
-    items = np.empty((len(dataset.items), len(kept)), np.float32)
-    for start in range(0, len(items), CHUNK):
-        rows = slice(start, start + CHUNK)
-        items[rows] = (dataset.items[rows] - means) @ turn
-    said = f"{dataset.protocol}, {len(kept)} principal components on one scale"
-    return replace(dataset, items=items, columns=(), protocol=said)
+    change = _whitening(dataset.items)
+    return dataset if change is None else _after(dataset, change)
 
 
 def of_unit_length(dataset: Dataset) -> Dataset:
     """Points divided by their length; a point at the origin stays there."""
-    items = np.empty(dataset.items.shape, np.float32)
+    return _after(dataset, UnitLength())
+
+
+def _after(dataset: Dataset, change: Change) -> Dataset:
+    return replace(
+        dataset,
+        items=change(dataset.items),
+        columns=dataset.columns if change.keeps_columns else (),
+        protocol=f"{dataset.protocol}, {change.protocol}",
+    )
+
+
+def _standardising(items: Array) -> Standardising:
+    return Standardising(*_spread(items))
+
+
+def _whitening(items: Array) -> Whitening | None:
+    """None if the items do not vary at all."""
+    means, _ = _spread(items)
+    width = items.shape[1]
+    products = np.zeros((width, width))
     for start in range(0, len(items), CHUNK):
-        rows = np.asarray(dataset.items[start : start + CHUNK], np.float64)
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        items[start : start + CHUNK] = rows / np.where(lengths > 0, lengths, 1.0)
-    return replace(dataset, items=items, protocol=f"{dataset.protocol}, of length 1")
+        centred = items[start : start + CHUNK] - means
+        products += centred.T @ centred
+    variances, directions = np.linalg.eigh(products / max(1, len(items)))
+    kept = np.flatnonzero(variances > variances.max(initial=0) * FLAT)[::-1]
+    if not len(kept):
+        return None
+    return Whitening(means, directions[:, kept] / np.sqrt(variances[kept]))
 
 
 def remarks(items: Array) -> list[str]:

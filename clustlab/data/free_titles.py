@@ -2,17 +2,18 @@
 
 from clustlab import registry
 from clustlab.data import own_sets
+from clustlab.data.own_about import LONGEST_NAME
 from clustlab.errors import ParameterError
 
 
 def free_title(title: str) -> str:
     """A title whose name no data set has yet."""
     number = 1
-    words = " ".join(title.split())[: own_sets.LONGEST_NAME - 4] or "My data"
+    words = " ".join(title.split())[: LONGEST_NAME - 4] or "My data"
     try:
         own_sets.name_from(words)
     except ParameterError:  # of letters that addresses do not hold
-        words = f"My data {words}"[: own_sets.LONGEST_NAME - 4]
+        words = f"My data {words}"[: LONGEST_NAME - 4]
     told = words
     while not _is_free(own_sets.name_from(told)):
         number += 1

@@ -171,10 +171,15 @@ def as_drawn(name: str, params: Mapping[str, Any], seed: int, report: Report = s
     Raises like `load`.
     """
     spec = build(registry.dataset(name), params)
+    return as_wanted(before_changes(spec, seed, report), spec)
+
+
+def before_changes(spec: Any, seed: int, report: Report = silent) -> Dataset:
+    """Data set of a spec, drawn and checked, before its columns are changed."""
     dataset = spec.load(seed, report)
     check_finite(dataset.items)
     check_names(dataset)
-    return as_wanted(unbalanced(dataset, getattr(spec, UNBALANCE, 1.0)), spec)
+    return unbalanced(dataset, getattr(spec, UNBALANCE, 1.0))
 
 
 def check_names(dataset: Dataset) -> None:

@@ -12,12 +12,11 @@
 import contextlib
 import hashlib
 import os
-import re
 import secrets
 import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -39,19 +38,21 @@ from clustlab.data.own_about import (
     About,
     Kind,
     RefusedAbout,
+    Treatment,
     about_labelling,
     as_text,
     clean,
     distinct,
     file_of,
     refusals_as_text,
+    treatment_in,
 )
+from clustlab.data.own_about import name_from as name_from
 from clustlab.errors import ParameterError
 from clustlab.types import Array, Labelling
 
 FOLDER, ABOUT, ITEMS, IMAGES = "imported", "about.json", "items.npy", "images.npy"
 REFUSED, LOCK = "refused.json", ".labels-lock"
-LONGEST_NAME = 60
 HALF_WRITTEN = ".half-"  # begins the name of a folder that is being written
 REMOVED = ".removed-"  # begins the name of a folder that was put aside
 IN_USE = ".in-use"  # is locked in such a folder as long as somebody needs it, see `scratch`
@@ -81,6 +82,7 @@ class OwnSet:
     n_refused: int = 0
     made_by: str = ""  # digest of what features were computed from, and how
     label_files: tuple[str, ...] = ()  # of each set of classes
+    treatment: Treatment | None = None  # of images; None if it was not noted yet
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -194,6 +196,7 @@ def opened_set(folder: Path, changed: int) -> OwnSet:
         about.get("n_refused", 0),
         about.get("made_by", ""),
         tuple(file_of(each, place) for place, each in enumerate(about["labellings"])),
+        treatment_in(about),
     )
 
 
@@ -204,23 +207,6 @@ def own_set(name: str) -> OwnSet:
         hint = f"Choose one of: {', '.join(known)}." if known else "Import it first."
         raise ParameterError(f"There is no imported data set {name!r}.", hint)
     return known[name]
-
-
-def name_from(title: str) -> str:
-    """Name for addresses and commands from what a set is called, such as `my-cells` of `My cells`.
-
-    Raises
-    ------
-    ParameterError
-        If no letter or digit is left of it.
-    """
-    name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:LONGEST_NAME].strip("-")
-    if not name:
-        raise ParameterError(
-            f"{title!r} cannot be the name of a data set.",
-            "Use at least one letter from a to z, or a digit.",
-        )
-    return name
 
 
 # -- what is new ---------------------------------------------------------------------------------
@@ -299,6 +285,7 @@ class SetWriter:
         made_by: str = "",
         refused: Sequence[Mapping[str, str]] = (),
         n_refused: int | None = None,
+        treatment: Treatment | None = None,
     ) -> tuple[OwnSet, bool]:
         """The set under its name, and whether it is new: the same content may be there already.
 
@@ -312,6 +299,8 @@ class SetWriter:
             `name` and `reason` of what did not come in, or of the first of it.
         n_refused : int, optional
             How many there are in all.
+        treatment : Treatment, optional
+            How its images came in.
 
         Raises
         ------
@@ -358,6 +347,8 @@ class SetWriter:
             "made_by": made_by,
             "n_refused": len(refused) if n_refused is None else n_refused,
         }
+        if treatment:
+            about["treatment"] = asdict(treatment)
         if self._images:
             self._images.close()
             about["image_shape"] = [self.n_items, *self._images.shape]

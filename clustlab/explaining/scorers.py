@@ -1,5 +1,6 @@
 """The scorer of a run: what its method answers for any input, and how well it was rebuilt."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,6 +12,8 @@ from clustlab import registry
 from clustlab.context import MISFITS
 from clustlab.device import choose_device
 from clustlab.errors import ClustlabError, DeviceUnavailable
+from clustlab.explaining.able import can_score as can_score
+from clustlab.explaining.able import why_not
 from clustlab.params import build
 from clustlab.parts.inputs.network_input import Inputs, point_scale
 from clustlab.parts.networks.passes import pass_size
@@ -37,11 +40,6 @@ class Scorer:
         return self.inputs[np.array([index])]
 
 
-def can_score(method: str) -> bool:
-    """Whether a method can say how it scores an item."""
-    return registry.SCORING.is_offered_by(registry.method(method))
-
-
 def load_scorer(store: RunStore, run: Run, *, check: int | None = CHECKED) -> Scorer:
     """Scorer of the last step that a run has kept its trained parts of, checked against it.
 
@@ -57,12 +55,8 @@ def load_scorer(store: RunStore, run: Run, *, check: int | None = CHECKED) -> Sc
     ClustlabError
         If the method has no scorer, or the run has kept nothing to make it of.
     """
-    if not can_score(run.spec.method):
-        title = run.manifest["method_title"]
-        raise ClustlabError(
-            f"{title} does not keep what is needed to score an item.",
-            "Other methods can be explained: see the page Methods.",
-        )
+    if refused := why_not(run):
+        raise refused
     state = load_checkpoint(run.path / "checkpoint.pt")
     if state is None or not 0 < state["step"] <= len(run):
         raise ClustlabError(
@@ -117,20 +111,31 @@ def scores_of_new(module: nn.Module, known: Array, new: Array, device: torch.dev
     known, new : array
         Items that it was trained on, and others of the same kind and units.
     """
-    mean, scale = (0.0, 1.0) if known.ndim == 4 else point_scale(known)
+    as_module_takes_them = as_input(known, device)
     size = pass_size(new.shape[1:])
-    parts = []
     with torch.no_grad():
-        for start in range(0, len(new), size):
-            some = new[start : start + size]
-            if known.ndim == 4:
-                rows = torch.from_numpy(np.ascontiguousarray(some)).to(device)
-                rows = rows.permute(0, 3, 1, 2).float().div_(255.0)
-            else:
-                rows = torch.from_numpy(((some - mean) / scale).astype(np.float32)).to(device)
-            parts.append(module(rows).float().cpu())
+        parts = [
+            module(as_module_takes_them(new[i : i + size])).float().cpu()
+            for i in range(0, len(new), size)
+        ]
     scores: Array = torch.cat(parts).numpy()
     return scores
+
+
+def as_input(known: Array, device: torch.device) -> Callable[[Array], Tensor]:
+    """What makes new items (m, ...) the input of a method that was trained on known ones.
+
+    As `Inputs` hands out those: images as (m, c, h, w) in [0, 1], points on their scale.
+    """
+    if known.ndim == 4:
+
+        def of_images(some: Array) -> Tensor:
+            rows = torch.from_numpy(np.require(some, requirements=["C", "W"])).to(device)
+            return rows.permute(0, 3, 1, 2).float().div_(255.0)
+
+        return of_images
+    mean, scale = point_scale(known)
+    return lambda some: torch.from_numpy(((some - mean) / scale).astype(np.float32)).to(device)
 
 
 def _agreement(module: nn.Module, inputs: Inputs, last: Snapshot, rows: Array) -> float:

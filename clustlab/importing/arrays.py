@@ -93,7 +93,7 @@ def _of_images(
     labels: Sequence[str],
 ) -> Understood:
     numbers = arrays[_main(chosen)]
-    lay, scale = _seen(_main(chosen), numbers)
+    lay, scale = _seen(_main(chosen), numbers, chosen)
     size = chosen.size or (lay.height, lay.width)
     shape = (*size, pixels.n_channels(lay, chosen))
     conversion = " ".join(_conversion(lay, scale, chosen))
@@ -124,16 +124,18 @@ def _of_images(
         classes=dict.fromkeys(labels, ()),
         conversion=conversion,
         held=_held(arrays, chosen, labels),
+        ranges=(("array", scale.low, scale.high),),
     )
 
 
-def _seen(name: str, numbers: Numbers) -> tuple[pixels.Layout, pixels.Range]:
+def _seen(name: str, numbers: Numbers, choices: Choices) -> tuple[pixels.Layout, pixels.Range]:
     """How images lie in an array, and the range of their values, for which all are looked at."""
     lay = pixels.layout(name, numbers.shape)
     if not lay.height * lay.width:
         raise DataError(f"{name} holds images of {lay.height} x {lay.width}.", "Choose others.")
     looked = numbers.pieces(rows_together(numbers.row_bytes))
-    return lay, pixels.value_range(numbers.dtype, looked)
+    found = pixels.value_range(numbers.dtype, looked)
+    return lay, pixels.as_before(found, numbers.dtype, choices)
 
 
 def _conversion(lay: pixels.Layout, scale: pixels.Range, chosen: Choices) -> list[str]:
@@ -166,7 +168,7 @@ def _of_vectors(
     image_shape = None
     looks: tuple[pixels.Layout, pixels.Range] | None = None
     if shown is not None:
-        looks = _seen(str(chosen.image), shown)
+        looks = _seen(str(chosen.image), shown, chosen)
         size = chosen.size or (looks[0].height, looks[0].width)
         image_shape = (*size, pixels.n_channels(looks[0], chosen))
         conversion += _conversion(*looks, chosen)
@@ -354,6 +356,8 @@ def _items(path: Path, arrays: Mapping[str, Numbers], choices: Choices) -> str:
         for name, each in arrays.items()
         if name not in taken and {"vectors", "image"} & set(roles_of(each))
     ]
+    if choices.features == ():  # no vectors are wanted
+        possible = [name for name in possible if "image" in roles_of(arrays[name])] or possible
     if not possible:
         name = max(arrays, key=lambda each: arrays[each].row_bytes * len(arrays[each]))
         _refuse_items(path, name, arrays[name])

@@ -17,6 +17,7 @@ from clustlab.importing.image_files import (
     Recipe,
     Trait,
     as_stored,
+    extents_chosen,
     extents_with,
     header,
     quiet,
@@ -83,9 +84,11 @@ def common(
     if choices.colour != "as they are":
         is_colour = choices.colour == "colour"
     recipe = replace(recipe, channels="colour" if is_colour else "grey")
+    chosen = extents_chosen(choices)
     extents = tally.extents
-    if extents and every is not None:
+    if extents.keys() - chosen.keys() and every is not None:
         extents = _tally(every(), recipe, tick, n_processes).extents
+    extents = {**extents, **chosen}
     return Common(recipe, extents, tuple(tally.sentences(recipe, extents)) if tally.n else ())
 
 

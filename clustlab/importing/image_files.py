@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from clustlab.data.checked_json import Unreadable
-from clustlab.importing.plan import Fit, Ground
+from clustlab.data.own_about import Range, RangeOf
+from clustlab.importing.plan import Choices, Fit, Ground
 from clustlab.types import Array
 
 if TYPE_CHECKING:
@@ -72,6 +73,11 @@ class Trait(enum.Flag):
 
 DEEP = (Trait.BITS_16, Trait.BITS_32, Trait.DECIMAL)
 """Grey images of more than 8 bits, whose pixels stay as they are until their range is known."""
+DEEP_KINDS: Mapping[RangeOf, Trait] = {
+    "16 bits": Trait.BITS_16,
+    "32 bits": Trait.BITS_32,
+    "decimals": Trait.DECIMAL,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +228,16 @@ def extents_with(picture: Picture, extents: Mapping[Trait, Extent]) -> Mapping[T
     """Extents for a picture: its own if its kind was not met before."""
     own = extent_of(picture)
     return extents if own is None else {**dict.fromkeys(DEEP, own), **extents}
+
+
+def extents_chosen(choices: Choices) -> dict[Trait, Extent]:
+    """Extents that are wanted for deep images, such as those of earlier ones."""
+    return {DEEP_KINDS[of]: (low, high) for of, low, high in choices.ranges if of in DEEP_KINDS}
+
+
+def ranges_of(extents: Mapping[Trait, Extent]) -> tuple[Range, ...]:
+    """Extents as they are kept with a set."""
+    return tuple((of, *extents[kind]) for of, kind in DEEP_KINDS.items() if kind in extents)
 
 
 def extent_of(picture: Picture) -> Extent | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from clustlab.data.checked_json import Unreadable
+from clustlab.data.own_about import Treatment
 from clustlab.data.own_sets import SetWriter, name_from
 from clustlab.errors import DataError, ParameterError
 from clustlab.importing import image_labels, intake
@@ -28,7 +29,10 @@ from clustlab.importing.image_files import (
     as_stored,
     check_kind,
     extent_of,
+    extents_chosen,
+    extents_with,
     quiet,
+    ranges_of,
     usual_size,
 )
 from clustlab.importing.image_labels import FOLDER, Known, SideTable
@@ -137,6 +141,46 @@ def bring_in(source: Source, title: str, choices: Choices, watch: Watch) -> Outc
             return _written(files, title, plan, extents, watch)
         except _RangeMissing:  # no such image was among those that were looked at
             return _written(files, title, plan, _extents(files, plan, watch), watch)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Images that are read without being kept."""
+
+    shape: tuple[int, int, int]  # of one
+    origin: str
+    facts: tuple[str, ...]
+    batches: Generator[tuple[Array, list[str]]]  # images (m, h, w, c) uint8, and their names
+
+
+def read(source: Opened, choices: Choices, refused: Refusals, watch: Watch) -> Read:
+    """Images as an import would store them, some at a time; raises like `bring_in`.
+
+    Parameters
+    ----------
+    refused : Refusals
+        Gets what does not come in, while batches are asked for.
+    """
+    quiet()
+    listing = listed(
+        source, choices.limits, lambda share: watch("Reading the list of files", LISTING * share)
+    )
+    plan = _planned(source, listing, choices, lambda: watch("Looking at some images", LISTING))
+    extents = extents_chosen(choices)
+    if plan.tally.extents.keys() - extents.keys():
+        extents = {**_extents(source, plan, watch), **extents}
+
+    def stored(picture: Picture) -> Array:
+        return as_stored(picture, plan.recipe, extents_with(picture, extents))
+
+    def batches() -> Generator[tuple[Array, list[str]]]:
+        tick = _telling(plan, LISTING, watch)
+        with closing(_batches(source, plan, refused, stored, tick)) as found:
+            for pixels, names in found:
+                yield pixels, [plan.known.name_of(name) for name in names]
+
+    facts = tuple(plan.tally.sentences(plan.recipe, {**plan.tally.extents, **extents}))
+    return Read(plan.recipe.shape, listing.origin, facts, batches())
 
 
 # -- what it is taken for ------------------------------------------------------------------------
@@ -370,6 +414,38 @@ def _extents(source: Opened, plan: _Plan, watch: Watch) -> dict[Trait, Extent]:
     return tally.extents
 
 
+def _telling(plan: _Plan, begin: float, watch: Watch) -> Callable[[int], None]:
+    """Tells how many images are decoded, from a share of the work on."""
+    n = max(len(plan.listing), 1)
+
+    def tick(done: int) -> None:
+        watch("Decoding images", begin + (0.98 - begin) * min(done / n, 1.0))
+
+    return tick
+
+
+def _batches(
+    source: Opened,
+    plan: _Plan,
+    refused: Refusals,
+    stored: Callable[[Picture], Array],
+    tick: Callable[[int], None],
+) -> Generator[tuple[Array, list[str]]]:
+    """Some images (m, h, w, c) uint8 at a time, with their names among what was given."""
+    size = max(1, min(1024, BATCH_BYTES // math.prod(plan.recipe.shape)))
+    pixels: list[Array] = []
+    names: list[str] = []
+    with closing(_decoded(source, plan, refused, tick)) as images:
+        for file, picture in images:
+            pixels.append(stored(picture))
+            names.append(plan.name(file))
+            if len(pixels) == size:
+                yield np.stack(pixels), names
+                pixels, names = [], []
+    if pixels:
+        yield np.stack(pixels), names
+
+
 def _written(
     source: Opened, title: str, plan: _Plan, extents: Mapping[Trait, Extent], watch: Watch
 ) -> Outcome:
@@ -377,32 +453,20 @@ def _written(
     refused = Refusals()
     tally = Tally()
     classes = {title: Classes(title) for title in known.classes}
-    n, begin = max(len(plan.listing), 1), MEASURING if extents else LISTING
-    batch_size = max(1, min(1024, BATCH_BYTES // math.prod(recipe.shape)))
+    tick = _telling(plan, MEASURING if extents else LISTING, watch)
 
-    def tick(done: int) -> None:
-        watch("Decoding images", begin + (0.98 - begin) * min(done / n, 1.0))
-
-    def append(pixels: list[Array], names: list[str]) -> None:
-        writer.append(np.stack(pixels), [known.name_of(name) for name in names])
-        for title, class_of in known.classes.items():
-            classes[title].add(np.array([class_of(name) for name in names], object))
+    def stored(picture: Picture) -> Array:
+        if any(kind in picture.traits and kind not in extents for kind in DEEP):
+            raise _RangeMissing
+        tally.add(picture)
+        return as_stored(picture, recipe, extents)
 
     with SetWriter("images", recipe.shape) as writer:
-        pixels: list[Array] = []
-        names: list[str] = []
-        with closing(_decoded(source, plan, refused, tick)) as images:
-            for file, picture in images:
-                if any(kind in picture.traits and kind not in extents for kind in DEEP):
-                    raise _RangeMissing
-                tally.add(picture)
-                pixels.append(as_stored(picture, recipe, extents))
-                names.append(plan.name(file))
-                if len(pixels) == batch_size:
-                    append(pixels, names)
-                    pixels, names = [], []
-        if pixels:
-            append(pixels, names)
+        with closing(_batches(source, plan, refused, stored, tick)) as batches:
+            for pixels, names in batches:
+                writer.append(pixels, [known.name_of(name) for name in names])
+                for each, class_of in known.classes.items():
+                    classes[each].add(np.array([class_of(name) for name in names], object))
         if not writer.n_items:
             raise _nothing(plan.listing.origin, refused)
         check_whole(refused, plan.chosen)
@@ -415,6 +479,7 @@ def _written(
             labellings={title: each for title, each in labellings.items() if each.class_names},
             refused=refused.as_stored(),
             n_refused=refused.n,
+            treatment=Treatment(recipe.fit, recipe.ground, ranges_of(extents)),
         )
     watch("Storing", 1.0)
     return Outcome(own, is_new, tuple(refused.first), refused.n)

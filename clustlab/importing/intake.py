@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from clustlab.data import feature_scales, own_sets
-from clustlab.data.own_about import Kind
+from clustlab.data.own_about import Kind, Range, Treatment
 from clustlab.data.own_sets import SetWriter
 from clustlab.errors import DataError
 from clustlab.importing.cells import told
@@ -81,6 +81,7 @@ class Understood:
     conversion: str = ""  # how items are changed, a sentence
     warnings: tuple[str, ...] = ()
     held: int = 0  # bytes of memory for what is read as a whole
+    ranges: tuple[Range, ...] = ()  # what becomes black and white in images
 
     @property
     def item_bytes(self) -> int:
@@ -294,8 +295,15 @@ def bring_in(understood: Understood, title: str, watch: Watch) -> Outcome:
             columns=understood.features,
             refused=refused.as_stored(),
             n_refused=refused.n,
+            treatment=_treatment(understood),
         )
     return Outcome(own, is_new, tuple(refused.first), refused.n, writer.added)
+
+
+def _treatment(understood: Understood) -> Treatment | None:
+    chosen = understood.chosen
+    is_of_images = understood.kind == "images"
+    return Treatment(chosen.fit, chosen.ground, understood.ranges) if is_of_images else None
 
 
 def _check_size(understood: Understood, n_items: int) -> None:

@@ -12,6 +12,7 @@ from clustlab.types import Array
 
 CHANNELS = (1, 2, 3, 4)  # grey, grey and alpha, colour, colour and alpha
 BRIGHT = 127  # a greatest value above this is taken for one of pixels from 0 to 255
+CONVENTIONS = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))  # ranges that say what they are
 GREY = np.array([0.299, 0.587, 0.114], np.float32)  # weights of red, green and blue (ITU-R BT.601)
 
 
@@ -88,6 +89,23 @@ def value_range(dtype: np.dtype[Any], pieces: Iterator[Array]) -> Range:
         low = min(0.0, low)
         high = max(high, low + 1)
     return Range(low, high, f"{said}{deep} are scaled by their own range to 0 to 255.")
+
+
+def as_before(found: Range, dtype: np.dtype[Any], choices: Choices) -> Range:
+    """Range of new values, given that of earlier ones, if `choices` has any.
+
+    Pixels from 0 to 255 and shares of 1 say by themselves what is black and white; what has a
+    range of its own has that of the earlier ones.
+    """
+    known = next(((low, high) for of, low, high in choices.ranges if of == "array"), None)
+    if known is None or known == (found.low, found.high):
+        return found
+    if dtype == np.uint8:
+        return Range(0.0, 255.0, "") if known == (0.0, 255.0) else found
+    if known in CONVENTIONS and (found.low, found.high) in CONVENTIONS:
+        return found
+    said = f"{known[0]:g} becomes black and {known[1]:g} white, as in the images before."
+    return Range(*known, said)
 
 
 def as_images(

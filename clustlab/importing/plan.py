@@ -8,16 +8,14 @@ from typing import BinaryIO, Literal
 import numpy as np
 
 from clustlab.data.item_names import shortened
-from clustlab.data.own_about import REFUSALS_KEPT, Kind
+from clustlab.data.own_about import REFUSALS_KEPT, Kind, Range
+from clustlab.data.own_about import Fit as Fit
+from clustlab.data.own_about import Ground as Ground
 from clustlab.data.own_sets import OwnSet
 from clustlab.errors import DataError
 from clustlab.types import Array
 
-Fit = Literal["crop", "pad", "stretch"]
-"""How an image of other proportions is brought to the common size: its middle is cut out, it is
-laid on a ground, or it is distorted."""
 Colour = Literal["as they are", "grey", "colour"]
-Ground = Literal["black", "white"]
 
 Upload = tuple[str, BinaryIO]
 """Name of a file, with the folders that it lay in, and its content."""
@@ -54,6 +52,9 @@ class Choices:
         leaves the images.
     others : tuple of str
         Further columns that hold classes.
+    ranges : tuple
+        Values that become black and white, of images that are no plain pixels; those that occur
+        if there is none for their kind.
     strict : bool
         Nothing comes in if anything is refused: `SomeRefused` is raised.
     """
@@ -67,6 +68,7 @@ class Choices:
     image: str | None = None
     features: tuple[str, ...] | None = None
     others: tuple[str, ...] = ()
+    ranges: tuple[Range, ...] = ()
     strict: bool = False
     limits: Limits = field(default_factory=Limits)
 

@@ -46,7 +46,7 @@ def preview(source: Source, choices: Choices) -> Preview:
     ParameterError
         If a choice names what is not there.
     """
-    with _as_one(source) as one:
+    with as_one(source) as one:
         found: Preview = _reader(one).preview(one, choices)
         return found
 
@@ -59,7 +59,7 @@ def bring_in(source: Source, title: str, choices: Choices, watch: Watch) -> Outc
     Cancelled
         If `watch` raises it; nothing is left then.
     """
-    with _as_one(source) as one:
+    with as_one(source) as one:
         outcome: Outcome = _reader(one).bring_in(one, title, choices, watch)
         return outcome
 
@@ -170,7 +170,7 @@ def _is_image(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _as_one(source: Source) -> Iterator[Source]:
+def as_one(source: Source) -> Iterator[Source]:
     """The source; a single upload that is no image becomes a file, which readers can map."""
     if isinstance(source, Path) or len(source) != 1:
         if not isinstance(source, Path) and not source:

@@ -22,6 +22,7 @@ from clustlab.importing.arrow_tables import ArrowTable, Kind
 from clustlab.importing.cells import TableChunk, Wrong, joined, told, told_near, told_some
 from clustlab.importing.decoders import FEW, PROCESSES
 from clustlab.importing.encoded_images import Common
+from clustlab.importing.image_files import ranges_of
 from clustlab.importing.intake import Piece, Understood, not_finite
 from clustlab.importing.number_files import check_plain
 from clustlab.importing.plan import Choices, Column, Outcome, Preview, Watch
@@ -285,6 +286,7 @@ def _of_images(
         shape=shown.common.shape,
         pieces=pieces,
         conversion=" ".join(shown.common.facts),
+        ranges=ranges_of(shown.common.extents),
         **_common(table, chosen, columns, (said, *facts)),
     )
 

@@ -83,6 +83,9 @@ class Agglomerative:
     )
     step_unit: ClassVar[str] = "merge"
     family: ClassVar[MethodFamily] = "linkage"
+    why_no_scorer: ClassVar[str] = (
+        "it joins the items that it is given two by two, and keeps no rule for others"
+    )
     loop: ClassVar[tuple[str, ...]] = ("compare all pairs", "merge nearest", "cut the tree")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {

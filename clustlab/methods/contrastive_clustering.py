@@ -56,7 +56,7 @@ from clustlab.context import Cell, Context
 from clustlab.parts.clustering.kmeans import check_enough_items
 from clustlab.parts.hooks.interventions import ALL, Offer
 from clustlab.parts.hooks.output_units import Learner
-from clustlab.parts.hooks.scoring import restored
+from clustlab.parts.hooks.scoring import ScoringChain, restored
 from clustlab.parts.inputs.augmentation import Augmentation, side_by_side
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.pca import principal
@@ -222,7 +222,8 @@ class ContrastiveClustering(ChangedCopies):
     def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
         """Log-probabilities of the cluster head; see `registry.Scoring`."""
         network = restored(lambda: Network(inputs.shape, self), state, "network", inputs.device)
-        return nn.Sequential(network.trunk, *network.cluster, nn.LogSoftmax(1)).eval()
+        judging = (*network.cluster, nn.LogSoftmax(1))
+        return ScoringChain([network.trunk], judging, gives_log_probabilities=True).eval()
 
     def _epoch(
         self, network: Network, optimiser: torch.optim.Optimizer, inputs: Inputs, ctx: Context

@@ -197,6 +197,9 @@ class DAC(ChangedCopies):
     )
     step_unit: ClassVar[str] = "epoch"
     family: ClassVar[MethodFamily] = "pairs"
+    why_no_scorer: ClassVar[str] = (
+        "its network sees each item together with others, and the answer depends on them"
+    )
     loop: ClassVar[tuple[str, ...]] = ("compare", "choose pairs", "change", "learn", "encode")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     views: ClassVar[Augmentation] = VIEWS

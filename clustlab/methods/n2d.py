@@ -117,6 +117,7 @@ class N2D(AutoencoderSettings):
     )
     step_unit: ClassVar[str] = "epoch or round"
     family: ClassVar[MethodFamily] = "mixture"
+    why_no_scorer: ClassVar[str] = "a new one has no place in its layout"
     loop: ClassVar[tuple[str, ...]] = ("train", "encode", "cluster", "lay out", "fit mixture")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     interventions: ClassVar[Offer] = {

@@ -85,6 +85,7 @@ class Spectral(KMeansSettings):
     )
     step_unit: ClassVar[str] = "round"
     family: ClassVar[MethodFamily] = "centres"
+    why_no_scorer: ClassVar[str] = "its graph holds only the items that it was made of"
     loop: ClassVar[tuple[str, ...]] = (
         "join neighbours",
         "find smooth functions",

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -152,6 +152,54 @@ class OpenRun:
             ]
         columns |= {"confidence": view.confidence, "margin": lead, "changes": view.changes}
         return pd.DataFrame({**columns, "x": points[:, 0], "y": points[:, 1]})
+
+    def apply(
+        self,
+        items: str | Path | Array | pd.DataFrame,
+        *,
+        step: int | None = None,
+        all_probabilities: bool = False,
+        names: str | None = None,
+        image: str | None = None,
+        features: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Clusters of items that the run was not trained on, treated as those it was trained on.
+
+        Parameters
+        ----------
+        items : str, Path, array or DataFrame
+            A path to what the command `import` reads; or vectors (m, d), images (m, h, w[, c]), or
+            a table.
+        step : int, optional
+            The step that can judge new items: the last one, by default.
+        all_probabilities : bool
+            Also a column `p_0`, `p_1`, ... for each lasting cluster.
+        names, image, features
+            Columns or arrays that hold names, images and features, where they are not found.
+
+        Returns
+        -------
+        DataFrame
+            A row for each item that can be read: `item` (its number among all), `name` (where
+            items have names), `cluster` (lasting) and `raw_cluster`, -1 where there is no answer,
+            `stands_for` (the class of the cluster, where there are labels), `probability` of the
+            cluster in [0, 1] (where the method has any), `distance` to the 10th nearest item of
+            the run, 0 or more, in the space in which the method decides, and `is_strange`: whether
+            that is larger than for 99 of 100 items of the run among themselves.
+
+        Raises
+        ------
+        ClustlabError
+            If the method cannot judge new items, they are of another kind, or nothing of them can
+            be read; with the reason and a remedy.
+        """
+        from clustlab.importing.plan import Choices
+        from clustlab.scripting.applying import apply_run
+
+        chosen = None if features is None else tuple(features)
+        choices = Choices(names=names, image=image, features=chosen)
+        every = all_probabilities
+        return apply_run(self._store, self._run, items, choices, step=step, all_probabilities=every)
 
     def view(self, step: int = LAST) -> StepView:
         """What follows from a step, as pages and questions look at it."""

@@ -10,7 +10,7 @@ import pytest
 
 from clustlab.data import own_sets
 from clustlab.errors import Cancelled, DataError, ParameterError
-from clustlab.importing import arrays, intake, sources
+from clustlab.importing import arrays, intake, pixels, sources
 from clustlab.importing.plan import Choices, Limits, Refused
 from tests.support.image_files import idx_bytes
 from tests.support.odd_arrays import WIDTH, N, classes, pictures, told_of_damaged, vectors
@@ -390,3 +390,26 @@ def test_damaged_files_give_a_sentence_and_nothing_else(tmp_path, data_folder):
     (tmp_path / "e-ubyte").write_bytes(idx_bytes(pictures(5)))
     told = told_of_damaged(tmp_path, data_folder, arrays, rng)
     assert len(told) > 30
+
+
+@pytest.mark.parametrize(
+    ("known", "dtype", "found", "wanted"),
+    [
+        (None, "f4", (-3, 7), (-3, 7)),  # nothing is known of earlier images
+        ((-1000, 2000), "i2", (-500, 90), (-1000, 2000)),
+        ((-1000, 2000), "i2", (0, 255), (-1000, 2000)),  # looks like pixels, by chance
+        ((-1000, 2000), "u1", (0, 255), (0, 255)),  # already made for the eye
+        ((0, 1), "f4", (0, 255), (0, 255)),  # both say what is white
+        ((0, 255), "f4", (-1, 1), (-1, 1)),
+        ((0, 1), "f4", (-0.02, 1.03), (0, 1)),  # beyond by rounding
+        ((0, 255), "u1", (0, 1), (0, 255)),  # dark images, not shares of 1
+        ((0, 1), "u1", (0, 1), (0, 1)),
+    ],
+)
+def test_the_range_of_earlier_images_holds_where_values_do_not_say_theirs(
+    known, dtype, found, wanted
+):
+    ranges = () if known is None else (("array", *map(float, known)),)
+    now = pixels.Range(*map(float, found), "")
+    like = pixels.as_before(now, np.dtype(dtype), Choices(ranges=ranges))
+    assert (like.low, like.high) == wanted

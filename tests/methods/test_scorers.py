@@ -78,6 +78,22 @@ def test_the_best_score_is_the_cluster_of_the_last_step(shared, method, data):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", SCORING)
+def test_scorers_see_first_and_judge_then(shared, method):
+    store, run = shared[0], shared[1](method)
+    scorer = load_scorer(store, run)
+    chain, x = scorer.module, torch.cat(scorer.inputs.all())
+    with torch.no_grad():
+        rows, scores = chain.seen(x), chain(x)
+        torch.testing.assert_close(chain.judged(rows), scores)
+    assert rows.shape[0] == len(x)
+    assert rows.ndim == 2
+    assert chain.gives_log_probabilities == (run[-1].probabilities is not None)
+    if chain.gives_log_probabilities:
+        np.testing.assert_allclose(scores.exp().numpy(), run[-1].probabilities, atol=2e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", SCORING)
 def test_scores_have_one_column_a_cluster_and_a_gradient(shared, method):
     store, run = shared[0], shared[1](method)
     scorer = load_scorer(store, run)
@@ -188,7 +204,7 @@ def test_a_method_without_a_scorer_says_so(store, fake):
     run = new_run(store, fake())
     execute(store.root, run.id)
     assert not can_score("fake")
-    with pytest.raises(ClustlabError, match="Fake does not keep what is needed"):
+    with pytest.raises(ClustlabError, match=r"Fake cannot judge a new item.*\."):
         load_scorer(store, run)
 
 

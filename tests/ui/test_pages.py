@@ -21,7 +21,10 @@ from clustlab.ui.run import scrubber
 from clustlab.views import matrices
 
 LOOK_INSIDE = ("embedding", "clusters", "evaluate", "shifts")
-ALL = ("home", "train", *LOOK_INSIDE, "inside", "learn", "runs", "figures", "data", "methods")
+ALL = (
+    *("home", "train", *LOOK_INSIDE, "inside"),
+    *("learn", "runs", "figures", "data", "methods"),
+)
 
 
 def trained(store, method="kmeans", dataset="digits", **params):
@@ -224,7 +227,7 @@ def test_the_form_keeps_its_values_while_another_page_is_open(runs):
 def test_the_page_methods_tells_what_each_offers_and_what_was_left_out(runs, monkeypatch):
     monkeypatch.setattr(registry, "_refusals", ["'strange' of the package p was left out: why."])
     app = visit("methods")
-    (offers,) = [table.value for table in app.dataframe if "Explained" in table.value]
+    (offers,) = [table.value for table in app.dataframe if "New items" in table.value]
     rows = offers.set_index("method")
     assert len(rows) == len(registry.methods())
     assert list(rows.columns) == [capability.title for capability in registry.CAPABILITIES]

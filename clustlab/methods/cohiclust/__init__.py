@@ -78,7 +78,14 @@ from clustlab.parts.clustering.code_clusters import (
 from clustlab.parts.clustering.kmeans import check_enough_items
 from clustlab.parts.hooks.interventions import RATE, Offer, Wanted, change_rate
 from clustlab.parts.hooks.output_units import Learner
-from clustlab.parts.hooks.scoring import kept, nearest_center, phase_of, projected, restored
+from clustlab.parts.hooks.scoring import (
+    ScoringChain,
+    kept,
+    nearest_center,
+    phase_of,
+    projected,
+    restored,
+)
 from clustlab.parts.inputs.augmentation import Augmentation
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.pca import principal
@@ -255,7 +262,8 @@ class CoHiClust(ChangedCopies):
         network = restored(lambda: Network(inputs.shape, self), state, "network", inputs.device)
         if phase_of(state) in TREE_PHASES:
             alive = kept(state, "living leaves")["tensor"].to(inputs.device)
-            return nn.Sequential(network.trunk, network.forks, Answers(alive)).eval()
+            judging = (network.forks, Answers(alive))
+            return ScoringChain([network.trunk], judging, gives_log_probabilities=True).eval()
         encoder = projected(nn.Sequential(network.trunk), inputs, COMPONENTS)
         return nearest_center(encoder, np.asarray(last.centers))
 

@@ -124,6 +124,9 @@ class Consensus(ChangedCopies):
     )
     step_unit: ClassVar[str] = "epoch or round"
     family: ClassVar[MethodFamily] = "classifier"
+    why_no_scorer: ClassVar[str] = (
+        "it counts how often items were together in many divisions, in which a new one had no part"
+    )
     loop: ClassVar[tuple[str, ...]] = ("contrast", "encode", "divide layers", "weigh", "cut")
     accepts: ClassVar[tuple[str, ...]] = ("images", "points")
     views: ClassVar[Augmentation] = VIEWS

@@ -105,6 +105,10 @@ class Hdbscan:
     )
     step_unit: ClassVar[str] = "size"
     family: ClassVar[MethodFamily] = "density"
+    why_no_scorer: ClassVar[str] = (
+        "its clusters are dense places among the items that it is given, and it keeps no rule "
+        "for others"
+    )
     emits_noise: ClassVar[bool] = True
     noise_before_schema_2: ClassVar[str] = "last"  # noise was the last cluster in runs of schema 1
     loop: ClassVar[tuple[str, ...]] = (

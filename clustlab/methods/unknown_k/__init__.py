@@ -94,6 +94,7 @@ class UnknownK:
     )
     step_unit: ClassVar[str] = "epoch or round"
     family: ClassVar[MethodFamily] = "mixture"
+    why_no_scorer: ClassVar[str] = "a new one has no place in its layout"
     loop: ClassVar[tuple[str, ...]] = (
         "train",
         "encode",

@@ -74,7 +74,7 @@ from clustlab.parts.clustering.code_clusters import USUAL_KMEANS_STEPS
 from clustlab.parts.clustering.kmeans import Clustering
 from clustlab.parts.clustering.mixture_start import USUAL_ROUNDS, Limits, likeliest_start
 from clustlab.parts.hooks.interventions import ALL, LearningRateFactor, Offer, Wanted, of_clusters
-from clustlab.parts.hooks.scoring import kept, phase_of
+from clustlab.parts.hooks.scoring import ScoringChain, kept, phase_of
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.networks.cost import macs
 from clustlab.parts.networks.passes import embed, evaluating
@@ -224,7 +224,8 @@ class VaDE(AutoencoderSettings):
         prior.load_state_dict(kept(state, "prior"), assign=True)
         prior.to(inputs.device).requires_grad_(False)
         encoder = self.code_encoder(inputs, state)
-        return nn.Sequential(*encoder, prior, nn.LogSoftmax(1)).eval()
+        judging = (prior, nn.LogSoftmax(1))
+        return ScoringChain(encoder, judging, gives_log_probabilities=True).eval()
 
 
 def fitted_mixture(z: Array, clustering: Clustering, seed: int) -> tuple[Array, Array, Array]:

@@ -1,13 +1,15 @@
 """Scores of items for clusters, rebuilt from what a run has kept, as modules with gradients.
 
 A scorer takes items as `Inputs` hands them out and returns one score per raw cluster, the higher
-the closer: log-probabilities, or negative squared distances to the centres. Nothing here draws a
+the closer: log-probabilities, or negative squared distances to the centres. As a `ScoringChain` it
+also says where an item lies in the space in which the method decides. Nothing here draws a
 random number, since another run may be training in the same process. Every ReLU is a module of
 its own, so that guided backpropagation can take hold of it.
 """
 
+import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -67,6 +69,44 @@ def in_order(inputs: Inputs) -> Iterator[Tensor]:
     n, size = len(inputs), pass_size(inputs.shape)
     for start in range(0, n, size):
         yield inputs[np.arange(start, min(start + size, n))]
+
+
+class ScoringChain(nn.Sequential):
+    """A scorer whose first layers see an item, and whose last ones judge what was seen.
+
+    Parameters
+    ----------
+    seeing : iterable of Module
+        From items (b, *shape) to rows (b, d), in the space in which clusters are told apart.
+    judging : iterable of Module
+        From those rows to scores (b, k).
+    gives_log_probabilities : bool
+        Whether the scores are logarithms of probabilities that sum to 1.
+    """
+
+    def __init__(
+        self,
+        seeing: Iterable[nn.Module],
+        judging: Iterable[nn.Module],
+        *,
+        gives_log_probabilities: bool = False,
+    ) -> None:
+        first = list(seeing)
+        super().__init__(*first, *judging)
+        self.n_seeing = len(first)
+        self.gives_log_probabilities = gives_log_probabilities
+
+    def seen(self, x: Tensor) -> Tensor:
+        """Rows (b, d) float32 of items (b, *shape)."""
+        for layer in itertools.islice(self, self.n_seeing):  # not `children`: one may stand twice
+            x = layer(x)
+        return x.float()
+
+    def judged(self, rows: Tensor) -> Tensor:
+        """Scores (b, k) of rows (b, d)."""
+        for layer in itertools.islice(self, self.n_seeing, None):
+            rows = layer(rows)
+        return rows
 
 
 class Affine(nn.Module):
@@ -131,13 +171,13 @@ class StudentT(nn.Module):
         return weights.log_softmax(1)
 
 
-def nearest_center(encoder: nn.Module, centers: Tensor | Array) -> nn.Sequential:
+def nearest_center(encoder: nn.Module, centers: Tensor | Array) -> ScoringChain:
     """Scorer by the distance of what an encoder gives to centres (k, d)."""
     center_rows = torch.from_numpy(centers.copy()) if isinstance(centers, np.ndarray) else centers
     layers = list(encoder) if isinstance(encoder, nn.Sequential) else [encoder]
     example = next(encoder.parameters(), None)
     center_rows = center_rows if example is None else center_rows.to(example.device)
-    return nn.Sequential(*layers, Closeness(center_rows)).eval()
+    return ScoringChain(layers, [Closeness(center_rows)]).eval()
 
 
 def projected(
@@ -149,7 +189,7 @@ def projected(
     return nn.Sequential(*encoder, Affine(*principal_map(features, n_components, whiten=whiten)))
 
 
-def head_scorer(encoder: nn.Module, heads: nn.Module, chosen: int, inputs: Inputs) -> nn.Sequential:
+def head_scorer(encoder: nn.Module, heads: nn.Module, chosen: int, inputs: Inputs) -> ScoringChain:
     """Log-probabilities of one of several heads, with BatchNorm that no other item can sway.
 
     A method whose BatchNorm uses the batch at hand gives an item another answer in another batch.
@@ -166,7 +206,8 @@ def head_scorer(encoder: nn.Module, heads: nn.Module, chosen: int, inputs: Input
         linear = nn.Linear(heads.linear.in_features, k)
     linear.weight = nn.Parameter(heads.linear.weight[rows].clone(), requires_grad=False)
     linear.bias = nn.Parameter(heads.linear.bias[rows].clone(), requires_grad=False)
-    return nn.Sequential(encoder, linear, nn.LogSoftmax(1)).eval()
+    judging = (linear, nn.LogSoftmax(1))
+    return ScoringChain([encoder], judging, gives_log_probabilities=True).eval()
 
 
 def reference_batches(inputs: Inputs) -> list[Tensor]:

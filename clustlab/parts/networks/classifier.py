@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from clustlab.context import Context
 from clustlab.parts.hooks.output_units import Units
+from clustlab.parts.hooks.scoring import ScoringChain
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.networks.passes import embed
 
@@ -81,9 +82,10 @@ class Classifier(nn.Module):
         """Weights of the linear layers, without offsets and BatchNorm."""
         return [m.weight for m in self.modules() if isinstance(m, nn.Linear)]
 
-    def scorer(self) -> nn.Sequential:
+    def scorer(self) -> ScoringChain:
         """The same layers as a flat chain that ends in log-probabilities, in evaluation mode."""
-        return nn.Sequential(*self.trunk, self.head, nn.LogSoftmax(1)).eval()
+        judging = (self.head, nn.LogSoftmax(1))
+        return ScoringChain(self.trunk, judging, gives_log_probabilities=True).eval()
 
 
 def _linear(before: int, after: int, start: float) -> nn.Linear:

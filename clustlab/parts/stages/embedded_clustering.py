@@ -18,7 +18,7 @@ from clustlab.parts.hooks.interventions import (
     moved_centers,
     scrambled_rows,
 )
-from clustlab.parts.hooks.scoring import StudentT, kept, nearest_center, phase_of
+from clustlab.parts.hooks.scoring import Closeness, ScoringChain, StudentT, kept, phase_of
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.losses.soft_assignment import (
     kl_divergence,
@@ -169,8 +169,9 @@ class EmbeddedSettings(AutoencoderSettings):
         if phase_of(state) not in ("initialise clusters", "cluster"):
             return self.code_scorer(inputs, state)
         centers = kept(state, "clusters")["centers"].to(inputs.device)
-        distances = nearest_center(self.code_encoder(inputs, state), centers)
-        return nn.Sequential(*distances, StudentT(self.alpha))
+        judging = (Closeness(centers), StudentT(self.alpha))
+        encoder = self.code_encoder(inputs, state)
+        return ScoringChain(encoder, judging, gives_log_probabilities=True).eval()
 
     def target_of(self, q: Tensor) -> Tensor:
         """Target (n, k) of the soft assignment (n, k) of all items, by the chosen rule."""
