@@ -260,7 +260,7 @@ def test_a_run_is_carried_out_once_more_and_compared_with_the_first(runs, monkey
     first = trained(runs, max_iter=2, n_init=1)
     app = opened_again(first)
     assert "to the bit" in words(app)  # what it is for
-    button(app, "Start it once more").click().run()
+    button(app, "Run again exactly").click().run()
     assert not app.exception
     again = runs.runs()[0]
     assert (again.id != first.id, again.spec) == (True, first.spec)
@@ -289,7 +289,7 @@ def test_a_run_that_goes_on_from_another_cannot_be_repeated_and_says_so(runs):
     (run.path / "manifest.json").write_text(json.dumps({**manifest, "steps_before": 1}))
     app = opened_again(run)
     assert "goes on from another run" in words(app)
-    assert "Start it once more" not in [each.label for each in app.button]
+    assert "Run again exactly" not in [each.label for each in app.button]
     assert not app.exception
 
 

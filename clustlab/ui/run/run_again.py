@@ -1,4 +1,4 @@
-"""The button "Run again exactly" of a finished run, and what came of earlier repetitions."""
+"""The button "Repeat" of a finished run: once more exactly, and what came of earlier times."""
 
 from datetime import datetime
 
@@ -17,7 +17,11 @@ SHOWN = 3  # repetitions that are told
 def run_again(run: Run) -> None:
     """Popover that starts the same run once more, and tells how others like it came out."""
     with st.popover(
-        "Run again exactly", icon=":material/replay:", key=f"again-{run.id}", on_change="rerun"
+        "Repeat",
+        icon=":material/replay:",
+        key=f"again-{run.id}",
+        on_change="rerun",
+        help="Run again exactly, and compare every step",
     ) as asked:
         if asked.open:  # what nobody sees costs no time
             session.guarded(_panel)(run)
@@ -35,7 +39,7 @@ def _panel(run: Run) -> None:
             "same versions; what was changed by hand is not repeated."
         )
         st.button(
-            "Start it once more",
+            "Run again exactly",
             type="primary",
             icon=":material/play_arrow:",
             key=f"go-again-{run.id}",

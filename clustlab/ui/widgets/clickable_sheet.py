@@ -193,12 +193,13 @@ def clickable(
         on_picked_change=picked,
     )
     if with_menu and ids:
-        sheet_menu(
-            lambda size: wrapped(sheet, ACROSS[size], group) if fit == "wrap" else sheet.pixels,
-            key=key,
-            title=alt,
-            reading=reading,
-        )
+        with st.container(horizontal=True, key=f"under-{key}"):  # see style.css
+            sheet_menu(
+                lambda size: wrapped(sheet, ACROSS[size], group) if fit == "wrap" else sheet.pixels,
+                key=key,
+                title=alt,
+                reading=reading,
+            )
 
 
 def sheet_menu(
