@@ -45,6 +45,7 @@ pages = {
         page_of_file("follow", "Follow", "timeline"),
         page_of_file("failures", "Failures", "troubleshoot"),
         page_of_file("compare", "Compare", "compare_arrows"),
+        page_of_file("apply", "New items", "add_photo_alternate"),
     ],
     "Reference": [
         page_of_file("runs", "Runs", "list"),

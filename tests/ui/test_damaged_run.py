@@ -14,7 +14,10 @@ from tests.ui.test_pages import visit, words
 
 N = 60
 EVEN = np.arange(N) % 3
-PAGES = ("train", "embedding", "clusters", "evaluate", "shifts", "inside", "follow", "failures")
+PAGES = (
+    *("train", "embedding", "clusters", "evaluate", "shifts", "inside", "follow", "failures"),
+    "apply",
+)
 
 
 @pytest.fixture

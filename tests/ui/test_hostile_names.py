@@ -12,7 +12,8 @@ from tests.ui.test_pages import visit
 SPY = "![p](http://192.0.2.1/p.png)"
 PAGES = (
     *("home", "train", "embedding", "clusters", "evaluate", "shifts", "inside", "learn"),
-    *("sabotage", "follow", "failures", "compare", "runs", "figures", "data", "methods"),
+    *("sabotage", "follow", "failures", "compare", "apply", "runs", "figures", "data"),
+    "methods",
 )
 AS_THEY_ARE = (
     *("dataframe", "vega", "echarts", "image", "bidi_component", "code", "html"),

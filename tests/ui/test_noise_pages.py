@@ -18,6 +18,7 @@ PAGES = (
     "follow",
     "failures",
     "inside",
+    "apply",
     "runs",
 )
 

@@ -21,7 +21,7 @@ from tests.ui.test_pages import visit, words
 N = 90
 PAGES = (
     *("home", "train", "embedding", "clusters", "evaluate", "shifts", "follow", "failures"),
-    *("inside", "runs", "figures", "data", "methods"),
+    *("inside", "apply", "runs", "figures", "data", "methods"),
 )
 RUNNING = ("Resume", "Train longer", "Change and run again", "Pause", "Stop")
 

@@ -22,7 +22,7 @@ from clustlab.views import matrices
 
 LOOK_INSIDE = ("embedding", "clusters", "evaluate", "shifts")
 ALL = (
-    *("home", "train", *LOOK_INSIDE, "inside"),
+    *("home", "train", *LOOK_INSIDE, "inside", "apply"),
     *("learn", "runs", "figures", "data", "methods"),
 )
 

@@ -6,8 +6,8 @@ from clustlab import registry
 from clustlab.importing import job
 from clustlab.importing.job import Job
 from clustlab.ui import nav, session, state
-from clustlab.ui.data import preview
 from clustlab.ui.markdown import plain
+from clustlab.ui.widgets.refusals import refused_box
 
 EVERY = 1.0  # seconds between looks at an import that is under way
 
@@ -51,7 +51,7 @@ def _outcome(done: Job) -> None:
             + (f"it has got the classes {plain(added)}." if added else "nothing was added.")
         )
     if done.n_refused:
-        preview.refused_box(done.refused, done.n_refused, f"{done.n_refused:,} refused")
+        refused_box(done.refused, done.n_refused, f"{done.n_refused:,} refused")
     with st.container(horizontal=True):
         if done.name in registry.datasets():
             if st.button("Train on it", icon=":material/play_arrow:", type="primary"):

@@ -3,7 +3,6 @@
 import math
 import time
 
-import pandas as pd
 import streamlit as st
 
 from clustlab.data import own_sets, undo_removal
@@ -12,6 +11,7 @@ from clustlab.data.own_sets import OwnSet
 from clustlab.ui import session, state
 from clustlab.ui.markdown import plain
 from clustlab.ui.run import summaries
+from clustlab.ui.widgets.refusals import refused_table
 
 NAMED = 5  # runs that are named before a set is removed
 
@@ -44,12 +44,6 @@ def refusals(own: OwnSet) -> None:
             st.caption(f"The list cannot be read: {plain(error)}.")
             return
         refused_table(lines, f"What was refused of {own.title}")
-
-
-def refused_table(lines: list[tuple[str, str]], alt: str) -> None:
-    """What does not come in, and why, a row each."""
-    table = pd.DataFrame(lines, columns=["what", "why"])
-    st.dataframe(table, hide_index=True, height=min(36 * (len(table) + 1) + 4, 320), alt=alt)
 
 
 # -- removing ------------------------------------------------------------------------------------

@@ -4,12 +4,13 @@ import numpy as np
 import streamlit as st
 
 from clustlab.data.item_names import shortened
-from clustlab.importing.plan import Preview, Refused, reasons
+from clustlab.importing.plan import Preview
 from clustlab.training.estimate import duration_in_words
-from clustlab.ui.data.imported_set import refused_table, size_in_words
+from clustlab.ui.data.imported_set import size_in_words
 from clustlab.ui.markdown import plain
 from clustlab.ui.widgets import panels
 from clustlab.ui.widgets.clickable_sheet import clickable
+from clustlab.ui.widgets.refusals import refused_box
 from clustlab.views import bars, sheets
 
 TILE, COLUMNS = 48, 12
@@ -66,16 +67,3 @@ def refusals(seen: Preview) -> None:
     """What does not come in, and why."""
     if seen.n_refused:
         refused_box(seen.refused, seen.n_refused, f"{seen.n_refused:,} would be refused")
-
-
-def refused_box(refused: tuple[Refused, ...], n: int, title: str) -> None:
-    """What does not come in, folded away, the most frequent reason in sight."""
-    told = reasons(refused)
-    first = next(iter(told), "")
-    words = f"{title}: {first}" if len(told) == 1 else f"{title}, for {len(told)} reasons"
-    with st.expander(plain(words), icon=":material/block:"):
-        if len(told) > 1:
-            st.markdown("  \n".join(f"{count:,}: {plain(why)}" for why, count in told.items()))
-        refused_table([(each.name, each.reason) for each in refused], title)
-        if n > len(refused):
-            st.caption(f"Showing {len(refused):,} of {n:,}.")
