@@ -75,12 +75,6 @@ def sparse(tables: Sequence[Array], name: str) -> dict[str, Array]:
     }
 
 
-def levels(values: Array, low: float, high: float) -> Array:
-    """Values in [low, high] as whole numbers of 16 bits; what lies outside is drawn at the rim."""
-    share = (np.nan_to_num(np.asarray(values, dtype=np.float64)) - low) / (high - low)
-    return np.round(np.clip(share, 0, 1) * 65535).astype(np.uint16)
-
-
 def numbers(values: Array) -> Array:
     """Numbers from 0 up as 16 bits, with `NOTHING` for those below."""
     return np.where(values < 0, NOTHING, values).astype(np.uint16)

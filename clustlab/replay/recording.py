@@ -20,10 +20,11 @@ from clustlab.analysis.score_catalogue import SCORES, Division
 from clustlab.analysis.step_story import step_story
 from clustlab.analysis.step_view import StepView
 from clustlab.analysis.timeline import Timeline
-from clustlab.replay.packing import levels, numbers, sparse
+from clustlab.replay.packing import numbers, sparse
 from clustlab.runs.store import Run
 from clustlab.types import Array, Dataset, Report
 from clustlab.views import sheets
+from clustlab.views.quantised import levels
 
 NEIGHBOURS = 8  # of each item, at the first step and the last
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 import altair as alt
@@ -11,7 +10,7 @@ import pandas as pd
 
 from clustlab.analysis.matching import looked_up
 from clustlab.data.item_names import shortened
-from clustlab.types import Array, cluster_name
+from clustlab.types import Array
 from clustlab.views import charts, theme
 
 COLOURINGS = {
@@ -119,7 +118,6 @@ def embedding(
     title: str = "",
     extent: float | None = None,
     size: tuple[int, int] = (760, 620),
-    with_legend: bool = True,
 ) -> alt.LayerChart:
     """Each dot is one item; what lies close together looks alike to the network.
 
@@ -149,8 +147,6 @@ def embedding(
     size : tuple of int
         Width and height in pixels, unless the page stretches the chart; one unit is as long on
         both axes in any case.
-    with_legend : bool
-        Whether it says what the colours are; not where `key` does.
 
     Selections: interval `brush` over x and y, point `pick` with the field `index`.
     """
@@ -171,7 +167,7 @@ def embedding(
     if image_url is not None:
         before, after = (json.dumps(part) for part in image_url.split("{index}", 1))
         layer = layer.transform_calculate(image=f"{before} + datum.index + {after}")
-    roomy = with_legend and size[0] >= ROOMY
+    roomy = size[0] >= ROOMY
     circles = (
         layer.mark_circle(size=22, aria=False)  # or each dot is described in words, unheard
         .encode(
@@ -193,42 +189,6 @@ def embedding(
     # painted, since as parts of a document dots take four times longer
     chart.usermeta = {"embedOptions": {"renderer": "canvas"}}
     return charts.finish(chart, title, note)
-
-
-def tally(table: pd.DataFrame, by: str) -> list[tuple[str, str, int]]:
-    """Name, colour and items of whatever the dots are coloured by; noise and unknown last.
-
-    Empty where colours stand for numbers, or for more than a reader can tell apart.
-    """
-    if by == "cluster":
-        counts = table["cluster"].value_counts()
-        ids = sorted(counts.index.tolist(), key=lambda i: (i < 0, i))
-        entries = [(cluster_name(i), theme.colour(i), int(counts[i])) for i in ids]
-    elif by == "class":
-        counts = table["class_id"].value_counts()
-        names = dict(zip(table["class_id"], table["class"], strict=True))
-        ids = sorted(counts.index.tolist(), key=lambda i: (i < 0, i))
-        entries = [(names[i], theme.class_colour(i), int(counts[i])) for i in ids]
-    elif by == "correct":
-        counts, colours = table["correct"].value_counts(), correctness(table)
-        entries = [(name, colours[name], int(counts[name])) for name in colours if name in counts]
-    else:
-        entries = []
-    return entries if len(entries) <= MAX_LEGEND else []
-
-
-def key(entries: Sequence[tuple[str, str, int]]) -> str:
-    """HTML of what `tally` has found: the legend of a map, with how many items each colour has."""
-    pieces = [
-        f'<span style="white-space:nowrap"><span style="display:inline-block;width:10px;'
-        f'height:10px;border-radius:5px;background:{colour};margin-right:5px"></span>'
-        f"<b>{escape(name)}</b> <span>{items:,}</span></span>"
-        for name, colour, items in entries
-    ]
-    return (
-        '<div style="display:flex;flex-wrap:wrap;gap:2px 14px;font-size:13px">'
-        f"{''.join(pieces)}</div>"
-    )
 
 
 def drawn(table: pd.DataFrame, selected: Sequence[int] | Array) -> pd.DataFrame:
@@ -321,14 +281,34 @@ def _tooltip(table: pd.DataFrame, with_image: bool) -> list[alt.Tooltip]:
     return fields
 
 
-def _marks(table: pd.DataFrame, by: str, centers: Array | None) -> list[Any]:
-    """Rings with the numbers of the clusters, or the names of the classes at their means.
+def middles(table: pd.DataFrame, by: str, centers: Array | None = None) -> pd.DataFrame:
+    """Where clusters or classes have their middle: `text`, `x` and `y`; noise has none.
 
-    Noise has no middle.
+    Parameters
+    ----------
+    by : str
+        What the dots are coloured by; names of classes if that is the class, else the numbers of
+        clusters.
+    centers : (ids, 2) float, optional
+        Of the clusters by number, nan for none. By default the means of their dots.
     """
     if by == "class":
         means = table[table["class_id"] >= 0].groupby("class")[["x", "y"]].mean().reset_index()
-        base = alt.Chart(means).encode(text="class:N")
+        return means.rename(columns={"class": "text"})
+    if centers is None:
+        clustered = table[table["cluster"] >= 0]
+        rings = clustered.groupby("cluster")[["x", "y"]].mean().reset_index()
+    else:
+        numbers = np.arange(len(centers))
+        rings = pd.DataFrame({"cluster": numbers, "x": centers[:, 0], "y": centers[:, 1]}).dropna()
+    return rings.assign(cluster=rings["cluster"].astype(str)).rename(columns={"cluster": "text"})
+
+
+def _marks(table: pd.DataFrame, by: str, centers: Array | None) -> list[Any]:
+    """Rings with the numbers of the clusters, or the names of the classes at their means."""
+    at = middles(table, by, centers)
+    if by == "class":
+        base = alt.Chart(at.rename(columns={"text": "class"})).encode(text="class:N")
         halo: dict[str, Any] = {
             "stroke": "white",
             "strokeWidth": 4,
@@ -337,12 +317,7 @@ def _marks(table: pd.DataFrame, by: str, centers: Array | None) -> list[Any]:
         }
         font: dict[str, Any] = {"fontSize": 14, "fontWeight": "bold"}
         return [base.mark_text(**halo, **font), base.mark_text(color=INK, **font)]
-    if centers is None:
-        clustered = table[table["cluster"] >= 0]
-        rings = clustered.groupby("cluster")[["x", "y"]].mean().reset_index()
-    else:
-        numbers = np.arange(len(centers))
-        rings = pd.DataFrame({"cluster": numbers, "x": centers[:, 0], "y": centers[:, 1]}).dropna()
+    rings = at.rename(columns={"text": "cluster"}).astype({"cluster": int})
     base = alt.Chart(rings.assign(color=[theme.colour(int(c)) for c in rings["cluster"]]))
     ring = base.mark_point(size=340, strokeWidth=2.5, filled=True, fill="white", fillOpacity=0.85)
     number = base.mark_text(fontSize=11, fontWeight="bold", color=INK)

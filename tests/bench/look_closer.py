@@ -49,7 +49,7 @@ def brush(page, address: str, runs: list[str], repeats: int) -> list[float]:
     times = []
     for i in range(repeats):
         opened(page, f"{address}/embedding?run={runs[0]}", r"^Step \d+ of")
-        box = page.get_by_test_id("stVegaLiteChart").last.bounding_box()
+        box = page.locator(".map").bounding_box()
 
         def drag(box=box, i=i) -> None:
             page.mouse.move(box["x"] + 150, box["y"] + 120)

@@ -19,6 +19,7 @@ from streamlit.testing.v1 import AppTest
 
 from clustlab.ui import session
 from clustlab.ui.server import access
+from clustlab.ui.server.put_down import address_of
 from clustlab.ui.server.routes import item_url, routes
 from tests.support import made_runs
 from tests.support.asked import answer_to
@@ -215,6 +216,12 @@ def test_without_a_login_a_page_shows_nothing_but_the_way_in(run, with_login):
     assert answer_to(APP, "/api/pulse", query=f"run={run.id}&key={access.KEY}")[0] == 200
     path, _, query = item_url(run.id).format(index=3).partition("?")
     assert answer_to(APP, path, query=query)[0] == 200
+    path, _, query = address_of(b"dots").partition("?")
+    assert answer_to(APP, path)[0] == 403
+    assert answer_to(APP, path, query=query)[2] == b"dots"
+    path, _, query = address_of(b"dots").partition("?")
+    assert answer_to(APP, path)[0] == 403
+    assert answer_to(APP, path, query=query)[2] == b"dots"
 
 
 def test_a_broken_file_of_secrets_lets_nobody_in(run, with_login):

@@ -207,18 +207,9 @@ def test_the_ends_of_an_area_are_open():
     assert keyboard_choice.edge((50, 100), 1.0, 2.0) == (1.0, np.inf)
 
 
-@pytest.mark.parametrize(
-    ("page", "name", "tool"),
-    [
-        ("embedding", "scatter", None),
-        ("embedding", "lasso", "Lasso"),
-        ("train", "live-embedding", None),
-    ],
-)
-def test_an_area_of_the_map_is_chosen_by_numbers(pair, page, name, tool):
+@pytest.mark.parametrize(("page", "name"), [("embedding", "map"), ("train", "live-embedding")])
+def test_an_area_of_the_map_is_chosen_by_numbers(pair, page, name):
     app = visit(page, run=pair[0].id)
-    if tool:
-        app.segmented_control(key="tool").set_value(tool).run()
     assert f"{name}-across" not in app.session_state  # folded away, it costs nothing
     opened(app, name)
     app.slider(key=f"{name}-across").set_range(0, 50).run()
@@ -236,11 +227,11 @@ def test_an_area_of_the_map_is_chosen_by_numbers(pair, page, name, tool):
 
 def test_an_area_of_the_plane_is_chosen_by_numbers(runs):
     run = trained(runs, dataset="toy", n_clusters=2, n_init=1)
-    app = opened(visit("embedding", run=run.id, projection="plane"), "scatter")
-    app.slider(key="scatter-up").set_range(50, 100).run()
+    app = opened(visit("embedding", run=run.id, projection="plane"), "map")
+    app.slider(key="map-up").set_range(50, 100).run()
     points = session.dataset(run).items
     middle = (points[:, 1].min() + points[:, 1].max()) / 2
-    app.button(key="scatter-take").click().run()
+    app.button(key="map-take").click().run()
     assert chosen(app) == ("Brushed", np.flatnonzero(points[:, 1] >= middle).tolist())
 
 

@@ -2,8 +2,6 @@
 
 import contextlib
 import functools
-import json
-import re
 import threading
 
 import pytest
@@ -19,6 +17,7 @@ from clustlab.ui import session
 from clustlab.ui.look import projections
 from clustlab.ui.run import scrubber
 from clustlab.views import matrices
+from tests.support.maps import maps, scenes
 
 LOOK_INSIDE = ("embedding", "clusters", "evaluate", "shifts")
 ALL = (
@@ -268,12 +267,13 @@ def test_shares_of_the_confusion_matrix_can_be_those_of_the_clusters(runs, monke
 def test_a_map_has_one_key_with_the_sizes_of_its_clusters(runs):
     trained(runs)
     app = visit("embedding")
-    (key,) = [e.proto.body for e in app.get("html") if "nowrap" in e.proto.body]
-    assert sum(int(n.replace(",", "")) for n in re.findall(r">([\d,]+)</span>", key)) == 200
-    (spec,) = [c.proto.spec for c in app.get("vega_lite_chart") if '"dots"' in c.proto.spec]
-    assert json.loads(spec)["layer"][0]["encoding"]["color"]["legend"] is None
+    (scene,) = scenes(app)
+    assert scene["has_legend"]
+    assert sum(scene["counts"]) == scene["n"] == 200
     app.selectbox(key="colour").set_value("confidence").run()
-    assert not [e for e in app.get("html") if "nowrap" in e.proto.body]
+    (scene,) = scenes(app)
+    assert not scene["has_legend"]
+    assert scene["highest"] == 1
 
 
 def test_a_paused_run_offers_half_a_step(runs):
@@ -331,7 +331,7 @@ def test_a_replay_makes_layouts_ahead_while_the_nearest_picture_stays(runs, monk
     run = trained(runs, max_iter=4, n_init=1)
     app = visit("embedding", run=run.id, projection="UMAP", step="0")
     assert "this is the PCA" in words(app)  # rather than an empty page
-    assert len(app.get("vega_lite_chart")) > 1
+    assert len(maps(app)) == 1
     app.button(key="compute").click().run()
     wait_for(lambda: not projections._jobs)
     app.button(key="scrub-Next step").click().run()

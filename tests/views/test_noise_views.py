@@ -9,7 +9,6 @@ from clustlab.views import (
     artefacts,
     bars,
     flow,
-    lasso,
     life,
     lineage,
     matrices,
@@ -75,10 +74,6 @@ def test_noise_is_neither_right_nor_wrong_in_a_map():
     spec = scatter.embedding(table, colour_by="correct").to_dict()
     domain = spec["layer"][0]["encoding"]["color"]["scale"]["domain"]
     assert domain == ["right", "wrong", "noise", "unknown"]
-    option, _ = lasso.option(table, colour_by="correct")
-    assert option["visualMap"]["inRange"]["color"]["noise"] == theme.GREY
-    option, _ = lasso.option(table)
-    assert option["visualMap"]["inRange"]["color"]["-1"] == theme.GREY
     clean = scatter.dots(POINTS, LABELS, labels=LABELS, classes=np.arange(3))
     assert list(scatter.correctness(clean)) == ["right", "wrong", "unknown"]
 

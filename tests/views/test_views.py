@@ -21,7 +21,6 @@ from clustlab.views import (
     curves,
     dendrogram,
     flow,
-    lasso,
     loop,
     matrices,
     scatter,
@@ -106,7 +105,6 @@ def test_thinning_says_so():
 
 VIEWS = [
     scatter.embedding,
-    lasso.option,
     curves.metrics,
     curves.right_pairs,
     curves.scalars,
@@ -214,11 +212,6 @@ def test_axes_have_equal_units():
     assert x["clamp"]  # what lies outside stays in sight at the rim
 
 
-def test_dots_outside_the_lasso_chart_lie_at_its_rim():
-    option, _ = lasso.option(full_table(), extent=0.5)
-    assert option["dataset"]["source"][["x", "y"]].abs().max().max() == pytest.approx(0.5)
-
-
 def test_trails_follow_the_selected_items():
     table = scatter.trails([3, 4], [POINTS, POINTS + 1], [CLUSTERS, CLUSTERS], [5, 6])
     assert table["index"].tolist() == [5, 6, 5, 6]
@@ -235,27 +228,10 @@ def test_a_brush_finds_items_that_are_not_drawn():
     assert found.tolist() == np.flatnonzero(inside).tolist()
 
 
-def test_a_lasso_finds_what_lies_inside_a_concave_polygon():
-    places = np.array([[1.0, 1.0], [5.0, 1.0], [3.0, 3.0], [9.0, 9.0]])
-    table = scatter.dots(places, np.zeros(4, dtype=int))
-    notched = [[0, 0], [6, 0], [6, 6], [3, 2], [0, 6]]
-    assert lasso.lassoed(table, notched).tolist() == [0, 1]
-    assert lasso.lassoed(table, []).tolist() == []
-
-
-def test_lasso_option_is_json_but_for_its_table_and_knows_its_items():
-    option, (items,) = lasso.option(full_table(), colour_by="class")
-    table = option["dataset"].pop("source")
-    json.dumps(option)
-    assert table["index"].tolist() == items.tolist() == list(range(N))
-    assert option["visualMap"]["inRange"]["color"]["dog"] == theme.class_colour(1)
-
-
 def test_empty_embeddings_are_drawn_empty():
     table = scatter.dots(np.zeros((0, 2)), NOTHING)
     spec = scatter.embedding(table).to_dict()
     assert spec["title"]["text"] == ["no items"]
-    assert lasso.option(table)[1][0].tolist() == []
 
 
 # -- curves --------------------------------------------------------------------------------------
@@ -538,38 +514,6 @@ def test_words_in_a_cloud_stand_where_they_belong_and_are_not_cut_off():
     low, high = chart.to_dict()["layer"][0]["encoding"]["y"]["scale"]["domain"]
     assert low < 0
     assert high > 2
-
-
-def test_the_key_of_a_map_says_how_many_items_each_colour_has():
-    table = full_table()
-    clusters = scatter.tally(table, "cluster")
-    assert [name for name, _, _ in clusters] == ["0", "1", "2"]
-    assert [colour for _, colour, _ in clusters] == [theme.colour(i) for i in range(3)]
-    assert [items for _, _, items in clusters] == np.bincount(CLUSTERS).tolist()
-    assert [(name, items) for name, _, items in scatter.tally(table, "class")] == [
-        ("cat", 20),
-        ("dog", 20),
-        ("owl", 20),
-    ]
-    assert sum(items for _, _, items in scatter.tally(table, "correct")) == N
-    assert scatter.tally(table, "confidence") == []
-    many = scatter.dots(POINTS, np.arange(N))
-    assert scatter.tally(many, "cluster") == []  # nobody tells sixty colours apart
-    noise = scatter.tally(scatter.dots(POINTS, np.where(LABELS == 0, -1, LABELS)), "cluster")
-    assert [name for name, _, _ in noise] == ["1", "2", "noise"]
-    unlabelled = scatter.dots(POINTS, CLUSTERS, labels=np.where(LABELS == 0, -1, LABELS))
-    assert [name for name, _, _ in scatter.tally(unlabelled, "class")] == ["1", "2", "unknown"]
-    assert "a&lt;b" in scatter.key([("a<b", "#000000", 1234)])
-    assert "1,234" in scatter.key([("a<b", "#000000", 1234)])
-
-
-def test_a_map_has_no_second_legend_beside_its_key():
-    colour = {}
-    for with_legend in (True, False):
-        spec = scatter.embedding(full_table(), with_legend=with_legend).to_dict()
-        colour[with_legend] = spec["layer"][0]["encoding"]["color"]["legend"]
-    assert colour[True] is not None
-    assert colour[False] is None
 
 
 # -- flow ----------------------------------------------------------------------------------------

@@ -3,8 +3,15 @@
 // createMap(element, options) draws into an element and returns what steers it. It knows nothing of
 // runs, pages or Streamlit, and keeps nothing outside itself.
 //
-// options: label (what it shows, in words), onHover(dot, event), onPick(dot), onSelect(dots, adds),
-// onClear(). A dot is its number; onHover gets -1 where there is none.
+// options: label (what it shows, in words), onHover(dot, event), onPick(dot),
+// onSelect(dots, adds, area), onClear(). A dot is its number; onHover gets -1 where there is none.
+// An area is { shape: "rectangle" or "polygon", corners: [[x, y]], rim: [[x, y], [x, y]] }: dots
+// beyond the rim, which is told by two opposite corners, are drawn at it.
+//
+// Places are whole numbers from 0 to 65535; y points up.
+
+import { disc, packed, putDiscs, rgb } from "./raster.js";
+import { strokeMark, strokeOutline, strokeRing, strokeTrail } from "./strokes.js";
 
 const GLIDE = 300; // ms
 const NEAR = 9; // px within which a dot is under the pointer
@@ -12,6 +19,9 @@ const CLICK = 4; // px that a hand may tremble
 const FARTHEST = 40; // times
 const RIM = 6; // px around the dots furthest out
 const GRID = 96; // cells along each side of what finds the nearest dot
+const SPAN = 65535;
+const MOST_CORNERS = 60; // of what is drawn to select
+const WHOLE = { x: 0.5, y: 0.5, width: 1, height: 1 };
 
 const STILL = window.matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -35,32 +45,50 @@ export function createMap(element, options) {
   let began = 0;
   let colours = new Uint16Array(0); // of each dot, a place in the palette
   let palette = [[128, 128, 128]];
+  let hidden = null; // of each place in the palette, whether its dots are left out; null if none is
   let chosen = null; // of each dot, whether it is; null if none is
-  let marks = []; // { x, y, text, colour }
+  let marks = []; // { x, y, text, colour }; without a colour the text stands alone
+  let ground = null; // { image, x, y, width, height } beneath the dots
   let trail = []; // { x, y, colour } of one dot over the steps
+  let wakes = []; // lines of { x, y }: where some dots came from
   let ringed = -1; // the dot that is looked at
   let hovered = -1;
   let stroke = null; // what is being drawn: points in px
   let mode = "lasso";
   let grid = null;
+  let frame = WHOLE; // what is in sight before anybody zooms, by its middle and size
   const view = { x: 0.5, y: 0.5, zoom: 1 };
   let asked = 0;
 
   // -- where things are -------------------------------------------------------------------------
   const scale = () => window.devicePixelRatio || 1;
-  const side = () => Math.max(Math.min(dots.clientWidth, dots.clientHeight) - 2 * RIM, 1) * view.zoom;
+  // Pixels of a unit before anybody zooms, and now.
+  const fit = () => {
+    const [w, h] = [dots.clientWidth - 2 * RIM, dots.clientHeight - 2 * RIM];
+    return Math.max(Math.min(w / frame.width, h / frame.height), 1);
+  };
+  const side = () => fit() * view.zoom;
   const left = (x) => dots.clientWidth / 2 + (x - view.x) * side();
   const top = (y) => dots.clientHeight / 2 - (y - view.y) * side();
+  const spotOf = ({ x, y, ...more }) => ({ x: left(x), y: top(y), ...more });
   const isZoomed = () => view.zoom > 1;
+
+  // The lower left and the upper right of what is in sight before anybody zooms.
+  function rim() {
+    const [w, h] = [dots.clientWidth, dots.clientHeight].map((px) => Math.max(px / 2 - RIM, 0) / fit());
+    return [{ x: frame.x - w, y: frame.y - h }, { x: frame.x + w, y: frame.y + h }];
+  }
 
   function unit(values) {
     const shares = new Float32Array(values.length);
-    for (let i = 0; i < values.length; i++) shares[i] = values[i] / 65535;
+    for (let i = 0; i < values.length; i++) shares[i] = values[i] / SPAN;
     return shares;
   }
 
+  const shares = (list) => list.map((each) => ({ ...each, x: each.x / SPAN, y: each.y / SPAN }));
+
   function radius() {
-    const usual = Math.min(3.4, Math.max(1, 180 / Math.sqrt(now.x.length || 1)));
+    const usual = Math.min(3.4, Math.max(0.6, 180 / Math.sqrt(now.x.length || 1)));
     return usual * Math.min(1 + Math.log2(view.zoom) / 3, 2);
   }
 
@@ -70,8 +98,8 @@ export function createMap(element, options) {
     const high = Math.round(element.clientHeight * scale());
     if (!wide || !high || (dots.width === wide && dots.height === high)) return;
     for (const canvas of [dots, over]) [canvas.width, canvas.height] = [wide, high];
-    image = null;
-    redraw();
+    image = grid = null;
+    bound();
   }
 
   function redraw() {
@@ -84,126 +112,60 @@ export function createMap(element, options) {
     paintOver();
   }
 
-  // A disc as offsets in the image and how much of each pixel it covers, 0 to 255.
-  function stamp(size, wide) {
-    const reach = Math.ceil(size);
-    const parts = [];
-    for (let y = -reach; y <= reach; y++) {
-      for (let x = -reach; x <= reach; x++) {
-        const cover = Math.min(1, Math.max(0, size + 0.5 - Math.hypot(x, y)));
-        if (cover > 0) parts.push([x + y * wide, cover * 255]);
-      }
-    }
-    return { reach, parts };
-  }
-
   function paintDots() {
     const { width, height } = dots;
     if (!width || !height) return;
-    const ground = rgb(getComputedStyle(dots).backgroundColor);
-    const grey = rgb(getComputedStyle(dots).color);
+    const style = getComputedStyle(dots);
+    const grey = rgb(style.color);
+    if (ground) {
+      paintGround(style.backgroundColor);
+      image = paper.getImageData(0, 0, width, height);
+    }
     image ??= paper.createImageData(width, height);
     const pixels = new Uint32Array(image.data.buffer);
-    pixels.fill(packed(ground));
+    if (!ground) pixels.fill(packed(rgb(style.backgroundColor)));
     const size = radius() * scale();
+    const put = (larger, opacity, colourOf) =>
+      putDiscs(pixels, dots, now, inPixels(), disc(size * larger, width), opacity, colourOf);
+    const shown = (i) => (hidden?.[colours[i]] ? null : palette[colours[i]]);
     if (chosen) {
-      layer(pixels, width, height, stamp(size, width), 0.3, (i) => (chosen[i] ? null : grey));
-      layer(pixels, width, height, stamp(size * 1.25, width), 1, (i) =>
-        chosen[i] ? palette[colours[i]] : null,
-      );
+      put(1, 0.3, (i) => (chosen[i] || hidden?.[colours[i]] ? null : grey));
+      put(1.25, 1, (i) => (chosen[i] ? shown(i) : null));
     } else {
-      layer(pixels, width, height, stamp(size, width), 0.8, (i) => palette[colours[i]]);
+      put(1, 0.8, shown);
     }
     paper.putImageData(image, 0, 0);
   }
 
-  function layer(pixels, width, height, { reach, parts }, opacity, colourOf) {
+  function inPixels() {
     const factor = side() * scale();
-    const [dx, dy] = [width / 2 - view.x * factor, height / 2 + view.y * factor];
-    for (let i = 0; i < now.x.length; i++) {
-      const colour = colourOf(i);
-      if (!colour) continue;
-      const x = Math.round(dx + now.x[i] * factor);
-      const y = Math.round(dy - now.y[i] * factor);
-      if (x < reach || y < reach || x >= width - reach || y >= height - reach) continue;
-      const [r, g, b] = colour;
-      const at = x + y * width;
-      for (let p = 0; p < parts.length; p++) {
-        const place = at + parts[p][0];
-        const share = parts[p][1] * opacity;
-        const rest = 255 - share;
-        const old = pixels[place];
-        pixels[place] =
-          0xff000000 |
-          ((b * share + ((old >> 16) & 255) * rest) / 255) << 16 |
-          ((g * share + ((old >> 8) & 255) * rest) / 255) << 8 |
-          ((r * share + (old & 255) * rest) / 255);
-      }
-    }
+    const [least, most] = rim();
+    const [middle, centre] = [dots.width / 2 - view.x * factor, dots.height / 2 + view.y * factor];
+    return { left: middle, top: centre, scale: factor, least, most };
+  }
+
+  function paintGround(colour) {
+    paper.fillStyle = colour;
+    paper.fillRect(0, 0, dots.width, dots.height);
+    paper.imageSmoothingEnabled = false;
+    const { x, y, width, height, image: picture } = ground;
+    const [across, down] = [width, height].map((part) => part * side() * scale());
+    paper.drawImage(picture, left(x - width / 2) * scale(), top(y + height / 2) * scale(), across, down);
   }
 
   function paintOver() {
-    const style = getComputedStyle(over);
-    const ground = getComputedStyle(dots).backgroundColor;
+    const { color } = getComputedStyle(over);
+    const { backgroundColor } = getComputedStyle(dots);
     ink.setTransform(scale(), 0, 0, scale(), 0, 0);
     ink.clearRect(0, 0, over.width, over.height);
-    if (trail.length > 1) paintTrail(style.color);
-    for (const mark of marks) paintMark(mark, style.color, ground);
-    for (const dot of [hovered, ringed]) if (dot >= 0) paintRing(dot, style.color);
-    if (stroke && stroke.length > 1) paintStroke(style.color);
-  }
-
-  function paintTrail(colour) {
-    ink.strokeStyle = colour;
-    ink.globalAlpha = 0.6;
-    ink.lineWidth = 1;
-    ink.beginPath();
-    for (const { x, y } of trail) ink.lineTo(left(x), top(y));
-    ink.stroke();
-    ink.globalAlpha = 1;
-    for (const { x, y, colour: own } of trail) {
-      ink.fillStyle = own;
-      ink.beginPath();
-      ink.arc(left(x), top(y), 2.5, 0, 7);
-      ink.fill();
+    for (const wake of wakes) strokeTrail(ink, wake.map(spotOf), color, 0.3);
+    if (trail.length > 1) strokeTrail(ink, trail.map(spotOf), color, 0.6);
+    for (const mark of marks) strokeMark(ink, spotOf(mark), color, backgroundColor);
+    for (const dot of [hovered, ringed]) {
+      if (!(dot >= 0 && dot < now.x.length)) continue;
+      strokeRing(ink, spotOf(placeOf(now, dot)), radius() + 4, dot === ringed ? 2.5 : 1.5, color);
     }
-  }
-
-  function paintMark({ x, y, text, colour }, letters, ground) {
-    ink.font = "600 11px system-ui, sans-serif";
-    ink.textAlign = "center";
-    ink.textBaseline = "middle";
-    const half = Math.max(9, ink.measureText(text).width / 2 + 5);
-    ink.beginPath();
-    ink.roundRect(left(x) - half, top(y) - 9, 2 * half, 18, 9);
-    ink.fillStyle = ground;
-    ink.fill();
-    ink.lineWidth = 2.5;
-    ink.strokeStyle = colour;
-    ink.stroke();
-    ink.fillStyle = letters;
-    ink.fillText(text, left(x), top(y) + 0.5);
-  }
-
-  function paintRing(dot, colour) {
-    ink.lineWidth = dot === ringed ? 2.5 : 1.5;
-    ink.strokeStyle = colour;
-    ink.beginPath();
-    ink.arc(left(now.x[dot]), top(now.y[dot]), radius() + 4, 0, 7);
-    ink.stroke();
-  }
-
-  function paintStroke(colour) {
-    ink.strokeStyle = colour;
-    ink.fillStyle = colour;
-    ink.lineWidth = 1.5;
-    ink.beginPath();
-    for (const [x, y] of outline()) ink.lineTo(x, y);
-    ink.closePath();
-    ink.stroke();
-    ink.globalAlpha = 0.08;
-    ink.fill();
-    ink.globalAlpha = 1;
+    if (stroke && stroke.length > 1) strokeOutline(ink, outline(), color);
   }
 
   // -- gliding ----------------------------------------------------------------------------------
@@ -236,13 +198,24 @@ export function createMap(element, options) {
   }
 
   // -- finding dots -----------------------------------------------------------------------------
+  // Where a dot is drawn: at the rim, if it lies beyond it.
+  function placeOf(places, dot) {
+    const [least, most] = rim();
+    const x = Math.min(most.x, Math.max(least.x, places.x[dot]));
+    return { x, y: Math.min(most.y, Math.max(least.y, places.y[dot])) };
+  }
+
   // Dots sorted by the cell of a grid that they are in; made when first asked for.
   function sorted() {
-    const cell = (value) => Math.min(GRID - 1, Math.max(0, Math.floor(value * GRID)));
+    const [least, most] = rim();
+    const cell = (value, axis) => {
+      const share = (value - least[axis]) / (most[axis] - least[axis] || 1);
+      return Math.min(GRID - 1, Math.max(0, Math.floor(share * GRID)));
+    };
     const starts = new Uint32Array(GRID * GRID + 1);
     const own = new Uint32Array(now.x.length);
     for (let i = 0; i < own.length; i++) {
-      own[i] = cell(now.x[i]) + GRID * cell(now.y[i]);
+      own[i] = cell(now.x[i], "x") + GRID * cell(now.y[i], "y");
       starts[own[i] + 1]++;
     }
     for (let i = 0; i < GRID * GRID; i++) starts[i + 1] += starts[i];
@@ -257,15 +230,16 @@ export function createMap(element, options) {
     grid ??= sorted();
     const { starts, order, cell } = grid;
     const reach = NEAR / side();
-    const x = view.x + (px - dots.clientWidth / 2) / side();
-    const y = view.y - (py - dots.clientHeight / 2) / side();
+    const { x, y } = at(px, py);
     let best = -1;
     let least = reach * reach;
-    for (let row = cell(y - reach); row <= cell(y + reach); row++) {
-      const [first, last] = [row * GRID + cell(x - reach), row * GRID + cell(x + reach)];
+    for (let row = cell(y - reach, "y"); row <= cell(y + reach, "y"); row++) {
+      const [first, last] = [row * GRID + cell(x - reach, "x"), row * GRID + cell(x + reach, "x")];
       for (let k = starts[first]; k < starts[last + 1]; k++) {
         const i = order[k];
-        const gap = (now.x[i] - x) ** 2 + (now.y[i] - y) ** 2;
+        if (hidden?.[colours[i]]) continue;
+        const place = placeOf(now, i);
+        const gap = (place.x - x) ** 2 + (place.y - y) ** 2;
         if (gap <= least) [best, least] = [i, gap];
       }
     }
@@ -273,23 +247,37 @@ export function createMap(element, options) {
   }
 
   function outline() {
-    if (mode === "lasso") return stroke;
+    if (mode === "lasso") {
+      const every = Math.ceil(stroke.length / MOST_CORNERS);
+      return stroke.filter((_, i) => i % every === 0);
+    }
     const [[a, b], [c, d]] = [stroke[0], stroke[stroke.length - 1]];
     return [[a, b], [c, b], [c, d], [a, d]];
   }
 
+  const whole = ({ x, y }) => [Math.round(x * SPAN), Math.round(y * SPAN)];
+
+  // An area by its corners in pixels.
+  function area(shape, corners) {
+    return { shape, corners: corners.map(([px, py]) => whole(at(px, py))), rim: rim().map(whole) };
+  }
+
+  function choose({ shape, corners }, adds) {
+    options.onSelect?.(inside(corners), adds, area(shape, corners));
+  }
+
   function inside(ring) {
+    const corners = ring.map(([px, py]) => at(px, py));
+    const [low, high] = [Math.min, Math.max].map((end) => end(...corners.map(({ x }) => x)));
     const found = [];
-    const xs = ring.map(([x]) => x);
-    const ys = ring.map(([, y]) => y);
-    const [low, high] = [Math.min(...xs), Math.max(...xs)];
-    for (let i = 0; i < now.x.length; i++) {
-      const [x, y] = [left(now.x[i]), top(now.y[i])];
-      if (x < low || x > high) continue;
+    for (let i = 0; i < to.x.length; i++) {
+      const { x, y } = placeOf(to, i);
+      if (x < low || x > high || hidden?.[colours[i]]) continue;
       let isIn = false;
-      for (let a = 0, b = ring.length - 1; a < ring.length; b = a++) {
-        const crosses = ys[a] > y !== ys[b] > y;
-        if (crosses && x < ((xs[b] - xs[a]) * (y - ys[a])) / (ys[b] - ys[a]) + xs[a]) isIn = !isIn;
+      for (let a = 0, b = corners.length - 1; a < corners.length; b = a++) {
+        const [one, other] = [corners[a], corners[b]];
+        const crosses = one.y > y !== other.y > y;
+        if (crosses && x < ((other.x - one.x) * (y - one.y)) / (other.y - one.y) + one.x) isIn = !isIn;
       }
       if (isIn) found.push(i);
     }
@@ -298,6 +286,12 @@ export function createMap(element, options) {
 
   // -- the pointer ------------------------------------------------------------------------------
   let grabbed = null; // where the map was taken hold of, to move it
+
+  // The place under a spot in pixels.
+  function at(px, py) {
+    const x = view.x + (px - dots.clientWidth / 2) / side();
+    return { x, y: view.y - (py - dots.clientHeight / 2) / side() };
+  }
 
   function spot(event) {
     const box = dots.getBoundingClientRect();
@@ -336,7 +330,8 @@ export function createMap(element, options) {
     if (drawn) {
       const [[x, y], end] = [drawn[0], spot(event)];
       const far = drawn.some(([a, b]) => Math.hypot(a - x, b - y) > CLICK);
-      if (far) options.onSelect?.(inside(outline()), event.shiftKey);
+      const shape = mode === "lasso" ? "polygon" : "rectangle";
+      if (far) choose({ shape, corners: outline() }, event.shiftKey);
       else if (nearest(...end) >= 0) options.onPick?.(nearest(...end));
       else options.onClear?.();
     }
@@ -365,14 +360,17 @@ export function createMap(element, options) {
   // -- keys and buttons -------------------------------------------------------------------------
   function bound() {
     view.zoom = Math.min(FARTHEST, Math.max(1, view.zoom));
-    const half = 0.5 / view.zoom;
-    for (const axis of ["x", "y"]) view[axis] = Math.min(1 - half, Math.max(half, view[axis]));
+    const [least, most] = rim();
+    const size = { x: dots.clientWidth, y: dots.clientHeight };
+    for (const axis of ["x", "y"]) {
+      const half = Math.min(size[axis] / 2 / side(), (most[axis] - least[axis]) / 2);
+      view[axis] = Math.min(most[axis] - half, Math.max(least[axis] + half, view[axis]));
+    }
     redraw();
   }
 
   function zoom(factor, px = dots.clientWidth / 2, py = dots.clientHeight / 2) {
-    const x = view.x + (px - dots.clientWidth / 2) / side();
-    const y = view.y - (py - dots.clientHeight / 2) / side();
+    const { x, y } = at(px, py);
     view.zoom = Math.min(FARTHEST, Math.max(1, view.zoom * factor));
     view.x = x - (px - dots.clientWidth / 2) / side();
     view.y = y + (py - dots.clientHeight / 2) / side();
@@ -380,23 +378,23 @@ export function createMap(element, options) {
   }
 
   function reset() {
-    Object.assign(view, { x: 0.5, y: 0.5, zoom: 1 });
+    Object.assign(view, { x: frame.x, y: frame.y, zoom: 1 });
     redraw();
   }
 
   function move(x, y) {
-    view.x += (0.2 * x) / view.zoom;
-    view.y += (0.2 * y) / view.zoom;
+    view.x += (0.2 * x * frame.width) / view.zoom;
+    view.y += (0.2 * y * frame.height) / view.zoom;
     bound();
   }
 
   function visible() {
     const [w, h] = [dots.clientWidth, dots.clientHeight];
-    return inside([[0, 0], [w, 0], [w, h], [0, h]]);
+    return { shape: "rectangle", corners: [[0, 0], [w, 0], [w, h], [0, h]] };
   }
 
   const KEYS = { "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5) };
-  KEYS.Enter = (event) => options.onSelect?.(visible(), event.shiftKey);
+  KEYS.Enter = (event) => choose(visible(), event.shiftKey);
   const ZOOMED = {
     ArrowLeft: () => move(-1, 0),
     ArrowRight: () => move(1, 0),
@@ -430,9 +428,17 @@ export function createMap(element, options) {
   resize();
 
   return {
-    // x, y: Uint16Array, 0 to 65535; y points up. still: whether dots are to jump.
+    // x, y: Uint16Array. still: whether dots are to jump.
     move: (x, y, still = false) => glide(x, y, still),
-    // colours: place of each dot's colour in a palette of colours such as #0196f4
+    // What is in sight before anybody zooms: { x, y, width, height } around a middle, as shares.
+    frame(shown) {
+      const isWhole = view.zoom === 1;
+      frame = shown;
+      grid = null;
+      if (isWhole) reset();
+      else bound();
+    },
+    // places: that of each dot's colour in a palette of colours such as #0196f4
     paint(places, names) {
       colours = places;
       palette = names.map(rgb);
@@ -442,13 +448,27 @@ export function createMap(element, options) {
       chosen = mask;
       redraw();
     },
+    // flags: of each place in the palette, whether its dots are left out
+    hide(flags) {
+      hidden = flags;
+      redraw();
+    },
+    // An image beneath the dots, and where it lies, as shares around a middle.
+    lay(picture) {
+      ground = picture;
+      redraw();
+    },
     mark(list) {
-      marks = list.map((each) => ({ ...each, x: each.x / 65535, y: each.y / 65535 }));
+      marks = shares(list);
       redraw();
     },
     look(dot, path = []) {
       ringed = dot;
-      trail = path.map((each) => ({ ...each, x: each.x / 65535, y: each.y / 65535 }));
+      trail = shares(path);
+      redraw();
+    },
+    follow(lines) {
+      wakes = lines.map(shares);
       redraw();
     },
     hover(dot) {
@@ -459,6 +479,12 @@ export function createMap(element, options) {
     zoom,
     reset,
     redraw,
+    looksAt: () => ({ ...view }),
+    lookAt({ x, y, zoom }) {
+      Object.assign(view, { x, y, zoom });
+      bound();
+    },
+    isAtRest: () => !gliding && !asked,
     name: (label) => dots.setAttribute("aria-label", label),
     destroy() {
       watch.disconnect();
@@ -467,14 +493,4 @@ export function createMap(element, options) {
       element.replaceChildren();
     },
   };
-}
-
-// Red, green and blue of a colour as styles write it: #rrggbb, or rgb(...) once it is computed.
-function rgb(colour) {
-  if (colour[0] === "#") return [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
-  return colour.match(/[\d.]+/g).slice(0, 3).map(Number);
-}
-
-function packed([r, g, b]) {
-  return (0xff000000 | (b << 16) | (g << 8) | r) >>> 0;
 }

@@ -1,23 +1,28 @@
 """Body of the page Embedding: every step as a map; brush or lasso it for the images."""
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
+from clustlab.data.item_names import shortened
+from clustlab.runs.store import Run
 from clustlab.types import Array
 from clustlab.ui import nav, session, state
 from clustlab.ui.look import decision_regions, projections
+from clustlab.ui.maps import point_map
+from clustlab.ui.maps.point_map import PointMap
 from clustlab.ui.markdown import plain
 from clustlab.ui.run.view import View
 from clustlab.ui.server.routes import item_url
-from clustlab.ui.widgets import available_width, keyboard_choice, panels
-from clustlab.views import lasso, regions, scatter
+from clustlab.ui.widgets import keyboard_choice, panels
+from clustlab.views import regions, scatter
+from clustlab.views.sheets import png
 
-ENOUGH = 1060  # pixels across in which a map is as large as it gets
-HEIGHTS = (440, 800)  # the least and the greatest of a map
-UPRIGHT = 0.76  # height of a map by the width there is
+KEY = "map"
+HEIGHT = "clamp(420px, 100vh - 345px, 1000px)"  # as much as is left of the window
+COLOURED_BY = {name: title.lower() for name, title in scatter.COLOURINGS.items()}
 KINDS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE", "plane": "Plane"}
 TRAIL = 8  # steps back that the selection leaves a trail
 
@@ -54,13 +59,6 @@ def embedding_page(view: View) -> None:
             bind="query-params",
             width=150,
         )
-        tool = st.segmented_control(
-            "Select with",
-            ["Rectangle", "Lasso"],
-            default="Rectangle",
-            required=True,
-            key="tool",
-        )
     extent: float | None = view.timeline.extent()
     if kind == "plane":
         table, extent = table_of(view, view.dataset.items), None
@@ -72,20 +70,10 @@ def embedding_page(view: View) -> None:
         else:
             table, extent = table_of(view, points), projections.extent(view.run, str(kind))
     with controls:
-        name = "lasso" if tool == "Lasso" else "scatter"
-        by_numbers(name, table, extent, session.chart_key(name), label="Select by numbers")
-    if kind != "plane" and (entries := scatter.tally(table, str(colour_by))):
-        st.html(scatter.key(entries))
-    draw = _lasso if tool == "Lasso" else _rectangle
-    draw(view, table, str(colour_by), extent, str(kind), _size())
+        by_numbers(KEY, table, extent, KEY, label="Select by numbers")
+    _map(view, table, str(colour_by), extent, str(kind))
     if kind != "plane":  # it says itself how to read it
         st.caption(plain(scatter.reading(str(kind), str(colour_by))))
-
-
-def _size() -> tuple[int, int]:
-    """Width and height in pixels that a map has on this page."""
-    across = available_width.width("map-room", ENOUGH)
-    return across, int(min(max(UPRIGHT * across, HEIGHTS[0]), HEIGHTS[1]))
 
 
 def table_of(view: View, points: Array) -> Any:
@@ -108,45 +96,57 @@ def _title(view: View, kind: str) -> str:
     return f"{KINDS[kind]} of the {width}-d embedding"  # without the step: see panels.chart
 
 
-def _rectangle(
-    view: View,
-    table: Any,
-    colour_by: str,
-    extent: float | None,
-    kind: str,
-    size: tuple[int, int],
-) -> None:
-    is_pca, title = kind == "pca", _title(view, kind)
-    key = session.chart_key("scatter")
-    indices, _ = session.selection()
-    in_plane = kind == "plane"
-    drawing: tuple[Any, ...] = (scatter.embedding, table)
-    legend: dict[str, Any] = (
-        {} if in_plane else {"with_legend": not scatter.tally(table, colour_by)}
+def _map(view: View, table: Any, colour_by: str, extent: float | None, kind: str) -> None:
+    in_plane, indices = kind == "plane", session.selection()[0]
+    has_images = view.dataset.images is not None
+    trails = _trails(view, indices) if indices and not in_plane else None
+    centers = view.timeline.centers(view.step) if kind == "pca" else None
+    spots = _spots(view) if in_plane else None
+    title = _title(view, kind)
+    point_map.point_map(
+        PointMap(
+            table=table,
+            square=scatter.square_of(table, extent),
+            label=f"{title}: {len(table):,} dots, coloured by {COLOURED_BY[colour_by]}",
+            step=view.step,
+            colour_by=colour_by,
+            centers=centers,
+            selected=indices,
+            picked=session.picked(),
+            trails=trails,
+            ground=None if spots is None else png(regions.picture(spots)),
+            image_url=item_url(view.run.id) if has_images else None,
+            names=item_names(view.run),
+        ),
+        key=KEY,
+        height=HEIGHT,
+        place=f"{view.run.id} {kind}",
     )
-    if in_plane:
-        drawing = (
-            regions.plane,
-            table,
-            decision_regions.clusters(view, decision_regions.by_scores([view])),
-        )
-    panels.chart(
+    drawing: tuple[Any, ...] = (scatter.embedding, table)
+    if spots is not None:
+        drawing = (regions.plane, table, spots)
+    panels.below_map(
         *drawing,
         colour_by=colour_by,
         selected=indices,
-        trails=_trails(view, indices) if indices and not in_plane else None,
-        image_url=item_url(view.run.id) if view.dataset.images is not None else None,
-        names=view.dataset.item_names,
+        trails=trails,
         title=title,
         extent=extent,
-        centers=view.timeline.centers(view.step) if is_pca else None,
-        size=size,
-        key=key,
-        on_select=chooser(key, table),
-        select=["brush", "pick"],
-        height=size[1],
-        **legend,
+        centers=centers,
+        key=KEY,
     )
+
+
+def _spots(view: View) -> Array:
+    """Cluster of each spot of the plane."""
+    return decision_regions.clusters(view, decision_regions.by_scores([view]))
+
+
+@session.kept_per_run(maxsize=4)
+def item_names(run: Run) -> bytes | None:
+    """Names of all items as JSON; None if they have none."""
+    names = session.dataset(run).item_names
+    return json.dumps(list(map(shortened, names))).encode() if len(names) else None
 
 
 def chooser(key: str, table: Any) -> Callable[[], None]:
@@ -186,36 +186,3 @@ def _trails(view: View, indices: list[int]) -> Any:
         [view.timeline.stable(s) for s in steps],
         indices,
     )
-
-
-def _lasso(
-    view: View,
-    table: Any,
-    colour_by: str,
-    extent: float | None,
-    kind: str,
-    size: tuple[int, int],
-) -> None:
-    title = _title(view, kind)
-    key = session.chart_key("lasso")
-    indices, _ = session.selection()
-    option, _ = lasso.option(
-        table,
-        colour_by=colour_by,
-        selected=indices,
-        names=view.dataset.item_names,
-        title=title,
-        extent=extent,
-        side=size[1],
-    )
-
-    def chosen() -> None:
-        areas = state.marked(key, "areas")
-        lassoed = [
-            lasso.lassoed(table, a["coord_range"]) for a in areas if a["brush_type"] == "polygon"
-        ]
-        if lassoed:
-            session.select(np.unique(np.concatenate(lassoed)), "Lassoed")
-
-    st.echarts_chart(option, key=key, height=size[1], on_select=chosen, alt=title)
-    panels.guide(lasso.option)

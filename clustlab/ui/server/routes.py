@@ -1,13 +1,15 @@
-"""Plain HTTP beside the pages: health, and single item images for tooltips."""
+"""Plain HTTP beside the pages: health, item images for tooltips, and what maps draw."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from clustlab.errors import ClustlabError
-from clustlab.ui.server import access
+from clustlab.ui.server import access, map_scripts
 from clustlab.ui.server.pulse import pulse
+from clustlab.ui.server.put_down import PATH, put_down
 
+FOR_GOOD = "private, max-age=31536000, immutable"
 LONGEST_INDEX = 12  # digits; no data set has as many items
 
 
@@ -43,6 +45,29 @@ def item_image(request: Request) -> Response:
     return Response(png, media_type="image/png", headers={"Cache-Control": "max-age=86400"})
 
 
+async def content(request: Request) -> Response:
+    """What a page has put down; the browser may keep it, since an address means its content.
+
+    404 if it is not there any more; 403 without a login where one is needed.
+    """
+    if access.needs_login() and request.url.query != access.KEY:
+        return Response(status_code=403)
+    found = put_down.get(request.path_params["name"])
+    if found is None:
+        return Response(status_code=404)
+    # "identity", or it would be compressed, which takes longer than to send it
+    headers = {"Cache-Control": FOR_GOOD, "Content-Encoding": "identity"}
+    return Response(found, media_type="application/octet-stream", headers=headers)
+
+
+async def script(request: Request) -> Response:
+    """A script of the maps, as it was when its address was made; 404 for any other."""
+    found = map_scripts.script(request.path_params["version"], request.path_params["name"])
+    if found is None:
+        return Response(status_code=404)
+    return Response(found, media_type="text/javascript", headers={"Cache-Control": FOR_GOOD})
+
+
 async def nothing(request: Request) -> Response:
     """Answer what is no address of this interface: Streamlit would send its page."""
     return Response(status_code=404)
@@ -63,6 +88,8 @@ routes = [
     Route("/api/healthz", health),
     Route("/api/pulse", pulse),
     Route("/api/item/{run}/{index}.png", item_image),
+    Route(PATH + "{name}", content),
+    Route(map_scripts.PATH + "{version}/{name}", script),
     Route("/api", nothing),
     Route("/api/{rest:path}", nothing),
 ]

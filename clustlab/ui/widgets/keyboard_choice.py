@@ -85,7 +85,7 @@ class Chooser:
 def forget_marks(key: str) -> None:
     """Take out of a chart what was marked in it by mouse, before something else is chosen."""
     chart = state.widget(key).get()
-    if chart and any(chart["selection"].values()):
+    if chart and any(chart.get("selection", {}).values()):  # a map keeps none
         session.clear_charts()
 
 

@@ -47,13 +47,41 @@ def chart(view: Callable[..., Any], *args: Any, key: str, alt: str = "", **optio
         selection_mode=select,
         alt=alt or text,
     )
-    place = f"below-{key}" if with_guide else f"within-{key}"  # see style.css
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=place):
+    with _below(key, with_guide=with_guide):
         if with_guide:
             guide(view, curves.ABOUT_READ_ANEW if options.get("read_anew") else "")
         if with_menu:
             picture_menu(spec, name=_name(view), key=key, reading=text)
     return event if on_select != "ignore" else None
+
+
+def below_map(view: Callable[..., Any], *args: Any, key: str, **options: Any) -> None:
+    """Guide and menu of a map, which the browser has drawn: it is saved as its view draws it.
+
+    Parameters
+    ----------
+    view : callable
+        The view, with `args` and `options` for it.
+    key : str
+        Of the map.
+    with_guide : bool
+        As in `chart`.
+    """
+    with_guide = options.pop("with_guide", True)
+    with _below(key, with_guide=with_guide):
+        if with_guide:
+            guide(view)
+        picture_menu(
+            lambda _size: _specification(view, *args, **options),
+            name=_name(view),
+            key=key,
+            reading=reading(view),
+        )
+
+
+def _below(key: str, *, with_guide: bool) -> Any:
+    place = f"below-{key}" if with_guide else f"within-{key}"  # see style.css
+    return st.container(horizontal=True, vertical_alignment="center", gap="small", key=place)
 
 
 def _name(view: Callable[..., Any]) -> str:

@@ -14,8 +14,9 @@ KINDS = ("png", "svg", "pdf")
 SIZES = {"column": "One column, 86 mm", "page": "A whole page, 178 mm"}
 
 
-Drawn = Mapping[str, Any] | Callable[[Any], Array]
-"""Specification of a chart, or what makes the pixels of a sheet for a column or a page."""
+Chart = Mapping[str, Any]
+Drawn = Chart | Callable[[Any], Array | Chart]
+"""Specification of a chart, or what makes one, or the pixels of a sheet, for a column or a page."""
 
 
 def picture_menu(drawn: Drawn, *, name: str, key: str, reading: str = "", title: str = "") -> None:
@@ -49,16 +50,13 @@ def picture_menu(drawn: Drawn, *, name: str, key: str, reading: str = "", title:
         with_caption = st.toggle("Title and caption", value=True, key=f"save-words-{key}")
         with st.container(horizontal=True):
             for kind in KINDS:
-                words = (
-                    (_title(drawn, name, title), _caption(reading)) if with_caption else ("", "")
-                )
-                _button(drawn, kind, size, name, key, *words)
+                _button(drawn, kind, size, name, key, title, reading if with_caption else None)
 
 
 def _button(
-    drawn: Drawn, kind: Any, size: Any, name: str, key: str, title: str, caption: str
+    drawn: Drawn, kind: Any, size: Any, name: str, key: str, title: str, reading: str | None
 ) -> None:
-    """Button that makes one file."""
+    """Button that makes one file; without a reading it has no words."""
     from clustlab.views import pictures
 
     seen = state.DRAWN.get()
@@ -66,7 +64,10 @@ def _button(
 
     def made() -> bytes:
         shown = drawn(size) if callable(drawn) else drawn
-        return pictures.picture(shown, kind, size=size, title=title, caption=caption)
+        if reading is None:
+            return pictures.picture(shown, kind, size=size)
+        words = {"title": _title(shown, name, title), "caption": _caption(reading)}
+        return pictures.picture(shown, kind, size=size, **words)
 
     st.download_button(
         plain(kind.upper()),
@@ -78,11 +79,11 @@ def _button(
     )
 
 
-def _title(drawn: Drawn, name: str, given: str) -> str:
+def _title(shown: Array | Chart, name: str, given: str) -> str:
     """The title that a chart has, else what it shows; with the run and step in view."""
     from clustlab.views import pictures
 
-    own = given or ("" if callable(drawn) else pictures.title_of(drawn))
+    own = given or (pictures.title_of(shown) if isinstance(shown, Mapping) else "")
     own = own or name.replace("-", " ").capitalize()
     seen = state.DRAWN.get()
     return f"{own}. {seen.title}" if seen else own

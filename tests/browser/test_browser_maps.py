@@ -1,0 +1,205 @@
+"""Maps of all items in a real browser: what is drawn, and what choosing on them does."""
+
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+from clustlab.analysis.timeline import ROOM
+from tests.support import made_runs
+from tests.support.browser import PATIENCE, SIZE, see, selected, settle, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
+N = 3000  # more than charts draw
+TRUE = np.repeat([0, 1, 2], N // 3)
+HALF = np.where(np.arange(N) < 400, 1, TRUE)
+RIM = 6  # px around what is shown, as in map.js
+
+
+@pytest.fixture(scope="module")
+def run(store):
+    """A run of three groups, a part of one of which joins another."""
+    made_runs.data(store, "maps", n=N, labels=TRUE)
+    return made_runs.run(store, [TRUE, HALF], "maps")
+
+
+def on(page, step):
+    """The map, once it shows a step and nothing moves."""
+    box = page.locator(f".map[data-step='{step}']")
+    box.wait_for()
+    settle(page)
+    return box
+
+
+def opened(page, address, run, **query):
+    asked = "&".join(f"{name}={value}" for name, value in {"run": run.id, **query}.items())
+    page.goto(f"{address}/embedding?{asked}")
+    return on(page, query.get("step", len(run) - 1))
+
+
+def spots(page, run, step):
+    """Where the dots of a step are drawn, (n, 2) in pixels of the map, before anybody zooms."""
+    from clustlab.analysis.timeline import Timeline
+
+    box = page.locator(".map").bounding_box()
+    points = Timeline(run).points(step)
+    side = min(box["width"], box["height"]) - 2 * RIM
+    middle = [box["width"] / 2, box["height"] / 2]
+    return points * [1, -1] * side / 2 / ROOM + middle, box
+
+
+def pixels(page):
+    """What the canvas of the map shows, (h, w, 3)."""
+    told = page.locator(".map-dots").evaluate(
+        """canvas => {
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          let text = "";
+          for (let i = 0; i < data.length; i += 4096) {
+            text += String.fromCharCode(...data.subarray(i, i + 4096));
+          }
+          return [canvas.width, canvas.height, btoa(text)];
+        }"""
+    )
+    import base64
+
+    width, height, text = told
+    drawn = np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
+    return drawn[..., :3].astype(int)
+
+
+def is_drawn(picture):
+    """Whether a pixel differs from the ground, which the corner shows, (h, w) bool."""
+    return np.abs(picture - picture[1, 1]).max(2) > 12
+
+
+def bright(picture):
+    """How many pixels are coloured rather than grey."""
+    return int((np.ptp(picture, axis=2) > 60).sum())
+
+
+def drag(page, box, corners):
+    page.mouse.move(*(box[a] + share for a, share in zip("xy", corners[0], strict=True)))
+    page.mouse.down()
+    for corner in corners[1:]:
+        page.mouse.move(*(box[a] + share for a, share in zip("xy", corner, strict=True)), steps=3)
+    page.mouse.up()
+
+
+def test_every_item_is_drawn_where_it_lies_in_light_and_dark(page, address, run):
+    opened(page, address, run)
+    at, _ = spots(page, run, 1)
+    columns, rows = at.round().astype(int).T
+    light = pixels(page)
+    assert is_drawn(light)[rows, columns].mean() > 0.99
+    assert 0.002 < is_drawn(light).mean() < 0.5  # and nothing where none is
+    assert light[1, 1].min() > 240
+    assert bright(light) > 1000
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    until(page, lambda: pixels(page)[1, 1].max() < 60)
+    assert is_drawn(pixels(page))[rows, columns].mean() > 0.99
+
+
+def test_a_click_opens_an_item_and_pointing_at_it_says_what_it_is(page, address, run):
+    opened(page, address, run)
+    at, box = spots(page, run, 1)
+    gaps = np.linalg.norm(at[:, None] - at[None], axis=2) + np.eye(N) * 1e9
+    lonely = int(gaps.min(1).argmax())
+    x, y = box["x"] + at[lonely, 0], box["y"] + at[lonely, 1]
+    page.mouse.move(x, y)
+    tip = page.locator(".tip")
+    expect(tip).to_contain_text(f"item{lonely}", timeout=PATIENCE)
+    expect(tip).to_contain_text(re.compile(rf"cluster{HALF[lonely]}\D"))
+    expect(tip).to_contain_text("true class")
+    until(page, lambda: tip.locator("img").evaluate("image => image.naturalWidth") > 0)
+    page.mouse.click(x, y)
+    see(page, rf"^Item {lonely}$")
+    assert f"item={lonely}" in page.url
+
+
+def test_what_is_drawn_around_is_selected_and_the_rest_is_grey(page, address, run):
+    opened(page, address, run)
+    at, box = spots(page, run, 1)
+    before = bright(pixels(page))
+    low, high = at[TRUE == 2].min(0) - 5, at[TRUE == 2].max(0) + 5
+    drag(page, box, [low, high])
+    see(page, "^Brushed: ")
+    assert selected(page) == ("Brushed", N // 3)
+    until(page, lambda: 0 < bright(pixels(page)) < before / 2)
+
+    page.get_by_role("button", name="Lasso").click()
+    opened_map = on(page, 1)
+    at, box = spots(page, run, 1)
+    low, high = at[HALF == 1].min(0) - 5, at[HALF == 1].max(0) + 5
+    drag(page, box, [low, (low[0], high[1]), high, (high[0], low[1]), low])
+    see(page, "^Lassoed: ")
+    assert selected(page) == ("Lassoed", 1400)
+
+    # The keyboard: all that is in view, then nothing.
+    opened_map.locator(".map-dots").focus()
+    page.keyboard.press("Enter")
+    see(page, f"^Brushed: {N:,} items$")
+    expect(opened_map.locator(".map-dots")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text(re.compile("^Brushed: "))).to_have_count(0, timeout=PATIENCE)
+    until(page, lambda: bright(pixels(page)) > 0.8 * before)
+
+
+def test_the_legend_shows_only_what_is_pressed(page, address, run):
+    shown = opened(page, address, run)
+    before = bright(pixels(page))
+    entry = page.get_by_role("button", name="1 1,400")
+    entry.click()
+    expect(entry).to_have_attribute("aria-pressed", "true")
+    until(page, lambda: bright(pixels(page)) < 0.7 * before)
+    shown.locator(".map-dots").focus()
+    page.keyboard.press("Enter")
+    see(page, "^Brushed: 1,400 items$")
+    entry.click()
+    until(page, lambda: bright(pixels(page)) > 0.4 * before)
+
+
+def test_zoom_and_place_are_kept_over_steps(page, address, run):
+    opened(page, address, run)
+    whole = pixels(page)
+    page.get_by_role("button", name="Zoom in").click(click_count=3)
+    page.wait_for_timeout(300)
+    close = pixels(page)
+    assert (close != whole).any()
+    page.get_by_role("button", name="Previous step").click()
+    on(page, 0)
+    page.get_by_role("button", name="Next step").click()
+    on(page, 1)
+    assert (pixels(page) == close).all()
+    page.get_by_role("button", name="Show all dots").click()
+    until(page, lambda: (pixels(page) == whole).all())
+
+
+FRAMES = """canvas => {
+  window.frames_drawn = [];
+  const look = () => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let sum = 0;
+    for (let i = 0; i < data.length; i += 4) sum = (sum * 31 + data[i] + 7 * data[i + 1]) | 0;
+    if (window.frames_drawn.at(-1) !== sum) window.frames_drawn.push(sum);
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_dots_glide_from_step_to_step_unless_motion_is_reduced(chromium, address, run, motion):
+    context = chromium.new_context(viewport=SIZE, reduced_motion=motion)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    opened(page, address, run)
+    page.locator(".map-dots").evaluate(FRAMES)
+    page.get_by_role("button", name="Previous step").click()
+    on(page, 0)
+    frames = page.evaluate("window.frames_drawn.length")
+    context.close()
+    if motion == "reduce":
+        assert frames <= 3  # colours, then places
+    else:
+        assert frames > 3

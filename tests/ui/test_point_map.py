@@ -1,0 +1,163 @@
+"""Maps of all items on the pages: what the browser gets, and what it tells back."""
+
+import numpy as np
+import pytest
+import streamlit as st
+from starlette.applications import Starlette
+
+from clustlab.ui import session
+from clustlab.ui.maps import point_map
+from clustlab.ui.server import map_scripts, put_down, routes
+from clustlab.ui.server.put_down import PutDown, address_of, content_of
+from clustlab.views import scatter
+from tests.support import made_runs
+from tests.support.asked import answer_to
+from tests.support.maps import chosen_in, maps, places_of, scene_of
+from tests.ui.test_pages import visit, words
+
+APP = Starlette(routes=routes.routes)
+N = 3000  # more than charts draw
+CLUSTERS = np.arange(N) % 3
+FULL = 65535
+
+
+# -- what is put down ------------------------------------------------------------------------------
+def test_equal_content_has_one_name_and_the_oldest_goes_when_there_is_no_room():
+    kept = PutDown(room=25)
+    one, other = kept.put(b"a" * 10), kept.put(b"b" * 10)
+    assert kept.put(b"a" * 10) == one != other
+    third = kept.put(b"c" * 10)  # the first was asked for since the second
+    assert [kept.get(name) for name in (one, other, third)] == [b"a" * 10, None, b"c" * 10]
+    huge = kept.put(b"d" * 100)
+    assert kept.get(huge) == b"d" * 100
+    assert kept.get(third) is None
+    assert kept.get(kept.put(b"e")) == b"e"
+
+
+def test_content_is_sent_as_it_is_and_may_be_kept_for_good():
+    address = address_of(b"\x00\x01" * 600)
+    status, kind, body = answer_to(APP, address)
+    assert (status, kind) == (200, "application/octet-stream")
+    assert body == content_of(address) == b"\x00\x01" * 600
+    for name in ("0" * 32, "x", "..", ""):
+        assert answer_to(APP, put_down.PATH + name)[0] == 404
+        assert content_of(put_down.PATH + name) is None
+    assert content_of("/api/item/a/0.png") is None
+
+
+def test_scripts_are_sent_at_their_address_and_are_those_of_replay_pages():
+    address = map_scripts.address()
+    status, kind, body = answer_to(APP, address)
+    assert status == 200
+    assert kind.startswith("text/javascript")
+    assert 'import { createMap } from "./map.js";' in body.decode()
+    folder = address.removesuffix(map_scripts.OWN)
+    assert b"export function createMap(" in answer_to(APP, f"{folder}map.js")[2]
+    assert answer_to(APP, f"{folder}replay.js")[0] == 404
+    assert answer_to(APP, f"{map_scripts.PATH}0/map.js")[0] == 404
+
+
+# -- a page ------------------------------------------------------------------------------------
+@pytest.fixture
+def run(runs):
+    made_runs.data(runs, n=N, labels=CLUSTERS)
+    return made_runs.run(runs, [CLUSTERS, np.roll(CLUSTERS, 1)])
+
+
+def test_every_item_is_drawn_and_the_websocket_carries_addresses(run):
+    app = visit("embedding", run=run.id)
+    (data,) = maps(app)
+    points = session.timeline(run).points(1)
+    assert places_of(data).shape == (2, N)
+    shown = (places_of(data) / FULL * 4 - 2).T * 1.15
+    np.testing.assert_allclose(shown, points, atol=2 * 1.15 / FULL)
+    (element,) = [e for e in app.get("bidi_component") if e.proto.json and "scene" in e.proto.json]
+    assert len(element.proto.json) < 1000
+    assert len(element.proto.js_content) < 500
+    scene = scene_of(data)
+    assert (scene["step"], scene["n"]) == (1, N)
+    assert scene["label"].startswith("PCA of the 2-d embedding: 3,000 dots, coloured by cluster.")
+    assert "Enter selects what is in view" in scene["label"]
+    assert f"of {N:,} shown" not in words(app)
+
+
+def test_another_step_keeps_what_is_the_same_at_its_address(run):
+    now, before = (maps(visit("embedding", run=run.id, step=str(i)))[0] for i in (1, 0))
+    assert now["dots"] != before["dots"]
+    assert (now["name"], now["script"]) == (before["name"], before["script"])
+    assert maps(visit("embedding", run=run.id, step="1"))[0] == now
+
+
+def test_what_is_selected_comes_as_a_bit_for_each_dot(run):
+    app = visit("embedding", run=run.id)
+    assert maps(app)[0]["chosen"] is None
+    app.session_state["selected"] = ([3, 17, N - 1], "Brushed")
+    app.session_state["picked"] = 17
+    app.run()
+    (data,) = maps(app)
+    assert chosen_in(data) == [3, 17, N - 1]
+    assert data["ringed"] == 17
+    assert "3 are selected" in scene_of(data)["label"]
+    assert len(scene_of(data)["wakes"]) == 3
+
+
+# -- what the browser tells --------------------------------------------------------------------
+ALL = {"shape": "rectangle", "corners": [[0, 0], [FULL, 0], [FULL, FULL], [0, FULL]]}
+ALL["rim"] = [[0, 0], [FULL, FULL]]
+
+
+@pytest.fixture
+def told():
+    """What is handed to the browser for a map of three dots, of the items 4, 6 and 9."""
+    table = scatter.dots(np.array([[-1.0, 0], [0, 0], [1, 0]]), np.array([0, 1, 0]))
+    table["index"] = [4, 6, 9]
+    return point_map.PointMap(table=table, square=(0.0, 0.0, 1.0), label="A map", step=0).data()
+
+
+@pytest.fixture
+def in_session(monkeypatch):
+    """A session outside a page."""
+    state = {}
+    monkeypatch.setattr(st, "session_state", state)
+    monkeypatch.setattr(session.state.ITEM_IN_ADDRESS.__class__, "set", lambda *_: None)
+    monkeypatch.setattr(session.state.ITEM_IN_ADDRESS.__class__, "drop", lambda *_: None)
+    return state
+
+
+def take(message):
+    taken = []
+    point_map._take(message, np.array([4, 6, 9]), lambda items, how: taken.append((items, how)))
+    return [(items.tolist(), how) for items, how in taken]
+
+
+def test_dots_are_found_where_the_browser_has_drawn_them(told, in_session):
+    left = {**ALL, "shape": "polygon", "corners": [[0, 0], [40000, 0], [40000, FULL], [0, FULL]]}
+    assert take({"dots": told["dots"], "area": left, "adds": False}) == [([4, 6], "Lassoed")]
+    assert take({"dots": told["dots"], "area": ALL}) == [([4, 6, 9], "Brushed")]
+    assert take({"dots": put_down.PATH + "0" * 32, "area": ALL}) == []  # of a server before this
+
+
+def test_only_the_colours_that_are_shown_are_found(told, in_session):
+    message = {"dots": told["dots"], "codes": told["codes"], "only": [0], "area": ALL}
+    assert take(message) == [([4, 9], "Brushed")]
+
+
+def test_dots_are_added_to_those_selected(told, in_session):
+    in_session["selected"] = ([2, 9], "Brushed")
+    right = {**ALL, "corners": [[40000, 0], [FULL, 0], [FULL, FULL], [40000, FULL]]}
+    assert take({"dots": told["dots"], "area": right, "adds": True}) == [([2, 9], "Brushed")]
+    assert take({"dots": told["dots"], "area": ALL, "adds": True}) == [([2, 4, 6, 9], "Brushed")]
+
+
+def test_a_dot_opens_its_item_and_the_ground_clears_the_selection(told, in_session):
+    assert take({"dots": told["dots"], "dot": 1}) == []
+    assert in_session["picked"] == 6
+    in_session["selected"] = ([2], "Brushed")
+    assert take({"clear": True}) == []
+    assert in_session["selected"] == ([], "")
+    assert in_session["picked"] is None
+
+
+def test_items_that_are_not_all_have_their_numbers(told):
+    items = np.frombuffer(content_of(scene_of(told)["items"]), np.uint32)
+    assert items.tolist() == [4, 6, 9]
