@@ -32,6 +32,7 @@ from clustlab.cli import (
     packs,
     page,
     runs,
+    study,
     training,
 )
 from clustlab.cli.output import complain
@@ -49,6 +50,7 @@ COMMANDS = (  # in the order of --help
     compare.COMPARE,
     failures.FAILURES,
     biography.BIOGRAPHY,
+    study.STUDY,
     benchmark.BENCHMARK,
     runs.LIST,
     runs.LABEL,
