@@ -37,6 +37,16 @@ class Axis:
         if len(set(map(repr, self.values))) < len(self.values):
             raise ParameterError(f"{self.name} has a value twice.", "Name each value once.")
 
+    @property
+    def is_number(self) -> bool:
+        """Whether all values are numbers, and so lie on a scale."""
+        return all(type(value) in (int, float) for value in self.values)
+
+    @property
+    def words(self) -> list[str]:
+        """The values as they are shown."""
+        return list(map(in_words, self.values))
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:

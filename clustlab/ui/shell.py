@@ -46,6 +46,7 @@ pages = {
         page_of_file("failures", "Failures", "troubleshoot"),
         page_of_file("compare", "Compare", "compare_arrows"),
         page_of_file("apply", "New items", "add_photo_alternate"),
+        page_of_file("studies", "Studies", "science"),
     ],
     "Reference": [
         page_of_file("runs", "Runs", "list"),

@@ -225,6 +225,11 @@ SABOTAGE = SessionValue[str | None]("sabotage-entry", None)
 SABOTAGE_SHOWN = SessionValue[str | None]("sabotage-shown", None)
 SABOTAGE_IN_ADDRESS = QueryValue("entry")
 
+# -- studies ------------------------------------------------------------------------------------
+STUDY, STUDY_IN_ADDRESS = SessionValue("chosen-study", ""), QueryValue("study")
+STUDY_FIGURE = SessionValue("study-figure", "")
+NEW_STUDY = SessionValue("new-study", "")  # its name, in the form
+
 # -- the page Runs -----------------------------------------------------------------------------
 DELETED_RUNS = SessionValue[list[str]]("deleted", [])
 UNPACKED = SessionValue("unpacked", "")  # what has become of a pack, in words

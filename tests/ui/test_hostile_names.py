@@ -12,7 +12,7 @@ from tests.ui.test_pages import visit
 SPY = "![p](http://192.0.2.1/p.png)"
 PAGES = (
     *("home", "train", "embedding", "clusters", "evaluate", "shifts", "inside", "learn"),
-    *("sabotage", "follow", "failures", "compare", "apply", "runs", "figures", "data"),
+    *("sabotage", "follow", "failures", "compare", "apply", "studies", "runs", "figures", "data"),
     "methods",
 )
 AS_THEY_ARE = (

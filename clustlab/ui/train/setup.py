@@ -21,6 +21,7 @@ from clustlab.training import estimate
 from clustlab.types import Dataset, PlannedPhase
 from clustlab.ui import session, state
 from clustlab.ui.markdown import plain
+from clustlab.ui.studies.new_study import make_study
 from clustlab.ui.train import choices, waiting
 from clustlab.ui.train import form as forms
 from clustlab.ui.train import preview as before_start
@@ -98,6 +99,8 @@ def form(run: Run | None) -> Choice:
             session.close_form()
             state.FORM_OF.set(state.RUN.get())  # it holds what was started
             st.rerun()
+    if problem is None:
+        make_study(choice.spec, lambda: _time_of(choice))
     return choice
 
 
@@ -333,6 +336,15 @@ def samples(dataset: type[DatasetSpec], params: Mapping[str, Any], seed: int) ->
     for remark in remarks(data.items):
         st.warning(plain(remark), icon=":material/balance:")
     return data
+
+
+def _time_of(choice: Choice) -> str:
+    """Estimated time of one run of what the form says, in words; empty if it is not known."""
+    try:
+        data = loaded(choice.dataset, choice.dataset_params, choice.seed)
+    except ClustlabError:
+        return ""
+    return time_words(choice.method, choice.method_params, data)
 
 
 def time_words(method: type[Method], params: Mapping[str, Any], data: Dataset | None) -> str:

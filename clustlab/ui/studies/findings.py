@@ -1,0 +1,210 @@
+"""What the runs of a study that are done have found."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from clustlab.analysis.score_catalogue import SCORES
+from clustlab.studies import summary
+from clustlab.studies.description import Cell, Study, in_words
+from clustlab.studies.state import Place
+from clustlab.studies.summary import CRITERIA, MEANINGS, CellSummary, Results
+from clustlab.ui import nav, session, state
+from clustlab.ui.markdown import plain
+from clustlab.ui.shared import Shared
+from clustlab.ui.widgets import panels
+from clustlab.views import studies as views
+
+_results: Shared[Results] = Shared(16)
+
+
+def findings(study: Study, every: Sequence[Place]) -> None:
+    """Figures over the seeds, cells compared, and the runs of a cell that is chosen."""
+    done = [place for place in every if place.status == "done" and place.run is not None]
+    if not done:
+        st.caption("What the runs found stands here as soon as the first one is done.")
+        return
+    known = tuple((p.run.id, len(p.run)) for p in done if p.run)
+    key = (str(session.store().root), repr(study), known)
+    found = _results.get(key, lambda: summary.results(session.store(), study, every))
+    figures = found.figures()
+    figure = st.selectbox(
+        "Figure", figures, format_func=title_of, key=state.STUDY_FIGURE.key, width=320
+    )
+    st.caption(plain(meaning_of(figure)))
+    cells = found.of(figure)
+    if study.varied:
+        _chart(study, cells, figure)
+    _table(study, found, cells, every, figure)
+    if len(study.cells) > 1:
+        _best(found, figure, cells)
+        _pair(cells)
+
+
+def title_of(figure: str) -> str:
+    """What a score or a criterion is called."""
+    return CRITERIA[figure] if figure in CRITERIA else SCORES[figure].title
+
+
+def in_a_sentence(figure: str) -> str:
+    """What it is called within a sentence: `accuracy`, `NMI` and `adjusted Rand index`."""
+    title = title_of(figure)
+    return title if title[1:2].isupper() or title[1:2] == "-" else title[:1].lower() + title[1:]
+
+
+def meaning_of(figure: str) -> str:
+    """What it says, in a sentence or two."""
+    return MEANINGS[figure] if figure in MEANINGS else SCORES[figure].meaning
+
+
+def _better(figure: str) -> str:
+    return "higher" if figure in CRITERIA else SCORES[figure].better
+
+
+def _written(figure: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    return SCORES[figure].written(value) if figure in SCORES else f"{value:.3f}"
+
+
+def _chart(study: Study, cells: Sequence[CellSummary], figure: str) -> None:
+    names = [axis.name for axis in study.varied]
+    setting = names[0]
+    if len(names) > 1:
+        setting = st.segmented_control(
+            "Over", names, default=names[0], required=True, key="study-over"
+        )
+    rows = []
+    for each in cells:
+        chosen = dict(each.cell.chosen)
+        value = chosen.pop(setting)
+        others = ", ".join(f"{name} {in_words(other)}" for name, other in chosen.items())
+        rows += [
+            {"value": value, "seed": seed, "figure": number, "group": others}
+            for seed, number in each.by_seed.items()
+        ]
+    (axis,) = (axis for axis in study.varied if axis.name == setting)
+    table = pd.DataFrame(rows, columns=list(views.COLUMNS))
+    if not axis.is_number:
+        table["value"] = table["value"].map(in_words)
+    panels.chart(
+        views.over_setting,
+        table,
+        setting,
+        title_of(figure),
+        values=axis.words,
+        is_number=axis.is_number,
+        key="study-chart",
+        height=320,
+        alt=f"{title_of(figure)} over {setting}, a dot for each seed",
+    )
+
+
+def _table(
+    study: Study,
+    found: Results,
+    cells: Sequence[CellSummary],
+    every: Sequence[Place],
+    figure: str,
+) -> None:
+    steady = {each.cell: each.median for each in found.of(summary.STABILITY)}
+    rows = [_row(each, every, figure, steady.get(each.cell)) for each in cells]
+    frame = pd.DataFrame(rows)
+    if not any(value is not None for value in steady.values()):
+        frame = frame.drop(columns="stability")
+    event: Any = st.dataframe(
+        frame,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        column_config={
+            "runs": st.column_config.TextColumn("Runs done", width="small"),
+            "median": st.column_config.TextColumn(f"{title_of(figure)}, median", width="small"),
+            "range": st.column_config.TextColumn("Least to greatest", width="small"),
+            "stability": st.column_config.NumberColumn(
+                "Stability", format="%.3f", width="small", help=plain(MEANINGS[summary.STABILITY])
+            ),
+        },
+        key=f"study-table-{hash(repr(study))}-{figure}",
+        alt=f"{title_of(figure)} of each combination of settings",
+    )
+    st.caption("Choose a row to open its runs.")
+    for i in event.selection.rows:
+        if i < len(cells):
+            _runs(cells[i].cell, every)
+
+
+def _row(
+    each: CellSummary, every: Sequence[Place], figure: str, stability: float | None
+) -> dict[str, Any]:
+    mine = [place for place in every if place.cell == each.cell]
+    n_done = sum(place.status == "done" for place in mine)
+    ends = each.range
+    return {
+        **{name: in_words(value) for name, value in each.cell.chosen},
+        "runs": f"{n_done} of {len(mine)}",
+        "median": _written(figure, each.median),
+        "range": " to ".join(_written(figure, end) for end in ends) if ends else "–",
+        "stability": stability,
+    }
+
+
+def _runs(cell: Cell, every: Sequence[Place]) -> None:
+    st.markdown(f"**{plain(str(cell) or 'All seeds')}**")
+    with st.container(horizontal=True):
+        for place in every:
+            if place.cell == cell and place.run is not None:
+                label = f"Seed {place.seed}: {place.status}"
+                nav.link("embedding", plain(label), "scatter_plot", run=place.run.id)
+
+
+def _best(found: Results, figure: str, cells: Sequence[CellSummary]) -> None:
+    """Which cell leads by the figure, and which by what needs no label."""
+    if _better(figure) == "neither":
+        return
+    leading = summary.best(cells, _better(figure))
+    if leading is None:
+        return
+    figures = in_a_sentence(figure)
+    leads = f"**{plain(str(leading.cell))}** leads with a median of"
+    told = [f"By {plain(figures)}, {leads} {_written(figure, leading.median)}."]
+    needs_labels = figure in SCORES and SCORES[figure].needs_labels
+    for criterion in CRITERIA:
+        other = summary.best(found.of(criterion))
+        if other is None or not needs_labels:
+            continue
+        its = next(each for each in cells if each.cell == other.cell)
+        told.append(
+            f"By {plain(in_a_sentence(criterion))}, which needs no label, it would be "
+            f"**{plain(str(other.cell))}** ({plain(figures)} "
+            f"{_written(figure, its.median)})."
+        )
+    if needs_labels:
+        told.append("Who chooses by labels has used them: the first figure is then too good.")
+    st.markdown(" ".join(told))
+
+
+def _pair(cells: Sequence[CellSummary]) -> None:
+    """Two cells compared seed by seed."""
+    known = [each for each in cells if each.by_seed]
+    if len(known) < 2:
+        return
+    words = [str(each.cell) for each in known]
+    first, second = st.columns(2)
+    with first:
+        one = st.selectbox("Compare", words, index=len(words) - 1, key="study-one")
+    with second:
+        other = st.selectbox("with", words, index=0, key="study-other")
+    pair = summary.paired(known[words.index(one)], known[words.index(other)])
+    if one == other or pair.range is None or pair.median is None:
+        st.caption("Choose two that have a seed in common.")
+        return
+    low, high = pair.range
+    n = len(pair.differences)
+    st.markdown(
+        f"With the same seed, **{plain(one)}** has more than **{plain(other)}** in "
+        f"{pair.in_favour} of {n} {'seeds' if n > 1 else 'seed'}: {pair.median:+.3f} in the median "
+        f"({low:+.3f} to {high:+.3f})."
+    )

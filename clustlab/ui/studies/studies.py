@@ -1,0 +1,199 @@
+"""Body of the page Studies: which there are, how far the chosen one is, and what it found."""
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from clustlab.runs.status import ACTIVE
+from clustlab.studies.carry_out import to_do
+from clustlab.studies.description import SEED, Axis, Study, in_words
+from clustlab.studies.state import MISSING, Place, counts, places
+from clustlab.studies.store import Studies
+from clustlab.ui import nav, session, state
+from clustlab.ui.markdown import plain
+from clustlab.ui.studies import findings
+from clustlab.ui.widgets import live
+from clustlab.ui.widgets.address_choice import select_in_address
+
+MOST_SEEDS = 100
+WORDS = {
+    "done": "done",
+    "running": "running",
+    "queued": "waiting",
+    "paused": "paused",
+    MISSING: "not started",
+    "set aside": "set aside",
+    "cancelled": "stopped",
+    "failed": "failed",
+    "lost": "lost",
+}
+
+
+def studies_page() -> None:
+    """The studies beside the runs, one of them in full."""
+    st.title("Studies", anchor=False)
+    kept = Studies(session.store())
+    every = kept.all()
+    for each in kept.unreadable():
+        st.warning(
+            f"The study {plain(repr(each.slug))} cannot be read: {plain(each.reason)} Its runs are "
+            "not touched.",
+            icon=":material/warning:",
+        )
+    if not every:
+        _nothing_yet()
+        return
+    chosen, new = st.columns([4, 1], vertical_alignment="bottom")
+    with chosen:
+        name = select_in_address(
+            "Study", state.STUDY, state.STUDY_IN_ADDRESS, [study.name for study in every]
+        )
+    with new:
+        nav.link("train", "Make another", "add")
+    study = next(study for study in every if study.name == name)
+    active = any(place.status in ACTIVE for place in places(study, session.store().runs()))
+    live.part("study", _study, [live.QUEUE] if active else [], "progress")(study)
+
+
+def _nothing_yet() -> None:
+    st.markdown(
+        "One run is an anecdote. A **study** trains the same settings with several seeds, or with "
+        "every value of a setting, and shows each seed as a dot, the median and the range: whether "
+        "a difference between two methods is larger than that between two seeds, which number of "
+        "clusters to take, and whether a setting matters."
+    )
+    st.markdown(
+        "On the page Train, fill in the form and open *Make a study of it*; on the command line:"
+    )
+    st.code(
+        'python -m clustlab study run "k of dec" --base dataset=digits method=dec preset=quick '
+        "--vary n_clusters=6..14 seed=0..2",
+        language=None,
+        wrap_lines=True,
+    )
+    if st.button("Open the form", type="primary", icon=":material/play_arrow:"):
+        nav.go("train")
+
+
+def _study(study: Study) -> None:
+    every = places(study, session.store().runs())
+    st.markdown(f"{plain(described(study))}.")
+    _progress(every)
+    _buttons(study, every)
+    findings.findings(study, every)
+
+
+def described(study: Study) -> str:
+    """What a study is, in words."""
+    base = study.base
+    varied = [f"{axis.name} {', '.join(axis.words)}" for axis in study.varied]
+    seeds = f"{len(study.seeds)} seeds" if len(study.seeds) > 1 else f"seed {study.seeds[0]}"
+    fixed = [
+        f"{name} {in_words(value)}" for name, value in (*base.data.items(), *base.settings.items())
+    ]
+    return "; ".join(
+        filter(
+            None,
+            (
+                f"{base.method} on {base.dataset}, preset {base.preset}",
+                ", ".join(fixed),
+                f"varied: {' and '.join(varied)}" if varied else "",
+                seeds,
+            ),
+        )
+    )
+
+
+def _progress(every: Sequence[Place]) -> None:
+    found = counts(every)
+    told = [f"{found[status]} {words}" for status, words in WORDS.items() if status in found]
+    st.progress(found.get("done", 0) / len(every), plain(", ".join(told)))
+    failed = next((place for place in every if place.status == "failed" and place.run), None)
+    if failed is not None and failed.run is not None:
+        st.error(
+            f"{plain(str(failed.cell))}, seed {failed.seed}: "
+            f"{plain(str(failed.run.progress.get('error') or 'it failed'))}",
+            icon=":material/error:",
+        )
+
+
+# -- what can be done ----------------------------------------------------------------------------
+def _buttons(study: Study, every: Sequence[Place]) -> None:
+    open_ones = [p for p in every if p.status not in ("done", *ACTIVE)]
+    at_work = [place for place in every if place.status in ACTIVE]
+    with st.container(horizontal=True, vertical_alignment="bottom", key="study-actions"):
+        begun = any(place.run for place in every)
+        _button(
+            f"{'Go on' if begun else 'Start'} ({len(open_ones)} left)"
+            if open_ones
+            else "All begun",
+            "play_arrow",
+            lambda: queue_all(study),
+            disabled=not open_ones,
+            type="primary",
+        )
+        _button(
+            "Set aside",
+            "pause",
+            lambda: _ask(at_work, "aside"),
+            disabled=not at_work,
+            help="Lets other runs train; 'Go on' continues where each run stood.",
+        )
+        _button("Stop", "stop", lambda: _ask(at_work, "cancel"), disabled=not at_work)
+        with st.popover("Seeds", icon=":material/casino:"):
+            number = st.number_input(
+                "Seeds in all", len(study.seeds), MOST_SEEDS, len(study.seeds), key="study-seeds"
+            )
+            _button(
+                "Add them",
+                "add",
+                lambda: _add_seeds(study, int(number)),
+                disabled=number <= len(study.seeds),
+            )
+        with st.popover("Delete", icon=":material/delete:"):
+            st.markdown("The study is forgotten. **Its runs stay**, on the page Runs.")
+            _button("Forget this study", "delete", lambda: _forget(study))
+
+
+def _button(
+    label: str,
+    icon: str,
+    action: Callable[[], object],
+    **options: object,
+) -> None:
+    st.button(
+        plain(label),
+        icon=f":material/{icon}:",
+        on_click=session.later(action),
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def queue_all(study: Study) -> None:
+    """Queue all runs of a study that are neither done nor at work, in their order."""
+    for place in to_do(study, session.store()):
+        if place.run is None:
+            session.queue(place.spec)
+        else:
+            session.resume(place.run)
+
+
+def _ask(at_work: Sequence[Place], word: str) -> None:
+    for place in reversed(at_work):  # those that wait first, or they would begin
+        if place.run is not None:
+            place.run.request(word)  # type: ignore[arg-type]
+
+
+def _add_seeds(study: Study, n: int) -> None:
+    known, seed = list(study.seeds), 0
+    while len(known) < n:
+        if seed not in known:
+            known.append(seed)
+        seed += 1
+    Studies(session.store()).keep(study.with_axes([Axis(SEED, tuple(known))]))
+
+
+def _forget(study: Study) -> None:
+    Studies(session.store()).delete(study.name)
+    state.STUDY.forget()
+    state.STUDY_IN_ADDRESS.set("")

@@ -1,0 +1,136 @@
+"""The page Studies, and the form that makes one."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from clustlab import app_folder
+from clustlab.runs.store import RunStore
+from clustlab.studies.carry_out import carry_out
+from clustlab.studies.description import Base, Study, axis_of
+from clustlab.studies.state import places
+from clustlab.studies.store import Studies
+from clustlab.studies.summary import results
+from clustlab.ui.studies import new_study
+
+SHELL = app_folder() / "clustlab" / "ui" / "shell.py"
+BASE = Base("digits", "kmeans", "quick", {"n_samples": 150}, {"n_init": 1, "max_iter": 3})
+
+
+@pytest.fixture
+def opened(store, monkeypatch):
+    """Open a page over the folder of runs."""
+    monkeypatch.setenv("CLUSTLAB_RUNS", str(store.root))
+    monkeypatch.setenv("CLUSTLAB_WARM_UP", "no")
+
+    def open_page(name, **query):
+        app = AppTest.from_file(str(SHELL), default_timeout=120)
+        for key, value in query.items():
+            app.query_params[key] = value
+        app.switch_page(str(app_folder() / "pages" / f"{name}.py"))
+        return app.run()
+
+    return open_page
+
+
+def study(*words, name="k of k-means"):
+    return Study(name, BASE, tuple(axis_of(word, BASE) for word in words))
+
+
+def test_without_a_study_the_page_says_what_one_is_and_where_to_make_it(opened):
+    app = opened("studies")
+    assert not app.exception
+    assert any("One run is an anecdote" in each.value for each in app.markdown)
+    assert [button.label for button in app.button] == ["Open the form"]
+
+
+def test_a_study_that_has_not_begun_can_be_started(store, opened):
+    Studies(store).keep(study("n_clusters=4,10", "seed=0..1"))
+    app = opened("studies")
+    assert not app.exception
+    assert "Start (4 left)" in [button.label for button in app.button]
+    assert any("as soon as the first one is done" in each.value for each in app.caption)
+
+
+def test_figures_are_those_of_the_summary(store, opened):
+    kept = Studies(store).keep(study("n_clusters=4,10", "seed=0..1"))
+    carry_out(kept, store, lambda _: None)
+    found = results(store, kept, places(kept, store.runs()))
+    app = opened("studies", study="k of k-means")
+    assert not app.exception
+    assert "All begun" in [button.label for button in app.button]
+    (table,) = app.dataframe
+    medians = [f"{each.median:.3f}" for each in found.of("acc")]
+    assert list(table.value["median"]) == medians
+    assert list(table.value["runs"]) == ["2 of 2"] * 2
+    words = " ".join(each.value for each in app.markdown)
+    assert f"n_clusters 10** leads with a median of {medians[1]}" in words
+    assert "in 2 of 2 seeds" in words
+
+
+def test_two_settings_are_drawn_over_either_of_them(store, opened):
+    kept = Studies(store).keep(study("n_clusters=4,10", "max_iter=1,3"))
+    carry_out(kept, store, lambda _: None)
+    app = opened("studies")
+    assert not app.exception
+    app.segmented_control(key="study-over").set_value("max_iter").run()
+    assert not app.exception
+
+
+def test_a_study_that_cannot_be_read_is_told_beside_the_others(store, opened):
+    Studies(store).keep(study("n_clusters=4"))
+    (store.root / "_studies" / "bad.json").write_text("{")
+    app = opened("studies")
+    assert not app.exception
+    assert any("'bad' cannot be read" in each.value for each in app.warning)
+    assert app.selectbox[0].options == ["k of k-means"]
+
+
+def test_seeds_are_added_on_the_page(store, opened):
+    Studies(store).keep(study("n_clusters=4", "seed=0..1"))
+    app = opened("studies")
+    app.number_input(key="study-seeds").set_value(4).run()
+    next(button for button in app.button if button.label == "Add them").click().run()
+    assert not app.exception
+    assert Studies(store).study("k of k-means").seeds == (0, 1, 2, 3)
+
+
+def test_a_study_is_forgotten_and_its_runs_stay(store, opened):
+    kept = Studies(store).keep(study("n_clusters=4"))
+    carry_out(kept, store, lambda _: None)
+    app = opened("studies")
+    next(button for button in app.button if button.label == "Forget this study").click().run()
+    assert not app.exception
+    assert Studies(store).all() == []
+    assert len(store.runs()) == 1
+
+
+def test_the_form_makes_a_study_of_what_it_says(store, opened, monkeypatch):
+    queued = []
+    monkeypatch.setattr(new_study, "queue_all", queued.append)
+    app = opened("train", dataset="digits", method="kmeans")
+    app.text_input(key="new-study").set_value("from the form").run()
+    app.selectbox(key="new-study-setting").set_value("n_clusters").run()
+    app.text_input(key="new-study-values").set_value("5..7").run()
+    assert not app.exception
+    app.button(key="start-study").click().run()
+    assert not app.exception
+    (made,) = Studies(store).all()
+    assert (made.name, made.seeds, len(made.cells)) == ("from the form", (0, 1, 2), 3)
+    assert [each.name for each in queued] == [made.name]
+
+
+def test_values_that_are_none_are_told_in_place(opened):
+    app = opened("train", dataset="digits", method="kmeans")
+    app.text_input(key="new-study").set_value("bad").run()
+    app.selectbox(key="new-study-setting").set_value("n_clusters").run()
+    app.text_input(key="new-study-values").set_value("1..3").run()
+    assert not app.exception
+    assert any("must lie in" in each.value for each in app.error)
+    assert app.button(key="start-study").disabled
+
+
+def test_a_name_is_taken_once(store, monkeypatch):
+    monkeypatch.setattr(new_study.session, "store", lambda: RunStore(store.root))
+    Studies(store).keep(study("n_clusters=4"))
+    with pytest.raises(new_study.ParameterError, match="already"):
+        new_study.begin(study("n_clusters=5"))
