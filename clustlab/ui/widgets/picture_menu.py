@@ -65,7 +65,7 @@ def _button(
     def made() -> bytes:
         shown = drawn(size) if callable(drawn) else drawn
         if reading is None:
-            return pictures.picture(shown, kind, size=size)
+            return pictures.picture(shown, kind, size=size, title="")
         words = {"title": _title(shown, name, title), "caption": _caption(reading)}
         return pictures.picture(shown, kind, size=size, **words)
 
