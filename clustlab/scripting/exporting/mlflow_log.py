@@ -18,7 +18,6 @@ from clustlab.params import in_words
 from clustlab.runs.identity import identity_of
 from clustlab.runs.labels import label_of
 from clustlab.runs.store import Run
-from clustlab.scripting import plot
 from clustlab.scripting.exporting.formats import export
 from clustlab.scripting.runs import OpenRun
 
@@ -168,7 +167,7 @@ def _figures(run: OpenRun) -> Iterator[tuple[str, float, int, int]]:
     scores = run.curves().set_index("step")
     for step, record in enumerate(list(run.stored.log)):
         own = {f"method.{name}": value for name, value in record["scalars"].items()}
-        ours: dict[str, Any] = scores.loc[step].to_dict() if step in scores.index else {}
+        ours: Mapping[Any, Any] = scores.loc[step].to_dict() if step in scores.index else {}
         moment = _milliseconds(created + (step if seconds is None else float(seconds[step])))
         for name, value in {**ours, **own}.items():
             if isinstance(value, int | float) and math.isfinite(value):
@@ -184,6 +183,8 @@ def _files(run: OpenRun, folder: Path, with_pictures: bool) -> Iterator[Path]:
         return
     yield export(run, "csv", folder / "items.csv").path
     if with_pictures:
+        from clustlab.scripting import plot
+
         yield plot.save(plot.embedding(run), folder / "embedding.png")
         yield plot.save(plot.clusters(run), folder / "clusters.png")
         if run.dataset.labels is not None:
