@@ -25,7 +25,7 @@ from clustlab.errors import (
     known_cause,
     storage_error,
 )
-from clustlab.params import build
+from clustlab.params import UNBALANCE, build
 from clustlab.runs.identity import changed_from_preset
 from clustlab.runs.liveness import claim
 from clustlab.runs.source import why_not_drawn
@@ -123,6 +123,9 @@ def _checked(store: RunStore, spec: RunSpec) -> RunSpec:
             "Choose another seed.",
         )
     choose_device(spec.device)
+    if isinstance(getattr(built[1], UNBALANCE, None), tuple) and built[1].is_ready():
+        # which says whether there is a share for each class: nobody else knows how many there are
+        library.load(store.root, spec.dataset, spec.dataset_params, spec.seed)
     excluded = _excluded(store, spec, getattr(built[0], "n_clusters", 2))
     return replace(  # a number that came as text is a number from here on
         spec,

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from clustlab import registry
+from clustlab.__main__ import main
 from clustlab.data import library, some_rows
 from clustlab.errors import ParameterError
 from clustlab.params import schema
@@ -64,6 +65,14 @@ def test_a_run_with_shares_of_classes_is_read_again_and_named_by_them(store):
     assert dict(identity_of(again).data)["unbalance"] == shares
     assert not differences(identity_of(run), identity_of(again))
     assert "shares that classes keep 1 : 1 : 1 : 1 : 1 : 1 : 1 : 1 : 1 : 0.25" in again.title
+
+
+def test_shares_of_other_classes_than_there_are_leave_no_run_behind(store, capsys):
+    words = ["train", "--dataset", "digits", "--method", "kmeans", "--preset", "quick"]
+    words += ["--data", "unbalance=1,0.5", "--runs", str(store.root)]
+    assert main(words) == 2
+    assert "2 shares, but 'digits' has 10 classes" in capsys.readouterr().err
+    assert store.runs() == []
 
 
 def test_every_labelled_set_can_be_unbalanced():
