@@ -120,7 +120,7 @@ def _show(store: RunStore, study: "Study") -> int:
                 "by_seed": dict(summary.by_seed),
             }
         mine = [place for place in every if place.cell == cell]
-        runs = {place.seed: place.run.id for place in mine if place.run}
+        runs = {place.seed: place.run.id for place in mine if place.run is not None}
         status = {place.seed: place.status for place in mine}
         cells.append({**dict(cell.chosen), "runs": runs, "status": status, "figures": figures})
     base = {**_described(study), "seeds": list(study.seeds)}

@@ -15,7 +15,7 @@ from clustlab.errors import ParameterError
 from clustlab.params import Param, build, check, schema
 from clustlab.runs.spec import RunSpec
 
-Value = str | int | float | bool | None
+Value = str | int | float | bool | tuple[float, ...] | None
 SEED, METHOD, DATASET, PRESET = "seed", "method", "dataset", "preset"
 OF_A_RUN = (SEED, METHOD, DATASET, PRESET)  # axes that are no setting of the method
 DATA = "data."  # before the name of a setting of the data
@@ -285,4 +285,6 @@ def in_words(value: Value) -> str:
         return "none"
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, tuple):  # commas stand between settings
+        return " : ".join(f"{share:g}" for share in value)
     return f"{value:g}" if isinstance(value, float) else str(value)

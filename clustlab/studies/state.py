@@ -28,7 +28,7 @@ class Place:
     @property
     def status(self) -> str:
         """Status of the run; `missing` without one."""
-        return self.run.status if self.run else MISSING
+        return MISSING if self.run is None else self.run.status  # one without a step is falsy
 
 
 def places(study: Study, runs: Iterable[Run]) -> list[Place]:

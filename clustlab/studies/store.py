@@ -88,7 +88,12 @@ class Studies:
     def _read(self, file: Path) -> Study:
         record = parsed(plain_files.content(self._folder, file.name), StudyRecord)
         axes = tuple(Axis(axis["name"], tuple(axis["values"])) for axis in record["axes"])
-        return Study(record["name"], Base(**record["base"]), axes, record["created"])
+        data = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in record["base"]["data"].items()
+        }
+        base = Base(**{**record["base"], "data": data})
+        return Study(record["name"], base, axes, record["created"])
 
     def study(self, name: str) -> Study:
         """Study of a name.

@@ -13,6 +13,9 @@ from clustlab.runs.labels import Label, set_label
 from clustlab.runs.store import queued_status, write_status
 from clustlab.scripting.exporting import mlflow_log
 from clustlab.scripting.runs import OpenRun
+from clustlab.studies.description import Base, Study, axis_of
+from clustlab.studies.store import Studies
+from clustlab.training.worker import new_run
 from tests.support import made_runs
 
 CLUSTERS = [0, 1, 2] * 4
@@ -54,6 +57,27 @@ def test_without_the_package_its_extra_is_named(run, monkeypatch, capsys):
     words = ["mlflow", run.id, "--to", "somewhere", "--runs", str(run.store.root)]
     assert main(words) == 2
     assert "clustlab[mlflow]" in capsys.readouterr().err
+
+
+def test_runs_of_a_study_that_are_done_are_logged_under_its_name(store, monkeypatch, capsys):
+    base = Base("digits", "kmeans", "quick", {"n_samples": 150}, {"n_init": 1, "max_iter": 2})
+    study = Studies(store).keep(Study("Two seeds", base, (axis_of("seed=0..2", base),)))
+    runs = [new_run(store, spec) for _, _, spec in study.specs()]
+    for run in runs[:2]:
+        write_status(run.path, {"status": "done"})
+    logged = []
+
+    def log(run, to, *, experiment, with_pictures):
+        logged.append((run.id, to, experiment, with_pictures))
+        return mlflow_log.Logged(run.id, "theirs", is_new=True)
+
+    monkeypatch.setattr(mlflow_log, "log", log)
+    words = ["mlflow", "--to", "here", "--no-pictures", "--runs", str(store.root)]
+    assert main([*words, "--study", "Two seeds"]) == 0
+    assert logged == [(run.id, "here", "Two seeds", False) for run in runs[:2]]
+    assert json.loads(capsys.readouterr().out)["experiment"] == "Two seeds"
+    assert main(words) == 2
+    assert "Name a run, or a study." in capsys.readouterr().err
 
 
 def test_a_run_at_work_is_not_logged(run):

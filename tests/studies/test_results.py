@@ -12,10 +12,11 @@ from clustlab.analysis import metrics
 from clustlab.errors import ParameterError
 from clustlab.studies import summary
 from clustlab.studies.carry_out import carry_out, to_do
-from clustlab.studies.description import Base, Cell, Study, axis_of
+from clustlab.studies.description import Base, Cell, Study, axis_of, in_words
 from clustlab.studies.state import counts, places
 from clustlab.studies.store import Studies
 from clustlab.studies.summary import CellSummary, best, paired
+from clustlab.training.worker import new_run
 
 BARE = ("--base", "dataset=digits", "method=kmeans")
 BASE = Base("digits", "kmeans", "quick", {"n_samples": 150}, {"n_init": 1, "max_iter": 3})
@@ -48,6 +49,23 @@ def test_what_is_there_is_not_trained_again(carried_out):
     other = of_words("n_clusters=10,4", "seed=1,0", name="the same from elsewhere")
     assert to_do(other, store) == []
     assert {run.id for run in store.runs()} == before
+
+
+def test_a_run_that_has_no_step_yet_is_not_missing(store):
+    study = Studies(store).keep(of_words("seed=0..1"))
+    new_run(store, next(study.specs())[2])
+    assert counts(places(study, store.runs())) == {"queued": 1, "missing": 1}
+
+
+def test_a_study_with_a_share_for_each_class_is_read_as_it_was_made(store, capsys):
+    words = ["study", "run", "rarer", *BARE, "data.unbalance=1,0.5", "--vary", "seed=0"]
+    words += ["--runs", str(store.root)]
+    for _ in range(2):  # what is read is the same base
+        assert main(words) == 1
+        assert "2 shares, but 'digits' has 10 classes" in capsys.readouterr().out
+    study = Studies(store).study("rarer")
+    assert study.base.data == {"unbalance": (1.0, 0.5)}
+    assert in_words(study.base.data["unbalance"]) == "1 : 0.5"
 
 
 def test_a_deleted_run_is_missing_and_only_it_is_trained_again(carried_out):

@@ -108,7 +108,7 @@ def _progress(every: Sequence[Place]) -> None:
     found = counts(every)
     told = [f"{found[status]} {words}" for status, words in WORDS.items() if status in found]
     st.progress(found.get("done", 0) / len(every), plain(", ".join(told)))
-    failed = next((place for place in every if place.status == "failed" and place.run), None)
+    failed = next((place for place in every if place.status == "failed"), None)
     if failed is not None and failed.run is not None:
         st.error(
             f"{plain(str(failed.cell))}, seed {failed.seed}: "
@@ -122,7 +122,7 @@ def _buttons(study: Study, every: Sequence[Place]) -> None:
     open_ones = [p for p in every if p.status not in ("done", *ACTIVE)]
     at_work = [place for place in every if place.status in ACTIVE]
     with st.container(horizontal=True, vertical_alignment="bottom", key="study-actions"):
-        begun = any(place.run for place in every)
+        begun = any(place.run is not None for place in every)
         _button(
             f"{'Go on' if begun else 'Start'} ({len(open_ones)} left)"
             if open_ones
