@@ -7,7 +7,7 @@ import dataclasses
 import json
 import time
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from clustlab.data import plain_files
 from clustlab.data.atomic import write_atomically
@@ -15,7 +15,7 @@ from clustlab.data.checked_json import Count, Moment, Name, Setting, Unreadable,
 from clustlab.errors import ClustlabError, ParameterError
 from clustlab.runs.baskets import slug_of
 from clustlab.runs.store import RunStore
-from clustlab.studies.description import Axis, Base, Study
+from clustlab.studies.description import Axis, Base, Study, Value
 
 SCHEMA = 1
 LONGEST = 60  # letters in a name
@@ -87,12 +87,12 @@ class Studies:
 
     def _read(self, file: Path) -> Study:
         record = parsed(plain_files.content(self._folder, file.name), StudyRecord)
-        axes = tuple(Axis(axis["name"], tuple(axis["values"])) for axis in record["axes"])
-        data = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in record["base"]["data"].items()
-        }
-        base = Base(**{**record["base"], "data": data})
+        axes = tuple(
+            Axis(axis["name"], tuple(map(_value, axis["values"]))) for axis in record["axes"]
+        )
+        given: Any = record["base"]
+        data = {name: _value(value) for name, value in given["data"].items()}
+        base = Base(**{**given, "data": data})
         return Study(record["name"], base, axes, record["created"])
 
     def study(self, name: str) -> Study:
@@ -135,6 +135,11 @@ class Studies:
 
     def _file(self, name: str) -> Path:
         return self._folder / f"{slug_of(checked_name(name))}.json"
+
+
+def _value(setting: Setting) -> Value:
+    """A setting as it was before it was written: JSON has lists only."""
+    return tuple(setting) if isinstance(setting, list) else setting
 
 
 def checked_name(name: str) -> str:
