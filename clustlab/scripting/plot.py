@@ -145,12 +145,12 @@ def save(
     caption: str = "",
     force: bool = False,
 ) -> Path:
-    """Write a chart as PNG, SVG or PDF, on a light ground and with its fonts, as `path` ends.
+    """Write a chart or image as PNG, SVG or PDF, on a light ground, with its fonts, as `path` ends.
 
     Parameters
     ----------
     chart : Chart or Image
-        Of this module or of your own; an image of pixels can be a PNG only, and stays as it is.
+        Of this module or of your own; an image without title and caption stays as it is in a PNG.
     size : str
         `column` is 86 mm wide, `page` 178 mm.
     title : str, optional
@@ -169,15 +169,16 @@ def save(
 
     target = Path(path)
     kind: Any = target.suffix.lower().lstrip(".")
+    if kind not in pictures.MIME:
+        raise ParameterError(
+            f"{target.name} does not end in PNG, SVG or PDF.", "Such as: figure.png."
+        )
     is_pixels = not hasattr(chart, "to_dict")
-    if kind not in (("png",) if is_pixels else pictures.MIME):
-        able = "PNG" if is_pixels else "PNG, SVG or PDF"
-        raise ParameterError(f"{target.name} does not end in {able}.", "Such as: figure.png.")
-    if is_pixels:
+    if is_pixels and kind == "png" and not (title or caption):
         content = sheets.png(np.asarray(chart))
     else:
-        spec = specification.vega_lite_spec(chart)  # type: ignore[arg-type]
-        content = pictures.picture(spec, kind, size=size, title=title, caption=caption)
+        drawn = np.asarray(chart) if is_pixels else specification.vega_lite_spec(chart)  # type: ignore[arg-type]
+        content = pictures.picture(drawn, kind, size=size, title=title, caption=caption)
     with new_file(target, force=force) as temporary:
         temporary.write_bytes(content)
     return target

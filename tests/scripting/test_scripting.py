@@ -196,9 +196,15 @@ def test_a_chart_is_saved_as_its_name_ends_and_over_nothing(dec, tmp_path):
     sheet = cl.plot.clusters(dec, across=3, tile=8)
     png = cl.plot.save(sheet, tmp_path / "a.png")
     assert (np.asarray(Image.open(png)) == np.asarray(sheet)).all()
+    told = cl.plot.save(
+        sheet, tmp_path / "sheet.svg", title="All", caption="A row each."
+    ).read_text()
+    assert 'width="178mm"' in told
+    assert all(f">{words}</text>" in told for words in ("All", "A row each."))
+    assert cl.plot.save(sheet, tmp_path / "sheet.pdf").read_bytes().startswith(b"%PDF")
     for thing, name, words in (
         (chart, "a.gif", "does not end in PNG, SVG or PDF"),
-        (sheet, "a.svg", "does not end in PNG"),
+        (sheet, "a.gif", "does not end in PNG, SVG or PDF"),
         (chart, "a.svg", "already"),
     ):
         with pytest.raises(ParameterError, match=words):
