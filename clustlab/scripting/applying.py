@@ -1,6 +1,5 @@
 """A stored run, applied to new images or vectors: their clusters, and which of them are strange."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from clustlab.analysis.lasting_clusters import followed_clusters
 from clustlab.data import feature_scales, library
 from clustlab.data.feature_scales import Change
 from clustlab.data.own_sets import OwnSet
+from clustlab.data.scratch import scratch
 from clustlab.errors import DataError, ParameterError
 from clustlab.explaining.able import why_not
 from clustlab.explaining.new_items import Judge
@@ -29,7 +29,11 @@ from clustlab.runs.source import why_not_drawn
 from clustlab.runs.store import Run, RunStore, step_missing
 from clustlab.types import Array, Dataset
 
-TOGETHER = 64 * 2**20  # bytes of vectors that are judged at once
+UNSURE = (
+    "How the images of the training set were brought to their size, and what became black and "
+    "white in them, is not known (any more): these are treated as an import does by itself."
+)
+TOGETHER = 16 * 2**20  # bytes of vectors that are judged at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,8 @@ class Application:
         chosen = self._like.choices(choices or Choices())
         with new_items.opened(source, chosen, self._like.columns, watch) as reading:
             self._like.check(reading)
-            yield Applied(reading, self._pieces(reading, all_probabilities))
+            told = replace(reading, facts=(*self._like.unsure, *reading.facts))
+            yield Applied(told, self._pieces(told, all_probabilities))
 
     def judged(self, items: Array) -> Judged:
         """What the run says of items (m, ...) in the form of its own, which are not changed."""
@@ -184,12 +189,18 @@ def _as_path(items: str | Path | Array | pd.DataFrame) -> Iterator[Path]:
     if isinstance(items, str | Path):
         yield Path(items)
         return
-    with tempfile.TemporaryDirectory(prefix="clustlab-") as folder:
+    with scratch() as folder:
         if isinstance(items, pd.DataFrame):
-            path = Path(folder) / "table.parquet"
-            items.to_parquet(path)
+            path = folder / "table.parquet"
+            try:
+                items.set_axis([str(name) for name in items.columns], axis=1).to_parquet(path)
+            except (ValueError, TypeError) as error:  # what pyarrow cannot store
+                raise ParameterError(
+                    f"The table cannot be read: {error}.",
+                    "Give columns of numbers or text, each with a name of its own.",
+                ) from error
         else:
-            path = Path(folder) / "array.npy"
+            path = folder / "array.npy"
             array = np.asarray(items)
             if array.dtype.kind not in "biuf":
                 raise ParameterError(
@@ -210,6 +221,7 @@ class _Like:
     columns: tuple[str, ...]  # of vectors, before they were changed
     width: int  # of vectors, before they were changed
     changes: tuple[Change, ...]
+    unsure: tuple[str, ...] = ()  # what is not known of the treatment, a sentence each
 
     def choices(self, choices: Choices) -> Choices:
         """Choices that give items the form of those of the run."""
@@ -261,7 +273,9 @@ def _like_training(run: Run, dataset: Dataset) -> _Like:
         kind = registry.dataset(run.spec.dataset)
         own = getattr(kind, "own", None) if registry.is_imported(kind) else None
     if dataset.is_image:
-        return _Like(dataset, own, (), 0, ())
+        installed = run.spec.dataset in registry.installed_datasets()
+        is_known = installed or (own is not None and own.treatment is not None)
+        return _Like(dataset, own, (), 0, (), () if is_known else (UNSURE,))
     settings = run.spec.dataset_params
     if not any(settings.get(name) for name in (STANDARDISE, WHITEN, UNIT_LENGTH)):
         return _Like(dataset, own, dataset.columns, dataset.items.shape[1], ())

@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from clustlab.data.own_about import Treatment
 from clustlab.data.own_sets import SetWriter
 from clustlab.errors import ParameterError
 from clustlab.types import Array, Labelling
+
+AS_IT_IS = Treatment("crop", "black", (("array", 0.0, 255.0),))  # of an array of pixels
 
 
 def import_data(
@@ -92,5 +95,10 @@ def _of_array(items: Array, title: str, labels: Array | str | None) -> str:
     kind: Any = "images" if is_image else "vectors"
     with SetWriter(kind, items.shape[1:]) as writer:
         writer.append(items if is_image else items.astype(np.float32))
-        own, _ = writer.finish(title, origin="an array", labellings=labellings)
+        own, _ = writer.finish(
+            title,
+            origin="an array",
+            labellings=labellings,
+            treatment=AS_IT_IS if is_image else None,
+        )
     return own.name

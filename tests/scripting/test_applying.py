@@ -12,7 +12,7 @@ from PIL import Image
 
 from clustlab import registry
 from clustlab.cli.command_line import main
-from clustlab.errors import DataError, ParameterError
+from clustlab.errors import ClustlabError, DataError, ParameterError
 from clustlab.explaining.new_items import USUAL, Judge
 from clustlab.explaining.scorers import can_score, load_scorer
 from clustlab.parts.inputs.sampling import drawn_rows
@@ -24,7 +24,7 @@ from clustlab.training.worker import execute, new_run
 from tests.methods.test_scorers import IMAGES, POINTS, trained
 from tests.support import made_runs
 from tests.support.odd_arrays import png, vectors
-from tests.support.own_data import vector_set
+from tests.support.own_data import image_set, vector_set
 
 SWITCHES = {"standardise": True, "whiten_columns": True, "unit_length": True}
 
@@ -407,6 +407,36 @@ def test_what_was_made_elsewhere_cannot_judge(tmp_path, data_folder, capsys):
     assert "made elsewhere" in err
 
 
-def test_an_array_of_text_is_refused(shared):
-    with pytest.raises(ParameterError, match="holds neither images nor vectors"):
-        shared("kmeans", "points").apply(np.array(["a", "b"]))
+@pytest.mark.parametrize(
+    ("items", "said"),
+    [
+        (np.array(["a", "b"]), "holds neither images nor vectors"),
+        (np.array([object()]), "holds neither images nor vectors"),
+        (np.float32(3), "array.npy"),
+        (np.zeros((0, 2)), "array.npy"),
+        (pd.DataFrame({"a": [1, "b", object()]}), "The table cannot be read"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "The table cannot be read"),
+        (pd.DataFrame(), "table.parquet"),
+    ],
+)
+def test_what_is_in_memory_is_refused_in_words(shared, data_folder, items, said):
+    with pytest.raises(ClustlabError, match=said):
+        shared("kmeans", "points").apply(items)
+    assert not list((data_folder / "imported").glob(".*"))
+
+
+def test_a_table_whose_columns_are_numbers_is_taken(shared, data_folder):
+    run = shared("kmeans", "points")
+    found = run.apply(pd.DataFrame(run.dataset.items[:9]))
+    assert found["raw_cluster"].tolist() == run.assignments(ids="raw")[:9].tolist()
+
+
+def test_what_is_not_known_of_an_import_is_said(tmp_path, data_folder, capsys):
+    images = made_runs.dataset(30).items
+    np.save(tmp_path / "a.npy", images)
+    words = [tmp_path / "a.npy", "-o", tmp_path / "a.csv", "--force"]
+    known = import_data(images, "Known", progress=False)
+    for name, is_unsure in ((known, False), (image_set(n=30).name, True)):  # as earlier versions
+        code, told, err = answered(capsys, run_on(tmp_path, name, n_clusters=3), *words)
+        assert (code, told["items"]) == (0, 30)
+        assert ("is not known (any more)" in err) == is_unsure
