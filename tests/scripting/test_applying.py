@@ -21,7 +21,7 @@ from clustlab.scripting.applying import Application
 from clustlab.scripting.data import import_data
 from clustlab.scripting.runs import open_run
 from clustlab.training.worker import execute, new_run
-from tests.methods.test_scorers import IMAGES, POINTS, trained
+from tests.methods.test_scorers import IMAGES, POINTS, SCORING, trained
 from tests.support import made_runs
 from tests.support.odd_arrays import png, vectors
 from tests.support.own_data import image_set, vector_set
@@ -95,6 +95,17 @@ def test_its_own_images_get_their_clusters_from_files_and_arrays(shared, method,
     view = run.view()
     meant = [view.class_name(view.class_of[c]) for c in view.clusters]
     assert files["stands_for"].tolist() == meant
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", SCORING)
+def test_every_method_that_can_gives_its_own_items_their_clusters(shared, method):
+    """At this size all items are one batch; larger sets are nearly so where BatchNorm uses it."""
+    run = shared(method)
+    table = run.apply(run.dataset.items)
+    assert table["raw_cluster"].tolist() == run.assignments(ids="raw").tolist()
+    assert table["is_strange"].mean() <= (100 - USUAL) / 100
+    assert ("probability" in table) == (run.probabilities() is not None)
 
 
 @pytest.mark.parametrize("method", ["kmeans", "imsat"])
