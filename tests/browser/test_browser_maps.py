@@ -203,3 +203,14 @@ def test_dots_glide_from_step_to_step_unless_motion_is_reduced(chromium, address
         assert frames <= 3  # colours, then places
     else:
         assert frames > 3
+
+
+def test_the_live_view_draws_every_item_and_what_is_drawn_around_is_selected(page, address, run):
+    page.goto(f"{address}/train?run={run.id}")
+    on(page, 1)
+    at, box = spots(page, run, 1)
+    columns, rows = at.round().astype(int).T
+    assert is_drawn(pixels(page))[rows, columns].mean() > 0.99
+    low, high = at[TRUE == 2].min(0) - 4, at[TRUE == 2].max(0) + 4
+    drag(page, box, [low, high])
+    see(page, "^Brushed: 1,000 items$")

@@ -1,6 +1,5 @@
 """The page Compare without a browser: what it says, what it starts, and where it leads."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +11,10 @@ from clustlab.ui import session
 from clustlab.ui.compare import agreement_tabs, compared_run, linked_maps
 from clustlab.ui.look import decision_regions
 from clustlab.ui.run.view import View
+from clustlab.ui.server.put_down import content_of
 from clustlab.views import regions
 from tests.support import made_runs
+from tests.support.maps import maps, places_of, scene_of
 from tests.ui.test_pages import trained, visit, words
 
 MOONS = ("kmeans", "spectral")
@@ -234,23 +235,24 @@ def test_an_item_is_told_from_every_run(runs, pair):
 
 
 # -- points in the plane -------------------------------------------------------------------------
-def in_panes(app):
-    """Panes of the linked maps."""
-    (chart,) = [c for c in app.get("vega_lite_chart") if "dotsA" in c.proto.spec]
-    return json.loads(chart.proto.spec)["concat"]
+def has_ground(app):
+    """Of each pane of the linked maps, whether regions lie beneath its dots."""
+    return [data["ground"] is not None for data in maps(app)]
 
 
 def test_points_in_the_plane_lie_before_the_regions_of_each_run(runs):
     kmeans, spectral = (trained(runs, m, "toy", n_clusters=2, n_init=1) for m in MOONS)
     app = visit("compare", runs=ids(kmeans, spectral))
     assert not app.error
-    for pane in in_panes(app):
-        assert [layer["mark"]["type"] for layer in pane["layer"][:2]] == ["image", "circle"]
+    assert has_ground(app) == [True, True]
+    one, other = (content_of(data["ground"]) for data in maps(app))
+    assert one.startswith(b"\x89PNG")
+    assert one != other
     assert "which cluster a new point would join" in words(app)
     (scored,) = [t for t in app.toggle if t.key == "scored-ground"]  # k-means can be asked
     scored.set_value(False).run()
     assert not app.exception, app.exception
-    assert in_panes(app)[0]["layer"][0]["mark"]["type"] == "image"
+    assert has_ground(app) == [True, True]
 
     app.slider(key="compare-slider-share").set_value(0).run()
     assert not app.exception, app.exception
@@ -258,13 +260,24 @@ def test_points_in_the_plane_lie_before_the_regions_of_each_run(runs):
 
     app.segmented_control(key="compare-map").set_value("embedding").run()
     assert not app.exception, app.exception
-    assert in_panes(app)[0]["layer"][0]["mark"]["type"] == "circle"
+    assert has_ground(app) == [False, False]
 
 
 def test_images_have_no_regions(runs, pair):
     app = visit("compare", runs=ids(*pair))
     assert "compare-map" not in [s.key for s in app.segmented_control]
-    assert all(pane["layer"][0]["mark"]["type"] == "circle" for pane in in_panes(app))
+    assert has_ground(app) == [False, False]
+
+
+def test_each_pane_draws_all_items_and_says_their_cluster_in_each_run(runs, pair):
+    app = visit("compare", runs=ids(*pair))
+    for data, run in zip(maps(app), pair, strict=True):
+        points = session.timeline(run).points(len(run) - 1)
+        shown = (places_of(data) / 65535 * 4 - 2).T * 1.15
+        np.testing.assert_allclose(shown, points, atol=1e-3)
+        titles = [column["title"] for column in scene_of(data)["columns"]]
+        assert titles == ["cluster in A", "cluster in B", "true class"]
+        assert data["group"] == "panes"
 
 
 # -- runs without some items -----------------------------------------------------------------------
@@ -364,9 +377,9 @@ def test_all_that_is_shown_of_a_side_is_of_the_shared_items(runs, family):
     assert first.has_others
     assert not other.has_others
     assert other.view is other.whole
-    table = linked_maps._table((first, other), in_plane=False)
+    table = linked_maps._dots(other, in_plane=False)
     assert table["index"].tolist() == kept.tolist()
-    assert table["xB"].tolist() == session.timeline(family[1]).points(1)[:, 0].tolist()
+    assert table["x"].tolist() == session.timeline(family[1]).points(1)[:, 0].tolist()
 
 
 def test_the_ground_of_a_run_without_the_items_at_the_rim_fits_the_plane_of_the_first(runs):

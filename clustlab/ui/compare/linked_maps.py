@@ -8,59 +8,107 @@ import pandas as pd
 import streamlit as st
 
 from clustlab.analysis import matching
-from clustlab.ui import session, state
-from clustlab.ui.compare.compared_run import Side, chart_key, select
-from clustlab.ui.look import decision_regions
-from clustlab.ui.markdown import plain
+from clustlab.types import Array
+from clustlab.ui import session
+from clustlab.ui.compare.compared_run import Side, select
+from clustlab.ui.look import decision_regions, embedding
+from clustlab.ui.maps import point_map
+from clustlab.ui.maps.point_map import PointMap
 from clustlab.ui.server.routes import item_url
-from clustlab.ui.widgets import available_width, keyboard_choice, panels
-from clustlab.views import panes, regions, theme
+from clustlab.ui.widgets import keyboard_choice, panels
+from clustlab.views import panes, regions, scatter
+from clustlab.views import point_map as views
+from clustlab.views.sheets import png
 
 KINDS = {"plane": "Plane", "embedding": "Embedding"}
+KEY = "panes"
+HEIGHT = "clamp(220px, 82cqi, 100vh - 420px)"  # by the width of a pane
 
 
 def linked_maps(sides: Sequence[Side]) -> None:
     """A pane for each run, in all of which a brush lights the same items."""
     with st.container(key="compare-panes"):
         in_plane, scored = _choices(sides)
-        first, letters = sides[0].view, [side.letter for side in sides]
-        table, key = _table(sides, in_plane), chart_key("panes")
+        tables = {side.letter: _dots(side, in_plane) for side in sides}
+        first = sides[0].whole
         square = (0.0, 0.0, first.timeline.extent())
-        drawing: tuple[Any, ...] = (panes.linked, table, letters)
-        options: dict[str, Any] = {"extent": square[2]}
         if in_plane:
-            key, square = f"{key}-plane", regions.square_of(sides[0].whole.dataset.items)
-            spots = [
-                matching.looked_up(decision_regions.clusters(s.whole, scored, square), s.ids)
-                for s in sides
-            ]
-            drawing, options = (regions.linked, table, letters, spots, square), {}
-        across = available_width.width("compare-room", panes.ENOUGH)
+            square = regions.square_of(first.dataset.items)
+        spots = [_spots(side, scored, square) if in_plane else None for side in sides]
         keyboard_choice.area(
-            "panes",
-            {a: (table[f"x{a}"].to_numpy(), table[f"y{a}"].to_numpy()) for a in letters},
+            KEY,
+            {letter: (at["x"].to_numpy(), at["y"].to_numpy()) for letter, at in tables.items()},
             square,
-            lambda a, x, y: _brushed(table, {f"x{a}": x, f"y{a}": y}),
-            key=key,
+            lambda letter, x, y: _selected(
+                scatter.brushed(tables[letter], x, y), "Brushed", letter
+            ),
         )
-        indices, _ = session.selection()
-        panels.chart(
-            *drawing,
-            selected=indices,
-            ids=np.unique(np.concatenate([side.ids for side in sides])),
-            image_url=item_url(first.run.id) if first.dataset.images is not None else None,
-            names=sides[0].whole.dataset.item_names,
-            room=across,
-            key=key,
-            on_select=lambda: _chosen(table, key),
-            select=["brush", "pick"],
-            width="content",
-            **options,
-        )
-        few = panes.kept(indices)
-        if len(few) < len(indices):
-            what = f"selected {first.dataset.noun}s"
-            st.caption(plain(theme.shown(len(few), len(indices), what)) + ".")
+        told = _columns(tables)
+        with st.container(horizontal=True, key="compare-maps", gap="small"):
+            for side, ground in zip(sides, spots, strict=True):
+                with st.container(key=f"pane-{side.letter}"):
+                    _pane(side, sides[0], tables[side.letter], square, told, ground)
+        _below(sides, tables, spots, square)
+
+
+def _pane(
+    side: Side,
+    first: Side,
+    table: pd.DataFrame,
+    square: views.Square,
+    told: Sequence[views.Column],
+    spots: Array | None,
+) -> None:
+    """The map of one run."""
+    has_images = first.view.dataset.images is not None
+    point_map.point_map(
+        PointMap(
+            table=table,
+            square=square,
+            title=side.letter,
+            label=f"{side.name}: {len(table):,} dots, coloured by cluster",
+            step=side.view.step,
+            selected=session.selection()[0],
+            picked=session.picked(),
+            ground=None if spots is None else png(regions.picture(spots)),
+            image_url=item_url(first.view.run.id) if has_images else None,
+            names=embedding.item_names(first.whole.run),
+            with_legend=False,
+            with_marks=table["cluster"].nunique() <= panes.MAX_RINGS,
+            columns=told,
+        ),
+        key=f"{KEY}-{side.letter}",
+        height=HEIGHT,
+        place=f"{side.view.run.id} {'embedding' if spots is None else 'plane'} compared",
+        on_select=lambda items, how: _selected(items, how, side.letter),
+        group=KEY,
+    )
+
+
+def _below(
+    sides: Sequence[Side],
+    tables: Mapping[str, pd.DataFrame],
+    spots: Sequence[Array | None],
+    square: views.Square,
+) -> None:
+    """How to read the maps, and the menu to save them."""
+    wide = panes.wide(
+        [table[["x", "y"]].to_numpy() for table in tables.values()],
+        [side.clusters for side in sides],
+        letters=list(tables),
+        items=sides[0].items,
+    )
+    drawing: tuple[Any, ...] = (panes.linked, wide, list(tables))
+    options: dict[str, Any] = {"extent": square[2]}
+    if grounds := [ground for ground in spots if ground is not None]:
+        drawing, options = (regions.linked, wide, list(tables), grounds, square), {}
+    panels.below_map(
+        *drawing,
+        selected=session.selection()[0],
+        ids=np.unique(np.concatenate([side.ids for side in sides])),
+        key=KEY,
+        **options,
+    )
 
 
 def _choices(sides: Sequence[Side]) -> tuple[bool, bool]:
@@ -82,28 +130,31 @@ def _choices(sides: Sequence[Side]) -> tuple[bool, bool]:
         return in_plane, in_plane and decision_regions.by_scores([side.whole for side in sides])
 
 
-def _table(sides: Sequence[Side], in_plane: bool) -> pd.DataFrame:
-    """Where all items lie and what is known of them, run by run."""
-    first = sides[0].view
-    return panes.wide(
-        [side.view.dataset.items if in_plane else side.points for side in sides],
-        [side.clusters for side in sides],
-        letters=[side.letter for side in sides],
-        labels=first.labels,
-        class_names=first.dataset.class_names,
-        items=sides[0].items,
+def _spots(side: Side, scored: bool, square: views.Square) -> Array:
+    """Common number of the cluster of each spot of the plane."""
+    return matching.looked_up(decision_regions.clusters(side.whole, scored, square), side.ids)
+
+
+def _dots(side: Side, in_plane: bool) -> pd.DataFrame:
+    """Where the shared items lie in a run, under their numbers on the page."""
+    table = scatter.dots(
+        side.view.dataset.items if in_plane else side.points,
+        side.clusters,
+        labels=side.view.labels,
+        class_names=side.view.dataset.class_names,
     )
+    return table.assign(index=side.items)
 
 
-def _brushed(table: pd.DataFrame, brush: Mapping[str, Sequence[float]]) -> None:
-    letter = next(iter(brush))[1:]
-    select("panes", panes.brushed(table, brush), f"Brushed in {letter}")
+def _columns(tables: Mapping[str, pd.DataFrame]) -> list[views.Column]:
+    """What is said of an item: its cluster in each run, and its class."""
+    told = {letter: views.columns(table) for letter, table in tables.items()}
+    named = [
+        views.Column(f"cluster in {letter}", own[0].numbers, own[0].words)
+        for letter, own in told.items()
+    ]
+    return [*named, *next(iter(told.values()))[1:]]
 
 
-def _chosen(table: pd.DataFrame, key: str) -> None:
-    """Take over what was brushed or clicked in one of the panes."""
-    brush, pick = state.marked(key, "brush") or {}, state.marked(key, "pick")
-    if len(brush) == 2:
-        _brushed(table, brush)
-    elif pick:
-        session.pick(int(pick[0]["index"]))
+def _selected(items: Array, how: str, letter: str) -> None:
+    select("panes", items, f"{how} in {letter}")

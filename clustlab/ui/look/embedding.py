@@ -1,7 +1,7 @@
 """Body of the page Embedding: every step as a map; brush or lasso it for the images."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -70,7 +70,7 @@ def embedding_page(view: View) -> None:
         else:
             table, extent = table_of(view, points), projections.extent(view.run, str(kind))
     with controls:
-        by_numbers(KEY, table, extent, KEY, label="Select by numbers")
+        by_numbers(KEY, table, extent)
     _map(view, table, str(colour_by), extent, str(kind))
     if kind != "plane":  # it says itself how to read it
         st.caption(plain(scatter.reading(str(kind), str(colour_by))))
@@ -149,32 +149,17 @@ def item_names(run: Run) -> bytes | None:
     return json.dumps(list(map(shortened, names))).encode() if len(names) else None
 
 
-def chooser(key: str, table: Any) -> Callable[[], None]:
-    """Action that takes over what was brushed or clicked in a chart of dots."""
-
-    def chosen() -> None:
-        brush, pick = state.marked(key, "brush") or {}, state.marked(key, "pick")
-        if brush.get("x") and brush.get("y"):
-            _brush(table, brush["x"], brush["y"])
-        elif pick:
-            session.pick(int(pick[0]["index"]))
-
-    return chosen
-
-
 def _brush(table: Any, x: Sequence[float], y: Sequence[float]) -> None:
     session.select(scatter.brushed(table, x, y), "Brushed")
 
 
-def by_numbers(name: str, table: Any, extent: float | None, key: str, **options: Any) -> None:
+def by_numbers(name: str, table: Any, extent: float | None) -> None:
     """Panel to select a rectangle of dots without a mouse."""
     keyboard_choice.area(
         name,
         {"": (table["x"].to_numpy(), table["y"].to_numpy())},
         scatter.square_of(table, extent),
         lambda _, x, y: _brush(table, x, y),
-        key=key,
-        **options,
     )
 
 

@@ -92,7 +92,12 @@ function create(element, { group }) {
       button("All", map.reset, { "aria-label": "Show all dots" }),
     ),
   );
-  element.replaceChildren(legend, el("div", { class: "frame" }, box, tools, tip), problem);
+  const title = el("b", {});
+  element.replaceChildren(
+    el("div", { class: "head" }, title, legend, tools),
+    el("div", { class: "frame" }, box, tip),
+    problem,
+  );
   box.addEventListener("keydown", (event) => event.key === "Escape" && onClear());
   setMode("box");
 
@@ -124,6 +129,7 @@ function create(element, { group }) {
 
   async function load(data, mine) {
     element.style.setProperty("--height", data.height);
+    title.textContent = data.title;
     const wanted = [data.scene, data.dots, data.codes, data.chosen, data.ground];
     const answers = await Promise.all(wanted.map((address) => fetched(address, onMissing)));
     if (mine !== turn) return; // a newer step has overtaken this one

@@ -71,6 +71,10 @@ class PointMap:
         Address of an item's image, with `{index}` in it.
     names : bytes, optional
         Names of all items as JSON.
+    title : str
+        Above it, if it is one of several.
+    columns : sequence of Column, optional
+        What is said of each dot; by default all that the table knows.
     """
 
     table: pd.DataFrame
@@ -85,7 +89,10 @@ class PointMap:
     ground: bytes | None = None
     image_url: str | None = None
     names: bytes | None = None
+    title: str = ""
     with_legend: bool = True
+    with_marks: bool = True
+    columns: Sequence[views.Column] | None = None
 
     def data(self) -> dict[str, Any]:
         """What is handed to the browser: addresses of all that is long."""
@@ -99,6 +106,7 @@ class PointMap:
             "chosen": _flags(items, self.selected),
             "ground": None if self.ground is None else address_of(self.ground),
             "image": self.image_url,
+            "title": self.title,
             "ringed": _place(items, self.picked),
         }
 
@@ -116,7 +124,9 @@ class PointMap:
             "counts": colours.counts,
             "highest": colours.highest if self.with_legend else 0,
             "has_legend": self.with_legend and 0 < len(colours.names) <= scatter.MAX_LEGEND,
-            "marks": views.marks(self.table, self.colour_by, self.centers, self.square),
+            "marks": views.marks(self.table, self.colour_by, self.centers, self.square)
+            if self.with_marks
+            else [],
             "wakes": views.wakes(self.trails, self.square),
             "items": None if is_all else address_of(items.astype(np.uint32).tobytes()),
             "item_names": None if self.names is None else address_of(self.names),
@@ -127,7 +137,7 @@ class PointMap:
                     "words": column.words,
                     "is_share": column.is_share,
                 }
-                for column in views.columns(self.table)
+                for column in self.columns or views.columns(self.table)
             ],
         }
 

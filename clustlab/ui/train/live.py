@@ -17,9 +17,12 @@ from clustlab.runs.store import Run
 from clustlab.types import ClassRule
 from clustlab.ui import nav, session
 from clustlab.ui.look import clusters, embedding, evaluate, inside, shifts
+from clustlab.ui.maps import point_map
+from clustlab.ui.maps.point_map import PointMap
 from clustlab.ui.markdown import plain
 from clustlab.ui.run import alarms, inspector, intervene, item_sheet, run_bar
 from clustlab.ui.run.view import View, view_of
+from clustlab.ui.server.routes import item_url
 from clustlab.ui.train import start_comparison
 from clustlab.ui.widgets import live, panels
 from clustlab.views import curves, matrices, scatter, sheets
@@ -27,6 +30,8 @@ from clustlab.views.theme import reading
 
 # Of the views in pixels, so that all four are in sight at 900, with the images of ten clusters.
 EMBEDDING, CONFUSION, SHIFTS = 240, 236, 160
+MAP = "live-embedding"
+TOOLS = 24  # pixels of the map's buttons
 ROW_IMAGES = 24  # of a cluster, where there is room
 ROWS = 10
 
@@ -148,23 +153,34 @@ def _ending(view: View) -> None:
 
 
 def _embedding(view: View) -> None:
-    table = scatter.dots(view.timeline.points(view.step), view.clusters)
-    key = session.chart_key("live-embedding")
+    table = embedding.table_of(view, view.timeline.points(view.step))
+    extent, indices = view.timeline.extent(), session.selection()[0]
     with st.container(key="head-embedding", horizontal=True, vertical_alignment="center"):
         tip = nav.with_terms(plain(reading(scatter.embedding)), "Embedding", "Projection", "PCA")
         st.markdown("**Embedding**", help=tip, width="content")
-        embedding.by_numbers("live-embedding", table, view.timeline.extent(), key)
-    panels.chart(
+        embedding.by_numbers(MAP, table, extent)
+    point_map.point_map(
+        PointMap(
+            table=table,
+            square=scatter.square_of(table, extent),
+            label=f"The embedding: {len(table):,} dots, coloured by cluster",
+            step=view.step,
+            selected=indices,
+            picked=session.picked(),
+            image_url=item_url(view.run.id) if view.dataset.images is not None else None,
+            names=embedding.item_names(view.run),
+            with_legend=False,
+        ),
+        key=MAP,
+        height=f"{EMBEDDING - TOOLS}px",
+        place=f"{view.run.id} pca",
+    )
+    panels.below_map(
         scatter.embedding,
         table,
-        selected=session.selection()[0],
-        names=view.dataset.item_names,
-        extent=view.timeline.extent(),
-        size=(400, EMBEDDING - 40),
-        key=key,
-        on_select=embedding.chooser(key, table),
-        select=["brush", "pick"],
-        height=EMBEDDING,
+        selected=indices,
+        extent=extent,
+        key=MAP,
         with_guide=False,
     )
 

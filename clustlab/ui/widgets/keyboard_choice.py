@@ -85,7 +85,7 @@ class Chooser:
 def forget_marks(key: str) -> None:
     """Take out of a chart what was marked in it by mouse, before something else is chosen."""
     chart = state.widget(key).get()
-    if chart and any(chart.get("selection", {}).values()):  # a map keeps none
+    if chart and any(chart["selection"].values()):
         session.clear_charts()
 
 
@@ -133,7 +133,6 @@ def area(
     square: tuple[float, float, float],
     choose: Callable[[str, Edges, Edges], None],
     *,
-    key: str,
     label: Markdown = "Select by numbers",
 ) -> None:
     """Small panel, folded away, that selects the dots in a rectangle given in numbers.
@@ -151,8 +150,6 @@ def area(
         Middle across, middle up and half the side of the square that is shown.
     choose : callable
         Takes the pane, and the lower and upper end across and up, as from a brush.
-    key : str
-        Of the chart as it is drawn now.
     label : str
         On the button that opens it.
     """
@@ -182,16 +179,13 @@ def area(
         x, y = places[pane]
         n = int((_within(x, edges[0]) & _within(y, edges[1])).sum())
 
-        def chosen() -> None:
-            forget_marks(key)
-            choose(str(pane), *edges)
-
         st.button(
             f"Select these {n:,}",
             icon=":material/select_all:",
             key=f"{name}-take",
             disabled=not n,
-            on_click=chosen,
+            on_click=choose,
+            args=(str(pane), *edges),
         )
 
 
