@@ -35,6 +35,12 @@ class Scorer:
     agreement: float  # share in [0, 1] of the items checked whose best score is their cluster
     n_checked: int
 
+    @property
+    def n_clusters(self) -> int:
+        """How many clusters are scored."""
+        with torch.no_grad():
+            return int(self.module(self.item(0)).shape[1])
+
     def item(self, index: int) -> Tensor:
         """One item of the run as a batch of one."""
         return self.inputs[np.array([index])]
@@ -67,17 +73,18 @@ def load_scorer(store: RunStore, run: Run, *, check: int | None = CHECKED) -> Sc
     last = run[step]
     inputs = Inputs(store.dataset(run).items, _device(run))
     method = cast(Scoring, build(registry.method(run.spec.method), run.spec.method_params))
+    rows = np.arange(len(inputs))
+    if check is not None and check < len(rows):
+        rows = np.linspace(0, len(rows) - 1, check).round().astype(np.int64)
     try:
         module: nn.Module = method.scorer(inputs, state, last).eval()
+        agreement = _agreement(module, inputs, last, rows)  # sizes within it may not fit, either
     except MISFITS as error:
         raise ClustlabError(
             f"What the run {run.id!r} has kept does not fit its method.",
             "Run it again: it may come from another version, or be damaged.",
         ) from error
-    rows = np.arange(len(inputs))
-    if check is not None and check < len(rows):
-        rows = np.linspace(0, len(rows) - 1, check).round().astype(np.int64)
-    return Scorer(module, inputs, step, _agreement(module, inputs, last, rows), len(rows))
+    return Scorer(module, inputs, step, agreement, len(rows))
 
 
 def _device(run: Run) -> torch.device:

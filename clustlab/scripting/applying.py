@@ -85,7 +85,7 @@ class Application:
                 "Leave the step out, or train for fewer steps.",
             )
         self._like = _like_training(run, self.dataset)
-        self._names = _ClusterNames(run, self.dataset, self.step)
+        self._names = _ClusterNames(run, self.dataset, self.step, self.scorer.n_clusters)
 
     @cached_property
     def judge(self) -> Judge:
@@ -295,11 +295,13 @@ def _like_training(run: Run, dataset: Dataset) -> _Like:
 class _ClusterNames:
     """Lasting numbers of the clusters of a step, and the classes that they stand for."""
 
-    def __init__(self, run: Run, dataset: Dataset, step: int) -> None:
+    def __init__(self, run: Run, dataset: Dataset, step: int, n_clusters: int) -> None:
         last = next((each for each in followed_clusters(run) if each.step == step), None)
         if last is None:
             raise step_missing(run, step)
-        self._lasting = np.append(last.mapping, -1)  # -1, the last, stands for no answer
+        # a step without centres says nothing of clusters that none of its items is in
+        more = last.n_ids + np.arange(max(0, n_clusters - len(last.mapping)))
+        self._lasting = np.concatenate([last.mapping, more, [-1]])  # the last stands for no answer
         self._classes: Array | None = None
         labels = dataset.labels
         if labels is not None:
@@ -308,7 +310,7 @@ class _ClusterNames:
             of = matching.classes_of(labels, last.lasting, last.n_ids, n_classes)
             called = [names[c] if 0 <= c < len(names) else f"class {c}" for c in of.tolist()]
             called = [name if c >= 0 else None for name, c in zip(called, of, strict=True)]
-            self._classes = np.array([*called, None], object)
+            self._classes = np.array([*called, *[None] * (len(more) + 1)], object)
 
     def columns(self, raw: Array) -> dict[str, Any]:
         """Columns on clusters (m,) int, raw, -1 for none."""

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from clustlab import registry
@@ -21,6 +22,7 @@ from clustlab.scripting.applying import Application
 from clustlab.scripting.data import import_data
 from clustlab.scripting.runs import open_run
 from clustlab.training.worker import execute, new_run
+from clustlab.training.writer import load_checkpoint
 from tests.methods.test_scorers import IMAGES, POINTS, SCORING, trained
 from tests.support import made_runs
 from tests.support.odd_arrays import png, vectors
@@ -392,6 +394,25 @@ def test_runs_that_cannot_judge_say_why_and_which_can(store, tmp_path, capsys):
         assert "These methods can: ae-kmeans, " in err
     run = open_run(made_runs.write(store, steps, data).id, store.root)
     assert "has kept no trained parts" in answered(capsys, run, tmp_path / "a.npy")[2]
+
+
+@pytest.mark.parametrize("shape", [(9, 64), (5, 3), (5,)])
+def test_kept_parts_of_another_size_do_no_harm(store, tmp_path, capsys, shape):
+    run = open_run(trained(store, "kmeans").id, store.root)
+    file = run.path / "checkpoint.pt"
+    state = load_checkpoint(file)
+    state["parts"]["centers"]["tensor"] = torch.rand(shape)
+    torch.save(state, file)
+    noise = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", noise)
+    code, told, err = answered(capsys, run, tmp_path / "a.npy", "-o", tmp_path / "a.csv")
+    if shape == (9, 64):  # more clusters than the step tells of
+        assert code == 0
+        assert max(map(int, told["clusters"])) >= 5
+        assert pd.read_csv(tmp_path / "a.csv")["stands_for"].isna().any()
+    else:
+        assert (code, told) == (2, None)
+        assert "does not fit its method" in err
 
 
 def test_a_scale_that_cannot_be_measured_any_more_is_told(tmp_path, data_folder):
