@@ -3,6 +3,7 @@
 import re
 import zipfile
 
+import pandas as pd
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
@@ -10,7 +11,7 @@ from sklearn.datasets import load_digits
 
 from clustlab.data import own_sets
 from clustlab.importing import job
-from tests.support.browser import TRAINING, see, settle
+from tests.support.browser import TRAINING, go, see, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -99,3 +100,14 @@ def test_images_are_imported_trained_on_and_found_by_the_names_of_their_files(
     see(page, "^A: IIC$")
     see(page, "^B: ")
     expect(page.get_by_test_id("stException")).to_have_count(0)
+
+    # Files that are given to the run as new ones are judged, and what comes out can be taken away.
+    go(page, "New items")
+    page.locator("input[type=file]").first.set_input_files(str(archive))
+    see(page, f"^{N} items, ")
+    see(page, "^1 is left out: ")
+    settle(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="All as csv").click()
+    table = pd.read_csv(download.value.path())
+    assert sorted(table["name"]) == sorted(own_sets.own_set("plates").item_names())
