@@ -32,10 +32,11 @@ class Judgement:
 class Judge:
     """A run that can be asked about new items.
 
-    The distance of an item is that to its 10th nearest item of the run, in the space in which the
-    method decides: of a code the code itself, of a classifier what goes into its last layer. It is
-    strange if the distance is larger than that of 99 of 100 items of the run, each of which is
-    compared with the others.
+    The distance of an item is that to its 10th nearest item of the run, in the features by which
+    the method decides: the pixels of k-means, the code of an autoencoder, what goes into the last
+    layer of a classifier; as they are before components are taken of them. It is strange if the
+    distance is larger than that of 99 of 100 items of the run, each of which is compared with the
+    others.
 
     Parameters
     ----------

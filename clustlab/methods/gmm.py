@@ -75,7 +75,7 @@ from clustlab.parts.clustering.mixture_start import (
     likeliest_start,
 )
 from clustlab.parts.hooks.interventions import OF_CENTERS, Offer, Wanted, changed_answers
-from clustlab.parts.hooks.scoring import AsRows, ScoringChain, kept, projected
+from clustlab.parts.hooks.scoring import AsRows, ScoringChain, before_components, kept, projected
 from clustlab.parts.inputs.components import Components, n_components, pca_cost
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
@@ -179,8 +179,9 @@ class GaussianMixture:
         encoder = nn.Sequential(AsRows())
         with torch.no_grad():
             encoder = projected(encoder, inputs, self.n_components)
-        judging = [Posterior(mixture).to(inputs.device)]
-        return ScoringChain(encoder, judging, gives_log_probabilities=True).eval()
+        seeing, reducing = before_components(encoder)
+        judging = (*reducing, Posterior(mixture).to(inputs.device))
+        return ScoringChain(seeing, judging, gives_log_probabilities=True).eval()
 
 
 class _Run:

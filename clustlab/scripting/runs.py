@@ -184,8 +184,8 @@ class OpenRun:
             items have names), `cluster` (lasting) and `raw_cluster`, -1 where there is no answer,
             `stands_for` (the class of the cluster, where there are labels), `probability` of the
             cluster in [0, 1] (where the method has any), `distance` to the 10th nearest item of
-            the run, 0 or more, in the space in which the method decides, and `is_strange`: whether
-            that is larger than for 99 of 100 items of the run among themselves.
+            the run, 0 or more, in the features by which the method decides, and `is_strange`:
+            whether that is larger than for 99 of 100 items of the run among themselves.
 
         Raises
         ------

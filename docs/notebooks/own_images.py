@@ -34,6 +34,16 @@ frame = run.frame()
 frame.groupby("cluster")["class"].value_counts().unstack(fill_value=0)
 
 # %% [markdown]
+# A run can be given images that it was not trained on, be they in an array, a folder or an archive.
+# Those that are farther from all that it knows than nearly all of its own are marked as strange:
+# pieces cut half a step aside are of the same kind, noise is not.
+
+# %%
+aside = [each[16 : 16 + 32, 16 : 16 + 32] for each in photographs]
+noise = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+run.apply(np.concatenate([aside, noise]))
+
+# %% [markdown]
 # The same images, clustered as an estimator of scikit-learn, and new ones asked about.
 
 # %%

@@ -2,7 +2,7 @@
 
 A scorer takes items as `Inputs` hands them out and returns one score per raw cluster, the higher
 the closer: log-probabilities, or negative squared distances to the centres. As a `ScoringChain` it
-also says where an item lies in the space in which the method decides. Nothing here draws a
+also gives the features of an item that the method decides by. Nothing here draws a
 random number, since another run may be training in the same process. Every ReLU is a module of
 its own, so that guided backpropagation can take hold of it.
 """
@@ -77,7 +77,7 @@ class ScoringChain(nn.Sequential):
     Parameters
     ----------
     seeing : iterable of Module
-        From items (b, *shape) to rows (b, d), in the space in which clusters are told apart.
+        From items (b, *shape) to rows (b, d), the features that clusters are told apart by.
     judging : iterable of Module
         From those rows to scores (b, k).
     gives_log_probabilities : bool
@@ -177,7 +177,18 @@ def nearest_center(encoder: nn.Module, centers: Tensor | Array) -> ScoringChain:
     layers = list(encoder) if isinstance(encoder, nn.Sequential) else [encoder]
     example = next(encoder.parameters(), None)
     center_rows = center_rows if example is None else center_rows.to(example.device)
-    return ScoringChain(layers, [Closeness(center_rows)]).eval()
+    seeing, reducing = before_components(layers)
+    return ScoringChain(seeing, [*reducing, Closeness(center_rows)]).eval()
+
+
+def before_components(layers: Iterable[nn.Module]) -> tuple[list[nn.Module], list[nn.Module]]:
+    """Layers before components are taken, and those from there on.
+
+    Components are those of the items of a run: what sets others apart from these lies beside them.
+    """
+    every = list(layers)
+    n = next((i for i, layer in enumerate(every) if isinstance(layer, Affine)), len(every))
+    return every[:n], every[n:]
 
 
 def projected(

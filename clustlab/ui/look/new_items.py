@@ -260,8 +260,9 @@ def _rule(application: "Application") -> str:
     said = f"Judged by step {application.step}."
     if judge.usual_distance is not None:
         said += (
-            f" Distance is that to the {judge.neighbour}th nearest item of the run, in the space "
-            f"in which the method decides. Beyond {judge.usual_distance:.3g} an item is strange: "
+            f" The distance of an item is that within which {judge.neighbour} items of the run "
+            "lie, in the features by which the method decides. Beyond "
+            f"{judge.usual_distance:.3g} an item is strange: "
             "99 of 100 items of the run are nearer to the others."
         )
     if application.scorer.agreement < 1:
