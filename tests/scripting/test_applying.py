@@ -198,7 +198,9 @@ def test_a_column_of_images_has_the_range_of_the_training_set(tmp_path, data_fol
 
 
 # -- what is told of each ------------------------------------------------------------------------
-@pytest.mark.parametrize("method", ["kmeans", pytest.param("ae-kmeans", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "method", ["kmeans", "gmm", pytest.param("ae-kmeans", marks=pytest.mark.slow)]
+)
 def test_strange_images_are_told_from_others_of_the_kind(shared, tmp_path, method):
     run = shared(method)
     if method == "ae-kmeans":  # has to learn something first
