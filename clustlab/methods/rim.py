@@ -223,7 +223,7 @@ class RIM:
                 learner = Learner(network, optimiser, inputs, self.batch_size)
                 learner.intervene(units(network, inputs, ctx), wanted, ctx)
 
-            def loss_of(scores: Tensor, index: Array) -> Tensor:
+            def loss_of(scores: Tensor, index: Tensor) -> Tensor:
                 ctx.at("weigh entropies")
                 return rim_loss(scores.softmax(1), network.weights(), self.weight_decay)
 

@@ -113,6 +113,25 @@ class Study:
         """The axes but for the seed."""
         return tuple(axis for axis in self.axes if axis.name != SEED)
 
+    def label(self, name: str) -> str:
+        """What an axis or setting is called within a sentence, such as "number of clusters"."""
+        if name in OF_A_RUN:
+            return {DATASET: "data set"}.get(name, name)
+        declared = {p.name: p for p in schema(registry.method(self.base.method))}
+        if name.startswith(DATA):
+            declared = {DATA + p.name: p for p in schema(registry.dataset(self.base.dataset))}
+        if name not in declared:  # of another method than that of the base
+            return name
+        label = declared[name].label
+        return label if label[1:2].isupper() else label[:1].lower() + label[1:]
+
+    def words(self, cell: Cell) -> str:
+        """The values of a cell for people, such as "number of clusters 8"."""
+        return ", ".join(
+            _titled(name, value) or f"{self.label(name)} {in_words(value)}"
+            for name, value in cell.chosen
+        )
+
     @property
     def cells(self) -> list[Cell]:
         """Every combination of the values; the last axis changes fastest."""
@@ -176,6 +195,13 @@ class Study:
         return () if any(axis.name == SEED for axis in self.axes) else (Axis(SEED, (0,)),)
 
 
+def _titled(name: str, value: Value) -> str:
+    """Title of a method or a data set; empty for what is neither."""
+    if name == METHOD:
+        return registry.method(str(value)).title
+    return registry.dataset(str(value)).title if name == DATASET else ""
+
+
 def _check(spec: RunSpec) -> None:
     """Refuse a run that could not be started; raises `ParameterError`."""
     method, dataset = registry.method(spec.method), registry.dataset(spec.dataset)
@@ -230,8 +256,8 @@ def base_of(words: Sequence[str]) -> Base:
             raise ParameterError(
                 f"The study lacks its {name}.", "For example: --base dataset=digits method=dec."
             )
-    plain = {name: given.pop(name) for name in (DATASET, METHOD, PRESET, "device") if name in given}
-    base = Base(**plain)
+    dataset, method = given.pop(DATASET), given.pop(METHOD)
+    base = Base(dataset, method, given.pop(PRESET, "standard"), device=given.pop("device", "auto"))
     if SEED in given:
         raise ParameterError("A study varies its seeds.", "Name them with --vary seed=0..4.")
     values = {name: check(_declared(name, base), text) for name, text in given.items()}

@@ -189,10 +189,8 @@ def lines(results: Results) -> list[seed_table.Line]:
             {name: in_words(value) for name, value in cell.chosen},
             tuple(scores),
             {
-                SCORES[key].short: [
-                    float(s[key]) for s in scores.values() if s.get(key) is not None
-                ]
-                for key in SCORES
+                score.short: [float(s[key] or 0) for s in scores.values() if s.get(key) is not None]
+                for key, score in SCORES.items()
             },
         )
         for cell in results.study.cells

@@ -57,13 +57,13 @@ def test_figures_are_those_of_the_summary(store, opened):
     found = results(store, kept, places(kept, store.runs()))
     app = opened("studies", study="k of k-means")
     assert not app.exception
-    assert "All begun" in [button.label for button in app.button]
+    assert not any("left)" in button.label for button in app.button)
     (table,) = app.dataframe
     medians = [f"{each.median:.3f}" for each in found.of("acc")]
     assert list(table.value["median"]) == medians
     assert list(table.value["runs"]) == ["2 of 2"] * 2
     words = " ".join(each.value for each in app.markdown)
-    assert f"n_clusters 10** leads with a median of {medians[1]}" in words
+    assert f"number of clusters 10** leads with a median of {medians[1]}" in words
     assert "in 2 of 2 seeds" in words
 
 

@@ -169,7 +169,7 @@ def _figures(run: OpenRun) -> Iterator[tuple[str, float, int, int]]:
         own = {f"method.{name}": value for name, value in record["scalars"].items()}
         ours: Mapping[Any, Any] = scores.loc[step].to_dict() if step in scores.index else {}
         moment = _milliseconds(created + (step if seconds is None else float(seconds[step])))
-        for name, value in {**ours, **own}.items():
+        for name, value in {**dict(ours), **own}.items():
             if isinstance(value, int | float) and math.isfinite(value):
                 yield name, float(value), moment, step
 

@@ -40,12 +40,16 @@ def findings(study: Study, every: Sequence[Place]) -> None:
     _table(study, found, cells, every, figure)
     if len(study.cells) > 1:
         _best(found, figure, cells)
-        _pair(cells)
+        _pair(study, cells)
 
 
 def title_of(figure: str) -> str:
     """What a score or a criterion is called."""
     return CRITERIA[figure] if figure in CRITERIA else SCORES[figure].title
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def in_a_sentence(figure: str) -> str:
@@ -74,13 +78,18 @@ def _chart(study: Study, cells: Sequence[CellSummary], figure: str) -> None:
     setting = names[0]
     if len(names) > 1:
         setting = st.segmented_control(
-            "Over", names, default=names[0], required=True, key="study-over"
+            "Over",
+            names,
+            format_func=lambda name: plain(_capital(study.label(name))),
+            default=names[0],
+            required=True,
+            key="study-over",
         )
     rows = []
     for each in cells:
         chosen = dict(each.cell.chosen)
         value = chosen.pop(setting)
-        others = ", ".join(f"{name} {in_words(other)}" for name, other in chosen.items())
+        others = study.words(Cell(tuple(chosen.items())))
         rows += [
             {"value": value, "seed": seed, "figure": number, "group": others}
             for seed, number in each.by_seed.items()
@@ -92,13 +101,13 @@ def _chart(study: Study, cells: Sequence[CellSummary], figure: str) -> None:
     panels.chart(
         views.over_setting,
         table,
-        setting,
+        _capital(study.label(setting)),
         title_of(figure),
         values=axis.words,
         is_number=axis.is_number,
         key="study-chart",
         height=320,
-        alt=f"{title_of(figure)} over {setting}, a dot for each seed",
+        alt=f"{title_of(figure)} over {study.label(setting)}, a dot for each seed",
     )
 
 
@@ -120,6 +129,10 @@ def _table(
         on_select="rerun",
         selection_mode="single-row",
         column_config={
+            **{
+                axis.name: st.column_config.TextColumn(plain(_capital(study.label(axis.name))))
+                for axis in study.varied
+            },
             "runs": st.column_config.TextColumn("Runs done", width="small"),
             "median": st.column_config.TextColumn(f"{title_of(figure)}, median", width="small"),
             "range": st.column_config.TextColumn("Least to greatest", width="small"),
@@ -133,7 +146,7 @@ def _table(
     st.caption("Choose a row to open its runs.")
     for i in event.selection.rows:
         if i < len(cells):
-            _runs(cells[i].cell, every)
+            _runs(study, cells[i].cell, every)
 
 
 def _row(
@@ -151,8 +164,8 @@ def _row(
     }
 
 
-def _runs(cell: Cell, every: Sequence[Place]) -> None:
-    st.markdown(f"**{plain(str(cell) or 'All seeds')}**")
+def _runs(study: Study, cell: Cell, every: Sequence[Place]) -> None:
+    st.markdown(f"**{plain(_capital(study.words(cell)) or 'All seeds')}**")
     with st.container(horizontal=True):
         for place in every:
             if place.cell == cell and place.run is not None:
@@ -168,7 +181,8 @@ def _best(found: Results, figure: str, cells: Sequence[CellSummary]) -> None:
     if leading is None:
         return
     figures = in_a_sentence(figure)
-    leads = f"**{plain(str(leading.cell))}** leads with a median of"
+    words = found.study.words
+    leads = f"**{plain(words(leading.cell))}** leads with a median of"
     told = [f"By {plain(figures)}, {leads} {_written(figure, leading.median)}."]
     needs_labels = figure in SCORES and SCORES[figure].needs_labels
     for criterion in CRITERIA:
@@ -178,7 +192,7 @@ def _best(found: Results, figure: str, cells: Sequence[CellSummary]) -> None:
         its = next(each for each in cells if each.cell == other.cell)
         told.append(
             f"By {plain(in_a_sentence(criterion))}, which needs no label, it would be "
-            f"**{plain(str(other.cell))}** ({plain(figures)} "
+            f"**{plain(words(other.cell))}** ({plain(figures)} "
             f"{_written(figure, its.median)})."
         )
     if needs_labels:
@@ -186,12 +200,12 @@ def _best(found: Results, figure: str, cells: Sequence[CellSummary]) -> None:
     st.markdown(" ".join(told))
 
 
-def _pair(cells: Sequence[CellSummary]) -> None:
+def _pair(study: Study, cells: Sequence[CellSummary]) -> None:
     """Two cells compared seed by seed."""
     known = [each for each in cells if each.by_seed]
     if len(known) < 2:
         return
-    words = [str(each.cell) for each in known]
+    words = [study.words(each.cell) for each in known]
     first, second = st.columns(2)
     with first:
         one = st.selectbox("Compare", words, index=len(words) - 1, key="study-one")

@@ -7,7 +7,7 @@ import streamlit as st
 
 from clustlab import registry
 from clustlab.errors import ClustlabError, ParameterError
-from clustlab.params import Param, in_words, schema
+from clustlab.params import Param, schema
 from clustlab.runs.identity import preset_of
 from clustlab.runs.spec import RunSpec
 from clustlab.studies.description import DATA, SEED, Axis, Base, Study, axis_of
@@ -18,6 +18,7 @@ from clustlab.ui.studies.studies import queue_all
 
 MOST_SEEDS = 100
 NOTHING = ""
+UNNAMED = "without a name"  # of a study that is still being described
 
 
 def make_study(spec: RunSpec, time_of_one: Callable[[], str]) -> None:
@@ -57,9 +58,9 @@ def make_study(spec: RunSpec, time_of_one: Callable[[], str]) -> None:
         if spec.excluded:
             st.caption("A study trains on all items, also those that the next run leaves out.")
         try:
-            study = study_of(name, base, int(n_seeds), setting, text)
+            study = study_of(name.strip() or UNNAMED, base, int(n_seeds), setting, text)
         except ClustlabError as error:
-            if name and (setting == NOTHING or text):
+            if setting == NOTHING or text:
                 session.show_error(error)
             study = None
         _start(study, time_of_one)
@@ -72,7 +73,8 @@ def _start(study: Study | None, time_of_one: Callable[[], str]) -> None:
     if st.button(
         f"Start the study ({n_runs} runs)" if study else "Start the study",
         icon=":material/play_arrow:",
-        disabled=study is None,
+        disabled=study is None or study.name == UNNAMED,
+        help="Give it a name first." if study and study.name == UNNAMED else None,
         key="start-study",
     ):
         try:
@@ -122,7 +124,7 @@ def base_of_form(spec: RunSpec) -> Base:
         for p in schema(method)
         if values[p.name] != usual.get(p.name, p.default)
     }
-    data = {n: in_words(v) if isinstance(v, tuple) else v for n, v in spec.dataset_params.items()}
+    data = dict(spec.dataset_params)
     return Base(spec.dataset, spec.method, preset, data, changed, spec.device)
 
 

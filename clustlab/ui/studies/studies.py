@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from clustlab import registry
 from clustlab.runs.status import ACTIVE
 from clustlab.studies.carry_out import to_do
-from clustlab.studies.description import SEED, Axis, Study, in_words
+from clustlab.studies.description import DATA, DATASET, METHOD, SEED, Axis, Study, in_words
 from clustlab.studies.state import MISSING, Place, counts, places
 from clustlab.studies.store import Studies
 from clustlab.ui import nav, session, state
@@ -78,40 +79,35 @@ def _nothing_yet() -> None:
 def _study(study: Study) -> None:
     every = places(study, session.store().runs())
     st.markdown(f"{plain(described(study))}.")
-    _progress(every)
+    _progress(study, every)
     _buttons(study, every)
     findings.findings(study, every)
 
 
 def described(study: Study) -> str:
     """What a study is, in words."""
-    base = study.base
-    varied = [f"{axis.name} {', '.join(axis.words)}" for axis in study.varied]
-    seeds = f"{len(study.seeds)} seeds" if len(study.seeds) > 1 else f"seed {study.seeds[0]}"
-    fixed = [
-        f"{name} {in_words(value)}" for name, value in (*base.data.items(), *base.settings.items())
+    base, names = study.base, {axis.name for axis in study.varied}
+    method = "" if METHOD in names else registry.method(base.method).title
+    dataset = "" if DATASET in names else registry.dataset(base.dataset).title
+    fixed = {**{DATA + name: value for name, value in base.data.items()}, **base.settings}
+    told = [
+        " on ".join(filter(None, (method, dataset))),
+        f"preset {base.preset}",
+        *(f"{study.label(name)} {in_words(value)}" for name, value in fixed.items()),
+        *(f"{study.label(axis.name)} from {', '.join(axis.words)}" for axis in study.varied),
+        f"{len(study.seeds)} seeds" if len(study.seeds) > 1 else f"seed {study.seeds[0]}",
     ]
-    return "; ".join(
-        filter(
-            None,
-            (
-                f"{base.method} on {base.dataset}, preset {base.preset}",
-                ", ".join(fixed),
-                f"varied: {' and '.join(varied)}" if varied else "",
-                seeds,
-            ),
-        )
-    )
+    return "; ".join(filter(None, told))
 
 
-def _progress(every: Sequence[Place]) -> None:
+def _progress(study: Study, every: Sequence[Place]) -> None:
     found = counts(every)
     told = [f"{found[status]} {words}" for status, words in WORDS.items() if status in found]
     st.progress(found.get("done", 0) / len(every), plain(", ".join(told)))
     failed = next((place for place in every if place.status == "failed"), None)
     if failed is not None and failed.run is not None:
         st.error(
-            f"{plain(str(failed.cell))}, seed {failed.seed}: "
+            f"{plain(study.words(failed.cell) or study.name)}, seed {failed.seed}: "
             f"{plain(str(failed.run.progress.get('error') or 'it failed'))}",
             icon=":material/error:",
         )
@@ -122,16 +118,14 @@ def _buttons(study: Study, every: Sequence[Place]) -> None:
     open_ones = [p for p in every if p.status not in ("done", *ACTIVE)]
     at_work = [place for place in every if place.status in ACTIVE]
     with st.container(horizontal=True, vertical_alignment="bottom", key="study-actions"):
-        begun = any(place.run is not None for place in every)
-        _button(
-            f"{'Go on' if begun else 'Start'} ({len(open_ones)} left)"
-            if open_ones
-            else "All begun",
-            "play_arrow",
-            lambda: queue_all(study),
-            disabled=not open_ones,
-            type="primary",
-        )
+        verb = "Go on" if any(place.run is not None for place in every) else "Start"
+        if open_ones:
+            _button(
+                f"{verb} ({len(open_ones)} left)",
+                "play_arrow",
+                lambda: queue_all(study),
+                type="primary",
+            )
         _button(
             "Set aside",
             "pause",
