@@ -189,8 +189,10 @@ def lines(results: Results) -> list[seed_table.Line]:
             {name: in_words(value) for name, value in cell.chosen},
             tuple(scores),
             {
-                score.short: [float(s[key] or 0) for s in scores.values() if s.get(key) is not None]
-                for key, score in SCORES.items()
+                SCORES[key].short: [
+                    float(value) for s in scores.values() if (value := s.get(key)) is not None
+                ]
+                for key in SCORES
             },
         )
         for cell in results.study.cells

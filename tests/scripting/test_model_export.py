@@ -142,6 +142,6 @@ def test_what_cannot_be_exported_says_why(runs, tmp_path, capsys):
     capsys.readouterr()
     other = runs("spectral", POINTS)
     assert main(["export-model", other.id, *words[2:-2], "--runs", str(run.store.root)]) == 2
-    assert "does not keep what is needed" in capsys.readouterr().err
+    assert "cannot judge a new item" in capsys.readouterr().err
     with pytest.raises(ParameterError, match="already"):
         export_model(run, tmp_path / "model")
