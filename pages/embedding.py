@@ -3,4 +3,4 @@
 from clustlab.ui.look import embedding
 from clustlab.ui.run import frame
 
-frame.run_page(embedding.embedding_page)
+frame.run_page(embedding.embedding_page, inspector="when chosen")

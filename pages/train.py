@@ -15,4 +15,4 @@ with right:
     if run is None or state.IS_FORM_OPEN.get():
         setup.preview(choice)
     else:
-        frame.run_page(live.four_views, with_inspector=False)
+        frame.run_page(live.four_views, inspector="none")

@@ -82,13 +82,15 @@ def dots(
     )
     if labels is not None:
         labels = np.asarray(labels, dtype=np.int64)
-        named = np.array([*theme.names(int(labels.max(initial=-1)) + 1, class_names), "unknown"])
+        names = [*theme.names(int(labels.max(initial=-1)) + 1, class_names), "unknown"]
+        named = np.array(names, dtype=object)  # copied a million times, texts would take longer
         table["class_id"] = labels
-        table["class"] = named[labels]
+        table["class"] = pd.Series(named[labels], dtype=object)
     if labels is not None and classes is not None:
         right = looked_up(table["cluster"].to_numpy(), classes) == labels
-        judged = np.where(table["cluster"] < 0, "noise", np.where(right, "right", "wrong"))
-        table["correct"] = np.where(labels < 0, "unknown", judged)
+        judged = np.where(table["cluster"] < 0, 2, np.where(right, 0, 1))
+        words = np.array(["right", "wrong", "noise", "unknown"], dtype=object)
+        table["correct"] = pd.Series(words[np.where(labels < 0, 3, judged)], dtype=object)
     if confidence is not None:
         table["confidence"] = np.asarray(confidence, dtype=np.float32)
     if changes is not None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from clustlab.analysis.timeline import ROOM
+from clustlab.analysis.timeline import Timeline
+from clustlab.ui.look.embedding import FURTHER
 from tests.support import made_runs
 from tests.support.browser import PATIENCE, SIZE, see, selected, settle, until
 
@@ -40,13 +41,14 @@ def opened(page, address, run, **query):
 
 def spots(page, run, step):
     """Where the dots of a step are drawn, (n, 2) in pixels of the map, before anybody zooms."""
-    from clustlab.analysis.timeline import Timeline
-
+    timeline = Timeline(run)
+    timeline.extend()
+    every = np.concatenate([timeline.points(i) for i in range(len(run))])
+    low, high = every.min(0), every.max(0)
     box = page.locator(".map").bounding_box()
-    points = Timeline(run).points(step)
-    side = min(box["width"], box["height"]) - 2 * RIM
-    middle = [box["width"] / 2, box["height"] / 2]
-    return points * [1, -1] * side / 2 / ROOM + middle, box
+    size = np.array([box["width"], box["height"]])
+    scale = ((size - 2 * RIM) / ((high - low) * FURTHER)).min()
+    return (timeline.points(step) - (low + high) / 2) * [1, -1] * scale + size / 2, box
 
 
 def pixels(page):
@@ -121,9 +123,13 @@ def test_what_is_drawn_around_is_selected_and_the_rest_is_grey(page, address, ru
     opened(page, address, run)
     at, box = spots(page, run, 1)
     before = bright(pixels(page))
+    page.locator(".map").evaluate("map => { window.before = map; }")
     low, high = at[TRUE == 2].min(0) - 5, at[TRUE == 2].max(0) + 5
     drag(page, box, [low, high])
     see(page, "^Brushed: ")
+    # The inspector takes its column now, and the map is the same one in less room.
+    until(page, lambda: page.locator(".map").bounding_box()["width"] < 0.7 * box["width"])
+    assert page.locator(".map").evaluate("map => window.before === map")
     assert selected(page) == ("Brushed", N // 3)
     until(page, lambda: 0 < bright(pixels(page)) < before / 2)
 

@@ -33,8 +33,8 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--js-flags=--lite-mode",  # what is drawn once is not worth being compiled well
 ]
+LIGHTLY = "--js-flags=--lite-mode"  # what is drawn once is not worth being compiled well
 
 
 def free_port():
@@ -109,11 +109,15 @@ class Watch:
 
 
 @contextlib.contextmanager
-def browser():
-    """Chromium: the system's if there is one, else the one that Playwright has fetched."""
+def browser(*, compiles=False):
+    """Chromium: the system's if there is one, else the one that Playwright has fetched.
+
+    It `compiles` scripts as for a user only where that is measured.
+    """
+    flags = FLAGS if compiles else [*FLAGS, LIGHTLY]
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path=path, args=flags)
         try:
             yield chromium
         finally:

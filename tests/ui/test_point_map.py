@@ -6,6 +6,7 @@ import streamlit as st
 from starlette.applications import Starlette
 
 from clustlab.ui import session
+from clustlab.ui.look import embedding
 from clustlab.ui.maps import point_map
 from clustlab.ui.server import map_scripts, put_down, routes
 from clustlab.ui.server.put_down import PutDown, address_of, content_of
@@ -161,3 +162,31 @@ def test_a_dot_opens_its_item_and_the_ground_clears_the_selection(told, in_sessi
 def test_items_that_are_not_all_have_their_numbers(told):
     items = np.frombuffer(content_of(scene_of(told)["items"]), np.uint32)
     assert items.tolist() == [4, 6, 9]
+
+
+def test_what_is_in_sight_holds_the_dots_of_every_step_and_little_more(run):
+    points = np.concatenate([session.timeline(run).points(step) for step in range(2)])
+    x, y, across, up = embedding.in_sight(run)
+    low, high = points.min(0), points.max(0)
+    assert (low >= [x - across, y - up]).mean() == 1
+    assert (high <= [x + across, y + up]).mean() == 1
+    assert 2 * across <= 1.2 * (high - low)[0]
+    frame = scene_of(maps(visit("embedding", run=run.id))[0])["frame"]
+    assert frame["width"] == pytest.approx(2 * across / (4 * 1.15))
+    assert frame["y"] == pytest.approx(0.5 + y / (4 * 1.15))
+
+
+def test_the_inspector_has_a_column_once_something_is_chosen(run):
+    app = visit("embedding", run=run.id)
+    assert "What happened at step 1" in words(app)
+    assert widest(app) > 0.99
+    app.session_state["picked"] = 3
+    app.run()
+    assert "Item 3" in words(app)
+    assert widest(app) == pytest.approx(0.6)
+
+
+def widest(app):
+    """Share of the width that the column of the map has."""
+    (weight,) = (column.weight for column in app.columns if maps(column))
+    return weight

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from clustlab.data.item_names import shortened
@@ -17,13 +18,15 @@ from clustlab.ui.markdown import plain
 from clustlab.ui.run.view import View
 from clustlab.ui.server.routes import item_url
 from clustlab.ui.widgets import keyboard_choice, panels
-from clustlab.views import regions, scatter
+from clustlab.views import regions, scatter, theme
 from clustlab.views.sheets import png
 
 KEY = "map"
-HEIGHT = "clamp(420px, 100vh - 345px, 1000px)"  # as much as is left of the window
+HEIGHT = "clamp(420px, 100vh - 400px, 1000px)"  # what happened at the step begins in sight
 COLOURED_BY = {name: title.lower() for name, title in scatter.COLOURINGS.items()}
 KINDS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE", "plane": "Plane"}
+FURTHER = 1.06  # times as far out as the dots that were looked at, so that others are in sight
+NARROWEST = 0.2  # of the extent
 TRAIL = 8  # steps back that the selection leaves a trail
 
 
@@ -114,6 +117,7 @@ def _map(view: View, table: Any, colour_by: str, extent: float | None, kind: str
             selected=indices,
             picked=session.picked(),
             trails=trails,
+            frame=in_sight(view.run) if kind == "pca" else None,
             ground=None if spots is None else png(regions.picture(spots)),
             image_url=item_url(view.run.id) if has_images else None,
             names=item_names(view.run),
@@ -135,6 +139,21 @@ def _map(view: View, table: Any, colour_by: str, extent: float | None, kind: str
         centers=centers,
         key=KEY,
     )
+
+
+@session.kept_per_run(maxsize=8, anew=session.n_followed)
+def in_sight(run: Run) -> point_map.Rectangle:
+    """Where nearly all points of each step lie, so that the map has no more room than they need."""
+    timeline = session.timeline(run)
+    few = theme.thin(len(timeline.points(0)))  # what lies furthest out would make all else small
+    points = [timeline.points(step)[few] for step in range(len(timeline))]
+    extent = timeline.extent()
+    low = np.min([at.min(0, initial=extent) for at in points], axis=0)
+    high = np.max([at.max(0, initial=-extent) for at in points], axis=0)
+    x, y = ((low + high) / 2).tolist()
+    half = np.clip(FURTHER * (high - low) / 2, NARROWEST * extent, extent)
+    across, up = half.tolist()
+    return x, y, across, up
 
 
 def _spots(view: View) -> Array:

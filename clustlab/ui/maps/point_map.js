@@ -146,7 +146,7 @@ function create(element, { group }) {
       map.paint(codes, scene.palette);
     }
     filter();
-    if (data.ground !== before.ground) map.lay(ground && { image: ground, ...scene.frame });
+    if (data.ground !== before.ground) map.lay(ground && { image: ground, ...scene.square });
     if (data.dots !== before.dots) setDots(new Uint16Array(answers[1]), !before.dots);
     if (isOther) map.lookAt(looks.get(data.name) ?? { ...scene.frame, zoom: 1 });
     if (data.chosen !== before.chosen || mask) setChosen(answers[3]);

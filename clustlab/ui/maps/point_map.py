@@ -27,7 +27,7 @@ KEYS = (
     "Plus and minus zoom, arrows move a map that is zoomed in, Enter selects what is in view, "
     "Escape clears."
 )
-SIDE = 1 / views.BEYOND  # of the square in sight, in what places are told of
+Rectangle = tuple[float, float, float, float]  # middle (x, y), half its width, half its height
 
 # Its script is asked for by its address, since Streamlit sends this one again with every step.
 _JS = """
@@ -73,6 +73,8 @@ class PointMap:
         Names of all items as JSON.
     title : str
         Above it, if it is one of several.
+    frame : four float, optional
+        What is sure to be in sight, if it is less than all of the square.
     columns : sequence of Column, optional
         What is said of each dot; by default all that the table knows.
     """
@@ -90,6 +92,7 @@ class PointMap:
     image_url: str | None = None
     names: bytes | None = None
     title: str = ""
+    frame: Rectangle | None = None
     with_legend: bool = True
     with_marks: bool = True
     columns: Sequence[views.Column] | None = None
@@ -113,12 +116,14 @@ class PointMap:
     def _scene(self, items: Array, colours: views.Colours) -> dict[str, Any]:
         """All but the dots: colours, marks, and what is said of dots."""
         is_all = len(items) == 0 or (items[0] == 0 and items[-1] == len(items) - 1)
+        x, y, half = self.square
         told = "" if not len(self.selected) else f" {len(self.selected):,} are selected."
         return {
             "n": len(items),
             "step": self.step,
             "label": f"{self.label}.{told} {KEYS}",
-            "frame": {"x": 0.5, "y": 0.5, "width": SIDE, "height": SIDE},
+            "square": self._told((x, y, half, half)),
+            "frame": self._told(self.frame or (x, y, half, half)),
             "palette": colours.palette,
             "names": colours.names,
             "counts": colours.counts,
@@ -139,6 +144,17 @@ class PointMap:
                 }
                 for column in self.columns or views.columns(self.table)
             ],
+        }
+
+    def _told(self, shown: Rectangle) -> dict[str, float]:
+        """A rectangle by its middle and its sides, as shares of what places are told of."""
+        (x, y, across, up), (middle, centre, half) = shown, self.square
+        whole = 2 * half * views.BEYOND
+        return {
+            "x": 0.5 + (x - middle) / whole,
+            "y": 0.5 + (y - centre) / whole,
+            "width": 2 * across / whole,
+            "height": 2 * up / whole,
         }
 
 

@@ -6,6 +6,7 @@ user moves the step, so that a step costs no rerun of the page.
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 import streamlit as st
 
@@ -13,7 +14,8 @@ from clustlab.runs.store import Run, step_missing
 from clustlab.types import ClassRule
 from clustlab.ui import nav, session, state
 from clustlab.ui.markdown import plain
-from clustlab.ui.run import inspector, run_bar, scrubber
+from clustlab.ui.run import run_bar, scrubber
+from clustlab.ui.run.inspector import inspector_panel, is_anything_chosen
 from clustlab.ui.run.view import View, chosen_step
 from clustlab.ui.widgets import live
 
@@ -21,12 +23,15 @@ Unselected = Callable[[], None]
 """Draws what a page shows in the inspector while nothing is selected."""
 Body = Callable[[View], Unselected | None]
 """Draws the main view of a page; returns what to show beside it, None for the story of the step."""
+Inspector = Literal["beside", "when chosen", "none"]
+"""Where the inspector stands: with "when chosen", below the main view while nothing is chosen."""
+BESIDE, ALONE = (3.0, 2.0), (1.0, 1e-6)  # widths of the main view and of what is beside it
 
 
 def run_page(
     body: Body,
     *,
-    with_inspector: bool = True,
+    inspector: Inspector = "beside",
     class_rule: ClassRule | None = None,
 ) -> None:
     """Draw the frame around a page's main view.
@@ -46,7 +51,7 @@ def run_page(
         "progress" if waits else "steps",
         run_every=scrubber.FRAME if state.IS_PLAYING.get() else None,
     )
-    views(run.id, body, with_inspector, waits, class_rule)
+    views(run.id, body, inspector, waits, class_rule)
 
 
 def no_run_yet() -> None:
@@ -64,7 +69,7 @@ def no_run_yet() -> None:
 def _ticking(
     run_id: str,
     body: Body,
-    with_inspector: bool,
+    inspector: Inspector,
     waited: bool,
     class_rule: ClassRule | None,
 ) -> None:
@@ -80,14 +85,16 @@ def _ticking(
     if view.timeline.is_missing(view.step):  # its clusters are those of the step before
         session.show_error(step_missing(run, view.step))
         return
-    if not with_inspector:
+    if inspector == "none":
         body(view)
         return
-    main, side = st.columns([3, 2], gap="medium")
+    is_alone = inspector == "when chosen" and not is_anything_chosen(view)
+    # always two columns, or the main view would be put in its place anew and lose the focus
+    main, side = st.columns(ALONE if is_alone else BESIDE, gap="medium")
     with main:
         unselected = body(view)
-    with side:
-        inspector.inspector_panel(view, unselected)
+    with main if is_alone else side:
+        inspector_panel(view, unselected)
 
 
 def _meanwhile(run: Run) -> None:

@@ -34,6 +34,12 @@ def inspector_panel(view: View, unselected: Callable[[], None] | None = None) ->
         _find(view)
 
 
+def is_anything_chosen(view: View) -> bool:
+    """Whether an item is open, or any is selected."""
+    chosen = [session.picked(), *session.selection()[0]]
+    return any(item is not None and item < len(view.clusters) for item in chosen)
+
+
 def _find(view: View) -> None:
     """A field that opens the item of a name, or selects those whose names are alike."""
 

@@ -167,6 +167,7 @@ def _embedding(view: View) -> None:
             step=view.step,
             selected=indices,
             picked=session.picked(),
+            frame=embedding.in_sight(view.run),
             image_url=item_url(view.run.id) if view.dataset.images is not None else None,
             names=embedding.item_names(view.run),
             with_legend=False,
