@@ -180,24 +180,23 @@ def _best(found: Results, figure: str, cells: Sequence[CellSummary]) -> None:
     leading = summary.best(cells, _better(figure))
     if leading is None:
         return
-    figures = in_a_sentence(figure)
-    words = found.study.words
-    leads = f"**{plain(words(leading.cell))}** leads with a median of"
-    told = [f"By {plain(figures)}, {leads} {_written(figure, leading.median)}."]
-    needs_labels = figure in SCORES and SCORES[figure].needs_labels
+    figures, words = in_a_sentence(figure), found.study.words
+    st.markdown(
+        f"By {plain(figures)}, **{plain(words(leading.cell))}** leads with a median of "
+        f"{plain(_written(figure, leading.median))}."
+    )
+    if figure not in SCORES or not SCORES[figure].needs_labels:
+        return
     for criterion in CRITERIA:
         other = summary.best(found.of(criterion))
-        if other is None or not needs_labels:
-            continue
-        its = next(each for each in cells if each.cell == other.cell)
-        told.append(
-            f"By {plain(in_a_sentence(criterion))}, which needs no label, it would be "
-            f"**{plain(words(other.cell))}** ({plain(figures)} "
-            f"{_written(figure, its.median)})."
-        )
-    if needs_labels:
-        told.append("Who chooses by labels has used them: the first figure is then too good.")
-    st.markdown(" ".join(told))
+        if other is not None:
+            its = next(each for each in cells if each.cell == other.cell)
+            st.markdown(
+                f"By {plain(in_a_sentence(criterion))}, which needs no label, it would be "
+                f"**{plain(words(other.cell))}** ({plain(figures)} "
+                f"{plain(_written(figure, its.median))})."
+            )
+    st.caption("Who chooses by labels has used them: the best figure is then too good.")
 
 
 def _pair(study: Study, cells: Sequence[CellSummary]) -> None:
