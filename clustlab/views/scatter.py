@@ -1,6 +1,5 @@
 """The embedding as dots, to brush a rectangle in and to click on."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -115,7 +114,6 @@ def embedding(
     centers: Array | None = None,
     selected: Sequence[int] | Array = (),
     trails: pd.DataFrame | None = None,
-    image_url: str | None = None,
     names: Sequence[str] = (),
     title: str = "",
     extent: float | None = None,
@@ -137,8 +135,6 @@ def embedding(
         Items to highlight; all others turn grey.
     trails : DataFrame, optional
         Past positions of some items, from `trails`.
-    image_url : str, optional
-        Address of an item's image for the hover, with `{index}` in it.
     names : (n,) str, optional
         Of all items, for the hover; only those of drawn dots are read.
     title : str
@@ -166,9 +162,6 @@ def embedding(
     layer.transform = charts.named("cluster")
     if "confidence" in sent:
         charts.write(layer, "confidence")
-    if image_url is not None:
-        before, after = (json.dumps(part) for part in image_url.split("{index}", 1))
-        layer = layer.transform_calculate(image=f"{before} + datum.index + {after}")
     roomy = size[0] >= ROOMY
     circles = (
         layer.mark_circle(size=22, aria=False)  # or each dot is described in words, unheard
@@ -178,7 +171,7 @@ def embedding(
             color=_colour(table, colour_by, roomy=roomy, dimmed=len(selected) > 0),
             opacity=opacity,
             size=alt.SizeValue(22, condition={"test": "datum.selected", "value": 60}),
-            tooltip=_tooltip(few, image_url is not None),
+            tooltip=_tooltip(few),
         )
         .add_params(brush, pick)
         .properties(name="dots", width=size[0], height=size[1])
@@ -268,7 +261,7 @@ def correctness(table: pd.DataFrame) -> dict[str, str]:
     return {**words, "unknown": theme.UNKNOWN}
 
 
-def _tooltip(table: pd.DataFrame, with_image: bool) -> list[alt.Tooltip]:
+def _tooltip(table: pd.DataFrame) -> list[alt.Tooltip]:
     fields = [alt.Tooltip("index:Q", title="item"), charts.cluster_tooltip()]
     if "name" in table:
         fields.insert(0, alt.Tooltip("name:N"))
@@ -278,8 +271,6 @@ def _tooltip(table: pd.DataFrame, with_image: bool) -> list[alt.Tooltip]:
         fields.append(charts.written_tooltip("confidence", "confidence"))
     if "changes" in table:
         fields.append(alt.Tooltip("changes:Q", title="label changes"))
-    if with_image:
-        fields.append(alt.Tooltip("image:N"))  # a field of this name is shown as a picture
     return fields
 
 

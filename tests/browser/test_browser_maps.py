@@ -220,3 +220,24 @@ def test_the_live_view_draws_every_item_and_what_is_drawn_around_is_selected(pag
     low, high = at[TRUE == 2].min(0) - 4, at[TRUE == 2].max(0) + 4
     drag(page, box, [low, high])
     see(page, "^Brushed: 1,000 items$")
+
+
+def test_what_the_server_has_not_kept_is_asked_for_again(chromium, address, run):
+    context = chromium.new_context(viewport=SIZE, reduced_motion="reduce")
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    refused = []
+
+    def refuse_the_first(route):
+        if len(refused) < 4:
+            refused.append(route.request.url)
+            route.fulfill(status=404)
+        else:
+            route.continue_()
+
+    page.route("**/api/put-down/*", refuse_the_first)
+    opened(page, address, run)
+    assert bright(pixels(page)) > 1000
+    assert len(refused) == 4
+    expect(page.locator(".problem")).to_be_empty()
+    context.close()

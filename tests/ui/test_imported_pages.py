@@ -29,7 +29,7 @@ from clustlab.ui.markdown import plain
 from clustlab.ui.run import item_sheet
 from clustlab.ui.run.view import chosen_step
 from clustlab.ui.server import routes
-from clustlab.views import panes, scatter
+from clustlab.views import scatter
 from tests.support import own_data
 from tests.support.asked import answer_to
 from tests.ui.test_pages import visit, words
@@ -172,8 +172,6 @@ def test_maps_carry_the_names_of_what_they_draw(of_images):
     assert {row["name"] for row in rows} == {shortened(name) for name in names}
     assert '"field": "name"' in json.dumps(chart["layer"][0]["encoding"]["tooltip"])
     assert json.loads(embedding.item_names(of_images)) == [shortened(name) for name in names]
-    wide = panes.wide([table[["x", "y"]].to_numpy()], [view.clusters])
-    assert '"field": "name"' in json.dumps(panes.linked(wide, ["A"], names=names).to_dict())
 
 
 def test_the_command_line_names_items(of_images, of_features):

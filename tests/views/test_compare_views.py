@@ -24,54 +24,26 @@ def table(n=2, count=N):
 
 # -- panes ---------------------------------------------------------------------------------------
 @pytest.mark.parametrize("n", [1, 2, 3])
-def test_each_run_has_a_pane_and_one_brush_serves_all(n):
+def test_each_run_has_a_pane(n):
     spec = panes.linked(table(n), list("ABC"[:n])).to_dict()
     assert [pane["title"]["text"] for pane in spec["concat"]] == list("ABC"[:n])
-    names = [pane["layer"][0]["name"] for pane in spec["concat"]]
-    found = {p["name"]: p for p in spec["params"]}
-    assert found["brush"]["views"] == found["pick"]["views"] == names
-    assert found["brush"]["select"]["encodings"] == ["x", "y"]
     for letter, pane in zip("ABC", spec["concat"], strict=False):
         dots = pane["layer"][0]["encoding"]
         assert (dots["x"]["field"], dots["y"]["field"]) == (f"x{letter}", f"y{letter}")
-        outside, unlit = dots["color"]["condition"]
-        assert outside["test"] == {"not": {"param": "brush"}}
-        assert outside["value"] == unlit["value"] == theme.GREY
+        unlit = dots["color"]["condition"]
+        assert (unlit["test"], unlit["value"]) == ("!datum.lit", theme.GREY)
         # one unit is as long on both axes
         x, y = (dots[axis]["scale"]["domain"][1] for axis in "xy")
         width, height = pane["width"], pane["height"]
         assert x / width == pytest.approx(y / height)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 4])
-@pytest.mark.parametrize("room", [320, 480, 640, 690])
-def test_panes_without_room_beside_each_other_stand_two_in_a_row(n, room):
-    columns, (width, height) = panes.layout(n, room)
-    assert columns == min(n, 2)
-    assert columns * width + (columns - 1) * panes.SPACE + panes.MARGIN <= room
-    assert height / width == pytest.approx(panes.UPRIGHT[n], abs=0.02)
-
-
 @pytest.mark.parametrize("n", [2, 3, 4])
-def test_panes_take_the_room_there_is(n):
-    sizes = [panes.layout(n, room) for room in (panes.IN_A_ROW, 950, panes.ENOUGH, 3000)]
-    assert [columns for columns, _ in sizes] == [n] * 4
-    widths = [width for _, (width, _) in sizes]
-    assert widths[0] < widths[1] < widths[2] == widths[3]
-    assert panes.ENOUGH - n <= n * widths[2] + (n - 1) * panes.SPACE + panes.MARGIN <= panes.ENOUGH
-    assert panes.layout(n) == sizes[2]
-    assert panes.layout(1) == (1, panes.layout(2)[1])  # not twice as large
-
-
-def test_fewer_columns_change_nothing_but_the_size():
-    table_of_three = table(3)
-    wide, narrow = (
-        panes.linked(table_of_three, list("ABC"), room=room).to_dict()
-        for room in (panes.ENOUGH, 480)
-    )
-    assert (wide["columns"], narrow["columns"]) == (3, 2)
-    assert narrow["concat"][2]["width"] == 225
-    assert wide["params"] == narrow["params"]
+def test_panes_take_all_of_the_width(n):
+    width, height = panes.size(n)
+    assert panes.ACROSS - n <= n * width + (n - 1) * panes.SPACE + panes.MARGIN <= panes.ACROSS
+    assert height / width == pytest.approx(panes.UPRIGHT[n], abs=0.02)
+    assert panes.size(1) == panes.size(2)  # not twice as large
 
 
 def test_a_colour_is_one_cluster_in_every_pane_and_at_every_step():
@@ -105,27 +77,6 @@ def test_a_large_selection_leaves_room_for_the_rest_in_grey():
     assert len(lit) == panes.MAX_DOTS
     assert len(panes.kept(chosen)) == 1000 <= sum(lit) < panes.MAX_DOTS
     assert panes.kept([5, 3]).tolist() == [5, 3]
-
-
-def test_a_brush_in_any_pane_finds_all_items_in_it():
-    frame = table()
-    found = panes.brushed(frame, {"xB": [0.5, 0.0], "yB": [-1, 1]})
-    x, y = POINTS[1].T
-    assert found.tolist() == np.flatnonzero((x >= 0) & (x <= 0.5) & (y >= -1) & (y <= 1)).tolist()
-    assert panes.brushed(frame, {}).tolist() == []
-
-
-def test_labels_and_images_are_named_on_hover():
-    frame = panes.wide(POINTS[:2], CLUSTERS[:2], labels=np.repeat([0, -1, 1], 20), class_names="ab")
-    spec = panes.linked(frame, ["A", "B"], image_url="/item/{index}.png").to_dict()
-    assert spec["transform"] == [
-        {"calculate": "datum.clusterA < 0 ? 'noise' : datum.clusterA", "as": "clusterA name"},
-        {"calculate": "datum.clusterB < 0 ? 'noise' : datum.clusterB", "as": "clusterB name"},
-        {"calculate": '"/item/" + datum.index + ".png"', "as": "image"},
-    ]
-    fields = [t["field"] for t in spec["concat"][0]["layer"][0]["encoding"]["tooltip"]]
-    assert fields == ["index", "class", "clusterA name", "clusterB name", "image"]
-    assert frame["class"].tolist()[::20] == ["a", "unknown", "b"]
 
 
 # -- matrices ------------------------------------------------------------------------------------
@@ -184,7 +135,6 @@ def test_items_of_a_part_keep_their_numbers_in_the_linked_maps():
     at = np.stack([np.linspace(-1, 1, n), np.zeros(n)], axis=1)
     items = np.arange(n) * 2 + 1
     table = panes.wide([at], [np.zeros(n, int)], letters="A", items=items)
-    assert panes.brushed(table, {"xA": (-1, -0.9999)}).tolist() == [1]
     chosen = [1, 3, 7999]
     drawn = panes._drawn(table, chosen)
     assert drawn.loc[drawn["lit"], "index"].tolist() == chosen

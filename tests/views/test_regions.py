@@ -91,15 +91,6 @@ def test_each_pane_has_the_ground_of_its_run_behind_its_dots():
         assert high_end - low_end == pytest.approx(2 * regions.square_of(POINTS)[2])
 
 
-def test_grounds_leave_brush_and_click_with_the_dots():
-    spec = linked([4, 7], [7, 5], selected=[1]).to_dict()
-    names = [pane["layer"][1]["name"] for pane in spec["concat"]]
-    assert [p["views"] for p in spec["params"]] == [names] * 2
-    assert all(name.startswith("dots") for name in names)
-    # a mark with a tooltip would catch clicks
-    assert all("tooltip" not in pane["layer"][0]["encoding"] for pane in spec["concat"])
-
-
 def test_another_step_changes_rows_only():
     one, other = (specification.vega_lite_spec(linked(*steps, ids=[4, 5, 7])) for steps in STEPS)
     assert {k: v for k, v in one.items() if k != "datasets"} == {

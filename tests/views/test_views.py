@@ -198,13 +198,6 @@ def test_centers_are_numbered_and_missing_ones_left_out():
     assert [row["color"] for row in rings] == [theme.colour(0), theme.colour(2)]
 
 
-def test_the_image_of_an_item_is_in_its_tooltip():
-    spec = scatter.embedding(full_table(), image_url="/api/item/a/{index}.png").to_dict()
-    *_, change = spec["layer"][0]["transform"]
-    assert change == {"as": "image", "calculate": '"/api/item/a/" + datum.index + ".png"'}
-    assert {"field": "image", "type": "nominal"} in spec["layer"][0]["encoding"]["tooltip"]
-
-
 def test_axes_have_equal_units():
     x, y = (axis.to_dict()["scale"] for axis in scatter.axes(full_table(), 5.0))
     assert x["domainMax"] == {"expr": "0.0 + 5.0 * width / min(width, height)"}
