@@ -3,4 +3,4 @@
 from clustlab.ui.look import new_items
 from clustlab.ui.run import frame
 
-frame.run_page(new_items.new_items_page, with_inspector=False)
+frame.run_page(new_items.new_items_page, inspector="none")
