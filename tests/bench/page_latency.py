@@ -20,6 +20,7 @@ from clustlab.training.writer import RunWriter
 from clustlab.types import Artefact, Dataset, Snapshot
 from tests.bench import in_page
 from tests.bench.harness import report
+from tests.bench.map_frames import MAPS
 from tests.support.browser import browser, server
 
 K, WIDTH = 10, 10
@@ -37,8 +38,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         store = RunStore(folder)
         made = made_up(store, args.items, args.steps)
-        with browser() as chromium, contextlib.ExitStack() as running:
-            page = chromium.new_page(viewport={"width": 1440, "height": 900})
+        with browser(compiles=True) as chromium, contextlib.ExitStack() as running:
+            page = chromium.new_page(
+                viewport={"width": 1440, "height": 900},
+                reduced_motion="reduce",  # dots glide to their places for 300 ms
+            )
             started = time.perf_counter()
             address = running.enter_context(server(store.root))
             page.set_default_timeout(30_000)
@@ -108,6 +112,7 @@ def measured(page, address: str, args: argparse.Namespace) -> dict[str, float]:
         slider.focus()
         words = f"Step {last - 1 - i} of"
         there = f"document.querySelector('{WORDS}')?.textContent.startsWith('{words}')"
+        there += f" && {MAPS}.every((map) => map.dataset.step === '{last - 1 - i}')"
         times.append(in_page.seconds(page, lambda: page.keyboard.press("ArrowLeft"), there))
     return in_page.summary(times, "step ms")
 

@@ -57,6 +57,29 @@ def both_colours(page):
     return [drawn(page, pane) for pane in (0, 1)]
 
 
+def assert_pointing_at_an_item_shows_it_in_both(page):
+    """Go across the first pane until a dot is under the pointer: it gets a ring in the second."""
+
+    def inked():
+        return (
+            pane_of(page, 1)
+            .locator(".map-over")
+            .evaluate(
+                """canvas => canvas.getContext("2d")
+          .getImageData(0, 0, canvas.width, canvas.height).data.filter(part => part).length"""
+            )
+        )
+
+    none, box = inked(), pane_of(page, 0).bounding_box()
+    for share in np.linspace(0.05, 0.95, 40):
+        page.mouse.move(box["x"] + share * box["width"], box["y"] + 0.7 * box["height"])
+        if int(pane_of(page, 0).get_attribute("data-hovered") or -1) >= 0:
+            break
+    until(page, lambda: inked() > none)
+    page.mouse.move(0, 0)
+    until(page, lambda: inked() == none)
+
+
 def brush(page, pane):
     """Drag over the upper left quarter of a pane; again if a redraw of the page swallowed it."""
     heard = page.get_by_text(re.compile(f"^Brushed in {'ABC'[pane]}: ")).first
@@ -83,6 +106,7 @@ def test_two_runs_are_compared_as_a_user_would(page, address, runs):
     pane_of(page, 1).wait_for()
     until(page, lambda: min(bright for bright, _ in both_colours(page)) > 0.005)
     before = steady(page, lambda: both_colours(page))
+    assert_pointing_at_an_item_shows_it_in_both(page)
 
     # A brush in the second pane lights the same images in both, the others stay in sight in grey.
     brush(page, 1)
