@@ -92,6 +92,7 @@ def test_seeds_are_added_on_the_page(store, opened):
     next(button for button in app.button if button.label == "Add them").click().run()
     assert not app.exception
     assert Studies(store).study("k of k-means").seeds == (0, 1, 2, 3)
+    assert "Start (4 left)" in [button.label for button in app.button]
 
 
 def test_a_study_is_forgotten_and_its_runs_stay(store, opened):

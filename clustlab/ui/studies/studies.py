@@ -53,7 +53,7 @@ def studies_page() -> None:
         nav.link("train", "Make another", "add")
     study = next(study for study in every if study.name == name)
     active = any(place.status in ACTIVE for place in places(study, session.store().runs()))
-    live.part("study", _study, [live.QUEUE] if active else [], "progress")(study)
+    live.part("study", _study, [live.QUEUE] if active else [], "progress")(name, is_followed=active)
 
 
 def _nothing_yet() -> None:
@@ -76,8 +76,14 @@ def _nothing_yet() -> None:
         nav.go("train")
 
 
-def _study(study: Study) -> None:
+def _study(name: str, *, is_followed: bool) -> None:
+    kept = Studies(session.store())
+    if not kept.is_there(name):  # forgotten by a button of this part
+        st.rerun()
+    study = kept.study(name)  # read anew, since a button may have added seeds
     every = places(study, session.store().runs())
+    if not is_followed and any(place.status in ACTIVE for place in every):
+        st.rerun()  # a button has started them, and this part alone was drawn again
     st.markdown(f"{plain(described(study))}.")
     _progress(study, every)
     _buttons(study, every)
