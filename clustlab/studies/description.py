@@ -42,11 +42,6 @@ class Axis:
         """Whether all values are numbers, and so lie on a scale."""
         return all(type(value) in (int, float) for value in self.values)
 
-    @property
-    def words(self) -> list[str]:
-        """The values as they are shown."""
-        return list(map(in_words, self.values))
-
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -124,6 +119,10 @@ class Study:
             return name
         label = declared[name].label
         return label if label[1:2].isupper() else label[:1].lower() + label[1:]
+
+    def value_words(self, name: str, value: Value) -> str:
+        """A value of an axis or setting as people call it, such as the title of a method."""
+        return _titled(name, value) or in_words(value)
 
     def words(self, cell: Cell) -> str:
         """The values of a cell for people, such as "number of clusters 8"."""

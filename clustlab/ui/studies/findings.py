@@ -8,7 +8,7 @@ import streamlit as st
 
 from clustlab.analysis.score_catalogue import SCORES
 from clustlab.studies import summary
-from clustlab.studies.description import Cell, Study, in_words
+from clustlab.studies.description import Cell, Study
 from clustlab.studies.state import Place
 from clustlab.studies.summary import CRITERIA, MEANINGS, CellSummary, Results
 from clustlab.ui import nav, session, state
@@ -75,35 +75,35 @@ def _written(figure: str, value: float | None) -> str:
 
 def _chart(study: Study, cells: Sequence[CellSummary], figure: str) -> None:
     names = [axis.name for axis in study.varied]
-    setting = names[0]
+    # over numbers first, where a line shows most
+    setting = next((axis.name for axis in study.varied if axis.is_number), names[0])
     if len(names) > 1:
         setting = st.segmented_control(
             "Over",
             names,
             format_func=lambda name: plain(_capital(study.label(name))),
-            default=names[0],
+            default=setting,
             required=True,
             key="study-over",
         )
+    (axis,) = (axis for axis in study.varied if axis.name == setting)
     rows = []
     for each in cells:
-        chosen = dict(each.cell.chosen)
-        value = chosen.pop(setting)
-        others = study.words(Cell(tuple(chosen.items())))
+        others = dict(each.cell.chosen)
+        value = others.pop(setting)
+        shown = value if axis.is_number else study.value_words(setting, value)
+        group = study.words(Cell(tuple(others.items())))
         rows += [
-            {"value": value, "seed": seed, "figure": number, "group": others}
+            {"value": shown, "seed": seed, "figure": number, "group": group}
             for seed, number in each.by_seed.items()
         ]
-    (axis,) = (axis for axis in study.varied if axis.name == setting)
     table = pd.DataFrame(rows, columns=list(views.COLUMNS))
-    if not axis.is_number:
-        table["value"] = table["value"].map(in_words)
     panels.chart(
         views.over_setting,
         table,
         _capital(study.label(setting)),
         title_of(figure),
-        values=axis.words,
+        values=list(dict.fromkeys(table["value"].astype(str))),
         is_number=axis.is_number,
         key="study-chart",
         height=320,
@@ -119,7 +119,7 @@ def _table(
     figure: str,
 ) -> None:
     steady = {each.cell: each.median for each in found.of(summary.STABILITY)}
-    rows = [_row(each, every, figure, steady.get(each.cell)) for each in cells]
+    rows = [_row(study, each, every, figure, steady.get(each.cell)) for each in cells]
     frame = pd.DataFrame(rows)
     if not any(value is not None for value in steady.values()):
         frame = frame.drop(columns="stability")
@@ -150,13 +150,17 @@ def _table(
 
 
 def _row(
-    each: CellSummary, every: Sequence[Place], figure: str, stability: float | None
+    study: Study,
+    each: CellSummary,
+    every: Sequence[Place],
+    figure: str,
+    stability: float | None,
 ) -> dict[str, Any]:
     mine = [place for place in every if place.cell == each.cell]
     n_done = sum(place.status == "done" for place in mine)
     ends = each.range
     return {
-        **{name: in_words(value) for name, value in each.cell.chosen},
+        **{name: study.value_words(name, value) for name, value in each.cell.chosen},
         "runs": f"{n_done} of {len(mine)}",
         "median": _written(figure, each.median),
         "range": " to ".join(_written(figure, end) for end in ends) if ends else "–",

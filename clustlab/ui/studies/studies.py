@@ -100,10 +100,14 @@ def described(study: Study) -> str:
         " on ".join(filter(None, (method, dataset))),
         f"preset {base.preset}",
         *(f"{study.label(name)} {in_words(value)}" for name, value in fixed.items()),
-        *(f"{study.label(axis.name)} from {', '.join(axis.words)}" for axis in study.varied),
+        *(f"{study.label(axis.name)} from {_listed(study, axis)}" for axis in study.varied),
         f"{len(study.seeds)} seeds" if len(study.seeds) > 1 else f"seed {study.seeds[0]}",
     ]
     return "; ".join(filter(None, told))
+
+
+def _listed(study: Study, axis: Axis) -> str:
+    return ", ".join(study.value_words(axis.name, value) for value in axis.values)
 
 
 def _progress(study: Study, every: Sequence[Place]) -> None:

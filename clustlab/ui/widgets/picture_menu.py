@@ -60,13 +60,14 @@ def _button(
     from clustlab.views import pictures
 
     seen = state.DRAWN.get()
-    where = seen.file if seen else "clustlab"
+    where, about = (seen.file, seen.title) if seen else ("clustlab", "")
 
     def made() -> bytes:
         shown = drawn(size) if callable(drawn) else drawn
         if reading is None:
             return pictures.picture(shown, kind, size=size, title="")
-        words = {"title": _title(shown, name, title), "caption": _caption(reading)}
+        own = _title(shown, name, title)
+        words = {"title": f"{own}. {about}" if about else own, "caption": _caption(reading)}
         return pictures.picture(shown, kind, size=size, **words)
 
     st.download_button(
@@ -80,13 +81,11 @@ def _button(
 
 
 def _title(shown: Array | Chart, name: str, given: str) -> str:
-    """The title that a chart has, else what it shows; with the run and step in view."""
+    """The title that a chart has, else what it shows."""
     from clustlab.views import pictures
 
     own = given or (pictures.title_of(shown) if isinstance(shown, Mapping) else "")
-    own = own or name.replace("-", " ").capitalize()
-    seen = state.DRAWN.get()
-    return f"{own}. {seen.title}" if seen else own
+    return own or name.replace("-", " ").capitalize()
 
 
 def _caption(reading: str) -> str:
