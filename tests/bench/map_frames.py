@@ -120,7 +120,7 @@ def main() -> int:
     parser.add_argument("--size", type=int, nargs=2, default=[1440, 900])
     args = parser.parse_args()
     rows = []
-    with tempfile.TemporaryDirectory() as folder, browser(compiles=True) as chromium:
+    with tempfile.TemporaryDirectory() as folder, browser() as chromium:
         store = RunStore(Path(folder))
         width, height = args.size
         for n in args.items:

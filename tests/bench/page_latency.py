@@ -38,7 +38,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         store = RunStore(folder)
         made = made_up(store, args.items, args.steps)
-        with browser(compiles=True) as chromium, contextlib.ExitStack() as running:
+        with browser() as chromium, contextlib.ExitStack() as running:
             page = chromium.new_page(
                 viewport={"width": 1440, "height": 900},
                 reduced_motion="reduce",  # dots glide to their places for 300 ms

@@ -34,7 +34,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-LIGHTLY = "--js-flags=--lite-mode"  # what is drawn once is not worth being compiled well
 
 
 def free_port():
@@ -109,15 +108,11 @@ class Watch:
 
 
 @contextlib.contextmanager
-def browser(*, compiles=False):
-    """Chromium: the system's if there is one, else the one that Playwright has fetched.
-
-    It `compiles` scripts as for a user only where that is measured.
-    """
-    flags = FLAGS if compiles else [*FLAGS, LIGHTLY]
+def browser():
+    """Chromium: the system's if there is one, else the one that Playwright has fetched."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=flags)
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         try:
             yield chromium
         finally:
