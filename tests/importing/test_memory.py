@@ -136,3 +136,17 @@ def test_an_import_needs_no_more_memory_than_its_preview_has_told(tmp_path, kind
     most = float((tmp_path / "told").read_text())
     assert 100 < most < 500
     took(lambda: sources.bring_in(path, "Told", Choices(), silent), most)
+
+
+def test_names_of_rows_read_before_are_not_remembered(tmp_path):
+    path, n = tmp_path / "named.parquet", 40_000
+    with pq.ParquetWriter(path, pa.schema([("name", pa.string())]), use_dictionary=False) as file:
+        for first in range(0, 6 * n, n):
+            names = [f"item {i}" for i in range(first, first + n)]
+            file.write_table(pa.table({"name": names}), row_group_size=n)
+    table = tables.opened(path)
+    with table._opened() as file:
+        batches = list(table._batches(file, 5000))
+    assert sum(map(len, batches)) == 6 * n
+    known = [len(batch.column(0).dictionary) for batch in batches]
+    assert max(known) <= 2 * n  # two row groups are read in one go
