@@ -96,11 +96,13 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def fake(monkeypatch):
+def fake(monkeypatch, tmp_path):
     """Make the fake method the only one; returns a maker of its specs, small by default."""
     from tests.support import fakes
 
     fakes.install(monkeypatch.setattr)
+    # what commands remember of methods goes by the code alone, which is that of the true ones
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def spec(*, seed=0, n=40, continues=None, device="auto", **params):
         return RunSpec(
