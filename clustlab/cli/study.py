@@ -122,7 +122,8 @@ def _show(store: RunStore, study: "Study") -> int:
         mine = [place for place in every if place.cell == cell]
         runs = {place.seed: place.run.id for place in mine if place.run is not None}
         status = {place.seed: place.status for place in mine}
-        cells.append({**dict(cell.chosen), "runs": runs, "status": status, "figures": figures})
+        about = {"stability": found.stability.get(cell), "figures": figures}
+        cells.append({**dict(cell.chosen), "runs": runs, "status": status, **about})
     base = {**_described(study), "seeds": list(study.seeds)}
     return print_answer({**base, "status": dict(counts(every)), "cells": cells})
 

@@ -7,6 +7,7 @@ import itertools
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 import pandas as pd
@@ -20,19 +21,15 @@ from clustlab.runs.store import Run, RunStore
 from clustlab.studies.description import Cell, Study, Value, in_words
 from clustlab.studies.state import Place, scores_of
 
-SILHOUETTE, STABILITY = "silhouette", "stability"
-CRITERIA = {
-    SILHOUETTE: "Silhouette",
-    STABILITY: "Stability",
-}  # that need no label, and their titles
-MEANINGS = {
-    SILHOUETTE: "How much nearer items are to their own cluster than to the next, in the space of "
-    "each run. Spaces of different methods or sizes cannot be compared.",
-    STABILITY: "Mean adjusted Rand index between the clusters of all pairs of seeds over the same "
-    "items: near 1, every seed finds the same clusters.",
-}
-
-
+SILHOUETTE = "silhouette"
+ABOUT_SILHOUETTE = (
+    "How much nearer items are to their own cluster than to the next, in the space of each run. "
+    "Runs can be compared by it only where they share one space."
+)
+ABOUT_STABILITY = (
+    "Mean adjusted Rand index between the clusters of all pairs of seeds over the same items: near "
+    "1, every seed finds the same clusters."
+)
 DIGITS = 5  # of figures for files and JSON
 
 
@@ -87,13 +84,14 @@ class Results:
 
     study: Study
     scores: Mapping[Cell, Mapping[int, Scores]]  # by cell and seed
-    criteria: Mapping[str, Mapping[Cell, Mapping[int, float]]]  # of `CRITERIA`; stability by seed 0
+    silhouettes: Mapping[Cell, Mapping[int, float]]  # by cell and seed, where they are defined
+    stability: Mapping[Cell, float]  # of cells with two seeds over the same items
+    is_one_space: bool  # whether runs of one seed have the same embedding, whatever their cell
 
     def of(self, figure: str) -> list[CellSummary]:
-        """A score or a criterion of every cell, in the order of the cells."""
-        if figure in CRITERIA:
-            known = self.criteria[figure]
-            return [CellSummary(cell, known.get(cell, {})) for cell in self.study.cells]
+        """A score or the silhouette of every cell, in the order of the cells."""
+        if figure == SILHOUETTE:
+            return [CellSummary(c, self.silhouettes.get(c, {})) for c in self.study.cells]
         return [
             CellSummary(
                 cell,
@@ -107,16 +105,30 @@ class Results:
         ]
 
     def figures(self) -> list[str]:
-        """Scores and criteria that at least one cell has, those with labels first."""
-        known = [*LABELLED, *(key for key in SCORES if key not in LABELLED), *CRITERIA]
+        """Figures that a cell has: scores with labels, the silhouette, and the others."""
+        known = [*LABELLED, SILHOUETTE, *(key for key in SCORES if key not in LABELLED)]
         return [figure for figure in known if any(each.by_seed for each in self.of(figure))]
+
+    def choices_without_labels(self) -> dict[str, Cell]:
+        """The cell that each criterion would choose which needs no label, by its title.
+
+        Silhouettes say nothing of which is better where each run has a space of its own.
+        """
+        found: dict[str, Cell] = {}
+        widest = best(self.of(SILHOUETTE)) if self.is_one_space else None
+        if widest is not None:
+            found["silhouette"] = widest.cell
+        if len(self.stability) > 1:
+            found["stability"] = max(self.stability, key=lambda cell: self.stability[cell])
+        return found
 
 
 def results(store: RunStore, study: Study, every: Sequence[Place]) -> Results:
     """Figures of the runs that are done, computed from their folders."""
     scores: dict[Cell, dict[int, Scores]] = {}
-    widths: dict[Cell, dict[int, float]] = {}
+    silhouettes: dict[Cell, dict[int, float]] = {}
     runs: dict[Cell, list[Run]] = {}
+    spaces: dict[int, set[bytes]] = {}
     for place in every:
         found = scores_of(store, place)
         if place.run is None or not found:
@@ -124,15 +136,15 @@ def results(store: RunStore, study: Study, every: Sequence[Place]) -> Results:
         scores.setdefault(place.cell, {})[place.seed] = found
         runs.setdefault(place.cell, []).append(place.run)
         last = place.run[-1]
+        spaces.setdefault(place.seed, set()).add(sha256(last.embedding.tobytes()).digest())
         width = metrics.silhouette(last.embedding, last.assignments)
         if np.isfinite(width):
-            widths.setdefault(place.cell, {})[place.seed] = round(width, DIGITS)
-    steady = {cell: value for cell, each in runs.items() if (value := stability(store, each))}
-    return Results(
-        study,
-        scores,
-        {SILHOUETTE: widths, STABILITY: {cell: {0: value} for cell, value in steady.items()}},
-    )
+            silhouettes.setdefault(place.cell, {})[place.seed] = round(width, DIGITS)
+    steady = {
+        cell: value for cell, each in runs.items() if (value := stability(store, each)) is not None
+    }
+    is_one_space = all(len(different) == 1 for different in spaces.values())
+    return Results(study, scores, silhouettes, steady, is_one_space)
 
 
 def stability(store: RunStore, runs: Sequence[Run]) -> float | None:
@@ -177,7 +189,7 @@ def frame(results: Results) -> pd.DataFrame:
     rows: list[dict[str, Value]] = []
     for cell in results.study.cells:
         for seed, scores in results.scores.get(cell, {}).items():
-            width = results.criteria[SILHOUETTE].get(cell, {}).get(seed)
+            width = results.silhouettes.get(cell, {}).get(seed)
             rows.append({**dict(cell.chosen), "seed": seed, **scores, SILHOUETTE: width})
     return pd.DataFrame(rows)
 

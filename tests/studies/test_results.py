@@ -96,7 +96,7 @@ def test_figures_are_those_of_the_run_folders(carried_out):
 def test_seeds_that_draw_other_items_have_no_stability(carried_out):
     store, study = carried_out
     found = summary.results(store, study, places(study, store.runs()))
-    assert "stability" not in found.figures()  # n_samples is drawn by the seed
+    assert found.stability == {}  # n_samples is drawn by the seed
 
 
 def test_stability_is_the_mean_agreement_of_seeds_over_the_same_items(store):
@@ -106,8 +106,24 @@ def test_stability_is_the_mean_agreement_of_seeds_over_the_same_items(store):
     every = places(study, store.runs())
     one, other = (place.run[-1].assignments for place in every)
     found = summary.results(store, study, every)
-    (cell,) = found.of("stability")
-    assert cell.median == pytest.approx(metrics.ari(one, other), abs=1e-5)
+    (value,) = found.stability.values()
+    assert value == pytest.approx(metrics.ari(one, other), abs=1e-5)
+
+
+def test_silhouettes_choose_only_among_runs_that_share_a_space(carried_out, store):
+    _, study = carried_out
+    found = summary.results(carried_out[0], study, places(study, carried_out[0].runs()))
+    assert found.is_one_space  # k-means sees the same components of the same items
+    assert list(found.choices_without_labels()) == ["silhouette"]
+
+    base = Base("digits", "kmeans", "quick", {"n_samples": 150}, {"max_iter": 2})
+    axes = (axis_of("method=kmeans,spectral", base), axis_of("seed=0", base))
+    study = Study("two spaces", Base(base.dataset, base.method, "quick", base.data), axes)
+    carry_out(study, store, lambda _: None)
+    found = summary.results(store, study, places(study, store.runs()))
+    assert "silhouette" in found.figures()
+    assert not found.is_one_space
+    assert found.choices_without_labels() == {}
 
 
 def test_tables_have_a_row_for_each_run_and_a_line_for_each_cell(carried_out):

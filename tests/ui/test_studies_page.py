@@ -135,3 +135,15 @@ def test_a_name_is_taken_once(store, monkeypatch):
     Studies(store).keep(study("n_clusters=4"))
     with pytest.raises(new_study.ParameterError, match="already"):
         new_study.begin(study("n_clusters=5"))
+
+
+def test_one_seed_gets_no_sentence_on_many(store, opened):
+    kept = Studies(store).keep(study("n_clusters=4,10"))
+    carry_out(kept, store, lambda _: None)
+    app = opened("studies")
+    assert not app.exception
+    said = " ".join(each.value for each in (*app.markdown, *app.caption))
+    assert "One seed cannot tell" in said
+    assert "Where dots of two values mix" not in said
+    assert "in the median" not in said
+    assert "With seed 0, **number of clusters 10** has +" in said

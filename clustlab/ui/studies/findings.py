@@ -7,10 +7,11 @@ import pandas as pd
 import streamlit as st
 
 from clustlab.analysis.score_catalogue import SCORES
+from clustlab.analysis.shares import percent
 from clustlab.studies import summary
 from clustlab.studies.description import Cell, Study
 from clustlab.studies.state import Place
-from clustlab.studies.summary import CRITERIA, MEANINGS, CellSummary, Results
+from clustlab.studies.summary import CellSummary, Results
 from clustlab.ui import nav, session, state
 from clustlab.ui.markdown import plain
 from clustlab.ui.shared import Shared
@@ -38,14 +39,16 @@ def findings(study: Study, every: Sequence[Place]) -> None:
     if study.varied:
         _chart(study, cells, figure)
     _table(study, found, cells, every, figure)
-    if len(study.cells) > 1:
+    if figure == summary.SILHOUETTE and not found.is_one_space:
+        st.caption("Here each run has a space of its own, so no row is better than another by it.")
+    elif len(study.cells) > 1:
         _best(found, figure, cells)
         _pair(study, cells)
 
 
 def title_of(figure: str) -> str:
     """What a score or a criterion is called."""
-    return CRITERIA[figure] if figure in CRITERIA else SCORES[figure].title
+    return SCORES[figure].title if figure in SCORES else "Silhouette"
 
 
 def _capital(text: str) -> str:
@@ -60,11 +63,11 @@ def in_a_sentence(figure: str) -> str:
 
 def meaning_of(figure: str) -> str:
     """What it says, in a sentence or two."""
-    return MEANINGS[figure] if figure in MEANINGS else SCORES[figure].meaning
+    return SCORES[figure].meaning if figure in SCORES else summary.ABOUT_SILHOUETTE
 
 
 def _better(figure: str) -> str:
-    return "higher" if figure in CRITERIA else SCORES[figure].better
+    return SCORES[figure].better if figure in SCORES else "higher"
 
 
 def _written(figure: str, value: float | None) -> str:
@@ -107,8 +110,11 @@ def _chart(study: Study, cells: Sequence[CellSummary], figure: str) -> None:
         is_number=axis.is_number,
         key="study-chart",
         height=320,
+        with_guide=len(study.seeds) > 1,
         alt=f"{title_of(figure)} over {study.label(setting)}, a dot for each seed",
     )
+    if len(study.seeds) == 1:
+        st.caption("One seed cannot tell a difference from chance: add some above.")
 
 
 def _table(
@@ -118,11 +124,11 @@ def _table(
     every: Sequence[Place],
     figure: str,
 ) -> None:
-    steady = {each.cell: each.median for each in found.of(summary.STABILITY)}
-    rows = [_row(study, each, every, figure, steady.get(each.cell)) for each in cells]
+    rows = [_row(study, each, every, figure, found) for each in cells]
     frame = pd.DataFrame(rows)
-    if not any(value is not None for value in steady.values()):
-        frame = frame.drop(columns="stability")
+    frame = frame.drop(
+        columns=[key for key in ("stability", "clustered") if frame[key].isna().all()]
+    )
     event: Any = st.dataframe(
         frame,
         hide_index=True,
@@ -137,7 +143,12 @@ def _table(
             "median": st.column_config.TextColumn(f"{title_of(figure)}, median", width="small"),
             "range": st.column_config.TextColumn("Least to greatest", width="small"),
             "stability": st.column_config.NumberColumn(
-                "Stability", format="%.3f", width="small", help=plain(MEANINGS[summary.STABILITY])
+                "Stability", format="%.3f", width="small", help=plain(summary.ABOUT_STABILITY)
+            ),
+            "clustered": st.column_config.TextColumn(
+                "Clustered",
+                width="small",
+                help="Median share of items that are not noise; scores leave noise out.",
             ),
         },
         key=f"study-table-{hash(repr(study))}-{figure}",
@@ -150,21 +161,21 @@ def _table(
 
 
 def _row(
-    study: Study,
-    each: CellSummary,
-    every: Sequence[Place],
-    figure: str,
-    stability: float | None,
+    study: Study, each: CellSummary, every: Sequence[Place], figure: str, found: Results
 ) -> dict[str, Any]:
     mine = [place for place in every if place.cell == each.cell]
     n_done = sum(place.status == "done" for place in mine)
     ends = each.range
+    shares = {other.cell: other.median for other in found.of("share_clustered")}
+    has_noise = any(known is not None and known < 1 for known in shares.values())
+    share = shares.get(each.cell)
     return {
         **{name: study.value_words(name, value) for name, value in each.cell.chosen},
         "runs": f"{n_done} of {len(mine)}",
         "median": _written(figure, each.median),
         "range": " to ".join(_written(figure, end) for end in ends) if ends else "–",
-        "stability": stability,
+        "stability": found.stability.get(each.cell),
+        "clustered": percent(share) if has_noise and share is not None else None,
     }
 
 
@@ -191,15 +202,12 @@ def _best(found: Results, figure: str, cells: Sequence[CellSummary]) -> None:
     )
     if figure not in SCORES or not SCORES[figure].needs_labels:
         return
-    for criterion in CRITERIA:
-        other = summary.best(found.of(criterion))
-        if other is not None:
-            its = next(each for each in cells if each.cell == other.cell)
-            st.markdown(
-                f"By {plain(in_a_sentence(criterion))}, which needs no label, it would be "
-                f"**{plain(words(other.cell))}** ({plain(figures)} "
-                f"{plain(_written(figure, its.median))})."
-            )
+    for criterion, cell in found.choices_without_labels().items():
+        its = next(each for each in cells if each.cell == cell)
+        st.markdown(
+            f"By {plain(criterion)}, which needs no label, it would be **{plain(words(cell))}** "
+            f"({plain(figures)} {plain(_written(figure, its.median))})."
+        )
     st.caption("Who chooses by labels has used them: the best figure is then too good.")
 
 
@@ -220,8 +228,14 @@ def _pair(study: Study, cells: Sequence[CellSummary]) -> None:
         return
     low, high = pair.range
     n = len(pair.differences)
+    if n == 1:
+        (seed,) = pair.differences
+        st.markdown(
+            f"With seed {plain(seed)}, **{plain(one)}** has {low:+.3f} against **{plain(other)}**."
+        )
+        return
     st.markdown(
         f"With the same seed, **{plain(one)}** has more than **{plain(other)}** in "
-        f"{pair.in_favour} of {n} {'seeds' if n > 1 else 'seed'}: {pair.median:+.3f} in the median "
+        f"{pair.in_favour} of {n} seeds: {pair.median:+.3f} in the median "
         f"({low:+.3f} to {high:+.3f})."
     )

@@ -70,22 +70,24 @@ def _start(study: Study | None, time_of_one: Callable[[], str]) -> None:
     n_runs = len(study.cells) * len(study.seeds) if study else 0
     if study and (time := time_of_one()):
         st.caption(f"{n_runs} runs, one after the other; one takes {plain(time)}.")
-    if st.button(
+    is_asked = st.button(
         f"Start the study ({n_runs} runs)" if study else "Start the study",
         icon=":material/play_arrow:",
         disabled=study is None or study.name == UNNAMED,
         help="Give it a name first." if study and study.name == UNNAMED else None,
         key="start-study",
-    ):
-        try:
-            begin(study)
-        except ClustlabError as error:
-            session.show_error(error)
-        else:
-            nav.go("studies", study=study.name if study else "")
+    )
+    if study is None or not is_asked:
+        return
+    try:
+        begin(study)
+    except ClustlabError as error:
+        session.show_error(error)
+    else:
+        nav.go("studies", study=study.name)
 
 
-def begin(study: Study | None) -> None:
+def begin(study: Study) -> None:
     """Keep a new study and queue its runs.
 
     Raises
@@ -93,8 +95,6 @@ def begin(study: Study | None) -> None:
     ParameterError
         If there is one of its name.
     """
-    if study is None:
-        return
     kept = Studies(session.store())
     if kept.is_there(study.name):
         raise ParameterError(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from clustlab import registry
-from clustlab.runs.status import ACTIVE
+from clustlab.runs.status import ACTIVE, Request
 from clustlab.studies.carry_out import to_do
 from clustlab.studies.description import DATA, DATASET, METHOD, SEED, Axis, Study, in_words
 from clustlab.studies.state import MISSING, Place, counts, places
@@ -182,10 +182,10 @@ def queue_all(study: Study) -> None:
             session.resume(place.run)
 
 
-def _ask(at_work: Sequence[Place], word: str) -> None:
+def _ask(at_work: Sequence[Place], word: Request) -> None:
     for place in reversed(at_work):  # those that wait first, or they would begin
         if place.run is not None:
-            place.run.request(word)  # type: ignore[arg-type]
+            place.run.request(word)
 
 
 def _add_seeds(study: Study, n: int) -> None:
