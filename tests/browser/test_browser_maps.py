@@ -241,3 +241,12 @@ def test_what_the_server_has_not_kept_is_asked_for_again(chromium, address, run)
     assert len(refused) == 4
     expect(page.locator(".problem")).to_be_empty()
     context.close()
+
+
+def test_a_map_has_a_name_for_screen_readers_before_it_is_loaded(chromium, address, run):
+    page = chromium.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.route("**/api/put-down/*", lambda route: None)  # never answered
+    page.goto(f"{address}/embedding?run={run.id}")
+    assert page.locator(".map-dots").get_attribute("aria-label") == "Map, loading"
+    page.close()

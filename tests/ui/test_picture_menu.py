@@ -101,3 +101,15 @@ def test_whatever_draws_a_sheet_gives_it_a_menu():
 def test_a_chart_of_several_runs_is_named_by_all_of_them():
     drawn = state.Drawn.of(("a", "A: DEC", 3), ("b", "B: IIC", 4))
     assert drawn == state.Drawn("a-step-3-b-step-4", "A: DEC, step 3; B: IIC, step 4")
+
+
+def test_no_menu_has_a_tooltip_which_would_lie_over_what_it_opens():
+    explained = [
+        f"{file.name}:{call.lineno}"
+        for file in sorted(PAGES.rglob("*.py"))
+        for call in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(call, ast.Call)
+        and getattr(call.func, "attr", "") == "popover"
+        and any(given.arg == "help" for given in call.keywords)
+    ]
+    assert explained == []

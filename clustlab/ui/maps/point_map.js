@@ -78,7 +78,7 @@ function create(element, { group }) {
   let only = new Set(); // names of the colours that are shown; all if none is named
   let told = { scene: null }; // columns of the scene, once somebody points at a dot
 
-  const map = createMap(box, { label: "", onHover, onPick, onSelect, onClear });
+  const map = createMap(box, { label: "Map, loading", onHover, onPick, onSelect, onClear });
   const modes = Object.entries(MODES).map(([mode, words]) => button(words, () => setMode(mode)));
   const tools = el(
     "div",

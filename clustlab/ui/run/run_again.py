@@ -17,11 +17,7 @@ SHOWN = 3  # repetitions that are told
 def run_again(run: Run) -> None:
     """Popover that starts the same run once more, and tells how others like it came out."""
     with st.popover(
-        "Repeat",
-        icon=":material/replay:",
-        key=f"again-{run.id}",
-        on_change="rerun",
-        help="Run again exactly, and compare every step",
+        "Repeat", icon=":material/replay:", key=f"again-{run.id}", on_change="rerun"
     ) as asked:
         if asked.open:  # what nobody sees costs no time
             session.guarded(_panel)(run)

@@ -41,7 +41,6 @@ def picture_menu(drawn: Drawn, *, name: str, key: str, reading: str = "", title:
         type="tertiary",
         key=f"save-{key}",
         on_change="rerun",
-        help="As PNG, SVG or PDF",
     )
     if not menu.open:
         return
