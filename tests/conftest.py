@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 # The user's own folders stay untouched: everything that looks for a home finds an empty one.
@@ -56,13 +57,19 @@ hypothesis.settings.load_profile("clustlab")
 
 
 def pytest_collection_modifyitems(items):
-    """Tests in a browser come first, folder by folder, then files with long ones."""
+    """Tests in a browser come first, folder by folder, then files with long ones or with many.
+
+    Each file goes to one worker: a large one begun last would leave the others idle at the end.
+    """
     long = {item.path for item in items if item.get_closest_marker("slow")}
+    n_tests = Counter(item.path for item in items)
     items.sort(
         key=lambda item: (
             not item.get_closest_marker("browser"),
             str(item.path.parent) if item.get_closest_marker("browser") else "",
             item.path not in long,
+            -n_tests[item.path],
+            item.path,
         )
     )
 

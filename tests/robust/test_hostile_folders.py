@@ -1,12 +1,12 @@
-"""A hundred of the folders that `python -m tests.robust.hostile_folders` goes through."""
+"""Forty of the folders that `python -m tests.robust.hostile_folders` goes through."""
 
 import pytest
 
 from tests.robust import hostile_folders, in_forks
 from tests.robust.hostile_folders import PAGES, prepare, tried
 
-CASES = 100
-AT_ONCE = 20
+CASES = 40
+AT_ONCE = 10
 
 
 @pytest.fixture(scope="module")
