@@ -5,6 +5,7 @@ survives an iteration with `keep`, and loops with `phase` and `batches` can be p
 checkpointed and resumed without knowing it.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 from clustlab.errors import ClustlabError, ParameterError
+from clustlab.training_step import Compute, Recorder, TrainingStep
 from clustlab.types import Array, Intervention
 
 
@@ -77,6 +79,8 @@ class Context:
         The same from another, finished run: kept parts start from its state, phases start anew.
     mixed_precision : bool
         Let kept networks compute in bfloat16, see `_InHalfPrecision`.
+    recorder : Recorder, optional
+        Records the steps that methods hand over, see `step`; without one they are computed.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class Context:
         checkpoint: Mapping[str, Any] | None = None,
         warm: Mapping[str, Any] | None = None,
         mixed_precision: bool = False,
+        recorder: Recorder | None = None,
     ) -> None:
         self.rng = np.random.default_rng(seed)
         self.device = torch.device(device)
@@ -97,6 +102,9 @@ class Context:
         self.batch, self.n_batches = 0, 0
         self.active = ""  # the box of the method's loop that is at work
         self.boxes = 0  # how many of them have begun
+        self.steps: list[TrainingStep] = []  # that the method has handed over
+        self._recorder = recorder
+        self._collected: list[str] | None = None  # boxes of a step that is being recorded
         self._poll, self._interventions = poll, interventions
         self._saved = checkpoint
         self._warm = warm
@@ -199,6 +207,33 @@ class Context:
             self.poll()
             yield torch.from_numpy(self.rng.choice(n, size, replace=False)).to(self.device)
 
+    def step(self, compute: Compute, *optimisers: torch.optim.Optimizer) -> TrainingStep:
+        """What takes a step of training, recorded and replayed where that is faster.
+
+        Parameters
+        ----------
+        compute : callable
+            Gets tensors on the device, such as the item numbers of a batch; takes the step, and
+            returns a tensor of figures. All else that differs from call to call must be changed in
+            place, for a replay does not run it: only what it told the device. It reads nothing
+            back, and draws from torch's own generator.
+        optimisers : Optimizer
+            That it uses. Their learning rates may be changed between calls.
+        """
+        step = TrainingStep(compute, optimisers, self._recorder, self._collecting, self.at)
+        self.steps.append(step)
+        return step
+
+    @contextlib.contextmanager
+    def _collecting(self) -> Iterator[list[str]]:
+        """While it lasts, boxes that are told are collected: nothing may be held meanwhile."""
+        boxes: list[str] = []
+        self._collected = boxes
+        try:
+            yield boxes
+        finally:
+            self._collected = None
+
     def poll(self) -> None:
         """Pause here if asked to; raise `Cancelled` if asked to stop."""
         self._poll()
@@ -213,6 +248,9 @@ class Context:
 
     def at(self, box: str) -> None:
         """Say which box of the method's loop works now, for the diagram on the page."""
+        if self._collected is not None:
+            self._collected.append(box)
+            return
         self.boxes += box != self.active
         self.active = box
         self.poll()

@@ -1,12 +1,16 @@
 """Choice of the device to train on."""
 
+import os
 from typing import TYPE_CHECKING
 
-from clustlab.errors import DeviceUnavailable
+from clustlab.errors import DeviceUnavailable, ParameterError
 
 if TYPE_CHECKING:
     import torch
 
+    from clustlab.training_step import Recorder
+
+GRAPHS = "CLUSTLAB_CUDA_GRAPHS"  # `yes`: steps are recorded and replayed on CUDA
 NAMES = ("auto", "cuda", "mps", "cpu")
 
 
@@ -45,3 +49,13 @@ def choose_device(name: str) -> tuple["torch.device", str]:
             "Choose 'auto', or run on a machine that has it.",
         )
     return device, "asked for by name"
+
+
+def recorder_for(device: "torch.device") -> "Recorder | None":
+    """What records steps of training on a device; None if they are to be computed one by one."""
+    from clustlab.training_step import CudaGraphs
+
+    wanted = os.environ.get(GRAPHS, "no")
+    if wanted not in ("yes", "no"):
+        raise ParameterError(f"{GRAPHS} is {wanted!r}.", "Set it to yes or no.")
+    return CudaGraphs(device) if wanted == "yes" and device.type == "cuda" else None

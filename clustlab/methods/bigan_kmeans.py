@@ -300,6 +300,7 @@ class _Run:
         )
         self.optimiser = ctx.keep("optimiser", own)
         self.judge_optimiser = ctx.keep("discriminator optimiser", judge)
+        self.step = ctx.step(self._step, self.optimiser, self.judge_optimiser)
         self.rate_factor = LearningRateFactor("pace", ctx)
         shown = np.sort(ctx.rng.choice(n, min(n, SHOWN), replace=False))
         self._shown: Array = ctx.keep("shown items", Cell(shown)).value
@@ -315,14 +316,14 @@ class _Run:
         n, total = len(self.inputs), torch.zeros(2, device=self.ctx.device)
         self.players.train()
         for index in self.ctx.batches(n, even_batch(n, self.settings.batch_size)):
-            x = self.inputs[index]
-            total += self._step(VIEWS(x) if self.settings.augmented else x) * len(index)
+            total += self.step(index) * len(index)
         told, deceived = (total / n).tolist()
         return {"discriminator_loss": told, "deceiving_loss": deceived, "learning_rate": rate}
 
-    def _step(self, x: Tensor) -> Tensor:
+    def _step(self, index: Tensor) -> Tensor:
         """Losses (2,) of one step of all players, who move at the same time."""
-        players = self.players
+        players, x = self.players, self.inputs[index]
+        x = VIEWS(x) if self.settings.augmented else x
         self.ctx.at("encode and make")
         encoded, generated = (scores.float() for scores in players(x))
         told, deceived = discriminator_loss(encoded, generated), deceiving_loss(encoded, generated)

@@ -68,11 +68,11 @@ from clustlab.parts.losses.nt_xent import (
     cosines,
     imbalance,
     nt_xent,
-    view_pairs,
 )
 from clustlab.parts.networks.cost import forward_cost
-from clustlab.parts.networks.encoder import ChangedCopies
+from clustlab.parts.networks.encoder import ChangedCopies, even_batch
 from clustlab.parts.networks.passes import descend, embed
+from clustlab.training_step import TrainingStep
 from clustlab.types import Array, Artefact, MethodFamily, Paper, PlannedPhase, Reported, Snapshot
 
 EMBEDDING_WIDTH = 32  # principal components of the features that a snapshot keeps
@@ -209,6 +209,7 @@ class ContrastiveClustering(ChangedCopies):
         network = ctx.keep("network", Network(inputs.shape, self))
         adam = torch.optim.Adam(network.parameters(), lr=self.learning_rate, fused=True)
         optimiser = ctx.keep("optimiser", adam)
+        step = ctx.step(partial(self._step, network, optimiser, inputs, ctx), optimiser)
         views = ctx.keep("views", Cell(int(ctx.rng.integers(2**31))))
         for _ in ctx.phase("start", 1):
             yield self._snapshot(network, inputs, views.value, {}, ctx)
@@ -216,7 +217,8 @@ class ContrastiveClustering(ChangedCopies):
             if wanted := ctx.interventions():
                 learner = Learner(network, optimiser, inputs, self.batch_size)
                 learner.intervene(network.cluster.units(network.trunk, inputs, ctx), wanted, ctx)
-            losses = self._epoch(network, optimiser, inputs, ctx)
+            network.train()
+            losses = self._epoch(step, len(inputs), ctx)
             yield self._snapshot(network, inputs, views.value, losses, ctx)
 
     def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
@@ -225,28 +227,36 @@ class ContrastiveClustering(ChangedCopies):
         judging = (*network.cluster, nn.LogSoftmax(1))
         return ScoringChain([network.trunk], judging, gives_log_probabilities=True).eval()
 
-    def _epoch(
-        self, network: Network, optimiser: torch.optim.Optimizer, inputs: Inputs, ctx: Context
-    ) -> dict[str, float]:
+    def _epoch(self, step: TrainingStep, n: int, ctx: Context) -> dict[str, float]:
         """Mean losses of one pass over all items, by name."""
-        network.train()
         total = torch.zeros(4, device=ctx.device)
-        ctx.at("change")
-        for n_items, one, other in view_pairs(inputs, ctx, self.batch_size, self.augmentation):
-            ctx.at("encode")
-            (rows, p), (rows_prime, p_prime) = network(one), network(other)
-            ctx.at("compare rows")
-            instance = nt_xent(rows, rows_prime, self.instance_temperature)
-            ctx.at("compare columns")
-            cluster = cluster_contrast(p, p_prime, self.cluster_temperature)
-            uneven = imbalance(p) + imbalance(p_prime)
-            loss = self.instance_weight * instance + cluster + uneven
-            descend(optimiser, loss)
-            total += torch.stack((loss, instance, cluster, uneven)).detach() * n_items
-            ctx.at("change")
-        means = (total / len(inputs)).tolist()
+        for index in ctx.batches(n, even_batch(n, self.batch_size)):
+            total += step(index) * len(index)
         names = ("loss", "instance_loss", "cluster_loss", "imbalance_in_batches")
-        return dict(zip(names, means, strict=True))
+        return dict(zip(names, (total / n).tolist(), strict=True))
+
+    def _step(
+        self,
+        network: Network,
+        optimiser: torch.optim.Optimizer,
+        inputs: Inputs,
+        ctx: Context,
+        index: Tensor,
+    ) -> Tensor:
+        """Loss and its parts (4,) of one step on a batch (b,)."""
+        ctx.at("change")
+        x = inputs[index]
+        one, other = self.augmentation(x), self.augmentation(x)
+        ctx.at("encode")
+        (rows, p), (rows_prime, p_prime) = network(one), network(other)
+        ctx.at("compare rows")
+        instance = nt_xent(rows, rows_prime, self.instance_temperature)
+        ctx.at("compare columns")
+        cluster = cluster_contrast(p, p_prime, self.cluster_temperature)
+        uneven = imbalance(p) + imbalance(p_prime)
+        loss = self.instance_weight * instance + cluster + uneven
+        descend(optimiser, loss)
+        return torch.stack((loss, instance, cluster, uneven)).detach()
 
     def _pass(self, network: Network, inputs: Inputs, views: int, ctx: Context) -> _Pass:
         generator = torch.Generator(ctx.device).manual_seed(views)  # the same copies every time

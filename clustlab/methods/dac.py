@@ -76,6 +76,7 @@ from clustlab.parts.inputs.sampling import fixed_order
 from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import ChangedCopies, even_batch
 from clustlab.parts.networks.passes import descend, embed, pass_size
+from clustlab.training_step import TrainingStep
 from clustlab.types import (
     Array,
     Artefact,
@@ -107,7 +108,10 @@ def thresholds(lam: float) -> tuple[float, float]:
     return UPPER - lam, LOWER + LOWER_GROWTH * lam
 
 
-def choose_pairs(s: Tensor, upper: float, lower: float) -> tuple[Tensor, Tensor]:
+Threshold = float | Tensor  # a scalar
+
+
+def choose_pairs(s: Tensor, upper: Threshold, lower: Threshold) -> tuple[Tensor, Tensor]:
     """Which pairs are taken as similar and which as dissimilar, both (n, n) bool.
 
     No item is a pair with itself, and no gradient passes. Chang et al. 2017, section 3.
@@ -116,7 +120,7 @@ def choose_pairs(s: Tensor, upper: float, lower: float) -> tuple[Tensor, Tensor]
     ----------
     s : Tensor
         Cosines (n, n) of label features.
-    upper, lower : float
+    upper, lower : float or scalar tensor
         Similar above the one, dissimilar below the other.
     """
     s = s.detach()
@@ -257,6 +261,7 @@ class DAC(ChangedCopies):
         network = ctx.keep("network", Network(inputs.shape, self))
         rmsprop = torch.optim.RMSprop(network.parameters(), self.learning_rate, alpha=SMOOTHING)
         optimiser = ctx.keep("optimiser", rmsprop)
+        step = ctx.step(partial(self._step, network, optimiser, inputs, ctx), optimiser)
         views = ctx.keep("views", Cell(int(ctx.rng.integers(2**31))))
         for _ in ctx.phase("start", 1):
             yield self._snapshot(network, inputs, {}, 0.0, views.value, ctx)
@@ -264,7 +269,8 @@ class DAC(ChangedCopies):
             if wanted := ctx.interventions():
                 self._intervene(network, optimiser, inputs, wanted, ctx)
             lam = epoch * self.growth()
-            scalars = self._epoch(network, optimiser, inputs, lam, ctx)
+            network.train()
+            scalars = self._epoch(step, len(inputs), lam, ctx)
             yield self._snapshot(network, inputs, scalars, lam, views.value, ctx)
 
     def _intervene(
@@ -281,36 +287,15 @@ class DAC(ChangedCopies):
             assignments = self._look(network, inputs, ctx)[1].argmax(1)
             learner.scramble(lambda x: network(x).log_softmax(1), assignments, wanted, ctx)
 
-    def _epoch(
-        self,
-        network: Network,
-        optimiser: torch.optim.Optimizer,
-        inputs: Inputs,
-        lam: float,
-        ctx: Context,
-    ) -> dict[str, float]:
+    def _epoch(self, step: TrainingStep, n: int, lam: float, ctx: Context) -> dict[str, float]:
         """Mean loss and shares of pairs over the passes of one epoch, by name."""
-        network.train()
         upper, lower = thresholds(lam)
-        views = self.augmentation
-        n = len(inputs)
+        limits = torch.tensor((upper, lower), device=ctx.device)
         total, pairs = torch.zeros(3, dtype=torch.float64, device=ctx.device), 0
         for _ in range(self.passes):
             for index in ctx.batches(n, even_batch(n, self.batch_size)):
-                x = inputs[index]
-                ctx.at("compare")
-                with torch.no_grad():
-                    clean = label_features(network(x))
-                ctx.at("choose pairs")
-                similar, dissimilar = choose_pairs(clean @ clean.T, upper, lower)
-                ctx.at("change")
-                rows = label_features(network(views(x)))
-                ctx.at("learn")
-                loss = pair_loss(rows @ rows.T, similar, dissimilar)
-                descend(optimiser, loss)
-                sums = (loss.detach() * len(index), similar.sum(), dissimilar.sum())
-                total += torch.stack([each.double() for each in sums])
-                pairs += similar.numel() - len(index)
+                total += step(index, limits)
+                pairs += len(index) * (len(index) - 1)
         loss_sum, same, different = total.tolist()
         return {
             "loss": loss_sum / (n * self.passes),
@@ -321,6 +306,33 @@ class DAC(ChangedCopies):
             "n_left_out_pairs": pairs - same - different,
             "share_similar": same / max(1.0, same + different),
         }
+
+    def _step(
+        self,
+        network: Network,
+        optimiser: torch.optim.Optimizer,
+        inputs: Inputs,
+        ctx: Context,
+        index: Tensor,
+        limits: Tensor,
+    ) -> Tensor:
+        """One step on a batch (b,): its summed loss, its similar and its dissimilar pairs, (3,).
+
+        Both thresholds (2,) come as a tensor.
+        """
+        x = inputs[index]
+        ctx.at("compare")
+        with torch.no_grad():
+            clean = label_features(network(x))
+        ctx.at("choose pairs")
+        similar, dissimilar = choose_pairs(clean @ clean.T, *limits)
+        ctx.at("change")
+        rows = label_features(network(self.augmentation(x)))
+        ctx.at("learn")
+        loss = pair_loss(rows @ rows.T, similar, dissimilar)
+        descend(optimiser, loss)
+        sums = (loss.detach() * len(index), similar.sum(), dissimilar.sum())
+        return torch.stack([each.double() for each in sums])
 
     def _look(self, network: Network, inputs: Inputs, ctx: Context) -> tuple[Tensor, Tensor]:
         """Features (n, width) and scores (n, k) of all items."""

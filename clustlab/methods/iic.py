@@ -279,6 +279,7 @@ class _Run:
         self.network = ctx.keep("network", Network(self.inputs.shape, settings))
         adam = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate, fused=True)
         self.optimiser = ctx.keep("optimiser", adam)
+        self.step = ctx.step(self._step, self.optimiser)
         self.views = ctx.keep("views", Cell(int(ctx.rng.integers(2**31))))
         self.chosen = ctx.keep("chosen head", Cell(0))
         self.changed = ctx.keep("changed by hand", Cell(False), across_runs=False)
@@ -293,26 +294,30 @@ class _Run:
 
     def epoch(self) -> dict[str, float]:
         """Mean losses of one pass over all items, by name."""
-        s, ctx, inputs, network = self.settings, self.ctx, self.inputs, self.network
-        network.train()
+        self.network.train()
         total: Tensor | None = None
-        n = len(inputs)
-        for index in ctx.batches(n, even_batch(n, s.batch_size)):
-            ctx.at("change")
-            x = inputs[index]
-            copies = torch.cat([s.augmentation(x) for _ in range(s.repeats)])
-            ctx.at("encode")
-            clean = [p.repeat(1, s.repeats, 1) for p in network(x)]
-            changed = network(copies)
-            ctx.at("compare")
-            losses = self._losses(clean, changed)
-            self.optimiser.zero_grad()
-            torch.autograd.backward(losses.sum())
-            self.optimiser.step()
-            part = losses.detach() * (len(index) / n)
+        n = len(self.inputs)
+        for index in self.ctx.batches(n, even_batch(n, self.settings.batch_size)):
+            part = self.step(index) * (len(index) / n)
             total = part if total is None else total + part
         means = [] if total is None else total.tolist()
         return dict(zip(("loss", "auxiliary_loss"), means, strict=False))
+
+    def _step(self, index: Tensor) -> Tensor:
+        """Losses (1,) or (2,) of one step on the items of a batch (b,)."""
+        s, ctx, network = self.settings, self.ctx, self.network
+        ctx.at("change")
+        x = self.inputs[index]
+        copies = torch.cat([s.augmentation(x) for _ in range(s.repeats)])
+        ctx.at("encode")
+        clean = [p.repeat(1, s.repeats, 1) for p in network(x)]
+        changed = network(copies)
+        ctx.at("compare")
+        losses = self._losses(clean, changed)
+        self.optimiser.zero_grad()
+        torch.autograd.backward(losses.sum())
+        self.optimiser.step()
+        return losses.detach()
 
     def _losses(self, clean: list[Tensor], changed: list[Tensor]) -> Tensor:
         """Mean loss over the heads of each group, (1,) or (2,)."""

@@ -45,8 +45,9 @@ Deviations: Adam on batches instead of L-BFGS on all items, no kernels, items sc
 variance 1; by default the classifier is first fitted to k-means for a few passes.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -71,6 +72,8 @@ from clustlab.parts.losses.information import (
 from clustlab.parts.networks.classifier import Classifier, answers, units
 from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import even_batch
+from clustlab.parts.networks.passes import descend
+from clustlab.training_step import TrainingStep
 from clustlab.types import (
     Array,
     Artefact,
@@ -199,6 +202,7 @@ class RIM:
         network = ctx.keep("network", self._network(inputs))
         adam = torch.optim.Adam(network.parameters(), lr=self.learning_rate, fused=True)
         optimiser = ctx.keep("optimiser", adam)
+        step = ctx.step(partial(self._step, network, optimiser, inputs, ctx), optimiser)
         nothing = torch.zeros(len(inputs), dtype=torch.long, device=ctx.device)
         pseudo_labels = ctx.keep("pseudo_labels", Cell(nothing), across_runs=False)
         fitted = self.start == "k-means" and not ctx.is_warm
@@ -211,23 +215,15 @@ class RIM:
             yield self._snapshot(network, inputs, {}, ctx)
         for _ in ctx.phase("fit k-means", START_EPOCHS * fitted):
             change_rate(optimiser, ctx.interventions())
-
-            def misfit(scores: Tensor, index: Tensor) -> Tensor:
-                target = pseudo_labels.value[index]
-                return functional.cross_entropy(scores, target)
-
-            losses = {"cross_entropy": self._epoch(network, optimiser, inputs, misfit, ctx)}
+            network.train()
+            losses = {"cross_entropy": self._epoch(step, len(inputs), ctx, pseudo_labels.value)}
             yield self._snapshot(network, inputs, losses, ctx)
         for _ in ctx.phase("train", self.epochs):
             if wanted := ctx.interventions():
                 learner = Learner(network, optimiser, inputs, self.batch_size)
                 learner.intervene(units(network, inputs, ctx), wanted, ctx)
-
-            def loss_of(scores: Tensor, index: Tensor) -> Tensor:
-                ctx.at("weigh entropies")
-                return rim_loss(scores.softmax(1), network.weights(), self.weight_decay)
-
-            losses = {"loss": self._epoch(network, optimiser, inputs, loss_of, ctx)}
+            network.train()
+            losses = {"loss": self._epoch(step, len(inputs), ctx)}
             yield self._snapshot(network, inputs, losses, ctx)
 
     def scorer(self, inputs: Inputs, state: Mapping[str, Any], last: Snapshot) -> nn.Module:
@@ -248,26 +244,34 @@ class RIM:
         return Classifier(inputs.shape, hidden, self.n_clusters, shift=mean.cpu(), factor=factor)
 
     def _epoch(
+        self, step: TrainingStep, n: int, ctx: Context, targets: Tensor | None = None
+    ) -> float:
+        """Mean loss over one pass of training towards targets (n,), or without them."""
+        total = torch.zeros((), device=ctx.device)
+        for index in ctx.batches(n, even_batch(n, self.batch_size)):
+            given = [] if targets is None else [targets[index]]
+            total += step(index, *given) * (len(index) / n)
+        return float(total)
+
+    def _step(
         self,
         network: Classifier,
         optimiser: torch.optim.Optimizer,
         inputs: Inputs,
-        loss_of: Callable[[Tensor, Tensor], Tensor],
         ctx: Context,
-    ) -> float:
-        """Mean loss over one pass of training; it is given the scores and the item numbers."""
-        network.train()
-        n = len(inputs)
-        total = torch.zeros((), device=ctx.device)
-        for index in ctx.batches(n, even_batch(n, self.batch_size)):
-            ctx.at("classify")
-            scores = network(inputs[index])
-            loss = loss_of(scores, index)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            total += loss.detach() * (len(index) / n)
-        return float(total)
+        index: Tensor,
+        targets: Tensor | None = None,
+    ) -> Tensor:
+        """Loss of one step on a batch (b,): the misfit of targets, or that of RIM without them."""
+        ctx.at("classify")
+        scores = network(inputs[index])
+        if targets is None:
+            ctx.at("weigh entropies")
+            loss = rim_loss(scores.softmax(1), network.weights(), self.weight_decay)
+        else:
+            loss = functional.cross_entropy(scores, targets)
+        descend(optimiser, loss)
+        return loss.detach()
 
     def _snapshot(
         self, network: Classifier, inputs: Inputs, losses: Mapping[str, float], ctx: Context

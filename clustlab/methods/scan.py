@@ -85,7 +85,7 @@ from clustlab.parts.inputs.augmentation import Augmentation
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.pca import principal
 from clustlab.parts.losses.information import marginal_entropy
-from clustlab.parts.losses.nt_xent import VIEWS, Projection, nt_xent, view_pairs
+from clustlab.parts.losses.nt_xent import VIEWS, Projection, nt_xent
 from clustlab.parts.losses.simplex import consistency
 from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import ChangedCopies, even_batch
@@ -301,6 +301,9 @@ class _Run:
         self.pretext = self._adam("pretext optimiser", settings.learning_rate)
         self.clustering = self._adam("cluster optimiser", settings.cluster_learning_rate)
         self.labelling = self._adam("label optimiser", settings.cluster_learning_rate)
+        self.contrast_step = ctx.step(self._contrast, self.pretext)
+        self.agree_step = ctx.step(self._agree, self.clustering)
+        self.label_step = ctx.step(self._label, self.labelling)
         none = torch.zeros(n, 0, dtype=torch.long, device=ctx.device)
         self.neighbours = ctx.keep("neighbours", Cell(none), across_runs=False)
         self.clusters = FeatureClusters(self.network.trunk, self.inputs, k, ctx)
@@ -320,13 +323,18 @@ class _Run:
         s, ctx = self.settings, self.ctx
         ctx.at("contrast")
         self.network.train()
-        total = torch.zeros((), device=ctx.device)
-        for n_items, *views in view_pairs(self.inputs, ctx, s.batch_size, self.views):
-            one, other = (self.network.project(x) for x in views)
-            loss = nt_xent(one, other, s.temperature)
-            descend(self.pretext, loss)
-            total += loss.detach() * n_items
-        return float(total) / len(self.inputs)
+        n, total = len(self.inputs), torch.zeros((), device=ctx.device)
+        for index in ctx.batches(n, even_batch(n, s.batch_size)):
+            total += self.contrast_step(index) * len(index)
+        return float(total) / n
+
+    def _contrast(self, index: Tensor) -> Tensor:
+        """Loss of one step of the pretext on a batch (b,)."""
+        x = self.inputs[index]
+        one, other = (self.network.project(self.views(x)) for _ in range(2))
+        loss = nt_xent(one, other, self.settings.temperature)
+        descend(self.pretext, loss)
+        return loss.detach()
 
     def mine(self) -> None:
         """Find the neighbours of every unchanged item, once for the rest of the run."""
@@ -343,10 +351,16 @@ class _Run:
         order = ctx.rng.permutation(n)
         drawn = table[order, ctx.rng.integers(0, table.shape[1], n)]
         for pair in ctx.slices(np.stack((order, drawn), 1), even_batch(n, size)):
-            # drawn apart, or the network could go by what the two changes have in common
-            both = torch.cat([self.views(self.inputs[index]) for index in pair.T])
-            p, p_prime = self.network(both).split(len(pair), 1)  # (heads, b, k) each
-            descend(self.clustering, scan_loss(p, p_prime, s.entropy_weight))
+            self.agree_step(pair)
+
+    def _agree(self, pair: Tensor) -> Tensor:
+        """Loss of one step on items and neighbours (b, 2)."""
+        # drawn apart, or the network could go by what the two changes have in common
+        both = torch.cat([self.views(self.inputs[index]) for index in pair.T])
+        p, p_prime = self.network(both).split(len(pair), 1)  # (heads, b, k) each
+        loss = scan_loss(p, p_prime, self.settings.entropy_weight)
+        descend(self.clustering, loss)
+        return loss.detach()
 
     def intervene(self, wanted: Wanted, optimiser: torch.optim.Optimizer) -> None:
         """Change the learning rate, or clusters of the chosen head, which stays chosen."""
@@ -376,6 +390,7 @@ class _Run:
         confident, pseudo_labels = self.confident(), self.p.value.argmax(1)
         weights = inverse_size_weights(pseudo_labels[confident].cpu().numpy(), s.n_clusters)
         weight = torch.from_numpy(weights).to(ctx.device)
+        chosen = torch.tensor([self.chosen.value], device=ctx.device)
         total, size = torch.zeros((), device=ctx.device), s.label_batch_size or s.batch_size
         size = even_batch(n, size)
         order, is_sure = ctx.rng.permutation(n), confident.cpu().numpy()
@@ -384,12 +399,19 @@ class _Run:
             if not teaches[ctx.batch]:  # a step without a loss would still move by its momentum
                 continue
             sure = confident[places]
-            # all items pass, since batches of the confident alone would mislead BatchNorm
-            p = self.network(self.views(self.inputs[places]))[self.chosen.value]
-            loss = self_label_loss(p, pseudo_labels[places], sure, weight)
-            descend(self.labelling, loss)
-            total += loss.detach() * sure.sum()
+            loss = self.label_step(places, pseudo_labels[places], sure, weight, chosen)
+            total += loss * sure.sum()
         return float(total) / max(int(confident.sum()), 1)
+
+    def _label(
+        self, places: Tensor, pseudo_labels: Tensor, sure: Tensor, weight: Tensor, chosen: Tensor
+    ) -> Tensor:
+        """Loss of one step on a batch (b,) of which some are sure, by the chosen head (1,)."""
+        # all items pass, since batches of the confident alone would mislead BatchNorm
+        p = self.network(self.views(self.inputs[places])).index_select(0, chosen)[0]
+        loss = self_label_loss(p, pseudo_labels, sure, weight)
+        descend(self.labelling, loss)
+        return loss.detach()
 
     def by_head(self, scalars: Mapping[str, float], *, choose: bool) -> Snapshot:
         """Snapshot of the answers of one head: that of lowest loss, or the one chosen before."""

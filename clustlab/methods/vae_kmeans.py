@@ -46,6 +46,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Adam
 
 from clustlab import params
 from clustlab.context import Cell, Context
@@ -54,6 +55,7 @@ from clustlab.parts.networks.passes import embed, evaluating
 from clustlab.parts.networks.variational import VariationalAutoencoder
 from clustlab.parts.stages.autoencoding import AutoencoderTraining, to_images
 from clustlab.parts.stages.code_kmeans import CodeKMeans
+from clustlab.training_step import TrainingStep
 from clustlab.types import Array, Artefact, MethodFamily, Paper, Snapshot
 
 POINT_VARIANCE = 0.05  # of a decoded coordinate, for points at unit scale
@@ -70,7 +72,7 @@ def kl_to_prior(mean: Tensor, log_variance: Tensor) -> Tensor:
     return (mean.square() + log_variance.exp() - log_variance - 1) / 2
 
 
-def negative_elbo(reconstruction: Tensor, kl: Tensor, beta: float = 1.0) -> Tensor:
+def negative_elbo(reconstruction: Tensor, kl: Tensor, beta: float | Tensor = 1.0) -> Tensor:
     """Mean over the items of reconstruction (b,) plus beta times KL (b, d) summed, a scalar."""
     return (reconstruction + beta * kl.sum(1)).mean()
 
@@ -145,6 +147,8 @@ class _Training(AutoencoderTraining):
         self.variational = settings
         noise = torch.randn(SAMPLE_ROWS * SAMPLE_COLUMNS, self.network.code).to(ctx.device)
         self._noise: Tensor = ctx.keep("noise of the samples", Cell(noise)).value
+        # on the device, where a step that is replayed finds what it is now
+        self._beta = torch.tensor(float(settings.beta), device=ctx.device)
 
     @property
     def beta(self) -> float:
@@ -154,6 +158,10 @@ class _Training(AutoencoderTraining):
             return settings.beta
         return settings.beta * min(1.0, (done + 1) / settings.warmup_epochs)
 
+    def _epoch(self, optimiser: Adam, step: TrainingStep, names: list[str]) -> dict[str, float]:
+        self._beta.fill_(self.beta)
+        return super()._epoch(optimiser, step, names)
+
     def losses(self, x: Tensor) -> dict[str, Tensor]:
         """Negative evidence bound of a batch, and its parts, in nats per item."""
         mean, log_variance = (half.float() for half in self.network.posterior(x))
@@ -161,7 +169,7 @@ class _Training(AutoencoderTraining):
         reconstruction = self.network.surprise(x, z)
         kl = kl_to_prior(mean, log_variance)
         return {
-            "loss": negative_elbo(reconstruction, kl, self.beta),
+            "loss": negative_elbo(reconstruction, kl, self._beta),
             "reconstruction": reconstruction.mean(),
             "kl_divergence": kl.sum(1).mean(),
         }

@@ -17,7 +17,7 @@ from clustlab.analysis.lasting_clusters import lasting_numbers
 from clustlab.context import Context
 from clustlab.data import library
 from clustlab.data.atomic import write_atomically
-from clustlab.device import choose_device
+from clustlab.device import choose_device, recorder_for
 from clustlab.errors import ClustlabError, ParameterError, SetAside
 from clustlab.params import build
 from clustlab.registry import Method
@@ -86,6 +86,7 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
         checkpoint=checkpoint,
         warm=warm,
         mixed_precision=spec.mixed_precision and device.type in BFLOAT16,
+        recorder=recorder_for(device),
     )
     snapshots = cast("Generator[Snapshot]", method.iterate(dataset.items, ctx))
     with contextlib.closing(snapshots):
@@ -101,6 +102,9 @@ def train(store: RunStore, run: Run, writer: RunWriter) -> None:
             writer.append(step, snapshot, {**record, "seconds": round(clock.seconds, 4)})
             step += 1
             writer.report(force=True, step=step, done=ctx.done + 1)
+            if in_vain := {each.reason for each in ctx.steps if each.reason}:
+                why = "; ".join(sorted(in_vain))
+                writer.report(device_reason=f"{reason}; steps are not replayed: {why}")
             makes_way = writer.is_to_make_way
             if makes_way or writer.checkpoint_due():
                 writer.save_checkpoint({**ctx.checkpoint(), "step": step, "seconds": clock.seconds})

@@ -1,11 +1,13 @@
 """How well a GPU is used: python -m tests.bench.gpu, any CUDA machine, under five minutes.
 
 Every method that learns in batches trains for a few seconds on as many images of digits' size as
-MNIST has. Told are, for each phase in which it learns, seconds an epoch and milliseconds a batch,
-for the method the share of the time in which the GPU was at work (by `nvidia-smi`), and how much
-shorter a batch is with bfloat16 where matrices are large. With `--data-root`, a folder with MNIST
-in it, IIC also trains on all 70,000 images until its accuracy reaches 0.97. Another device may be
-named to try the bench itself.
+MNIST has, twice: with its steps computed one by one, and recorded and replayed (CUDA graphs). Told
+are, for each phase in which it learns, seconds an epoch and milliseconds a batch, how often a step
+was recorded or why it was not, for the method the share of the time in which the GPU was at work
+(by `nvidia-smi`), and how much shorter a batch is with bfloat16 where matrices are large.
+`--agree` asks instead whether both ways lead to the same losses, on a few thousand items. With
+`--data-root`, a folder with MNIST in it, IIC also trains on all 70,000 images until its accuracy
+reaches 0.97. Another device, which replays nothing, may be named to try the bench itself.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from clustlab.analysis.metrics import clustering_accuracy
 from clustlab.context import Context
 from clustlab.errors import Cancelled
 from clustlab.params import build, schema
+from clustlab.training_step import CudaGraphs
 from tests.bench.harness import report
 
 SIZE = 28
@@ -38,6 +41,8 @@ LARGE = (  # networks whose matrices are large enough for bfloat16 to pay
     ("iic", {"network": "ResNet-18"}),
 )
 GOAL = 0.97
+AGREE = 4000  # items on which both ways are compared
+SAME = 0.02  # by which losses may differ in all, since kernels may round in another order
 
 
 class Timed(Context):
@@ -126,13 +131,17 @@ def main() -> int:
     parser.add_argument("--items", type=int, default=70_000)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each method")
     parser.add_argument("--methods", nargs="+", default=[], help="all if not given")
+    parser.add_argument("--agree", action="store_true", help="compare losses, not times")
     parser.add_argument("--data-root", help="a folder with MNIST in it, to train IIC to 0.97")
     args = parser.parse_args()
     start = time.perf_counter()
     items = np.random.default_rng(0).integers(0, 256, (args.items, SIZE, SIZE, 1), dtype=np.uint8)
     rows = []
-    for name in args.methods or learning_methods():
-        rows += [{"method": name, **row} for row in measured(name, {}, items, args)]
+    names = args.methods or learning_methods()
+    if args.agree:
+        return agreement(names, items[:AGREE], args)
+    for name in names:
+        rows += compared(name, items, args)
     for name, settings in LARGE:
         if not args.methods or name in args.methods:
             rows.append(in_half(name, settings, items, args))
@@ -143,6 +152,55 @@ def main() -> int:
         about |= seconds_to_goal(args)
     report("GPU", rows, **about, seconds=round(time.perf_counter() - start, 1))
     return 0
+
+
+def recorder(args: argparse.Namespace) -> CudaGraphs | None:
+    """What records steps on the device that is measured, if that is possible there."""
+    device = torch.device(args.device)
+    return CudaGraphs(device) if device.type == "cuda" else None
+
+
+def compared(name: str, items: np.ndarray, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Figures of a method with its steps computed, and beside them with its steps replayed."""
+    computed = measured(name, {}, items, args)
+    replayed = {
+        row["phase"]: row for row in measured(name, {}, items, args, recorder=recorder(args))
+    }
+    rows = []
+    for row in computed:
+        rows.append({"method": name, "steps": "computed", **row})
+        if other := replayed.get(row["phase"]):
+            gain = round(row["ms a batch"] / other["ms a batch"], 2)
+            rows.append({"method": name, "steps": "replayed", **other, "times as fast": gain})
+    return rows
+
+
+def agreement(names: list[str], items: np.ndarray, args: argparse.Namespace) -> int:
+    """Largest difference of the losses of each method between both ways; 1 if one is large."""
+    device, rows = torch.device(args.device), []
+    for name in names:
+        told = []
+        for records in (None, recorder(args)):
+            ctx = Context(0, device, recorder=records)
+            method = build(registry.method(name), few_rounds(name))
+            told.append([snapshot.scalars for snapshot in method.iterate(items, ctx)])
+        differences = [
+            abs(one[key] - other[key]) / max(1.0, abs(one[key]))
+            for one, other in zip(*told, strict=True)
+            for key in one
+            if "loss" in key
+        ]
+        reasons = [step.reason for step in ctx.steps if step.reason]
+        rows.append(
+            {
+                "method": name,
+                "largest difference": max(differences, default=0.0),
+                "recordings": sum(step.n_recorded for step in ctx.steps),
+                "not replayed": "; ".join(reasons),
+            }
+        )
+    report("GPU, computed and replayed", rows, items=len(items))
+    return int(any(row["largest difference"] > SAME for row in rows))
 
 
 def learning_methods() -> list[str]:
@@ -158,18 +216,26 @@ def measured(
     name: str, settings: dict[str, Any], items: np.ndarray, args: argparse.Namespace, **how: Any
 ) -> list[dict[str, Any]]:
     """Figures of the phases in which a method learns."""
-    few = {
+    method = build(registry.method(name), {**few_rounds(name), **settings})
+    ctx = Timed(args.device, args.seconds, **how)
+    with Utilisation(args.device) as use, contextlib.suppress(Cancelled):
+        for _ in method.iterate(items, ctx):
+            pass
+    about: dict[str, Any] = {"gpu at work": use.share}
+    if "recorder" in how:
+        about["recordings"] = sum(step.n_recorded for step in ctx.steps)
+        about["not replayed"] = "; ".join(step.reason for step in ctx.steps if step.reason)
+    return [{**row, **about} for row in ctx.rows(len(items))]
+
+
+def few_rounds(name: str) -> dict[str, int]:
+    """Settings of a method that let it learn for few epochs or updates."""
+    return {
         p.name: n
         for p in schema(registry.method(name))
         for ending, n in FEW.items()
         if p.name.endswith(ending)
     }
-    method = build(registry.method(name), {**few, **settings})
-    ctx = Timed(args.device, args.seconds, **how)
-    with Utilisation(args.device) as use, contextlib.suppress(Cancelled):
-        for _ in method.iterate(items, ctx):
-            pass
-    return [{**row, "gpu at work": use.share} for row in ctx.rows(len(items))]
 
 
 def in_half(
@@ -192,7 +258,7 @@ def seconds_to_goal(args: argparse.Namespace) -> dict[str, Any]:
     start = time.perf_counter()
     reached = None
     for snapshot in build(registry.method("iic"), {}).iterate(
-        dataset.items, Context(0, args.device)
+        dataset.items, Context(0, args.device, recorder=recorder(args))
     ):
         accuracy = clustering_accuracy(dataset.labels, snapshot.assignments)
         if accuracy >= GOAL:

@@ -18,17 +18,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from clustlab import registry
 from clustlab.context import Context
+from clustlab.training_step import WAITING, by_mask
 from tests.methods.test_methods import tiny, usual_items
 
 READS = ("cpu", "numpy", "tolist", "__array__")
-WAITING = {  # whose result has a size, or a value, that only the device knows
-    torch.ops.aten._local_scalar_dense.default,
-    torch.ops.aten.nonzero.default,
-    torch.ops.aten.masked_select.default,
-    torch.ops.aten.unique_dim.default,
-    torch.ops.aten._unique2.default,
-    torch.ops.aten.equal.default,
-}
 
 
 class Waits(AssertionError):
@@ -47,14 +40,9 @@ class Watching(TorchDispatchMode):
             raise Waits(f"{what} is read while a batch is being worked on")
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func in WAITING or (func is torch.ops.aten.index.Tensor and _by_mask(args)):
+        if func in WAITING or (func is torch.ops.aten.index.Tensor and by_mask(args[1])):
             self.check(str(func))
         return func(*args, **(kwargs or {}))
-
-
-def _by_mask(args) -> bool:
-    """Whether rows are picked by a mask: how many only the device knows."""
-    return any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in args[1])
 
 
 class WatchedContext(Context):

@@ -42,6 +42,7 @@ from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.networks.autoencoder import Autoencoder
 from clustlab.parts.networks.cost import blank, macs
 from clustlab.parts.networks.passes import descend, embed
+from clustlab.training_step import TrainingStep
 from clustlab.types import Array, MethodFamily, Paper, PlannedPhase, Snapshot
 
 TRAINING = 3  # a step backwards costs about twice a pass forwards
@@ -102,8 +103,16 @@ class SkeletonClass:
         inputs = Inputs(items, ctx.device)  # batches on the device, pixels in [0, 1]
         network = ctx.keep("network", self.build_network(inputs.shape))
         optimiser = ctx.keep(
-            "optimiser", torch.optim.Adam(network.parameters(), self.learning_rate)
+            "optimiser", torch.optim.Adam(network.parameters(), self.learning_rate, fused=True)
         )
+
+        def compute(index: Tensor) -> Tensor:  # a step, told to a device that may replay it
+            x = inputs[index]
+            loss = functional.mse_loss(network(x).float(), x)
+            descend(optimiser, loss)
+            return loss.detach()  # without its graph
+
+        step = ctx.step(compute, optimiser)
         clusters = CodeClusters(len(items), network.code, self.n_clusters, 1, ctx)  # keeps itself
 
         def code() -> Tensor:
@@ -119,22 +128,17 @@ class SkeletonClass:
             yield clusters.snapshot(z, clusters.first(z), {}, {})
         for _ in ctx.phase("train", self.epochs):
             change_rate(optimiser, ctx.interventions())  # what users asked for, once an iteration
-            reconstruction = self._epoch(network, optimiser, inputs, ctx)
+            network.train()
+            reconstruction = self._epoch(step, len(inputs), ctx)
             z = code()
             yield clusters.snapshot(z, clusters.next(z), {"reconstruction": reconstruction}, {})
 
-    def _epoch(
-        self, network: Autoencoder, optimiser: torch.optim.Adam, inputs: Inputs, ctx: Context
-    ) -> float:
+    def _epoch(self, step: TrainingStep, n: int, ctx: Context) -> float:
         """Mean loss over one pass of training."""
         ctx.at("train")
-        network.train()
         total = torch.zeros((), device=ctx.device)
-        for index in ctx.batches(len(inputs), self.batch_size):  # each batch is a point of pause
-            x = inputs[index]
-            loss = functional.mse_loss(network(x).float(), x)
-            descend(optimiser, loss)
-            total += loss.detach() * len(index)  # without its graph, and still on the device
+        for index in ctx.batches(n, self.batch_size):  # each batch is a point of pause
+            total += step(index) * len(index)  # still on the device
         # Scalars leave as floats, once an epoch: asking for each would wait for the device. A name
         # that `analysis/scalar_catalogue.py` does not have is declared in `scalars`.
-        return float(total / len(inputs))
+        return float(total / n)

@@ -89,9 +89,9 @@ from clustlab.parts.hooks.scoring import (
 from clustlab.parts.inputs.augmentation import Augmentation
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.inputs.pca import principal
-from clustlab.parts.losses.nt_xent import VIEWS, Projection, nt_xent, view_pairs
+from clustlab.parts.losses.nt_xent import VIEWS, Projection, nt_xent
 from clustlab.parts.networks.cost import forward_cost
-from clustlab.parts.networks.encoder import ChangedCopies
+from clustlab.parts.networks.encoder import ChangedCopies, even_batch
 from clustlab.parts.networks.passes import descend, embed
 from clustlab.types import (
     Array,
@@ -279,6 +279,7 @@ class _Run:
         weights, rate = self.network.parameters(), settings.learning_rate
         adam = torch.optim.Adam(weights, rate, weight_decay=settings.weight_decay, fused=True)
         self.optimiser = ctx.keep("optimiser", adam, across_runs=False)
+        self.step = ctx.step(self._step, self.optimiser)
         self.clusters = FeatureClusters(self.network.trunk, self.inputs, settings.n_clusters, ctx)
         # which leaves are left belongs to the network: without it a resumed run would revive them
         leaves = torch.ones(settings.n_leaves, dtype=torch.bool, device=ctx.device)
@@ -290,23 +291,31 @@ class _Run:
         """Mean losses of one pass over all items, of the pretext alone or of the tree too."""
         s, ctx = self.settings, self.ctx
         self.network.train()
-        total = torch.zeros(3, device=ctx.device)
+        n, total = len(self.inputs), torch.zeros(3, device=ctx.device)
+        leaves = [self.alive.value] if tree else []
         ctx.at("contrast")
-        for n_items, *views in view_pairs(self.inputs, ctx, s.batch_size, self.views):
-            (rows, forks), (rows_prime, forks_prime) = (self.network(x) for x in views)
-            pretext = nt_xent(rows, rows_prime, s.temperature)
-            likeness, uneven = (pretext.new_zeros(()) for _ in range(2))
-            if tree:
-                ctx.at("send down")
-                likeness, uneven = self._tree_losses(forks, forks_prime)
-                ctx.at("contrast")
-            descend(self.optimiser, pretext + likeness + uneven)
-            total += torch.stack((pretext, likeness, uneven)).detach() * n_items
+        for index in ctx.batches(n, even_batch(n, s.batch_size)):
+            total += self.step(index, *leaves) * len(index)
         names = ("pretext_loss", "tree_loss", "evenness_loss")[: 3 if tree else 1]
-        return dict(zip(names, (total / len(self.inputs)).tolist(), strict=False))
+        return dict(zip(names, (total / n).tolist(), strict=False))
 
-    def _tree_losses(self, forks: Tensor, forks_prime: Tensor) -> tuple[Tensor, Tensor]:
-        s, alive = self.settings, self.alive.value
+    def _step(self, index: Tensor, alive: Tensor | None = None) -> Tensor:
+        """Losses (3,) of one step on a batch (b,); of the pretext alone if no leaves are given."""
+        x = self.inputs[index]
+        (rows, forks), (rows_prime, forks_prime) = (self.network(self.views(x)) for _ in range(2))
+        pretext = nt_xent(rows, rows_prime, self.settings.temperature)
+        likeness, uneven = (pretext.new_zeros(()) for _ in range(2))
+        if alive is not None:
+            self.ctx.at("send down")
+            likeness, uneven = self._tree_losses(forks, forks_prime, alive)
+            self.ctx.at("contrast")
+        descend(self.optimiser, pretext + likeness + uneven)
+        return torch.stack((pretext, likeness, uneven)).detach()
+
+    def _tree_losses(
+        self, forks: Tensor, forks_prime: Tensor, alive: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        s = self.settings
         levels, levels_prime = level_scores(forks), level_scores(forks_prime)
         likeness = tree_contrast(pruned(levels, alive), pruned(levels_prime, alive))
         uneven = (evenness(levels, alive) + evenness(levels_prime, alive)) / 2

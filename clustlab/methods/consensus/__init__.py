@@ -71,10 +71,9 @@ from clustlab.parts.losses.nt_xent import (
     cluster_contrast,
     imbalance,
     nt_xent,
-    view_pairs,
 )
 from clustlab.parts.networks.cost import forward_cost
-from clustlab.parts.networks.encoder import ChangedCopies
+from clustlab.parts.networks.encoder import ChangedCopies, even_batch
 from clustlab.parts.networks.passes import descend, embed
 from clustlab.types import Array, Artefact, Cost, MethodFamily, Paper, PlannedPhase, Snapshot
 
@@ -210,6 +209,7 @@ class _Run:
         self.network = ctx.keep("network", Network(self.inputs.shape, settings))
         adam = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate, fused=True)
         self.optimiser = ctx.keep("optimiser", adam, across_runs=False)
+        self.step = ctx.step(self._step, self.optimiser)
         none = np.zeros((len(items), 0), np.int64)
         self.members = ctx.keep("members", Cell(none), across_runs=False)
         self._layers: list[Tensor] | None = None
@@ -225,17 +225,21 @@ class _Run:
         s, ctx = self.settings, self.ctx
         ctx.at("contrast")
         self.network.train()
-        total = torch.zeros(3, device=ctx.device)
-        for n_items, *views in view_pairs(self.inputs, ctx, s.batch_size, self.views):
-            (rows, p), (rows_prime, p_prime) = (self.network(x) for x in views)
-            instance = nt_xent(rows, rows_prime, INSTANCE)
-            cluster = cluster_contrast(p, p_prime, CLUSTER)
-            uneven = imbalance(p) + imbalance(p_prime)
-            descend(self.optimiser, instance + cluster + uneven)
-            total += torch.stack((instance, cluster, uneven)).detach() * n_items
-        means = (total / len(self.inputs)).tolist()
+        n, total = len(self.inputs), torch.zeros(3, device=ctx.device)
+        for index in ctx.batches(n, even_batch(n, s.batch_size)):
+            total += self.step(index) * len(index)
         names = ("instance_loss", "cluster_loss", "imbalance_in_batches")
-        return dict(zip(names, means, strict=True))
+        return dict(zip(names, (total / n).tolist(), strict=True))
+
+    def _step(self, index: Tensor) -> Tensor:
+        """Losses (3,) of one step on two changed copies of a batch (b,)."""
+        x = self.inputs[index]
+        (rows, p), (rows_prime, p_prime) = (self.network(self.views(x)) for _ in range(2))
+        instance = nt_xent(rows, rows_prime, INSTANCE)
+        cluster = cluster_contrast(p, p_prime, CLUSTER)
+        uneven = imbalance(p) + imbalance(p_prime)
+        descend(self.optimiser, instance + cluster + uneven)
+        return torch.stack((instance, cluster, uneven)).detach()
 
     def _outputs(self) -> list[Tensor]:
         """Principal components of each layer, and the answers (n, k) as they are."""

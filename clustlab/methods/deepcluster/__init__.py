@@ -79,6 +79,7 @@ from clustlab.parts.inputs.pca import principal
 from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import EncoderSettings, even_batch
 from clustlab.parts.networks.passes import embed
+from clustlab.training_step import TrainingStep
 from clustlab.types import (
     Array,
     Artefact,
@@ -251,6 +252,10 @@ class DeepCluster(EncoderSettings):
         check_enough_items(len(inputs), self.n_clusters_over, "n_clusters_over")
         network = ctx.keep("network", Network(inputs.shape, self))
         optimiser = ctx.keep("optimiser", self._descent(network.body(), MOMENTUM))
+        # without momentum nothing of the last classifier survives in its optimiser
+        head_optimiser = self._descent(network.head.parameters(), momentum=0.0)
+        optimisers = (optimiser, head_optimiser)
+        step = ctx.step(partial(self._step, network, optimisers, inputs), *optimisers)
         pseudo_labels = ctx.keep("pseudo_labels", Cell(np.zeros(len(inputs), np.int64)))
         centers = ctx.keep("centers", Cell(None), across_runs=False)
         for _ in ctx.phase("start", 1):
@@ -265,7 +270,8 @@ class DeepCluster(EncoderSettings):
                 present = relabelled(z, present, self.n_clusters_over, wanted, ctx)
                 pseudo_labels.value = present.cpu().numpy()
             before = pseudo_labels.value
-            scalars = self._classify(network, optimiser, inputs, before, ctx)
+            head_optimiser.param_groups[0]["lr"] = optimiser.param_groups[0]["lr"]
+            scalars = self._classify(network, step, before, ctx)
             z, repair = self._cluster(network, inputs, centers, ctx)
             pseudo_labels.value = repair.clustering.assignments.cpu().numpy()
             scalars["nmi_previous"] = agreement(before, pseudo_labels.value)
@@ -317,12 +323,7 @@ class DeepCluster(EncoderSettings):
         return normalised_features(features, self.n_components, whiten=self.whitening)
 
     def _classify(
-        self,
-        network: Network,
-        optimiser: torch.optim.Optimizer,
-        inputs: Inputs,
-        pseudo_labels: Array,
-        ctx: Context,
+        self, network: Network, step: TrainingStep, pseudo_labels: Array, ctx: Context
     ) -> dict[str, float]:
         """Losses of one epoch of training on pseudo-labels, by name."""
         ctx.at("classify")
@@ -331,16 +332,12 @@ class DeepCluster(EncoderSettings):
         is_first = not (ctx.done or ctx.is_warm)
         if self.reset_head or is_first:
             network.begin_head(drawn)
-        # without momentum nothing of the last classifier survives in its optimiser
-        head_optimiser = self._descent(network.head.parameters(), momentum=0.0)
-        head_optimiser.param_groups[0]["lr"] = optimiser.param_groups[0]["lr"]
-        views = self.augmentation
         targets = torch.from_numpy(pseudo_labels).to(ctx.device)
-        weight = None
+        weight = []  # of each pseudo-label, if they are weighed
         if self.balance == "inverse weights":
             weights = inverse_size_weights(pseudo_labels, self.n_clusters_over)
-            weight = torch.from_numpy(weights).to(ctx.device)
-        n = len(inputs)
+            weight = [torch.from_numpy(weights).to(ctx.device)]
+        n = len(pseudo_labels)
         if self.balance == "uniform sampler":
             order = uniform_draw(pseudo_labels, ctx.rng)
         else:
@@ -348,17 +345,28 @@ class DeepCluster(EncoderSettings):
         network.train()
         total = torch.zeros((), device=ctx.device)
         for index in ctx.slices(order, even_batch(n, self.batch_size)):
-            scores = network(views(inputs[index]))
-            target = targets[index]
-            loss = functional.cross_entropy(scores, target, weight)
-            optimiser.zero_grad()
-            head_optimiser.zero_grad()
-            torch.autograd.backward(loss)
-            optimiser.step()
-            head_optimiser.step()
-            total += loss.detach() * len(index)
+            total += step(index, targets[index], *weight) * len(index)
         occupied = len(np.unique(pseudo_labels))
         return {"cross_entropy": float(total) / n, "cross_entropy_guessing": math.log(occupied)}
+
+    def _step(
+        self,
+        network: Network,
+        optimisers: tuple[torch.optim.Optimizer, ...],
+        inputs: Inputs,
+        index: Tensor,
+        targets: Tensor,
+        weight: Tensor | None = None,
+    ) -> Tensor:
+        """Loss of one step on a batch (b,) towards its pseudo-labels (b,), weighed (k,) or not."""
+        scores = network(self.augmentation(inputs[index]))
+        loss = functional.cross_entropy(scores, targets, weight)
+        for optimiser in optimisers:
+            optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        for optimiser in optimisers:
+            optimiser.step()
+        return loss.detach()
 
     def _snapshot(
         self, network: Network, z: Tensor, repair: Repair, scalars: Mapping[str, float]

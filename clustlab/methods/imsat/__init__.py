@@ -92,7 +92,7 @@ from clustlab.parts.losses.information import (
 from clustlab.parts.networks.classifier import Classifier, answers, units
 from clustlab.parts.networks.cost import forward_cost
 from clustlab.parts.networks.encoder import even_batch
-from clustlab.parts.networks.passes import evaluating
+from clustlab.parts.networks.passes import descend, evaluating
 from clustlab.types import (
     Array,
     Artefact,
@@ -268,6 +268,7 @@ class _Training:
         rate, decays = settings.learning_rate, (DECAY, 0.999)
         adam = torch.optim.Adam(self.network.parameters(), lr=rate, betas=decays, fused=True)
         self.optimiser = ctx.keep("optimiser", adam)
+        self.step = ctx.step(self._step, self.optimiser)
         blank = torch.zeros(len(self.inputs), device=ctx.device)
         self.sizes = ctx.keep("sizes of changes", Cell(blank), across_runs=False)
         unseen = Cell(torch.zeros_like(blank))  # 0 until an item is first in a batch
@@ -301,24 +302,27 @@ class _Training:
         seen = torch.zeros(len(self.inputs), dtype=torch.bool, device=self.ctx.device)
         total = torch.zeros((), device=self.ctx.device)
         for rows in self.batches():
-            x = self.inputs[rows]
-            self.ctx.at("classify")
-            scores = self.network(x)
-            self.ctx.at("change")
-            start = unit(torch.randn_like(x))
-            with statistics_kept(self.network):
-                change = self.change(x, scores, start, rows, settings.perturbation)
-                changed = self.network(x + change)
-            self.ctx.at("compare")
-            divergence = change_divergences(scores, changed)
-            p = scores.softmax(1)
-            loss = imsat_loss(divergence.mean(), p, settings.information_weight, settings.balance)
-            self.optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
-            total += loss.detach() * (len(rows) / samples)
-            divergences[rows], seen[rows] = divergence.detach(), True
+            told = self.step(rows)
+            total += told[0] * (len(rows) / samples)
+            divergences[rows], seen[rows] = told[1:], True
         return {"loss": float(total), "divergence": float(divergences[seen].mean())}
+
+    def _step(self, rows: Tensor) -> Tensor:
+        """Loss of one step on a batch (b,), and the divergence of each of its items, (1 + b,)."""
+        x, settings = self.inputs[rows], self.settings
+        self.ctx.at("classify")
+        scores = self.network(x)
+        self.ctx.at("change")
+        start = unit(torch.randn_like(x))
+        with statistics_kept(self.network):
+            change = self.change(x, scores, start, rows, settings.perturbation)
+            changed = self.network(x + change)
+        self.ctx.at("compare")
+        divergence = change_divergences(scores, changed)
+        p = scores.softmax(1)
+        loss = imsat_loss(divergence.mean(), p, settings.information_weight, settings.balance)
+        descend(self.optimiser, loss)
+        return torch.cat((loss[None], divergence)).detach()
 
     def change(self, x: Tensor, scores: Tensor, start: Tensor, rows: Tensor, kind: str) -> Tensor:
         """Change r (b, *shape) of each item, of its own size, in a random or the worst direction.

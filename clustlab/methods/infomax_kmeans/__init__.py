@@ -321,6 +321,7 @@ class _Run:
         own, others = (Adam(x.parameters(), rate, fused=True) for x in (self.network, self.prior))
         self.optimiser = ctx.keep("optimiser", own)
         self.prior_optimiser = ctx.keep("prior optimiser", others)
+        self.step = ctx.step(self._step, self.optimiser, self.prior_optimiser)
         shown = np.sort(ctx.rng.choice(n, min(n, SHOWN), replace=False))
         self._shown: Array = ctx.keep("shown items", Cell(shown)).value
         self.clusters = CodeClusters(
@@ -332,7 +333,7 @@ class _Run:
         n, total = len(self.inputs), torch.zeros(4, device=self.ctx.device)
         self.network.train()
         for index in self.ctx.batches(n, even_batch(n, self.settings.batch_size)):
-            total = total + torch.stack(self._step(self.inputs[index])).detach() * len(index)
+            total = total + self.step(index) * len(index)
         local, whole, deceived, discriminator = (total / n).tolist()
         settings = self.settings
         known = {"local_information": local, "global_information": whole}
@@ -344,12 +345,12 @@ class _Run:
             "prior_loss_of_discriminator": discriminator,
         }
 
-    def _step(self, x: Tensor) -> tuple[Tensor, ...]:
+    def _step(self, index: Tensor) -> Tensor:
         """One step of encoder and critics, then one of the discriminator of codes.
 
         Returns local and global information, and the losses of deceiving and of discriminating.
         """
-        settings = self.settings
+        settings, x = self.settings, self.inputs[index]
         self.ctx.at("estimate information")
         z, local_scores, whole_scores = self.network(x)
         local, whole = jensen_shannon(local_scores.float()), jensen_shannon(whole_scores.float())
@@ -365,7 +366,7 @@ class _Run:
         self.prior_optimiser.zero_grad()
         torch.autograd.backward(told)
         self.prior_optimiser.step()
-        return local, whole, deceived, told
+        return torch.stack((local, whole, deceived, told)).detach()
 
     def code(self) -> Tensor:
         """Codes (n, code) of all items at unit length."""

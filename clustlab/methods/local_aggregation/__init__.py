@@ -308,6 +308,7 @@ class _Run:
         ]
         descent = SGD(groups, settings.learning_rate, momentum=MOMENTUM)
         self.optimiser = ctx.keep("optimiser", descent, across_runs=False)
+        self.step = ctx.step(self._step, self.optimiser)
         self.rate_factor = LearningRateFactor("pace", ctx)
         memory_bank = torch.zeros(n, settings.n_features, device=ctx.device)
         self.memory_bank = ctx.keep("bank", Cell(memory_bank))
@@ -358,23 +359,30 @@ class _Run:
         s, ctx, n = self.settings, self.ctx, len(self.inputs)
         rate = self.rate_factor.set(rate, self.optimiser)
         self.network.train()
+        taught = [self.taught] if aggregate else []
         total = torch.zeros((), device=ctx.device)
         for rows in ctx.batches(n, even_batch(n, s.batch_size)):
-            ctx.at("encode")
-            v = self.network(self.views(self.inputs[rows]))
-            if aggregate:
-                ctx.at("aggregate")
-                neighbours = neighbourhood(
-                    v, rows, self.memory_bank.value, self.taught, s.background(n)
-                )
-                loss = local_aggregation_loss(neighbours, s.temperature)
-            else:
-                loss = instance_loss(v, rows, self.memory_bank.value, s.temperature)
-            descend(self.optimiser, loss)
-            ctx.at("remember")
-            remember(self.memory_bank.value, rows, v, s.memory)
-            total += loss.detach() * len(rows)
+            total += self.step(rows, *taught) * len(rows)
         return float(total) / n, rate
+
+    def _step(self, rows: Tensor, taught: Tensor | None = None) -> Tensor:
+        """Loss of one step on a batch (b,); towards its copies alone if no clusterings are given.
+
+        Renews the rows of the bank.
+        """
+        s, ctx, bank = self.settings, self.ctx, self.memory_bank.value
+        ctx.at("encode")
+        v = self.network(self.views(self.inputs[rows]))
+        if taught is None:
+            loss = instance_loss(v, rows, bank, s.temperature)
+        else:
+            ctx.at("aggregate")
+            neighbours = neighbourhood(v, rows, bank, taught, s.background(len(self.inputs)))
+            loss = local_aggregation_loss(neighbours, s.temperature)
+        descend(self.optimiser, loss)
+        ctx.at("remember")
+        remember(bank, rows, v, s.memory)
+        return loss.detach()
 
     def look(self, scalars: Mapping[str, float], *, fresh: bool = False) -> Snapshot:
         """Snapshot of the directions of the unchanged items, divided by k-means."""

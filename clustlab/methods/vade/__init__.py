@@ -77,7 +77,7 @@ from clustlab.parts.hooks.interventions import ALL, LearningRateFactor, Offer, W
 from clustlab.parts.hooks.scoring import ScoringChain, kept, phase_of
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.networks.cost import macs
-from clustlab.parts.networks.passes import embed, evaluating
+from clustlab.parts.networks.passes import descend, embed, evaluating
 from clustlab.parts.stages.autoencoding import (
     TRAINING,
     AutoencoderSettings,
@@ -273,6 +273,7 @@ class _Generation:
         adam = torch.optim.Adam(weights, rate, eps=EPSILON, fused=True)
         # the mixture is fitted anew in a continued run, so its momentum has no meaning there
         self.optimiser = ctx.keep("cluster optimiser", adam, across_runs=False)
+        self.step = ctx.step(self._step, self.optimiser)
         self.rate_factor = LearningRateFactor("pace", ctx)
         self.draws = ctx.keep("draws", Cell(int(ctx.rng.integers(2**31))))
 
@@ -308,17 +309,12 @@ class _Generation:
         """Snapshot after one more pass over all items."""
         self.ctx.at("train")
         self.network.train()
-        inputs, settings = self.training.inputs, self.settings
-        n, rate = len(inputs), 0.0
+        n, rate, settings = len(self.training.inputs), 0.0, self.settings
         total = torch.zeros(2, device=self.ctx.device)
         for index in self.ctx.batches(n, settings.batch_size):
             updates = done * self.ctx.n_batches + self.ctx.batch
             rate = self.rate_factor.set(settings.rate(updates), self.optimiser)
-            parts = self._losses(inputs[index])
-            self.optimiser.zero_grad()
-            parts.sum().backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
-            total += parts.detach() * (len(index) / n)
+            total += self.step(index) * (len(index) / n)
         reconstruction, divergence = total.tolist()
         return self._snapshot(
             {
@@ -328,6 +324,12 @@ class _Generation:
                 "learning_rate": rate,
             }
         )
+
+    def _step(self, index: Tensor) -> Tensor:
+        """Losses (2,) of one step on a batch (b,)."""
+        parts = self._losses(self.training.inputs[index])
+        descend(self.optimiser, parts.sum())
+        return parts.detach()
 
     def _losses(self, x: Tensor) -> Tensor:
         """Mean surprise and mean divergence of a batch, (2,), with one code drawn per item."""

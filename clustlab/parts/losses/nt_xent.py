@@ -1,7 +1,6 @@
 """Contrastive learning: find the copy of an item, or of a cluster, among all the others."""
 
 import math
-from collections.abc import Iterator
 from typing import cast
 
 import torch
@@ -13,7 +12,6 @@ from clustlab.parts.hooks.output_units import Units
 from clustlab.parts.inputs.augmentation import Augmentation
 from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.networks.autoencoder import mlp
-from clustlab.parts.networks.encoder import even_batch
 from clustlab.parts.networks.passes import embed
 
 # No change of tint and no inversion: on digits, where ink alone tells, they lead to collapse.
@@ -115,16 +113,3 @@ class Projection(nn.Sequential):
             lambda: embed(hidden, inputs, ctx),
             lambda x: self(encoder(x)).float().log_softmax(1),
         )
-
-
-def view_pairs(
-    inputs: Inputs, ctx: Context, size: int, views: Augmentation
-) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Batches of two independent changed copies of the same items: (number of items, one, other).
-
-    Every item comes once, in a new order, and every batch is a pause point.
-    """
-    n = len(inputs)
-    for index in ctx.batches(n, even_batch(n, size)):
-        x = inputs[index]
-        yield len(index), views(x), views(x)

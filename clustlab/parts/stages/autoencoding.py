@@ -22,6 +22,7 @@ from clustlab.parts.inputs.network_input import Inputs
 from clustlab.parts.networks.autoencoder import Autoencoder
 from clustlab.parts.networks.cost import blank, macs
 from clustlab.parts.networks.passes import embed, evaluating
+from clustlab.training_step import TrainingStep
 from clustlab.types import Array, Artefact, Cost, PlannedPhase, Role, Snapshot
 
 VIEWS = Augmentation(rotation=10, shift=0.1, noise=0.05)  # Guo et al. 2018, DEC-DA, section 4.2
@@ -198,8 +199,9 @@ class AutoencoderTraining:
             if settings.pretraining == "layer-wise":
                 layers = settings.layer_epochs * (epochs > 0 and not self.ctx.is_warm)
                 yield from self._pretrain_layers(layers, settings.corruption)
+        step = self._step(self.optimiser, self._training_losses)
         for _ in self.ctx.phase("pre-train", epochs):
-            yield self._follow(self._epoch(self.optimiser, self._training_losses))
+            yield self._follow(self._epoch(self.optimiser, *step))
 
     def _pretrain_layers(self, epochs: int, corruption: float) -> Iterator[Snapshot]:
         pairs = self.network.pairs
@@ -207,12 +209,29 @@ class AutoencoderTraining:
             self._adam(f"optimiser of layer {i + 1}", [*inner.parameters(), *outer.parameters()])
             for i, (inner, outer) in enumerate(pairs)
         ]
+        steps = [
+            self._step(optimiser, partial(self._denoising_losses, layer, corruption))
+            for layer, optimiser in enumerate(optimisers)
+        ]
         for i in self.ctx.phase("pre-train layers", epochs * len(pairs)):
-            layer = i // epochs
-            losses = partial(self._denoising_losses, layer, corruption)
-            yield self._follow(self._epoch(optimisers[layer], losses))
+            yield self._follow(self._epoch(optimisers[i // epochs], *steps[i // epochs]))
 
-    def _epoch(self, optimiser: Adam, losses_of: Losses) -> dict[str, float]:
+    def _step(self, optimiser: Adam, losses_of: Losses) -> tuple[TrainingStep, list[str]]:
+        """What takes a step on the items of a batch, and the names of the losses it returns."""
+        names: list[str] = []  # known once it was taken
+
+        def take(index: Tensor) -> Tensor:
+            losses = losses_of(self.inputs[index])
+            names[:] = losses
+            values = torch.stack(list(losses.values()))
+            optimiser.zero_grad()
+            values[0].backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            return values.detach()
+
+        return self.ctx.step(take, optimiser), names
+
+    def _epoch(self, optimiser: Adam, step: TrainingStep, names: list[str]) -> dict[str, float]:
         """Mean losses over one pass of training."""
         self.rate_factor.take(self.ctx.interventions())
         self.ctx.at("train")
@@ -220,15 +239,9 @@ class AutoencoderTraining:
         self.rate_factor.set(self.settings.learning_rate, optimiser)
         self.network.train()
         n = len(self.inputs)
-        names: list[str] = []
         total = torch.zeros((), device=self.ctx.device)
         for index in self.ctx.batches(n, self.settings.batch_size):
-            losses = losses_of(self.inputs[index])
-            names, values = list(losses), torch.stack(list(losses.values()))
-            optimiser.zero_grad()
-            values[0].backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            total = total + values.detach() * len(index)
+            total = total + step(index) * len(index)
         return dict(zip(names, (total / n).tolist(), strict=True))
 
     def losses(self, x: Tensor) -> dict[str, Tensor]:

@@ -200,6 +200,7 @@ class EmbeddedClustering:
             Adam(weights, settings.cluster_learning_rate, fused=True),
             across_runs=False,  # the centres are drawn anew, so their momentum has no meaning
         )
+        self.step = ctx.step(self._step, self.optimiser)
         self.target = ctx.keep("target", Cell(torch.zeros(n, k, device=ctx.device)))
         before = torch.zeros(n, dtype=torch.long, device=ctx.device)
         self.assignments = ctx.keep("assignments", Cell(before))
@@ -239,27 +240,32 @@ class EmbeddedClustering:
 
     def _train(self) -> dict[str, float]:
         """Mean losses over the steps between two updates, by name."""
-        settings, inputs, network = self.settings, self.training.inputs, self.training.network
+        settings, inputs = self.settings, self.training.inputs
         self.ctx.at("train")
-        network.train()
+        self.training.network.train()
         size = min(settings.batch_size, len(inputs))
         total = torch.zeros(len(settings.loss_names), device=self.ctx.device)
         for index in self.ctx.slices(self._order(size * settings.update_interval), size):
-            x = VIEWS(inputs[index]) if settings.augmented else inputs[index]
-            z = network.encode(x).float()
-            q = soft_assignment(z, self.clusters.centers, settings.alpha)
             if settings.target_scope == "batch":
-                p = settings.target_of(q.detach())
+                total += self.step(index)
             else:
-                p = self.target.value[index]
-            divergence = kl_divergence(p, q)
-            losses = settings.losses(network, x, z, divergence)
-            self.optimiser.zero_grad()
-            losses[0].backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
-            total += torch.stack(losses).detach()
+                total += self.step(index, self.target.value[index])
         means = (total / settings.update_interval).tolist()
         return dict(zip(settings.loss_names, means, strict=True))
+
+    def _step(self, index: Tensor, p: Tensor | None = None) -> Tensor:
+        """Losses of one step on a batch (b,), towards a target (b, k) or that of its own."""
+        settings, network = self.settings, self.training.network
+        x = self.training.inputs[index]
+        x = VIEWS(x) if settings.augmented else x
+        z = network.encode(x).float()
+        q = soft_assignment(z, self.clusters.centers, settings.alpha)
+        divergence = kl_divergence(settings.target_of(q.detach()) if p is None else p, q)
+        losses = settings.losses(network, x, z, divergence)
+        self.optimiser.zero_grad()
+        losses[0].backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return torch.stack(losses).detach()
 
     def _order(self, length: int) -> Array:
         """Item numbers for so many places: one random order of all items after the other."""
