@@ -1,4 +1,4 @@
-"""Tables of README.md and CONTRIBUTING.md that follow from the code."""
+"""Tables of README.md, CONTRIBUTING.md and CLAIMS.md that follow from the code."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,12 @@ TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
 def refresh(root: Path = ROOT) -> list[str]:
     """Bring the documents of a checkout up to date; return the names of those that changed."""
     changed = []
-    for name, update in (("README.md", _readme), ("CONTRIBUTING.md", _contributing)):
+    updates = (
+        ("README.md", _readme),
+        ("CONTRIBUTING.md", _contributing),
+        ("CLAIMS.md", _claims),
+    )
+    for name, update in updates:
         file = root / name
         if file.is_file():  # not in an installed package
             before = file.read_text(encoding="utf-8")
@@ -50,6 +55,31 @@ def capability_tables() -> str:
             offered = registry.capabilities(method)
             methods.append([f"`{method.name}`", *("yes" if n in offered else "" for n in names)])
     return f"{_table(offers)}\n{_table(methods)}"
+
+
+def claims_table() -> str:
+    """Every claim with what the makers have measured, in Markdown."""
+    from clustlab.evidence import record, words
+    from clustlab.evidence.catalogue import claims
+    from clustlab.evidence.claim import SCALES
+
+    rows = [["", "Claim", "Claimed", "Measured: median (least to greatest)", "Verdict", "How"]]
+    for claim in claims().values():
+        of_scale = [(scale, record.shipped(claim, scale)) for scale in SCALES]
+        measured = [(scale, found) for scale, found in of_scale if found is not None]
+        head = [str(claim.number), f"`{claim.name}`: {claim.title}", claim.claimed]
+        if not measured:
+            rows.append([*head, "", words.NOT_RUN, ""])
+        for scale, found in measured:
+            also = [
+                f"{each.text} {words.ANSWERS[each.rule.judge(found.figures)]}"
+                for each in claim.also
+            ]
+            lines = [*words.measured(claim, found), *also]
+            verdict = f"**{words.VERDICTS[found.verdict(claim)]}**"
+            how = f"{words.conditions(found)}. {claim.protocols[scale].differs}"
+            rows.append([*head, "<br>".join(lines), verdict, how])
+    return _table(rows)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
@@ -95,3 +125,10 @@ def _contributing(text: str) -> str:
     """Text in which the tables of the section on offers are those of now."""
     start = text.index("|", text.index("\n## What a method may offer besides\n"))
     return text[:start] + capability_tables() + text[text.index("\n## ", start) :]
+
+
+def _claims(text: str) -> str:
+    """Text whose table is that of the claims as they were measured."""
+    table = TABLE.search(text)
+    assert table is not None
+    return text[: table.start()] + claims_table() + text[table.end() :]

@@ -52,29 +52,43 @@ def carry_out(study: Study, store: RunStore, tell: Callable[[str], None]) -> End
     n_done = 0
     for i, place in enumerate(every):
         words = f"{i + 1}/{len(every)} {words_of(place)}"
-        if place.status == "done":
-            n_done += 1
-            tell(f"{words}: is there")
-            continue
-        if place.status in ACTIVE:
-            tell(f"{words}: is {place.status} elsewhere")
-            not_done[words_of(place)] = place.status
-            continue
-        try:
-            run = ready(store, place)
-            execute(store.root, run.id)
-        except ClustlabError as error:
-            tell(f"{words}: {error.message}")
-            not_done[words_of(place)] = error.message
-            continue
-        state = run.progress
-        if state["status"] == "done":
-            n_done += 1
-            tell(f"{words}: done in {state['seconds']:.0f} s")
+        reason = trained(store, place, telling(tell, words))
+        if reason:
+            not_done[words_of(place)] = reason
         else:
-            not_done[words_of(place)] = state.get("error") or state["status"]
-            tell(f"{words}: {not_done[words_of(place)]}")
+            n_done += 1
     return Ended(n_done, not_done)
+
+
+def telling(tell: Callable[[str], None], words: str) -> Callable[[str], None]:
+    """What tells the same, after some words."""
+    return lambda said: tell(f"{words}: {said}")
+
+
+def trained(store: RunStore, place: Place, tell: Callable[[str], None]) -> str:
+    """Train one run unless it is there; return why it is not done, empty if it is.
+
+    `tell` is given what has become of it.
+    """
+    if place.status == "done":
+        tell("is there")
+        return ""
+    if place.status in ACTIVE:
+        tell(f"is {place.status} elsewhere")
+        return place.status
+    try:
+        run = ready(store, place)
+        execute(store.root, run.id)
+    except ClustlabError as error:
+        tell(error.message)
+        return error.message
+    state = run.progress
+    if state["status"] == "done":
+        tell(f"done in {state['seconds']:.0f} s")
+        return ""
+    reason = str(state.get("error") or state["status"])
+    tell(reason)
+    return reason
 
 
 def words_of(place: Place) -> str:

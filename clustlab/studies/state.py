@@ -44,11 +44,12 @@ def places(study: Study, runs: Iterable[Run]) -> list[Place]:
     found = []
     for cell, seed, spec in study.specs():
         candidates = kept.get((spec.method, spec.dataset, seed), [])
-        found.append(Place(cell, seed, spec, _best(candidates, spec)))
+        found.append(Place(cell, seed, spec, best_of(candidates, spec)))
     return found
 
 
-def _best(runs: Sequence[Run], spec: RunSpec) -> Run | None:
+def best_of(runs: Sequence[Run], spec: RunSpec) -> Run | None:
+    """Of several runs, the one that carries out a spec best: see `places`; None if none does."""
     fitting = []
     for run in runs:
         with contextlib.suppress(ParameterError):  # a setting that there was before

@@ -227,7 +227,7 @@ def test_each_capability_is_a_documented_protocol_that_some_method_has():
 
 
 def test_the_tables_are_those_that_the_code_gives(tmp_path):
-    for name in ("README.md", "CONTRIBUTING.md"):
+    for name in ("README.md", "CONTRIBUTING.md", "CLAIMS.md"):
         shutil.copy(ROOT / name, tmp_path / name)
     changed = documents.refresh(tmp_path)
     assert changed == [], f"run `python -m clustlab docs`: it would change {changed}"
