@@ -72,7 +72,7 @@ def claims_table() -> str:
             rows.append([*head, "", words.NOT_RUN, ""])
         for scale, found in measured:
             also = [
-                f"{each.text} {words.ANSWERS[each.rule.judge(found.figures)]}"
+                f"{each.text} {words.ANSWERS[each.rule.judge(found.figures)].capitalize()}."
                 for each in claim.also
             ]
             lines = [*words.measured(claim, found), *also]

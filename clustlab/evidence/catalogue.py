@@ -34,6 +34,6 @@ def claim(name: str) -> Claim:
     return known[name]
 
 
-def about_lesson(lesson: str) -> list[Claim]:
-    """Claims that a lesson touches, in the order of their numbers."""
-    return [each for each in claims().values() if any(name == lesson for name, _ in each.lessons)]
+def about_step(lesson: str, step: int) -> list[Claim]:
+    """Claims that a step of a lesson touches, in the order of their numbers."""
+    return [each for each in claims().values() if (lesson, step) in each.lessons]

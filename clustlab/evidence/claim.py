@@ -149,9 +149,13 @@ class Claim:
         """What a series is called; the key of one that is not known."""
         return next((each.title for each in self.series if each.key == key), key)
 
+    def in_words(self, rule: Rule) -> str:
+        """What a rule asks for, with what the series are called; begins with a small letter."""
+        return rule.words(lambda key: f"'{self.series_title(key)}'")
+
     def rule_in_words(self, rule: Rule | None = None) -> str:
         """When the claim, or something asked besides, counts as seen."""
-        words = (rule or self.rule).words(lambda key: f"'{self.series_title(key)}'")
+        words = self.in_words(rule or self.rule)
         return f"Seen if {words}; undecided in between, and with fewer than 3 seeds."
 
     def print_of(self, scale: Scale) -> str:

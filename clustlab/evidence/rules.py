@@ -187,10 +187,9 @@ class Exceeds:
 
     def words(self, name: Naming) -> str:
         """The rule in words."""
-        return (
-            f"{name(self.one)} is higher than {name(self.other)} with every seed, in the median "
-            f"by more than {self.margin:g} (not seen: with no seed)"
-        )
+        by = f", in the median by more than {self.margin:g}" if self.margin else ""
+        what = f"{name(self.one)} is higher than {name(self.other)} with every seed{by}"
+        return f"{what} (not seen: with no seed)"
 
 
 @dataclass(frozen=True)
@@ -272,6 +271,11 @@ class AtLeast:
         """The rules in words."""
         each = "; or ".join(rule.words(name) for rule in self.rules)
         return f"at least {self.number} of {len(self.rules)} hold: {each}"
+
+
+def parts(rule: Rule) -> tuple[Rule, ...]:
+    """The rules that a rule is made of, or it alone."""
+    return rule.rules if isinstance(rule, Every | AtLeast) else (rule,)
 
 
 def _together(rules: Sequence[Rule]) -> tuple[str, ...]:

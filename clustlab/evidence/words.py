@@ -10,7 +10,7 @@ VERDICTS: dict[Verdict, str] = {
     "not seen": "not seen here",
     "undecided": "undecided",
 }
-ANSWERS: dict[Verdict, str] = {"seen": "Yes.", "not seen": "No.", "undecided": "Undecided."}
+ANSWERS: dict[Verdict, str] = {"seen": "yes", "not seen": "no", "undecided": "undecided"}
 """The same as the answer to something that is asked besides."""
 NOT_RUN = "not run yet"
 

@@ -40,6 +40,7 @@ pages = {
     "Learn": [
         page_of_file("learn", "Lessons", "school"),
         page_of_file("sabotage", "Sabotage", "build"),
+        page_of_file("claims", "Claims", "fact_check"),
     ],
     "Look closer": [
         page_of_file("follow", "Follow", "timeline"),

@@ -230,6 +230,13 @@ STUDY, STUDY_IN_ADDRESS = SessionValue("chosen-study", ""), QueryValue("study")
 STUDY_FIGURE = SessionValue("study-figure", "")
 NEW_STUDY = SessionValue("new-study", "")  # its name, in the form
 
+# -- claims ---------------------------------------------------------------------------------------
+CLAIM = QueryValue("claim")
+CLAIM_SCALE = SessionValue("claim-scale", "small")
+CLAIM_STARTED = SessionValue[tuple[str, str]]("claim-started", ("", ""))
+"""Claim and scale that a button has started, whose later runs are queued as they can be."""
+CLAIM_SEED = SessionValue[int | None]("claim-seed", None)  # whose table is shown
+
 # -- the page Runs -----------------------------------------------------------------------------
 DELETED_RUNS = SessionValue[list[str]]("deleted", [])
 UNPACKED = SessionValue("unpacked", "")  # what has become of a pack, in words

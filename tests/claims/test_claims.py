@@ -9,7 +9,7 @@ from clustlab import registry
 from clustlab.course import catalogue as course
 from clustlab.errors import ParameterError
 from clustlab.evidence import record
-from clustlab.evidence.catalogue import about_lesson, claim, claims
+from clustlab.evidence.catalogue import about_step, claim, claims
 from clustlab.evidence.claim import SCALES, Grid, Paths
 from clustlab.evidence.rules import AtLeast, Beyond, Every, Near, Rises
 from clustlab.params import build
@@ -78,7 +78,7 @@ def test_its_lessons_are_there_and_lead_back(each):
     assert each.lessons
     for name, step in each.lessons:
         assert 1 <= step <= len(course.lesson(name).steps)
-        assert each in about_lesson(name)
+        assert each in about_step(name, step)
 
 
 # -- the rule of each claim comes out each way ---------------------------------------------------

@@ -14,6 +14,7 @@ from clustlab.course.bookmark import Bookmark, set_bookmark
 from clustlab.course.controls import Choice, Control, Grid, Places, Slider, Switch
 from clustlab.course.lesson import Lesson, LessonStep
 from clustlab.errors import ParameterError
+from clustlab.evidence import catalogue as claims
 from clustlab.ui import nav, session, state
 from clustlab.ui.learn import lesson_figure, lesson_runs
 from clustlab.ui.markdown import Markdown, authored, plain
@@ -118,6 +119,7 @@ def _lesson(lesson: Lesson) -> None:
         )
     with prediction:
         _try(lesson, number, step)
+        _claims(lesson, number)
     _ways(lesson, number)
 
 
@@ -272,6 +274,13 @@ def _verdict(step: LessonStep, said: int) -> None:
             f"You said: {authored(option)}. It is: **{authored(truth)}**. {authored(why)}",
             icon=":material/lightbulb:",
         )
+
+
+def _claims(lesson: Lesson, number: int) -> None:
+    """Ways to the claims that this step touches."""
+    for claim in claims.about_step(lesson.name, number):
+        label = f"Claim {claim.number}: {authored(claim.title)}"
+        nav.link("claims", label, "fact_check", claim=claim.name)
 
 
 # -- ways ----------------------------------------------------------------------------------------
