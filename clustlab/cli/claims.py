@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from clustlab.evidence.claim import Claim
     from clustlab.evidence.record import Record
 
+NOTHING = ("measured", "spread", "by_seed", "verdict", "parts", "also", "seconds")
 SEEDS = "For example: --seeds 0..4, or --seeds 0 1 2."
 
 
@@ -93,9 +94,11 @@ def _seeds(words: list[str]) -> tuple[int, ...]:
 
 def _answer(claim: "Claim", found: "Record | None") -> dict[str, Any]:
     """What a claim claims, and what a record holds against it; None where nothing was measured."""
+    from clustlab.evidence.rules import parts
+
     answer: dict[str, Any] = {"claimed": claim.claimed, "rule": claim.rule_in_words()}
     if found is None:
-        nothing = dict.fromkeys(("measured", "spread", "by_seed", "verdict", "also", "seconds"))
+        nothing = dict.fromkeys(NOTHING)
         return {**answer, **nothing, "seeds": []}
     return {
         **answer,
@@ -104,6 +107,7 @@ def _answer(claim: "Claim", found: "Record | None") -> dict[str, Any]:
         "by_seed": {key: dict(by_seed) for key, by_seed in found.figures.items()},
         "seeds": found.seeds,
         "verdict": found.verdict(claim),
+        "parts": {claim.in_words(part): part.judge(found.figures) for part in parts(claim.rule)},
         "also": {each.text: each.rule.judge(found.figures) for each in claim.also},
         "seconds": found.seconds,
     }

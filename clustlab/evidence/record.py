@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TypedDict
+from typing import Annotated, TypedDict
+
+from msgspec import Meta
 
 from clustlab.data import plain_files
 from clustlab.data.atomic import write_atomically
@@ -24,13 +26,16 @@ SHIPPED = Path(__file__).with_name("measured.json")  # measured by the makers
 DIGITS = 5  # of figures in files and JSON
 
 
+Figure = Annotated[float, Meta(ge=-1e9, le=1e9)]
+
+
 class RecordLine(TypedDict):
     """A record as it stands in a file."""
 
     claim: Name
     scale: Scale
     protocol: Name
-    figures: dict[Name, dict[int, float]]
+    figures: dict[Name, dict[int, Figure]]
     seconds: Seconds
     machine: Text
     date: Name

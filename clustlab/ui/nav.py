@@ -80,12 +80,15 @@ def lesson_link(where: tuple[str, int], label: Markdown) -> None:
     link("learn", label, "school", lesson=where[0], step=str(where[1]))
 
 
-def link(name: str, label: Markdown, icon: str | None = None, **query: str) -> None:
+def link(
+    name: str, label: Markdown, icon: str | None = None, *, help: Markdown = "", **query: str
+) -> None:
     """Link to a page; the chosen run goes along."""
     st.page_link(
         path(name),
         label=label,
         icon=f":material/{icon}:" if icon else None,
+        help=help or None,
         query_params=_chosen_run() | query,
     )
 

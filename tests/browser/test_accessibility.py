@@ -16,6 +16,7 @@ LINKED = (  # by their links in the side bar, in its order
     "Inside the method",
     "Lessons",
     "Sabotage",
+    "Claims",
     "Follow",
     "Failures",
     "Runs",
@@ -29,6 +30,7 @@ ADDRESSED = (
     "learn?lesson=dec&step=3&said=1",
     "learn?lesson=glossary",
     "data?bring=yes",
+    "claims?claim=irregular-shapes",
 )
 SERIOUS = ("serious", "critical")
 ALL_RULES = {"resultTypes": ["violations"]}

@@ -12,6 +12,7 @@ from clustlab.evidence import measures, measuring, record
 from clustlab.evidence.carry_out import carry_out
 from clustlab.evidence.catalogue import claims
 from clustlab.evidence.claim import Arm, Protocol
+from clustlab.evidence.record import Record
 from clustlab.evidence.state import needed
 from clustlab.studies.description import Base
 from tests.support.made_claims import made_claim
@@ -71,10 +72,26 @@ def test_figures_of_a_claim_that_has_changed_are_stale(store):
     assert record.kept(store, made_claim(n_clusters=3), "small") is None
 
 
-def test_a_record_that_cannot_be_read_is_none(store):
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda line: {},
+        lambda line: {**line, "figures": {"one": {"0": "0.5"}}},
+        lambda line: {**line, "figures": {"one": {"x": 0.5}}},
+        lambda line: {**line, "figures": {"one": {"0": 1e300}}},
+        lambda line: {**line, "scale": "huge"},
+        lambda line: {**line, "claim": "another"},
+        lambda line: {**line, "machine": "m" * 200_000},
+    ],
+)
+def test_a_record_that_says_what_none_says_is_none(store, change):
     claim = made_claim()
-    carry_out(claim, "small", (0,), store, quiet)
-    (store.root / "_claims" / f"{claim.name}-small.json").write_text("{}")
+    figures = {"one": {0: 0.5}, "many": {0: 0.6}}
+    found = Record("made-up", "small", claim.print_of("small"), figures, 1.0, "m", "2026-11-28")
+    record.keep(store, found)
+    assert record.kept(store, claim, "small") == found
+    file = store.root / "_claims" / "made-up-small.json"
+    file.write_text(json.dumps(change(json.loads(file.read_text()))))
     assert record.kept(store, claim, "small") is None
 
 

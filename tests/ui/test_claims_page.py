@@ -221,6 +221,10 @@ def test_a_table_is_drawn_as_printed_beside_what_was_measured(opened, only, monk
 
 
 def test_a_lesson_leads_to_the_claims_that_it_touches(opened):
-    app = opened("learn", lesson="dec", step="8")
-    links = [link.proto.label for link in app.get("page_link")]
-    assert any(label.startswith("Claim 3: Running DEC again") for label in links)
+    links = opened("learn", lesson="dec", step="8").get("page_link")
+    (link,) = [link.proto for link in links if link.proto.label.startswith("Claim ")]
+    assert link.label == "Claim 3"
+    assert link.help.startswith("Running DEC again")
+    assert "claim=dec-again" in link.query_string
+    links = opened("learn", lesson="dec", step="1").get("page_link")
+    assert not [link for link in links if link.proto.label.startswith("Claim ")]

@@ -13,7 +13,7 @@ SPY = "![p](http://192.0.2.1/p.png)"
 PAGES = (
     *("home", "train", "embedding", "clusters", "evaluate", "shifts", "inside", "learn"),
     *("sabotage", "follow", "failures", "compare", "apply", "studies", "runs", "figures", "data"),
-    "methods",
+    *("methods", "claims"),
 )
 AS_THEY_ARE = (
     *("dataframe", "vega", "echarts", "image", "bidi_component", "code", "html"),
@@ -58,6 +58,7 @@ def test_an_address_is_not_rendered(runs, page):
             "runs",
             "lesson",
             "entry",
+            "claim",
             "query",
             "dataset",
             "method",

@@ -96,7 +96,7 @@ def _lesson(lesson: Lesson) -> None:
     step = lesson.steps[number - 1]
     here = Bookmark(lesson.name, lesson.number, lesson.title, number, len(lesson.steps))
     set_bookmark(session.store().root, here)
-    st.markdown(f"##### Lesson {lesson.number} · {authored(lesson.title)}")
+    _heading(lesson, number)
     values = _values(step)
     text, figure = st.columns([5, 9], gap="medium")
     with text:
@@ -119,8 +119,21 @@ def _lesson(lesson: Lesson) -> None:
         )
     with prediction:
         _try(lesson, number, step)
-        _claims(lesson, number)
     _ways(lesson, number)
+
+
+def _heading(lesson: Lesson, number: int) -> None:
+    """Which lesson it is, and ways to the claims that this step touches, in the same row."""
+    with st.container(horizontal=True, vertical_alignment="center", key="lesson-heading"):
+        st.markdown(f"##### Lesson {lesson.number} · {authored(lesson.title)}", width="content")
+        for claim in claims.about_step(lesson.name, number):
+            nav.link(
+                "claims",
+                f"Claim {claim.number}",
+                "fact_check",
+                help=authored(claim.title),
+                claim=claim.name,
+            )
 
 
 def _number(lesson: Lesson) -> int:
@@ -274,13 +287,6 @@ def _verdict(step: LessonStep, said: int) -> None:
             f"You said: {authored(option)}. It is: **{authored(truth)}**. {authored(why)}",
             icon=":material/lightbulb:",
         )
-
-
-def _claims(lesson: Lesson, number: int) -> None:
-    """Ways to the claims that this step touches."""
-    for claim in claims.about_step(lesson.name, number):
-        label = f"Claim {claim.number}: {authored(claim.title)}"
-        nav.link("claims", label, "fact_check", claim=claim.name)
 
 
 # -- ways ----------------------------------------------------------------------------------------
