@@ -110,8 +110,11 @@ def newest(store: RunStore, claim: Claim, scale: Scale) -> Record | None:
 
 
 def to_show(store: RunStore, claim: Claim) -> Record | None:
-    """The record that stands for a claim: at full scale if there is one."""
-    found = (newest(store, claim, scale) for scale in reversed(SCALES))
+    """The record that stands for a claim: what was measured here first, and full scale first."""
+    found = (
+        *(kept(store, claim, scale) for scale in reversed(SCALES)),
+        *(shipped(claim, scale) for scale in reversed(SCALES)),
+    )
     return next((record for record in found if record is not None), None)
 
 

@@ -183,3 +183,20 @@ print([name for name in ("torch", "sklearn", "scipy", "pandas") if name in sys.m
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "[]"
+
+
+def test_what_was_measured_here_stands_before_what_the_makers_have_measured(store, monkeypatch):
+    claim = made_claim()
+    figures = {"one": {0: 0.5}, "many": {0: 0.6}}
+
+    def measured(scale, *, is_shipped):
+        print_of = claim.print_of(scale)
+        return Record("made-up", scale, print_of, figures, 1.0, "m", "2026-11-28", is_shipped)
+
+    small, full = (measured(scale, is_shipped=True) for scale in ("small", "full"))
+    assert record.to_show(store, claim) is None
+    monkeypatch.setattr(record, "all_shipped", lambda: (small, full))
+    assert record.to_show(store, claim) == full
+    mine = measured("small", is_shipped=False)
+    record.keep(store, mine)
+    assert record.to_show(store, claim) == mine

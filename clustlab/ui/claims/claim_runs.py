@@ -49,7 +49,9 @@ def progress_and_buttons(claim: Claim, scale: Scale, every: Sequence[Needed]) ->
     at_work = [each for each in every if each.place.status in ACTIVE]
     if n_open < len(every):
         told = [f"{counts[status]} {word}" for status, word in WORDS.items() if status in counts]
-        st.progress(counts["done"] / len(every), plain(", ".join(told)))
+        parts = [each.place.run.progress.get("fraction") for each in at_work if each.place.run]
+        done = counts["done"] + sum(min(1.0, float(part or 0.0)) for part in parts)
+        st.progress(min(1.0, done / len(every)), plain(", ".join(told)))
     _failed(every)
     is_ready = _data_sets(claim, scale)
     with st.container(horizontal=True, vertical_alignment="center", key="claim-actions"):

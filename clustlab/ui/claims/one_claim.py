@@ -1,5 +1,6 @@
 """One claim in full: its text, its runs, what they measured, and the verdict by its rule."""
 
+import contextlib
 from collections.abc import Sequence
 
 import streamlit as st
@@ -91,7 +92,8 @@ def _figures(claim: Claim, scale: Scale, every: Sequence[Needed]) -> Record | No
     with st.spinner("Measuring the runs"):
         found = _measured.get(key, lambda: measuring.record(claim, scale, store, every))
     if len(whole) == len(seeds):
-        record.keep(store, found)
+        with contextlib.suppress(OSError):  # it is computed again where nothing can be written
+            record.keep(store, found)
     return found
 
 
