@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("verb", choices=("run", "show", "list", "delete"))
-    parser.add_argument("name", nargs="?", help="of the study")
+    parser.add_argument(
+        "name", nargs="?", help="of the study; of run also a file .toml or .json that describes one"
+    )
     parser.add_argument(
         "--base",
         nargs="+",
@@ -72,18 +74,28 @@ def _run(args: argparse.Namespace, store: RunStore, studies: "Studies") -> int:
 def _kept(args: argparse.Namespace, studies: "Studies") -> "Study":
     """The study that is there, with what is to be added to it, or a new one."""
     from clustlab.studies.description import Study, axis_of, base_of
+    from clustlab.studies.from_file import is_file_of_study, read_study
 
-    if studies.is_there(args.name):
-        study = studies.study(args.name)
-        if args.base and base_of(args.base) != study.base:
+    if is_file_of_study(args.name):
+        if args.base or args.vary:
             raise ParameterError(
-                f"The study {args.name!r} has another base.",
-                "Choose another name: runs that both have are not repeated.",
+                f"{args.name} says what the study is, so --base and --vary cannot say it, too.",
+                "Leave them out, or change the file.",
             )
-        more = [axis_of(word, study.base) for word in args.vary]
-        return studies.keep(study.with_axes(more)) if more else study
-    base = base_of(args.base)
-    return studies.keep(Study(args.name, base, tuple(axis_of(word, base) for word in args.vary)))
+        asked = read_study(Path(args.name))
+    else:
+        is_known = studies.is_there(args.name)
+        base = studies.study(args.name).base if is_known and not args.base else base_of(args.base)
+        asked = Study(args.name, base, tuple(axis_of(word, base) for word in args.vary))
+    if not studies.is_there(asked.name):
+        return studies.keep(asked)
+    study = studies.study(asked.name)
+    if asked.base != study.base:
+        raise ParameterError(
+            f"The study {asked.name!r} has another base.",
+            "Choose another name: runs that both have are not repeated.",
+        )
+    return studies.keep(study.with_axes(asked.axes)) if asked.axes else study
 
 
 def _list(args: argparse.Namespace, store: RunStore, studies: "Studies") -> int:

@@ -57,6 +57,19 @@ def parsed(text: bytes, declared: type[T]) -> T:
     return _decoded(text, declared)
 
 
+def checked(value: Any, declared: type[T]) -> T:
+    """Value of a declared type from lists and groups that were read otherwise, such as from TOML.
+
+    Raises like `parsed`.
+    """
+    if _depth(value) > DEEPEST:
+        raise Unreadable("it is nested too deeply")
+    try:
+        return msgspec.convert(value, type=declared)
+    except msgspec.ValidationError as error:
+        raise Unreadable(_in_words(str(error))) from error
+
+
 def _decoded(text: bytes, declared: Any) -> Any:
     if len(text) > LONGEST:
         raise Unreadable(f"it has {len(text):,} bytes, more than {LONGEST:,}")
@@ -107,6 +120,9 @@ def _in_words(reason: str) -> str:
     if reason.startswith("Object missing required field"):
         missing = reason.split("`")[1]
         return f"'{name}.{missing}' is missing" if name else f"'{missing}' is missing"
+    if reason.startswith("Object contains unknown field"):
+        other = reason.split("`")[1]
+        return f"'{name}.{other}' is not known here" if name else f"'{other}' is not known here"
     if reason.startswith("Invalid enum value"):
         return f"{what} is {reason.removeprefix('Invalid enum value ')}, which is not known here"
     match = _EXPECTED.match(reason)

@@ -230,8 +230,8 @@ def axis_of(word: str, base: Base) -> Axis:
     texts = [part for each in text.split(",") for part in _numbers(each.strip())]
     if name in OF_A_RUN:
         return Axis(name, tuple(_typed(name, part) for part in texts))
-    declared = _declared(name, base)
-    return Axis(name, tuple(check(declared, part) for part in texts))
+    of_setting = declared(name, base)
+    return Axis(name, tuple(check(of_setting, part) for part in texts))
 
 
 def base_of(words: Sequence[str]) -> Base:
@@ -259,7 +259,7 @@ def base_of(words: Sequence[str]) -> Base:
     base = Base(dataset, method, given.pop(PRESET, "standard"), device=given.pop("device", "auto"))
     if SEED in given:
         raise ParameterError("A study varies its seeds.", "Name them with --vary seed=0..4.")
-    values = {name: check(_declared(name, base), text) for name, text in given.items()}
+    values = {name: check(declared(name, base), text) for name, text in given.items()}
     return replace(
         base,
         data={n.removeprefix(DATA): v for n, v in values.items() if n.startswith(DATA)},
@@ -267,16 +267,22 @@ def base_of(words: Sequence[str]) -> Base:
     )
 
 
-def _declared(name: str, base: Base) -> Param:
-    """Declaration of a setting of the method of a base, or of its data."""
+def declared(name: str, base: Base) -> Param:
+    """Declaration of a setting of the method of a base, or of its data.
+
+    Raises
+    ------
+    ParameterError
+        If there is none of this name.
+    """
     is_data = name.startswith(DATA)
     owner = registry.dataset(base.dataset) if is_data else registry.method(base.method)
-    declared = {p.name: p for p in schema(owner)}
-    if (plain := name.removeprefix(DATA)) not in declared:
+    known = {p.name: p for p in schema(owner)}
+    if (plain := name.removeprefix(DATA)) not in known:
         raise ParameterError(
-            f"{owner.name} has no setting {plain!r}.", f"It has: {', '.join(declared)}."
+            f"{owner.name} has no setting {plain!r}.", f"It has: {', '.join(known)}."
         )
-    return declared[plain]
+    return known[plain]
 
 
 def _typed(name: str, text: str) -> Value:

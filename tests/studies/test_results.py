@@ -2,6 +2,7 @@
 
 import json
 import math
+import tomllib
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from clustlab.errors import ParameterError
 from clustlab.studies import summary
 from clustlab.studies.carry_out import carry_out, to_do
 from clustlab.studies.description import Base, Cell, Study, axis_of, in_words
+from clustlab.studies.from_file import read_study
 from clustlab.studies.state import counts, places
 from clustlab.studies.store import Studies
 from clustlab.studies.summary import CellSummary, best, paired
@@ -279,3 +281,82 @@ def test_bad_words_get_one_line(store, capsys, words, said):
     error = capsys.readouterr().err
     assert said in error
     assert len(error.splitlines()) == 1
+
+
+TOML = """
+name = "k of k-means"
+[base]
+dataset = "digits"
+method = "kmeans"
+preset = "quick"
+data = {n_samples = 150}
+settings = {n_init = 1, max_iter = 3}
+[vary]
+n_clusters = "4,10"
+seed = [0, 1]
+"""
+
+
+@pytest.mark.parametrize("kind", ["toml", "json", "kept"])
+def test_a_study_is_carried_out_from_a_file(carried_out, capsys, tmp_path, kind):
+    store, study = carried_out
+    file = tmp_path / ("study.toml" if kind == "toml" else "study.json")
+    if kind == "kept":
+        (stored,) = (store.root / "_studies").iterdir()
+        file.write_text(stored.read_text())
+    else:
+        file.write_text(TOML if kind == "toml" else json.dumps(tomllib.loads(TOML)))
+    described = read_study(file)
+    assert (described.name, described.base, described.axes) == (study.name, study.base, study.axes)
+    assert main(["study", "run", str(file), "--runs", str(store.root)]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == {"study": "k of k-means", "done": 4, "not_done": {}}
+    assert Studies(store).study("k of k-means") == study
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ('method = "kmeans"', "", "'base.method' is missing"),
+        ("preset =", "colour =", "'base.colour' is not known here"),
+        ("[vary]", "[varied]", "'varied' is not known here"),
+        ("n_init = 1", "width = 1", "kmeans has no setting 'width'"),
+        ("n_samples = 150", "n_samples = 1", "must lie in"),
+        ('"4,10"', '"4,x"', "n_clusters must be a whole number, got 'x'"),
+        ('"4,10"', "[4, true]", "n_clusters must be a whole number, got True"),
+        ('"4,10"', "{a = 1}", "'vary[...]' should be text or a list, not a group"),
+        ("seed = [0, 1]", "seed = [-1]", "whole number from 0 up, got -1"),
+        ("seed = [0, 1]", "method = [3]", "A method has a name, got 3"),
+        ('"k of k-means"', '""', "cannot be the name"),
+        ("[base]", "[base", "it is no TOML"),
+        ("[base]", "x = " + "[" * 400 + "]" * 400 + "\n[base]", "nested too deeply"),
+        ("150", "2026-01-01", "'base.data[...]' "),
+    ],
+)
+def test_a_file_that_describes_no_study_is_told_in_one_line(
+    store, capsys, tmp_path, before, after, said
+):
+    file = tmp_path / "study.toml"
+    assert before in TOML
+    file.write_text(TOML.replace(before, after))
+    assert main(["study", "run", str(file), "--runs", str(store.root)]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.splitlines()) == 1
+    assert Studies(store).all() == store.runs() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("nowhere.toml",), "no file"),
+        (("study.toml", "--vary", "seed=0"), "--base and --vary cannot say it, too"),
+        (("study.json",), "no JSON"),
+    ],
+)
+def test_a_file_is_there_and_says_all(store, capsys, tmp_path, words, said):
+    (tmp_path / "study.toml").write_text(TOML)
+    (tmp_path / "study.json").write_text(TOML)
+    file, *others = words
+    assert main(["study", "run", str(tmp_path / file), *others, "--runs", str(store.root)]) == 2
+    assert said in capsys.readouterr().err
