@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clustlab.cli.command import Command
-from clustlab.cli.output import add_json_argument, print_answer, print_rows
+from clustlab.cli.output import add_json_argument, complain, print_answer, print_rows
 from clustlab.errors import ParameterError
 from clustlab.runs.store import RunStore
 
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("verb", choices=("run", "show", "list", "delete"))
+    parser.add_argument("verb", choices=("estimate", "run", "show", "list", "delete"))
     parser.add_argument(
-        "name", nargs="?", help="of the study; of run also a file .toml or .json that describes one"
+        "name",
+        nargs="?",
+        help="of the study; of run and estimate also a file .toml or .json that describes one",
     )
     parser.add_argument(
         "--base",
@@ -55,6 +57,8 @@ def _study(args: argparse.Namespace) -> int:
         raise ParameterError("The study lacks its name.", f"For example: study {args.verb} seeds.")
     if args.verb == "run":
         return _run(args, store, studies)
+    if args.verb == "estimate":
+        return _estimate(args, store, studies)
     study = studies.study(args.name)
     if args.verb == "delete":
         studies.delete(args.name)
@@ -64,14 +68,35 @@ def _study(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, store: RunStore, studies: "Studies") -> int:
     from clustlab.studies.carry_out import carry_out
+    from clustlab.studies.estimate import estimate
 
-    study = _kept(args, studies)
+    study = studies.keep(_asked(args, studies))
+    complain(estimate(study, store).words)
     ended = carry_out(study, store, lambda line: print(line, file=sys.stderr, flush=True))
     print_answer({"study": study.name, "done": ended.done, "not_done": ended.not_done})
     return 1 if ended.not_done else 0
 
 
-def _kept(args: argparse.Namespace, studies: "Studies") -> "Study":
+def _estimate(args: argparse.Namespace, store: RunStore, studies: "Studies") -> int:
+    """Say what a study would take; nothing is kept."""
+    from clustlab.studies.estimate import estimate
+
+    study = _asked(args, studies)
+    found = estimate(study, store)
+    complain(found.words)
+    return print_answer(
+        {
+            "study": study.name,
+            "runs": found.n_runs,
+            "done": found.n_done,
+            "unknown": found.n_unknown,
+            "seconds": round(found.seconds, 1),
+            "bytes": round(found.n_bytes),
+        }
+    )
+
+
+def _asked(args: argparse.Namespace, studies: "Studies") -> "Study":
     """The study that is there, with what is to be added to it, or a new one."""
     from clustlab.studies.description import Study, axis_of, base_of
     from clustlab.studies.from_file import is_file_of_study, read_study
@@ -88,14 +113,14 @@ def _kept(args: argparse.Namespace, studies: "Studies") -> "Study":
         base = studies.study(args.name).base if is_known and not args.base else base_of(args.base)
         asked = Study(args.name, base, tuple(axis_of(word, base) for word in args.vary))
     if not studies.is_there(asked.name):
-        return studies.keep(asked)
+        return asked
     study = studies.study(asked.name)
     if asked.base != study.base:
         raise ParameterError(
             f"The study {asked.name!r} has another base.",
             "Choose another name: runs that both have are not repeated.",
         )
-    return studies.keep(study.with_axes(asked.axes)) if asked.axes else study
+    return study.with_axes(asked.axes) if asked.axes else study
 
 
 def _list(args: argparse.Namespace, store: RunStore, studies: "Studies") -> int:
@@ -186,7 +211,7 @@ def _write(args: argparse.Namespace, store: RunStore, study: "Study") -> int:
 
 STUDY = Command(
     "study",
-    "Carry out, show or list studies: runs over seeds and settings, none of them repeated.",
+    "Estimate, carry out, show or list studies: runs over seeds and settings, none repeated.",
     _study,
     _add_arguments,
 )

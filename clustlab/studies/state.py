@@ -1,13 +1,12 @@
 """How far a study is: which of its runs are there, and what each of them has reached."""
 
-import contextlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clustlab.analysis import run_scores
-from clustlab.errors import ParameterError, RunNotFound
-from clustlab.runs.identity import comes_from
+from clustlab.errors import ParameterError, RunNotFound, RunUnreadable
+from clustlab.runs.identity import Identity, identity_of, planned
 from clustlab.runs.spec import RunSpec
 from clustlab.runs.status import ACTIVE
 from clustlab.runs.store import Run, RunStore
@@ -37,27 +36,42 @@ def places(study: Study, runs: Iterable[Run]) -> list[Place]:
     Of several runs that carry out the same, one that is done counts, then one at work, then the
     newest; `runs` come newest first, as from `RunStore.runs`.
     """
-    kept: dict[tuple[str, str, int], list[Run]] = {}
+    specs = list(study.specs())
+    wanted = {(spec.method, spec.dataset, seed) for _, seed, spec in specs}
+    kept: dict[Identity, list[Run]] = {}
     for run in runs:
-        spec = run.spec
-        kept.setdefault((spec.method, spec.dataset, spec.seed), []).append(run)
-    found = []
-    for cell, seed, spec in study.specs():
-        candidates = kept.get((spec.method, spec.dataset, seed), [])
-        found.append(Place(cell, seed, spec, best_of(candidates, spec)))
-    return found
+        of_one = (run.spec.method, run.spec.dataset, run.spec.seed)
+        if of_one in wanted and (known := _known(run)):
+            kept.setdefault(known, []).append(run)
+    return [
+        Place(cell, seed, spec, _best(kept.get(_of_any_version(planned(spec)), ())))
+        for cell, seed, spec in specs
+    ]
 
 
-def best_of(runs: Sequence[Run], spec: RunSpec) -> Run | None:
+def _of_any_version(identity: Identity) -> Identity:
+    """What a run is, whatever version of the code made it: see `runs.identity.comes_from`."""
+    return replace(identity, version="")
+
+
+def best_of(runs: Iterable[Run], spec: RunSpec) -> Run | None:
     """Of several runs, the one that carries out a spec best: see `places`; None if none does."""
-    fitting = []
-    for run in runs:
-        with contextlib.suppress(ParameterError):  # a setting that there was before
-            if comes_from(run, spec):
-                fitting.append(run)
+    wanted = _of_any_version(planned(spec))
+    return _best([run for run in runs if _known(run) == wanted])
+
+
+def _known(run: Run) -> Identity | None:
+    """What a run is; None if it cannot be read, or has settings that nobody compares."""
+    try:
+        return _of_any_version(identity_of(run))
+    except (ParameterError, RunUnreadable, TypeError):
+        return None
+
+
+def _best(runs: Sequence[Run]) -> Run | None:
     order = ("done", *ACTIVE)
     return min(
-        fitting,
+        runs,
         key=lambda run: order.index(run.status) if run.status in order else len(order),
         default=None,
     )

@@ -1,6 +1,7 @@
 """How long a run will take on this machine: before it starts, and better while it runs."""
 
 import json
+import math
 import os
 import statistics
 import time
@@ -109,6 +110,13 @@ def duration_in_words(seconds: float) -> str:
             rounded = max(1, round(value / 5) * 5 if value > 20 else round(value))
             return f"about {rounded} {unit}"
     return f"about {round(seconds / 86400)} days"
+
+
+def size_in_words(nbytes: float) -> str:
+    """Bytes as people read them, such as `12 MB`."""
+    power = min(int(math.log10(max(nbytes, 1)) / 3), 3)
+    value, unit = nbytes / 1000**power, ("bytes", "kB", "MB", "GB")[power]
+    return f"{value:,.1f} {unit}" if power and value < 10 else f"{value:,.0f} {unit}"
 
 
 def _rate(step: Any, macs: float, repeats: int = 10) -> float:

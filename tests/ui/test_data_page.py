@@ -9,11 +9,11 @@ from clustlab import registry
 from clustlab.data import own_sets, undo_removal
 from clustlab.errors import ParameterError
 from clustlab.runs.store import RunSpec
+from clustlab.training.estimate import size_in_words
 from clustlab.training.worker import execute, new_run
 from clustlab.types import Labelling
 from clustlab.ui import session
 from clustlab.ui.data import attach
-from clustlab.ui.data.imported_set import size_in_words
 from clustlab.ui.markdown import plain
 from tests.support import own_data
 from tests.ui.test_pages import visit, words

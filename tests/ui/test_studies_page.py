@@ -49,6 +49,7 @@ def test_a_study_that_has_not_begun_can_be_started(store, opened):
     assert not app.exception
     assert "Start (4 left)" in [button.label for button in app.button]
     assert any("as soon as the first one is done" in each.value for each in app.caption)
+    assert any(each.value.startswith("4 runs. One after the other") for each in app.caption)
 
 
 def test_figures_are_those_of_the_summary(store, opened):
@@ -113,6 +114,7 @@ def test_the_form_makes_a_study_of_what_it_says(store, opened, monkeypatch):
     app.selectbox(key="new-study-setting").set_value("n_clusters").run()
     app.text_input(key="new-study-values").set_value("5..7").run()
     assert not app.exception
+    assert any(each.value.startswith("9 runs. One after the other") for each in app.caption)
     app.button(key="start-study").click().run()
     assert not app.exception
     (made,) = Studies(store).all()

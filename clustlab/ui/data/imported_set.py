@@ -1,6 +1,5 @@
 """An imported data set: where it is from, what was refused, and how to be rid of it."""
 
-import math
 import time
 
 import streamlit as st
@@ -8,6 +7,7 @@ import streamlit as st
 from clustlab.data import own_sets, undo_removal
 from clustlab.data.checked_json import Unreadable
 from clustlab.data.own_sets import OwnSet
+from clustlab.training.estimate import size_in_words
 from clustlab.ui import session, state
 from clustlab.ui.markdown import plain
 from clustlab.ui.run import summaries
@@ -24,13 +24,6 @@ def facts(own: OwnSet) -> None:
         parts.insert(1, own.features)
     st.caption(" · ".join(plain(part) for part in parts))
     st.caption(f"In commands: **--dataset {plain(own.name)}**")
-
-
-def size_in_words(nbytes: float) -> str:
-    """Bytes as people read them, such as `12 MB`."""
-    power = min(int(math.log10(max(nbytes, 1)) / 3), 3)
-    value, unit = nbytes / 1000**power, ("bytes", "kB", "MB", "GB")[power]
-    return f"{value:,.1f} {unit}" if power and value < 10 else f"{value:,.0f} {unit}"
 
 
 def refusals(own: OwnSet) -> None:

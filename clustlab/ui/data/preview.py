@@ -5,8 +5,7 @@ import streamlit as st
 
 from clustlab.data.item_names import shortened
 from clustlab.importing.plan import Preview
-from clustlab.training.estimate import duration_in_words
-from clustlab.ui.data.imported_set import size_in_words
+from clustlab.training.estimate import duration_in_words, size_in_words
 from clustlab.ui.markdown import plain
 from clustlab.ui.widgets import panels
 from clustlab.ui.widgets.clickable_sheet import clickable

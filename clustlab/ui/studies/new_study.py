@@ -1,6 +1,5 @@
 """From the form of Train to a study: several seeds, and the values of one setting."""
 
-from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -11,6 +10,7 @@ from clustlab.params import Param, schema
 from clustlab.runs.identity import preset_of
 from clustlab.runs.spec import RunSpec
 from clustlab.studies.description import DATA, SEED, Axis, Base, Study, axis_of
+from clustlab.studies.estimate import estimate
 from clustlab.studies.store import Studies
 from clustlab.ui import nav, session, state
 from clustlab.ui.markdown import plain
@@ -21,14 +21,8 @@ NOTHING = ""
 UNNAMED = "without a name"  # of a study that is still being described
 
 
-def make_study(spec: RunSpec, time_of_one: Callable[[], str]) -> None:
-    """Offer to repeat what the form says with several seeds, and to vary one of its settings.
-
-    Parameters
-    ----------
-    time_of_one : callable
-        Gives the time that one run takes, in words; empty if that is not known.
-    """
+def make_study(spec: RunSpec) -> None:
+    """Offer to repeat what the form says with several seeds, and to vary one of its settings."""
     with st.expander("Make a study of it", icon=":material/science:"):
         st.caption(
             "Trains these settings with several seeds, and, if you like, with several values of "
@@ -63,13 +57,13 @@ def make_study(spec: RunSpec, time_of_one: Callable[[], str]) -> None:
             if setting == NOTHING or text:
                 session.show_error(error)
             study = None
-        _start(study, time_of_one)
+        _start(study)
 
 
-def _start(study: Study | None, time_of_one: Callable[[], str]) -> None:
+def _start(study: Study | None) -> None:
     n_runs = len(study.cells) * len(study.seeds) if study else 0
-    if study and (time := time_of_one()):
-        st.caption(f"{n_runs} runs, one after the other; one takes {plain(time)}.")
+    if study is not None:
+        st.caption(plain(estimate(study, session.store()).words))
     is_asked = st.button(
         f"Start the study ({n_runs} runs)" if study else "Start the study",
         icon=":material/play_arrow:",

@@ -8,6 +8,7 @@ from clustlab import registry
 from clustlab.runs.status import ACTIVE, Request
 from clustlab.studies.carry_out import to_do
 from clustlab.studies.description import DATA, DATASET, METHOD, SEED, Axis, Study, in_words
+from clustlab.studies.estimate import estimate
 from clustlab.studies.state import MISSING, Place, counts, places
 from clustlab.studies.store import Studies
 from clustlab.ui import nav, session, state
@@ -127,6 +128,8 @@ def _progress(study: Study, every: Sequence[Place]) -> None:
 def _buttons(study: Study, every: Sequence[Place]) -> None:
     open_ones = [p for p in every if p.status not in ("done", *ACTIVE)]
     at_work = [place for place in every if place.status in ACTIVE]
+    if open_ones and not at_work:
+        st.caption(plain(estimate(study, session.store()).words))
     with st.container(horizontal=True, vertical_alignment="bottom", key="study-actions"):
         verb = "Go on" if any(place.run is not None for place in every) else "Start"
         if open_ones:

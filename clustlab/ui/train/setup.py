@@ -100,7 +100,7 @@ def form(run: Run | None) -> Choice:
             state.FORM_OF.set(state.RUN.get())  # it holds what was started
             st.rerun()
     if problem is None:
-        make_study(choice.spec, lambda: _time_of(choice))
+        make_study(choice.spec)
     return choice
 
 
@@ -336,15 +336,6 @@ def samples(dataset: type[DatasetSpec], params: Mapping[str, Any], seed: int) ->
     for remark in remarks(data.items):
         st.warning(plain(remark), icon=":material/balance:")
     return data
-
-
-def _time_of(choice: Choice) -> str:
-    """Estimated time of one run of what the form says, in words; empty if it is not known."""
-    try:
-        data = loaded(choice.dataset, choice.dataset_params, choice.seed)
-    except ClustlabError:
-        return ""
-    return time_words(choice.method, choice.method_params, data)
 
 
 def time_words(method: type[Method], params: Mapping[str, Any], data: Dataset | None) -> str:
