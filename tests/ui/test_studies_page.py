@@ -4,13 +4,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from clustlab import app_folder
+from clustlab.runs.liveness import worker_identity
+from clustlab.runs.status import write_status
 from clustlab.runs.store import RunStore
 from clustlab.studies.carry_out import carry_out
 from clustlab.studies.description import Base, Study, axis_of
 from clustlab.studies.state import places
 from clustlab.studies.store import Studies
 from clustlab.studies.summary import results
-from clustlab.ui.studies import new_study
+from clustlab.training.worker import new_run
+from clustlab.ui.studies import matrix, new_study
 
 SHELL = app_folder() / "clustlab" / "ui" / "shell.py"
 BASE = Base("digits", "kmeans", "quick", {"n_samples": 150}, {"n_init": 1, "max_iter": 3})
@@ -59,7 +62,8 @@ def test_figures_are_those_of_the_summary(store, opened):
     app = opened("studies", study="k of k-means")
     assert not app.exception
     assert not any("left)" in button.label for button in app.button)
-    (table,) = app.dataframe
+    matrix, table = app.dataframe
+    assert list(matrix.value["Seed 0"]) == list(matrix.value["Seed 1"]) == ["done", "done"]
     medians = [f"{each.median:.3f}" for each in found.of("acc")]
     assert list(table.value["median"]) == medians
     assert list(table.value["runs"]) == ["2 of 2"] * 2
@@ -149,3 +153,45 @@ def test_one_seed_gets_no_sentence_on_many(store, opened):
     assert "Where dots of two values mix" not in said
     assert "in the median" not in said
     assert "With seed 0, **number of clusters 10** has +" in said
+
+
+def test_the_runs_fill_a_table_in_words(store, opened):
+    kept = Studies(store).keep(study("n_clusters=4,5,6", "seed=0..1"))
+    made = [new_run(store, spec) for _, _, spec in kept.specs()]
+    states = [
+        {"status": "done"},
+        {**worker_identity(), "status": "running", "fraction": 0.45},
+        {"status": "failed", "error": "no luck", "fraction": 0.999},
+        {"status": "cancelled", "fraction": 0.0},
+    ]
+    for run, state in zip(made[:4], states, strict=True):
+        write_status(run.path, state)
+    store.delete(made[5].id)
+    app = opened("studies")
+    assert not app.exception
+    (table,) = app.dataframe
+    assert list(table.value["n_clusters"]) == ["4", "5", "6"]
+    assert list(table.value["Seed 0"]) == ["done", "running, 45%", "failed, >99%"]
+    assert list(table.value["Seed 1"]) == ["stopped", "waiting", "not started"]
+
+
+def test_a_field_of_the_table_leads_to_its_run(store):
+    kept = study("n_clusters=4,5", "seed=3,7")
+    every = places(kept, [])
+    found = matrix.place_at([(1, "Seed 7")], kept, every)
+    assert (found.cell, found.seed) == (kept.cells[1], 7)
+    for cells in ([], [(1, "n_clusters")], [(9, "Seed 7")]):
+        assert matrix.place_at(cells, kept, every) is None
+
+
+def test_a_field_that_is_chosen_opens_its_run(store, opened, monkeypatch):
+    kept = Studies(store).keep(study("n_clusters=4,5"))
+    run = new_run(store, next(kept.specs())[2])
+    gone = []
+    monkeypatch.setattr(matrix.nav, "go", gone.append)
+    every = places(kept, store.runs())
+    monkeypatch.setattr(matrix, "place_at", lambda *_: every[0])
+    app = opened("studies")
+    assert not app.exception
+    assert gone[0] == "train"  # it waits, and is followed there
+    assert app.session_state["run"] == run.id

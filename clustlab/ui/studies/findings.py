@@ -31,6 +31,9 @@ def findings(study: Study, every: Sequence[Place]) -> None:
     key = (str(session.store().root), repr(study), known)
     found = _results.get(key, lambda: summary.results(session.store(), study, every))
     figures = found.figures()
+    if not figures:
+        st.caption("The runs that are done cannot be scored: their items are not there any more.")
+        return
     figure = st.selectbox(
         "Figure", figures, format_func=title_of, key=state.STUDY_FIGURE.key, width=320
     )

@@ -9,26 +9,16 @@ from clustlab.runs.status import ACTIVE, Request
 from clustlab.studies.carry_out import to_do
 from clustlab.studies.description import DATA, DATASET, METHOD, SEED, Axis, Study, in_words
 from clustlab.studies.estimate import estimate
-from clustlab.studies.state import MISSING, Place, counts, places
+from clustlab.studies.state import Place, counts, places
 from clustlab.studies.store import Studies
 from clustlab.ui import nav, session, state
 from clustlab.ui.markdown import plain
 from clustlab.ui.studies import findings
+from clustlab.ui.studies.matrix import WORDS, matrix
 from clustlab.ui.widgets import live
 from clustlab.ui.widgets.address_choice import select_in_address
 
 MOST_SEEDS = 100
-WORDS = {
-    "done": "done",
-    "running": "running",
-    "queued": "waiting",
-    "paused": "paused",
-    MISSING: "not started",
-    "set aside": "set aside",
-    "cancelled": "stopped",
-    "failed": "failed",
-    "lost": "lost",
-}
 
 
 def studies_page() -> None:
@@ -88,6 +78,8 @@ def _study(name: str, *, is_followed: bool) -> None:
     st.markdown(f"{plain(described(study))}.")
     _progress(study, every)
     _buttons(study, every)
+    with st.expander("Runs", expanded=any(place.status != "done" for place in every)):
+        matrix(study, every)
     findings.findings(study, every)
 
 
