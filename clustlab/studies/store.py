@@ -1,8 +1,10 @@
 """Where studies are kept: one small file each beside the runs.
 
 <runs>/_studies/<slug>.json
+                _deleted/<slug>.json    until another of that name is deleted
 """
 
+import contextlib
 import dataclasses
 import json
 import time
@@ -62,6 +64,7 @@ class Studies:
 
     def __init__(self, store: RunStore) -> None:
         self._folder = store.root / "_studies"
+        self._bin = self._folder / "_deleted"
 
     def all(self) -> list[Study]:
         """Studies that can be read, newest first."""
@@ -130,8 +133,31 @@ class Studies:
         return study
 
     def delete(self, name: str) -> None:
-        """Forget a study; its runs stay."""
-        self._file(name).unlink(missing_ok=True)
+        """Put a study aside, which `restore` brings back; its runs stay."""
+        self._bin.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # somebody else was faster
+            self._file(name).replace(self._bin / self._file(name).name)
+
+    def restore(self, name: str) -> None:
+        """Bring back a deleted study.
+
+        Raises
+        ------
+        ParameterError
+            If it is not among the deleted, or there is another one of its name by now.
+        """
+        aside = self._bin / self._file(name).name
+        if self.is_there(name):
+            raise ParameterError(
+                f"There is another study {name!r} by now.", "Delete that one first, then undo."
+            )
+        try:
+            aside.rename(self._file(name))
+        except FileNotFoundError as error:
+            raise ParameterError(
+                f"The study {name!r} is not among the deleted.",
+                "Make it again: no run is repeated.",
+            ) from error
 
     def _file(self, name: str) -> Path:
         return self._folder / f"{slug_of(checked_name(name))}.json"

@@ -229,6 +229,7 @@ SABOTAGE_IN_ADDRESS = QueryValue("entry")
 STUDY, STUDY_IN_ADDRESS = SessionValue("chosen-study", ""), QueryValue("study")
 STUDY_FIGURE = SessionValue("study-figure", "")
 NEW_STUDY = SessionValue("new-study", "")  # its name, in the form
+DELETED_STUDY = SessionValue("study-deleted", "")  # its name
 
 # -- claims ---------------------------------------------------------------------------------------
 CLAIM = QueryValue("claim")

@@ -189,6 +189,12 @@ def test_a_study_is_kept_and_read_as_it_was(store):
     studies.delete("k of k-means")
     with pytest.raises(ParameterError, match="no study 'k of k-means'"):
         studies.study("k of k-means")
+    studies.restore("k of k-means")
+    assert studies.all() == [kept]
+    with pytest.raises(ParameterError, match="another study 'k of k-means' by now"):
+        studies.restore("k of k-means")
+    with pytest.raises(ParameterError, match="not among the deleted"):
+        studies.restore("another")
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a" * 61, "a\nb"])

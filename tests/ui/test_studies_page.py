@@ -100,14 +100,34 @@ def test_seeds_are_added_on_the_page(store, opened):
     assert "Start (4 left)" in [button.label for button in app.button]
 
 
-def test_a_study_is_forgotten_and_its_runs_stay(store, opened):
+def test_a_study_is_deleted_and_brought_back_and_its_runs_stay(store, opened):
     kept = Studies(store).keep(study("n_clusters=4"))
+    other = Studies(store).keep(study("n_clusters=5", name="another"))
     carry_out(kept, store, lambda _: None)
-    app = opened("studies")
-    next(button for button in app.button if button.label == "Forget this study").click().run()
+    app = opened("studies", study=kept.name)
+    next(button for button in app.button if button.label == "Delete this study").click().run()
     assert not app.exception
-    assert Studies(store).all() == []
+    assert Studies(store).all() == [other]
     assert len(store.runs()) == 1
+    assert [each.value for each in app.info] == ["Deleted the study 'k of k-means'."]
+    app.button(key="undo-study").click().run()
+    assert not app.exception
+    assert Studies(store).study(kept.name) == kept
+    assert app.selectbox[0].value == kept.name
+    assert not app.info
+
+
+def test_the_last_study_that_was_deleted_can_be_brought_back_too(store, opened):
+    Studies(store).keep(study("n_clusters=4"))
+    app = opened("studies")
+    next(button for button in app.button if button.label == "Delete this study").click().run()
+    assert any("One run is an anecdote" in each.value for each in app.markdown)
+    Studies(store).keep(study("n_clusters=6"))  # of the same name
+    app.button(key="undo-study").click().run()
+    assert not app.exception
+    assert any("another study" in each.value for each in app.error)
+    (made,) = Studies(store).all()
+    assert made.axes[0].values == (6,)
 
 
 def test_the_form_makes_a_study_of_what_it_says(store, opened, monkeypatch):

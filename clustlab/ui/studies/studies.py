@@ -24,6 +24,7 @@ MOST_SEEDS = 100
 def studies_page() -> None:
     """The studies beside the runs, one of them in full."""
     st.title("Studies", anchor=False)
+    _undo()
     kept = Studies(session.store())
     every = kept.all()
     for each in kept.unreadable():
@@ -69,7 +70,7 @@ def _nothing_yet() -> None:
 
 def _study(name: str, *, is_followed: bool) -> None:
     kept = Studies(session.store())
-    if not kept.is_there(name):  # forgotten by a button of this part
+    if not kept.is_there(name):  # deleted by a button of this part
         st.rerun()
     study = kept.study(name)  # read anew, since a button may have added seeds
     every = places(study, session.store().runs())
@@ -150,8 +151,8 @@ def _buttons(study: Study, every: Sequence[Place]) -> None:
                 disabled=number <= len(study.seeds),
             )
         with st.popover("Delete", icon=":material/delete:"):
-            st.markdown("The study is forgotten. **Its runs stay**, on the page Runs.")
-            _button("Forget this study", "delete", lambda: _forget(study))
+            st.markdown("**Its runs stay**, on the page Runs.")
+            _button("Delete this study", "delete", lambda: _delete(study))
 
 
 def _button(
@@ -192,7 +193,25 @@ def _add_seeds(study: Study, n: int) -> None:
     Studies(session.store()).keep(study.with_axes([Axis(SEED, tuple(known))]))
 
 
-def _forget(study: Study) -> None:
+def _delete(study: Study) -> None:
     Studies(session.store()).delete(study.name)
+    state.DELETED_STUDY.set(study.name)
     state.STUDY.forget()
     state.STUDY_IN_ADDRESS.set("")
+
+
+def _undo() -> None:
+    """Offer to bring back the study deleted last."""
+    name = state.DELETED_STUDY.get()
+    if not name:
+        return
+
+    def restore() -> None:
+        Studies(session.store()).restore(name)
+        state.DELETED_STUDY.forget()
+        state.STUDY.set(name)
+        state.STUDY_IN_ADDRESS.set(name)
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.info(f"Deleted the study {plain(repr(name))}.", width="stretch")
+        st.button("Undo", icon=":material/undo:", key="undo-study", on_click=session.later(restore))
