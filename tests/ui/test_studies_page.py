@@ -146,6 +146,41 @@ def test_the_form_makes_a_study_of_what_it_says(store, opened, monkeypatch):
     assert [each.name for each in queued] == [made.name]
 
 
+def test_values_are_proposed_around_that_of_the_form(opened):
+    app = opened("train", dataset="digits", method="kmeans", **{"kmeans.n_clusters": "7"})
+    app.selectbox(key="new-study-setting").set_value("n_clusters").run()
+    assert app.text_input(key="new-study-values").value == "5,6,7,8,9"
+    app.selectbox(key="new-study-setting").set_value("data.n_samples").run()
+    assert not app.exception
+    assert app.text_input(key="new-study-values").value.startswith("all,")
+    app.text_input(key="new-study").set_value("proposed").run()
+    assert not app.error
+    assert not app.button(key="start-study").disabled
+
+
+def test_one_button_repeats_with_five_seeds_and_twice_is_once(store, opened, monkeypatch):
+    queued = []
+    monkeypatch.setattr(new_study, "queue_all", queued.append)
+    for _ in range(2):
+        app = opened("train", dataset="digits", method="kmeans")
+        app.button(key="repeat-with-seeds").click().run()
+        assert not app.exception
+    (made,) = Studies(store).all()
+    assert made.name == "k-means on Digits 8 x 8, 5 seeds"
+    assert (made.seeds, made.cells[0].chosen) == ((0, 1, 2, 3, 4), ())
+    assert queued == [made, made]
+    app = opened("train", dataset="digits", method="kmeans", **{"kmeans.n_clusters": "7"})
+    app.button(key="repeat-with-seeds").click().run()
+    assert "k-means on Digits 8 x 8, 5 seeds (2)" in [each.name for each in Studies(store).all()]
+
+
+def test_values_of_several_words_may_be_varied(opened):
+    app = opened("train", dataset="digits", method="rim")
+    app.selectbox(key="new-study-setting").set_value("network").run()
+    assert not app.exception
+    assert not app.error
+
+
 def test_values_that_are_none_are_told_in_place(opened):
     app = opened("train", dataset="digits", method="kmeans")
     app.text_input(key="new-study").set_value("bad").run()

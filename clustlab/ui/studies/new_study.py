@@ -1,5 +1,6 @@
 """From the form of Train to a study: several seeds, and the values of one setting."""
 
+import itertools
 from typing import Any
 
 import streamlit as st
@@ -11,12 +12,15 @@ from clustlab.runs.identity import preset_of
 from clustlab.runs.spec import RunSpec
 from clustlab.studies.description import DATA, SEED, Axis, Base, Study, axis_of
 from clustlab.studies.estimate import estimate
-from clustlab.studies.store import Studies
+from clustlab.studies.proposals import proposed
+from clustlab.studies.store import LONGEST, Studies
 from clustlab.ui import nav, session, state
 from clustlab.ui.markdown import plain
 from clustlab.ui.studies.studies import queue_all
 
 MOST_SEEDS = 100
+REPEATS = 5  # seeds that one button repeats with
+SETTING, VALUES = state.SessionValue("new-study-setting", ""), state.widget("new-study-values")
 NOTHING = ""
 UNNAMED = "without a name"  # of a study that is still being described
 
@@ -33,6 +37,7 @@ def make_study(spec: RunSpec) -> None:
         except ClustlabError as error:
             session.show_error(error)
             return
+        _repeat(base)
         name = st.text_input(
             "Name", placeholder="such as: k of DEC", key=state.NEW_STUDY.key, max_chars=60
         )
@@ -42,15 +47,17 @@ def make_study(spec: RunSpec) -> None:
             "Vary",
             [NOTHING, *declared],
             format_func=lambda key: declared[key].label if key else "nothing but the seed",
-            key="new-study-setting",
+            key=SETTING.key,
+            on_change=lambda: _propose(spec, base),
+            help="Its values are filled in around the one in the form; change them as you like.",
         )
         text = ""
         if setting != NOTHING:
-            text = st.text_input(
-                "Values", placeholder=example(declared[setting]), key="new-study-values"
-            )
+            text = st.text_input("Values", placeholder=example(declared[setting]), key=VALUES.key)
         if spec.excluded:
             st.caption("A study trains on all items, also those that the next run leaves out.")
+        if spec.mixed_precision:
+            st.caption("A study computes in full precision.")
         try:
             study = study_of(name.strip() or UNNAMED, base, int(n_seeds), setting, text)
         except ClustlabError as error:
@@ -58,6 +65,46 @@ def make_study(spec: RunSpec) -> None:
                 session.show_error(error)
             study = None
         _start(study)
+
+
+def _propose(spec: RunSpec, base: Base) -> None:
+    """Fill in values of the setting that was chosen, around the one that the form has."""
+    name, declared = SETTING.get(), settings(base)
+    if name not in declared:
+        return
+    given = spec.dataset_params if name.startswith(DATA) else spec.method_params
+    p = declared[name]
+    VALUES.set(proposed(p, given.get(p.name, p.default)))
+
+
+def _repeat(base: Base) -> None:
+    """Offer the most usual study of all by one button."""
+    if not st.button(
+        f"Repeat with {REPEATS} seeds",
+        icon=":material/casino:",
+        help="A study of these settings as they are, which shows how much is chance.",
+        key="repeat-with-seeds",
+    ):
+        return
+    try:
+        study = repeated(base)
+        queue_all(study)
+    except ClustlabError as error:
+        session.show_error(error)
+    else:
+        nav.go("studies", study=study.name)
+
+
+def repeated(base: Base) -> Study:
+    """The study of a base with a few seeds: the one that there is, or a new one of a free name."""
+    kept, axes = Studies(session.store()), (Axis(SEED, tuple(range(REPEATS))),)
+    for study in kept.all():
+        if (study.base, study.axes) == (base, axes):
+            return study
+    method, dataset = registry.method(base.method), registry.dataset(base.dataset)
+    words = f"{method.title} on {dataset.title}"[: LONGEST - 16]
+    names = (f"{words}, {REPEATS} seeds{f' ({n})' * (n > 1)}" for n in itertools.count(1))
+    return kept.keep(Study(next(n for n in names if not kept.is_there(n)), base, axes))
 
 
 def _start(study: Study | None) -> None:
@@ -140,5 +187,5 @@ def example(p: Param) -> str:
 
 def study_of(name: str, base: Base, n_seeds: int, setting: str, text: str) -> Study:
     """The study that the fields describe; raises `ParameterError` if it is none."""
-    axes = [axis_of(f"{setting}={text.replace(' ', '')}", base)] if setting != NOTHING else []
+    axes = [axis_of(f"{setting}={text}", base)] if setting != NOTHING else []
     return Study(name, base, (*axes, Axis(SEED, tuple(range(n_seeds)))))
