@@ -239,6 +239,19 @@ def silhouette(embedding: Array, assignments: Array, seed: int = 0) -> float:
     return float(np.average(silhouette_samples(embedding, clusters), weights=weights))
 
 
+def spread(embedding: Array, assignments: Array) -> float:
+    """Mean squared distance of items (n, d) to the mean of their cluster; nan where any is noise.
+
+    It falls with every cluster more, and depends on the scale of the embedding. Noise would count
+    for nothing, and so make it look good.
+    """
+    embedding, assignments = np.asarray(embedding), np.asarray(assignments)
+    if not len(assignments) or (assignments < 0).any():
+        return math.nan
+    means, dense = _means(embedding, assignments)
+    return float(np.square(embedding - means[dense], dtype=np.float64).sum(1).mean())
+
+
 def _draw_from_each(clusters: Array, sizes: Array, seed: int) -> Array:
     """Rows of 2,000 items, and of some more where that gives fewer than two of a cluster.
 

@@ -141,6 +141,7 @@ def _list(args: argparse.Namespace, store: RunStore, studies: "Studies") -> int:
 
 
 def _show(store: RunStore, study: "Study") -> int:
+    from clustlab.studies.number_of_clusters import curves, is_varied
     from clustlab.studies.state import counts, places
     from clustlab.studies.summary import results
 
@@ -162,7 +163,17 @@ def _show(store: RunStore, study: "Study") -> int:
         about = {"stability": found.stability.get(cell), "figures": figures}
         cells.append({**dict(cell.chosen), "runs": runs, "status": status, **about})
     base = {**_described(study), "seeds": list(study.seeds)}
-    return print_answer({**base, "status": dict(counts(every)), "cells": cells})
+    choices = [
+        {
+            **dict(curve.group.chosen),
+            "criterion": curve.criterion,
+            "needs_labels": curve.needs_labels,
+            "choice": curve.choice,
+        }
+        for curve in (curves(found) if is_varied(found) else ())
+    ]
+    about = {"status": dict(counts(every)), "cells": cells, "choices_of_n_clusters": choices}
+    return print_answer({**base, **about})
 
 
 def _described(study: "Study") -> dict[str, Any]:

@@ -6,7 +6,7 @@ No p-values: of three seeds, the seeds themselves are shown.
 import itertools
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 import numpy as np
@@ -29,6 +29,11 @@ ABOUT_SILHOUETTE = (
 ABOUT_STABILITY = (
     "Mean adjusted Rand index between the clusters of all pairs of seeds over the same items: near "
     "1, every seed finds the same clusters."
+)
+SPREAD = "spread"
+ABOUT_SPREAD = (
+    "Mean squared distance of items to the mean of their cluster, in the space that runs share. "
+    "More clusters make it smaller in any case: what counts is where it stops falling fast."
 )
 DIGITS = 5  # of figures for files and JSON
 
@@ -87,11 +92,14 @@ class Results:
     silhouettes: Mapping[Cell, Mapping[int, float]]  # by cell and seed, where they are defined
     stability: Mapping[Cell, float]  # of cells with two seeds over the same items
     is_one_space: bool  # whether runs of one seed have the same embedding, whatever their cell
+    spreads: Mapping[Cell, Mapping[int, float]] = field(default_factory=dict)
+    """By cell and seed, of runs without noise; they can be compared in one space only."""
 
     def of(self, figure: str) -> list[CellSummary]:
-        """A score or the silhouette of every cell, in the order of the cells."""
-        if figure == SILHOUETTE:
-            return [CellSummary(c, self.silhouettes.get(c, {})) for c in self.study.cells]
+        """A score, the silhouette or the spread of every cell, in the order of the cells."""
+        if figure in (SILHOUETTE, SPREAD):
+            known = self.silhouettes if figure == SILHOUETTE else self.spreads
+            return [CellSummary(cell, known.get(cell, {})) for cell in self.study.cells]
         return [
             CellSummary(
                 cell,
@@ -127,6 +135,7 @@ def results(store: RunStore, study: Study, every: Sequence[Place]) -> Results:
     """Figures of the runs that are done, computed from their folders."""
     scores: dict[Cell, dict[int, Scores]] = {}
     silhouettes: dict[Cell, dict[int, float]] = {}
+    spreads: dict[Cell, dict[int, float]] = {}
     runs: dict[Cell, list[Run]] = {}
     spaces: dict[int, set[bytes]] = {}
     for place in every:
@@ -137,14 +146,15 @@ def results(store: RunStore, study: Study, every: Sequence[Place]) -> Results:
         runs.setdefault(place.cell, []).append(place.run)
         last = place.run[-1]
         spaces.setdefault(place.seed, set()).add(sha256(last.embedding.tobytes()).digest())
-        width = metrics.silhouette(last.embedding, last.assignments)
-        if np.isfinite(width):
-            silhouettes.setdefault(place.cell, {})[place.seed] = round(width, DIGITS)
+        for kept, measure in ((silhouettes, metrics.silhouette), (spreads, metrics.spread)):
+            value = measure(last.embedding, last.assignments)
+            if np.isfinite(value):
+                kept.setdefault(place.cell, {})[place.seed] = round(value, DIGITS)
     steady = {
         cell: value for cell, each in runs.items() if (value := stability(store, each)) is not None
     }
     is_one_space = all(len(different) == 1 for different in spaces.values())
-    return Results(study, scores, silhouettes, steady, is_one_space)
+    return Results(study, scores, silhouettes, steady, is_one_space, spreads)
 
 
 def stability(store: RunStore, runs: Sequence[Run]) -> float | None:

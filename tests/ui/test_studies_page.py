@@ -9,6 +9,7 @@ from clustlab.runs.status import write_status
 from clustlab.runs.store import RunStore
 from clustlab.studies.carry_out import carry_out
 from clustlab.studies.description import Base, Study, axis_of
+from clustlab.studies.number_of_clusters import curves
 from clustlab.studies.state import places
 from clustlab.studies.store import Studies
 from clustlab.studies.summary import results
@@ -250,3 +251,24 @@ def test_a_field_that_is_chosen_opens_its_run(store, opened, monkeypatch):
     assert not app.exception
     assert gone[0] == "train"  # it waits, and is followed there
     assert app.session_state["run"] == run.id
+
+
+def test_what_speaks_for_which_number_of_clusters_stands_beside_each_other(store, opened):
+    kept = Studies(store).keep(study("n_clusters=2,4,10,30", "seed=0..1"))
+    carry_out(kept, store, lambda _: None)
+    app = opened("studies")
+    assert not app.exception
+    assert "Which number of clusters?" in [each.value for each in app.subheader]
+    table = app.dataframe[-1].value
+    found = curves(results(store, kept, places(kept, store.runs())))
+    assert list(table["criterion"]) == ["Spread within clusters", "Silhouette", "Accuracy"]
+    assert list(table["labels"]) == ["no", "no", "yes"]
+    assert [each.split()[0] for each in table["choice"]] == [str(each.choice) for each in found]
+    said = " ".join(each.value for each in app.caption)
+    assert "makes that score too good" in said
+
+
+def test_two_numbers_of_clusters_are_no_curve(store, opened):
+    kept = Studies(store).keep(study("n_clusters=4,10"))
+    carry_out(kept, store, lambda _: None)
+    assert not opened("studies").subheader

@@ -15,6 +15,7 @@ from clustlab.studies.summary import CellSummary, Results
 from clustlab.ui import nav, session, state
 from clustlab.ui.markdown import plain
 from clustlab.ui.shared import Shared
+from clustlab.ui.studies import number_of_clusters
 from clustlab.ui.widgets import panels
 from clustlab.views import studies as views
 
@@ -47,6 +48,7 @@ def findings(study: Study, every: Sequence[Place]) -> None:
     elif len(study.cells) > 1:
         _best(found, figure, cells)
         _pair(study, cells)
+    number_of_clusters.choice_of_k(found)
 
 
 def title_of(figure: str) -> str:
