@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from clustlab.analysis import matching
 from clustlab.analysis.projection import pca_2d, procrustes
 from clustlab.types import Array
 from clustlab.views import theme
@@ -24,6 +25,26 @@ def embedding(points: Array, clusters: Array) -> bytes:
         Cluster of each item.
     """
     return _png(pca_2d(points), clusters)
+
+
+def beside(points: Array, clusters: Array, n_clusters: int, first: tuple[Array, Array]) -> bytes:
+    """PNG like `embedding` of a run that is drawn beside others over the same items.
+
+    It is turned onto the first of them, and clusters that hold the same items have its colours.
+
+    Parameters
+    ----------
+    points : (n, d) float32
+        The embedding.
+    clusters : (n,) int
+        Cluster of each item, in [0, n_clusters) or -1 for noise.
+    first : (n, e) float32 and (n,) int
+        Embedding and clusters of the first.
+    """
+    reference, known = first
+    numbers = np.arange(int(known.max(initial=-1)) + 1)
+    alike, _ = matching.follow(clusters, n_clusters, known, numbers)
+    return _png(procrustes(pca_2d(points), pca_2d(reference), scale=False), alike)
 
 
 def story(steps: Sequence[Array], clusters: Sequence[Array]) -> list[bytes]:

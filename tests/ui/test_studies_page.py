@@ -14,7 +14,7 @@ from clustlab.studies.state import places
 from clustlab.studies.store import Studies
 from clustlab.studies.summary import results
 from clustlab.training.worker import new_run
-from clustlab.ui.studies import matrix, new_study
+from clustlab.ui.studies import matrix, new_study, small_maps
 
 SHELL = app_folder() / "clustlab" / "ui" / "shell.py"
 BASE = Base("digits", "kmeans", "quick", {"n_samples": 150}, {"n_init": 1, "max_iter": 3})
@@ -271,4 +271,35 @@ def test_what_speaks_for_which_number_of_clusters_stands_beside_each_other(store
 def test_two_numbers_of_clusters_are_no_curve(store, opened):
     kept = Studies(store).keep(study("n_clusters=4,10"))
     carry_out(kept, store, lambda _: None)
-    assert not opened("studies").subheader
+    headings = [each.value for each in opened("studies").subheader]
+    assert headings == ["Maps at the end"]
+
+
+def test_each_run_that_is_done_has_a_small_map(store, opened, monkeypatch):
+    monkeypatch.setattr(small_maps, "SHOWN", 3)
+    kept = Studies(store).keep(study("n_clusters=3,5", "seed=0..1"))
+    carry_out(kept, store, lambda _: None)
+    app = opened("studies")
+    assert not app.exception
+    assert "Maps at the end" in [each.value for each in app.subheader]
+    assert len(app.get("image")) == 3
+    app.toggle(key="study-all-maps").set_value(True).run()
+    assert not app.exception
+    assert len(app.get("image")) == 4
+    links = [link.proto for link in app.get("page_link")]
+    labels = [link.label for link in links if "seed" in link.label]
+    assert labels == [f"Number of clusters {k}, seed {seed}" for seed in (0, 1) for k in (3, 5)]
+    *_, place, _ = places(kept, store.runs())
+    assert place.run.id in next(link for link in links if link.label == labels[2]).query_string
+
+
+def test_a_last_step_that_cannot_be_read_has_no_map(store, opened):
+    kept = Studies(store).keep(study("n_clusters=3,5"))
+    carry_out(kept, store, lambda _: None)
+    (place, _) = places(kept, store.runs())
+    last = place.run.path / "snapshots" / f"{len(place.run) - 1:05d}.npz"
+    last.write_bytes(b"")
+    app = opened("studies")
+    assert not app.exception
+    assert len(app.get("image")) == 1
+    assert any("last step cannot be read" in each.value for each in app.caption)

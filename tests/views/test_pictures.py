@@ -12,7 +12,16 @@ from fontTools.ttLib import TTFont
 from PIL import Image
 
 from clustlab.errors import ParameterError
-from clustlab.views import bars, curves, matrices, pictures, scatter, sheets, specification
+from clustlab.views import (
+    bars,
+    curves,
+    matrices,
+    pictures,
+    scatter,
+    sheets,
+    specification,
+    thumbnail,
+)
 from clustlab.views.pictures import WIDTHS, picture
 from clustlab.views.theme import reading
 
@@ -204,3 +213,16 @@ def test_a_sheet_that_wraps_shows_all_its_tiles_in_their_order(group):
                 assert (tile == tile[0, 0]).all()
                 seen.append(int(tile[0, 0, 0]))
     assert seen == (np.arange(10) * 20).tolist()
+
+
+def test_maps_beside_each_other_are_turned_and_coloured_alike():
+    points = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32) * (3, 1)
+    clusters = (points[:, 0] > 0).astype(int)
+    first = thumbnail.embedding(points, clusters)
+    beside = thumbnail.beside(-points, 1 - clusters, 2, (points, clusters))
+    assert beside == first
+    assert thumbnail.embedding(-points, 1 - clusters) != first
+    noise = np.where(clusters == 1, -1, 0)
+    assert thumbnail.beside(points, noise, 1, (points, clusters)) == thumbnail.embedding(
+        points, noise
+    )

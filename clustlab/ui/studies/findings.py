@@ -15,7 +15,7 @@ from clustlab.studies.summary import CellSummary, Results
 from clustlab.ui import nav, session, state
 from clustlab.ui.markdown import plain
 from clustlab.ui.shared import Shared
-from clustlab.ui.studies import number_of_clusters
+from clustlab.ui.studies import number_of_clusters, small_maps
 from clustlab.ui.widgets import panels
 from clustlab.views import studies as views
 
@@ -49,6 +49,7 @@ def findings(study: Study, every: Sequence[Place]) -> None:
         _best(found, figure, cells)
         _pair(study, cells)
     number_of_clusters.choice_of_k(found)
+    small_maps.small_maps(study, done)
 
 
 def title_of(figure: str) -> str:
