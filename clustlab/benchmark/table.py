@@ -1,4 +1,4 @@
-"""The table of figures: methods by data sets by seeds, resumable, in one process.
+"""The table of figures: methods by data sets by seeds, a study of each data set.
 
 Each run adds a line to a CSV file as soon as it has ended, so an interrupted table goes on where it
 stood. Methods never see labels, the settings are those of a preset for every seed, and nothing is
@@ -6,30 +6,26 @@ chosen by a score.
 """
 
 import csv
-import math
 import statistics
-import sys
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-import clustlab
 from clustlab import params, registry
-from clustlab.analysis import probes, run_scores, seed_table
+from clustlab.analysis import seed_table
 from clustlab.analysis.run_scores import Scores
 from clustlab.analysis.score_catalogue import LABELLED, OF_ONE_STEP, SCORES
-from clustlab.device import choose_device
-from clustlab.errors import ClustlabError, ParameterError
-from clustlab.runs.identity import UNKNOWN, Identity, differences, planned
-from clustlab.runs.phases import first_step_refined
-from clustlab.runs.store import Run, RunSpec, RunStore
-from clustlab.types import Dataset, Reported
+from clustlab.errors import ParameterError
+from clustlab.runs.identity import UNKNOWN, Identity, planned
+from clustlab.runs.store import Run, RunSpec
+from clustlab.studies.description import METHOD, SEED, Axis, Base, Study
+from clustlab.studies.state import Place, places
+from clustlab.studies.store import LONGEST
+from clustlab.types import Reported
 
 ROUNDED = ("seconds", "peak_mb")  # figures shown without decimals
 SHIPPED = Path(__file__).with_name("figures.csv")  # measured for the README
-MEGABYTE = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +125,11 @@ def append(file: Path, row: Row) -> None:
         _writer(stream).writerow(_cells(row))
 
 
+def drop(file: Path, rows: Sequence[Row]) -> None:
+    """Take rows out of a table."""
+    _write(file, [row for row in read(file) if row not in rows])
+
+
 def _columns(file: Path) -> list[str]:
     return file.read_text(encoding="utf-8").partition("\n")[0].split(",") if file.exists() else []
 
@@ -149,6 +150,58 @@ def _cells(row: Row) -> dict[str, Any]:
     return {name: "" if value is None else value for name, value in values.items()}
 
 
+def studies(
+    methods: Sequence[str] | None,
+    datasets: Sequence[str],
+    data: Mapping[str, str],
+    seeds: Sequence[int],
+    preset: str,
+    changes: Mapping[str, str] | None = None,
+    device: str = "auto",
+) -> list[Study]:
+    """The runs of a table as a study for each data set, of each method that takes it.
+
+    Raises
+    ------
+    ParameterError
+        For a name or value that is not known, or a method that does not take a data set named.
+    """
+    changes = changes or {}
+    found = []
+    for dataset in dict.fromkeys(datasets):
+        kind = registry.dataset(dataset).kind
+        every = [m for m, cls in registry.methods().items() if kind in cls.accepts]
+        chosen = tuple(dict.fromkeys(methods or every))
+        of_data = _typed(registry.dataset(dataset), data)
+        settings = _typed(registry.method(chosen[0]), changes)
+        base = Base(dataset, chosen[0], preset, of_data, settings, device)
+        axes = Axis(METHOD, chosen), Axis(SEED, tuple(dict.fromkeys(seeds)))
+        words = " ".join(filter(None, (dataset, _words(data), preset_name(preset, changes))))
+        found.append(Study(f"benchmark: {words}"[:LONGEST], base, axes))
+    return found
+
+
+def _typed(owner: type, given: Mapping[str, str]) -> dict[str, Any]:
+    """Values of a method or data set from their texts; others are left for the study to refuse."""
+    declared = {p.name: p for p in params.schema(owner)}
+    return {n: params.check(declared[n], v) if n in declared else v for n, v in given.items()}
+
+
+def _words(values: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={value}" for name, value in sorted(values.items()))
+
+
+def preset_name(preset: str, changes: Mapping[str, str]) -> str:
+    """What a line calls a preset and what is changed of it, so that it is a line of its own."""
+    return " ".join(filter(None, (preset, _words(changes))))
+
+
+def places_of(study: Study, runs: Sequence[Run] = ()) -> list[Place]:
+    """Runs of a study as a table has them: all seeds of a method together."""
+    methods = [cell.chosen for cell in study.cells]
+    return sorted(places(study, runs), key=lambda place: methods.index(place.cell.chosen))
+
+
 def specs(
     methods: Sequence[str] | None,
     datasets: Sequence[str],
@@ -160,192 +213,14 @@ def specs(
 ) -> list[RunSpec]:
     """Runs of a table: each method on each data set that it takes, all seeds of one together.
 
-    What is changed of a preset becomes part of its name, so that it has a line of its own.
-
-    Raises
-    ------
-    ParameterError
-        For a name or value that is not known, or a method that does not take a data set named.
+    What is changed of a preset becomes part of its name. Raises like `studies`.
     """
-    changes = changes or {}
-    name = " ".join((preset, *(f"{key}={value}" for key, value in sorted(changes.items()))))
-    run_specs = []
-    for dataset in datasets:
-        kind = registry.dataset(dataset).kind
-        every = [m for m, cls in registry.methods().items() if kind in cls.accepts]
-        for method in methods or every:
-            presets = registry.method(method).presets
-            if preset not in presets:
-                raise ParameterError(
-                    f"There is no preset {preset!r}.", f"Choose one of: {', '.join(presets)}."
-                )
-            if method not in every:
-                raise ParameterError(
-                    f"{method} does not work on {kind}, which {dataset} holds.",
-                    "Leave it out, or choose another data set.",
-                )
-            values = {**presets[preset], **changes}
-            params.build(registry.method(method), values)
-            run_specs += [
-                RunSpec(dataset, method, dict(data), dict(values), name, seed, device)
-                for seed in seeds
-            ]
-    return run_specs
-
-
-def run(
-    file: Path, specs: Sequence[RunSpec], data: str, tell: Callable[[str], None]
-) -> tuple[list[Row], int]:
-    """Measure what is missing in a table; return all its rows and how many runs failed.
-
-    A row whose preset has other values today, or that another version of the code measured, is
-    measured anew and replaced. What another device measured is another row.
-    """
-    known = read(file)
-    failed = 0
-    for i, spec in enumerate(specs):
-        wanted, device = planned(spec), device_name(spec.device)
-        places = [row for row in known if _place(row.identity) == _place(wanted)]
-        same = [row for row in places if row.device in ("", device)]
-        words = f"{i + 1}/{len(specs)} {spec.method} on {spec.dataset}, seed {spec.seed}"
-        if any(_is_there(row, wanted) for row in same):
-            tell(f"{words}: is there")
-            continue
-        try:
-            row = measure(spec, data)
-        except ClustlabError as error:
-            failed += 1
-            tell(f"{words}: {error.message}")
-            continue
-        if same:
-            tell(f"{words}: {_why_replaced(same[0], wanted)}, so it is replaced")
-            _write(file, [other for other in read(file) if other not in same])
-        append(file, row)
-        reached = row.scores.get("acc")
-        tell(f"{words}: {row.seconds:.0f} s" + ("" if reached is None else f", ACC {reached:.3f}"))
-    return read(file), failed
-
-
-def _place(identity: Identity) -> tuple[Any, ...]:
-    """What makes a row take the place of another."""
-    return identity.method, identity.dataset, identity.data, identity.preset, identity.seed
-
-
-def _is_there(row: Row, wanted: Identity) -> bool:
-    """Whether a row need not be measured; one that does not tell its version is believed."""
-    other = set(differences(row.identity, wanted))
-    return not (other - {"version"} if not row.version else other)
-
-
-def _why_replaced(row: Row, wanted: Identity) -> str:
-    if differences(row.identity, wanted) == ["version"]:
-        return f"it was measured by version {row.version}"
-    return f"the preset has changed since {row.settings!r}"
-
-
-def device_name(device: str) -> str:
-    """What a row calls a device: cpu, mps, or the name of the card.
-
-    Raises
-    ------
-    DeviceUnavailable
-        If this machine has no such device.
-    """
-    import torch
-
-    chosen = choose_device(device)[0]
-    return torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else chosen.type
-
-
-def _settings(spec: RunSpec) -> str:
-    """Values of a preset in words, never empty."""
-    settings = (f"{name}={value}" for name, value in sorted(spec.method_params.items()))
-    return " ".join(settings) or "defaults"
-
-
-def measure(spec: RunSpec, data: str) -> Row:
-    """Train once, and score what it left; the run itself is not kept.
-
-    Raises
-    ------
-    ClustlabError
-        If it cannot be carried out.
-    """
-    from clustlab.training.worker import execute, new_run
-
-    with tempfile.TemporaryDirectory() as folder:
-        store = RunStore(folder)
-        made = new_run(store, spec)
-        _reset_peak()
-        execute(store.root, made.id)
-        state = made.progress
-        if state["status"] != "done":
-            raise ClustlabError(state.get("error") or f"It ended as {state['status']}.")
-        dataset = store.dataset(made)
-        return Row(
-            spec.method,
-            spec.dataset,
-            data,
-            spec.preset,
-            spec.seed,
-            run_scores.scores(made[-1].assignments, dataset.labels),
-            knn_probe=_probe(made, dataset),
-            start_acc=_start(made, dataset),
-            over_purity=_over_purity(made, dataset),
-            steps=len(made),
-            seconds=state["seconds"],
-            peak_mb=_peak(),
-            protocol=dataset.protocol,
-            settings=_settings(spec),
-            version=clustlab.__version__,
-            device=device_name(spec.device),
-        )
-
-
-def _probe(made: Run, dataset: Dataset) -> float | None:
-    if dataset.labels is None:
-        return None
-    accuracy = probes.knn_probe(made[-1].embedding, dataset.labels)
-    return None if math.isnan(accuracy) else round(accuracy, 4)
-
-
-def _start(made: Run, dataset: Dataset) -> float | None:
-    step = first_step_refined(made)
-    if step is None:
-        return None
-    return run_scores.scores(made[step].assignments, dataset.labels)["acc"]
-
-
-def _over_purity(made: Run, dataset: Dataset) -> float | None:
-    """Purity at the last step that had more clusters than the end."""
-    counts = [record["n_clusters"] for record in made.log]
-    more = [i for i, count in enumerate(counts) if count > counts[-1]]
-    if not more:
-        return None
-    return run_scores.scores(made[more[-1]].assignments, dataset.labels)["purity"]
-
-
-def _reset_peak() -> None:
-    """Forget how much memory the process has used at its highest (Linux, CUDA)."""
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    if sys.platform == "linux":
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak() -> float | None:
-    """Memory at its highest since: of the graphics card if there is one, else of the process."""
-    import torch
-
-    if torch.cuda.is_available():
-        return round(torch.cuda.max_memory_allocated() / MEGABYTE, 1)
-    if sys.platform != "linux":
-        return None
-    lines = Path("/proc/self/status").read_text().splitlines()
-    kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-    return round(kilobytes * 1024 / MEGABYTE, 1)
+    name = preset_name(preset, changes or {})
+    return [
+        replace(place.spec, preset=name)
+        for study in studies(methods, datasets, data, seeds, preset, changes, device)
+        for place in places_of(study)
+    ]
 
 
 # -- summing up --------------------------------------------------------------------------------

@@ -23,20 +23,31 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _benchmark(args: argparse.Namespace) -> int:
     """Fill the table, and write it once more beside it: for reading, and for a paper."""
     from clustlab.analysis import seed_table
-    from clustlab.benchmark import table
+    from clustlab.benchmark import measuring, table
+    from clustlab.studies.store import Studies
 
-    out = Path(args.out) if args.out else RunStore(args.runs).root / "benchmark.csv"
-    specs = table.specs(
+    store = RunStore(args.runs)
+    out = Path(args.out) if args.out else store.root / "benchmark.csv"
+    changes = named_values(args.set)
+    asked = table.studies(
         args.methods,
         args.datasets,
         named_values(args.data),
         [whole_number("seed", seed) for seed in args.seeds],
         args.preset,
-        named_values(args.set),
+        changes,
         args.device,
     )
-    rows, failed = table.run(
-        out, specs, " ".join(args.data), lambda line: print(line, file=sys.stderr)
+    kept = Studies(store)
+    for study in asked:
+        kept.keep_widened(study)
+    rows, failed = measuring.fill(
+        out,
+        asked,
+        store,
+        " ".join(args.data),
+        table.preset_name(args.preset, changes),
+        lambda line: print(line, file=sys.stderr),
     )
     out.with_suffix(".md").write_text(table.markdown(rows), encoding="utf-8")
     out.with_suffix(".tex").write_text(seed_table.latex(table.lines(rows)), encoding="utf-8")

@@ -8,7 +8,7 @@ from clustlab.evidence.claim import Claim, Scale
 from clustlab.evidence.record import Record
 from clustlab.evidence.state import needed
 from clustlab.runs.store import RunStore
-from clustlab.studies.carry_out import telling, trained
+from clustlab.studies.carry_out import outcome
 
 
 def carry_out(
@@ -41,9 +41,10 @@ def carry_out(
         if each.place.status != "done":
             spec = each.place.spec
             library.load(store.root, spec.dataset, spec.dataset_params, spec.seed)  # or say why not
-        reason = trained(store, each.place, telling(tell, words))
-        if reason:
-            not_done[name] = reason
+        ended = outcome(each.place, store)
+        tell(f"{words}: {ended}")
+        if ended.run is None:
+            not_done[name] = ended.reason
     every = needed(claim, scale, store.runs(), seeds)
     found = measuring.record(claim, scale, store, every)
     if found.seeds:

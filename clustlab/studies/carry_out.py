@@ -42,53 +42,48 @@ def ready(store: RunStore, place: Place) -> Run:
     return place.run
 
 
-def carry_out(study: Study, store: RunStore, tell: Callable[[str], None]) -> Ended:
-    """Train what is missing, one run after the other, in this process.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one run of a study."""
 
-    A run that fails is told and left; the others go on.
-    """
-    every = places(study, store.runs())
-    not_done: dict[str, str] = {}
-    n_done = 0
-    for i, place in enumerate(every):
-        words = f"{i + 1}/{len(every)} {words_of(place)}"
-        reason = trained(store, place, telling(tell, words))
-        if reason:
-            not_done[words_of(place)] = reason
-        else:
-            n_done += 1
-    return Ended(n_done, not_done)
+    place: Place
+    run: Run | None  # that is done; None if none is
+    reason: str = ""  # why none is
+    is_new: bool = False  # it was trained just now
+
+    def __str__(self) -> str:
+        if self.run is not None and self.is_new:
+            return f"done in {self.run.progress['seconds']:.0f} s"
+        return self.reason or "is there"
 
 
-def telling(tell: Callable[[str], None], words: str) -> Callable[[str], None]:
-    """What tells the same, after some words."""
-    return lambda said: tell(f"{words}: {said}")
-
-
-def trained(store: RunStore, place: Place, tell: Callable[[str], None]) -> str:
-    """Train one run unless it is there; return why it is not done, empty if it is.
-
-    `tell` is given what has become of it.
-    """
+def outcome(place: Place, store: RunStore) -> Outcome:
+    """Train one run in this process unless it is there; one that fails is told of and left."""
     if place.status == "done":
-        tell("is there")
-        return ""
+        return Outcome(place, place.run)
     if place.status in ACTIVE:
-        tell(f"is {place.status} elsewhere")
-        return place.status
+        return Outcome(place, None, f"is {place.status} elsewhere")
     try:
         run = ready(store, place)
         execute(store.root, run.id)
     except ClustlabError as error:
-        tell(error.message)
-        return error.message
+        return Outcome(place, None, error.message)
     state = run.progress
     if state["status"] == "done":
-        tell(f"done in {state['seconds']:.0f} s")
-        return ""
-    reason = str(state.get("error") or state["status"])
-    tell(reason)
-    return reason
+        return Outcome(place, run, is_new=True)
+    return Outcome(place, None, state.get("error") or f"it is {state['status']}")
+
+
+def carry_out(study: Study, store: RunStore, tell: Callable[[str], None]) -> Ended:
+    """Carry out a study, and tell of each of its runs."""
+    every = places(study, store.runs())
+    not_done: dict[str, str] = {}
+    for i, place in enumerate(every):
+        each, words = outcome(place, store), words_of(place)
+        if each.run is None:
+            not_done[words] = each.reason
+        tell(f"{i + 1}/{len(every)} {words}: {each}")
+    return Ended(len(every) - len(not_done), not_done)
 
 
 def words_of(place: Place) -> str:

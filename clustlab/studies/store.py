@@ -132,6 +132,20 @@ class Studies:
         write_atomically(self._file(study.name), json.dumps(record, indent=1), is_lasting=True)
         return study
 
+    def keep_widened(self, study: Study) -> Study:
+        """Keep a study with what one of its name and of the same settings has besides.
+
+        One of its name and of other settings keeps that name, and this one gets a number.
+        """
+        for name in (study.name, *(f"{study.name[: LONGEST - 5]} ({n})" for n in range(2, 1000))):
+            if not self.is_there(name):
+                return self.keep(dataclasses.replace(study, name=name))
+            known = self.study(name)
+            alike = dataclasses.replace(study.base, method=known.base.method) == known.base
+            if alike and {axis.name for axis in known.axes} == {axis.name for axis in study.axes}:
+                return self.keep(known.with_axes(study.axes))
+        raise ParameterError(f"There are too many studies {study.name!r}.", "Delete some of them.")
+
     def delete(self, name: str) -> None:
         """Put a study aside, which `restore` brings back; its runs stay."""
         self._bin.mkdir(parents=True, exist_ok=True)

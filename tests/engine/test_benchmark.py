@@ -15,6 +15,9 @@ from clustlab.benchmark.table import Row
 from clustlab.errors import ParameterError
 from clustlab.runs.identity import UNKNOWN, differences, planned
 from clustlab.runs.store import RunStore
+from clustlab.studies import carry_out
+from clustlab.studies.state import counts, places
+from clustlab.studies.store import Studies
 from clustlab.views import scores
 from tests.support import made_runs
 
@@ -49,6 +52,64 @@ def test_the_table_is_filled_and_goes_on_where_it_stood(tmp_path, capsys):
     assert json.loads(told.out)["rows"] == 3
     assert table.read(out)[:2] == first
     assert "| kmeans | toy" in out.with_suffix(".md").read_text()
+
+
+def test_its_runs_are_those_of_a_study_and_none_is_trained_twice(tmp_path, capsys):
+    _, out = call(tmp_path, "--seeds", "0", "1")
+    measured = table.read(out)
+    store = RunStore(tmp_path / "runs")
+    (study,) = Studies(store).all()
+    assert study.name == "benchmark: toy n=90 quick"
+    assert counts(places(study, store.runs())) == {"done": 2}
+    for row, run in zip(measured, reversed(store.runs()), strict=True):
+        labels = store.dataset(run).labels
+        assert row.scores == run_scores.scores(run[-1].assignments, labels)
+        assert (row.seed, row.steps) == (run.spec.seed, len(run))
+        assert row.seconds == run.progress["seconds"]
+    out.unlink()  # the table is lost, its runs are not
+    before = {run.id for run in store.runs()}
+    assert call(tmp_path, "--seeds", "0", "1")[0] == 0
+    assert {run.id for run in store.runs()} == before
+    assert table.read(out) == [replace(row, peak_mb=None) for row in measured]
+    assert call(tmp_path, "--seeds", "2", "--methods", "gmm")[0] == 0
+    (wider,) = Studies(store).all()
+    assert wider.seeds == (0, 1, 2)
+    assert [dict(cell.chosen)["method"] for cell in wider.cells] == ["kmeans", "gmm"]
+
+
+def test_a_run_of_another_version_or_device_is_not_taken_for_one_of_today(tmp_path):
+    _, out = call(tmp_path, "--seeds", "0")
+    for file, name, other in (
+        ("manifest.json", "version", "0.0.1"),
+        ("environment.json", "device", "mps"),
+    ):
+        out.unlink()
+        store = RunStore(tmp_path / "runs")
+        place = store.runs()[0].path / file
+        place.write_text(json.dumps({**json.loads(place.read_text()), name: other}))
+        n_runs = len(store.runs())
+        assert call(tmp_path, "--seeds", "0")[0] == 0
+        assert len(store.runs()) == n_runs + 1
+        (row,) = table.read(out)
+        assert (row.version, row.device) == (clustlab.__version__, "cpu")
+
+
+def test_a_run_whose_last_step_is_gone_is_told_and_the_others_go_on(tmp_path, capsys):
+    _, out = call(tmp_path, "--seeds", "0", "1")
+    out.unlink()
+    run = RunStore(tmp_path / "runs").runs()[-1]
+    (run.path / "snapshots" / f"{len(run) - 1:05d}.npz").unlink()
+    capsys.readouterr()
+    assert call(tmp_path, "--seeds", "0", "1")[0] == 1
+    assert "seed 0: Step" in capsys.readouterr().err
+    assert [row.seed for row in table.read(out)] == [1]
+
+
+def test_other_settings_of_the_data_are_another_study(tmp_path):
+    call(tmp_path, "--seeds", "0")
+    call(tmp_path, "--seeds", "0", "--data", "n=80")
+    names = {study.name for study in Studies(RunStore(tmp_path / "runs")).all()}
+    assert names == {"benchmark: toy n=90 quick", "benchmark: toy n=80 quick"}
 
 
 def test_a_changed_setting_has_a_line_of_its_own(tmp_path, capsys):
@@ -107,14 +168,14 @@ def test_names_that_are_not_known_are_refused_before_anything_runs(tmp_path, cap
 
 
 def test_a_run_that_fails_is_said_and_does_not_stop_the_others(tmp_path, capsys, monkeypatch):
-    real = table.measure
+    real = carry_out.new_run
 
-    def measure(spec, data):
+    def new_run(store, spec):
         if spec.seed == 0:
             raise ParameterError("no luck")
-        return real(spec, data)
+        return real(store, spec)
 
-    monkeypatch.setattr(table, "measure", measure)
+    monkeypatch.setattr(carry_out, "new_run", new_run)
     code, out = call(tmp_path, "--seeds", "0", "1")
     assert code == 1
     assert "no luck" in capsys.readouterr().err
