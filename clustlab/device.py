@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 
 GRAPHS = "CLUSTLAB_CUDA_GRAPHS"  # `yes`: steps are recorded and replayed on CUDA
 NAMES = ("auto", "cuda", "mps", "cpu")
+OF_THIS_WORKER = "CLUSTLAB_DEVICE"
+"""Variable of the environment that names the device for which `auto` stands."""
 
 
 def choose_device(name: str) -> tuple["torch.device", str]:
     """Device for a name, and the reason for it in words.
 
-    `auto` takes CUDA, then MPS, then the CPU. `cuda:1` names one of several.
+    `auto` takes the device of this worker if it has one (see `clustlab.training.slots`), else
+    CUDA, then MPS, then the CPU. `cuda:1` names one of several.
 
     Raises
     ------
@@ -26,6 +29,9 @@ def choose_device(name: str) -> tuple["torch.device", str]:
     """
     import torch  # here, since the form of the page Train needs only the names
 
+    mine = os.environ.get(OF_THIS_WORKER, "auto")
+    if name == "auto" and mine not in ("", "auto"):
+        return choose_device(mine)[0], f"auto: this worker has {mine}"
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda"), f"auto: CUDA is there ({torch.cuda.get_device_name()})"

@@ -172,8 +172,10 @@ def _show(store: RunStore, study: "Study") -> int:
         }
         for curve in (curves(found) if is_varied(found) else ())
     ]
-    about = {"status": dict(counts(every)), "cells": cells, "choices_of_n_clusters": choices}
-    return print_answer({**base, **about})
+    status = dict(counts(every))
+    return print_answer(
+        {**base, "status": status, "cells": cells, "choices_of_n_clusters": choices}
+    )
 
 
 def _described(study: "Study") -> dict[str, Any]:

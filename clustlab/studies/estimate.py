@@ -143,7 +143,7 @@ class _Judge:
         None if there is no such run.
         """
         if method not in self._rooms:
-            found = []
+            found: list[tuple[float, float]] = []
             for run in self._runs:
                 if len(found) < MEASURED and run.spec.method == method and run.status == "done":
                     with contextlib.suppress(ClustlabError):  # its items are gone, or a setting

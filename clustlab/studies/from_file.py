@@ -100,10 +100,11 @@ def read_study(file: Path) -> Study:
     except Unreadable as error:
         raise ParameterError(f"{file.name} describes no study: {error}.", KNOWN) from error
     base = _base(found.base)
-    if isinstance(found, _Kept):
-        varied = [(axis.name, axis.values) for axis in found.axes]
-    else:
-        varied = list(found.vary.items())
+    varied: list[tuple[str, str | list[Setting]]] = (
+        [(axis.name, axis.values) for axis in found.axes]
+        if isinstance(found, _Kept)
+        else list(found.vary.items())
+    )
     return Study(found.name, base, tuple(_axis(name, values, base) for name, values in varied))
 
 

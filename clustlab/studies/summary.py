@@ -147,9 +147,9 @@ def results(store: RunStore, study: Study, every: Sequence[Place]) -> Results:
         last = place.run[-1]
         spaces.setdefault(place.seed, set()).add(sha256(last.embedding.tobytes()).digest())
         for kept, measure in ((silhouettes, metrics.silhouette), (spreads, metrics.spread)):
-            value = measure(last.embedding, last.assignments)
-            if np.isfinite(value):
-                kept.setdefault(place.cell, {})[place.seed] = round(value, DIGITS)
+            measured = measure(last.embedding, last.assignments)
+            if np.isfinite(measured):
+                kept.setdefault(place.cell, {})[place.seed] = round(measured, DIGITS)
     steady = {
         cell: value for cell, each in runs.items() if (value := stability(store, each)) is not None
     }

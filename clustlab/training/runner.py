@@ -8,11 +8,11 @@ import contextlib
 import importlib
 import logging
 import os
-import queue
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from clustlab.errors import ClustlabError, ParameterError
 from clustlab.runs.left_overs import clear_left_overs
 from clustlab.runs.liveness import BEAT_EVERY, beat
 from clustlab.runs.store import READY, RunStore, write_status
+from clustlab.training.slots import VARIABLE, Slot, slots, suiting
 
 NICE = 10  # how far the scheduling priority of training lies below that of the server
 WORKER = (sys.executable, "-m", "clustlab", "work")  # the command of the process runner
@@ -29,47 +30,66 @@ log = logging.getLogger(__name__)
 
 
 class Runner(Protocol):
-    """Carries out queued runs, one after the other, in the order of submission."""
+    """Carries out queued runs, begun in the order of submission."""
 
     def submit(self, run_id: str) -> None: ...  # noqa: D102
 
 
 class _Queue:
-    """A daemon thread that carries out runs in the order of submission.
+    """Daemon threads that carry out runs in the order of submission, one thread for each slot.
 
     Daemon, because Ctrl-C must end the server at once; what is committed is safe.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._waiting: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._work, name="clustlab-training", daemon=True).start()
+    def __init__(self, root: Path, slots: Sequence[Slot] = (Slot(),)) -> None:
+        self._root, self._slots = root, slots
+        self._waiting: list[tuple[str, str]] = []  # runs, and the devices they ask for
+        self._news = threading.Condition()
+        for number in range(len(slots)):
+            threading.Thread(
+                target=self._work, args=(number,), name="clustlab-training", daemon=True
+            ).start()
         threading.Thread(target=self._beat, name="clustlab-queue", daemon=True).start()
 
     def submit(self, run_id: str) -> None:
         """Queue a run."""
-        self._waiting.put(run_id)
+        wanted = "auto"
+        with contextlib.suppress(ClustlabError):  # told when its turn comes
+            wanted = RunStore(self._root).run(run_id).spec.device
+        with self._news:
+            self._waiting.append((run_id, wanted))
+            self._news.notify_all()
 
-    def _work(self) -> None:
+    def _work(self, number: int) -> None:
         while True:
-            run_id = self._waiting.get()
+            run_id = self._next(self._slots[number])
             try:
-                self._carry_out(run_id)
+                self._carry_out(run_id, number)
             except ClustlabError as error:  # the folder is gone or broken
                 log.warning("run %s was not started: %s", run_id, error)
             except Exception:  # such as a disk too full to say so: the next run may do better
                 log.exception("run %s was left", run_id)
 
+    def _next(self, slot: Slot) -> str:
+        """The first run that a slot can carry out, once there is one."""
+        with self._news:
+            while True:
+                for each in self._waiting:
+                    if slot in suiting(self._slots, each[1]):
+                        self._waiting.remove(each)
+                        return each[0]
+                self._news.wait()
+
     def _beat(self) -> None:
         """Show other machines that what waits here is not lost."""
         while True:
             time.sleep(BEAT_EVERY)
-            with self._waiting.mutex:
-                waiting = list(self._waiting.queue)
-            for run_id in waiting:
+            with self._news:
+                waiting = list(self._waiting)
+            for run_id, _ in waiting:
                 beat(self._root / run_id)
 
-    def _carry_out(self, run_id: str) -> None:
+    def _carry_out(self, run_id: str, number: int) -> None:
         raise NotImplementedError
 
 
@@ -82,55 +102,59 @@ class ThreadRunner(_Queue):
         import_late_parts()
         super().__init__(root)
 
-    def _work(self) -> None:
+    def _work(self, number: int) -> None:
         yield_to_server()
-        super()._work()
+        super()._work(number)
 
-    def _carry_out(self, run_id: str) -> None:
+    def _carry_out(self, run_id: str, number: int) -> None:
         from clustlab.training.worker import execute
 
         execute(self._root, run_id)
 
 
 class ProcessRunner(_Queue):
-    """Trains in a child process, one run at a time: the server keeps its interpreter to itself.
+    """Trains in child processes, one run at a time in each slot: the server keeps its interpreter.
 
-    The child is started at once, so that it has imported what it needs when the first run comes. It
-    ends with the server, however that ends, since it sees the pipe between them close: its run then
-    counts as lost, and can be resumed. If the child ends by itself, so does its run, and another
-    one takes its place.
+    The children are started at once, so that they have imported what they need when the first run
+    comes. They end with the server, however that ends, since they see the pipe between them close:
+    their runs then count as lost, and can be resumed. If a child ends by itself, so does its run,
+    and another one takes its place.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._child = _started_worker(root)
-        super().__init__(root)
+    def __init__(self, root: Path, slots: Sequence[Slot] = (Slot(),)) -> None:
+        self._environments = [slot.environment(len(slots), os.environ) for slot in slots]
+        self._children = [_started_worker(root, about) for about in self._environments]
+        super().__init__(root, slots)
 
-    def _carry_out(self, run_id: str) -> None:
+    def _carry_out(self, run_id: str, number: int) -> None:
         run = RunStore(self._root).run(run_id)
         if run.status not in READY:
             return
-        if self._child.poll() is not None:
-            self._child = _started_worker(self._root)
-        if _is_carried_out(self._child, run_id):
+        if self._children[number].poll() is not None:
+            self._start_anew(number)
+        if _is_carried_out(self._children[number], run_id):
             return
-        code, state = self._child.wait(), run.progress
-        self._child = _started_worker(self._root)
+        code, state = self._children[number].wait(), run.progress
+        self._start_anew(number)
         if state["status"] == "queued":
             error = f"The worker process did not start (exit code {code})."
             hint = "Look at the messages of the server, or set CLUSTLAB_RUNNER to thread."
             write_status(run.path, {**state, "status": "failed", "error": error, "hint": hint})
 
+    def _start_anew(self, number: int) -> None:
+        self._children[number] = _started_worker(self._root, self._environments[number])
 
-def _started_worker(root: Path) -> subprocess.Popen[str]:
+
+def _started_worker(root: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
     """A child that carries out the runs it is told of; see `clustlab.training.worker_process`."""
     home = str(Path(clustlab.__file__).parents[1])  # the server may run in another folder
-    path = os.pathsep.join(p for p in (home, os.environ.get("PYTHONPATH")) if p)
+    path = os.pathsep.join(p for p in (home, environment.get("PYTHONPATH")) if p)
     return subprocess.Popen(
         [*WORKER, "--runs", str(root)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**environment, "PYTHONPATH": path},
     )
 
 
@@ -179,15 +203,20 @@ def make_runner(root: Path, kind: str | None = None) -> Runner:
     Raises
     ------
     ParameterError
-        For another name.
+        For another name, and for slots that it does not have: see `clustlab.training.slots`.
     """
     clear_left_overs(root)
     own_sets.clear_left_overs()
     kind = kind or os.environ.get("CLUSTLAB_RUNNER") or "process"
+    if kind != "process" and os.environ.get(VARIABLE):
+        raise ParameterError(
+            f"{VARIABLE} is {os.environ[VARIABLE]!r}, but the runner {kind!r} has no slots.",
+            "Unset it, or set CLUSTLAB_RUNNER to process.",
+        )
     if kind == "thread":
         return ThreadRunner(root)
     if kind == "process":
-        return ProcessRunner(root)
+        return ProcessRunner(root, slots(os.environ))
     if kind == "ray":
         from clustlab.training.ray_runner import RayRunner
 
