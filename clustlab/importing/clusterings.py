@@ -27,7 +27,7 @@ from clustlab.params import UNBALANCE, build
 from clustlab.parts.inputs.sampling import drawn_rows
 from clustlab.registry import DatasetSpec
 from clustlab.runs.labels import LONGEST_NAME, Label, set_label
-from clustlab.runs.step_files import append_line, log_line, write_arrays
+from clustlab.runs.step_files import append_line, arrays_of, log_line, write_arrays
 from clustlab.runs.store import Run, RunSpec, RunStore, write_status
 from clustlab.types import Array, Dataset, Report, Snapshot
 
@@ -219,7 +219,7 @@ def _written(
                 "done": step + 1,
                 "total": n_steps,
             }
-            write_arrays(run.path, step, snapshot)
+            write_arrays(run.path, step, arrays_of(snapshot))  # as they were given
             append_line(run.path, log_line(step, snapshot, record), is_first=step == 0)
             report(f"Writing step {step + 1} of {n_steps}", (step + 1) / n_steps)
         fingerprint = library.fingerprint_in(library.folder_of(store.root, data_key))

@@ -1,15 +1,9 @@
 """One item's row of an array in every snapshot, read without the rest of the array."""
 
-from typing import BinaryIO
-
-import numpy as np
-
-from clustlab.data.checked_arrays import declared
-from clustlab.data.checked_json import Unreadable
 from clustlab.errors import StepMissing
-from clustlab.runs.step_arrays import StepArrays
+from clustlab.runs.opened_steps import place_of_embedding, step_arrays
 from clustlab.runs.step_log import is_missing
-from clustlab.runs.store import Run, step_file
+from clustlab.runs.store import Run
 from clustlab.types import Array
 
 
@@ -38,23 +32,10 @@ def _row(run: Run, step: int, name: str, item: int) -> Array | None:
     record = run.log[step]
     if is_missing(record):
         return None
+    if name == "embedding" and "embedding_of" in record:
+        return _row(run, place_of_embedding(run, record), name, item)
     try:
-        with step_file(run, step) as file:
-            return _read(file, StepArrays(file, record, run.n_items), name, item)
+        with step_arrays(run, step) as arrays:
+            return arrays.row(name, item) if name in arrays else None
     except StepMissing:
         return None
-
-
-def _read(file: BinaryIO, arrays: StepArrays, name: str, item: int) -> Array | None:
-    if name not in arrays:
-        return None
-    member = arrays.member(name)
-    file.seek(member.start)
-    about = declared(file)
-    start = file.tell()
-    if start + about.nbytes != member.start + member.size:
-        raise Unreadable(f"{name} is cut off")
-    if len(about.shape) != 2 or not 0 <= item < about.shape[0]:
-        raise IndexError(f"item {item} of an array of shape {about.shape}")
-    mapped = np.memmap(file, about.dtype, "r", start, about.shape, about.order)
-    return np.array(mapped[item])  # reads what is touched

@@ -4,6 +4,9 @@
 |---|---|
 | 1 | noise is the last cluster of methods that declare so; keys of scalars are words |
 | 2 | noise is -1 in assignments and no cluster; each line of the log says its schema |
+| 3 | arrays may be encoded, see `encodings`; a step may borrow the embedding of one before it |
+
+What was stored before schema 3 needs no translation: an array without parts is as it was.
 
 A run that was resumed by a newer version has steps of both kinds, so each line is asked by itself.
 """
@@ -17,7 +20,7 @@ from clustlab import registry
 from clustlab.errors import ParameterError
 from clustlab.types import NOISE, Array
 
-SCHEMA = 2
+SCHEMA = 3
 RENAMED_SCALARS = {  # keys in logs of before, and what they are called today
     "KL": "kl_divergence",
     "active units": "active_units",

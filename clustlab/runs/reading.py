@@ -155,6 +155,7 @@ class LogRecord(TypedDict):
     seconds: NotRequired[Seconds]
     interventions: NotRequired[list[ChangeRecord]]
     refused: NotRequired[list[ChangeRecord]]
+    embedding_of: NotRequired[Count]  # step before it whose embedding is the same, stored there
 
 
 class Environment(TypedDict):

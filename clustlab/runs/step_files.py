@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from clustlab.data.atomic import replacing
+from clustlab.data.atomic import flush, replacing
 from clustlab.runs.identity import INTERVENTIONS
 from clustlab.runs.migration import SCHEMA
-from clustlab.types import Artefact, Snapshot
+from clustlab.types import Array, Artefact, Snapshot
 
 LOG = "log.jsonl"
 
@@ -25,8 +25,8 @@ def snapshot_path(run: Path, step: int) -> Path:
     return run / "snapshots" / f"{step:05d}.npz"
 
 
-def write_arrays(run: Path, step: int, snapshot: Snapshot) -> Path:
-    """Write the arrays of a step, whole or not at all; return their file."""
+def arrays_of(snapshot: Snapshot) -> dict[str, Array]:
+    """Arrays of a snapshot by the names under which they are stored."""
     arrays = {
         "embedding": snapshot.embedding,
         "assignments": snapshot.assignments,
@@ -34,9 +34,17 @@ def write_arrays(run: Path, step: int, snapshot: Snapshot) -> Path:
         "centers": snapshot.centers,
         **{f"artefact:{name}": a.data for name, a in snapshot.artefacts.items()},
     }
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def write_arrays(run: Path, step: int, parts: Mapping[str, Array]) -> Path:
+    """Write what is to be stored of a step, whole or not at all; return its file."""
     place = snapshot_path(run, step)
-    with replacing(place) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **{k: v for k, v in arrays.items() if v is not None})
+    with replacing(place) as temporary:
+        with temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **dict(parts))
+        if place.exists():  # a committed step must outlast a loss of power at any moment
+            flush(temporary)
     return place
 
 

@@ -7,7 +7,7 @@ snapshot k whatever happens to the writer.
     <run id>/manifest.json   what to run: the spec, titles, package versions
              status.json     where it stands; its age is the heartbeat
              log.jsonl       one line a snapshot: the commit mark
-             snapshots/      00000.npz ...
+             snapshots/      00000.npz ..., encoded as `clustlab.runs.encodings` says
              checkpoint.pt   from which the rest can be repeated bit for bit
              warm.pt         checkpoint of the run that this one continues
              request         from the reader: run, pause, cancel, aside, "until N", or "box N"
@@ -25,20 +25,25 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, cast, overload
+from typing import Any, cast, overload
 
 import clustlab
-from clustlab.data import library, plain_files
+from clustlab.data import library
 from clustlab.data.atomic import flush, write_atomically
 from clustlab.data.checked_json import Unreadable
-from clustlab.errors import Diverged, ParameterError, RunNotFound, RunUnreadable, StepMissing
+from clustlab.errors import ParameterError, RunNotFound, RunUnreadable
 from clustlab.runs import titles
 from clustlab.runs.free_names import place_for
 from clustlab.runs.identity import content_of, recorded_changes
-from clustlab.runs.migration import SCHEMA, MigratedArrays, number_of_noise
+from clustlab.runs.migration import SCHEMA
+from clustlab.runs.opened_steps import each_assignment as each_assignment
+from clustlab.runs.opened_steps import opened_step, step_arrays
+from clustlab.runs.opened_steps import probabilities_at as probabilities_at
+from clustlab.runs.opened_steps import step_file as step_file
+from clustlab.runs.opened_steps import step_missing as step_missing
 from clustlab.runs.reading import Status as Status
 from clustlab.runs.reading import looks_like_run, opened_manifest
 from clustlab.runs.source import way_back
@@ -49,7 +54,6 @@ from clustlab.runs.status import READY as READY
 from clustlab.runs.status import RESUMABLE as RESUMABLE
 from clustlab.runs.status import queued_status as queued_status
 from clustlab.runs.status import write_status as write_status
-from clustlab.runs.step_arrays import StepArrays
 from clustlab.runs.step_files import share_steps
 from clustlab.runs.step_files import snapshot_path as snapshot_path
 from clustlab.runs.step_log import MOST_MISSING, StepLog, is_missing
@@ -74,7 +78,7 @@ class Run(Sequence[Snapshot]):
         recorded_changes(path)  # without them nobody knows which run it is
         self.spec = RunSpec(**self.manifest["spec"])
         self._log = StepLog(path)
-        self._unreadable: set[int] = set()  # steps whose file could not be read when last tried
+        self.unreadable: set[int] = set()  # steps whose file could not be read when last tried
         self._n_items: int | None = None
         self._load = lru_cache(maxsize=24)(self._read_snapshot)
 
@@ -102,7 +106,7 @@ class Run(Sequence[Snapshot]):
         missed where the run is over and says that it made more.
         """
         log, state = self.log, self.progress
-        gaps = {step for step, record in enumerate(log) if is_missing(record)} | self._unreadable
+        gaps = {step for step, record in enumerate(log) if is_missing(record)} | self.unreadable
         n_made = 0 if state["status"] in ACTIVE else int(state.get("step") or 0)
         return sorted({*gaps, *range(len(log), min(n_made, len(log) + MOST_MISSING))})
 
@@ -110,7 +114,7 @@ class Run(Sequence[Snapshot]):
         """Like `missing_steps`, after reading every file to its end."""
         for step, record in enumerate(self.log):
             if not is_missing(record):
-                with contextlib.suppress(RunNotFound), _opened(self, step) as arrays:
+                with contextlib.suppress(RunNotFound), step_arrays(self, step) as arrays:
                     for name in arrays:
                         arrays[name]
         return self.missing_steps
@@ -132,7 +136,7 @@ class Run(Sequence[Snapshot]):
 
     def _read_snapshot(self, step: int) -> Snapshot:
         record = self.log[step]
-        with _opened(self, step) as arrays:
+        with opened_step(self, step) as arrays:
             artefacts = {
                 name: _artefact(about, arrays[f"artefact:{name}"])
                 for name, about in record["artefacts"].items()
@@ -220,45 +224,6 @@ class Run(Sequence[Snapshot]):
     def title(self) -> str:
         """Short name for people, such as 'DEC on digits, seed 0, without 41 items'."""
         return titles.title(self)
-
-
-@contextlib.contextmanager
-def _opened(run: Run, step: int) -> Iterator[Mapping[str, Array]]:
-    """Arrays of a committed step; raises `StepMissing` if they are gone, and the run is not."""
-    record = run.log[step]
-    if is_missing(record):
-        raise step_missing(run, step)
-    noise = number_of_noise(run.spec.method, record)
-    with step_file(run, step) as file:
-        arrays = StepArrays(file, record, run.n_items)
-        yield arrays if noise is None else MigratedArrays(arrays, record, noise)
-
-
-@contextlib.contextmanager
-def step_file(run: Run, step: int) -> Iterator[BinaryIO]:
-    """File of the arrays of a step, to read; raises `RunNotFound` if that goes wrong."""
-    try:
-        with plain_files.opened(run.path, f"snapshots/{step:05d}.npz") as file:
-            yield file
-    except (OSError, ValueError, KeyError, Diverged) as error:
-        raise step_missing(
-            run, step, str(error) if isinstance(error, Unreadable) else ""
-        ) from error
-    run._unreadable.discard(step)
-
-
-def step_missing(run: Run, step: int, why: str = "") -> RunNotFound:
-    """What to raise if a step cannot be read; it counts among the missing ones from now on."""
-    if not run.path.is_dir():
-        return RunNotFound(
-            f"The run {run.id!r} was deleted.", "Open the page Runs for those there are."
-        )
-    run._unreadable.add(step)
-    why = f" ({why})" if why else ""
-    return StepMissing(
-        f"Step {step} of this run is missing: its line in the log or its file cannot be read{why}.",
-        "Look at another step, or resume the run, which computes missing steps again.",
-    )
 
 
 def _artefact(about: Mapping[str, Any], data: Array) -> Artefact:
@@ -461,36 +426,3 @@ def _child(folder: Path, name: str) -> Path:
     if not name or path.parent != folder or name.startswith(("_", ".")):
         raise RunNotFound(f"{name!r} is not the name of a run.", "Open the page Runs.")
     return path
-
-
-def each_assignment(run: Run) -> Iterator[tuple[Array, int] | None]:
-    """Assignments (n,) int32 and number of clusters of every committed step, and nothing else.
-
-    As in a `Snapshot`, -1 is noise, which counts as no cluster. None for a step that is missing.
-
-    Raises
-    ------
-    RunNotFound
-        If the run was deleted.
-    """
-    for step, record in enumerate(list(run.log)):
-        try:
-            with _opened(run, step) as arrays:
-                assignments = arrays["assignments"]
-        except StepMissing:
-            yield None
-            continue
-        is_counted = number_of_noise(run.spec.method, record) is not None
-        yield assignments, record["n_clusters"] - is_counted
-
-
-def probabilities_at(run: Run, step: int) -> Array | None:
-    """Probabilities (n, k) float32 of a step and nothing else.
-
-    Raises
-    ------
-    RunNotFound
-        If the step is missing, or the run was deleted.
-    """
-    with _opened(run, step) as arrays:
-        return arrays.get("probabilities")

@@ -1,24 +1,29 @@
 """The one writer of a run: commits snapshots, reports progress, obeys requests."""
 
+import contextlib
 import io
 import json
 import math
 import threading
 import time
 from collections.abc import Mapping
+from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 import torch
 
 from clustlab.data.atomic import flush, replacing, write_atomically
 from clustlab.data.checked_json import Unreadable
-from clustlab.errors import Cancelled, ClustlabError, RunNotFound
+from clustlab.errors import Cancelled, ClustlabError, RunNotFound, StepMissing
+from clustlab.runs.encodings import COARSE, FINE, ROW_BYTES, SMALL, encoded
 from clustlab.runs.liveness import BEAT_EVERY, beat, worker_identity
 from clustlab.runs.migration import SCHEMA
+from clustlab.runs.opened_steps import step_arrays
 from clustlab.runs.status import requested
-from clustlab.runs.step_files import append_line, log_line, write_arrays
+from clustlab.runs.step_files import append_line, arrays_of, log_line, snapshot_path, write_arrays
 from clustlab.runs.store import Run, Status, write_status
 from clustlab.training.checkpoint_file import state_in
 from clustlab.types import Snapshot
@@ -47,6 +52,8 @@ class RunWriter:
         self.missing: set[int] = set()  # steps before that to commit again
         self.data: Path | None = None  # folder of the items, once they are loaded
         self._unflushed: list[Path] = []
+        self._lender: tuple[bytes, int] = b"", 0  # digest of an embedding, and the step that has it
+        self._lenders = {int(r["embedding_of"]) for r in run.log if "embedding_of" in r}
         self.state: dict[str, Any] = {**worker_identity(), "status": "running"}
         self.paused_seconds = 0.0
         self.boxes = 0  # of the method's loop that have begun, as the context counts them
@@ -172,12 +179,49 @@ class RunWriter:
         if step < self.committed and step not in self.missing:
             return
         self.check_that_all_is_there()
-        place = write_arrays(self.path, step, snapshot)
+        is_newest = step >= self.committed
+        record = {**record, **self._borrowed(step, snapshot, is_newest=is_newest)}
+        arrays = arrays_of(snapshot)
+        if "embedding_of" in record:
+            del arrays["embedding"]
+        kinds = {name: artefact.kind for name, artefact in snapshot.artefacts.items()}
+        place = write_arrays(self.path, step, encoded(arrays, kinds, FINE))
         self._unflushed.append(place)
         append_line(self.path, log_line(step, snapshot, record), is_first=not self.committed)
         self.committed = max(self.committed, step + 1)
         self.missing.discard(step)
+        self._condense(step - 1 if is_newest else step)
         self._looked = 0.0  # a single step must hold at once
+
+    def _borrowed(self, step: int, snapshot: Snapshot, *, is_newest: bool) -> dict[str, int]:
+        """Which step has the same embedding, for the log; nothing if none is known.
+
+        Methods that cluster features as they are repeat one embedding at every step. A step that is
+        committed late borrows none: others may borrow from it.
+        """
+        if not is_newest:
+            return {}
+        found = blake2b(np.ascontiguousarray(snapshot.embedding).reshape(-1).data).digest()
+        known, lender = self._lender
+        if found == known:
+            self._lenders.add(lender)
+            return {"embedding_of": lender}
+        self._lender = found, step
+        return {}
+
+    def _condense(self, step: int) -> None:
+        """Keep less of the numbers of a step that is not the newest any more.
+
+        One from which others borrow stays as it is, and so does one that is small anyway.
+        """
+        if step < 0 or step in self._lenders:
+            return
+        with contextlib.suppress(StepMissing), step_arrays(self.run, step) as arrays:
+            n = len(arrays["assignments"])
+            if snapshot_path(self.path, step).stat().st_size <= max(SMALL, ROW_BYTES * n):
+                return
+            kinds = {name: a["kind"] for name, a in self.run.log[step]["artefacts"].items()}
+            write_arrays(self.path, step, encoded(dict(arrays), kinds, COARSE))
 
     # -- checkpoints ---------------------------------------------------------------------------
     def checkpoint_due(self) -> bool:

@@ -1,0 +1,149 @@
+"""The arrays of a step as the readers of a run get them, wherever and however they are stored."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from clustlab.data import plain_files
+from clustlab.data.checked_json import Unreadable
+from clustlab.errors import Diverged, RunNotFound, StepMissing
+from clustlab.runs.migration import MigratedArrays, number_of_noise
+from clustlab.runs.spec import RunSpec
+from clustlab.runs.step_arrays import StepArrays
+from clustlab.runs.step_log import is_missing
+from clustlab.types import Array
+
+
+class StoredRun(Protocol):
+    """What of a run says where its steps lie."""
+
+    id: str
+    path: Path
+    spec: RunSpec
+    unreadable: set[int]  # steps whose file could not be read when last tried
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """One record a committed snapshot."""
+        ...
+
+    @property
+    def n_items(self) -> int | None:
+        """Number of items; None while they are not there."""
+        ...
+
+
+@contextlib.contextmanager
+def opened_step(run: StoredRun, step: int) -> Iterator[Mapping[str, Array]]:
+    """Arrays of a committed step; raises `StepMissing` if they are gone, and the run is not."""
+    with step_arrays(run, step) as arrays:
+        record = run.log[step]
+        if "embedding_of" in record:
+            yield _BorrowedEmbedding(run, arrays, record)
+            return
+        noise = number_of_noise(run.spec.method, record)
+        yield arrays if noise is None else MigratedArrays(arrays, record, noise)
+
+
+@contextlib.contextmanager
+def step_arrays(run: StoredRun, step: int) -> Iterator[StepArrays]:
+    """Arrays in the file of a committed step and no other; raises like `step_file`."""
+    record = run.log[step]
+    if is_missing(record):
+        raise step_missing(run, step)
+    with step_file(run, step) as file:
+        yield StepArrays(file, record, run.n_items)
+
+
+def place_of_embedding(run: StoredRun, record: Mapping[str, Any]) -> int:
+    """Step in whose file the embedding of a step lies, by its line in the log.
+
+    Raises
+    ------
+    StepMissing
+        If the line names a step that cannot hold it.
+    """
+    step, lender = int(record["step"]), int(record.get("embedding_of", record["step"]))
+    if lender > step or (lender < step and "embedding_of" in run.log[lender]):
+        raise step_missing(run, step, f"its embedding cannot be that of step {lender}")
+    return lender
+
+
+class _BorrowedEmbedding(Mapping[str, Array]):
+    """Arrays of a step whose embedding is that of a step before it."""
+
+    def __init__(self, run: StoredRun, arrays: StepArrays, record: Mapping[str, Any]) -> None:
+        self._run, self._arrays, self._record = run, arrays, record
+
+    def __getitem__(self, name: str) -> Array:
+        if name != "embedding":
+            return self._arrays[name]
+        with step_arrays(self._run, place_of_embedding(self._run, self._record)) as arrays:
+            return arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["embedding", *self._arrays])
+
+    def __len__(self) -> int:
+        return 1 + len(self._arrays)
+
+
+@contextlib.contextmanager
+def step_file(run: StoredRun, step: int) -> Iterator[BinaryIO]:
+    """File of the arrays of a step, to read; raises `RunNotFound` if that goes wrong."""
+    try:
+        with plain_files.opened(run.path, f"snapshots/{step:05d}.npz") as file:
+            yield file
+    except (OSError, ValueError, KeyError, Diverged) as error:
+        raise step_missing(
+            run, step, str(error) if isinstance(error, Unreadable) else ""
+        ) from error
+    run.unreadable.discard(step)
+
+
+def step_missing(run: StoredRun, step: int, why: str = "") -> RunNotFound:
+    """What to raise if a step cannot be read; it counts among the missing ones from now on."""
+    if not run.path.is_dir():
+        return RunNotFound(
+            f"The run {run.id!r} was deleted.", "Open the page Runs for those there are."
+        )
+    run.unreadable.add(step)
+    why = f" ({why})" if why else ""
+    return StepMissing(
+        f"Step {step} of this run is missing: its line in the log or its file cannot be read{why}.",
+        "Look at another step, or resume the run, which computes missing steps again.",
+    )
+
+
+def each_assignment(run: StoredRun) -> Iterator[tuple[Array, int] | None]:
+    """Assignments (n,) int32 and number of clusters of every committed step, and nothing else.
+
+    As in a `Snapshot`, -1 is noise, which counts as no cluster. None for a step that is missing.
+
+    Raises
+    ------
+    RunNotFound
+        If the run was deleted.
+    """
+    for step, record in enumerate(list(run.log)):
+        try:
+            with opened_step(run, step) as arrays:
+                assignments = arrays["assignments"]
+        except StepMissing:
+            yield None
+            continue
+        is_counted = number_of_noise(run.spec.method, record) is not None
+        yield assignments, record["n_clusters"] - is_counted
+
+
+def probabilities_at(run: StoredRun, step: int) -> Array | None:
+    """Probabilities (n, k) float32 of a step and nothing else.
+
+    Raises
+    ------
+    RunNotFound
+        If the step is missing, or the run was deleted.
+    """
+    with opened_step(run, step) as arrays:
+        return arrays.get("probabilities")
