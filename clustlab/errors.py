@@ -61,6 +61,10 @@ class StepMissing(RunNotFound):
     """One step of a run has no readable line or file; the others are not touched by that."""
 
 
+class StepThinned(StepMissing):
+    """Of one step of a long run only clusters and figures are kept; see `runs.thinning`."""
+
+
 class RunUnreadable(RunNotFound):
     """The folder of a run is there, but not what it should be.
 

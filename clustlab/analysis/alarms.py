@@ -184,7 +184,7 @@ def course(
         table["evenness"].to_numpy(),
         table["changed"].to_numpy(),
         sure,
-        *_scalars_of(records, own),
+        *scalars_of(records, own),
         broken,
         [int(of_step.argmax()) for of_step in sizes],
     )
@@ -196,7 +196,7 @@ def course_of_log(run: Run, own: Sequence[Scalar] = ()) -> Course:
     phases = [str(record["phase"]) for record in log]
     n_clusters = np.array([record["n_clusters"] for record in log], dtype=np.int64)
     unknown = np.full((4, len(log)), np.nan)  # a row each: who knows one figure fills it in
-    loss, scalars = _scalars_of(log, own)
+    loss, scalars = scalars_of(log, own)
     return Course(
         phases,
         n_clusters,
@@ -211,7 +211,7 @@ def course_of_log(run: Run, own: Sequence[Scalar] = ()) -> Course:
     )
 
 
-def _scalars_of(
+def scalars_of(
     records: Sequence[Mapping[str, Any]], own: Sequence[Scalar]
 ) -> tuple[Array, dict[str, Array]]:
     """Loss (steps,) and every other scalar (steps,) by key; nan where a step has none."""

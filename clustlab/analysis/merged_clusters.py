@@ -5,6 +5,8 @@ items out, however pure the clusters are. Merging those that lie close together 
 methods such as DeepCluster do in their last step.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from clustlab.analysis.matching import (
@@ -32,12 +34,23 @@ def merged_counts(snapshot: Snapshot, labels: Array, items: Array | None = None)
     items : (m,) int, optional
         Those that are counted, by default all. Which clusters are merged does not depend on them.
     """
-    assignments = snapshot.assignments
+    assignments, k = snapshot.assignments, snapshot.n_clusters
+    return merged_counts_at(assignments, k, lambda: places_of(snapshot), labels, items)
+
+
+def merged_counts_at(
+    assignments: Array,
+    n_clusters: int,
+    places: Callable[[], Array],
+    labels: Array,
+    items: Array | None = None,
+) -> Array:
+    """As `merged_counts`, where `places` (k, d) of the clusters are asked for only if needed."""
     counted = slice(None) if items is None else items
     clusters, known = assignments[counted], labels[counted]
     if has_more_than_classes(clusters, known):
-        sizes = sizes_of(assignments, snapshot.n_clusters)
-        groups = merged(places_of(snapshot), sizes, n_classes_present(known))
+        sizes = sizes_of(assignments, n_clusters)
+        groups = merged(places(), sizes, n_classes_present(known))
         clusters = looked_up(clusters, groups)
     return contingency(known, clusters)
 

@@ -3,17 +3,24 @@
 import contextlib
 import threading
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 
 from clustlab.analysis import metrics, score_catalogue
-from clustlab.analysis.matching import contingency, follow, n_classes_present, sizes_of
-from clustlab.analysis.merged_clusters import merged_counts
+from clustlab.analysis.matching import (
+    contingency,
+    follow,
+    has_more_than_classes,
+    n_classes_present,
+    sizes_of,
+)
+from clustlab.analysis.merged_clusters import merged_counts, merged_counts_at
 from clustlab.analysis.projection import carry, pca_2d, procrustes
 from clustlab.analysis.score_catalogue import SCORES, Division
-from clustlab.errors import StepMissing
+from clustlab.errors import StepMissing, StepThinned
+from clustlab.runs.opened_steps import ThinnedStep, thinned_step
 from clustlab.runs.phases import steps_read_anew
 from clustlab.runs.store import Run
 from clustlab.types import NOISE, Array, Report, Snapshot
@@ -42,6 +49,17 @@ class _Step:
     row: dict[str, float]  # scores by key
     recall: Array  # (n_classes,) float64, empty without labels
     is_missing: bool = False  # then all but the figures is that of the last step before
+    is_thinned: bool = False  # then its points are those of the last step before
+
+
+class _Carried(NamedTuple):
+    """Clusters of a step beside those of the step before."""
+
+    stable: Array  # (n,) int16
+    mapping: Array  # (k,) int32
+    sizes: Array  # (k,) int64
+    past: Array | None  # (n,) int16, those of the step before; None if they are read anew
+    flips: Array  # (n,) int16
 
 
 class Timeline:
@@ -51,6 +69,8 @@ class Timeline:
     it keeps its colour although a method may redraw its numbers. Where a run reads its clusters
     anew (`phases.steps_read_anew`) they keep their colours, too, but no item counts as changed.
     A step of a damaged run that cannot be read has no figures, and nothing changed at it or since.
+    A step of a long run that was thinned has clusters and figures, but neither points of its own
+    nor how sure the method is of each item.
     Points are principal components, turned at each step onto the ones before. Safe to share
     between threads.
 
@@ -76,6 +96,7 @@ class Timeline:
         self._silhouettes: dict[int, float] = {}
         self._metrics = pd.DataFrame(columns=["step", *SCORES])
         self._last_embedding: Array | None = None
+        self._nobody_sure: Array | None = None
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
@@ -175,6 +196,20 @@ class Timeline:
         """Whether a step cannot be read; its clusters are those of the one before."""
         return self._known_step(step).is_missing
 
+    def stops(self) -> list[int]:
+        """Known steps that can be looked at, in order: all but those that were thinned."""
+        with self._lock:
+            steps = [i for i, step in enumerate(self._steps) if not step.is_thinned]
+        if isinstance(self._run, Run):
+            kept = set(self._run.kept_steps)  # some may have been whole when they were read
+            steps = [step for step in steps if step in kept]
+        return steps
+
+    def whole(self) -> list[int]:
+        """Known steps that can be read and have all their arrays, in order."""
+        missing = set(self.missing())
+        return [step for step in self.stops() if step not in missing]
+
     def missing(self) -> list[int]:
         """Known steps that cannot be read, in order."""
         with self._lock:
@@ -259,6 +294,8 @@ class Timeline:
     def _step(self, step: int) -> _Step:
         try:
             return self._read(self._run[step])
+        except StepThinned:
+            return self._read_thinned(step)
         except StepMissing:
             if self._steps:
                 return _without_figures(self._steps[-1])
@@ -283,26 +320,70 @@ class Timeline:
         )
 
     def _read(self, snapshot: Snapshot) -> _Step:
+        before = self._last_read()
+        now = self._carried_on(snapshot.assignments, snapshot.n_clusters, before)
+        counts, recall = self._scored(now.stable)
+        sure, soft = _sure(snapshot), snapshot.probabilities is not None
+        merged = None if self._labels is None else merged_counts(snapshot, self._labels)
+        division = Division(now.sizes, now.stable, now.past, counts, sure[:, 0], merged)
+        row = score_catalogue.values(division)
+        points, sure = self._aligned(snapshot, before), sure.astype(np.float16)
+        return _Step(now.stable, now.mapping, points, now.flips, sure, soft, row, recall)
+
+    def _read_thinned(self, step: int) -> _Step:
+        """What is known of a step of which no more than clusters and figures are kept."""
+        known = thinned_step(self._run, step) if isinstance(self._run, Run) else None
+        before = self._last_read()
+        if known is None or before is None:  # the first step is never thinned
+            raise StepMissing(f"Step {step} of this run cannot be read.", "Resume the run.")
+        now = self._carried_on(known.assignments, known.n_clusters, before)
+        counts, recall = self._scored(now.stable)
+        division = Division(now.sizes, now.stable, now.past, counts, None, self._merged(known))
+        row = {**score_catalogue.values(division), "confidence": known.mean_confidence}
+        return replace(
+            before,
+            stable=now.stable,
+            mapping=now.mapping,
+            flips=now.flips,
+            sure=self._unsure(before.sure),
+            row=row,
+            recall=recall,
+            is_missing=False,
+            is_thinned=True,
+        )
+
+    def _merged(self, known: ThinnedStep) -> Array | None:
+        """Counts of a thinned step after merging; None if nobody knows any more what lies close."""
+        labels, assignments, centers = self._labels, known.assignments, known.centers
+        if labels is None or (centers is None and has_more_than_classes(assignments, labels)):
+            return None
+        places = np.zeros((0, 0)) if centers is None else centers.astype(np.float64)
+        return merged_counts_at(assignments, known.n_clusters, lambda: places, labels)
+
+    def _unsure(self, sure: Array) -> Array:
+        """As many nan as there are figures of items at a step, the same array for all steps."""
+        if self._nobody_sure is None or self._nobody_sure.shape != sure.shape:
+            self._nobody_sure = np.full_like(sure, np.nan)
+        return self._nobody_sure
+
+    def _last_read(self) -> _Step | None:
+        """The last step; None if no step so far could be read."""
         before = self._steps[-1] if self._steps else None
         if before is not None and before.is_missing and not len(before.mapping):
-            before = None  # none that can be read comes before
-        n, k = len(snapshot.assignments), snapshot.n_clusters
+            return None
+        return before
+
+    def _carried_on(self, assignments: Array, k: int, before: _Step | None) -> _Carried:
+        """Clusters of a step under the numbers of those of the step before."""
         known = (before.stable, before.mapping) if before else ()
-        ids, mapping = follow(snapshot.assignments, k, *known)
+        ids, mapping = follow(assignments, k, *known)
         stable = ids.astype(np.int16)
-        flips = np.zeros(n, dtype=np.int16) if before is None else before.flips
+        flips = np.zeros(len(ids), dtype=np.int16) if before is None else before.flips
         past = None
         if before is not None and self._is_carried_on(len(self._steps)):
             past = before.stable
             flips = flips + (stable != past)
-        counts, recall = self._scored(stable)
-        sure, soft = _sure(snapshot), snapshot.probabilities is not None
-        merged = None if self._labels is None else merged_counts(snapshot, self._labels)
-        sizes = sizes_of(snapshot.assignments, k)
-        division = Division(sizes, stable, past, counts, sure[:, 0], merged)
-        row = score_catalogue.values(division)
-        points, sure = self._aligned(snapshot, before), sure.astype(np.float16)
-        return _Step(stable, mapping, points, flips, sure, soft, row, recall)
+        return _Carried(stable, mapping, sizes_of(assignments, k), past, flips)
 
     def _scored(self, stable: Array) -> tuple[Array | None, Array]:
         if self._labels is None:
@@ -338,6 +419,7 @@ def _without_figures(step: _Step) -> _Step:
         row=dict.fromkeys(step.row, np.nan),
         recall=np.full_like(step.recall, np.nan),
         is_missing=True,
+        is_thinned=False,
     )
 
 

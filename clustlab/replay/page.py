@@ -144,18 +144,15 @@ def _under_common_numbers(sources: Sequence[Source]) -> list[Source]:
 def kept_steps(timelines: Sequence[Timeline], most: int) -> tuple[list[list[int]], list[int]]:
     """Steps of each run that a page has, and those that it goes through, rising.
 
-    Steps that cannot be read are left out. Of the others at most `most`, spread evenly, and the
-    first and last of each run.
+    Steps that cannot be read or were thinned are left out. Of the others at most `most`, spread
+    evenly, and the first and last of each run.
 
     Raises
     ------
     RunNotFound
         If no step of a run can be read.
     """
-    there = [
-        [step for step in range(len(timeline)) if not timeline.is_missing(step)]
-        for timeline in timelines
-    ]
+    there = [timeline.whole() for timeline in timelines]
     if not all(there):
         raise RunNotFound("No step of this run can be read.", "Resume it: it is computed again.")
     longest = max(there, key=len)

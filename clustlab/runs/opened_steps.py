@@ -3,14 +3,15 @@
 import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from clustlab.data import plain_files
 from clustlab.data.checked_json import Unreadable
-from clustlab.errors import Diverged, RunNotFound, StepMissing
+from clustlab.errors import Diverged, RunNotFound, StepMissing, StepThinned
+from clustlab.runs import thinning
 from clustlab.runs.migration import MigratedArrays, number_of_noise
 from clustlab.runs.spec import RunSpec
-from clustlab.runs.step_arrays import StepArrays
+from clustlab.runs.step_arrays import MEAN_CONFIDENCE, StepArrays
 from clustlab.runs.step_log import is_missing
 from clustlab.types import Array
 
@@ -116,25 +117,83 @@ def step_missing(run: StoredRun, step: int, why: str = "") -> RunNotFound:
     )
 
 
+class ThinnedStep(NamedTuple):
+    """What is kept of a step whose other arrays were taken out."""
+
+    assignments: Array  # (n,) int32
+    n_clusters: int
+    centers: Array | None  # (k, d) float32
+    mean_confidence: float  # nan where it is not defined
+
+
+def thinned_step(run: StoredRun, step: int) -> ThinnedStep | None:
+    """What is kept of a step that was thinned; None of one that is whole.
+
+    Raises
+    ------
+    RunNotFound
+        If the step is missing, or the run was deleted.
+    """
+    with opened_step(run, step) as arrays:
+        if MEAN_CONFIDENCE not in arrays:
+            return None
+        return ThinnedStep(
+            arrays["assignments"],
+            int(run.log[step]["n_clusters"]),
+            arrays.get("centers"),
+            float(arrays[MEAN_CONFIDENCE][0]),
+        )
+
+
+def check_whole(run: StoredRun, step: int, arrays: Mapping[str, Array]) -> None:
+    """Nothing, if a step has all its arrays; raises `StepThinned` if most were taken out."""
+    if MEAN_CONFIDENCE in arrays:
+        every = thinning.read(run.path).every
+        raise StepThinned(
+            f"Step {step} is not kept: of this run, every {ordinal(every)} step is. Of the others "
+            "there are clusters and figures alone.",
+            f"Look at step {step - step % every}, or set {thinning.VARIABLE} to "
+            f"{thinning.ALL!r} before you start a run of which every step is to be kept.",
+        )
+
+
+def ordinal(number: int) -> str:
+    """A whole number from 1 up as an ordinal number, such as `2nd`; empty for 1."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return "" if number == 1 else f"{number:,}{'th' if number % 100 in (11, 12, 13) else ending}"
+
+
+def assignments_at(run: StoredRun, step: int) -> tuple[Array, int]:
+    """Assignments (n,) int32 and number of clusters of a step, as in a `Snapshot`.
+
+    Raises
+    ------
+    RunNotFound
+        If the step is missing, or the run was deleted.
+    """
+    record = run.log[step]
+    with opened_step(run, step) as arrays:
+        assignments = arrays["assignments"]
+    is_counted = number_of_noise(run.spec.method, record) is not None
+    return assignments, record["n_clusters"] - is_counted
+
+
 def each_assignment(run: StoredRun) -> Iterator[tuple[Array, int] | None]:
     """Assignments (n,) int32 and number of clusters of every committed step, and nothing else.
 
     As in a `Snapshot`, -1 is noise, which counts as no cluster. None for a step that is missing.
+    Steps that were thinned have theirs.
 
     Raises
     ------
     RunNotFound
         If the run was deleted.
     """
-    for step, record in enumerate(list(run.log)):
+    for step in range(len(run.log)):
         try:
-            with opened_step(run, step) as arrays:
-                assignments = arrays["assignments"]
+            yield assignments_at(run, step)
         except StepMissing:
             yield None
-            continue
-        is_counted = number_of_noise(run.spec.method, record) is not None
-        yield assignments, record["n_clusters"] - is_counted
 
 
 def probabilities_at(run: StoredRun, step: int) -> Array | None:
@@ -143,7 +202,8 @@ def probabilities_at(run: StoredRun, step: int) -> Array | None:
     Raises
     ------
     RunNotFound
-        If the step is missing, or the run was deleted.
+        If the step is missing or thinned, or the run was deleted.
     """
     with opened_step(run, step) as arrays:
+        check_whole(run, step, arrays)
         return arrays.get("probabilities")

@@ -158,6 +158,13 @@ class LogRecord(TypedDict):
     embedding_of: NotRequired[Count]  # step before it whose embedding is the same, stored there
 
 
+class ThinningRecord(TypedDict):
+    """`thinning.json`."""
+
+    every: Annotated[int, Meta(ge=1, le=2**40)]
+    marked: Annotated[list[Count], Meta(max_length=1_000_000)]
+
+
 class Environment(TypedDict):
     """`environment.json`, and of a data folder's `about.json` what tells one draw from another."""
 
@@ -264,6 +271,11 @@ def log_record(line: bytes) -> LogRecord:
 def change_line(line: bytes) -> ChangeLine:
     """What a line of `interventions.jsonl` says."""
     return parsed_with_all(line, ChangeLine)
+
+
+def thinning(text: bytes) -> ThinningRecord:
+    """What `thinning.json` says of the steps that are kept."""
+    return parsed(text, ThinningRecord)
 
 
 def wish(text: bytes) -> WishRecord:

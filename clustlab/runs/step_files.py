@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from clustlab.data.atomic import flush, replacing
+from clustlab.runs import thinning
 from clustlab.runs.identity import INTERVENTIONS
 from clustlab.runs.migration import SCHEMA
 from clustlab.types import Array, Artefact, Snapshot
@@ -93,6 +94,6 @@ def share_steps(source: Path, target: Path, n_steps: int) -> None:
             os.link(here, there)
         except OSError:  # a file system without links
             shutil.copyfile(here, there)
-    for name in (LOG, INTERVENTIONS):
+    for name in (LOG, INTERVENTIONS, thinning.FILE):
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(source / name, target / name)

@@ -12,6 +12,7 @@ snapshot k whatever happens to the writer.
              warm.pt         checkpoint of the run that this one continues
              request         from the reader: run, pause, cancel, aside, "until N", or "box N"
              wishes/         from the reader: changes to make, one file each, until they are made
+             thinning.json   which steps are kept whole, once a run has grown large
              interventions.jsonl  from the worker: each change with its step, before it is made
              about.json      from the reader: name, tags and note, see `clustlab.runs.labels`
              lock            held open by the worker
@@ -35,12 +36,12 @@ from clustlab.data import library
 from clustlab.data.atomic import flush, write_atomically
 from clustlab.data.checked_json import Unreadable
 from clustlab.errors import ParameterError, RunNotFound, RunUnreadable
-from clustlab.runs import titles
+from clustlab.runs import thinning, titles
 from clustlab.runs.free_names import place_for
 from clustlab.runs.identity import content_of, recorded_changes
 from clustlab.runs.migration import SCHEMA
+from clustlab.runs.opened_steps import check_whole, opened_step, step_arrays
 from clustlab.runs.opened_steps import each_assignment as each_assignment
-from clustlab.runs.opened_steps import opened_step, step_arrays
 from clustlab.runs.opened_steps import probabilities_at as probabilities_at
 from clustlab.runs.opened_steps import step_file as step_file
 from clustlab.runs.opened_steps import step_missing as step_missing
@@ -57,6 +58,7 @@ from clustlab.runs.status import write_status as write_status
 from clustlab.runs.step_files import share_steps
 from clustlab.runs.step_files import snapshot_path as snapshot_path
 from clustlab.runs.step_log import MOST_MISSING, StepLog, is_missing
+from clustlab.runs.thinning import Thinning
 from clustlab.types import Array, Artefact, Dataset, Snapshot
 
 UNUSED_DATA = 3600.0  # seconds for which a loaded data set without a run is kept
@@ -80,7 +82,8 @@ class Run(Sequence[Snapshot]):
         self._log = StepLog(path)
         self.unreadable: set[int] = set()  # steps whose file could not be read when last tried
         self._n_items: int | None = None
-        self._load = lru_cache(maxsize=24)(self._read_snapshot)
+        self._kept: tuple[int, int, list[int]] = (0, 0, [])  # steps of a log, of a file of a time
+        self._load = lru_cache(maxsize=24)(self.read_step)
 
     # -- the log -------------------------------------------------------------------------------
     @property
@@ -119,6 +122,20 @@ class Run(Sequence[Snapshot]):
                         arrays[name]
         return self.missing_steps
 
+    @property
+    def thinning(self) -> Thinning:
+        """Which of its steps are kept whole, see `clustlab.runs.thinning`."""
+        return thinning.read(self.path)
+
+    @property
+    def kept_steps(self) -> list[int]:
+        """Steps with all their arrays, rising; of the others clusters and figures are kept."""
+        log, written = self.log, thinning.written(self.path)
+        if self._kept[:2] != (len(log), written):
+            special = thinning.special_steps(log) if written else ()
+            self._kept = len(log), written, self.thinning.kept(len(log), special)
+        return self._kept[2]
+
     def __len__(self) -> int:
         return len(self.log)
 
@@ -134,9 +151,11 @@ class Run(Sequence[Snapshot]):
             raise IndexError(f"step {index} of {n}")
         return self._load(index % n)
 
-    def _read_snapshot(self, step: int) -> Snapshot:
+    def read_step(self, step: int) -> Snapshot:
+        """Snapshot of a step, read anew; those that `run[step]` gives are held for a while."""
         record = self.log[step]
         with opened_step(self, step) as arrays:
+            check_whole(self, step, arrays)
             artefacts = {
                 name: _artefact(about, arrays[f"artefact:{name}"])
                 for name, about in record["artefacts"].items()

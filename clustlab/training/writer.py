@@ -26,6 +26,7 @@ from clustlab.runs.status import requested
 from clustlab.runs.step_files import append_line, arrays_of, log_line, snapshot_path, write_arrays
 from clustlab.runs.store import Run, Status, write_status
 from clustlab.training.checkpoint_file import state_in
+from clustlab.training.thinner import Thinner
 from clustlab.types import Snapshot
 
 OVER: tuple[Status, ...] = ("done", "cancelled", "set aside", "failed")
@@ -56,6 +57,7 @@ class RunWriter:
         self._lenders = {int(r["embedding_of"]) for r in run.log if "embedding_of" in r}
         self.state: dict[str, Any] = {**worker_identity(), "status": "running"}
         self.paused_seconds = 0.0
+        self._thinner: Thinner | None = None  # once there is a step
         self.boxes = 0  # of the method's loop that have begun, as the context counts them
         self._last_box = math.inf
         self._looked = self._reported = 0.0
@@ -191,6 +193,8 @@ class RunWriter:
         self.committed = max(self.committed, step + 1)
         self.missing.discard(step)
         self._condense(step - 1 if is_newest else step)
+        self._thinner = self._thinner or Thinner(self.run)
+        self._thinner.after(self.committed - 1)
         self._looked = 0.0  # a single step must hold at once
 
     def _borrowed(self, step: int, snapshot: Snapshot, *, is_newest: bool) -> dict[str, int]:

@@ -132,8 +132,7 @@ class FailureSearch:
         return known[np.unique(np.linspace(0, len(known) - 1, THINNED).round().astype(np.int64))]
 
     def _readable(self) -> Array:
-        steps = range(len(self.timeline))
-        return np.array([s for s in steps if not self.timeline.is_missing(s)], dtype=np.int64)
+        return np.array(self.timeline.whole(), dtype=np.int64)
 
     def note(self, name: str) -> str:
         """Words for what a query leaves out; empty if it looks at everything."""

@@ -14,6 +14,7 @@ from clustlab.ui.compare import side_by_side
 from clustlab.ui.compare.compared_run import shared_by, sides
 from clustlab.ui.markdown import plain
 from clustlab.ui.run import frame
+from clustlab.ui.run.view import nearest_stop
 from clustlab.ui.train import start_comparison
 from clustlab.ui.widgets import live
 from clustlab.views.panes import LETTERS
@@ -194,7 +195,10 @@ def _ticking(ids: Sequence[str]) -> None:
         return
     _follow(begun)
     clocks = [progress_axis.clock(run) for run in begun]
-    steps = dict(zip((run.id for run in begun), _control(clocks), strict=True))
+    steps = {
+        run.id: nearest_stop(session.timeline(run), step)
+        for run, step in zip(begun, _control(clocks), strict=True)
+    }
     _over_which(shared_by(runs))
     waiting = [run for run in runs if run.id not in steps]
     in_sight = [

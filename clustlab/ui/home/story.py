@@ -39,7 +39,9 @@ class Frame:
 @session.kept_per_run(maxsize=8, anew=len)
 def frames(run: Run) -> list[Frame]:
     """A few steps from the first to the newest, each turned onto the one before."""
-    known = [each for each in islice(followed_clusters(run), len(run)) if not each.is_missing]
+    kept = set(run.kept_steps)
+    followed = islice(followed_clusters(run), len(run))
+    known = [each for each in followed if not each.is_missing and each.step in kept]
     if not known:
         raise RunNotFound(f"No step of {run.id!r} can be read.", "Resume it.")
     chosen = sorted({round(place) for place in np.linspace(0, len(known) - 1, FRAMES)})

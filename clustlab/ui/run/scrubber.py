@@ -1,12 +1,14 @@
 """The scrubber: where things happened, and which step is shown."""
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 
 import streamlit as st
 
 from clustlab.analysis.shares import percent
 from clustlab.analysis.timeline import Timeline
+from clustlab.runs.opened_steps import ordinal
 from clustlab.runs.phases import place_in_run
 from clustlab.runs.store import Run
 from clustlab.ui import session, state
@@ -24,17 +26,20 @@ def draw_scrubber(run: Run, timeline: Timeline, step: int) -> None:
     """Sparkline of the share of changed labels, and the step slider with its buttons."""
     steps = len(timeline)
     last = steps - 1
+    stops = timeline.stops()
+    place = max(bisect_right(stops, step) - 1, 0)  # the step may have gone just now
+    before, after = stops[max(place - 1, 0)], stops[min(place + 1, len(stops) - 1)]
     with st.container(key="scrubber"):
         buttons, track, words = st.columns([3, 8, 4], vertical_alignment="center")
         with buttons, st.container(horizontal=True, wrap=False, gap="xsmall"):
             _button("First step", "first_page", lambda: _leave(step, 0, last), step > 0)
-            _button("Previous step", "chevron_left", lambda: _leave(step, step - 1, last), step > 0)
+            _button("Previous step", "chevron_left", lambda: _leave(step, before, last), step > 0)
             playing = state.IS_PLAYING.get()
             if playing:
                 _button("Pause replay", "pause", _hold, enabled=True)
             else:
                 _button("Replay", "play_arrow", lambda: _play(step, last), steps > 1)
-            _button("Next step", "chevron_right", lambda: _leave(step, step + 1, last), step < last)
+            _button("Next step", "chevron_right", lambda: _leave(step, after, last), step < last)
             _button("Newest step", "last_page", lambda: _leave(step, last, last), step < last)
         with track:
             if steps > 1:
@@ -52,21 +57,36 @@ def draw_scrubber(run: Run, timeline: Timeline, step: int) -> None:
                     with_guide=False,
                     with_menu=False,
                 )
-                state.SCRUBBER.set(step)
-                st.slider(
-                    "Step",
-                    0,
-                    last,
-                    key=state.SCRUBBER.key,
-                    label_visibility="collapsed",
-                    on_change=lambda: _slid(last),
-                )
+                state.SCRUBBER.set(stops[place])
+                _slider(stops, last)
         with words:
             where = f"Step {step} of {last} · {place_in_run(run.log[step])}"
-            st.caption(plain(" · ".join(filter(None, (where, _change(timeline, step))))))
+            kept = _kept(run, stops, last)
+            st.caption(plain(" · ".join(filter(None, (where, _change(timeline, step), kept)))))
         alarms.alarms_here(run, step)
         intervene.show_changes(run, timeline, step)
-    _advance(step, last)
+    _advance(step, after, last)
+
+
+def _slider(stops: list[int], last: int) -> None:
+    """Slider over the steps that can be looked at; its value is a step."""
+
+    def moved() -> None:
+        _slid(stops, last)
+
+    if len(stops) == last + 1:
+        st.slider(
+            "Step", 0, last, key=state.SCRUBBER.key, label_visibility="collapsed", on_change=moved
+        )
+        return
+    st.select_slider(
+        "Step", stops, key=state.SCRUBBER.key, label_visibility="collapsed", on_change=moved
+    )
+
+
+def _kept(run: Run, stops: list[int], last: int) -> str:
+    """Which steps of a run that was thinned can be looked at, in words."""
+    return "" if len(stops) == last + 1 else f"every {ordinal(run.thinning.every)} step is kept"
 
 
 def _change(timeline: Timeline, step: int) -> str:
@@ -101,14 +121,15 @@ def _leave(step: int, value: int, last: int) -> None:
     _set(value, last)
 
 
-def _slid(last: int) -> None:
+def _slid(stops: list[int], last: int) -> None:
     """Go where the slider was moved.
 
     A rerun that something else asked for may still carry the place of a frame that has just passed,
     or of the step that a button has just left; nobody moved the slider then.
     """
     value, now = state.SCRUBBER.get(), state.STEP.get()
-    if state.IS_PLAYING.get() and now is not None and now - LATE <= value <= now:
+    passed = stops[: stops.index(now) + 1][-1 - LATE :] if now in stops else []
+    if state.IS_PLAYING.get() and value in passed:
         return
     left, since = state.LEFT_BY_BUTTON.get()
     if value == left and time.monotonic() - since < UNDER_WAY:
@@ -125,8 +146,8 @@ def _hold() -> None:
     state.IS_PLAYING.set(False)
 
 
-def _advance(step: int, last: int) -> None:
-    """Move on by one at each tick while replaying; change the page's pace when that changes."""
+def _advance(step: int, after: int, last: int) -> None:
+    """Move on to the next step at each tick while replaying; adapt the page's pace to it."""
     playing = state.IS_PLAYING.get()
     if playing != state.WAS_PLAYING.get():
         state.WAS_PLAYING.set(playing)
@@ -138,4 +159,4 @@ def _advance(step: int, last: int) -> None:
             _hold()
             session.set_step(None)
         else:
-            session.set_step(step + 1)
+            session.set_step(after)

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from clustlab.analysis.step_view import StepView
+from clustlab.analysis.timeline import Timeline
 from clustlab.runs.store import Run
 from clustlab.types import ClassRule
 from clustlab.ui import session, state
@@ -35,9 +36,14 @@ def chosen_step(run: Run, class_rule: ClassRule | None = None) -> View:
         bar.empty()
     else:
         timeline.extend(shown)
-    step = session.step(len(timeline))
+    step = nearest_stop(timeline, session.step(len(timeline)))
     state.DRAWN.set(state.Drawn.of((run.id, run.title, step)))
     return view_of(run, step, session.class_rule() or class_rule)
+
+
+def nearest_stop(timeline: Timeline, step: int) -> int:
+    """The step asked for; where that is thinned, the last one before it that is not."""
+    return max((stop for stop in timeline.stops() if stop <= step), default=step)
 
 
 @session.kept_per_run(maxsize=8, anew=session.n_followed)  # ids of clusters grow with the run
