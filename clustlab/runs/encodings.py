@@ -14,6 +14,7 @@ to 1) stays float32. An array says by the names of its parts how it is encoded, 
 earlier versions, whose arrays are all as they are, read as before.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -48,7 +49,7 @@ class Precision:
     of_column: int  # bits of a column of an embedding, at most
     of_artefact: int  # bits of a column of an artefact per item
     of_ratio: type[np.uint8] | type[np.uint16]
-    row_bytes: float | None = None  # of all arrays of an item, as far as the embedding can give way
+    row_bytes: float = math.inf  # of all arrays of an item, as far as the embedding can give way
 
 
 FINE = Precision(12, 16, np.uint16)
@@ -108,12 +109,12 @@ def _encoded(
 def _embedding(array: Array, taken: int, precision: Precision) -> dict[str, Array]:
     n, d = array.shape
     most = packed_columns.MOST_BITS if d <= DRAWN else precision.of_column
-    bits, is_turned = float(most * d), False
-    if precision.row_bytes is not None:
-        left = 8 * (precision.row_bytes - (taken + 2 * HEAD) / max(n, 1))
-        is_turned = bits > left
-        bits = min(bits, max(left, 1.0))
-    return packed_columns.packed(array, bits, most=most, turned=is_turned) or {"": array}
+    bits = float(most * d)
+    left = 8 * (precision.row_bytes - (taken + 2 * HEAD) / max(n, 1))
+    gives_way = bits > left
+    if gives_way:
+        bits = max(left, 1.0)
+    return packed_columns.packed(array, bits, most=most, turned=gives_way) or {"": array}
 
 
 def narrow(array: Array) -> Array:

@@ -33,9 +33,12 @@ def coded(array: Array, dtype: type[np.uint8] | type[np.uint16]) -> Array | None
     second = rest.argmax(1)
     runner_up = rest[rows, second]
     codes = np.rint(top * np.sqrt(array / greatest[:, None])).astype(np.int32)
-    at_second = np.clip(codes[rows, second], np.where(runner_up > 0, 1, 0), top - 1)
+    is_behind = array < runner_up[:, None]
+    third = np.where(is_behind, codes, -1).max(1)
+    above = np.where(runner_up > 0, np.maximum(third + 1, 1), 0)
+    at_second = np.minimum(np.maximum(codes[rows, second], above), top - 1)
     below = np.minimum(codes, np.maximum(at_second - 1, 0)[:, None])
-    codes = np.where(array < runner_up[:, None], below, at_second[:, None])
+    codes = np.where(is_behind, below, at_second[:, None])
     codes[rows, second] = at_second
     codes[array == greatest[:, None]] = top  # ties stay ties
     found = codes.astype(dtype)
