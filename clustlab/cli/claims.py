@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from clustlab.evidence.claim import Claim
     from clustlab.evidence.record import Record
 
-NOTHING = ("measured", "spread", "by_seed", "verdict", "parts", "also", "seconds")
+UNMEASURED = ("measured", "spread", "by_seed", "verdict", "parts", "also", "seconds")
 SEEDS = "For example: --seeds 0..4, or --seeds 0 1 2."
 
 
@@ -98,7 +98,7 @@ def _answer(claim: "Claim", found: "Record | None") -> dict[str, Any]:
 
     answer: dict[str, Any] = {"claimed": claim.claimed, "rule": claim.rule_in_words()}
     if found is None:
-        nothing = dict.fromkeys(NOTHING)
+        nothing = dict.fromkeys(UNMEASURED)
         return {**answer, **nothing, "seeds": []}
     return {
         **answer,

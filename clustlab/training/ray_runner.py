@@ -29,7 +29,7 @@ class RayRunner:
         self._ray: Any = ray
         self._root = root
         ray.init(ignore_reinit_error=True)
-        gpus = 1 if ray.cluster_resources().get("GPU", 0) else 0
+        gpus = 1 if self._ray.cluster_resources().get("GPU", 0) else 0
         self._execute = ray.remote(num_gpus=gpus, max_retries=0)(execute)
 
     def submit(self, run_id: str) -> None:

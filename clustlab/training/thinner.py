@@ -121,7 +121,7 @@ class _Figures(NamedTuple):
     largest: int
 
 
-NOTHING = _Figures(0, math.nan, math.nan, math.nan, math.nan, 0)  # of a step that is missing
+NO_FIGURES = _Figures(0, math.nan, math.nan, math.nan, math.nan, 0)  # of a step that is missing
 
 
 class _Watched:
@@ -139,7 +139,7 @@ class _Watched:
             self._figures.append(self._figures_of(step, is_read_anew=step in anew))
         log = self._run.log[:n]
         own = own_scalars(self._run)
-        of_step = np.array(self._figures[:n], dtype=np.float64).reshape(n, len(NOTHING)).T
+        of_step = np.array(self._figures[:n], dtype=np.float64).reshape(n, len(NO_FIGURES)).T
         k, occupied, evenness, changed, confidence, largest = of_step
         course = alarms.Course(
             [str(record["phase"]) for record in log],
@@ -160,7 +160,7 @@ class _Watched:
             raw, k = assignments_at(self._run, step)
             sure = self._confidence(step, raw)
         except StepMissing:
-            return NOTHING
+            return NO_FIGURES
         lasting, mapping = matching.follow(raw, k, *self._last)
         before = None if is_read_anew or not self._last else self._last[0]
         self._last = lasting, mapping
