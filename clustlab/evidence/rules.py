@@ -278,5 +278,12 @@ def parts(rule: Rule) -> tuple[Rule, ...]:
     return rule.rules if isinstance(rule, Every | AtLeast) else (rule,)
 
 
+def of_parts(rule: Rule) -> str:
+    """How many of its parts must hold, as the end of "Seen if ..."; empty if it has none."""
+    if isinstance(rule, AtLeast):
+        return f"at least {rule.number} of these {len(rule.rules)} hold"
+    return "all of these hold, not seen if one is not" if isinstance(rule, Every) else ""
+
+
 def _together(rules: Sequence[Rule]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for rule in rules for key in rule.series))

@@ -92,8 +92,8 @@ def table(
 ) -> alt.LayerChart:
     """A table of figures with a number in each cell.
 
-    Reading: the darker a cell, the larger its figure. Cells of one row are heads of one network, so
-    where a row has light and dark ones, its heads have ended far apart.
+    Reading: the darker a cell, the larger its figure within its table. Cells of one row are heads
+    of one network, so where a row has light and dark ones, its heads have ended far apart.
 
     Parameters
     ----------

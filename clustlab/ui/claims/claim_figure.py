@@ -60,20 +60,20 @@ def _tables(grid: Grid, found: Record) -> None:
         for i, row in enumerate(grid.rows)
         for j, column in enumerate(grid.columns)
     }
+    choices: list[int | None] = [*seeds, None]
+    seed = st.segmented_control(
+        "Seed of what was measured",
+        choices,
+        format_func=lambda seed: "median" if seed is None else plain(seed),
+        default=seeds[0] if seeds else None,
+        key=state.CLAIM_SEED.key,
+    )
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown("**As printed**")
         _table(grid, printed, "printed")
     with right:
-        st.markdown("**Measured here**")
-        choices: list[int | None] = [*seeds, None]
-        seed = st.segmented_control(
-            "Seed",
-            choices,
-            format_func=lambda seed: "median" if seed is None else plain(seed),
-            default=seeds[0] if seeds else None,
-            key=state.CLAIM_SEED.key,
-        )
+        st.markdown("**As measured**")
         _table(grid, _cells(grid, found, seed), "measured")
 
 

@@ -9,7 +9,7 @@ from clustlab.course import catalogue as course
 from clustlab.evidence import measuring, record, words
 from clustlab.evidence.claim import SCALES, Claim, Scale
 from clustlab.evidence.record import Record
-from clustlab.evidence.rules import parts
+from clustlab.evidence.rules import of_parts, parts
 from clustlab.evidence.state import Needed, by_seed, needed
 from clustlab.runs.status import ACTIVE
 from clustlab.ui import nav, session, state
@@ -44,7 +44,6 @@ def show(claim: Claim) -> None:
         required=True,
     )
     st.caption(f"How it differs from the source: {authored(claim.protocols[chosen].differs)}")
-    st.markdown(f"**The rule, written down beforehand.** {plain(claim.rule_in_words())}")
     active = any(each.place.status in ACTIVE for each in _needed(claim, chosen))
     part = live.part("claim", _tried, [live.QUEUE] if active else [], "progress")
     part(claim, chosen, is_followed=active)
@@ -68,6 +67,7 @@ def _tried(claim: Claim, scale: Scale, *, is_followed: bool) -> None:
         st.rerun()  # a button has started them, and this part alone was drawn again
     claim_runs.progress_and_buttons(claim, scale, every)
     found = _figures(claim, scale, every)
+    _rule(claim, found)
     if found is None:
         st.caption("What is measured stands here as soon as all runs of one seed are done.")
     else:
@@ -102,7 +102,6 @@ def _outcome(claim: Claim, found: Record) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         verdict_badge(found.verdict(claim))
         st.caption(plain(f"{where}: {words.conditions(found)}."))
-    _parts(claim, found)
     claim_figure.draw(claim, found)
     for question in claim.also:
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -111,11 +110,18 @@ def _outcome(claim: Claim, found: Record) -> None:
         st.caption(plain(claim.rule_in_words(question.rule)))
 
 
-def _parts(claim: Claim, found: Record) -> None:
-    """What each part of the rule comes to, where it has several."""
-    each = parts(claim.rule)
-    if len(each) > 1:
-        for part in each:
-            with st.container(horizontal=True, vertical_alignment="center"):
+def _rule(claim: Claim, found: Record | None) -> None:
+    """The rule, and what each of its parts comes to where there are several."""
+    lead = of_parts(claim.rule)
+    if not lead:
+        st.markdown(f"**The rule, written down before.** {plain(claim.rule_in_words())}")
+        return
+    st.markdown(
+        f"**The rule, written down before.** Seen if {plain(lead)}; undecided otherwise, and with "
+        "fewer than 3 seeds:"
+    )
+    for part in parts(claim.rule):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if found is not None:
                 verdict_badge(part.judge(found.figures))
-                st.caption(plain(claim.in_words(part)))
+            st.caption(plain(claim.in_words(part)))
