@@ -60,7 +60,11 @@ def estimate(study: Study, store: RunStore) -> Estimate:
     Items that are on this machine are loaded, one draw for each data set and its settings.
     """
     runs = store.runs()
-    every = places(study, runs)
+    return estimate_of(places(study, runs), store, runs)
+
+
+def estimate_of(every: Sequence[Place], store: RunStore, runs: Sequence[Run]) -> Estimate:
+    """The same for some runs; `runs` are all that there are."""
     # a busy machine looks slow, so that its speed is not measured then
     judge = _Judge(store, runs, may_measure=not any(run.is_active for run in runs))
     n_unknown, seconds, n_bytes, is_rough = 0, 0.0, 0.0, False

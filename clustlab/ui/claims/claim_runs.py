@@ -6,15 +6,14 @@ from collections.abc import Sequence
 import streamlit as st
 
 from clustlab import registry
-from clustlab.data import library
-from clustlab.errors import ClustlabError
 from clustlab.evidence import record
 from clustlab.evidence.claim import Claim, Scale
 from clustlab.evidence.state import Needed
 from clustlab.params import build
 from clustlab.runs.status import ACTIVE
+from clustlab.studies.estimate import estimate_of
 from clustlab.studies.state import MISSING
-from clustlab.training import estimate
+from clustlab.training.estimate import duration_in_words
 from clustlab.ui import nav, session, state
 from clustlab.ui.markdown import plain
 
@@ -101,37 +100,14 @@ def _data_sets(claim: Claim, scale: Scale) -> bool:
     return not absent
 
 
-# -- how long it takes ---------------------------------------------------------------------------
 def time_left(claim: Claim, scale: Scale, every: Sequence[Needed]) -> str:
-    """How long what is left will take, as far as anybody knows, in a sentence."""
-    left = [each for each in every if each.place.status not in ("done", *ACTIVE)]
-    known = record.newest(session.store(), claim, scale)
-    if known is not None and known.seeds:
-        n_runs = len(known.seeds) * len(claim.protocols[scale].arms)
-        seconds = known.seconds * len(left) / n_runs
-        where = known.machine or "another machine"
-        return f"It takes {estimate.duration_in_words(seconds)} as measured on {where}."
-    guessed = [_seconds(each) for each in left]
-    if all(seconds is not None for seconds in guessed):
-        total = sum(seconds or 0.0 for seconds in guessed)
-        return f"It takes {estimate.duration_in_words(total)} on this machine, by an estimate."
-    return "How long it takes is not known before its data set has been loaded."
-
-
-def _seconds(each: Needed) -> float | None:
-    """Estimated time of a run; None while its items have not been loaded."""
-    spec, root = each.place.spec, session.store().root
-    source = (root, spec.dataset, spec.dataset_params, spec.seed)
-    if not library.is_loaded(*source):
-        return None
-    try:
-        items = library.load(*source).items
-        plan = build(registry.method(spec.method), spec.method_params).plan(
-            len(items), items.shape[1:]
-        )
-    except ClustlabError:
-        return None
-    return estimate.Machine(root).seconds(spec.method, plan)
+    """What is left will take, as far as anybody knows, in sentences."""
+    store = session.store()
+    guessed = estimate_of([each.place for each in every], store, store.runs())
+    known = record.newest(store, claim, scale)
+    if guessed.n_unknown < guessed.n_runs - guessed.n_done or known is None:
+        return guessed.words
+    return f"All runs took {duration_in_words(known.seconds)} on {known.machine}."
 
 
 # -- what can be done ----------------------------------------------------------------------------
