@@ -15,7 +15,8 @@ KEYS = tuple(f"part-{i}" for i in range(PARTS + 1))
 def _measure(of: Mapping[str, Done]) -> Mapping[str, float]:
     run = of["run"]
     last = measures.last_trained(run)
-    probed = {key: measures.linear(run, last * i // PARTS) for i, key in enumerate(KEYS)}
+    steps = [measures.nearest_kept(run, last * i // PARTS) for i in range(len(KEYS))]
+    probed = {key: measures.linear(run, step) for key, step in zip(KEYS, steps, strict=True)}
     others = {"chance": measures.commonest(run), "pixels": measures.linear_of_pixels(run)}
     return {**others, **probed}
 

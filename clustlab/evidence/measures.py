@@ -72,6 +72,11 @@ def last_trained(done: Done) -> int:
     return phases.steps_with_role(done.run, "train")[-1]
 
 
+def nearest_kept(done: Done, step: int) -> int:
+    """The step nearest to one, from 0, whose embedding the run has kept: long runs are thinned."""
+    return min(done.run.kept_steps, key=lambda kept: abs(kept - step))
+
+
 def last_pretrained(done: Done) -> int:
     """The last step of what was trained before."""
     return phases.steps_with_role(done.run, "pretrain")[-1]

@@ -8,7 +8,7 @@ import pytest
 
 from clustlab.cli.command_line import main
 from clustlab.errors import DatasetUnavailable
-from clustlab.evidence import measures, measuring, record
+from clustlab.evidence import catalogue, measures, measuring, record
 from clustlab.evidence.carry_out import carry_out
 from clustlab.evidence.catalogue import claims
 from clustlab.evidence.claim import Arm, Protocol
@@ -95,6 +95,7 @@ def test_a_record_that_says_what_none_says_is_none(store, change):
     assert record.kept(store, claim, "small") is None
 
 
+@pytest.mark.slow
 def test_without_its_data_set_a_claim_says_which_file_is_missing(store, tmp_path, monkeypatch):
     monkeypatch.setenv("CLUSTLAB_DATA", str(tmp_path))
     monkeypatch.setattr("clustlab.datasets.published.fetch", refused)
@@ -127,6 +128,20 @@ def test_heads_of_iic_are_measured_as_the_run_itself_measures_the_one_it_shows(s
     assert len(heads) == 3
 
 
+def test_of_a_long_run_the_nearest_step_that_was_kept_is_looked_at(store, monkeypatch):
+    settings = {"epochs": 4, "width": 4, "n_clusters_over": 20, "n_features": 16}
+    base = Base("digits", "deepcluster", "quick", {"n_samples": 150}, settings)
+    claim = made_claim(base=base, n_clusters=10)
+    carry_out(claim, "small", (0,), store, quiet)
+    done = measures.Done(store, needed(claim, "small", store.runs(), (0,))[0].place.run)
+    measure = claims()["random-features"].measure
+    whole = measure({"run": done})
+    monkeypatch.setattr(type(done.run), "kept_steps", [0, 4, 5])
+    thinned = measure({"run": done})
+    assert thinned["part-0"] == thinned["part-2"] == whole["part-0"]  # of the steps 0 and 1
+    assert thinned["part-5"] == whole["part-5"] == thinned["part-4"]  # of the steps 4 and 3
+
+
 # -- the command -------------------------------------------------------------------------------
 @pytest.fixture
 def answer(store, capsys):
@@ -147,15 +162,17 @@ def test_the_list_has_every_claim(answer):
         assert (row["verdict"] is None) == (row["measured"] is None)
 
 
-def test_a_claim_is_tried_and_then_listed_as_measured_here(answer):
-    code, said, err = answer("run", "irregular-shapes", "--seeds", "0..2")
+def test_a_claim_is_tried_and_then_listed_as_measured_here(answer, monkeypatch):
+    monkeypatch.setattr(catalogue, "claims", lambda: {"made-up": made_claim()})
+    code, said, err = answer("run", "made-up", "--scale", "small", "--seeds", "0..2")
     assert code == 0
-    assert said["claim"] == "irregular-shapes"
+    assert said["claim"] == "made-up"
     assert {"claimed", "measured", "spread", "seeds", "verdict", "seconds"} <= set(said)
     assert said["seeds"] == [0, 1, 2]
-    assert said["verdict"] in ("seen", "not seen", "undecided")
-    assert "12/12" in err
-    (row,) = [row for row in answer()[1] if row["claim"] == "irregular-shapes"]
+    assert said["verdict"] == "seen"
+    assert said["not_done"] == {}
+    assert "6/6" in err
+    (row,) = answer()[1]
     assert (row["by"], row["scale"], row["measured"]) == ("you", "small", said["measured"])
 
 
