@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from clustlab.evidence.claim import Claim
     from clustlab.evidence.record import Record
 
-UNMEASURED = ("measured", "spread", "by_seed", "verdict", "parts", "also", "seconds")
+OF_A_RECORD = ("measured", "spread", "by_seed", "verdict", "parts", "also", "seconds")
 SEEDS = "For example: --seeds 0..4, or --seeds 0 1 2."
 
 
@@ -41,25 +41,29 @@ def _list(args: argparse.Namespace, store: RunStore) -> int:
     from clustlab.evidence import record
     from clustlab.evidence.catalogue import claims
 
-    rows = []
-    for claim in claims().values():
-        found = record.to_show(store, claim)
-        rows.append(
-            {
-                "number": claim.number,
-                "claim": claim.name,
-                "title": claim.title,
-                "source": claim.source.document,
-                "paper": claim.source.paper,
-                **_answer(claim, found),
-                "scale": found.scale if found else None,
-                "machine": found.machine if found else None,
-                "date": found.date if found else None,
-                "by": None if found is None else "the makers" if found.is_shipped else "you",
-                "scales": list(claim.protocols),
-            }
-        )
-    return print_rows(args, rows, ("number", "claim", "verdict", "title"))
+    rows = [
+        _row(claim, found)
+        for claim in claims().values()
+        for found in (*record.to_show(store, claim),) or (None,)
+    ]
+    return print_rows(args, rows, ("number", "claim", "scale", "verdict", "title"))
+
+
+def _row(claim: "Claim", found: "Record | None") -> dict[str, Any]:
+    """A claim at a scale at which it was tried, or at none."""
+    return {
+        "number": claim.number,
+        "claim": claim.name,
+        "title": claim.title,
+        "source": claim.source.document,
+        "paper": claim.source.paper,
+        **_answer(claim, found),
+        "scale": found.scale if found else None,
+        "machine": found.machine if found else None,
+        "date": found.date if found else None,
+        "by": None if found is None else "the makers" if found.is_shipped else "you",
+        "scales": list(claim.protocols),
+    }
 
 
 def _run(args: argparse.Namespace, store: RunStore) -> int:
@@ -98,7 +102,7 @@ def _answer(claim: "Claim", found: "Record | None") -> dict[str, Any]:
 
     answer: dict[str, Any] = {"claimed": claim.claimed, "rule": claim.rule_in_words()}
     if found is None:
-        nothing = dict.fromkeys(UNMEASURED)
+        nothing = dict.fromkeys(OF_A_RECORD)
         return {**answer, **nothing, "seeds": []}
     return {
         **answer,

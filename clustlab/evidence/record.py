@@ -109,13 +109,10 @@ def newest(store: RunStore, claim: Claim, scale: Scale) -> Record | None:
     return kept(store, claim, scale) or shipped(claim, scale)
 
 
-def to_show(store: RunStore, claim: Claim) -> Record | None:
-    """The record that stands for a claim: what was measured here first, and full scale first."""
-    found = (
-        *(kept(store, claim, scale) for scale in reversed(SCALES)),
-        *(shipped(claim, scale) for scale in reversed(SCALES)),
-    )
-    return next((record for record in found if record is not None), None)
+def to_show(store: RunStore, claim: Claim) -> list[Record]:
+    """The newest record of each scale at which a claim was tried, small before full."""
+    found = (newest(store, claim, scale) for scale in SCALES)
+    return [record for record in found if record is not None]
 
 
 @cache

@@ -156,7 +156,8 @@ def answer(store, capsys):
 def test_the_list_has_every_claim(answer):
     code, rows, _ = answer("--json")
     assert code == 0
-    assert [row["claim"] for row in rows] == list(claims())
+    assert list(dict.fromkeys(row["claim"] for row in rows)) == list(claims())
+    assert len({(row["claim"], row["scale"]) for row in rows}) == len(rows)
     for row in rows:
         assert {"claimed", "measured", "verdict", "rule", "by"} <= set(row)
         assert (row["verdict"] is None) == (row["measured"] is None)
@@ -202,7 +203,9 @@ print([name for name in ("torch", "sklearn", "scipy", "pandas") if name in sys.m
     assert run.stdout.splitlines()[-1] == "[]"
 
 
-def test_what_was_measured_here_stands_before_what_the_makers_have_measured(store, monkeypatch):
+def test_what_was_measured_here_stands_in_place_of_what_the_makers_have_measured(
+    store, monkeypatch
+):
     claim = made_claim()
     figures = {"one": {0: 0.5}, "many": {0: 0.6}}
 
@@ -211,9 +214,9 @@ def test_what_was_measured_here_stands_before_what_the_makers_have_measured(stor
         return Record("made-up", scale, print_of, figures, 1.0, "m", "2026-11-28", is_shipped)
 
     small, full = (measured(scale, is_shipped=True) for scale in ("small", "full"))
-    assert record.to_show(store, claim) is None
-    monkeypatch.setattr(record, "all_shipped", lambda: (small, full))
-    assert record.to_show(store, claim) == full
+    assert record.to_show(store, claim) == []
+    monkeypatch.setattr(record, "all_shipped", lambda: (full, small))
+    assert record.to_show(store, claim) == [small, full]
     mine = measured("small", is_shipped=False)
     record.keep(store, mine)
-    assert record.to_show(store, claim) == mine
+    assert record.to_show(store, claim) == [mine, full]

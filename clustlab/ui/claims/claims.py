@@ -12,7 +12,7 @@ from clustlab.ui.claims import one_claim
 from clustlab.ui.claims.badges import verdict_badge
 from clustlab.ui.markdown import authored, plain
 
-WIDTHS = [5, 4, 2, 1]
+WIDTHS = [5, 6, 1]
 
 
 def claims_page() -> None:
@@ -43,20 +43,25 @@ def _overview() -> None:
 
 
 def _card(claim: Claim) -> None:
-    found = record.to_show(session.store(), claim)
-    said, measured, verdict, way = st.columns(WIDTHS, vertical_alignment="center")
+    said, outcome, way = st.columns(WIDTHS, vertical_alignment="center")
     with said:
         st.markdown(f"**{claim.number}. {authored(claim.title)}**")
         st.caption(f"Claimed: {authored(claim.claimed)}. {authored(claim.source.document)}")
-    with measured:
-        if found is None:
+    with outcome:
+        found = record.to_show(session.store(), claim)
+        if not found:
             st.caption("Not run yet.")
-        else:
-            st.caption(plain("\n".join(words.measured(claim, found))))
-    with verdict:
-        if found is not None:
-            verdict_badge(found.verdict(claim))
-            by = "by the makers" if found.is_shipped else "here"
-            st.caption(plain(f"{found.scale} scale, {by}, {found.date}"))
+        for each in found:
+            _outcome(claim, each)
     with way:
         st.button("Open", key=f"open-{claim.name}", on_click=partial(state.CLAIM.set, claim.name))
+
+
+def _outcome(claim: Claim, found: record.Record) -> None:
+    measured, verdict = st.columns([4, 2], vertical_alignment="center")
+    with measured:
+        st.caption(plain("\n".join(words.measured(claim, found))))
+    with verdict:
+        verdict_badge(found.verdict(claim))
+        by = "by the makers" if found.is_shipped else "here"
+        st.caption(plain(f"{found.scale} scale, {by}, {found.date}"))
