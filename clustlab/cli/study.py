@@ -172,9 +172,9 @@ def _show(store: RunStore, study: "Study") -> int:
         }
         for curve in (curves(found) if is_varied(found) else ())
     ]
-    statuses = dict(counts(every))
+    reached = dict(counts(every))
     return print_answer(
-        {**base, "status": statuses, "cells": cells, "choices_of_n_clusters": choices}
+        {**base, "status": reached, "cells": cells, "choices_of_n_clusters": choices}
     )
 
 
