@@ -53,7 +53,13 @@ import numpy as np
 
 from clustlab import params
 from clustlab.context import Cell, Context
-from clustlab.parts.clustering.linkage import cut, merge_tree, square_distances, top_nodes
+from clustlab.parts.clustering.linkage import (
+    check_pairs_fit,
+    cut,
+    merge_tree,
+    square_distances,
+    top_nodes,
+)
 from clustlab.parts.inputs.components import (
     Components,
     mean_images,
@@ -130,6 +136,7 @@ class Agglomerative:
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
         """One snapshot of the cut into many clusters, then one per merge."""
         check_enough_compared(len(items), self.max_items, self.n_clusters)
+        check_pairs_fit(min(len(items), self.max_items))
         run = _Run(self, items, ctx)
         first = self._first(len(run.tree) + 1)
         for _ in ctx.phase("grow the tree", 1):

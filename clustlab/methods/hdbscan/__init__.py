@@ -64,7 +64,7 @@ from clustlab.methods.hdbscan.density import (
     stability,
     strengths,
 )
-from clustlab.parts.clustering.linkage import merge_tree, square_distances
+from clustlab.parts.clustering.linkage import check_pairs_fit, merge_tree, square_distances
 from clustlab.parts.inputs.components import (
     Components,
     mean_images,
@@ -176,6 +176,7 @@ class Hdbscan:
     def iterate(self, items: Array, ctx: Context) -> Iterator[Snapshot]:
         """One snapshot per least size of a cluster, from the smallest up."""
         self._check_size(len(items))
+        check_pairs_fit(min(len(items), self.max_items))
         run = _Run(self, items, ctx)
         first, *larger = self.sizes
         for _ in ctx.phase("grow the tree", 1):

@@ -12,12 +12,19 @@ import torch
 from torch import Tensor
 
 from clustlab.context import Context
+from clustlab.parts.memory import check_fits
 from clustlab.types import Array
 
 POLL_EVERY = 100  # merges between two pause points
 CHUNK = 500  # rows of distances computed at once
+BYTES_OF_PAIR = 4.5  # of a distance, and of what is computed beside it
 
 Linkage = Literal["ward", "average", "complete", "single"]
+
+
+def check_pairs_fit(n: int) -> None:
+    """Nothing, if the distances of all pairs of n items fit into memory; else `ParameterError`."""
+    check_fits("Comparing all items with each other", n, BYTES_OF_PAIR, power=2)
 
 
 def square_distances(x: Tensor, ctx: Context) -> Array:
@@ -31,7 +38,11 @@ def square_distances(x: Tensor, ctx: Context) -> Array:
         squares = torch.addmm(norms, x[part], x.T, alpha=-2) + norms[part, None]
         distances[part] = squares.clamp_min(0).numpy()
     np.fill_diagonal(distances, 0)
-    return np.minimum(distances, distances.T)  # both ways round off alike
+    for start in range(0, len(x), CHUNK):  # both ways round off alike
+        part, rest = slice(start, start + CHUNK), slice(start, None)
+        lesser = np.minimum(distances[part, rest], distances[rest, part].T)
+        distances[part, rest], distances[rest, part] = lesser, lesser.T
+    return distances
 
 
 def merge_tree(distances: Array, linkage: Linkage, ctx: Context) -> Array:

@@ -13,6 +13,7 @@ from clustlab.types import Array, Artefact, Cost
 MOST_COMPONENTS, FEWEST_COMPONENTS = 50, 10
 SNAPSHOT_VALUES = 500_000  # numbers of an embedding, 2 MB: more items keep fewer components
 SEARCHES = 8  # products of the rows with a basis, for wide rows
+SOME = 10_000  # rows that are squared at once
 PICTURED = 24  # directions that are drawn
 
 
@@ -58,11 +59,12 @@ class Components:
         x = torch.from_numpy(features(items)).to(ctx.device)
         self.shape = items.shape[1:]
         self.mean, self.back = principal_map(x, n_components)
-        x = x - self.mean
+        x -= self.mean  # in place: there is no room for many copies
         self.z = x @ self.back
         tiny = torch.finfo(x.dtype).tiny
         kept = self.z.square().mean(0)
-        self.variance: Array = (kept / x.square().sum(1).mean().clamp_min(tiny)).cpu().numpy()
+        whole = torch.cat([some.square().sum(1) for some in x.split(SOME)]).mean()
+        self.variance: Array = (kept / whole.clamp_min(tiny)).cpu().numpy()
         if whiten:
             deviations = torch.maximum(kept, kept[:1] * FLOOR).clamp_min(tiny).sqrt()
             self.z, self.back = self.z / deviations, self.back * deviations

@@ -6,9 +6,11 @@ import numpy as np
 import torch
 
 from clustlab.parts.inputs.near_one import brought_near_one
+from clustlab.parts.memory import check_fits
 from clustlab.types import Array
 
 FAR = 100  # deviations from 0 at which a mean that is summed in floats is no longer exact
+COPIES = 2  # of the items as numbers that are held at a time
 EQUAL = 1e-12  # deviation of points that differ by rounding only; floats differ by 1e-7 or more
 
 
@@ -16,12 +18,22 @@ def features(items: Array) -> Array:
     """Items as rows of numbers, (n, d) float32: pixels in [0, 1], points centred at unit scale.
 
     Points in other units give the same rows, up to the rounding of the points themselves.
+
+    Raises
+    ------
+    ParameterError
+        If they do not fit into memory, with a copy that most methods make.
     """
+    check_fits("Holding all items as numbers", len(items), COPIES * 4 * math.prod(items.shape[1:]))
     if items.ndim == 4:
-        return items.reshape(len(items), -1).astype(np.float32) / 255.0
+        rows = items.reshape(len(items), -1).astype(np.float32)
+        rows /= 255.0
+        return rows
     near_one, _ = brought_near_one(items)
     mean, scale = _scale(near_one)
-    return ((near_one - mean) / scale).astype(np.float32)
+    rows = near_one - mean
+    rows /= scale
+    return rows.astype(np.float32, copy=False)
 
 
 def point_scale(points: Array) -> tuple[Array, float]:

@@ -67,8 +67,8 @@ def _principal_axes(x: Tensor, n_components: int) -> _PrincipalAxes:
     x = x - mean
     d = min(n_components, *x.shape)
     # at unit scale no square underflows, however close together the rows are
-    scale = x.abs().max().clamp_min(torch.finfo(x.dtype).tiny)
-    x = x / scale
+    scale = torch.maximum(x.max(), -x.min()).clamp_min(torch.finfo(x.dtype).tiny)
+    x /= scale  # a copy by now, and there is no room for many
     within = None
     if x.shape[1] > EXACT_WIDTH:
         within = _leading_basis(x, min(d + SPARE, *x.shape))

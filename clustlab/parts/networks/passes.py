@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from clustlab.context import Context
 from clustlab.parts.inputs.network_input import Inputs
+from clustlab.parts.memory import check_fits
 from clustlab.types import Array
 
 PASS_VALUES = 1_600_000  # input values per batch of a pass without gradients: 2,000 MNIST images
@@ -74,6 +75,8 @@ def embed(
             ctx.poll()
             rows = forward(inputs[index]).float()
             if out is None:
+                if rows.device.type == "cpu":
+                    check_fits("A pass over all items", n, 4 * math.prod(rows.shape[1:]))
                 out = torch.empty((n, *rows.shape[1:]), dtype=torch.float32, device=rows.device)
             out[index] = rows
     if out is None:
