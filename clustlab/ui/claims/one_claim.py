@@ -67,11 +67,14 @@ def _tried(claim: Claim, scale: Scale, *, is_followed: bool) -> None:
         st.rerun()  # a button has started them, and this part alone was drawn again
     claim_runs.progress_and_buttons(claim, scale, every)
     found = _figures(claim, scale, every)
+    if found is not None:
+        _verdict(claim, found)
     _rule(claim, found)
     if found is None:
         st.caption("What is measured stands here as soon as all runs of one seed are done.")
     else:
-        _outcome(claim, found)
+        claim_figure.draw(claim, found)
+        _answers(claim, found)
     claim_runs.links(every)
 
 
@@ -97,12 +100,15 @@ def _figures(claim: Claim, scale: Scale, every: Sequence[Needed]) -> Record | No
     return found
 
 
-def _outcome(claim: Claim, found: Record) -> None:
+def _verdict(claim: Claim, found: Record) -> None:
     where = "Measured by the makers of clustlab" if found.is_shipped else "Measured here"
     with st.container(horizontal=True, vertical_alignment="center"):
         verdict_badge(found.verdict(claim))
         st.caption(plain(f"{where}: {words.conditions(found)}."))
-    claim_figure.draw(claim, found)
+
+
+def _answers(claim: Claim, found: Record) -> None:
+    """What is asked besides, each with its own rule."""
     for question in claim.also:
         with st.container(horizontal=True, vertical_alignment="center"):
             answer_badge(question.rule.judge(found.figures))
