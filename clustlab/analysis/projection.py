@@ -94,6 +94,12 @@ def carry(embedding: Array, points: Array, extra: Array) -> Array:
     extra : (m, d) float
         What else to project, such as cluster centers.
     """
+    axes, middle, center = linear_map(embedding, points)
+    return ((extra - middle) @ axes + center).astype(np.float32)
+
+
+def linear_map(embedding: Array, points: Array) -> tuple[Array, Array, Array]:
+    """Axes (d, 2), what lies in their middle (d,), and where that lies (2,); see `carry`."""
     middle, center = embedding.mean(0), points.mean(0)
     flat = points - center
     # principal axes are orthogonal to the rest, so regression on them gives the axes over scale^2
@@ -101,7 +107,7 @@ def carry(embedding: Array, points: Array, extra: Array) -> Array:
     axes = (embedding - middle).T @ flat @ inverse
     squares = (axes * axes).sum(0)
     axes = np.divide(axes, squares, out=np.zeros_like(axes), where=squares > 0)
-    return ((extra - middle) @ axes + center).astype(np.float32)
+    return axes, middle, center
 
 
 def umap_2d(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clustlab.analysis import metrics, score_catalogue
+from clustlab.analysis.aligned_points import Chain, box_of, box_on, points_on
 from clustlab.analysis.matching import (
     contingency,
     follow,
@@ -17,15 +18,15 @@ from clustlab.analysis.matching import (
     sizes_of,
 )
 from clustlab.analysis.merged_clusters import merged_counts, merged_counts_at
-from clustlab.analysis.projection import carry, pca_2d, procrustes
+from clustlab.analysis.projection import carry
 from clustlab.analysis.score_catalogue import SCORES, Division
-from clustlab.errors import StepMissing, StepThinned
-from clustlab.runs.opened_steps import ThinnedStep, thinned_step
+from clustlab.errors import StepMissing
+from clustlab.runs import item_series
+from clustlab.runs.opened_steps import Glance, glance, map_of, plane_at
 from clustlab.runs.phases import steps_read_anew
 from clustlab.runs.store import Run
 from clustlab.types import NOISE, Array, Report, Snapshot
 
-PERCENTILE = 99.5  # percentile of the distance from the origin that is scaled to 1
 ROOM = 1.15  # what is shown of the plane, in the same unit
 
 
@@ -42,14 +43,12 @@ class _Step:
 
     stable: Array  # (n,) int16, -1 for noise
     mapping: Array  # (k,) int32, raw -> stable
-    points: Array  # (n, 2) float32
     flips: Array  # (n,) int16, label changes so far
-    sure: Array  # (n, 2) float16, confidence and margin
     soft: bool  # whether the method gave probabilities
     row: dict[str, float]  # scores by key
     recall: Array  # (n_classes,) float64, empty without labels
     is_missing: bool = False  # then all but the figures is that of the last step before
-    is_thinned: bool = False  # then its points are those of the last step before
+    is_thinned: bool = False  # then only the clusters and the figures are its own
 
 
 class _Carried(NamedTuple):
@@ -95,8 +94,9 @@ class Timeline:
         self._read_anew: tuple[int, ...] = ()
         self._silhouettes: dict[int, float] = {}
         self._metrics = pd.DataFrame(columns=["step", *SCORES])
-        self._last_embedding: Array | None = None
-        self._nobody_sure: Array | None = None
+        self._points: dict[int, Array] = {}  # (n, 2) float32 of steps that were asked for
+        self._sure: dict[int, Array] = {}  # (n, 2) float16, confidence and margin, likewise
+        self._chain: tuple[int, Chain] | None = None  # and the step up to which it has come
         self._lock = threading.RLock()
 
     def __len__(self) -> int:
@@ -140,7 +140,17 @@ class Timeline:
 
         Every step is drawn to one size: nearly all points lie in [-1, 1].
         """
-        return self._known_step(step).points
+        self.extend(step + 1)
+        with self._lock:
+            return self._points_at(step)
+
+    def box(self) -> tuple[Array, Array]:
+        """Least and greatest coordinates (2,) of nearly all points of all known steps."""
+        with self._lock:
+            boxes = [self._box_at(step) for step in self.whole()]
+        low = np.min([each[0] for each in boxes], axis=0, initial=0.0)
+        high = np.max([each[1] for each in boxes], axis=0, initial=0.0)
+        return low, high
 
     def centers(self, step: int) -> Array:
         """Where each cluster's center lies among the points, (ids, 2) float32 by stable id.
@@ -148,19 +158,19 @@ class Timeline:
         The method's own centers; where it has none, the means of the clusters. Rows of ids that
         hold nothing at this step are nan.
         """
-        snapshot, at = self._run[step], self._known_step(step)
+        snapshot, at, points = self._run[step], self._known_step(step), self.points(step)
         places = np.full((int(at.mapping.max(initial=-1)) + 1, 2), np.nan, dtype=np.float32)
-        if not len(at.points):
+        if not len(points):
             return places
         if (
             snapshot.centers is not None
             and snapshot.centers.shape[1] == snapshot.embedding.shape[1]
         ):
-            places[at.mapping] = carry(snapshot.embedding, at.points, snapshot.centers)
+            places[at.mapping] = carry(snapshot.embedding, points, snapshot.centers)
             return places
         sizes, clustered = sizes_of(at.stable, len(places)), at.stable >= 0
         for axis in (0, 1):
-            weights = at.points[clustered, axis]
+            weights = points[clustered, axis]
             sums = np.bincount(at.stable[clustered], weights=weights, minlength=len(places))
             np.divide(sums, sizes, out=places[:, axis], where=sizes > 0, casting="unsafe")
         return places
@@ -237,12 +247,14 @@ class Timeline:
     def path(self, item: int) -> Array:
         """Where one item lies at each known step, (steps, 2) float32, as in `points`."""
         with self._lock:
-            return np.array([s.points[item] for s in self._steps], np.float32).reshape(-1, 2)
+            places = [self._place_of(item, step) for step in range(len(self._steps))]
+            return np.array(places, np.float32).reshape(-1, 2)
 
     def certainty(self, item: int) -> Array:
         """Confidence and margin (steps, 2) float32 of one item, to three decimals."""
         with self._lock:
-            return np.array([s.sure[item] for s in self._steps], np.float32).reshape(-1, 2)
+            sure = [self._sure_of(item, step) for step in range(len(self._steps))]
+            return np.array(sure, np.float16).astype(np.float32).reshape(-1, 2)
 
     def has_probabilities(self) -> Array:
         """Whether the method gave probabilities at each known step, (steps,) bool."""
@@ -285,17 +297,82 @@ class Timeline:
         with self._lock:
             return self._steps[step]
 
+    # -- points ----------------------------------------------------------------------------------
+    def _points_at(self, step: int) -> Array:
+        """Points of a step; of one that is missing or thinned, those of the last one before."""
+        whole = self._last_whole(step)
+        if whole is None:
+            return np.zeros((len(self._steps[step].stable), 2), dtype=np.float32)
+        if whole in self._points:
+            return self._points[whole]
+        known = map_of(self._run, whole) if isinstance(self._run, Run) else None
+        if known is not None:
+            self._points[whole] = points_on(known[1], known[0])
+            return self._points[whole]
+        return self._chained(whole)
+
+    def _chained(self, step: int) -> Array:
+        """Points of a step by way of all steps before it."""
+        begun = max((known for known in self._points if known < step), default=None)
+        if self._chain is None or self._chain[0] != begun:
+            chain = Chain() if begun is None else Chain.after(self._points[begun])
+        else:
+            chain = self._chain[1]
+        for place in range(0 if begun is None else begun + 1, step + 1):
+            if self._last_whole(place) == place:
+                self._points[place] = chain.next_points(self._run[place].embedding)
+        self._chain = step, chain
+        return self._points[step]
+
+    def _last_whole(self, step: int) -> int | None:
+        """The step itself, or the last one before it that has an embedding of its own."""
+        while step >= 0 and (self._steps[step].is_missing or self._steps[step].is_thinned):
+            step -= 1
+        return None if step < 0 else step
+
+    def _box_at(self, step: int) -> tuple[Array, Array]:
+        plane = None
+        if step not in self._points and isinstance(self._run, Run):
+            plane = plane_at(self._run, step)
+        return box_of(self._points_at(step)) if plane is None else box_on(plane)
+
+    def _place_of(self, item: int, step: int) -> Array:
+        """Where an item lies at a step (2,), read without the others if that is possible."""
+        whole = self._last_whole(step)
+        if whole is None or whole in self._points or not isinstance(self._run, Run):
+            return self._points_at(step)[item]
+        plane = plane_at(self._run, whole)
+        row = None if plane is None else item_series.of_item_at(self._run, whole, "embedding", item)
+        if plane is None or row is None:
+            return self._points_at(step)[item]
+        return points_on(plane, row[None])[0]
+
+    def _sure_of(self, item: int, step: int) -> tuple[float, float]:
+        """Confidence and margin of an item at a step; nan where nobody knows them any more."""
+        at = self._steps[step]
+        if at.is_missing or at.is_thinned:
+            return np.nan, np.nan
+        if at.soft and isinstance(self._run, Run):
+            row = item_series.of_item_at(self._run, step, "probabilities", item)
+            if row is not None:
+                return _sure_by(row, is_noise=at.stable[item] == NOISE)
+        if step not in self._sure:
+            self._sure[step] = _sure(self._run[step]).astype(np.float16)
+        confidence, margin = self._sure[step][item].tolist()
+        return confidence, margin
+
     def _forget(self, keep: int) -> None:
         del self._steps[keep:]
         self._metrics = self._metrics[:0]
-        self._silhouettes = {k: v for k, v in self._silhouettes.items() if k < keep}
-        self._last_embedding = None
+        for known in (self._silhouettes, self._points, self._sure):
+            for step in [step for step in known if step >= keep]:
+                del known[step]
+        self._chain = None
 
+    # -- a step after the other ------------------------------------------------------------------
     def _step(self, step: int) -> _Step:
         try:
-            return self._read(self._run[step])
-        except StepThinned:
-            return self._read_thinned(step)
+            return self._read(step)
         except StepMissing:
             if self._steps:
                 return _without_figures(self._steps[-1])
@@ -305,66 +382,55 @@ class Timeline:
         """What is known of a missing step that none comes before: how many items there are."""
         for step in range(1, len(self._run)):
             with contextlib.suppress(StepMissing):
-                known = self._read(self._run[step])
-                self._last_embedding = None
-                nothing = np.full_like(known.stable, NOISE)
+                known = self._read(step)
                 return replace(
                     _without_figures(known),
-                    stable=nothing,
+                    stable=np.full_like(known.stable, NOISE),
                     mapping=known.mapping[:0],
-                    points=np.zeros_like(known.points),
                     flips=np.zeros_like(known.flips),
                 )
         raise StepMissing(
             "No step of this run can be read.", "Resume the run, which computes them again."
         )
 
-    def _read(self, snapshot: Snapshot) -> _Step:
+    def _read(self, step: int) -> _Step:
+        seen = glance(self._run, step) if isinstance(self._run, Run) else None
+        if seen is None or seen.mean_confidence is None:  # of an earlier version
+            return self._read_snapshot(self._run[step])
         before = self._last_read()
-        now = self._carried_on(snapshot.assignments, snapshot.n_clusters, before)
-        counts, recall = self._scored(now.stable)
-        sure, soft = _sure(snapshot), snapshot.probabilities is not None
-        merged = None if self._labels is None else merged_counts(snapshot, self._labels)
-        division = Division(now.sizes, now.stable, now.past, counts, sure[:, 0], merged)
-        row = score_catalogue.values(division)
-        points, sure = self._aligned(snapshot, before), sure.astype(np.float16)
-        return _Step(now.stable, now.mapping, points, now.flips, sure, soft, row, recall)
-
-    def _read_thinned(self, step: int) -> _Step:
-        """What is known of a step of which no more than clusters and figures are kept."""
-        known = thinned_step(self._run, step) if isinstance(self._run, Run) else None
-        before = self._last_read()
-        if known is None or before is None:  # the first step is never thinned
+        if seen.is_thinned and before is None:  # the first step never is
             raise StepMissing(f"Step {step} of this run cannot be read.", "Resume the run.")
-        now = self._carried_on(known.assignments, known.n_clusters, before)
+        soft = before.soft if seen.is_thinned and before is not None else seen.is_soft
+        merged = self._merged(step, seen)
+        known = self._scored_step(seen.assignments, seen.n_clusters, merged, None, soft=soft)
+        row = {**known.row, "confidence": seen.mean_confidence}
+        return replace(known, row=row, is_thinned=seen.is_thinned)
+
+    def _read_snapshot(self, snapshot: Snapshot) -> _Step:
+        merged = None if self._labels is None else merged_counts(snapshot, self._labels)
+        soft, sure = snapshot.probabilities is not None, _sure(snapshot)[:, 0]
+        clusters, k = snapshot.assignments, snapshot.n_clusters
+        return self._scored_step(clusters, k, merged, sure, soft=soft)
+
+    def _scored_step(
+        self, assignments: Array, k: int, merged: Array | None, sure: Array | None, *, soft: bool
+    ) -> _Step:
+        now = self._carried_on(assignments, k, self._last_read())
         counts, recall = self._scored(now.stable)
-        division = Division(now.sizes, now.stable, now.past, counts, None, self._merged(known))
-        row = {**score_catalogue.values(division), "confidence": known.mean_confidence}
-        return replace(
-            before,
-            stable=now.stable,
-            mapping=now.mapping,
-            flips=now.flips,
-            sure=self._unsure(before.sure),
-            row=row,
-            recall=recall,
-            is_missing=False,
-            is_thinned=True,
+        row = score_catalogue.values(
+            Division(now.sizes, now.stable, now.past, counts, sure, merged)
         )
+        return _Step(now.stable, now.mapping, now.flips, soft, row, recall)
 
-    def _merged(self, known: ThinnedStep) -> Array | None:
-        """Counts of a thinned step after merging; None if nobody knows any more what lies close."""
-        labels, assignments, centers = self._labels, known.assignments, known.centers
-        if labels is None or (centers is None and has_more_than_classes(assignments, labels)):
+    def _merged(self, step: int, seen: Glance) -> Array | None:
+        """Counts after merging clusters; None if nobody knows any more what lies close."""
+        labels, assignments, centers = self._labels, seen.assignments, seen.centers
+        if labels is None:
             return None
+        if centers is None and has_more_than_classes(assignments, labels):
+            return None if seen.is_thinned else merged_counts(self._run[step], labels)
         places = np.zeros((0, 0)) if centers is None else centers.astype(np.float64)
-        return merged_counts_at(assignments, known.n_clusters, lambda: places, labels)
-
-    def _unsure(self, sure: Array) -> Array:
-        """As many nan as there are figures of items at a step, the same array for all steps."""
-        if self._nobody_sure is None or self._nobody_sure.shape != sure.shape:
-            self._nobody_sure = np.full_like(sure, np.nan)
-        return self._nobody_sure
+        return merged_counts_at(assignments, seen.n_clusters, lambda: places, labels)
 
     def _last_read(self) -> _Step | None:
         """The last step; None if no step so far could be read."""
@@ -391,21 +457,6 @@ class Timeline:
         counts = contingency(self._labels, stable, self.n_classes)
         return counts, metrics.recall_per_class(counts)
 
-    def _aligned(self, snapshot: Snapshot, before: _Step | None) -> Array:
-        embedding = snapshot.embedding
-        if before is not None and self._last_embedding is not None:
-            same = self._last_embedding.shape == embedding.shape
-            # methods on raw pixels repeat one wide embedding; comparing is cheaper than projecting
-            if same and np.array_equal(self._last_embedding, embedding):
-                return before.points
-        self._last_embedding = embedding
-        points = pca_2d(embedding)
-        if before is not None:
-            points = procrustes(points, before.points, scale=False)
-        # to one size at every step, by a percentile, so that outliers do not shrink all the rest
-        scale = float(np.percentile(np.abs(points).max(1), PERCENTILE)) if len(points) else 0.0
-        return points / scale if scale > 0 else points
-
 
 def _n_repaired(run: Steps) -> int:
     return run.n_repaired if isinstance(run, Run) else 0
@@ -415,7 +466,6 @@ def _without_figures(step: _Step) -> _Step:
     """Stand-in for a missing step after this one."""
     return replace(
         step,
-        sure=np.full_like(step.sure, np.nan),
         row=dict.fromkeys(step.row, np.nan),
         recall=np.full_like(step.recall, np.nan),
         is_missing=True,
@@ -426,6 +476,14 @@ def _without_figures(step: _Step) -> _Step:
 def _steps_read_anew(run: Steps) -> tuple[int, ...]:
     """As `phases.steps_read_anew`; none for snapshots that no run has logged."""
     return tuple(steps_read_anew(run)) if isinstance(run, Run) else ()
+
+
+def _sure_by(row: Array, *, is_noise: bool) -> tuple[float, float]:
+    """Confidence and margin by the probabilities (k,) of an item."""
+    if is_noise:
+        return 0.0, 0.0
+    second, first = np.sort(row)[-2:].tolist() if len(row) > 1 else (0.0, 1.0)
+    return (first, first - second) if len(row) > 1 else (float(row[0]), 1.0)
 
 
 def _sure(snapshot: Snapshot) -> Array:

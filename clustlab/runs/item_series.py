@@ -25,15 +25,16 @@ def of_item(run: Run, name: str, item: int) -> list[Array | None]:
     IndexError
         If there is no such item.
     """
-    return [_row(run, record["step"], name, item) for record in list(run.log)]
+    return [of_item_at(run, record["step"], name, item) for record in list(run.log)]
 
 
-def _row(run: Run, step: int, name: str, item: int) -> Array | None:
+def of_item_at(run: Run, step: int, name: str, item: int) -> Array | None:
+    """Row (m,) of one item in an array of one step; as `of_item`."""
     record = run.log[step]
     if is_missing(record):
         return None
     if name == "embedding" and "embedding_of" in record:
-        return _row(run, place_of_embedding(run, record), name, item)
+        return of_item_at(run, place_of_embedding(run, record), name, item)
     try:
         with step_arrays(run, step) as arrays:
             return arrays.row(name, item) if name in arrays else None

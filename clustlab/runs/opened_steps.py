@@ -11,7 +11,7 @@ from clustlab.errors import Diverged, RunNotFound, StepMissing, StepThinned
 from clustlab.runs import thinning
 from clustlab.runs.migration import MigratedArrays, number_of_noise
 from clustlab.runs.spec import RunSpec
-from clustlab.runs.step_arrays import MEAN_CONFIDENCE, StepArrays
+from clustlab.runs.step_arrays import MEAN_CONFIDENCE, PLANE, StepArrays
 from clustlab.runs.step_log import is_missing
 from clustlab.types import Array
 
@@ -117,32 +117,64 @@ def step_missing(run: StoredRun, step: int, why: str = "") -> RunNotFound:
     )
 
 
-class ThinnedStep(NamedTuple):
-    """What is kept of a step whose other arrays were taken out."""
+class Glance(NamedTuple):
+    """What can be known of a step without its large arrays."""
 
     assignments: Array  # (n,) int32
     n_clusters: int
     centers: Array | None  # (k, d) float32
-    mean_confidence: float  # nan where it is not defined
+    is_soft: bool  # whether the method gave probabilities; unknown, and False, if it is thinned
+    is_thinned: bool  # whether the large arrays were taken out
+    mean_confidence: float | None  # nan where it is not defined; None if nobody has noted it
 
 
-def thinned_step(run: StoredRun, step: int) -> ThinnedStep | None:
-    """What is kept of a step that was thinned; None of one that is whole.
+def glance(run: StoredRun, step: int) -> Glance:
+    """What can be known of a step without its large arrays.
 
     Raises
     ------
     RunNotFound
         If the step is missing, or the run was deleted.
     """
+    record = run.log[step]
     with opened_step(run, step) as arrays:
-        if MEAN_CONFIDENCE not in arrays:
-            return None
-        return ThinnedStep(
+        is_thinned = MEAN_CONFIDENCE in arrays
+        sure = arrays[MEAN_CONFIDENCE][0] if is_thinned else record.get("mean_confidence")
+        return Glance(
             arrays["assignments"],
-            int(run.log[step]["n_clusters"]),
+            n_clusters_of(run, record),
             arrays.get("centers"),
-            float(arrays[MEAN_CONFIDENCE][0]),
+            "probabilities" in arrays,
+            is_thinned,
+            None if sure is None else float(sure),
         )
+
+
+def n_clusters_of(run: StoredRun, record: Mapping[str, Any]) -> int:
+    """Number of clusters of a step without noise, by its line in the log."""
+    return int(record["n_clusters"]) - (number_of_noise(run.spec.method, record) is not None)
+
+
+def map_of(run: StoredRun, step: int) -> tuple[Array, Array] | None:
+    """Embedding (n, d) and plane of a step; None if it has no plane.
+
+    Raises
+    ------
+    RunNotFound
+        If the step is missing or thinned, or the run was deleted.
+    """
+    with opened_step(run, step) as arrays:
+        check_whole(run, step, arrays)
+        if PLANE not in arrays:
+            return None
+        embedding, plane = arrays["embedding"], arrays[PLANE]
+    return (embedding, plane) if len(plane) == embedding.shape[1] + 3 else None
+
+
+def plane_at(run: StoredRun, step: int) -> Array | None:
+    """Plane of a step; None if it has none. Raises like `glance`."""
+    with opened_step(run, step) as arrays:
+        return arrays.get(PLANE)
 
 
 def check_whole(run: StoredRun, step: int, arrays: Mapping[str, Array]) -> None:
@@ -171,11 +203,8 @@ def assignments_at(run: StoredRun, step: int) -> tuple[Array, int]:
     RunNotFound
         If the step is missing, or the run was deleted.
     """
-    record = run.log[step]
     with opened_step(run, step) as arrays:
-        assignments = arrays["assignments"]
-    is_counted = number_of_noise(run.spec.method, record) is not None
-    return assignments, record["n_clusters"] - is_counted
+        return arrays["assignments"], n_clusters_of(run, run.log[step])
 
 
 def each_assignment(run: StoredRun) -> Iterator[tuple[Array, int] | None]:

@@ -155,6 +155,7 @@ class LogRecord(TypedDict):
     seconds: NotRequired[Seconds]
     interventions: NotRequired[list[ChangeRecord]]
     refused: NotRequired[list[ChangeRecord]]
+    mean_confidence: NotRequired[float]  # over the clustered items
     embedding_of: NotRequired[Count]  # step before it whose embedding is the same, stored there
 
 

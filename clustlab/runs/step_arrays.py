@@ -13,6 +13,7 @@ from clustlab.types import NOISE, Array
 FEW = 1000  # clusters that a step may have whatever its number of items
 N_AXES = {"matrix": 2, "images": 5, "bars": 2, "per_item": 2, "tree": 2}  # of artefacts
 TREE = 4  # columns of a tree
+PLANE = "plane"  # how an embedding becomes the points of a map, see `analysis.aligned_points`
 MEAN_CONFIDENCE = "mean_confidence"  # array that only a thinned step has, in place of the others
 
 
@@ -129,6 +130,7 @@ class _Promises:
             "embedding": ("f", (n, None)),
             "probabilities": ("f", (n, k)),
             "centers": ("f", (k, None)),
+            PLANE: ("f", (None, 2)),
             MEAN_CONFIDENCE: ("f", (1,)),
         }.get(name)
         if wanted is None or about.dtype.kind not in wanted[0] or not _fits(about, wanted[1]):

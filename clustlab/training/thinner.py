@@ -12,12 +12,12 @@ from clustlab.analysis.score_catalogue import SCORES, Division
 from clustlab.errors import StepMissing
 from clustlab.runs import thinning
 from clustlab.runs.encodings import narrow
-from clustlab.runs.opened_steps import assignments_at, opened_step, probabilities_at, thinned_step
+from clustlab.runs.opened_steps import glance, opened_step
 from clustlab.runs.phases import step_phases, steps_read_anew
 from clustlab.runs.step_arrays import MEAN_CONFIDENCE
 from clustlab.runs.step_files import snapshot_path, write_arrays
 from clustlab.runs.store import Run
-from clustlab.types import Array
+from clustlab.types import Array, Snapshot
 
 
 class Thinner:
@@ -77,7 +77,7 @@ class Thinner:
             self._note(thinning.Thinning(every, known | whole))
 
     def _is_thinned(self, step: int) -> bool:
-        return thinned_step(self._run, step) is not None
+        return glance(self._run, step).is_thinned
 
     def _thin(self, steps: range | list[int], n: int) -> None:
         special = thinning.special_steps(self._run.log[:n])
@@ -94,7 +94,9 @@ class Thinner:
                 parts = {"assignments": narrow(arrays["assignments"])}
                 if "centers" in arrays:
                     parts["centers"] = arrays["centers"]
-            sure = mean_confidence(self._run, step)
+            sure = self._run.log[step].get("mean_confidence")
+            if sure is None:
+                sure = mean_confidence(self._run.read_step(step))
         except StepMissing:
             return
         parts[MEAN_CONFIDENCE] = np.array([sure], dtype=np.float32)
@@ -102,9 +104,8 @@ class Thinner:
         self._sizes[step] = self._size(step)
 
 
-def mean_confidence(run: Run, step: int) -> float:
+def mean_confidence(snapshot: Snapshot) -> float:
     """Mean confidence of a step as the curves show it, nan where it is not defined."""
-    snapshot = run.read_step(step)
     sizes = matching.sizes_of(snapshot.assignments, snapshot.n_clusters)
     sure = metrics.confidence(snapshot)
     return SCORES["confidence"].compute(Division(sizes, snapshot.assignments, certainty=sure))
@@ -131,6 +132,7 @@ class _Watched:
         self._run = run
         self._figures: list[_Figures] = []
         self._last: tuple[Array, Array] | tuple[()] = ()  # lasting clusters, raw -> lasting
+        self._is_soft = False  # whether the last step that is whole has probabilities
 
     def alarms(self, n: int) -> list[alarms.Alarm]:
         """Alarms of the first n steps."""
@@ -157,10 +159,14 @@ class _Watched:
 
     def _figures_of(self, step: int, *, is_read_anew: bool) -> _Figures:
         try:
-            raw, k = assignments_at(self._run, step)
-            sure = self._confidence(step, raw)
+            seen = glance(self._run, step)
+            sure = seen.mean_confidence
+            if sure is None:  # the step was stored by an earlier version
+                sure = mean_confidence(self._run.read_step(step))
         except StepMissing:
             return NO_FIGURES
+        raw, k = seen.assignments, seen.n_clusters
+        self._is_soft = self._is_soft if seen.is_thinned else seen.is_soft
         lasting, mapping = matching.follow(raw, k, *self._last)
         before = None if is_read_anew or not self._last else self._last[0]
         self._last = lasting, mapping
@@ -169,12 +175,5 @@ class _Watched:
             SCORES[key].compute(division) for key in ("n_occupied", "evenness", "changed")
         )
         largest = int(matching.sizes_of(lasting, 1).argmax())
+        sure = sure if self._is_soft else math.nan
         return _Figures(k, occupied, evenness, changed, sure, largest)
-
-    def _confidence(self, step: int, raw: Array) -> float:
-        thinned = thinned_step(self._run, step)
-        if thinned is not None:
-            return thinned.mean_confidence
-        p = probabilities_at(self._run, step)
-        clustered = raw >= 0
-        return math.nan if p is None or not clustered.any() else float(p[clustered].max(1).mean())

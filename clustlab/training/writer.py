@@ -15,19 +15,21 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+from clustlab.analysis.aligned_points import Chain, plane_of, points_on
 from clustlab.data.atomic import flush, replacing, write_atomically
 from clustlab.data.checked_json import Unreadable
 from clustlab.errors import Cancelled, ClustlabError, RunNotFound, StepMissing
 from clustlab.runs.encodings import COARSE, FINE, ROW_BYTES, SMALL, encoded
 from clustlab.runs.liveness import BEAT_EVERY, beat, worker_identity
 from clustlab.runs.migration import SCHEMA
-from clustlab.runs.opened_steps import step_arrays
+from clustlab.runs.opened_steps import map_of, step_arrays
 from clustlab.runs.status import requested
+from clustlab.runs.step_arrays import PLANE
 from clustlab.runs.step_files import append_line, arrays_of, log_line, snapshot_path, write_arrays
 from clustlab.runs.store import Run, Status, write_status
 from clustlab.training.checkpoint_file import state_in
-from clustlab.training.thinner import Thinner
-from clustlab.types import Snapshot
+from clustlab.training.thinner import Thinner, mean_confidence
+from clustlab.types import Array, Snapshot
 
 OVER: tuple[Status, ...] = ("done", "cancelled", "set aside", "failed")
 BY_READERS = ("request.", "about.")  # files that pages write
@@ -57,6 +59,7 @@ class RunWriter:
         self._lenders = {int(r["embedding_of"]) for r in run.log if "embedding_of" in r}
         self.state: dict[str, Any] = {**worker_identity(), "status": "running"}
         self.paused_seconds = 0.0
+        self._chain: Chain | None = None  # of the points of maps
         self._thinner: Thinner | None = None  # once there is a step
         self.boxes = 0  # of the method's loop that have begun, as the context counts them
         self._last_box = math.inf
@@ -183,7 +186,12 @@ class RunWriter:
         self.check_that_all_is_there()
         is_newest = step >= self.committed
         record = {**record, **self._borrowed(step, snapshot, is_newest=is_newest)}
+        if math.isfinite(sure := mean_confidence(snapshot)):
+            record["mean_confidence"] = sure
         arrays = arrays_of(snapshot)
+        plane = self._plane(step, snapshot) if is_newest else None
+        if plane is not None:
+            arrays[PLANE] = plane
         if "embedding_of" in record:
             del arrays["embedding"]
         kinds = {name: artefact.kind for name, artefact in snapshot.artefacts.items()}
@@ -196,6 +204,22 @@ class RunWriter:
         self._thinner = self._thinner or Thinner(self.run)
         self._thinner.after(self.committed - 1)
         self._looked = 0.0  # a single step must hold at once
+
+    def _plane(self, step: int, snapshot: Snapshot) -> Array | None:
+        """Plane of the map of a step, so that readers need not read all before it to draw it."""
+        if self._chain is None:
+            before = None if step == 0 else self._map_before(step - 1)
+            if step and before is None:  # its readers find out step by step
+                return None
+            self._chain = Chain() if before is None else Chain.after(points_on(*before))
+        return plane_of(snapshot.embedding, self._chain.next_points(snapshot.embedding))
+
+    def _map_before(self, step: int) -> tuple[Array, Array] | None:
+        """Plane and embedding of a step that was stored before, if it has a plane."""
+        with contextlib.suppress(StepMissing):
+            if (known := map_of(self.run, step)) is not None:
+                return known[1], known[0]
+        return None
 
     def _borrowed(self, step: int, snapshot: Snapshot, *, is_newest: bool) -> dict[str, int]:
         """Which step has the same embedding, for the log; nothing if none is known.

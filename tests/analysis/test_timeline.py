@@ -130,10 +130,10 @@ def test_a_cloud_fills_the_frame_however_large_its_outliers_were_before():
 def test_an_unchanged_embedding_is_projected_once(monkeypatch):
     calls = []
     monkeypatch.setattr(
-        "clustlab.analysis.timeline.pca_2d",
+        "clustlab.analysis.aligned_points.pca_2d",
         lambda e: calls.append(1) or np.asarray(e)[:, :2],
     )
-    Timeline([snapshot(CLASSES), snapshot(CLASSES), snapshot(CLASSES, seed=9)]).extend()
+    Timeline([snapshot(CLASSES), snapshot(CLASSES), snapshot(CLASSES, seed=9)]).points(2)
     assert len(calls) == 2
 
 

@@ -17,6 +17,7 @@ from clustlab.runs.store import RunStore, each_assignment, probabilities_at, sna
 from clustlab.runs.thinning import FEWEST, NEWEST, Thinning, special_steps
 from clustlab.training.writer import RunWriter
 from clustlab.types import Snapshot
+from tests.engine.test_stored_steps import assert_same_files
 from tests.support import made_runs
 
 N, K = 300, 3
@@ -195,8 +196,7 @@ def test_a_run_that_goes_on_is_thinned_as_one_that_was_not_interrupted(store, ru
     assert other.thinning == run.thinning
     assert other.kept_steps == run.kept_steps
     for step in range(75):
-        mine, its = (snapshot_path(r.path, step).read_bytes() for r in (run, other))
-        assert mine == its
+        assert_same_files(*(snapshot_path(r.path, step) for r in (run, other)))
 
 
 def test_a_reader_hears_of_steps_that_go_while_it_looks(store, run):

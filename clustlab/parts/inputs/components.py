@@ -63,7 +63,8 @@ class Components:
         self.z = x @ self.back
         tiny = torch.finfo(x.dtype).tiny
         kept = self.z.square().mean(0)
-        whole = torch.cat([some.square().sum(1) for some in x.split(SOME)]).mean()
+        starts = range(0, len(x), SOME)
+        whole = torch.cat([x[at : at + SOME].square().sum(1) for at in starts]).mean()
         self.variance: Array = (kept / whole.clamp_min(tiny)).cpu().numpy()
         if whiten:
             deviations = torch.maximum(kept, kept[:1] * FLOOR).clamp_min(tiny).sqrt()

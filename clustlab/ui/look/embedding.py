@@ -18,7 +18,7 @@ from clustlab.ui.markdown import plain
 from clustlab.ui.run.view import View
 from clustlab.ui.server.routes import item_url
 from clustlab.ui.widgets import keyboard_choice, panels
-from clustlab.views import regions, scatter, theme
+from clustlab.views import regions, scatter
 from clustlab.views.sheets import png
 
 KEY = "map"
@@ -145,11 +145,8 @@ def _map(view: View, table: Any, colour_by: str, extent: float | None, kind: str
 def in_sight(run: Run) -> point_map.Rectangle:
     """Where nearly all points of each step lie, so that the map has no more room than they need."""
     timeline = session.timeline(run)
-    few = theme.thin(len(timeline.points(0)))  # what lies furthest out would make all else small
-    points = [timeline.points(step)[few] for step in range(len(timeline))]
     extent = timeline.extent()
-    low = np.min([at.min(0, initial=extent) for at in points], axis=0)
-    high = np.max([at.max(0, initial=-extent) for at in points], axis=0)
+    low, high = timeline.box()
     x, y = ((low + high) / 2).tolist()
     half = np.clip(FURTHER * (high - low) / 2, NARROWEST * extent, extent)
     across, up = half.tolist()
