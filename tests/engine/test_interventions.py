@@ -176,7 +176,7 @@ def told(name, at=None, wish=(), until=None, resume=None, checkpoints=False, **v
         return wish if step == at else ()
 
     ctx = Context(0, interventions=grant, checkpoint=saved)
-    for snapshot in tiny(name, **values).iterate(digits(), ctx):
+    for snapshot in tiny(name, **values).iterate(digits(120), ctx):
         found.append(snapshot)
         if checkpoints:
             states[step] = packed(ctx.checkpoint())

@@ -31,7 +31,7 @@ from clustlab.types import Cost, MethodFamily, Role, Snapshot
 METHODS = registry.methods()
 EVERY = pytest.mark.parametrize("name", METHODS)
 HEADINGS = ["Idea", "What to watch", "Where it fails", "Source"]
-N = 120
+N = 64
 ROUNDING = 1e-4  # of single precision, where a scalar is a sum over items
 HALF = 0.25  # by which losses of the first epochs may differ when layers compute in bfloat16
 
@@ -363,7 +363,7 @@ def test_every_iteration_draws_as_many_samples_as_its_phase_declares(name, drawn
     method = tiny(name, **{key: value for key, value in ALL_PHASES.items() if key in known})
     final = unpacked(usual(name).final)
     seen: set[str] = set()
-    for n, warm in ((N, None), (65, None), (N, final)):  # 65: a batch of one joins another
+    for n, warm in ((N, None), (33, None), (N, final)):  # 33: a batch of one joins another
         items = usual_items(name)[:n]
         plan = {phase.name: phase for phase in method.plan(n, items.shape[1:])}
         ctx = Context(0, warm=warm)
