@@ -3,7 +3,7 @@
 | array | newest step | steps before it |
 |---|---|---|
 | assignments | whole numbers of 1, 2 or 4 bytes | the same |
-| embedding | columns of at most 12 bits (16 if there are 3) | what 38 bytes an item leave |
+| embedding | columns of at most 12 bits (16 if there are 3) | what 37 bytes an item leave |
 | rows that sum to 1 | ratios in two bytes | ratios in a byte |
 | other artefacts per item | columns of 16 bits | columns of 8 bits |
 | matrices of 1,000 cells or more | float16 | the same |
@@ -24,7 +24,7 @@ import numpy as np
 from clustlab.runs import packed_columns, ratios
 from clustlab.types import Array, ArtefactKind
 
-ROW_BYTES = 38.0  # of an item in a step that is not the newest
+ROW_BYTES = 37.0  # of an item in a step that is not the newest
 SMALL = 2**16  # bytes of a step up to which there is nothing to gain
 HEAD = 260  # bytes that the archive takes for a part beside its numbers
 DRAWN = 3  # columns up to which an embedding is drawn as it is

@@ -22,7 +22,7 @@ from clustlab.errors import Cancelled, ClustlabError, RunNotFound, StepMissing
 from clustlab.runs.encodings import COARSE, FINE, ROW_BYTES, SMALL, encoded
 from clustlab.runs.liveness import BEAT_EVERY, beat, worker_identity
 from clustlab.runs.migration import SCHEMA
-from clustlab.runs.opened_steps import map_of, step_arrays
+from clustlab.runs.opened_steps import map_of, plane_at, step_arrays
 from clustlab.runs.status import requested
 from clustlab.runs.step_arrays import PLANE
 from clustlab.runs.step_files import append_line, arrays_of, log_line, snapshot_path, write_arrays
@@ -59,7 +59,6 @@ class RunWriter:
         self._lenders = {int(r["embedding_of"]) for r in run.log if "embedding_of" in r}
         self.state: dict[str, Any] = {**worker_identity(), "status": "running"}
         self.paused_seconds = 0.0
-        self._chain: Chain | None = None  # of the points of maps
         self._thinner: Thinner | None = None  # once there is a step
         self.boxes = 0  # of the method's loop that have begun, as the context counts them
         self._last_box = math.inf
@@ -189,7 +188,7 @@ class RunWriter:
         if math.isfinite(sure := mean_confidence(snapshot)):
             record["mean_confidence"] = sure
         arrays = arrays_of(snapshot)
-        plane = self._plane(step, snapshot) if is_newest else None
+        plane = self._plane(step, snapshot.embedding, record) if is_newest else None
         if plane is not None:
             arrays[PLANE] = plane
         if "embedding_of" in record:
@@ -205,21 +204,24 @@ class RunWriter:
         self._thinner.after(self.committed - 1)
         self._looked = 0.0  # a single step must hold at once
 
-    def _plane(self, step: int, snapshot: Snapshot) -> Array | None:
-        """Plane of the map of a step, so that readers need not read all before it to draw it."""
-        if self._chain is None:
-            before = None if step == 0 else self._map_before(step - 1)
-            if step and before is None:  # its readers find out step by step
-                return None
-            self._chain = Chain() if before is None else Chain.after(points_on(*before))
-        return plane_of(snapshot.embedding, self._chain.next_points(snapshot.embedding))
+    def _plane(self, step: int, embedding: Array, record: Mapping[str, Any]) -> Array | None:
+        """Plane of the map of a step, so that readers need not read all before it to draw it.
 
-    def _map_before(self, step: int) -> tuple[Array, Array] | None:
-        """Plane and embedding of a step that was stored before, if it has a plane."""
-        with contextlib.suppress(StepMissing):
-            if (known := map_of(self.run, step)) is not None:
-                return known[1], known[0]
-        return None
+        It is turned onto the step before as that is stored, so that a resume changes nothing. None
+        if that has no plane: readers then find out step by step.
+        """
+        if "embedding_of" in record:
+            return plane_at(self.run, int(record["embedding_of"]))
+        chain = Chain()
+        if step > 0:
+            try:
+                before = map_of(self.run, step - 1)
+            except StepMissing:
+                return None
+            if before is None:
+                return None
+            chain = Chain.after(points_on(before[1], before[0]))
+        return plane_of(embedding, chain.next_points(embedding))
 
     def _borrowed(self, step: int, snapshot: Snapshot, *, is_newest: bool) -> dict[str, int]:
         """Which step has the same embedding, for the log; nothing if none is known.

@@ -45,10 +45,14 @@ def main() -> int:
     parser.add_argument("--kind", choices=("images", "vectors"), default="images")
     parser.add_argument("--clusters", type=int, default=10)
     parser.add_argument("--timeout", type=float, default=3600.0, help="seconds of one run")
+    parser.add_argument("--plot", type=Path, help="SVG of the rows that are there, and no more")
     parser.add_argument("--one", help="what a child measures; for this bench alone")
     args = parser.parse_args()
     if args.one:
         print(json.dumps(measured(args.one, args.kind, args.items[0], args.clusters)))
+        return 0
+    if args.plot:
+        plotted(rows_of(args.to)).save(args.plot)
         return 0
     methods = list(registry.methods()) if args.methods == ["all"] else args.methods
     for n in sorted(args.items):
@@ -170,6 +174,35 @@ def append(file: Path, row: Mapping[str, Any]) -> None:
         if is_new:
             writer.writeheader()
         writer.writerow(row)
+
+
+def plotted(rows: list[dict[str, Any]]) -> Any:
+    """Longest step and peak memory by number of items, of runs that are done."""
+    import altair as alt
+
+    figures = {"longest_step": "Seconds of the longest step", "peak_mb": "Peak memory in MB"}
+    drawn = [
+        {
+            "items": int(row["items"]),
+            "method": f"{registry.method(row['method']).title}, {row['kind']}",
+            **{name: max(float(row[name]), 0.01) for name in figures},
+        }
+        for row in rows
+        if row["status"] == "done" and sum(r["method"] == row["method"] for r in rows) > 2
+    ]
+    items = alt.X("items:Q", title="Items", scale=alt.Scale(type="log"))
+    base = alt.Chart(alt.Data(values=drawn), width=300, height=220).mark_line(point=True)
+    return alt.hconcat(
+        *(
+            base.encode(
+                items,
+                alt.Y(f"{name}:Q", title=title, scale=alt.Scale(type="log")),
+                alt.Color("method:N", title="Method"),
+                alt.StrokeDash("method:N", title="Method"),
+            )
+            for name, title in figures.items()
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -209,10 +209,10 @@ def step(n=4000, d=32, k=10):
 KINDS = {"doubt": "per_item", "target": "per_item", "pairs": "matrix", "joint": "matrix"}
 
 
-def test_a_step_takes_at_most_38_bytes_an_item():
+def test_a_step_takes_at_most_37_bytes_an_item():
     arrays = step()
     parts = encoded(arrays, KINDS, COARSE)
-    assert sum(part.nbytes for part in parts.values()) <= 38 * 4000
+    assert sum(part.nbytes for part in parts.values()) <= 37 * 4000
     assert {array_name(name) for name in parts} == set(arrays)
     assert parts["assignments"].dtype == np.int8
     assert parts["artefact:pairs"].dtype == np.float16
