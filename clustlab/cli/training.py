@@ -152,10 +152,15 @@ def _carried_out_again(store: RunStore, run: Run) -> Run:
 
 def _add_work_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", nargs="?", help="without it, those named on standard input")
+    parser.add_argument("--on-ray", action="store_true", help="hand them to a Ray cluster")
 
 
 def _work(args: argparse.Namespace) -> int:
     store = RunStore(args.runs)
+    if args.on_ray:
+        from clustlab.training.ray_driver import drive
+
+        return drive(store.root)
     if args.run is None:
         from clustlab.training.worker_process import work_for_server
 
@@ -208,6 +213,4 @@ REPEAT = Command(
     _repeat,
     _add_repeat_arguments,
 )
-WORK = Command(
-    "work", "Carry out queued runs (called by the process runner).", _work, _add_work_arguments
-)
+WORK = Command("work", "Carry out queued runs (called by the runners).", _work, _add_work_arguments)

@@ -12,16 +12,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-import clustlab
 from clustlab.data import own_sets
 from clustlab.errors import ClustlabError, ParameterError
 from clustlab.runs.left_overs import clear_left_overs
 from clustlab.runs.liveness import BEAT_EVERY, beat
 from clustlab.runs.store import READY, RunStore, write_status
+from clustlab.training.children import started
 from clustlab.training.slots import VARIABLE, Slot, slots, suiting
 
 NICE = 10  # how far the scheduling priority of training lies below that of the server
@@ -123,7 +123,7 @@ class ProcessRunner(_Queue):
 
     def __init__(self, root: Path, slots: Sequence[Slot] = (Slot(),)) -> None:
         self._environments = [slot.environment(len(slots), os.environ) for slot in slots]
-        self._children = [_started_worker(root, about) for about in self._environments]
+        self._children = [started(WORKER, root, about) for about in self._environments]
         super().__init__(root, slots)
 
     def _carry_out(self, run_id: str, number: int) -> None:
@@ -142,20 +142,7 @@ class ProcessRunner(_Queue):
             write_status(run.path, {**state, "status": "failed", "error": error, "hint": hint})
 
     def _start_anew(self, number: int) -> None:
-        self._children[number] = _started_worker(self._root, self._environments[number])
-
-
-def _started_worker(root: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    """A child that carries out the runs it is told of; see `clustlab.training.worker_process`."""
-    home = str(Path(clustlab.__file__).parents[1])  # the server may run in another folder
-    path = os.pathsep.join(p for p in (home, environment.get("PYTHONPATH")) if p)
-    return subprocess.Popen(
-        [*WORKER, "--runs", str(root)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**environment, "PYTHONPATH": path},
-    )
+        self._children[number] = started(WORKER, self._root, self._environments[number])
 
 
 def _is_carried_out(child: subprocess.Popen[str], run_id: str) -> bool:

@@ -12,9 +12,9 @@ import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
 
 from clustlab.errors import ClustlabError
+from clustlab.training.children import answers_of_child
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def work_for_server(root: Path) -> None:
     from clustlab.training.runner import import_late_parts, yield_to_server
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which takes us along
-    answers = _answers()
+    answers = answers_of_child()
     waiting: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin, waiting), daemon=True).start()
     import_late_parts()  # at full priority: a run may be waiting
@@ -40,13 +40,6 @@ def work_for_server(root: Path) -> None:
         except Exception:  # such as a disk too full to say so: the next run may do better
             log.exception("run %s was left", run_id)
         print("over", file=answers, flush=True)
-
-
-def _answers() -> TextIO:
-    """Standard output, kept for the answers: whatever a run prints goes to standard error."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return answers
 
 
 def _listen(requests: Iterable[str], waiting: "queue.Queue[str]") -> None:
