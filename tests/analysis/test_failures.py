@@ -427,6 +427,18 @@ def test_counts_over_time_are_those_of_each_step(name):
         assert search.count(name, step) == count
 
 
+def test_a_query_is_counted_at_an_even_share_of_the_steps_of_a_large_run(monkeypatch):
+    monkeypatch.setattr("clustlab.analysis.failures.search.COUNTED", 60 * 15)
+    run, data, timeline = made(steps=20)
+    timeline.extend()
+    search = FailureSearch(run, data, timeline)
+    assert search.missing("undecided") == 15
+    steps, _ = search.history("undecided")
+    assert len(steps) == 15
+    assert (steps[0], steps[-1]) == (0, 19)
+    assert set(np.diff(steps).tolist()) <= {1, 2}
+
+
 @pytest.mark.parametrize("name", ["flip-floppers", "impostors", "confidently-wrong"])
 def test_counts_over_time_follow_the_filters(name):
     run, data, timeline = made(steps=6)

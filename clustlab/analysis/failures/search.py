@@ -14,6 +14,7 @@ from clustlab.errors import ParameterError
 from clustlab.types import Array, ClassRule, Dataset, Report
 
 THINNED = 12  # steps at which a query that compares all items is counted over time
+COUNTED = 2_000_000  # items times steps at which any other query is counted, all of them read
 KEPT = 16  # steps whose neighbours are kept
 
 
@@ -94,7 +95,7 @@ class FailureSearch:
     def history(
         self, name: str, filters: Filters | None = None, report: Report | None = None
     ) -> tuple[Array, Array]:
-        """Steps and counts (m,) int64 of a query: all steps, or twelve where each takes long."""
+        """Steps and counts (m,) int64 of a query: all steps, or an even share if it takes long."""
         q = self.asked(name)
         steps, known = self._counted(q), self._known(filters)
         counts = []
@@ -127,9 +128,12 @@ class FailureSearch:
     def _counted(self, q: catalogue.Query) -> Array:
         """Steps at which a query is counted over time: those that can be read, or some of them."""
         known = self._readable()
-        if q.needs != "neighbours" or not len(known):
+        most = THINNED
+        if q.needs != "neighbours":
+            most = max(THINNED, COUNTED // max(len(self.dataset.items), 1))
+        if len(known) <= most:
             return known
-        return known[np.unique(np.linspace(0, len(known) - 1, THINNED).round().astype(np.int64))]
+        return known[np.unique(np.linspace(0, len(known) - 1, most).round().astype(np.int64))]
 
     def _readable(self) -> Array:
         return np.array(self.timeline.whole(), dtype=np.int64)
