@@ -188,7 +188,7 @@ class RunWriter:
         if math.isfinite(sure := mean_confidence(snapshot)):
             record["mean_confidence"] = sure
         arrays = arrays_of(snapshot)
-        plane = self._plane(step, snapshot.embedding, record) if is_newest else None
+        plane = self._plane(step, snapshot.embedding, record)
         if plane is not None:
             arrays[PLANE] = plane
         if "embedding_of" in record:
