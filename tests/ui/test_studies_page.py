@@ -287,10 +287,12 @@ def test_each_run_that_is_done_has_a_small_map(store, opened, monkeypatch):
     assert not app.exception
     assert len(app.get("image")) == 4
     links = [link.proto for link in app.get("page_link")]
-    labels = [link.label for link in links if "seed" in link.label]
-    assert labels == [f"Number of clusters {k}, seed {seed}" for seed in (0, 1) for k in (3, 5)]
+    links = [link for link in links if link.label.startswith("Seed ")]
+    assert [link.label for link in links] == ["Seed 0", "Seed 0", "Seed 1", "Seed 1"]
+    captions = [each.value for each in app.caption if each.value.startswith("Number of")]
+    assert captions == [f"Number of clusters {k}" for k in (3, 5, 3, 5)]
     *_, place, _ = places(kept, store.runs())
-    assert place.run.id in next(link for link in links if link.label == labels[2]).query_string
+    assert place.run.id in links[2].query_string
 
 
 def test_a_last_step_that_cannot_be_read_has_no_map(store, opened):

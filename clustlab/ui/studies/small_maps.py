@@ -38,14 +38,17 @@ def small_maps(study: Study, done: Sequence[Place]) -> None:
 def _map(study: Study, place: Place, first: Run) -> None:
     run = place.run
     assert run is not None
-    words = ", ".join(filter(None, (study.words(place.cell), f"seed {place.seed}")))
+    cell = study.words(place.cell)
+    words = ", ".join(filter(None, (cell, f"seed {place.seed}")))
     try:
         png = _picture(session.open_run(run.id), first.id)
     except ClustlabError:
         st.caption("Its last step cannot be read.")
     else:
         st.image(png, width="stretch", alt=f"Map at the end of {words}")
-    nav.link("embedding", plain(words[:1].upper() + words[1:]), run=run.id)
+    if cell:  # a link would cut off what has no room on one line
+        st.caption(plain(cell[:1].upper() + cell[1:]))
+    nav.link("embedding", plain(f"Seed {place.seed}"), run=run.id)
 
 
 @session.kept_per_run(maxsize=256)
