@@ -14,13 +14,15 @@ from clustlab.data import library
 from clustlab.device import choose_device
 from clustlab.errors import ClustlabError
 from clustlab.params import build
+from clustlab.runs import thinning
+from clustlab.runs.encodings import ROW_BYTES
 from clustlab.runs.spec import RunSpec
 from clustlab.runs.store import Run, RunStore
 from clustlab.studies.description import Study
 from clustlab.studies.state import Place, places
 from clustlab.training.estimate import Machine, duration_in_words, size_in_words
 
-ROUGH = 150.0  # bytes of an item in a step, where no run of a method has been measured here
+ROUGH = ROW_BYTES  # of an item in a step, where no run of a method has been measured here
 MEASURED = 5  # finished runs of a method that are looked at
 BYTES_OF_LABEL = 4
 
@@ -109,7 +111,8 @@ class _Judge:
             left = 1 - float(place.run.progress.get("fraction") or 0)
             there = place.run.size
         each, besides = self.room(spec.method) or (ROUGH, 0.0)
-        n_bytes = max(0.0, each * n * steps + besides - there) + self._draw(spec, n, width)
+        of_steps = min(each * n * steps, thinning.size_limit())
+        n_bytes = max(0.0, of_steps + besides - there) + self._draw(spec, n, width)
         return left * self._machine(spec.device).seconds(spec.method, phases), n_bytes
 
     def _items(self, spec: RunSpec) -> tuple[tuple[int, ...], float] | None:

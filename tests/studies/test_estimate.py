@@ -85,6 +85,15 @@ def test_of_a_run_that_has_begun_only_the_rest_counts(store):
     assert left.n_bytes == pytest.approx(whole.n_bytes - run.size)
 
 
+def test_steps_take_no_more_than_is_kept_of_a_long_run(store, monkeypatch):
+    study = of_words("n_clusters=4,10", "seed=0")
+    estimate(study, store)  # loads the items, which count no more
+    monkeypatch.setenv("CLUSTLAB_STEPS_GB", "0.00001")
+    assert estimate(study, store).n_bytes == pytest.approx(2 * 10_000)
+    monkeypatch.setenv("CLUSTLAB_STEPS_GB", "all")
+    assert estimate(study, store).n_bytes > 3 * 10_000
+
+
 def test_what_has_to_be_downloaded_is_not_known(store, monkeypatch):
     from clustlab import registry
 

@@ -33,7 +33,7 @@ GROUNDS = {  # behind the words, and so faint that they can be read on white and
     "failed": f"{theme.WRONG}55",
     "lost": f"{theme.WRONG}55",
 }
-ROW, MOST_HEIGHT = 35, 420  # pixels
+MOST_ROWS, MOST_HEIGHT = 11, 420  # rows that are all in sight, and pixels of more of them
 
 
 def matrix(study: Study, every: Sequence[Place]) -> None:
@@ -46,7 +46,7 @@ def matrix(study: Study, every: Sequence[Place]) -> None:
         hide_index=True,
         on_select="rerun",
         selection_mode="single-cell",
-        height=min(MOST_HEIGHT, ROW * (len(frame) + 1) + 3),
+        height="content" if len(frame) <= MOST_ROWS else MOST_HEIGHT,
         column_config={
             axis.name: st.column_config.TextColumn(
                 plain(_capital(study.label(axis.name))), pinned=True

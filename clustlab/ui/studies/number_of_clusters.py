@@ -37,9 +37,10 @@ def choice_of_k(results: Results) -> None:
     if not criteria:
         return
     st.subheader("Which number of clusters?", anchor=False)
-    for column, criterion in zip(st.columns(len(criteria)), criteria, strict=True):
-        with column:
-            _chart(results.study, [curve for curve in every if curve.criterion == criterion])
+    for i in range(0, len(criteria), 2):
+        for column, criterion in zip(st.columns(2), criteria[i : i + 2], strict=False):
+            with column:
+                _chart(results.study, [curve for curve in every if curve.criterion == criterion])
     st.dataframe(
         choices(results.study, every),
         hide_index=True,
