@@ -32,8 +32,8 @@ FEWEST_STEPS, MOST_STEPS = 2, 1000
 FEWEST_ITEMS, MOST_ITEMS = 1, 65_000  # ranks and numbers of items have 16 bits
 MOST_PLACES = 10_000_000  # items times steps of a page: some 80 MB, which browsers still open
 SCRIPTS = (  # each after those that it imports
-    *("data.js", "raster.js", "strokes.js", "map.js", "drawing.js", "sheets.js", "tables.js"),
-    *("curves.js", "panels.js", "parts.js", "pair.js", "replay.js"),
+    *("data.js", "raster.js", "strokes.js", "finding.js", "map.js", "drawing.js", "sheets.js"),
+    *("tables.js", "curves.js", "panels.js", "parts.js", "pair.js", "replay.js"),
 )
 
 

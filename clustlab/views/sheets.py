@@ -191,6 +191,12 @@ def tile(items: Array, index: int, size: int = 224) -> Array:
     return np.asarray(tiles.pictures_of_items(items, np.array([index]), size)[0])
 
 
+def column(items: Array, indices: Sequence[int], size: int) -> Array:
+    """Items one below the other, without a gap, as (m * size, size, 3) uint8."""
+    shown = tiles.pictures_of_items(items, np.asarray(indices, dtype=np.int64), size)
+    return np.asarray(shown.reshape(-1, size, 3))
+
+
 def order(
     kind: str,
     members: Array,

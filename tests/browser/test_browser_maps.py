@@ -165,6 +165,56 @@ def test_the_legend_shows_only_what_is_pressed(page, address, run):
     until(page, lambda: bright(pixels(page)) > 0.4 * before)
 
 
+def closer(page, spot, times):
+    """Zoom in at a spot of the page, and let the map rest."""
+    page.mouse.move(*spot)
+    page.keyboard.down("Control")
+    for _ in range(times):
+        page.mouse.wheel(0, -120)
+    page.keyboard.up("Control")
+    page.wait_for_timeout(500)
+
+
+def test_close_up_dots_become_their_images(page, address, run):
+    asked = []
+    several = re.compile(r"/api/item/[^/]+/\d+-[\d-]+\.png")  # one is that under the pointer
+    page.on("request", lambda r: asked.append(r.url) if several.search(r.url) else None)
+    shown = opened(page, address, run)
+    whole = pixels(page)
+    at, box = spots(page, run, 1)
+    middle = at[TRUE == 2].mean(0) + np.array([box["x"], box["y"]])
+    while shown.get_attribute("data-pictures") == "0":
+        assert asked == []  # nothing is fetched for dots
+        closer(page, middle, times=2)
+    until(page, lambda: int(shown.get_attribute("data-pictures")) > 20)
+    assert len(asked) == 1  # many in one answer
+    close = pixels(page)
+    assert noise(close) > 0.1 > 0.01 > noise(whole)
+    assert bright(close) > 1000  # frames
+
+    drag(page, box, [(5, 5), (box["width"] / 2, box["height"] / 2)])
+    see(page, "^Brushed: ")
+    until(page, lambda: 0 < bright(pixels(page)) < 0.7 * bright(close))
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Show all dots").click()
+    until(page, lambda: shown.get_attribute("data-pictures") == "0")
+    until(page, lambda: page.locator(".map").bounding_box()["width"] == box["width"])
+    until(page, lambda: pixels(page).shape == whole.shape and (pixels(page) == whole).all())
+
+
+def noise(picture):
+    """Share of pixels in a grey that neither dots nor the ground have: images are noise here."""
+    return ((np.ptp(picture, axis=2) < 4) & (abs(picture.max(2) - 128) < 64)).mean()
+
+
+def test_drawing_around_nothing_leaves_the_colours(page, address, run):
+    opened(page, address, run)
+    before = pixels(page)
+    drag(page, page.locator(".map").bounding_box(), [(3, 3), (12, 12)])
+    settle(page)
+    assert (pixels(page) == before).all()
+
+
 def test_zoom_and_place_are_kept_over_steps(page, address, run):
     opened(page, address, run)
     whole = pixels(page)

@@ -58,7 +58,7 @@ def test_the_map_needs_nothing_of_a_page():
     """The app's own maps import it as it is."""
     assert "export function createMap(" in ASSETS["map.js"]
     needed = [source for _, source in IMPORTED.findall(ASSETS["map.js"])]
-    assert needed == ["raster.js", "strokes.js"]
+    assert needed == ["finding.js", "raster.js", "strokes.js"]
     assert not any(re.search("^import ", ASSETS[name], re.M) for name in needed)
 
 

@@ -1,6 +1,7 @@
 """Who may talk to the server, and what it says to the others."""
 
 import ast
+import io
 import re
 import socket
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import streamlit as st
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse
@@ -19,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 
 from clustlab.ui import session
 from clustlab.ui.server import access
+from clustlab.ui.server import routes as routes_module
 from clustlab.ui.server.put_down import address_of
 from clustlab.ui.server.routes import item_url, routes
 from tests.support import made_runs
@@ -166,6 +169,25 @@ def test_an_image_of_an_item_is_sent(run):
     status, kind, body = answer_to(APP, item_url(run.id).format(index=3))
     assert (status, kind) == (200, "image/png")
     assert body.startswith(b"\x89PNG")
+
+
+def test_images_of_several_items_stand_one_below_the_other(run):
+    one = decoded(answer_to(APP, item_url(run.id).format(index=3))[2])
+    assert one.shape == (112, 112, 3)
+    several = decoded(answer_to(APP, item_url(run.id).format(index="5-3-5"))[2])
+    assert several.shape == (3 * 64, 64, 3)
+    top, middle, bottom = several.reshape(3, 64, 64, 3)
+    assert (top == bottom).all()
+    assert (middle != top).any()
+    assert (middle[::8, ::8] == one[::14, ::14]).all()  # images of 8 pixels
+    most = "-".join(["3"] * routes_module.MOST_IMAGES)
+    assert answer_to(APP, item_url(run.id).format(index=most))[0] == 200
+    for wrong in (f"{most}-3", "3-12", "3--5", "3-", "3-x"):
+        assert answer_to(APP, item_url(run.id).format(index=wrong))[0] == 404
+
+
+def decoded(png):
+    return np.asarray(Image.open(io.BytesIO(png)))
 
 
 WRONG = ("-1", "+1", "1e3", "inf", "nan", "", " 1", "1_0", "٣", "²", "9" * 4301, "0x1", "1.5", "\0")

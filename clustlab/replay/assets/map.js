@@ -4,21 +4,25 @@
 // runs, pages or Streamlit, and keeps nothing outside itself.
 //
 // options: label (what it shows, in words), onHover(dot, event), onPick(dot),
-// onSelect(dots, adds, area), onClear(). A dot is its number; onHover gets -1 where there is none.
+// onSelect(dots, adds, area), onClear(), onSight(dots): pictures of these would be drawn, if the map
+// had them, now that it rests. A dot is its number; onHover gets -1 where there is none.
 // An area is { shape: "rectangle" or "polygon", corners: [[x, y]], rim: [[x, y], [x, y]] }: dots
 // beyond the rim, which is told by two opposite corners, are drawn at it.
 //
 // Places are whole numbers from 0 to 65535; y points up.
 
+import { dotsBetween, dotsInside, nearestDot, sortedDots } from "./finding.js";
 import { disc, packed, putDiscs, rgb } from "./raster.js";
-import { strokeMark, strokeOutline, strokeRing, strokeTrail } from "./strokes.js";
+import { strokeMark, strokeOutline, strokePicture, strokeRing, strokeTrail } from "./strokes.js";
 
 const GLIDE = 300; // ms
 const NEAR = 9; // px within which a dot is under the pointer
 const CLICK = 4; // px that a hand may tremble
-const FARTHEST = 40; // times
+const FARTHEST = 40; // times; more for maps of more dots, so that single ones can be told apart
+const MOST_PICTURED = 150; // dots in sight that are drawn as their pictures
+const PICTURE = [18, 64]; // px that a picture's side has at least and at most
+const REST = 150; // ms without a movement until pictures are asked for
 const RIM = 6; // px around the dots furthest out
-const GRID = 96; // cells along each side of what finds the nearest dot
 const SPAN = 65535;
 const MOST_CORNERS = 60; // of what is drawn to select
 const WHOLE = { x: 0.5, y: 0.5, width: 1, height: 1 };
@@ -59,6 +63,9 @@ export function createMap(element, options) {
   let frame = WHOLE; // what is in sight before anybody zooms, by its middle and size
   const view = { x: 0.5, y: 0.5, zoom: 1 };
   let asked = 0;
+  let pictureOf = null; // gives the picture of a dot, null while there is none
+  let pictured = { dots: [], side: 0 }; // what is drawn as pictures, and their size in px
+  let resting = 0;
 
   // -- where things are -------------------------------------------------------------------------
   const scale = () => window.devicePixelRatio || 1;
@@ -72,6 +79,7 @@ export function createMap(element, options) {
   const top = (y) => dots.clientHeight / 2 - (y - view.y) * side();
   const spotOf = ({ x, y, ...more }) => ({ x: left(x), y: top(y), ...more });
   const isZoomed = () => view.zoom > 1;
+  const farthest = () => Math.max(FARTHEST, Math.sqrt(now.x.length) / 6);
 
   // The lower left and the upper right of what is in sight before anybody zooms.
   function rim() {
@@ -135,6 +143,32 @@ export function createMap(element, options) {
       put(1, 0.8, shown);
     }
     paper.putImageData(image, 0, 0);
+    paintPictures(style);
+  }
+
+  // Close up, dots are drawn as their pictures.
+  function paintPictures({ color, backgroundColor }) {
+    pictured = { dots: [], side: 0 };
+    clearTimeout(resting);
+    if (!pictureOf) return;
+    const [w, h] = [dots.clientWidth, dots.clientHeight];
+    const sight = [at(0, h), at(w, 0)];
+    const found = isZoomed() && dotsBetween(sight, now.x.length, MOST_PICTURED, (dot) => placeOf(now, dot), counts);
+    const known = (found || []).filter(pictureOf);
+    if (known.length) {
+      const [least, most] = PICTURE;
+      pictured = { dots: known, side: Math.min(most, Math.max(least, 0.55 * Math.sqrt((w * h) / found.length))) };
+      paper.setTransform(scale(), 0, 0, scale(), 0, 0);
+      const isGrey = (dot) => chosen && !chosen[dot];
+      for (const dot of [...known.filter(isGrey), ...known.filter((dot) => !isGrey(dot))]) {
+        const colour = isGrey(dot) ? color : `rgb(${palette[colours[dot]]})`;
+        const box = { ...spotOf(placeOf(now, dot)), side: pictured.side };
+        strokePicture(paper, box, pictureOf(dot), colour, isGrey(dot) ? backgroundColor : null);
+      }
+      paper.setTransform(1, 0, 0, 1, 0, 0);
+    }
+    element.dataset.pictures = known.length;
+    if (known.length < (found || []).length) resting = setTimeout(() => options.onSight?.(found), REST);
   }
 
   function inPixels() {
@@ -161,9 +195,10 @@ export function createMap(element, options) {
     for (const wake of wakes) strokeTrail(ink, wake.map(spotOf), color, 0.3);
     if (trail.length > 1) strokeTrail(ink, trail.map(spotOf), color, 0.6);
     for (const mark of marks) strokeMark(ink, spotOf(mark), color, backgroundColor);
+    const reach = pictured.side ? 0.72 * pictured.side + 2 : radius() + 4;
     for (const dot of [hovered, ringed]) {
       if (!(dot >= 0 && dot < now.x.length)) continue;
-      strokeRing(ink, spotOf(placeOf(now, dot)), radius() + 4, dot === ringed ? 2.5 : 1.5, color);
+      strokeRing(ink, spotOf(placeOf(now, dot)), reach, dot === ringed ? 2.5 : 1.5, color);
     }
     if (stroke && stroke.length > 1) strokeOutline(ink, outline(), color);
   }
@@ -205,45 +240,13 @@ export function createMap(element, options) {
     return { x, y: Math.min(most.y, Math.max(least.y, places.y[dot])) };
   }
 
-  // Dots sorted by the cell of a grid that they are in; made when first asked for.
-  function sorted() {
-    const [least, most] = rim();
-    const cell = (value, axis) => {
-      const share = (value - least[axis]) / (most[axis] - least[axis] || 1);
-      return Math.min(GRID - 1, Math.max(0, Math.floor(share * GRID)));
-    };
-    const starts = new Uint32Array(GRID * GRID + 1);
-    const own = new Uint32Array(now.x.length);
-    for (let i = 0; i < own.length; i++) {
-      own[i] = cell(now.x[i], "x") + GRID * cell(now.y[i], "y");
-      starts[own[i] + 1]++;
-    }
-    for (let i = 0; i < GRID * GRID; i++) starts[i + 1] += starts[i];
-    const next = starts.slice();
-    const order = new Uint32Array(own.length);
-    for (let i = 0; i < own.length; i++) order[next[own[i]]++] = i;
-    return { starts, order, cell };
-  }
+  const counts = (dot) => !hidden?.[colours[dot]];
 
   function nearest(px, py) {
     if (gliding) return -1;
-    grid ??= sorted();
-    const { starts, order, cell } = grid;
-    const reach = NEAR / side();
-    const { x, y } = at(px, py);
-    let best = -1;
-    let least = reach * reach;
-    for (let row = cell(y - reach, "y"); row <= cell(y + reach, "y"); row++) {
-      const [first, last] = [row * GRID + cell(x - reach, "x"), row * GRID + cell(x + reach, "x")];
-      for (let k = starts[first]; k < starts[last + 1]; k++) {
-        const i = order[k];
-        if (hidden?.[colours[i]]) continue;
-        const place = placeOf(now, i);
-        const gap = (place.x - x) ** 2 + (place.y - y) ** 2;
-        if (gap <= least) [best, least] = [i, gap];
-      }
-    }
-    return best;
+    grid ??= sortedDots(now, rim());
+    const reach = Math.max(NEAR, pictured.side / 2);
+    return nearestDot(grid, at(px, py), reach / side(), (dot) => placeOf(now, dot), counts);
   }
 
   function outline() {
@@ -268,20 +271,7 @@ export function createMap(element, options) {
 
   function inside(ring) {
     const corners = ring.map(([px, py]) => at(px, py));
-    const [low, high] = [Math.min, Math.max].map((end) => end(...corners.map(({ x }) => x)));
-    const found = [];
-    for (let i = 0; i < to.x.length; i++) {
-      const { x, y } = placeOf(to, i);
-      if (x < low || x > high || hidden?.[colours[i]]) continue;
-      let isIn = false;
-      for (let a = 0, b = corners.length - 1; a < corners.length; b = a++) {
-        const [one, other] = [corners[a], corners[b]];
-        const crosses = one.y > y !== other.y > y;
-        if (crosses && x < ((other.x - one.x) * (y - one.y)) / (other.y - one.y) + one.x) isIn = !isIn;
-      }
-      if (isIn) found.push(i);
-    }
-    return found;
+    return dotsInside(corners, to.x.length, (dot) => placeOf(to, dot), counts);
   }
 
   // -- the pointer ------------------------------------------------------------------------------
@@ -359,7 +349,7 @@ export function createMap(element, options) {
 
   // -- keys and buttons -------------------------------------------------------------------------
   function bound() {
-    view.zoom = Math.min(FARTHEST, Math.max(1, view.zoom));
+    view.zoom = Math.min(farthest(), Math.max(1, view.zoom));
     const [least, most] = rim();
     const size = { x: dots.clientWidth, y: dots.clientHeight };
     for (const axis of ["x", "y"]) {
@@ -371,7 +361,7 @@ export function createMap(element, options) {
 
   function zoom(factor, px = dots.clientWidth / 2, py = dots.clientHeight / 2) {
     const { x, y } = at(px, py);
-    view.zoom = Math.min(FARTHEST, Math.max(1, view.zoom * factor));
+    view.zoom = Math.min(farthest(), Math.max(1, view.zoom * factor));
     view.x = x - (px - dots.clientWidth / 2) / side();
     view.y = y + (py - dots.clientHeight / 2) / side();
     bound();
@@ -467,6 +457,12 @@ export function createMap(element, options) {
       trail = shares(path);
       redraw();
     },
+    // of: gives what is to be drawn for a dot close up, { image, x, y, side } of a square in an
+    // image, null while there is none; null for a map of nothing but dots.
+    depict(of) {
+      pictureOf = of;
+      redraw();
+    },
     follow(lines) {
       wakes = lines.map(shares);
       redraw();
@@ -490,6 +486,7 @@ export function createMap(element, options) {
       watch.disconnect();
       cancelAnimationFrame(gliding);
       cancelAnimationFrame(asked);
+      clearTimeout(resting);
       element.replaceChildren();
     },
   };

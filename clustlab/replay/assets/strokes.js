@@ -43,6 +43,26 @@ export function strokeMark(ink, { x, y, text, colour }, letters, ground) {
   ink.fillText(text, x, y + 0.5);
 }
 
+// A square of an image around a place, in a frame; grey and pale on a ground, if one is given.
+export function strokePicture(ink, { x, y, side }, picture, colour, ground) {
+  const [left, top] = [x - side / 2, y - side / 2];
+  ink.imageSmoothingEnabled = true;
+  ink.drawImage(picture.image, picture.x, picture.y, picture.side, picture.side, left, top, side, side);
+  if (ground) {
+    ink.fillStyle = "#808080";
+    ink.globalCompositeOperation = "saturation"; // which grey has none of
+    ink.fillRect(left, top, side, side);
+    ink.globalCompositeOperation = "source-over";
+    ink.fillStyle = ground;
+    ink.globalAlpha = 0.6;
+    ink.fillRect(left, top, side, side);
+    ink.globalAlpha = 1;
+  }
+  ink.lineWidth = 2;
+  ink.strokeStyle = colour;
+  ink.strokeRect(left, top, side, side);
+}
+
 export function strokeRing(ink, { x, y }, radius, width, colour) {
   ink.lineWidth = width;
   ink.strokeStyle = colour;

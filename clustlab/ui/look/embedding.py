@@ -75,8 +75,9 @@ def embedding_page(view: View) -> None:
     with controls:
         by_numbers(KEY, table, extent)
     _map(view, table, str(colour_by), extent, str(kind))
+    close = "" if view.dataset.images is None else point_map.PICTURED
     if kind != "plane":  # it says itself how to read it
-        st.caption(plain(scatter.reading(str(kind), str(colour_by))))
+        st.caption(plain(f"{scatter.reading(str(kind), str(colour_by))} {close}".strip()))
 
 
 def table_of(view: View, points: Array) -> Any:

@@ -3,6 +3,7 @@
 // It comes with each step as addresses (see point_map.py). Scripts beside it are those of replay pages.
 
 import { button, count, el, figure } from "./drawing.js";
+import { createItemImages } from "./item_images.js";
 import { createMap } from "./map.js";
 
 const ROOM = 96e6; // bytes of answers that are kept
@@ -49,6 +50,7 @@ function countIn(entry, size) {
   }
 }
 
+const itemOf = (dot, items) => (items ? items[dot] : dot);
 const facts = (content) => JSON.parse(new TextDecoder().decode(content));
 
 function picture(content) {
@@ -77,8 +79,10 @@ function create(element, { group }) {
   let tell = () => {};
   let only = new Set(); // names of the colours that are shown; all if none is named
   let told = { scene: null }; // columns of the scene, once somebody points at a dot
+  let images = null; // of the items, if they have any
+  let close = { address: null, items: null }; // items of the dots that are looked at close up
 
-  const map = createMap(box, { label: "Map, loading", onHover, onPick, onSelect, onClear });
+  const map = createMap(box, { label: "Map, loading", onHover, onPick, onSelect, onClear, onSight });
   const modes = Object.entries(MODES).map(([mode, words]) => button(words, () => setMode(mode)));
   const tools = el(
     "div",
@@ -141,6 +145,7 @@ function create(element, { group }) {
     const isOther = data.name !== before.name;
     if (isOther && before.name) looks.set(before.name, map.looksAt());
     if (data.scene !== before.scene) setScene(facts(answers[0]));
+    if (data.image !== before.image) setImages(data.image);
     if (data.codes !== before.codes || data.scene !== before.scene) {
       const codes = scene.palette.length > 256 ? new Uint16Array(answers[2]) : new Uint8Array(answers[2]);
       map.paint(codes, scene.palette);
@@ -166,6 +171,25 @@ function create(element, { group }) {
   function setDots(both, isFirst) {
     const n = both.length / 2;
     map.move(both.subarray(0, n), both.subarray(n), isFirst);
+  }
+
+  function setImages(address) {
+    images = address ? createItemImages(address) : null;
+    map.depict(images && ((dot) => (close.address === scene.items ? images.of(itemOf(dot, close.items)) : null)));
+  }
+
+  // Dots that are looked at close up are drawn as their images as soon as these are there.
+  async function onSight(dots) {
+    const address = scene.items;
+    try {
+      const content = await fetched(address, onMissing);
+      const items = content && new Uint32Array(content);
+      await images?.load(dots.map((dot) => itemOf(dot, items)));
+      close = { address, items };
+      map.redraw();
+    } catch (error) {
+      console.warn(error.message); // they stay dots
+    }
   }
 
   function setChosen(content) {
@@ -220,7 +244,7 @@ function create(element, { group }) {
   function onSelect(dots, adds, area) {
     const now = adds && mask ? mask.slice() : new Uint8Array(scene.n);
     for (const dot of dots) now[dot] = 1;
-    mask = now; // until the session has answered
+    mask = dots.length || adds ? now : null; // until the session has answered
     map.select(mask);
     const codes = only.size ? scene.names.map((each, i) => (only.has(each) ? i : -1)).filter((i) => i >= 0) : null;
     tell("chosen", { dots: shown.dots, area, adds, codes: codes && shown.codes, only: codes });
@@ -250,7 +274,7 @@ function create(element, { group }) {
   }
 
   function say(dot, x, y) {
-    const item = told.items ? told.items[dot] : dot;
+    const item = itemOf(dot, told.items);
     const rows = scene.columns.map(({ title, words, is_share }, i) => {
       const value = told.columns[i][dot];
       return [title, words ? words[value] : is_share ? figure(value / FULL) : count(value)];

@@ -27,6 +27,7 @@ KEYS = (
     "Plus and minus zoom, arrows move a map that is zoomed in, Enter selects what is in view, "
     "Escape clears."
 )
+PICTURED = "Zoomed in far enough, the dots become their images."
 Rectangle = tuple[float, float, float, float]  # middle (x, y), half its width, half its height
 
 # Its script is asked for by its address, since Streamlit sends this one again with every step.
@@ -118,6 +119,7 @@ class PointMap:
         is_all = len(items) == 0 or (items[0] == 0 and items[-1] == len(items) - 1)
         x, y, half = self.square
         told = "" if not len(self.selected) else f" {len(self.selected):,} are selected."
+        told += "" if self.image_url is None else f" {PICTURED}"
         return {
             "n": len(items),
             "step": self.step,

@@ -7,14 +7,16 @@ from importlib import resources
 from clustlab.replay import html
 
 PATH = "/api/scripts/"
-OF_REPLAYS = ("raster.js", "strokes.js", "map.js", "drawing.js")
+OF_REPLAYS = ("finding.js", "raster.js", "strokes.js", "map.js", "drawing.js")
 OWN = "point_map.js"
+BESIDE = "item_images.js"  # which it imports
 
 
 @cache
 def _scripts() -> dict[str, str]:
-    own = (resources.files("clustlab.ui.maps") / OWN).read_text("utf-8")
-    return {OWN: own, **{name: html.asset(name) for name in OF_REPLAYS}}
+    folder = resources.files("clustlab.ui.maps")
+    own = {name: (folder / name).read_text("utf-8") for name in (OWN, BESIDE)}
+    return own | {name: html.asset(name) for name in OF_REPLAYS}
 
 
 @cache

@@ -11,6 +11,8 @@ from clustlab.ui.server.put_down import PATH, put_down
 
 FOR_GOOD = "private, max-age=31536000, immutable"
 LONGEST_INDEX = 12  # digits; no data set has as many items
+MOST_IMAGES = 200  # of items in one answer
+LARGE, SMALL = 112, 64  # pixels that the side of an image has: of one alone, and of one of many
 
 
 async def health(request: Request) -> Response:
@@ -24,25 +26,30 @@ async def health(request: Request) -> Response:
 def item_image(request: Request) -> Response:
     """PNG of one item of a run, enlarged; the browser may keep it, since items never change.
 
-    404 if there is no such item, or its run cannot be read; 403 without a login where one is
-    needed.
+    For several numbers joined by hyphens, their items one below the other, each a square. 404 if
+    there is no such item, or its run cannot be read; 403 without a login where one is needed.
     """
     from clustlab.ui import session
     from clustlab.views import sheets
 
     if access.needs_login() and request.url.query != access.KEY:
         return Response(status_code=403)
-    wanted = request.path_params["index"]
-    if not (wanted.isascii() and wanted.isdecimal() and len(wanted) <= LONGEST_INDEX):
+    wanted = request.path_params["index"].split("-", MOST_IMAGES)
+    if len(wanted) > MOST_IMAGES or not all(map(_is_number, wanted)):
         return Response(status_code=404)
+    indices = list(map(int, wanted))
     try:
         pictures = session.dataset(session.store().run(request.path_params["run"])).pictures
     except (ClustlabError, OSError, ValueError):
         return Response(status_code=404)
-    if int(wanted) >= len(pictures):
+    if max(indices) >= len(pictures):
         return Response(status_code=404)
-    png = sheets.png(sheets.tile(pictures, int(wanted), size=112))
+    png = sheets.png(sheets.column(pictures, indices, LARGE if len(indices) == 1 else SMALL))
     return Response(png, media_type="image/png", headers={"Cache-Control": "max-age=86400"})
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= LONGEST_INDEX
 
 
 async def content(request: Request) -> Response:
