@@ -43,15 +43,18 @@ class Estimate:
         """All of it, in sentences."""
         left = self.n_runs - self.n_done
         if not left:
-            return f"All {self.n_runs} runs are there already: nothing is trained."
-        runs = f"{left} run{'s' * (left > 1)}" if left < self.n_runs else f"{self.n_runs} runs"
-        there = f"; {self.n_done} of {self.n_runs} are there already" if self.n_done else ""
+            all_of_it = f"All {self.n_runs} runs are" if self.n_runs > 1 else "The run is"
+            return f"{all_of_it} there already: nothing is trained."
+        runs = f"{left} run{'s' * (left > 1)}"
+        are = "is" if self.n_done == 1 else "are"
+        there = f"; {self.n_done} of {self.n_runs} {are} there already" if self.n_done else ""
         if self.n_unknown == left:
             return f"{runs}{there}. What they take is known once their data are on this machine."
         besides = f", {self.n_unknown} of them not counted" if self.n_unknown else ""
         roughly = " (roughly: a method has no finished run here yet)" if self.is_rough else ""
+        take = "One after the other they take" if left > 1 else "It takes"
         return (
-            f"{runs}{there}. One after the other they take {duration_in_words(self.seconds)} and "
+            f"{runs}{there}. {take} {duration_in_words(self.seconds)} and "
             f"about {size_in_words(self.n_bytes)} on the disk{besides}{roughly}."
         )
 

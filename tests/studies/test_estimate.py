@@ -10,7 +10,7 @@ from clustlab.runs.identity import comes_from
 from clustlab.runs.status import write_status
 from clustlab.studies.carry_out import carry_out
 from clustlab.studies.description import Base, Study, axis_of
-from clustlab.studies.estimate import ROUGH, estimate
+from clustlab.studies.estimate import ROUGH, Estimate, estimate
 from clustlab.studies.state import places
 from clustlab.training import estimate as of_runs
 from clustlab.training.estimate import Machine
@@ -73,6 +73,15 @@ def test_runs_that_are_there_count_for_nothing_and_teach_what_the_others_need(st
     carry_out(study, store, lambda _: None)
     taken = sum(run.size for run in store.runs()) - sum(run.size for run in there)
     assert found.n_bytes == pytest.approx(taken, rel=0.5)
+
+
+def test_one_run_is_told_as_one():
+    made = [Estimate(n, done, 0, 5.0, 2e6, False).words for n, done in ((1, 0), (2, 1), (1, 1))]
+    assert made == [
+        "1 run. It takes about 5 s and about 2.0 MB on the disk.",
+        "1 run; 1 of 2 is there already. It takes about 5 s and about 2.0 MB on the disk.",
+        "The run is there already: nothing is trained.",
+    ]
 
 
 def test_of_a_run_that_has_begun_only_the_rest_counts(store):
