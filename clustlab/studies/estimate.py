@@ -21,6 +21,7 @@ from clustlab.runs.store import Run, RunStore
 from clustlab.studies.description import Study
 from clustlab.studies.state import Place, places
 from clustlab.training.estimate import Machine, duration_in_words, size_in_words
+from clustlab.types import PlannedPhase
 
 ROUGH = ROW_BYTES  # of an item in a step, where no run of a method has been measured here
 MEASURED = 5  # finished runs of a method that are looked at
@@ -95,9 +96,10 @@ class _Judge:
     def __init__(self, store: RunStore, runs: Sequence[Run], *, may_measure: bool) -> None:
         self._store, self._runs, self._may_measure = store, runs, may_measure
         self._shapes: dict[str, tuple[tuple[int, ...], float] | None] = {}
+        self._plans: dict[tuple[str, str, tuple[int, ...]], Sequence[PlannedPhase]] = {}
         self._machines: dict[str, Machine] = {}
         self._rooms: dict[str, tuple[float, float] | None] = {}
-        self._draws: set[str] = set()  # counted
+        self._draws: set[tuple[str, int]] = set()  # data and seeds that are counted
 
     def of(self, place: Place) -> tuple[float, float] | None:
         """Seconds and bytes that a run still takes; None if its items are not here."""
@@ -106,8 +108,7 @@ class _Judge:
         if items is None:
             return None
         shape, width = items
-        n, method = shape[0], build(registry.method(spec.method), spec.method_params)
-        phases = method.plan(n, shape[1:])
+        n, phases = shape[0], self._plan(spec, shape)
         steps = sum(phase.iterations for phase in phases)
         left, there = 1.0, 0
         if place.run is not None:
@@ -120,7 +121,7 @@ class _Judge:
 
     def _items(self, spec: RunSpec) -> tuple[tuple[int, ...], float] | None:
         """Shape of the items of a run and bytes of one, as those of any seed; None if not here."""
-        key = library.key(spec.dataset, spec.dataset_params, 0)
+        key = _data(spec)
         if key not in self._shapes:
             self._shapes[key] = None
             asked = self._store.root, spec.dataset, spec.dataset_params, spec.seed
@@ -132,12 +133,19 @@ class _Judge:
 
     def _draw(self, spec: RunSpec, n: int, width: float) -> float:
         """Bytes of the items of a run, unless they are on the disk or counted already."""
-        key = library.key(spec.dataset, spec.dataset_params, spec.seed)
-        is_new = key not in self._draws and not library.is_loaded(
-            self._store.root, spec.dataset, spec.dataset_params, spec.seed
-        )
+        key = _data(spec), spec.seed
+        if key in self._draws:
+            return 0.0
         self._draws.add(key)
-        return n * (width + BYTES_OF_LABEL) if is_new else 0.0
+        asked = self._store.root, spec.dataset, spec.dataset_params, spec.seed
+        return 0.0 if library.is_loaded(*asked) else n * (width + BYTES_OF_LABEL)
+
+    def _plan(self, spec: RunSpec, shape: tuple[int, ...]) -> Sequence[PlannedPhase]:
+        key = spec.method, repr(spec.method_params), shape
+        if key not in self._plans:
+            method = build(registry.method(spec.method), spec.method_params)
+            self._plans[key] = method.plan(shape[0], shape[1:])
+        return self._plans[key]
 
     def _machine(self, device: str) -> Machine:
         name = choose_device(device)[0].type
@@ -161,6 +169,11 @@ class _Judge:
             middle = [statistics.median(values) for values in zip(*found, strict=True)]
             self._rooms[method] = (middle[0], middle[1]) if found else None
         return self._rooms[method]
+
+
+def _data(spec: RunSpec) -> str:
+    """The data set of a run and its settings, whatever its seed."""
+    return f"{spec.dataset} {spec.dataset_params!r}"
 
 
 @lru_cache(maxsize=256)
