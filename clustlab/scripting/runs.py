@@ -91,6 +91,11 @@ class OpenRun:
         return range(len(self._run))
 
     @property
+    def kept_steps(self) -> list[int]:
+        """Those of its steps that have an embedding; all but in runs that have grown very large."""
+        return self._run.kept_steps
+
+    @property
     def alarms(self) -> list[dict[str, Any]]:
         """What is odd about it, such as a collapse, with the steps that it holds for."""
         self._timeline.extend()

@@ -15,6 +15,7 @@ from clustlab.runs.opened_steps import ordinal
 from clustlab.runs.step_files import share_steps
 from clustlab.runs.store import RunStore, each_assignment, probabilities_at, snapshot_path
 from clustlab.runs.thinning import FEWEST, NEWEST, Thinning, special_steps
+from clustlab.scripting.runs import OpenRun
 from clustlab.training.writer import RunWriter
 from clustlab.types import Snapshot
 from tests.engine.test_stored_steps import assert_same_files
@@ -225,6 +226,16 @@ def test_a_rule_that_cannot_be_read_keeps_all_steps(run, text):
     append(run, map(snapshot, range(10)))
     (run.path / thinning.FILE).write_text(text)
     assert RunStore(run.path.parent).run(run.id).kept_steps == list(range(10))
+
+
+def test_scripts_hear_which_steps_have_an_embedding(store, run):
+    append(run, map(snapshot, range(60)))
+    opened = OpenRun(store, run)
+    assert opened.kept_steps == run.kept_steps
+    thinned = next(step for step in opened.steps if step not in opened.kept_steps)
+    assert opened.assignments(thinned).shape == (N,)
+    with pytest.raises(StepThinned):
+        opened.embedding(thinned)
 
 
 def test_few_large_steps_are_all_kept(run, monkeypatch):

@@ -21,7 +21,10 @@ def thinned(runs, monkeypatch):
     rng = np.random.default_rng(0)
     moves = [np.where(rng.random(N) < 0.1, 1, EVEN) for _ in range(STEPS)]
     data = made_runs.dataset(N, EVEN, ("cat", "dog", "owl"))
-    snapshots = [made_runs.sure(a, 3, rng) for a in moves]
+    sure = np.eye(3) * 0.8 + 0.2 / 3
+    snapshots = [
+        made_runs.soft(sure[a] + 0.01 * rng.dirichlet(np.ones(3), N) - 0.01 / 3) for a in moves
+    ]
     run = Run(made_runs.write(runs, snapshots, data, roles=["train"] * STEPS).path)
     assert run.thinning.every == 4
     return run
@@ -45,6 +48,12 @@ def test_the_slider_goes_over_the_steps_that_are_kept(thinned):
     button = next(each for each in app.button if each.label == "Next step")
     app = button.click().run()
     assert "Step 12 of 59" in words(app)
+
+
+def test_layouts_are_offered_of_the_steps_that_are_kept(thinned):
+    app = visit("embedding", run=thinned.id, step="8", projection="UMAP")
+    labels = [each.label for each in app.button]
+    assert f"Compute all {len(thinned.kept_steps)} missing steps" in labels
 
 
 def test_two_runs_are_compared_at_steps_that_are_kept(runs, thinned):

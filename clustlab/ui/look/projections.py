@@ -20,7 +20,7 @@ from clustlab.analysis import projection
 from clustlab.data.atomic import replacing
 from clustlab.data.checked_arrays import Declared, mapped
 from clustlab.data.checked_json import Unreadable
-from clustlab.errors import Cancelled, ClustlabError, storage_error
+from clustlab.errors import Cancelled, ClustlabError, StepThinned, storage_error
 from clustlab.runs.store import Run
 from clustlab.types import Array
 from clustlab.ui import session, state
@@ -83,7 +83,10 @@ class Job:
             return
         near = nearest_made(self._run, self._kind, step)
         start = self._timeline.points(step) if near is None else _load(self._run, near[1])
-        embedding = self._run[step].embedding
+        try:
+            embedding = self._run[step].embedding
+        except StepThinned:  # it went meanwhile
+            return
         points = MAKE[self._kind](embedding, init=start, report=self._report)
         _save(file, points if near is None else projection.procrustes(points, start))
 
@@ -113,8 +116,7 @@ def projected_points(view: View, kind: str) -> Array | None:
     """
     job = _jobs.get((view.run.path, kind))
     at_work = job is not None and not job.problem
-    missing = len(view.timeline) - len(_made(view.run, kind))
-    if state.IS_PLAYING.get() and job is None and missing > 0:
+    if state.IS_PLAYING.get() and job is None and _to_make(view, kind):
         _begin(view, kind, all_steps=True)
         at_work = True
     file = _file(view.run, kind, view.step)
@@ -155,7 +157,7 @@ def _offer(view: View, kind: str, problem: str) -> None:
             on_click=_begin,
             args=(view, kind),
         )
-        missing = len(view.timeline) - len(_made(view.run, kind))
+        missing = len(_to_make(view, kind))
         if missing > 1:
             st.button(
                 f"Compute all {missing} missing steps",
@@ -169,9 +171,14 @@ def _offer(view: View, kind: str, problem: str) -> None:
 def _begin(view: View, kind: str, *, all_steps: bool = False) -> None:
     if not all_steps:
         session.set_step(view.step)  # stay there although a run goes on
-    n = len(view.timeline)
-    steps = [(view.step + i) % n for i in range(n)] if all_steps else [view.step]
+    steps = _to_make(view, kind) if all_steps else [view.step]
     Job(view.run, kind, steps).begin()
+
+
+def _to_make(view: View, kind: str) -> list[int]:
+    """Steps that can be looked at and have no layout, from the one in view on."""
+    stops = [step for step in view.timeline.stops() if not _file(view.run, kind, step).is_file()]
+    return sorted(stops, key=lambda step: (step < view.step, step))
 
 
 def _watch(folder: Path, kind: str, step: int, is_made: bool) -> None:
