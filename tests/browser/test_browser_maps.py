@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from clustlab.analysis.timeline import Timeline
 from clustlab.ui.look.embedding import FURTHER
+from clustlab.ui.server import map_scripts
 from tests.support import made_runs
 from tests.support.browser import PATIENCE, SIZE, see, selected, settle, until
 
@@ -100,6 +101,81 @@ def test_every_item_is_drawn_where_it_lies_in_light_and_dark(page, address, run)
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     until(page, lambda: pixels(page)[1, 1].max() < 60)
     assert is_drawn(pixels(page))[rows, columns].mean() > 0.99
+
+
+SHADED = """async ([script, ground, places]) => {
+  const { disc, packed, putDense, putDiscs } = await import(script);
+  const [wide, high] = [100, 100];
+  const place = { x: places.map(([x]) => x / 100), y: places.map(([, y]) => y / 100) };
+  const at = { left: 0, top: 100, scale: 100, least: { x: 0, y: 0 }, most: { x: 1, y: 1 } };
+  const sums = new Float32Array(4 * wide * high);
+  const colours = [[200, 0, 0], [0, 0, 200]];
+  const drawn = (put) => {
+    const pixels = new Uint32Array(wide * high).fill(packed(ground));
+    const size = { width: wide, height: high };
+    put(pixels, size, place, at, disc(0.6, wide), 0.8, (i) => colours[places[i][2]], sums);
+    return [...new Uint8Array(pixels.buffer)];
+  };
+  return [drawn(putDense), drawn(putDiscs), sums.every((each) => each === 0)];
+}"""
+
+
+def shaded(page, address, ground, places):
+    """Pictures (100, 100, 3) of dots (x, y, colour), by density and as discs on each other."""
+    page.goto(f"{address}/api/healthz")
+    script = map_scripts.address().replace(map_scripts.OWN, "raster.js")
+    dense, discs, is_clean = page.evaluate(SHADED, [script, ground, places])
+    assert is_clean
+    return [np.array(each).reshape(100, 100, 4)[..., :3].astype(int) for each in (dense, discs)]
+
+
+@pytest.mark.parametrize("ground", [[255, 255, 255], [20, 20, 20]])
+def test_the_more_dots_lie_on_a_pixel_the_stronger_is_their_colour(page, address, ground):
+    numbers = {10: 1, 20: 3, 30: 10, 40: 40}
+    places = [[x, 50, 0] for x, number in numbers.items() for _ in range(number)]
+    dense, _ = shaded(page, address, ground, [*places, *([[60, 50, 0], [60, 50, 1]] * 20)])
+    alone, few, more, most, mixed = (dense[50, x] for x in (*numbers, 60))
+    away = [np.abs(colour - ground).max() for colour in (alone, few, more, most)]
+    assert (np.diff(away) > 15).all()  # each differs more from the ground
+    assert away[0] > 50  # a dot alone is seen
+    assert np.abs(most - [200, 0, 0]).max() <= 2
+    assert np.abs(mixed - [100, 0, 100]).max() <= 2
+
+
+def test_dots_that_do_not_overlap_look_the_same_however_many_there_are(page, address):
+    places = [[x, y, (x + y) % 2] for x in range(4, 96, 4) for y in range(4, 96, 4)]
+    dense, discs = shaded(page, address, [255, 255, 255], places)
+    assert np.abs(dense - discs).max() <= 16  # at the rims of dots
+    assert np.abs(dense - discs)[50:60, 50:60].max() <= 16
+    assert (np.abs(dense - discs)[100 - 4 :: -4, 4:96:4] <= 1).all()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_cores_of_many_dots_are_stronger_than_their_rims(chromium, address, store, scheme):
+    n = 12_000
+    of = np.repeat([0, 1, 2], n // 3)
+    made_runs.data(store, "many", n=n, labels=of)
+    run = made_runs.run(store, [of], "many")
+    context = chromium.new_context(viewport=SIZE, color_scheme=scheme, reduced_motion="reduce")
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    opened(page, address, run)
+    at, _ = spots(page, run, 0)
+    drawn = pixels(page)
+    context.close()
+    around = [
+        np.roll(drawn, (i - 1, j - 1), (0, 1)) for i, j in np.ndindex(3, 3)
+    ]  # dots lie between pixels
+    away = np.max([np.abs(each - drawn[1, 1]).max(2) for each in around], axis=0)
+    columns, rows = at.round().astype(int).T
+    crowd = np.zeros(away.shape)
+    for right in range(-4, 5):
+        for down in range(-4, 5):
+            np.add.at(crowd, (rows + down, columns + right), 1)  # dots within nine pixels
+    crowds, strength = crowd[rows, columns], away[rows, columns]
+    rim, core = crowds <= np.quantile(crowds, 0.1), crowds >= np.quantile(crowds, 0.9)
+    assert np.median(strength[core]) > 1.25 * np.median(strength[rim])
+    assert np.median(strength[rim]) > 40
 
 
 def test_a_click_opens_an_item_and_pointing_at_it_says_what_it_is(page, address, run):

@@ -12,7 +12,7 @@
 // Places are whole numbers from 0 to 65535; y points up.
 
 import { dotsBetween, dotsInside, nearestDot, sortedDots } from "./finding.js";
-import { disc, packed, putDiscs, rgb } from "./raster.js";
+import { disc, packed, putDense, putDiscs, rgb } from "./raster.js";
 import { strokeMark, strokeOutline, strokePicture, strokeRing, strokeTrail } from "./strokes.js";
 
 const GLIDE = 300; // ms
@@ -21,6 +21,7 @@ const CLICK = 4; // px that a hand may tremble
 const FARTHEST = 40; // times; more for maps of more dots, so that single ones can be told apart
 const MOST_PICTURED = 150; // dots in sight that are drawn as their pictures
 const PICTURE = [18, 64]; // px that a picture's side has at least and at most
+const MANY = 10_000; // dots from which they are told by how many lie on each pixel
 const REST = 150; // ms without a movement until pictures are asked for
 const RIM = 6; // px around the dots furthest out
 const SPAN = 65535;
@@ -42,6 +43,7 @@ export function createMap(element, options) {
   const paper = dots.getContext("2d", { willReadFrequently: true });
   const ink = over.getContext("2d");
   let image = null; // pixels that dots are drawn into
+  let sums = null; // of what lies on each pixel
   let now = { x: new Float32Array(0), y: new Float32Array(0) }; // where dots are drawn, 0 to 1
   let from = now;
   let to = now;
@@ -106,7 +108,7 @@ export function createMap(element, options) {
     const high = Math.round(element.clientHeight * scale());
     if (!wide || !high || (dots.width === wide && dots.height === high)) return;
     for (const canvas of [dots, over]) [canvas.width, canvas.height] = [wide, high];
-    image = grid = null;
+    image = grid = sums = null;
     bound();
   }
 
@@ -133,8 +135,10 @@ export function createMap(element, options) {
     const pixels = new Uint32Array(image.data.buffer);
     if (!ground) pixels.fill(packed(rgb(style.backgroundColor)));
     const size = radius() * scale();
-    const put = (larger, opacity, colourOf) =>
-      putDiscs(pixels, dots, now, inPixels(), disc(size * larger, width), opacity, colourOf);
+    const isDense = now.x.length >= MANY;
+    if (isDense) sums ??= new Float32Array(4 * width * height);
+    const put = (larger, ...how) =>
+      (isDense ? putDense : putDiscs)(pixels, dots, now, inPixels(), disc(size * larger, width), ...how, sums);
     const shown = (i) => (hidden?.[colours[i]] ? null : palette[colours[i]]);
     if (chosen) {
       put(1, 0.3, (i) => (chosen[i] || hidden?.[colours[i]] ? null : grey));
