@@ -13,6 +13,7 @@ import numpy as np
 from clustlab.analysis.matching import contingency, hungarian, sizes_of
 from clustlab.types import Array, Snapshot
 
+CELLS = 8_000_000  # distances of items to centers held at once: 32 MB
 SILHOUETTE_SAMPLE = 2000  # all pairs of them are compared
 
 
@@ -332,6 +333,16 @@ def distance_margin(embedding: Array, assignments: Array, centers: Array | None 
         return margins
     if centers is None:
         centers, assignments = _means(embedding, assignments)
+    size = max(1, CELLS // len(centers))  # or many items and clusters would take tens of GB
+    parts = [
+        _margins_to(embedding[at : at + size], assignments[at : at + size], centers)
+        for at in range(0, len(embedding), size)
+    ]
+    return np.concatenate(parts)
+
+
+def _margins_to(embedding: Array, assignments: Array, centers: Array) -> Array:
+    """Margins (n,) float32 of clustered items from centers (k, d)."""
     squares = (
         (embedding * embedding).sum(1)[:, None]
         - 2 * embedding @ centers.T
@@ -349,9 +360,16 @@ def distance_margin(embedding: Array, assignments: Array, centers: Array | None 
 def _means(embedding: Array, assignments: Array) -> tuple[Array, Array]:
     """Means of the occupied clusters, and the assignments renumbered to them."""
     _, dense = np.unique(assignments, return_inverse=True)
-    member = np.zeros((int(dense.max()) + 1, len(dense)), dtype=np.float32)
-    member[dense, np.arange(len(dense))] = 1
-    return (member @ embedding) / member.sum(1, keepdims=True), dense
+    k = int(dense.max()) + 1
+    sums, sizes = np.zeros((k, embedding.shape[1]), np.float32), np.zeros((k, 1), np.float32)
+    size = max(1, CELLS // k)
+    for at in range(0, len(dense), size):
+        some = dense[at : at + size]
+        member = np.zeros((k, len(some)), dtype=np.float32)
+        member[some, np.arange(len(some))] = 1
+        sums += member @ embedding[at : at + size]
+        sizes += member.sum(1, keepdims=True)
+    return sums / sizes, dense
 
 
 def n_occupied(assignments: Array) -> int:

@@ -245,3 +245,13 @@ def test_occupied_clusters_and_share_changed():
     assert metrics.n_occupied(np.array([4, 4, 0])) == 2
     assert metrics.share_changed(np.array([0, 1, 2, 2]), np.array([0, 1, 1, 2])) == 0.25
     assert math.isnan(metrics.share_changed(np.array([]), np.array([])))
+
+
+@pytest.mark.parametrize("with_centers", [True, False])
+def test_margins_do_not_depend_on_how_many_are_computed_at_once(monkeypatch, with_centers):
+    rng = np.random.default_rng(0)
+    rows, clusters = rng.normal(size=(500, 4)).astype(np.float32), rng.integers(-1, 6, 500)
+    centers = rng.normal(size=(6, 4)).astype(np.float32) if with_centers else None
+    whole = metrics.distance_margin(rows, clusters, centers)
+    monkeypatch.setattr(metrics, "CELLS", 6 * 70)
+    np.testing.assert_allclose(metrics.distance_margin(rows, clusters, centers), whole, atol=1e-6)
