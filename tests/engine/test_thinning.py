@@ -189,6 +189,7 @@ def test_an_alarm_that_was_over_before_the_run_grew_large_is_kept_too(run):
     run[9], run[13]
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_thinned_as_one_that_was_not_interrupted(store, run):
     append(run, map(snapshot, range(75)))
     other = made_runs.run(store, [], run.manifest["data_key"], method="iic")
