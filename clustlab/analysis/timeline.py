@@ -256,6 +256,13 @@ class Timeline:
             sure = [self._sure_of(item, step) for step in range(len(self._steps))]
             return np.array(sure, np.float16).astype(np.float32).reshape(-1, 2)
 
+    def confidence(self, step: int) -> Array:
+        """How sure the method was of each item at a step, (n,) float32, to three decimals.
+
+        nan at steps that are missing or thinned.
+        """
+        return self._known_step(step).sure[:, 0].astype(np.float32)
+
     def has_probabilities(self) -> Array:
         """Whether the method gave probabilities at each known step, (steps,) bool."""
         with self._lock:

@@ -7,6 +7,7 @@ line of its own at the end.
 
 import contextlib
 import os
+import stat
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -40,7 +41,7 @@ class StepLog:
     def __init__(self, run: Path) -> None:
         _check_size(run)
         self.n_repaired = 0  # how often steps that were read before have changed
-        self._run = run
+        self._run, self._path = run, os.fspath(run / FILE)
         self._records: list[dict[str, Any]] = []
         self._offset = 0
         self._n_missing = 0  # stand-ins among the records
@@ -49,11 +50,19 @@ class StepLog:
 
     def read(self) -> list[dict[str, Any]]:
         """All records so far, the same growing list at each call: its place is the step."""
-        with (
-            self._reading,
-            contextlib.suppress(FileNotFoundError, Unreadable),  # there is no step yet
-            plain_files.opened(self._run, FILE) as file,
-        ):
+        # nothing is suppressed but that there is no step yet
+        with self._reading, contextlib.suppress(FileNotFoundError, Unreadable):
+            if not self._is_all_read():
+                self._read_on()
+        return self._records
+
+    def _is_all_read(self) -> bool:
+        """Whether nothing was written since; pages ask so often that opening it would take long."""
+        about = os.lstat(self._path)
+        return about.st_size == self._offset and stat.S_ISREG(about.st_mode)
+
+    def _read_on(self) -> None:
+        with plain_files.opened(self._run, FILE) as file:
             if file.seek(0, os.SEEK_END) < self._offset:  # it was cut off meanwhile
                 self._forget()
             file.seek(self._offset)
@@ -64,7 +73,6 @@ class StepLog:
                 self._take(line)
                 self._held = held
                 self._offset += len(line)
-        return self._records
 
     def _forget(self) -> None:
         self._records.clear()

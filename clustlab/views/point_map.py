@@ -3,7 +3,7 @@
 The map itself is drawn by `clustlab/replay/assets/map.js`, on the pages and on replay pages.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,6 +153,41 @@ def wakes(trails: pd.DataFrame | None, square: Square) -> list[list[dict[str, in
         [{"x": int(x), "y": int(y)} for x, y in line.T]
         for line in np.split(told, starts[1:], axis=1)
     ]
+
+
+# -- all of it -----------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Prepared:
+    """What of a map stays the same whoever looks at it and whatever is selected."""
+
+    dots: bytes  # from `places`
+    codes: bytes
+    colours: Colours
+    marks: list[dict[str, Any]]
+    columns: tuple[tuple[Column, bytes], ...]  # and their numbers as bytes
+
+
+def prepared(
+    table: pd.DataFrame,
+    square: Square,
+    by: str,
+    centers: Array | None = None,
+    *,
+    with_marks: bool = True,
+    told: Sequence[Column] | None = None,
+) -> Prepared:
+    """All that takes long of a map of a table from `scatter.dots`, coloured by a column.
+
+    `told` is what is said of each dot, by default all that the table knows.
+    """
+    meant = colours(table, by)
+    return Prepared(
+        places(table[["x", "y"]].to_numpy(), square).tobytes(),
+        meant.codes.tobytes(),
+        meant,
+        marks(table, by, centers, square) if with_marks else [],
+        tuple((column, column.numbers.tobytes()) for column in told or columns(table)),
+    )
 
 
 # -- what was chosen -----------------------------------------------------------------------------

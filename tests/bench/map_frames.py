@@ -66,7 +66,7 @@ def made_up(store: RunStore, n: int, steps: int) -> str:
     return run.id
 
 
-def measured(page, address: str, steps: int) -> dict[str, float]:
+def measured(page, address: str, steps: int, pause: int) -> dict[str, float]:
     """Time, bytes and memory of each step from the last to the first."""
     page.goto(address)
     page.get_by_text(re.compile(f"^Step {steps - 1} of")).wait_for(timeout=LONG)
@@ -76,6 +76,7 @@ def measured(page, address: str, steps: int) -> dict[str, float]:
     sent = network(page)
     times, of_map, fetched, socket = [], [], [], []
     for step in reversed(range(steps - 1)):
+        page.wait_for_timeout(pause)
         slider.focus()
         before = dict(sent)
         # before maps were drawn by a component there is none to ask
@@ -118,6 +119,7 @@ def main() -> int:
     parser.add_argument("--items", type=int, nargs="+", default=[70_000])
     parser.add_argument("--steps", type=int, default=21)
     parser.add_argument("--size", type=int, nargs=2, default=[1440, 900])
+    parser.add_argument("--pause", type=int, default=0, help="ms between the page and a key")
     args = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder, browser() as chromium:
@@ -132,7 +134,7 @@ def main() -> int:
                 page = context.new_page()
                 page.set_default_timeout(LONG)
                 url = f"{address}/embedding?run={run}"
-                rows.append({"items": n, **measured(page, url, args.steps)})
+                rows.append({"items": n, **measured(page, url, args.steps, args.pause)})
             context.close()
     report("Frames of a map of all items", rows, **vars(args))
     return 0

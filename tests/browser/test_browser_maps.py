@@ -307,6 +307,16 @@ def test_zoom_and_place_are_kept_over_steps(page, address, run):
     until(page, lambda: (pixels(page) == whole).all())
 
 
+def test_the_step_beside_is_there_before_anybody_asks_for_it(page, address, run):
+    shown = opened(page, address, run)
+    until(page, lambda: shown.get_attribute("data-ready") == "1")
+    asked = []
+    page.on("request", lambda r: asked.append(r.url) if "/api/put-down/" in r.url else None)
+    page.get_by_role("button", name="Previous step").click()
+    on(page, 0)
+    assert asked == []
+
+
 FRAMES = """canvas => {
   window.frames_drawn = [];
   const look = () => {

@@ -20,7 +20,7 @@ from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from clustlab.ui import session
-from clustlab.ui.server import access
+from clustlab.ui.server import access, ahead
 from clustlab.ui.server import routes as routes_module
 from clustlab.ui.server.put_down import address_of
 from clustlab.ui.server.routes import item_url, routes
@@ -238,6 +238,9 @@ def test_without_a_login_a_page_shows_nothing_but_the_way_in(run, with_login):
     assert answer_to(APP, "/api/pulse", query=f"run={run.id}&key={access.KEY}")[0] == 200
     path, _, query = item_url(run.id).format(index=3).partition("?")
     assert answer_to(APP, path, query=query)[0] == 200
+    path, _, query = ahead.address_of("dots", list).partition("?")
+    assert answer_to(APP, path)[0] == 403
+    assert answer_to(APP, path, query=query)[2] == b"[]"
     path, _, query = address_of(b"dots").partition("?")
     assert answer_to(APP, path)[0] == 403
     assert answer_to(APP, path, query=query)[2] == b"dots"

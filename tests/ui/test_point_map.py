@@ -1,14 +1,17 @@
 """Maps of all items on the pages: what the browser gets, and what it tells back."""
 
+import json
+
 import numpy as np
 import pytest
 import streamlit as st
 from starlette.applications import Starlette
 
+from clustlab.errors import ParameterError
 from clustlab.ui import session
 from clustlab.ui.look import embedding
 from clustlab.ui.maps import point_map
-from clustlab.ui.server import map_scripts, put_down, routes
+from clustlab.ui.server import ahead, map_scripts, put_down, routes
 from clustlab.ui.server.put_down import PutDown, address_of, content_of
 from clustlab.views import scatter
 from tests.support import made_runs
@@ -87,6 +90,33 @@ def test_another_step_keeps_what_is_the_same_at_its_address(run):
     assert now["dots"] != before["dots"]
     assert (now["name"], now["script"]) == (before["name"], before["script"])
     assert maps(visit("embedding", run=run.id, step="1"))[0] == now
+
+
+def test_what_the_steps_beside_need_is_put_down_when_the_browser_asks(run):
+    (now,) = maps(visit("embedding", run=run.id, step="1"))
+    path, _, query = now["ahead"].partition("?")
+    status, kind, body = answer_to(APP, path, query=query)
+    assert (status, kind) == (200, "application/json")
+    (before,) = maps(visit("embedding", run=run.id, step="0"))
+    assert json.loads(body) == [before["scene"], before["dots"], before["codes"]]
+    assert before["ahead"] != now["ahead"]
+    app = visit("embedding", run=run.id, step="1")
+    (by_class,) = maps(app.selectbox(key="colour").select("class").run())
+    assert by_class["ahead"] != now["ahead"]
+    assert answer_to(APP, f"{ahead.PATH}{'0' * 32}")[0] == 404
+
+
+def test_work_named_last_is_known_and_work_that_fails_is_not_there():
+    def fails():
+        raise ParameterError("No.", "Yes.")
+
+    address = ahead.address_of("fails", fails)
+    assert answer_to(APP, address)[0] == 404
+    first = ahead.address_of("first", list)
+    assert answer_to(APP, first)[2] == b"[]"
+    for i in range(ahead.MOST):
+        ahead.address_of(str(i), list)
+    assert answer_to(APP, first)[0] == 404
 
 
 def test_what_is_selected_comes_as_a_bit_for_each_dot(run):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,15 +10,17 @@ import streamlit as st
 
 from clustlab.data.item_names import shortened
 from clustlab.runs.store import Run
-from clustlab.types import Array
+from clustlab.types import Array, ClassRule
 from clustlab.ui import nav, session, state
 from clustlab.ui.look import decision_regions, projections
 from clustlab.ui.maps import point_map
 from clustlab.ui.maps.point_map import PointMap
 from clustlab.ui.markdown import plain
-from clustlab.ui.run.view import View
+from clustlab.ui.run.view import View, view_of
+from clustlab.ui.server import ahead
 from clustlab.ui.server.routes import item_url
 from clustlab.ui.widgets import keyboard_choice, panels
+from clustlab.views import point_map as views
 from clustlab.views import regions, scatter
 from clustlab.views.sheets import png
 
@@ -53,7 +56,7 @@ def embedding_page(view: View) -> None:
                 "UMAP",
             ),
         )
-        table = table_of(view, view.timeline.points(view.step))
+        table = _table(view.run, view.step, view.asked_class_rule)
         colour_by = st.selectbox(
             "Colour by",
             scatter.colourings(table),
@@ -88,9 +91,30 @@ def table_of(view: View, points: Array) -> Any:
         labels=view.labels,
         class_names=view.dataset.class_names,
         classes=view.class_of if view.labels is not None else None,
-        confidence=view.confidence,
+        confidence=view.timeline.confidence(view.step),
         changes=view.timeline.flips(view.step),
     )
+
+
+@session.kept_per_run(maxsize=4, anew=session.n_followed)
+def _table(run: Run, step: int, rule: ClassRule | None) -> Any:
+    """Table of the PCA of a step; nobody may write to it."""
+    view = view_of(run, step, rule)
+    return table_of(view, view.timeline.points(step))
+
+
+@session.kept_per_run(maxsize=4, anew=session.n_followed)
+def _prepared(run: Run, step: int, rule: ClassRule | None, colour_by: str) -> views.Prepared:
+    """What takes long of the map of the PCA of a step."""
+    table, timeline = _table(run, step, rule), session.timeline(run)
+    square = scatter.square_of(table, timeline.extent())
+    return views.prepared(table, square, colour_by, _centers(run, step))
+
+
+@session.kept_per_run(maxsize=16, anew=session.n_followed)
+def _centers(run: Run, step: int) -> Array:
+    """Where the centers of the clusters lie in the PCA of a step."""
+    return session.timeline(run).centers(step)
 
 
 def _title(view: View, kind: str) -> str:
@@ -102,26 +126,22 @@ def _title(view: View, kind: str) -> str:
 
 def _map(view: View, table: Any, colour_by: str, extent: float | None, kind: str) -> None:
     in_plane, indices = kind == "plane", session.selection()[0]
-    has_images = view.dataset.images is not None
     trails = _trails(view, indices) if indices and not in_plane else None
-    centers = view.timeline.centers(view.step) if kind == "pca" else None
+    centers = _centers(view.run, view.step) if kind == "pca" else None
     spots = _spots(view) if in_plane else None
     title = _title(view, kind)
+    shown = _shown(view, table, colour_by, extent, kind)
+    if kind == "pca":
+        of = view.run, view.step, view.asked_class_rule, colour_by
+        what = f"{view.run.path} {of[1:]}"
+        shown = replace(shown, ahead=ahead.address_of(what, lambda: _beside(*of)))
     point_map.point_map(
-        PointMap(
-            table=table,
-            square=scatter.square_of(table, extent),
-            label=f"{title}: {len(table):,} dots, coloured by {COLOURED_BY[colour_by]}",
-            step=view.step,
-            colour_by=colour_by,
-            centers=centers,
+        replace(
+            shown,
             selected=indices,
             picked=session.picked(),
             trails=trails,
-            frame=in_sight(view.run) if kind == "pca" else None,
             ground=None if spots is None else png(regions.picture(spots)),
-            image_url=item_url(view.run.id) if has_images else None,
-            names=item_names(view.run),
         ),
         key=KEY,
         height=HEIGHT,
@@ -140,6 +160,37 @@ def _map(view: View, table: Any, colour_by: str, extent: float | None, kind: str
         centers=centers,
         key=KEY,
     )
+
+
+def _shown(
+    view: View, table: Any, colour_by: str, extent: float | None, kind: str
+) -> point_map.PointMap:
+    """The map of a step while nothing is selected."""
+    is_pca = kind == "pca"
+    of = view.run, view.step, view.asked_class_rule
+    return PointMap(
+        table=table,
+        square=scatter.square_of(table, extent),
+        label=f"{_title(view, kind)}: {len(table):,} dots, coloured by {COLOURED_BY[colour_by]}",
+        step=view.step,
+        colour_by=colour_by,
+        frame=in_sight(view.run) if is_pca else None,
+        image_url=item_url(view.run.id) if view.dataset.images is not None else None,
+        names=item_names(view.run),
+        prepared=_prepared(*of, colour_by) if is_pca else None,
+    )
+
+
+def _beside(run: Run, step: int, rule: ClassRule | None, colour_by: str) -> list[str]:
+    """Put down the maps of the steps before and after one; returns their addresses."""
+    timeline, found = session.timeline(run), []
+    stops = timeline.stops()
+    before, after = [i for i in stops if i < step], [i for i in stops if i > step]
+    for other in (*before[-1:], *after[:1]):
+        view, table = view_of(run, other, rule), _table(run, other, rule)
+        data = _shown(view, table, colour_by, timeline.extent(), "pca").data()
+        found += [data[name] for name in ("scene", "dots", "codes")]
+    return found
 
 
 @session.kept_per_run(maxsize=8, anew=session.n_followed)

@@ -8,6 +8,7 @@ import { createMap } from "./map.js";
 
 const ROOM = 96e6; // bytes of answers that are kept
 const PATIENCE = [300, 1000, 3000]; // ms until what is not there is asked for again
+const IDLE = 60; // ms at rest until the steps beside are asked for
 const MODES = { box: "Rectangle", lasso: "Lasso", move: "Move" };
 const FULL = 65535;
 
@@ -205,8 +206,21 @@ function create(element, { group }) {
   // Say on the element which step is drawn once nothing moves, for whoever waits for it.
   function rest(mine) {
     if (mine !== turn) return;
-    if (map.isAtRest()) box.dataset.step = scene.step;
-    else requestAnimationFrame(() => rest(mine));
+    if (map.isAtRest()) {
+      box.dataset.step = scene.step;
+      setTimeout(() => getReady(shown.ahead, mine).catch(() => {}), IDLE); // else it is fetched when it is needed
+    } else requestAnimationFrame(() => rest(mine));
+  }
+
+  // Fetch what the steps beside this one need, while nobody waits for anything.
+  async function getReady(address, mine) {
+    if (!address || mine !== turn) return;
+    const answer = await fetch(address);
+    for (const each of answer.ok ? await answer.json() : []) {
+      if (mine !== turn) return;
+      await fetched(each, () => {});
+    }
+    if (mine === turn) box.dataset.ready = scene.step;
   }
 
   // -- the legend ------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import streamlit as st
 from clustlab.types import Array
 from clustlab.ui import session, state
 from clustlab.ui.server import map_scripts
-from clustlab.ui.server.put_down import address_of, content_of
+from clustlab.ui.server.put_down import address_of, addresses, content_of
 from clustlab.views import point_map as views
 from clustlab.views import scatter
 
@@ -78,6 +78,10 @@ class PointMap:
         What is sure to be in sight, if it is less than all of the square.
     columns : sequence of Column, optional
         What is said of each dot; by default all that the table knows.
+    prepared : Prepared, optional
+        What is shown, if it was worked out before.
+    ahead : str, optional
+        Address of what the browser will need next, from `clustlab.ui.server.ahead`.
     """
 
     table: pd.DataFrame
@@ -97,25 +101,38 @@ class PointMap:
     with_legend: bool = True
     with_marks: bool = True
     columns: Sequence[views.Column] | None = None
+    prepared: views.Prepared | None = None
+    ahead: str | None = None
 
     def data(self) -> dict[str, Any]:
         """What is handed to the browser: addresses of all that is long."""
-        items, points = self.table["index"].to_numpy(), self.table[["x", "y"]].to_numpy()
-        colours = views.colours(self.table, self.colour_by)
+        items, put = self.table["index"].to_numpy(), addresses()
+        shown = self.prepared or views.prepared(
+            self.table,
+            self.square,
+            self.colour_by,
+            self.centers,
+            with_marks=self.with_marks,
+            told=self.columns,
+        )
         return {
             "script": map_scripts.address(),
-            "dots": address_of(views.places(points, self.square).tobytes()),
-            "codes": address_of(colours.codes.tobytes()),
-            "scene": address_of(json.dumps(self._scene(items, colours)).encode()),
+            "dots": put(shown.dots),
+            "codes": put(shown.codes),
+            "scene": put(json.dumps(self._scene(items, shown, put)).encode()),
             "chosen": _flags(items, self.selected),
-            "ground": None if self.ground is None else address_of(self.ground),
+            "ground": None if self.ground is None else put(self.ground),
+            "ahead": self.ahead,
             "image": self.image_url,
             "title": self.title,
             "ringed": _place(items, self.picked),
         }
 
-    def _scene(self, items: Array, colours: views.Colours) -> dict[str, Any]:
+    def _scene(
+        self, items: Array, shown: views.Prepared, put: Callable[[bytes], str]
+    ) -> dict[str, Any]:
         """All but the dots: colours, marks, and what is said of dots."""
+        colours = shown.colours
         is_all = len(items) == 0 or (items[0] == 0 and items[-1] == len(items) - 1)
         x, y, half = self.square
         told = "" if not len(self.selected) else f" {len(self.selected):,} are selected."
@@ -131,20 +148,18 @@ class PointMap:
             "counts": colours.counts,
             "highest": colours.highest if self.with_legend else 0,
             "has_legend": self.with_legend and 0 < len(colours.names) <= scatter.MAX_LEGEND,
-            "marks": views.marks(self.table, self.colour_by, self.centers, self.square)
-            if self.with_marks
-            else [],
+            "marks": shown.marks,
             "wakes": views.wakes(self.trails, self.square),
-            "items": None if is_all else address_of(items.astype(np.uint32).tobytes()),
-            "item_names": None if self.names is None else address_of(self.names),
+            "items": None if is_all else put(items.astype(np.uint32).tobytes()),
+            "item_names": None if self.names is None else put(self.names),
             "columns": [
                 {
                     "title": column.title,
-                    "numbers": address_of(column.numbers.tobytes()),
+                    "numbers": put(numbers),
                     "words": column.words,
                     "is_share": column.is_share,
                 }
-                for column in self.columns or views.columns(self.table)
+                for column, numbers in shown.columns
             ],
         }
 

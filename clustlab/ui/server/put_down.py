@@ -8,6 +8,7 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 
 from clustlab.ui.server import access
 
@@ -50,8 +51,13 @@ put_down = PutDown()
 
 def address_of(content: bytes) -> str:
     """Address from which the browser gets this content."""
+    return addresses()(content)
+
+
+def addresses() -> Callable[[bytes], str]:
+    """As `address_of`, for several at once: whether a login is needed is found out one time."""
     key = f"?{access.KEY}" if access.needs_login() else ""
-    return f"{PATH}{put_down.put(content)}{key}"
+    return lambda content: f"{PATH}{put_down.put(content)}{key}"
 
 
 def content_of(address: str) -> bytes | None:

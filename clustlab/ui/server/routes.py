@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from clustlab.errors import ClustlabError
-from clustlab.ui.server import access, map_scripts
+from clustlab.ui.server import access, ahead, map_scripts
 from clustlab.ui.server.pulse import pulse
 from clustlab.ui.server.put_down import PATH, put_down
 
@@ -67,6 +67,23 @@ async def content(request: Request) -> Response:
     return Response(found, media_type="application/octet-stream", headers=headers)
 
 
+def next_steps(request: Request) -> Response:
+    """Addresses of what a page will need next, as JSON; it is worked out now.
+
+    404 if nobody knows of it any more, or it cannot be had; 403 without a login where one is
+    needed.
+    """
+    if access.needs_login() and request.url.query != access.KEY:
+        return Response(status_code=403)
+    work = ahead.work_of(request.path_params["name"])
+    if work is None:
+        return Response(status_code=404)
+    try:
+        return JSONResponse(work())
+    except (ClustlabError, OSError, ValueError):
+        return Response(status_code=404)  # whoever goes there is told why
+
+
 async def script(request: Request) -> Response:
     """A script of the maps, as it was when its address was made; 404 for any other."""
     found = map_scripts.script(request.path_params["version"], request.path_params["name"])
@@ -96,6 +113,7 @@ routes = [
     Route("/api/pulse", pulse),
     Route("/api/item/{run}/{index}.png", item_image),
     Route(PATH + "{name}", content),
+    Route(ahead.PATH + "{name}", next_steps),
     Route(map_scripts.PATH + "{version}/{name}", script),
     Route("/api", nothing),
     Route("/api/{rest:path}", nothing),
