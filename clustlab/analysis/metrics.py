@@ -318,6 +318,13 @@ def margin(snapshot: Snapshot) -> Array:
     return np.where(snapshot.is_noise, 0, top[:, 1] - top[:, 0])
 
 
+def certainty(snapshot: Snapshot) -> Array:
+    """Confidence and margin (n, 2) float32 of each item."""
+    sure = confidence(snapshot)
+    hard = snapshot.probabilities is None  # then both are the same figure
+    return np.stack([sure, sure if hard else margin(snapshot)], axis=1)
+
+
 def distance_margin(embedding: Array, assignments: Array, centers: Array | None = None) -> Array:
     """1 - a/b of each item, (n,) float32 in [0, 1]: a to its own center, b to the nearest other.
 

@@ -261,7 +261,11 @@ class Timeline:
 
         nan at steps that are missing or thinned.
         """
-        return self._known_step(step).sure[:, 0].astype(np.float32)
+        with self._lock:
+            at = self._steps[step]
+            if at.is_missing or at.is_thinned:
+                return np.full(len(at.stable), np.nan, np.float32)
+            return self._sure_at(step)[:, 0].astype(np.float32)
 
     def has_probabilities(self) -> Array:
         """Whether the method gave probabilities at each known step, (steps,) bool."""
@@ -363,10 +367,14 @@ class Timeline:
             row = item_series.of_item_at(self._run, step, "probabilities", item)
             if row is not None:
                 return _sure_by(row, is_noise=at.stable[item] == NOISE)
-        if step not in self._sure:
-            self._sure[step] = _sure(self._run[step]).astype(np.float16)
-        confidence, margin = self._sure[step][item].tolist()
+        confidence, margin = self._sure_at(step)[item].tolist()
         return confidence, margin
+
+    def _sure_at(self, step: int) -> Array:
+        """Confidence and margin (n, 2) float16 of all items at a step that can be read."""
+        if step not in self._sure:
+            self._sure[step] = metrics.certainty(self._run[step]).astype(np.float16)
+        return self._sure[step]
 
     def _forget(self, keep: int) -> None:
         del self._steps[keep:]
@@ -415,7 +423,7 @@ class Timeline:
 
     def _read_snapshot(self, snapshot: Snapshot) -> _Step:
         merged = None if self._labels is None else merged_counts(snapshot, self._labels)
-        soft, sure = snapshot.probabilities is not None, _sure(snapshot)[:, 0]
+        soft, sure = snapshot.probabilities is not None, metrics.certainty(snapshot)[:, 0]
         clusters, k = snapshot.assignments, snapshot.n_clusters
         return self._scored_step(clusters, k, merged, sure, soft=soft)
 
@@ -491,10 +499,3 @@ def _sure_by(row: Array, *, is_noise: bool) -> tuple[float, float]:
         return 0.0, 0.0
     second, first = np.sort(row)[-2:].tolist() if len(row) > 1 else (0.0, 1.0)
     return (first, first - second) if len(row) > 1 else (float(row[0]), 1.0)
-
-
-def _sure(snapshot: Snapshot) -> Array:
-    """Confidence and margin (n, 2) float32 of each item."""
-    confidence = metrics.confidence(snapshot)
-    hard = snapshot.probabilities is None  # then both are the same figure
-    return np.stack([confidence, confidence if hard else metrics.margin(snapshot)], axis=1)
