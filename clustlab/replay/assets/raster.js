@@ -63,6 +63,7 @@ export function putDiscs(pixels, { width, height }, place, at, { reach, offsets,
 // sums: four numbers for each pixel, all 0 before and afterwards.
 export function putDense(pixels, size, place, at, { reach, offsets, covers }, opacity, colourOf, sums) {
   const { width, height } = size;
+  let [highest, lowest] = [height, 0]; // rows with dots
   for (let i = 0; i < place.x.length; i++) {
     const colour = colourOf(i);
     if (!colour) continue;
@@ -70,6 +71,8 @@ export function putDense(pixels, size, place, at, { reach, offsets, covers }, op
     const y = Math.round(at.top - Math.min(at.most.y, Math.max(at.least.y, place.y[i])) * at.scale);
     if (x < reach || y < reach || x >= width - reach || y >= height - reach) continue;
     const middle = x + y * width;
+    if (y < highest) highest = y;
+    if (y > lowest) lowest = y;
     for (let p = 0; p < offsets.length; p++) {
       const sum = 4 * (middle + offsets[p]);
       const cover = covers[p] / 255;
@@ -79,8 +82,9 @@ export function putDense(pixels, size, place, at, { reach, offsets, covers }, op
       sums[sum + 3] += cover;
     }
   }
-  const shares = strengths(sums, opacity);
-  for (let spot = 0, sum = 0; spot < pixels.length; spot++, sum += 4) {
+  const [first, end] = [Math.max(0, highest - reach) * width, (lowest + reach + 1) * width];
+  const shares = strengths(sums.subarray(4 * first, 4 * end), opacity);
+  for (let spot = first, sum = 4 * first; spot < end; spot++, sum += 4) {
     const many = sums[sum + 3];
     if (many === 0) continue;
     const share = shares[Math.min(shares.length - 1, Math.round(many * PARTS))];
