@@ -325,6 +325,16 @@ def certainty(snapshot: Snapshot) -> Array:
     return np.stack([sure, sure if hard else margin(snapshot)], axis=1)
 
 
+def certainty_by(p: Array, *, is_noise: bool) -> tuple[float, float]:
+    """Confidence and margin of an item by its probabilities (k,)."""
+    if is_noise:
+        return 0.0, 0.0
+    if len(p) == 1:
+        return float(p[0]), 1.0
+    second, first = np.sort(p)[-2:].tolist()
+    return first, first - second
+
+
 def distance_margin(embedding: Array, assignments: Array, centers: Array | None = None) -> Array:
     """1 - a/b of each item, (n,) float32 in [0, 1]: a to its own center, b to the nearest other.
 

@@ -366,7 +366,7 @@ class Timeline:
         if at.soft and isinstance(self._run, Run):
             row = item_series.of_item_at(self._run, step, "probabilities", item)
             if row is not None:
-                return _sure_by(row, is_noise=at.stable[item] == NOISE)
+                return metrics.certainty_by(row, is_noise=at.stable[item] == NOISE)
         confidence, margin = self._sure_at(step)[item].tolist()
         return confidence, margin
 
@@ -491,11 +491,3 @@ def _without_figures(step: _Step) -> _Step:
 def _steps_read_anew(run: Steps) -> tuple[int, ...]:
     """As `phases.steps_read_anew`; none for snapshots that no run has logged."""
     return tuple(steps_read_anew(run)) if isinstance(run, Run) else ()
-
-
-def _sure_by(row: Array, *, is_noise: bool) -> tuple[float, float]:
-    """Confidence and margin by the probabilities (k,) of an item."""
-    if is_noise:
-        return 0.0, 0.0
-    second, first = np.sort(row)[-2:].tolist() if len(row) > 1 else (0.0, 1.0)
-    return (first, first - second) if len(row) > 1 else (float(row[0]), 1.0)
