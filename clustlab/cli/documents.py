@@ -10,6 +10,7 @@ from clustlab import registry
 from clustlab.registry import CAPABILITIES
 
 ROOT = Path(clustlab.__file__).parents[1]
+CLAIMED = "## What sources claim"  # heading above the table of claims in the README
 TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
 
 
@@ -82,6 +83,22 @@ def claims_table() -> str:
     return _table(rows)
 
 
+def claims_in_short() -> str:
+    """What sources claim, medians of what was measured at small scale, and the verdict."""
+    from clustlab.evidence import record, words
+    from clustlab.evidence.catalogue import claims
+
+    rows = [["", "Claim", "Claimed", "Median here", "Verdict"]]
+    for claim in claims().values():
+        found = record.shipped(claim, "small")
+        told = [words.NOT_RUN, ""]
+        if found is not None:
+            verdict = words.VERDICTS[found.verdict(claim)]
+            told = ["; ".join(words.medians(claim, found)), f"**{verdict}**"]
+        rows.append([str(claim.number), claim.title, claim.claimed, *told])
+    return _table(rows)
+
+
 def _table(rows: Sequence[Sequence[str]]) -> str:
     head, *body = rows
     return "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *body))
@@ -89,7 +106,10 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 def _readme(text: str) -> str:
     text = _with_rows(text, "Methods", registry.methods(), method_row, is_anew=True)
-    return _with_rows(text, "Data sets", registry.datasets(), dataset_row, is_anew=False)
+    text = _with_rows(text, "Data sets", registry.datasets(), dataset_row, is_anew=False)
+    table = TABLE.search(text, text.index(f"\n{CLAIMED}"))
+    assert table is not None
+    return text[: table.start()] + claims_in_short() + text[table.end() :]
 
 
 def _with_rows(

@@ -32,6 +32,15 @@ def measured(claim: Claim, found: Record) -> list[str]:
     ]
 
 
+def medians(claim: Claim, found: Record) -> list[str]:
+    """Median of each series, such as "k-means on pixels 0.499"."""
+    return [
+        f"{claim.series_title(key)} {found.medians[key]:.3f}"
+        for key in told_series(claim)
+        if key in found.medians
+    ]
+
+
 def conditions(found: Record) -> str:
     """Under which conditions figures were measured, such as "small scale, 5 seeds, 79 s"."""
     n = len(found.seeds)
