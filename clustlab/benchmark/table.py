@@ -202,27 +202,6 @@ def places_of(study: Study, runs: Sequence[Run] = ()) -> list[Place]:
     return sorted(places(study, runs), key=lambda place: methods.index(place.cell.chosen))
 
 
-def specs(
-    methods: Sequence[str] | None,
-    datasets: Sequence[str],
-    data: Mapping[str, str],
-    seeds: Sequence[int],
-    preset: str,
-    changes: Mapping[str, str] | None = None,
-    device: str = "auto",
-) -> list[RunSpec]:
-    """Runs of a table: each method on each data set that it takes, all seeds of one together.
-
-    What is changed of a preset becomes part of its name. Raises like `studies`.
-    """
-    name = preset_name(preset, changes or {})
-    return [
-        replace(place.spec, preset=name)
-        for study in studies(methods, datasets, data, seeds, preset, changes, device)
-        for place in places_of(study)
-    ]
-
-
 # -- summing up --------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Summary:

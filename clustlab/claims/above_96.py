@@ -3,17 +3,13 @@
 from collections.abc import Mapping
 
 from clustlab.evidence import measures
-from clustlab.evidence.claim import Arm, Claim, Done, Protocol, Scale, Series, Source
+from clustlab.evidence.claim import Arm, Claim, Protocol, Scale, Series, Source
 from clustlab.evidence.rules import AtLeast, Beyond
 from clustlab.studies.description import Base
 
 TITLES = {"imsat": "IMSAT", "iic": "IIC", "dac": "DAC", "n2d": "N2D", "scan": "SCAN"}
 CLAIMED = {"imsat": 0.984, "iic": 0.992, "dac": 0.978, "n2d": 0.979}
 LIMIT = 0.96
-
-
-def _measure(of: Mapping[str, Done]) -> Mapping[str, float]:
-    return {key: measures.accuracy(done) for key, done in of.items()}
 
 
 def _arms(dataset: str, preset: str, n_samples: int | None) -> tuple[Arm, ...]:
@@ -49,7 +45,7 @@ CLAIM = Claim(
     "Accuracy",
     tuple(Series(key, title, CLAIMED.get(key)) for key, title in TITLES.items()),
     PROTOCOLS,
-    _measure,
+    measures.accuracies,
     AtLeast(3, tuple(Beyond(key, "above", LIMIT) for key in TITLES)),
     lessons=(("information", 6), ("pairs", 6), ("neighbours", 6)),
 )

@@ -1,16 +1,9 @@
 """K-means on pixels, and on the code of an autoencoder."""
 
-from collections.abc import Mapping
-
 from clustlab.evidence import measures
-from clustlab.evidence.claim import Arm, Claim, Done, Protocol, Series, Source
+from clustlab.evidence.claim import Arm, Claim, Protocol, Series, Source
 from clustlab.evidence.rules import Every, Exceeds, Near
 from clustlab.studies.description import Base
-
-
-def _measure(of: Mapping[str, Done]) -> Mapping[str, float]:
-    return {key: measures.accuracy(done) for key, done in of.items()}
-
 
 CLAIM = Claim(
     1,
@@ -47,7 +40,7 @@ CLAIM = Claim(
             "paper on DEC does it, on all 70,000 images.",
         ),
     },
-    _measure,
+    measures.accuracies,
     Every((Near("pixels", 0.532, 0.03), Near("code", 0.789, 0.05), Exceeds("code", "pixels", 0.1))),
     lessons=(("representations", 4),),
 )

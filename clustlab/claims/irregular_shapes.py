@@ -1,9 +1,7 @@
 """K-means on shapes that no centre can stand for."""
 
-from collections.abc import Mapping
-
 from clustlab.evidence import measures
-from clustlab.evidence.claim import Arm, Claim, Done, Protocol, Question, Series, Source
+from clustlab.evidence.claim import Arm, Claim, Protocol, Question, Series, Source
 from clustlab.evidence.rules import Beyond, Every, Exceeds
 from clustlab.studies.description import Base
 
@@ -13,10 +11,6 @@ TITLES = {"kmeans": "k-means", "spectral": "spectral"}
 
 def _key(method: str, shape: str) -> str:
     return f"{method}-{shape}"
-
-
-def _measure(of: Mapping[str, Done]) -> Mapping[str, float]:
-    return {key: measures.accuracy(done) for key, done in of.items()}
 
 
 def _arms(n: int) -> tuple[Arm, ...]:
@@ -50,7 +44,7 @@ CLAIM = Claim(
         "small": Protocol(_arms(500), "500 points of each shape, drawn here.", (0, 1, 2, 3, 4)),
         "full": Protocol(_arms(3000), "3,000 points of each shape, drawn here.", (0, 1, 2, 3, 4)),
     },
-    _measure,
+    measures.accuracies,
     Every(tuple(Exceeds(_key("spectral", s), _key("kmeans", s), 0.1) for s in SHAPES)),
     also=(
         Question(

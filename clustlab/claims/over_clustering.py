@@ -1,17 +1,11 @@
 """Over-clustering beside the clusters that are asked for."""
 
-from collections.abc import Mapping
-
 from clustlab.evidence import measures
-from clustlab.evidence.claim import Arm, Claim, Done, Protocol, Series, Source
+from clustlab.evidence.claim import Arm, Claim, Protocol, Series, Source
 from clustlab.evidence.rules import Exceeds
 from clustlab.studies.description import Base
 
 SEEDS = (0, 1, 2, 3, 4)
-
-
-def _measure(of: Mapping[str, Done]) -> Mapping[str, float]:
-    return {key: measures.accuracy(done) for key, done in of.items()}
 
 
 CLAIM = Claim(
@@ -46,7 +40,7 @@ CLAIM = Claim(
             "100,000 others as well, and a smaller network than its ResNet.",
         ),
     },
-    _measure,
+    measures.accuracies,
     Exceeds("with", "without", 0.01),
     lessons=(("iic", 8),),
 )

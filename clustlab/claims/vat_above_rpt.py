@@ -3,15 +3,11 @@
 from collections.abc import Mapping
 
 from clustlab.evidence import measures
-from clustlab.evidence.claim import Arm, Claim, Done, Protocol, Scale, Series, Source
+from clustlab.evidence.claim import Arm, Claim, Protocol, Scale, Series, Source
 from clustlab.evidence.rules import Every, Exceeds
 from clustlab.studies.description import Base
 
 LARGE = 2.5  # size of a random change, as a share of the distance to the neighbour
-
-
-def _measure(of: Mapping[str, Done]) -> Mapping[str, float]:
-    return {key: measures.accuracy(done) for key, done in of.items()}
 
 
 def _arms(dataset: str, preset: str, n_samples: int | None) -> tuple[Arm, ...]:
@@ -52,7 +48,7 @@ CLAIM = Claim(
         Series("rpt-large", "random, ten times as large"),
     ),
     PROTOCOLS,
-    _measure,
+    measures.accuracies,
     Every((Exceeds("vat", "rpt", 0.01), Exceeds("vat", "rpt-large", 0.01))),
     lessons=(("information", 6), ("information", 7)),
 )

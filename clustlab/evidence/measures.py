@@ -1,6 +1,7 @@
 """Figures that claims are about, each from a run that is done."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,11 @@ def labels_of(done: Done) -> Array:
 def accuracy(done: Done, step: int = -1) -> float:
     """Share of items in the cluster matched to their class, 0 to 1, of the last step or another."""
     return accuracy_of(done, done.run[step].assignments)
+
+
+def accuracies(of: Mapping[str, Done]) -> Mapping[str, float]:
+    """Accuracy at the end of each run, by its key: what many claims are about."""
+    return {key: accuracy(done) for key, done in of.items()}
 
 
 def accuracy_of(done: Done, clusters: Array) -> float:

@@ -42,6 +42,13 @@ def seeds_of(measured: Measured, series: Sequence[str]) -> list[int]:
     return sorted(set.intersection(*each)) if each else []
 
 
+def differences(measured: Measured, one: str, other: str) -> list[float]:
+    """Figures of one series minus those of another, with each seed that both have."""
+    return [
+        measured[one][seed] - measured[other][seed] for seed in seeds_of(measured, (one, other))
+    ]
+
+
 class _WithEachSeed:
     """Seen if something holds with every seed, not seen if with none."""
 
@@ -171,14 +178,9 @@ class Exceeds:
         """The two that are compared."""
         return (self.one, self.other)
 
-    def differences(self, measured: Measured) -> list[float]:
-        """The one minus the other, with each seed that both have."""
-        seeds = seeds_of(measured, self.series)
-        return [measured[self.one][seed] - measured[self.other][seed] for seed in seeds]
-
     def judge(self, measured: Measured) -> Verdict:
         """The verdict on some figures."""
-        found = self.differences(measured)
+        found = differences(measured, self.one, self.other)
         if len(found) < FEWEST_SEEDS:
             return "undecided"
         if all(value > 0 for value in found) and statistics.median(found) > self.margin:
@@ -210,7 +212,7 @@ class BeyondSpread:
         if len(seeds) < FEWEST_SEEDS:
             return "undecided"
         before = [measured[self.other][seed] for seed in seeds]
-        gains = [measured[self.one][seed] - measured[self.other][seed] for seed in seeds]
+        gains = differences(measured, self.one, self.other)
         spread = max(before) - min(before)
         if min(gains) > spread:
             return "seen"

@@ -13,6 +13,17 @@ from clustlab.runs.store import Run, RunStore
 from clustlab.studies.description import Cell, Study
 
 MISSING = "missing"  # status of a run that was never laid down, or was deleted
+WORDS: Mapping[str, str] = {  # statuses as people call them, in the order in which they are told
+    "done": "done",
+    "running": "running",
+    "queued": "waiting",
+    "paused": "paused",
+    MISSING: "not started",
+    "set aside": "set aside",
+    "cancelled": "stopped",
+    "failed": "failed",
+    "lost": "lost",
+}
 
 
 @dataclass(frozen=True, slots=True)

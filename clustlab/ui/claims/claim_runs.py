@@ -12,22 +12,10 @@ from clustlab.evidence.state import Needed
 from clustlab.params import build
 from clustlab.runs.status import ACTIVE
 from clustlab.studies.estimate import estimate_of
-from clustlab.studies.state import MISSING
+from clustlab.studies.state import MISSING, WORDS
 from clustlab.training.estimate import duration_in_words
 from clustlab.ui import nav, session, state
 from clustlab.ui.markdown import plain
-
-WORDS = {
-    "done": "done",
-    "running": "running",
-    "queued": "waiting",
-    "paused": "paused",
-    MISSING: "not started",
-    "set aside": "set aside",
-    "cancelled": "stopped",
-    "failed": "failed",
-    "lost": "lost",
-}
 
 
 def go_on(claim: Claim, scale: Scale, every: Sequence[Needed]) -> None:

@@ -9,22 +9,11 @@ import streamlit as st
 from clustlab.analysis.shares import percent
 from clustlab.runs.status import ACTIVE
 from clustlab.studies.description import Study
-from clustlab.studies.state import MISSING, Place
+from clustlab.studies.state import MISSING, WORDS, Place
 from clustlab.ui import nav, session
 from clustlab.ui.markdown import plain
 from clustlab.views import theme
 
-WORDS = {
-    "done": "done",
-    "running": "running",
-    "queued": "waiting",
-    "paused": "paused",
-    MISSING: "not started",
-    "set aside": "set aside",
-    "cancelled": "stopped",
-    "failed": "failed",
-    "lost": "lost",
-}
 PARTLY = ("running", "paused", "set aside", "cancelled", "failed", "lost")  # a share is done
 GROUNDS = {  # behind the words, and so faint that they can be read on white and on near-black
     "done": f"{theme.RIGHT}55",

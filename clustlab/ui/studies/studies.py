@@ -9,12 +9,12 @@ from clustlab.runs.status import ACTIVE, Request
 from clustlab.studies.carry_out import to_do
 from clustlab.studies.description import DATA, DATASET, METHOD, SEED, Axis, Study, in_words
 from clustlab.studies.estimate import estimate
-from clustlab.studies.state import Place, counts, places
+from clustlab.studies.state import WORDS, Place, counts, places
 from clustlab.studies.store import Studies
 from clustlab.ui import nav, session, state
 from clustlab.ui.markdown import plain
 from clustlab.ui.studies import findings
-from clustlab.ui.studies.matrix import WORDS, matrix
+from clustlab.ui.studies.matrix import matrix
 from clustlab.ui.widgets import live
 from clustlab.ui.widgets.address_choice import select_in_address
 
