@@ -126,8 +126,9 @@ class Results:
         widest = best(self.of(SILHOUETTE)) if self.is_one_space else None
         if widest is not None:
             found["silhouette"] = widest.cell
-        if len(self.stability) > 1:
-            found["stability"] = max(self.stability, key=lambda cell: self.stability[cell])
+        steadiest = _leading(self.stability) if len(self.stability) > 1 else None
+        if steadiest is not None:
+            found["stability"] = steadiest
         return found
 
 
@@ -187,10 +188,19 @@ def paired(one: CellSummary, other: CellSummary) -> Paired:
 
 
 def best(summaries: Sequence[CellSummary], better: str = "higher") -> CellSummary | None:
-    """The cell with the best median; None if no cell has one, the first of equal ones."""
-    sign = -1 if better == "lower" else 1
-    known = [each for each in summaries if each.median is not None]
-    return max(known, key=lambda each: sign * float(each.median or 0), default=None)
+    """The cell with the best median; None if no cell has one, or if several share it."""
+    medians = {each.cell: each.median for each in summaries if each.median is not None}
+    leading = _leading(medians, better)
+    return next((each for each in summaries if each.cell == leading), None)
+
+
+def _leading(figures: Mapping[Cell, float], better: str = "higher") -> Cell | None:
+    """The cell with the best figure, if it is the only one."""
+    if not figures:
+        return None
+    top = min(figures.values()) if better == "lower" else max(figures.values())
+    leading = [cell for cell, figure in figures.items() if figure == top]
+    return leading[0] if len(leading) == 1 else None
 
 
 # -- as tables -----------------------------------------------------------------------------------

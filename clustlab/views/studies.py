@@ -32,7 +32,8 @@ def over_setting(
         Whether values are numbers on a scale; they are in a row of their own otherwise.
     """
     few = list(dict.fromkeys(rows["value"])) if is_number and len(values) <= MANY else None
-    ticks = alt.Axis(values=few, format="~g") if few else alt.Axis()
+    # with its digits, or Vega takes as few as would do for ticks at equal distances: 15 as 2e+1
+    ticks = alt.Axis(values=few, format=".6~g") if few else alt.Axis()
     x = alt.X("value:Q", title=setting, scale=alt.Scale(zero=False, padding=20), axis=ticks)
     if not is_number:
         turned = alt.Axis(labelAngle=0 if len(values) <= MANY else -45)

@@ -162,6 +162,7 @@ def test_medians_ranges_and_pairs_by_hand():
     assert best([nothing, other, one]) == other  # 0.65
     assert best([nothing, other, one], "lower") == one
     assert best([nothing]) is None
+    assert best([one, CellSummary(cell(8), {0: 0.6})]) is None  # neither leads
 
 
 def test_noise_does_not_count_for_stability(store, monkeypatch):
